@@ -1,0 +1,257 @@
+//! The operations on users: what both doors, and only they, can have done.
+//!
+//! An operation takes the proof of a permission, runs the rules on the record before and after the
+//! change, and writes in one transaction. It knows neither the web server nor SQL. To add one: a
+//! function here that takes a `&Can<P>`.
+
+use crate::Usher;
+use crate::db::{self, Tx};
+use crate::error::{Error, Result};
+use crate::filter::{Filter, ListRequest};
+use crate::page::Place;
+use crate::passwords::PasswordHash;
+use crate::permission::{Can, ManageUsers, SignedIn};
+use crate::rules;
+use crate::sessions;
+use crate::text;
+use crate::throttle::Key;
+use crate::user::{Draft, User, UserId};
+
+/// Users that a whole list fetches at once: enough to make a query worth its while, few enough that
+/// memory does not notice.
+const BATCH: i64 = 1000;
+
+/// The version of the record that a change was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// The last write wins.
+    Any,
+    /// One of these versions.
+    OneOf(Vec<i64>),
+}
+
+impl Expected {
+    fn check(&self, user: &User) -> Result<()> {
+        match self {
+            Self::OneOf(versions) if !versions.contains(&user.version) => Err(Error::PreconditionFailed),
+            Self::Any | Self::OneOf(_) => Ok(()),
+        }
+    }
+}
+
+/// One user, by primary key.
+///
+/// # Errors
+/// [`Error::Forbidden`] for the record of somebody else without the right to see it, whether or not
+/// it exists; [`Error::NotFound`].
+pub async fn get(app: &Usher, can: &Can<SignedIn>, id: UserId) -> Result<User> {
+    rules::may_view(can.user(), |actor| actor.id == id)?;
+    db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)
+}
+
+/// One user, by name in any letter case.
+///
+/// # Errors
+/// As [`get`].
+pub async fn get_by_name(app: &Usher, can: &Can<SignedIn>, name: &str) -> Result<User> {
+    let key = text::canonical(name);
+    rules::may_view(can.user(), |actor| actor.username.key() == key)?;
+    if key.contains('\0') {
+        return Err(Error::NotFound);
+    }
+    db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)
+}
+
+/// A list as far as it was asked for.
+#[derive(Debug)]
+pub struct List {
+    /// The first users.
+    pub users: Vec<User>,
+    /// Where they end, if more may follow. With a limit this is for the client, as a cursor; without
+    /// one, [`next_batch`] goes on from there.
+    pub next: Option<Place>,
+    /// How many users the filter matches, if that was asked for.
+    pub count: Option<i64>,
+}
+
+/// The beginning of a list: the page that was asked for, or the first batch of all.
+///
+/// # Errors
+/// [`Error::Malformed`] for a cursor of another list.
+pub async fn list(app: &Usher, _can: &Can<ManageUsers>, request: &ListRequest) -> Result<List> {
+    let place = match &request.after {
+        None => None,
+        Some(cursor) => Some(
+            Place::decode(&request.filter, cursor)
+                .ok_or_else(|| Error::Malformed("after: is not a cursor of this filter and order".into()))?,
+        ),
+    };
+    let count = if request.count { Some(db::select::count(&app.db, &request.filter).await?) } else { None };
+    let (users, next) = batch(app, &request.filter, place.as_ref(), request.limit.unwrap_or(BATCH)).await?;
+    Ok(List { users, next, count })
+}
+
+/// The users of a whole list that follow after `place`, and where they end.
+///
+/// A list is fetched in batches, each a query of its own: no connection is held while a slow client
+/// reads, and memory does not grow with the result.
+///
+/// # Errors
+/// As the database says.
+pub async fn next_batch(app: &Usher, filter: &Filter, place: &Place) -> Result<(Vec<User>, Option<Place>)> {
+    batch(app, filter, Some(place), BATCH).await
+}
+
+async fn batch(
+    app: &Usher,
+    filter: &Filter,
+    place: Option<&Place>,
+    limit: i64,
+) -> Result<(Vec<User>, Option<Place>)> {
+    let mut users = db::select::users(&app.db, filter, place, limit + 1).await?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = users.len() > wanted;
+    users.truncate(wanted);
+    let next = users.last().filter(|_| more).map(|last| Place::after(filter, last));
+    Ok((users, next))
+}
+
+/// Makes a user.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Invalid`] with the messages of all fields.
+pub async fn create(app: &Usher, can: &Can<ManageUsers>, draft: Draft) -> Result<User> {
+    let blank = User::blank(app.clock.now());
+    app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
+    let (user, password) = prepare(app, &blank, draft).await?;
+    let password = password.ok_or_else(|| Error::invalid("password", "This field is required."))?;
+    db::retrying(|| insert(app, user.clone(), &password)).await
+}
+
+async fn insert(app: &Usher, mut user: User, password: &PasswordHash) -> Result<User> {
+    let mut tx = app.db.begin().await?;
+    user.id = db::users::insert(&mut tx, &user, password).await?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Changes a user.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionFailed`], [`Error::Invalid`] with
+/// the messages of all fields, [`Error::Conflict`].
+pub async fn update(
+    app: &Usher,
+    can: &Can<ManageUsers>,
+    id: UserId,
+    draft: Draft,
+    expected: &Expected,
+) -> Result<User> {
+    // Checked before anything is hashed, and again on the row that is changed.
+    let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let changes = draft.changes.clone();
+    app.settings.rules().may_change(can.user(), &before, &changes.apply(&before))?;
+    expected.check(&before)?;
+    let (_, password) = prepare(app, &before, draft).await?;
+    let apply = |before: &User| changes.apply(before);
+    db::retrying(|| write(app, can, id, expected, password.as_ref(), &apply)).await
+}
+
+/// Marks a user as inactive. Nothing is deleted but their sessions.
+///
+/// # Errors
+/// As [`update`].
+pub async fn deactivate(
+    app: &Usher,
+    can: &Can<ManageUsers>,
+    id: UserId,
+    expected: &Expected,
+) -> Result<User> {
+    let apply = |before: &User| User { is_active: false, ..before.clone() };
+    db::retrying(|| write(app, can, id, expected, None, &apply)).await
+}
+
+/// Reads the row, applies the change, asks the rules, and writes: all in one transaction.
+async fn write(
+    app: &Usher,
+    can: &Can<ManageUsers>,
+    id: UserId,
+    expected: &Expected,
+    password: Option<&PasswordHash>,
+    apply: &(impl Fn(&User) -> User + Sync),
+) -> Result<User> {
+    let mut tx = app.db.begin().await?;
+    let before = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
+    let mut after = apply(&before);
+    app.settings.rules().may_change(can.user(), &before, &after)?;
+    expected.check(&before)?;
+    if after == before && password.is_none() {
+        return Ok(before);
+    }
+    after.version += 1;
+    db::users::update(&mut tx, &after).await?;
+    if let Some(password) = password {
+        set_password(&mut tx, &before, password).await?;
+    }
+    if rules::ends_sessions(&before, &after, password.is_some()) {
+        sessions::end_all(&mut tx, id).await?;
+    }
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// A new password also ends the account's failures: whoever set it has proved who they are.
+async fn set_password(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result<()> {
+    db::users::set_password(tx, user.id, password).await?;
+    db::throttles::delete(tx, &Key::account(user.username.key())).await?;
+    Ok(())
+}
+
+/// Everything about a draft that can be wrong, at once; then the user after it, and the hash of a new
+/// password.
+async fn prepare(app: &Usher, before: &User, mut draft: Draft) -> Result<(User, Option<PasswordHash>)> {
+    draft.check(&app.settings.policy(), before);
+    if let Some(username) = &draft.changes.username {
+        let other = db::users::by_username_key(&app.db, username.key()).await?;
+        if other.is_some_and(|other| other.id != before.id) {
+            draft.errors.add("username", db::TAKEN);
+        }
+    }
+    draft.errors.into_result()?;
+    let password = match &draft.changes.password {
+        Some(password) => Some(app.hasher.hash(password).await?),
+        None => None,
+    };
+    Ok((draft.changes.apply(before), password))
+}
+
+/// Makes an active superuser. For the operator on the command line, who needs no permission.
+///
+/// # Errors
+/// [`Error::Invalid`] with the messages of all fields.
+pub async fn create_superuser(app: &Usher, draft: Draft) -> Result<User> {
+    let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
+    let (user, password) = prepare(app, &blank, draft).await?;
+    let password = password.ok_or_else(|| Error::invalid("password", "This field is required."))?;
+    db::retrying(|| insert(app, user.clone(), &password)).await
+}
+
+/// Sets a user's password and ends their sessions. For the operator on the command line.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Invalid`] with the messages for the password.
+pub async fn change_password(app: &Usher, username: &str, draft: Draft) -> Result<User> {
+    let key = text::canonical(username);
+    let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
+    let (user, password) = prepare(app, &before, draft).await?;
+    let password = password.ok_or_else(|| Error::invalid("password", "This field is required."))?;
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        set_password(&mut tx, &before, &password).await?;
+        sessions::end_all(&mut tx, before.id).await?;
+        tx.commit().await?;
+        Ok(())
+    })
+    .await?;
+    Ok(user)
+}

@@ -1,0 +1,150 @@
+//! The JSON door: `/v1`. Thin handlers below, one catcher here.
+//!
+//! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>`, its
+//! path in [`allowed_methods`], and its row in the permission matrix of the tests.
+
+mod auth;
+mod body;
+mod health;
+mod users;
+
+use rocket::http::{ContentType, Header, Method, Status};
+use rocket::request::Request;
+use rocket::response::Response;
+use rocket::{Catcher, Route, catch, catchers, routes};
+use serde_json::{Value, json};
+
+use crate::error::{AuthenticationFailure, Error, Rendered};
+use crate::rules::Denial;
+
+pub use self::users::etag;
+
+/// Where the API is mounted.
+pub const BASE: &str = "/v1";
+
+/// The routes below [`BASE`].
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routes![
+        auth::obtain,
+        auth::refresh,
+        auth::verify,
+        users::list,
+        users::create,
+        users::retrieve,
+        users::update,
+        users::partial_update,
+        users::destroy,
+    ]
+}
+
+/// The routes for whoever watches over the process; they answer JSON, too.
+#[must_use]
+pub fn health_routes() -> Vec<Route> {
+    routes![health::live, health::ready]
+}
+
+/// The catcher below [`BASE`].
+#[must_use]
+pub fn catchers() -> Vec<Catcher> {
+    catchers![error]
+}
+
+/// The methods of a path below [`BASE`], or `None` if there is nothing.
+#[must_use]
+pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
+    match segments {
+        ["auth", "obtain" | "refresh" | "verify"] | ["users", "list" | "create"] => Some("POST, OPTIONS"),
+        ["users", id] if id.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
+        }
+        ["users", _] => Some("GET, HEAD, OPTIONS"),
+        _ => None,
+    }
+}
+
+/// Renders whatever went wrong below [`BASE`]: what a guard or handler said, or that no route fits.
+#[catch(default)]
+fn error(status: Status, request: &Request<'_>) -> Rendered<'static> {
+    Rendered(match Error::stashed(request) {
+        Some(error) => render(error),
+        None if matches!(status, Status::NotFound | Status::UnprocessableEntity) => unrouted(request),
+        None => answer(status, &json!({ "detail": status.reason_lossy() })),
+    })
+}
+
+/// No route fits: the path may not exist, or not have the method, or only be asked what it has.
+fn unrouted(request: &Request<'_>) -> Response<'static> {
+    let segments: Vec<&str> =
+        request.uri().path().segments().skip(1).filter(|segment| !segment.is_empty()).collect();
+    match (allowed_methods(&segments), request.method()) {
+        (None, _) => render(&Error::NoSuchPath),
+        (Some(allow), Method::Options) => {
+            let mut response = Response::new();
+            response.set_status(Status::NoContent);
+            response.set_header(Header::new("Allow", allow));
+            response
+        }
+        (Some(allow), method) => {
+            render(&Error::MethodNotAllowed { method: method.as_str().to_owned(), allow })
+        }
+    }
+}
+
+/// An error as the contract's clients know it.
+fn render(error: &Error) -> Response<'static> {
+    if let Error::Internal(cause) = error {
+        log::error!("internal error: {cause}");
+    }
+    let mut response = answer(error.status(), &body(error));
+    if let Some(seconds) = error.retry_after() {
+        response.set_header(Header::new("Retry-After", seconds.to_string()));
+    }
+    match error {
+        Error::NotAuthenticated(_) => {
+            response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"api\""));
+        }
+        Error::MethodNotAllowed { allow, .. } => {
+            response.set_header(Header::new("Allow", *allow));
+        }
+        _ => {}
+    }
+    response
+}
+
+fn body(error: &Error) -> Value {
+    let detail = error.to_string();
+    match error {
+        Error::Invalid(fields) => json!(fields),
+        Error::NotAuthenticated(AuthenticationFailure::TokenNotValid) => json!({
+            "detail": detail,
+            "code": "token_not_valid",
+            "messages": [{
+                "token_class": "AccessToken",
+                "token_type": "access",
+                "message": "Token is invalid or expired",
+            }],
+        }),
+        Error::NotAuthenticated(failure) => with_code(&detail, failure.code()),
+        Error::Forbidden(denial) => with_code(&detail, Some(Denial::code(*denial))),
+        Error::Conflict(conflict) => with_code(&detail, Some(conflict.code())),
+        _ => with_code(&detail, None),
+    }
+}
+
+fn with_code(detail: &str, code: Option<&str>) -> Value {
+    match code {
+        Some(code) => json!({ "detail": detail, "code": code }),
+        None => json!({ "detail": detail }),
+    }
+}
+
+/// A JSON answer.
+fn answer(status: Status, body: &Value) -> Response<'static> {
+    let body = body.to_string();
+    let mut response = Response::new();
+    response.set_status(status);
+    response.set_header(ContentType::JSON);
+    response.set_sized_body(body.len(), std::io::Cursor::new(body));
+    response
+}

@@ -1,0 +1,304 @@
+//! `/v1/users`.
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::{FromParam, Request};
+use rocket::response::stream::ByteStream;
+use rocket::response::{self, Responder, Response};
+use rocket::{delete, get, patch, post, put};
+use serde::Serialize;
+
+use super::body::{JsonBody, raw};
+use crate::Usher;
+use crate::accounts::{self, List};
+use crate::clock::Timestamp;
+use crate::config::GetByName;
+use crate::error::{Error, Result};
+use crate::filter::{Filter, ListRequest};
+use crate::guard::{AcceptsJson, IfMatch};
+use crate::page::Place;
+use crate::permission::{Can, ManageUsers, SignedIn};
+use crate::user::{Draft, Purpose, User, UserId};
+
+/// A user as clients see it: these ten members in this order, and never anything of the password.
+#[derive(Serialize)]
+struct Record<'a> {
+    username: &'a str,
+    pk: UserId,
+    last_login: Option<Timestamp>,
+    is_superuser: bool,
+    first_name: &'a str,
+    last_name: &'a str,
+    email: &'a str,
+    is_staff: bool,
+    is_active: bool,
+    date_joined: Timestamp,
+}
+
+impl<'a> From<&'a User> for Record<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            username: user.username.as_str(),
+            pk: user.id,
+            last_login: user.last_login,
+            is_superuser: user.is_superuser,
+            first_name: &user.first_name,
+            last_name: &user.last_name,
+            email: &user.email,
+            is_staff: user.is_staff,
+            is_active: user.is_active,
+            date_joined: user.date_joined,
+        }
+    }
+}
+
+/// The tag of a record: its version, and the last sign-in, which is part of the answer but no edit.
+#[must_use]
+pub fn etag(user: &User) -> String {
+    format!("\"{}-{}\"", user.version, user.last_login.map_or(0, Timestamp::micros))
+}
+
+/// What stands after `/users/` when it can only be a primary key.
+pub(super) struct Id(UserId);
+
+impl<'r> FromParam<'r> for Id {
+    type Error = ();
+
+    fn from_param(segment: &'r str) -> std::result::Result<Self, ()> {
+        if segment.is_empty() || !segment.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(());
+        }
+        // Digits only, so what does not fit is too great: it becomes the greatest key, which is nobody's.
+        Ok(Self(UserId(segment.parse().unwrap_or(i64::MAX))))
+    }
+}
+
+/// What stands after `/users/` when it may be a name, too.
+pub(super) enum IdOrName<'r> {
+    Id(Id),
+    Name(&'r str),
+}
+
+impl<'r> FromParam<'r> for IdOrName<'r> {
+    type Error = ();
+
+    fn from_param(segment: &'r str) -> std::result::Result<Self, ()> {
+        match segment {
+            // Always those routes, which have other methods.
+            "list" | "create" => Err(()),
+            _ => Ok(Id::from_param(segment).map_or(Self::Name(segment), Self::Id)),
+        }
+    }
+}
+
+/// One record as an answer.
+pub(super) struct One {
+    user: User,
+    status: Status,
+    as_array: bool,
+}
+
+impl One {
+    fn new(user: User) -> Self {
+        Self { user, status: Status::Ok, as_array: false }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for One {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let tag = etag(&self.user);
+        let mut response = Response::new();
+        let known = request.headers().get("If-None-Match").flat_map(|header| header.split(','));
+        let unchanged = |known: &str| {
+            matches!(known.trim().trim_start_matches("W/"), "*" | "")
+                || known.trim().trim_start_matches("W/") == tag
+        };
+        if request.method() == rocket::http::Method::Get && known.into_iter().any(unchanged) {
+            response.set_status(Status::NotModified);
+        } else {
+            let record = Record::from(&self.user);
+            let json =
+                if self.as_array { serde_json::to_string(&[record]) } else { serde_json::to_string(&record) };
+            let json = json.map_err(|error| Error::internal(error).stash(request))?;
+            response.set_status(self.status);
+            response.set_header(ContentType::JSON);
+            response.set_sized_body(json.len(), std::io::Cursor::new(json));
+        }
+        if self.status == Status::Created {
+            response.set_header(Header::new("Location", format!("{}/users/{}", super::BASE, self.user.id)));
+        }
+        response.set_header(Header::new("ETag", tag));
+        Ok(response)
+    }
+}
+
+/// No record where an array was asked for.
+pub(super) enum Found {
+    One(One),
+    Nobody,
+}
+
+impl<'r> Responder<'r, 'static> for Found {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        match self {
+            Self::One(one) => one.respond_to(request),
+            Self::Nobody => (ContentType::JSON, "[]").respond_to(request),
+        }
+    }
+}
+
+/// Gets a user by primary key or by name.
+#[get("/users/<key>")]
+pub(super) async fn retrieve(
+    key: IdOrName<'_>,
+    _accepts: AcceptsJson,
+    can: Can<SignedIn>,
+    app: &Usher,
+) -> Result<Found> {
+    let as_array = app.settings.get_by_name == GetByName::Array;
+    match key {
+        IdOrName::Id(Id(id)) => Ok(Found::One(One::new(accounts::get(app, &can, id).await?))),
+        IdOrName::Name(name) => match accounts::get_by_name(app, &can, name).await {
+            Ok(user) => Ok(Found::One(One { as_array, ..One::new(user) })),
+            Err(Error::NotFound) if as_array => Ok(Found::Nobody),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// Makes a user.
+#[post("/users/create", data = "<body>")]
+pub(super) async fn create(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+    body: JsonBody,
+) -> Result<One> {
+    let draft = Draft::read(Purpose::Whole, |name| raw(&body.0, name));
+    let user = accounts::create(app, &can, draft).await?;
+    Ok(One { status: Status::Created, ..One::new(user) })
+}
+
+/// Replaces a user's fields; optional ones that are left out keep their value.
+#[put("/users/<id>", data = "<body>")]
+pub(super) async fn update(
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    expected: IfMatch,
+    app: &Usher,
+    body: JsonBody,
+) -> Result<One> {
+    let draft = Draft::read(Purpose::Whole, |name| raw(&body.0, name));
+    accounts::update(app, &can, id.0, draft, &expected.0).await.map(One::new)
+}
+
+/// Changes some of a user's fields.
+#[patch("/users/<id>", data = "<body>")]
+pub(super) async fn partial_update(
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    expected: IfMatch,
+    app: &Usher,
+    body: JsonBody,
+) -> Result<One> {
+    let draft = Draft::read(Purpose::Part, |name| raw(&body.0, name));
+    accounts::update(app, &can, id.0, draft, &expected.0).await.map(One::new)
+}
+
+/// Marks a user as inactive.
+#[delete("/users/<id>")]
+pub(super) async fn destroy(
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    expected: IfMatch,
+    app: &Usher,
+) -> Result<Status> {
+    accounts::deactivate(app, &can, id.0, &expected.0).await?;
+    Ok(Status::NoContent)
+}
+
+/// Lists users: a page of them, or all, streamed.
+#[post("/users/list", data = "<body>")]
+pub(super) async fn list(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+    body: JsonBody,
+) -> Result<Users> {
+    let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
+    let list = accounts::list(app, &can, &request).await?;
+    Ok(Users { app: app.clone(), request, list })
+}
+
+/// Many records as an answer.
+pub(super) struct Users {
+    app: Usher,
+    request: ListRequest,
+    list: List,
+}
+
+impl<'r> Responder<'r, 'r> for Users {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
+        let Self { app, request: asked, list } = self;
+        let mut response = match (list.next, asked.limit) {
+            (Some(place), None) => pieces(app, asked.filter, list.users, place).respond_to(request)?,
+            (next, _) => {
+                let mut response = Response::new();
+                if let Some(place) = next {
+                    let link = format!("<{}/users/list>; rel=\"next\"", super::BASE);
+                    response.set_header(Header::new("Link", link));
+                    response.set_header(Header::new("X-Next-Cursor", place.encode(&asked.filter)));
+                }
+                let json = format!("[{}]", records(&list.users));
+                response.set_sized_body(json.len(), std::io::Cursor::new(json));
+                response
+            }
+        };
+        response.set_header(ContentType::JSON);
+        if let Some(count) = list.count {
+            response.set_header(Header::new("X-Total-Count", count.to_string()));
+        }
+        Ok(response)
+    }
+}
+
+/// Records separated by commas.
+fn records(users: &[User]) -> String {
+    let mut json = String::with_capacity(users.len() * 256);
+    for user in users {
+        if !json.is_empty() {
+            json.push(',');
+        }
+        // Writing strings, numbers and booleans to memory cannot fail.
+        json.push_str(&serde_json::to_string(&Record::from(user)).unwrap_or_default());
+    }
+    json
+}
+
+/// A whole list, piece by piece, each fetched when the one before has been taken.
+fn pieces(app: Usher, filter: Filter, first: Vec<User>, place: Place) -> ByteStream![String] {
+    ByteStream! {
+        yield format!("[{}", records(&first));
+        drop(first);
+        let mut next = Some(place);
+        while let Some(place) = next {
+            match accounts::next_batch(&app, &filter, &place).await {
+                Ok((users, following)) => {
+                    if !users.is_empty() {
+                        yield format!(",{}", records(&users));
+                    }
+                    next = following;
+                }
+                Err(error) => {
+                    // The status is sent already. Without its closing bracket the list is no JSON, so
+                    // no client takes the part for the whole.
+                    log::error!("a list broke off: {error}");
+                    return;
+                }
+            }
+        }
+        yield "]".to_owned();
+    }
+}

@@ -1,0 +1,186 @@
+//! The subcommands. Each applies pending migrations first, so that any of them may be the first ever
+//! to run. To add one: a variant of [`Command`] with its help, and a module with its function.
+
+mod check;
+mod export;
+mod import;
+mod password;
+pub(crate) mod serve;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::Usher;
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::logging;
+
+/// Keeps the users of an installation: a console for staff, an API for programs.
+///
+/// Settings are read from Rocket.toml and the environment; docs/configuration.md explains them.
+#[derive(Debug, Parser)]
+#[command(name = "usher", version, about, long_about, arg_required_else_help = false)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What to do; without a subcommand: serve.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the console and the API (the default)
+    Serve,
+    /// Apply pending migrations and stop
+    Migrate,
+    /// Make a superuser; asks for the password unless --password-stdin is given
+    Createsuperuser(CreateSuperuser),
+    /// Set a user's password and sign them out everywhere
+    Changepassword(ChangePassword),
+    /// Import users from a file; each row gets a verdict, bad rows never stop good ones
+    Import(Import),
+    /// Export all users, with their password hashes, to standard output
+    Export(Export),
+    /// Check the configuration and the database; the exit code says whether they are fit
+    Check,
+}
+
+#[derive(Debug, Args)]
+struct CreateSuperuser {
+    /// The user name: letters, digits and @ . + - _
+    #[arg(long)]
+    username: String,
+    /// The e-mail address
+    #[arg(long, default_value = "")]
+    email: String,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+struct ChangePassword {
+    /// The user name, in any letter case
+    username: String,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// How a file of users is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// What `manage.py dumpdata auth.user` writes
+    Django,
+    /// A header line, then a line a user
+    Csv,
+    /// An array of objects, as the API shows users, with `password` for the hash
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct Import {
+    /// The file, gzip or not; `-` is standard input
+    file: PathBuf,
+    /// Left out: told from the content
+    #[arg(long)]
+    format: Option<Format>,
+    /// Say what would happen and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    /// How to write the users: csv, json or django
+    #[arg(long, default_value = "json")]
+    format: Format,
+}
+
+/// Why a subcommand did not do what it was asked: one line for the terminal.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let command = CommandLine::parse().command.unwrap_or(Command::Serve);
+    let runtime = match serve::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(dispatch(command)) {
+        Ok(code) => code,
+        Err(failure) => fail(&failure),
+    }
+}
+
+fn fail(reason: &dyn Display) -> ExitCode {
+    complain(&format_args!("usher: {reason}"));
+    ExitCode::FAILURE
+}
+
+async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    let figment = config::figment();
+    if let Command::Check = command {
+        return Ok(check::run(&figment).await);
+    }
+    let settings = Settings::read(&figment)?;
+    logging::start(settings.log_level);
+    let app = Usher::open(&figment, Clock::System).await?;
+    if let Command::Serve = command {
+        serve::run(figment, app).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let result = match command {
+        Command::Serve | Command::Check => Ok(ExitCode::SUCCESS),
+        Command::Migrate => {
+            say(&"The database is up to date.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Createsuperuser(arguments) => password::create_superuser(&app, &arguments).await,
+        Command::Changepassword(arguments) => password::change(&app, &arguments).await,
+        Command::Import(arguments) => import::run(&app, &arguments).await,
+        Command::Export(arguments) => export::run(&app, &arguments).await,
+    };
+    app.db.close().await;
+    result
+}
+
+/// Writes a line for the person at the terminal. A closed terminal is no failure.
+fn say(line: &dyn Display) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+/// Writes a line about a problem.
+fn complain(line: &dyn Display) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_subcommand_has_help() {
+        let command = CommandLine::command();
+        command.clone().debug_assert();
+        for subcommand in command.get_subcommands() {
+            assert!(subcommand.get_about().is_some(), "{}", subcommand.get_name());
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_an_argument() {
+        for line in [
+            vec!["usher", "createsuperuser", "--username", "a", "--password", "secret"],
+            vec!["usher", "changepassword", "a", "secret"],
+        ] {
+            assert!(CommandLine::try_parse_from(line).is_err());
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `createsuperuser` and `changepassword`.
+
+use std::io::{BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use super::{ChangePassword, CreateSuperuser, Failure, complain, say};
+use crate::Usher;
+use crate::accounts;
+use crate::error::Error;
+use crate::user::{Draft, Purpose, Raw};
+
+pub(super) async fn create_superuser(app: &Usher, arguments: &CreateSuperuser) -> Result<ExitCode, Failure> {
+    let password = password(arguments.password_stdin)?;
+    let draft = Draft::read(Purpose::Part, |name| match name {
+        "username" => Raw::Text(arguments.username.clone()),
+        "email" => Raw::Text(arguments.email.clone()),
+        "password" => Raw::Text(password.clone()),
+        _ => Raw::Missing,
+    });
+    match accounts::create_superuser(app, draft).await {
+        Ok(user) => {
+            say(&format_args!("Made the superuser {} (pk {}).", user.username.as_str(), user.id));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => refused(error),
+    }
+}
+
+pub(super) async fn change(app: &Usher, arguments: &ChangePassword) -> Result<ExitCode, Failure> {
+    let password = password(arguments.password_stdin)?;
+    let draft = Draft::read(Purpose::Part, |name| match name {
+        "password" => Raw::Text(password.clone()),
+        _ => Raw::Missing,
+    });
+    match accounts::change_password(app, &arguments.username, draft).await {
+        Ok(user) => {
+            let name = user.username.as_str();
+            say(&format_args!("Changed the password of {name} and signed them out everywhere."));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => refused(error),
+    }
+}
+
+/// Field messages go to the terminal one a line; anything else is a failure as it stands.
+fn refused(error: Error) -> Result<ExitCode, Failure> {
+    match error {
+        Error::Invalid(errors) => {
+            for (field, message) in errors.iter() {
+                complain(&format_args!("{field}: {message}"));
+            }
+            Ok(ExitCode::FAILURE)
+        }
+        Error::NotFound => Err("there is no user of that name".into()),
+        Error::Internal(cause) => Err(cause.to_string().into()),
+        other => Err(other.into()),
+    }
+}
+
+/// The first line of standard input, or what two equal prompts get.
+fn password(from_stdin: bool) -> Result<String, Failure> {
+    if from_stdin {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        let line = line.strip_suffix('\n').unwrap_or(&line);
+        return Ok(line.strip_suffix('\r').unwrap_or(line).to_owned());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err("there is no terminal to ask on; give the password with --password-stdin".into());
+    }
+    let password = rpassword::prompt_password("Password: ")?;
+    if rpassword::prompt_password("Password again: ")? != password {
+        return Err("the two passwords differ; nothing was changed".into());
+    }
+    Ok(password)
+}

@@ -1,0 +1,392 @@
+//! The configuration: typed, documented here, read once.
+//!
+//! Sources, each over the one before: the defaults in this file, `Rocket.toml`, `ROCKET_*`,
+//! `USHER_*`, `DATABASE_URL`. To add a setting: a member of [`Settings`] with its unit and default,
+//! and a line in `docs/configuration.md` (a test compares the two).
+
+use std::path::Path;
+use std::time::Duration;
+
+use rocket::Config;
+use rocket::config::{Ident, LogLevel, Shutdown};
+use rocket::figment::providers::{Env, Format, Serialized, Toml};
+use rocket::figment::{Figment, Profile};
+use serde::{Deserialize, Serialize};
+
+use crate::passwords::{Cost, Limits, Policy};
+use crate::rules::Rules;
+use crate::sessions::Carrier;
+use crate::throttle::Thresholds;
+
+/// What `GET /v1/users/{name}` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GetByName {
+    /// The record; 404 when there is none.
+    Object,
+    /// An array of no or one record.
+    Array,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevelName {
+    /// Nothing.
+    Off,
+    /// What needs a person.
+    Error,
+    /// What may need one.
+    Warn,
+    /// One line a request.
+    Info,
+    /// More.
+    Debug,
+}
+
+/// Our own settings: section `[default.usher]` of `Rocket.toml`, or `USHER_<NAME>` in the environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `object` or `array`. Clients in the field expect an array. Default `object`.
+    pub get_by_name: GetByName,
+    /// Whether staff may give and remove staff access; otherwise only superusers may. Default true.
+    pub staff_grants_staff: bool,
+    /// Shortest password, in characters, 1 to 128. Default 8; 15 is advised for staff.
+    pub password_min_length: usize,
+    /// Memory of one password hash, in KiB, at least 7168. Default 19456 (OWASP).
+    pub password_memory_kib: u32,
+    /// Passes of one password hash. Default 2 (OWASP, with the default memory).
+    pub password_iterations: u32,
+    /// Passwords hashed at the same time; 0 means one less than the cores, from 1 to 4. Default 0.
+    pub password_threads: usize,
+    /// Passwords that may wait to be hashed; more are answered 503. Default 64.
+    pub password_queue: usize,
+    /// Life of an access token, in seconds. Default 300.
+    pub access_token_seconds: u64,
+    /// Life of a refresh token and its session, in seconds. Default 28800 (8 hours).
+    pub refresh_token_seconds: u64,
+    /// Life of a browser session, in seconds. Default 28800 (8 hours).
+    pub session_seconds: u64,
+    /// A browser session ends after so many seconds without use. Default 1800 (30 minutes).
+    pub session_idle_seconds: u64,
+    /// Failed sign-ins of one account that have no consequence; then each further one doubles a
+    /// waiting time, from a second to 15 minutes. Default 5.
+    pub throttle_account_free: u32,
+    /// Failed sign-ins of one address at once; then one every six seconds. Default 30.
+    pub throttle_address_burst: u32,
+    /// A failed sign-in is answered no sooner than after so many milliseconds, so that the time does
+    /// not tell which accounts exist. Default 400, above the slowest hash that Django makes.
+    pub sign_in_failure_milliseconds: u64,
+    /// Longest JSON body, in bytes. Default 1048576.
+    pub json_limit: u64,
+    /// The origin that browsers use, such as `https://users.example.org`. Without it a request's own
+    /// `Host` is taken. Default empty.
+    pub public_origin: String,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed. Default none.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Other origins whose pages may call the API with a bearer token, each exactly as a browser sends
+    /// it. Default none.
+    pub cors_origins: Vec<String>,
+    /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
+    /// network without TLS only. Default false.
+    pub insecure_cookie: bool,
+    /// `off`, `error`, `warn`, `info` (one line a request) or `debug`. Default `info`.
+    pub log_level: LogLevelName,
+    /// The secret of the installation, at least 32 bytes as base64. Empty: one is made and kept in
+    /// the database. Default empty.
+    pub secret_key: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let cost = Cost::default();
+        let limits = Limits::default();
+        Self {
+            get_by_name: GetByName::Object,
+            staff_grants_staff: true,
+            password_min_length: Policy::default().min_length,
+            password_memory_kib: cost.memory_kib,
+            password_iterations: cost.iterations,
+            password_threads: 0,
+            password_queue: limits.queue,
+            access_token_seconds: 300,
+            refresh_token_seconds: 8 * 60 * 60,
+            session_seconds: 8 * 60 * 60,
+            session_idle_seconds: 30 * 60,
+            throttle_account_free: 5,
+            throttle_address_burst: 30,
+            sign_in_failure_milliseconds: 400,
+            json_limit: 1024 * 1024,
+            public_origin: String::new(),
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            insecure_cookie: false,
+            log_level: LogLevelName::Info,
+            secret_key: String::new(),
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A source cannot be read, a key is unknown, or a value is of the wrong type.
+    #[error("{0}")]
+    Figment(Box<rocket::figment::Error>),
+    /// A value is out of range.
+    #[error("usher.{name}: {reason}")]
+    Value {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl From<rocket::figment::Error> for ConfigError {
+    fn from(error: rocket::figment::Error) -> Self {
+        Self::Figment(Box::new(error))
+    }
+}
+
+impl Settings {
+    /// Reads and checks our section.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the name of the key.
+    pub fn read(figment: &Figment) -> Result<Self, ConfigError> {
+        let settings: Self = match figment.find_value("usher") {
+            Ok(_) => figment.extract_inner("usher")?,
+            Err(_) => Self::default(),
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |name, reason: &str| Err(ConfigError::Value { name, reason: reason.to_owned() });
+        if !(1..=128).contains(&self.password_min_length) {
+            return refuse("password_min_length", "must be from 1 to 128");
+        }
+        // OWASP's smallest equivalents: 7 MiB with five passes, 19 MiB with two, 46 MiB with one.
+        let strong = match self.password_iterations {
+            0 => false,
+            1 => self.password_memory_kib >= 47_104,
+            2 => self.password_memory_kib >= 19_456,
+            3 => self.password_memory_kib >= 12_288,
+            4 => self.password_memory_kib >= 9_216,
+            _ => self.password_memory_kib >= 7_168,
+        };
+        if !strong {
+            return refuse("password_memory_kib", "is too little for so few password_iterations");
+        }
+        if self.json_limit == 0 || self.json_limit > 64 * 1024 * 1024 {
+            return refuse("json_limit", "must be from 1 to 67108864");
+        }
+        if !self.public_origin.is_empty() {
+            let scheme = ["http://", "https://"].iter().find_map(|s| self.public_origin.strip_prefix(s));
+            if scheme.is_none_or(|host| host.is_empty() || host.contains('/')) {
+                return refuse("public_origin", "must be like https://users.example.org, without a path");
+            }
+        }
+        Ok(())
+    }
+
+    /// The cost of our own password hashes.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        Cost { memory_kib: self.password_memory_kib, iterations: self.password_iterations, ..Cost::default() }
+    }
+
+    /// How much is hashed at once.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let limits = Limits { queue: self.password_queue, ..Limits::default() };
+        match self.password_threads {
+            0 => limits,
+            threads => Limits { threads, ..limits },
+        }
+    }
+
+    /// The password policy.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy { min_length: self.password_min_length }
+    }
+
+    /// What the rules depend on.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules { staff_grants_staff: self.staff_grants_staff }
+    }
+
+    /// How many failed sign-ins are too many.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds { account_free: self.throttle_account_free, address_burst: self.throttle_address_burst }
+    }
+
+    /// How long a session lives.
+    #[must_use]
+    pub fn session_lifetime(&self, carrier: Carrier) -> Duration {
+        Duration::from_secs(match carrier {
+            Carrier::Cookie => self.session_seconds,
+            Carrier::Token => self.refresh_token_seconds,
+        })
+    }
+
+    /// After how long without use a browser session ends.
+    #[must_use]
+    pub fn session_idle(&self) -> Duration {
+        Duration::from_secs(self.session_idle_seconds)
+    }
+
+    /// How long an access token lives.
+    #[must_use]
+    pub fn access_token_lifetime(&self) -> Duration {
+        Duration::from_secs(self.access_token_seconds)
+    }
+}
+
+/// Where the database is when nothing says otherwise.
+pub const DEFAULT_DATABASE_URL: &str = "sqlite://usher.db";
+
+/// The configuration of this process from all its sources.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn figment() -> Figment {
+    let file = std::env::var("ROCKET_CONFIG").unwrap_or_else(|_| "Rocket.toml".into());
+    let figment = defaults()
+        .merge(Toml::file(Path::new(&file)).nested())
+        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).global())
+        .merge(
+            Env::prefixed("USHER_")
+                .map(|key| format!("usher.{}", key.as_str().to_lowercase()).into())
+                .split(".")
+                .global(),
+        );
+    let figment = match std::env::var("DATABASE_URL") {
+        Ok(url) if !url.is_empty() => with_database(figment, &url),
+        _ => figment,
+    };
+    figment.select(Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE))
+}
+
+/// A configuration that connects to `url`.
+#[must_use]
+pub fn with_database(figment: Figment, url: &str) -> Figment {
+    figment.merge(Serialized::global("databases.main.url", url))
+}
+
+/// The defaults, for Rocket and for the database.
+#[must_use]
+pub fn defaults() -> Figment {
+    let rocket = Config {
+        // Nobody needs to know what answers.
+        ident: Ident::none(),
+        // Any client could forge it; see `trusted_proxies`.
+        ip_header: None,
+        log_level: LogLevel::Off,
+        // What was accepted is answered: longer than the slowest request may take.
+        shutdown: Shutdown { grace: 10, mercy: 5, ..Shutdown::default() },
+        ..Config::default()
+    };
+    Figment::from(rocket)
+        .merge(Serialized::default("databases.main.url", DEFAULT_DATABASE_URL))
+        .merge(Serialized::default("databases.main.max_connections", 10))
+        .merge(Serialized::default("databases.main.connect_timeout", 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::figment::Jail;
+
+    use super::*;
+
+    /// Runs in an environment of its own.
+    #[expect(clippy::result_large_err, reason = "figment's own error")]
+    fn jailed(test: impl FnOnce(&mut Jail) -> Result<(), rocket::figment::Error>) {
+        Jail::expect_with(|jail| {
+            jail.clear_env();
+            test(jail)
+        });
+    }
+
+    #[test]
+    fn without_any_source_the_defaults_hold() {
+        jailed(|_| {
+            assert_eq!(Settings::read(&figment()).unwrap(), Settings::default());
+            let url: String = figment().extract_inner("databases.main.url")?;
+            assert_eq!(url, DEFAULT_DATABASE_URL);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn the_environment_stands_over_the_file() {
+        jailed(|jail| {
+            jail.create_file("Rocket.toml", "[default.usher]\nget_by_name = \"array\"\npassword_min_length = 9\n[default.databases.main]\nurl = \"sqlite://file.db\"")?;
+            jail.set_env("USHER_PASSWORD_MIN_LENGTH", "6");
+            let settings = Settings::read(&figment()).unwrap();
+            assert_eq!(settings.get_by_name, GetByName::Array);
+            assert_eq!(settings.password_min_length, 6);
+            jail.set_env("ROCKET_DATABASES", "{main={url=\"sqlite://rocket.db\"}}");
+            let url: String = figment().extract_inner("databases.main.url")?;
+            assert_eq!(url, "sqlite://rocket.db");
+            jail.set_env("DATABASE_URL", "postgres://localhost/usher");
+            let url: String = figment().extract_inner("databases.main.url")?;
+            assert_eq!(url, "postgres://localhost/usher");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_its_name() {
+        jailed(|jail| {
+            jail.create_file("Rocket.toml", "[default.usher]\nget_by_nmae = \"array\"")?;
+            let error = Settings::read(&figment()).unwrap_err().to_string();
+            assert!(error.contains("get_by_nmae"), "{error}");
+            Ok(())
+        });
+        jailed(|jail| {
+            jail.set_env("USHER_PASSWORD_LENGTH", "6");
+            let error = Settings::read(&figment()).unwrap_err().to_string();
+            assert!(error.contains("password_length"), "{error}");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_name() {
+        for (name, value) in [
+            ("USHER_PASSWORD_MIN_LENGTH", "0"),
+            ("USHER_PASSWORD_MEMORY_KIB", "1024"),
+            ("USHER_PUBLIC_ORIGIN", "users.example.org"),
+            ("USHER_GET_BY_NAME", "list"),
+            ("USHER_JSON_LIMIT", "0"),
+        ] {
+            jailed(|jail| {
+                jail.set_env(name, value);
+                let error = Settings::read(&figment()).unwrap_err().to_string();
+                let key = name.trim_start_matches("USHER_").to_lowercase();
+                assert!(error.contains(&key), "{error} does not name {key}");
+                Ok(())
+            });
+        }
+    }
+
+    #[test]
+    fn every_setting_is_documented() {
+        let documentation = include_str!("../docs/configuration.md");
+        let settings = serde_json::to_value(Settings::default()).unwrap();
+        for (name, default) in settings.as_object().unwrap() {
+            let row = format!("| `{name}` | ");
+            let line = documentation.lines().find(|line| line.starts_with(&row));
+            let line = line.unwrap_or_else(|| panic!("docs/configuration.md does not explain {name}"));
+            let shown = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+            let shown = if shown.is_empty() { "none".to_owned() } else { format!("`{shown}`") };
+            assert!(line.contains(&shown), "{name}: the default is {shown}: {line}");
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! The database: one pool, one transaction type and one statement type over SQLite and PostgreSQL.
+//!
+//! This file is the only place that asks which database it is, and the only one that hands built
+//! SQL to the driver. Statements are written once, in the modules below it, with `$1` placeholders
+//! that both understand. To add a statement: a function in the module of its table.
+
+mod connect;
+pub mod dialect;
+pub mod installation;
+pub mod select;
+pub mod sessions;
+pub mod throttles;
+pub mod users;
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::time::Duration;
+
+use rocket_db_pools::Database;
+use rocket_db_pools::figment::Figment;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type};
+
+pub use self::dialect::Dialect;
+
+/// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
+/// own, shorter limits; this one also covers a server that no longer answers.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
+
+/// The database of the installation, in Rocket's managed state.
+#[derive(Database, Debug, Clone)]
+#[database("main")]
+pub struct Db(Pool);
+
+/// Connections to one of the two databases.
+#[derive(Debug, Clone)]
+pub enum Pool {
+    /// One file. Several readers, and one writer whose transactions queue in this process instead
+    /// of spinning on SQLite's lock.
+    Sqlite {
+        /// Connections that refuse to write.
+        read: SqlitePool,
+        /// The one connection that writes.
+        write: SqlitePool,
+    },
+    /// One server address.
+    Postgres(PgPool),
+}
+
+/// An error of the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not reachable, too slow, too busy, or its disk is full: trying again may help.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The statement did not end in time.
+    #[error("the database did not answer in time")]
+    TimedOut,
+    /// A user name is taken.
+    #[error("the user name is taken")]
+    UsernameTaken,
+    /// A primary key is taken.
+    #[error("the primary key is taken")]
+    IdTaken,
+    /// The change would leave no active superuser.
+    #[error("there would be no active superuser left")]
+    LastSuperuser,
+    /// Two transactions got into each other's way; the whole transaction may be tried again.
+    #[error("the transaction has to be tried again: {0}")]
+    Retry(#[source] sqlx::Error),
+    /// Anything else: a fault of ours.
+    #[error(transparent)]
+    Other(sqlx::Error),
+    /// A migration could not be applied.
+    #[error("the migrations could not be applied: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A stored value that we cannot have written.
+    #[error("a stored value cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// The result of every database function.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        dialect::classify(error)
+    }
+}
+
+impl From<Error> for crate::error::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::UsernameTaken => Self::invalid("username", TAKEN),
+            Error::LastSuperuser => Self::Conflict(crate::rules::Conflict::LastSuperuser),
+            Error::Retry(_) => Self::Contended,
+            Error::Unavailable(_) | Error::TimedOut => {
+                log::warn!("{error}");
+                Self::Unavailable
+            }
+            Error::IdTaken | Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => Self::internal(error),
+        }
+    }
+}
+
+/// The message for a user name that somebody has, in whatever letter case.
+pub const TAKEN: &str = "A user with that username already exists.";
+
+/// A value to bind.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// A number, a primary key, or microseconds since the epoch.
+    Integer(i64),
+    /// The same, or no value.
+    OptionalInteger(Option<i64>),
+    /// A truth value.
+    Flag(bool),
+    /// A text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Self {
+        Self::OptionalInteger(value)
+    }
+}
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Flag(value)
+    }
+}
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+/// A statement with its values. Its text can only be put together from literals of this program:
+/// what comes from outside can only be bound.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    text: Cow<'static, str>,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    /// A statement, or the beginning of one.
+    #[must_use]
+    pub const fn new(text: &'static str) -> Self {
+        Self { text: Cow::Borrowed(text), values: Vec::new() }
+    }
+
+    /// Binds the next placeholder that the text already has.
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Adds text.
+    pub fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// Adds a placeholder and binds it.
+    pub fn push_value(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        let placeholder = format!("${}", self.values.len());
+        self.text.to_mut().push_str(&placeholder);
+        self
+    }
+
+    /// The text, for tests.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The driver's form of the values.
+fn arguments<DB>(values: Vec<Value>) -> std::result::Result<DB::Arguments, sqlx::Error>
+where
+    DB: sqlx::Database,
+    DB::Arguments: Default,
+    i64: for<'q> Encode<'q, DB> + Type<DB>,
+    Option<i64>: for<'q> Encode<'q, DB> + Type<DB>,
+    bool: for<'q> Encode<'q, DB> + Type<DB>,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+    Vec<u8>: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    use sqlx::Arguments as _;
+    let mut arguments = DB::Arguments::default();
+    for value in values {
+        match value {
+            Value::Integer(value) => arguments.add(value),
+            Value::OptionalInteger(value) => arguments.add(value),
+            Value::Flag(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// A row that both databases can be read into.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+/// Gives up on a statement that takes too long. The driver's futures are large: callers box them.
+async fn within<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
+    match rocket::tokio::time::timeout(STATEMENT_LIMIT, work).await {
+        Ok(result) => result.map_err(Error::from),
+        Err(_) => Err(Error::TimedOut),
+    }
+}
+
+/// Runs a statement on an executor of either database.
+macro_rules! run {
+    ($fetch:ident, $database:ty, $executor:expr, $sql:expr) => {{
+        let Sql { text, values } = $sql;
+        let arguments = arguments::<$database>(values).map_err(Error::from)?;
+        within(Box::pin(sqlx::query_as_with(AssertSqlSafe(text), arguments).$fetch($executor))).await
+    }};
+}
+
+impl Db {
+    /// Opens the database that the configuration names and applies pending migrations.
+    ///
+    /// # Errors
+    /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
+    pub async fn open(figment: &Figment) -> std::result::Result<Self, OpenError> {
+        let db = Self(<Pool as rocket_db_pools::Pool>::init(figment).await?);
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    /// Applies pending migrations. Several instances may do so at once.
+    ///
+    /// # Errors
+    /// [`Error::Migrate`]
+    pub async fn migrate(&self) -> Result<()> {
+        connect::migrate(&self.0).await
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match &self.0 {
+            Pool::Sqlite { .. } => Dialect::Sqlite,
+            Pool::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// The first row, or none. Reads only.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn optional<T: Row>(&self, sql: Sql) -> Result<Option<T>> {
+        match &self.0 {
+            Pool::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql),
+            Pool::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
+        }
+    }
+
+    /// All rows. Reads only.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn all<T: Row>(&self, sql: Sql) -> Result<Vec<T>> {
+        match &self.0 {
+            Pool::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql),
+            Pool::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
+        }
+    }
+
+    /// Begins a transaction that writes. It is rolled back unless it is committed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if no connection is to be had in time.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(match &self.0 {
+            // A transaction that begins by reading could not be upgraded while another one writes.
+            Pool::Sqlite { write, .. } => Tx::Sqlite(within(write.begin_with("BEGIN IMMEDIATE")).await?),
+            Pool::Postgres(pool) => Tx::Postgres(within(pool.begin()).await?),
+        })
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub async fn close(&self) {
+        match &self.0 {
+            Pool::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configuration or the connection.
+    #[error("{0}")]
+    Connect(#[from] rocket_db_pools::Error<sqlx::Error>),
+    /// The schema.
+    #[error(transparent)]
+    Schema(#[from] Error),
+}
+
+/// A transaction that writes.
+#[derive(Debug)]
+pub enum Tx {
+    /// On the one connection that writes.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On any connection.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// The first row, or none.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn optional<T: Row>(&mut self, sql: Sql) -> Result<Option<T>> {
+        match self {
+            Self::Sqlite(tx) => run!(fetch_optional, Sqlite, &mut **tx, sql),
+            Self::Postgres(tx) => run!(fetch_optional, Postgres, &mut **tx, sql),
+        }
+    }
+
+    /// Runs a statement; the number of rows that it changed.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
+        let Sql { text, values } = sql;
+        let text = AssertSqlSafe(text);
+        match self {
+            Self::Sqlite(tx) => {
+                let arguments = arguments::<Sqlite>(values)?;
+                let done = within(Box::pin(sqlx::query_with(text, arguments).execute(&mut **tx))).await?;
+                Ok(done.rows_affected())
+            }
+            Self::Postgres(tx) => {
+                let arguments = arguments::<Postgres>(values)?;
+                let done = within(Box::pin(sqlx::query_with(text, arguments).execute(&mut **tx))).await?;
+                Ok(done.rows_affected())
+            }
+        }
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Makes the changes durable.
+    ///
+    /// # Errors
+    /// As the database says; then nothing has changed.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => within(tx.commit()).await,
+            Self::Postgres(tx) => within(tx.commit()).await,
+        }
+    }
+}
+
+/// Tries a whole transaction again, at most three times, when the database says that it got into
+/// another one's way (PostgreSQL's 40001 and 40P01).
+///
+/// # Errors
+/// Those of the last attempt.
+pub async fn retrying<T, F: Future<Output = crate::error::Result<T>>>(
+    mut attempt: impl FnMut() -> F,
+) -> crate::error::Result<T> {
+    const ATTEMPTS: u64 = 4;
+    for tried in 1..ATTEMPTS {
+        match attempt().await {
+            Err(crate::error::Error::Contended) => {
+                let pause = Duration::from_millis(5 * tried + u64::from(getrandom::u32().unwrap_or(0) % 10));
+                rocket::tokio::time::sleep(pause).await;
+            }
+            result => return result,
+        }
+    }
+    attempt().await
+}

@@ -1,0 +1,172 @@
+//! Opening the two databases: URL, pragmas, session settings, migrations.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rocket_db_pools::figment::Figment;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgPool, SqlitePool};
+
+use super::{Error, Pool, Result};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The first SQLite whose checkpoints cannot corrupt the file when two connections race (3.51.3).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// Readers beside the one writer. SQLite reads are short; more would only compete for the cores.
+const SQLITE_READERS: u32 = 4;
+
+type InitError = rocket_db_pools::Error<sqlx::Error>;
+
+fn refuse(reason: impl Into<String>) -> InitError {
+    InitError::Init(sqlx::Error::Configuration(reason.into().into()))
+}
+
+#[rocket::async_trait]
+impl rocket_db_pools::Pool for Pool {
+    type Connection = super::Tx;
+    type Error = InitError;
+
+    async fn init(figment: &Figment) -> std::result::Result<Self, Self::Error> {
+        let config: rocket_db_pools::Config = figment.extract()?;
+        let wait = Duration::from_secs(config.connect_timeout);
+        match config.url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => sqlite(&config.url, wait).await,
+            Some("postgres" | "postgresql") => {
+                let connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
+                postgres(&config.url, connections, wait).await
+            }
+            // The URL itself may hold a password, so it is not repeated.
+            _ => Err(refuse("the database URL must begin with sqlite:, postgres: or postgresql:")),
+        }
+    }
+
+    async fn get(&self) -> std::result::Result<Self::Connection, Self::Error> {
+        super::Db(self.clone()).begin().await.map_err(|error| {
+            InitError::Get(match error {
+                Error::Unavailable(error) | Error::Retry(error) | Error::Other(error) => error,
+                other => sqlx::Error::Protocol(other.to_string()),
+            })
+        })
+    }
+
+    /// Nothing: the fairing calls this when shutdown begins, while requests are still being
+    /// answered. The connections are closed after the last of them, by whoever launched.
+    async fn close(&self) {}
+}
+
+async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(InitError::Init)?;
+    if options.get_filename().as_os_str().is_empty() || url.contains(":memory:") {
+        return Err(refuse("the SQLite URL must name a file"));
+    }
+    create_private(options.get_filename())
+        .map_err(|error| refuse(format!("{} cannot be opened: {error}", options.get_filename().display())))?;
+    let options = options
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL: a commit is on the disk before it is acknowledged.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("journal_size_limit", "67108864")
+        .pragma("temp_store", "memory")
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new()
+        .acquire_timeout(wait)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    let write = pool
+        .clone()
+        .max_connections(1)
+        .connect_with(options.clone().optimize_on_close(true, 400))
+        .await
+        .map_err(InitError::Init)?;
+    check_version(&write).await?;
+    let read = pool
+        .max_connections(SQLITE_READERS)
+        .connect_with(options.pragma("query_only", "on"))
+        .await
+        .map_err(InitError::Init)?;
+    Ok(Pool::Sqlite { read, write })
+}
+
+/// Makes the file, if there is none, so that only its owner can read it; SQLite gives the files
+/// beside it the same permissions.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let options = &mut std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
+}
+
+async fn check_version(pool: &SqlitePool) -> std::result::Result<(), InitError> {
+    let version: String =
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await.map_err(InitError::Init)?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) < OLDEST_SQLITE {
+        return Err(refuse(format!("SQLite {version} is too old: 3.51.3 or later is needed")));
+    }
+    Ok(())
+}
+
+async fn postgres(url: &str, connections: u32, wait: Duration) -> std::result::Result<Pool, InitError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(InitError::Init)?
+        .application_name("usher")
+        .options([
+            ("statement_timeout", "5s"),
+            ("lock_timeout", "2s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+            // Short queries with many conditions: compiling them costs more than running them.
+            ("jit", "off"),
+        ])
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(wait)
+        .max_lifetime(Duration::from_mins(10))
+        .idle_timeout(Duration::from_mins(5))
+        // After a failover a pooled connection may lead to a server that only reads: drop it.
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for < Duration::from_secs(1) {
+                    return Ok(true);
+                }
+                let read_only: String =
+                    sqlx::query_scalar("SHOW transaction_read_only").fetch_one(connection).await?;
+                Ok(read_only == "off")
+            })
+        })
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(InitError::Init)?;
+    Ok(Pool::Postgres(pool))
+}
+
+/// Applies pending migrations.
+pub(super) async fn migrate(pool: &Pool) -> Result<()> {
+    match pool {
+        Pool::Sqlite { write, .. } => migrate_sqlite(write).await,
+        Pool::Postgres(pool) => migrate_postgres(pool).await,
+    }
+}
+
+async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
+    let mut migrator = Migrator { migrations: SQLITE_MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
+    // An older release may run beside a newer one that has already added to the schema.
+    migrator.set_ignore_missing(true);
+    Ok(migrator.run(pool).await?)
+}
+
+async fn migrate_postgres(pool: &PgPool) -> Result<()> {
+    let mut migrator = Migrator { migrations: POSTGRES_MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
+    migrator.set_ignore_missing(true);
+    Ok(migrator.run(pool).await?)
+}

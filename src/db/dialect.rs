@@ -1,0 +1,83 @@
+//! The few expressions in which SQLite and PostgreSQL differ, and their errors.
+
+use super::Error;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite
+    Sqlite,
+    /// PostgreSQL
+    Postgres,
+}
+
+impl Dialect {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// The beginning of "the position of a part in a text"; column and part follow, separated by a
+    /// comma, then [`Dialect::CONTAINS_END`]. No character of the part means anything but itself.
+    #[must_use]
+    pub const fn contains(self) -> &'static str {
+        match self {
+            Self::Sqlite => "instr(",
+            Self::Postgres => "strpos(",
+        }
+    }
+
+    /// The end of what [`Dialect::contains`] begins.
+    pub const CONTAINS_END: &'static str = ") > 0";
+}
+
+/// Sorts a driver's error by what can be done about it.
+pub(super) fn classify(error: sqlx::Error) -> Error {
+    use sqlx::Error as Driver;
+    match &error {
+        Driver::Database(database) => {
+            let code = database.code().unwrap_or_default().into_owned();
+            // SQLite has no constraint names, only a message with the index's columns.
+            let constraint = database.constraint().unwrap_or_else(|| database.message()).to_owned();
+            classify_code(&code, &constraint, error)
+        }
+        Driver::Io(_)
+        | Driver::Tls(_)
+        | Driver::PoolTimedOut
+        | Driver::PoolClosed
+        | Driver::WorkerCrashed
+        | Driver::BeginFailed => Error::Unavailable(error),
+        _ => Error::Other(error),
+    }
+}
+
+fn classify_code(code: &str, constraint: &str, error: sqlx::Error) -> Error {
+    // SQLite's primary result code is the low byte of the extended one.
+    let primary = code.parse::<u32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff);
+    match (code, primary) {
+        _ if constraint.contains("users_last_superuser") => Error::LastSuperuser,
+        _ if constraint.contains("users_username_key") || constraint.contains("users.username_key") => {
+            Error::UsernameTaken
+        }
+        _ if constraint.contains("users_pkey") || constraint.contains("users.id") => Error::IdTaken,
+        // serialization_failure, deadlock_detected
+        ("40001" | "40P01", _) => Error::Retry(error),
+        // Connection exceptions (08), insufficient resources (53), operator intervention (57),
+        // lock_not_available, read_only_sql_transaction.
+        (code, _)
+            if code.len() == 5
+                && (["08", "53", "57"].iter().any(|class| code.starts_with(class))
+                    || code == "55P03"
+                    || code == "25006") =>
+        {
+            Error::Unavailable(error)
+        }
+        // SQLITE_BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN
+        (_, Some(5 | 6 | 7 | 8 | 9 | 10 | 13 | 14)) => Error::Unavailable(error),
+        _ => Error::Other(error),
+    }
+}

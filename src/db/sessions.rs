@@ -1,0 +1,146 @@
+//! The sessions table.
+
+use sqlx::FromRow;
+
+use super::users::{UserRow, columns};
+use super::{Db, Result, Sql, Tx};
+use crate::clock::Timestamp;
+use crate::sessions::{Carrier, SecretHash, Session, SessionId};
+use crate::user::{User, UserId};
+
+#[derive(FromRow)]
+struct SessionRow {
+    session_id: i64,
+    last_seen_at: i64,
+    expires_at: i64,
+}
+
+impl SessionRow {
+    fn with(self, carrier: Carrier) -> Session {
+        Session {
+            id: SessionId(self.session_id),
+            carrier,
+            last_seen_at: Timestamp::from_micros(self.last_seen_at),
+            expires_at: Timestamp::from_micros(self.expires_at),
+        }
+    }
+}
+
+/// A session and its user, in one query.
+#[derive(FromRow)]
+struct SessionAndUserRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    #[sqlx(flatten)]
+    session: SessionRow,
+}
+
+/// A user, and their session if it still exists.
+#[derive(FromRow)]
+struct UserAndSessionRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    session_id: Option<i64>,
+    last_seen_at: Option<i64>,
+    expires_at: Option<i64>,
+}
+
+/// The session of a cookie's secret, and its user.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_cookie(db: &Db, secret: &SecretHash) -> Result<Option<(User, Session)>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at \
+         FROM sessions JOIN users ON users.id = sessions.user_id \
+         WHERE sessions.secret_hash = $1 AND sessions.carrier = $2"
+    ));
+    let sql = sql.bind(secret.0.to_vec()).bind(Carrier::Cookie.as_str());
+    let row: Option<SessionAndUserRow> = db.optional(sql).await?;
+    Ok(row.map(|row| (row.user.into(), row.session.with(Carrier::Cookie))))
+}
+
+/// The user that a token names, and the token's session if it still exists.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_token(db: &Db, id: UserId, secret: &SecretHash) -> Result<Option<(User, Option<Session>)>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at \
+         FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
+         AND sessions.secret_hash = $2 AND sessions.carrier = $3 WHERE users.id = $1"
+    ));
+    let sql = sql.bind(id.0).bind(secret.0.to_vec()).bind(Carrier::Token.as_str());
+    let row: Option<UserAndSessionRow> = db.optional(sql).await?;
+    Ok(row.map(|row| {
+        let session = match (row.session_id, row.last_seen_at, row.expires_at) {
+            (Some(session_id), Some(last_seen_at), Some(expires_at)) => {
+                Some(SessionRow { session_id, last_seen_at, expires_at }.with(Carrier::Token))
+            }
+            _ => None,
+        };
+        (row.user.into(), session)
+    }))
+}
+
+/// Stores a new session.
+///
+/// # Errors
+/// As the database says.
+pub async fn insert(
+    tx: &mut Tx,
+    user: UserId,
+    carrier: Carrier,
+    secret: &SecretHash,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<()> {
+    let sql = Sql::new(
+        "INSERT INTO sessions (user_id, carrier, secret_hash, created_at, last_seen_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $4, $5)",
+    );
+    let sql = sql
+        .bind(user.0)
+        .bind(carrier.as_str())
+        .bind(secret.0.to_vec())
+        .bind(now.micros())
+        .bind(expires_at.micros());
+    tx.execute(sql).await.map(drop)
+}
+
+/// Notes that a session was used.
+///
+/// # Errors
+/// As the database says.
+pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
+    let sql = Sql::new("UPDATE sessions SET last_seen_at = $1 WHERE id = $2");
+    tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
+}
+
+/// Ends one session.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete(tx: &mut Tx, id: SessionId) -> Result<()> {
+    tx.execute(Sql::new("DELETE FROM sessions WHERE id = $1").bind(id.0)).await.map(drop)
+}
+
+/// Ends all sessions of a user; how many there were.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<u64> {
+    tx.execute(Sql::new("DELETE FROM sessions WHERE user_id = $1").bind(user.0)).await
+}
+
+/// Removes sessions whose absolute limit has passed: nothing can use them any more.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
+    tx.execute(Sql::new("DELETE FROM sessions WHERE expires_at <= $1").bind(now.micros())).await
+}

@@ -1,0 +1,89 @@
+//! The throttles table: failed sign-ins by account and by address.
+
+use sqlx::FromRow;
+
+use super::{Db, Result, Sql, Tx};
+use crate::clock::Timestamp;
+use crate::throttle::{Failures, Key};
+
+#[derive(FromRow)]
+struct FailuresRow {
+    failures: i64,
+    consecutive: i64,
+    last_failure_at: i64,
+    blocked_until: i64,
+}
+
+impl From<FailuresRow> for Failures {
+    fn from(row: FailuresRow) -> Self {
+        Self {
+            recent: row.failures,
+            consecutive: row.consecutive,
+            last_at: Timestamp::from_micros(row.last_failure_at),
+            blocked_until: Timestamp::from_micros(row.blocked_until),
+        }
+    }
+}
+
+const BY_KEY: &str =
+    "SELECT failures, consecutive, last_failure_at, blocked_until FROM throttles WHERE key = $1";
+
+/// What is known of a key.
+///
+/// # Errors
+/// As the database says.
+pub async fn get(db: &Db, key: &Key) -> Result<Option<Failures>> {
+    let row: Option<FailuresRow> = db.optional(Sql::new(BY_KEY).bind(key.0.to_vec())).await?;
+    Ok(row.map(Failures::from))
+}
+
+/// What is known of a key, with no other transaction able to change it until this one ends.
+///
+/// # Errors
+/// As the database says.
+pub async fn lock(tx: &mut Tx, key: &Key) -> Result<Option<Failures>> {
+    if tx.dialect() == super::Dialect::Postgres {
+        // The row may not exist yet, so the key itself is locked.
+        let sql = Sql::new("SELECT pg_advisory_xact_lock($1)").bind(key.as_integer());
+        tx.execute(sql).await?;
+    }
+    let row: Option<FailuresRow> = tx.optional(Sql::new(BY_KEY).bind(key.0.to_vec())).await?;
+    Ok(row.map(Failures::from))
+}
+
+/// Stores what is known of a key.
+///
+/// # Errors
+/// As the database says.
+pub async fn set(tx: &mut Tx, key: &Key, failures: &Failures) -> Result<()> {
+    let sql = Sql::new(
+        "INSERT INTO throttles (key, failures, consecutive, last_failure_at, blocked_until) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, \
+         consecutive = excluded.consecutive, last_failure_at = excluded.last_failure_at, \
+         blocked_until = excluded.blocked_until",
+    );
+    let sql = sql
+        .bind(key.0.to_vec())
+        .bind(failures.recent)
+        .bind(failures.consecutive)
+        .bind(failures.last_at.micros())
+        .bind(failures.blocked_until.micros());
+    tx.execute(sql).await.map(drop)
+}
+
+/// Forgets a key.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete(tx: &mut Tx, key: &Key) -> Result<()> {
+    tx.execute(Sql::new("DELETE FROM throttles WHERE key = $1").bind(key.0.to_vec())).await.map(drop)
+}
+
+/// Forgets keys without a failure since `before`, but those at the hard limit.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_older(tx: &mut Tx, before: Timestamp, hard_limit: i64) -> Result<u64> {
+    let sql = Sql::new("DELETE FROM throttles WHERE last_failure_at < $1 AND consecutive < $2");
+    tx.execute(sql.bind(before.micros()).bind(hard_limit)).await
+}

@@ -1,0 +1,258 @@
+//! The users table: its columns, and every statement on it but the list, which `select` builds.
+
+use serde::Deserialize;
+use sqlx::FromRow;
+
+use super::{Db, Result, Sql, Tx};
+use crate::clock::Timestamp;
+use crate::passwords::PasswordHash;
+use crate::text;
+use crate::user::{User, UserId, Username};
+
+/// The columns of a [`User`], in the order of [`UserRow`]. The password is not among them.
+macro_rules! columns {
+    () => {
+        "users.id, users.username, users.username_key, users.first_name, users.last_name, \
+         users.email, users.is_active, users.is_staff, users.is_superuser, users.date_joined, \
+         users.last_login, users.version"
+    };
+}
+pub(super) use columns;
+
+/// One row of the users table.
+#[derive(Debug, FromRow, Deserialize)]
+pub(super) struct UserRow {
+    id: i64,
+    username: String,
+    username_key: String,
+    first_name: String,
+    last_name: String,
+    email: String,
+    #[serde(deserialize_with = "number_as_flag")]
+    is_active: bool,
+    #[serde(deserialize_with = "number_as_flag")]
+    is_staff: bool,
+    #[serde(deserialize_with = "number_as_flag")]
+    is_superuser: bool,
+    date_joined: i64,
+    last_login: Option<i64>,
+    version: i64,
+}
+
+/// SQLite's JSON has its truth values as it stores them: 0 and 1.
+fn number_as_flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
+    u8::deserialize(deserializer).map(|number| number != 0)
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: UserId(row.id),
+            username: Username::from_row(row.username, row.username_key),
+            first_name: row.first_name,
+            last_name: row.last_name,
+            email: row.email,
+            is_active: row.is_active,
+            is_staff: row.is_staff,
+            is_superuser: row.is_superuser,
+            date_joined: Timestamp::from_micros(row.date_joined),
+            last_login: row.last_login.map(Timestamp::from_micros),
+            version: row.version,
+        }
+    }
+}
+
+/// A user with the hash of their password: read only where a password is checked.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Whose.
+    pub user: User,
+    /// The stored hash.
+    pub password: PasswordHash,
+}
+
+#[derive(FromRow)]
+struct CredentialsRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    password: String,
+}
+
+impl From<CredentialsRow> for Credentials {
+    fn from(row: CredentialsRow) -> Self {
+        Self { user: row.user.into(), password: PasswordHash::from(row.password) }
+    }
+}
+
+/// The user with that primary key.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_id(db: &Db, id: UserId) -> Result<Option<User>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM users WHERE users.id = $1"));
+    Ok(db.optional::<UserRow>(sql.bind(id.0)).await?.map(User::from))
+}
+
+/// The user with that canonical name.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_username_key(db: &Db, key: &str) -> Result<Option<User>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM users WHERE users.username_key = $1"));
+    Ok(db.optional::<UserRow>(sql.bind(key)).await?.map(User::from))
+}
+
+/// The user with that canonical name, and the hash of their password.
+///
+/// # Errors
+/// As the database says.
+pub async fn credentials(db: &Db, key: &str) -> Result<Option<Credentials>> {
+    let sql =
+        Sql::new(concat!("SELECT ", columns!(), ", users.password FROM users WHERE users.username_key = $1"));
+    Ok(db.optional::<CredentialsRow>(sql.bind(key)).await?.map(Credentials::from))
+}
+
+/// All users with their hashes from the one after `id` on, for an export: at most `limit`, by primary key.
+///
+/// # Errors
+/// As the database says.
+pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Credentials>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        ", users.password FROM users WHERE users.id > $1 ORDER BY users.id LIMIT $2"
+    ));
+    let rows = db.all::<CredentialsRow>(sql.bind(id.0).bind(limit)).await?;
+    Ok(rows.into_iter().map(Credentials::from).collect())
+}
+
+/// Whether there is an active superuser.
+///
+/// # Errors
+/// As the database says.
+pub async fn superuser_exists(db: &Db) -> Result<bool> {
+    let sql = Sql::new("SELECT users.id FROM users WHERE is_superuser = TRUE AND is_active = TRUE LIMIT 1");
+    Ok(db.optional::<(i64,)>(sql).await?.is_some())
+}
+
+/// The user with that primary key and their hash, locked against other changes until the end of
+/// the transaction.
+///
+/// # Errors
+/// As the database says.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<Credentials>> {
+    let sql = match tx.dialect() {
+        // A transaction of SQLite's one writer has the whole file to itself.
+        super::Dialect::Sqlite => {
+            concat!("SELECT ", columns!(), ", users.password FROM users WHERE users.id = $1")
+        }
+        super::Dialect::Postgres => {
+            concat!("SELECT ", columns!(), ", users.password FROM users WHERE users.id = $1 FOR UPDATE")
+        }
+    };
+    Ok(tx.optional::<CredentialsRow>(Sql::new(sql).bind(id.0)).await?.map(Credentials::from))
+}
+
+/// Stores a new user under the next primary key and says which it is.
+///
+/// # Errors
+/// [`super::Error::UsernameTaken`]
+pub async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result<UserId> {
+    let sql = Sql::new(
+        "INSERT INTO users (username, username_key, username_folded, password, \
+         first_name, first_name_folded, last_name, last_name_folded, email, email_folded, \
+         is_active, is_staff, is_superuser, date_joined, last_login, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id",
+    );
+    let row: Option<(i64,)> = tx.optional(bind_all(sql, user, password)).await?;
+    row.map(|(id,)| UserId(id)).ok_or_else(|| super::Error::Corrupt("no primary key".into()))
+}
+
+/// Stores a user under the primary key that it had elsewhere.
+///
+/// # Errors
+/// [`super::Error::UsernameTaken`], [`super::Error::IdTaken`]
+pub async fn insert_with_id(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result<()> {
+    let sql = Sql::new(
+        "INSERT INTO users (username, username_key, username_folded, password, \
+         first_name, first_name_folded, last_name, last_name_folded, email, email_folded, \
+         is_active, is_staff, is_superuser, date_joined, last_login, version, id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+    );
+    tx.execute(bind_all(sql, user, password).bind(user.id.0)).await.map(drop)
+}
+
+/// Makes sure that the next new user gets a primary key above all that were stored with their own.
+///
+/// # Errors
+/// As the database says.
+pub async fn continue_after_highest_id(tx: &mut Tx) -> Result<()> {
+    match tx.dialect() {
+        // AUTOINCREMENT does so by itself.
+        super::Dialect::Sqlite => Ok(()),
+        super::Dialect::Postgres => {
+            let sql = "SELECT setval(pg_get_serial_sequence('users', 'id'), highest.id) FROM \
+                       (SELECT max(id) AS id FROM users) AS highest WHERE highest.id IS NOT NULL \
+                       AND highest.id > (SELECT last_value FROM users_id_seq)";
+            tx.execute(Sql::new(sql)).await.map(drop)
+        }
+    }
+}
+
+/// Writes the fields of a user that an edit may change, as the next version.
+///
+/// # Errors
+/// [`super::Error::UsernameTaken`], [`super::Error::LastSuperuser`]
+pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
+    let sql = Sql::new(
+        "UPDATE users SET username = $1, username_key = $2, username_folded = $3, \
+         first_name = $4, first_name_folded = $5, last_name = $6, last_name_folded = $7, \
+         email = $8, email_folded = $9, is_active = $10, is_staff = $11, is_superuser = $12, \
+         version = $13 WHERE id = $14",
+    );
+    let sql = bind_texts(bind_username(sql, user), user)
+        .bind(user.is_active)
+        .bind(user.is_staff)
+        .bind(user.is_superuser)
+        .bind(user.version)
+        .bind(user.id.0);
+    tx.execute(sql).await.map(drop)
+}
+
+/// Stores another hash.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash) -> Result<()> {
+    let sql = Sql::new("UPDATE users SET password = $1 WHERE id = $2");
+    tx.execute(sql.bind(password.as_str()).bind(id.0)).await.map(drop)
+}
+
+/// Notes a successful sign-in.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()> {
+    let sql = Sql::new("UPDATE users SET last_login = $1 WHERE id = $2");
+    tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
+}
+
+fn bind_username(sql: Sql, user: &User) -> Sql {
+    sql.bind(user.username.as_str()).bind(user.username.key()).bind(text::fold(user.username.as_str()))
+}
+
+fn bind_texts(sql: Sql, user: &User) -> Sql {
+    [&user.first_name, &user.last_name, &user.email]
+        .into_iter()
+        .fold(sql, |sql, field| sql.bind(field.as_str()).bind(text::fold(field)))
+}
+
+fn bind_all(sql: Sql, user: &User, password: &PasswordHash) -> Sql {
+    bind_texts(bind_username(sql, user).bind(password.as_str()), user)
+        .bind(user.is_active)
+        .bind(user.is_staff)
+        .bind(user.is_superuser)
+        .bind(user.date_joined.micros())
+        .bind(user.last_login.map(Timestamp::micros))
+        .bind(user.version)
+}

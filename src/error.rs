@@ -1,0 +1,242 @@
+//! What can go wrong, and the one table from error to status.
+//!
+//! Handlers and guards return an [`Error`]; the catcher below `/v1` renders it as JSON, the catcher
+//! of the pages as HTML. To add a case: a variant, its row in [`Error::status`], its text in `Display`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rocket::http::Status;
+use rocket::request::Request;
+use rocket::response::{self, Responder, Response};
+
+use crate::passwords::HashError;
+use crate::rules::{Conflict, Denial};
+
+/// The result of everything that can fail in front of a user.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request was not answered as asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Nobody is signed in, or the credentials are not accepted: 401.
+    #[error(transparent)]
+    NotAuthenticated(AuthenticationFailure),
+    /// Signed in, but without the right: 403.
+    #[error("You do not have permission to perform this action.")]
+    Forbidden(Denial),
+    /// There is no such user: 404.
+    #[error("No User matches the given query.")]
+    NotFound,
+    /// There is nothing at this path: 404.
+    #[error("Not found.")]
+    NoSuchPath,
+    /// The path exists, but not for this method: 405. Holds the value of `Allow`.
+    #[error("Method \"{method}\" not allowed.")]
+    MethodNotAllowed {
+        /// The method that was used.
+        method: String,
+        /// The methods that the path has.
+        allow: &'static str,
+    },
+    /// The body cannot be read, or a filter is wrong: 400, one line.
+    #[error("{0}")]
+    Malformed(String),
+    /// Fields with messages: 400.
+    #[error("validation failed")]
+    Invalid(FieldErrors),
+    /// The change would break a rule of the data: 409.
+    #[error("{}", .0.sentence())]
+    Conflict(Conflict),
+    /// Somebody else changed the record first: 412.
+    #[error("The record has changed since it was read.")]
+    PreconditionFailed,
+    /// The client accepts nothing that we can send: 406.
+    #[error("Could not satisfy the request Accept header.")]
+    NotAcceptable,
+    /// The body is longer than allowed: 413. Holds the limit in bytes.
+    #[error("The request body is larger than {0} bytes.")]
+    TooLarge(u64),
+    /// The body is of another type: 415.
+    #[error("Unsupported media type \"{0}\" in request.")]
+    UnsupportedMediaType(String),
+    /// The body did not arrive in time: 408.
+    #[error("The request body did not arrive in time.")]
+    Timeout,
+    /// Too many failures from this address: 429. Holds seconds to wait.
+    #[error("Request was throttled. Expected available in {0} seconds.")]
+    Throttled(u64),
+    /// Overloaded, or the database is away: 503.
+    #[error("The service is unavailable. Try again in a moment.")]
+    Unavailable,
+    /// Two transactions got into each other's way, again and again: 503.
+    #[error("The service is unavailable. Try again in a moment.")]
+    Contended,
+    /// Our fault: 500. The cause goes to the log, never to the client.
+    #[error("Internal server error.")]
+    Internal(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why credentials were not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthenticationFailure {
+    /// No credentials, or of a scheme that we do not know.
+    #[error("Authentication credentials were not provided.")]
+    NoCredentials,
+    /// `Authorization: Bearer` without exactly one value.
+    #[error("Authorization header must contain two space-delimited values")]
+    BadAuthorizationHeader,
+    /// A bearer token that is malformed, forged, expired, of another kind, or of an ended session.
+    #[error("Given token not valid for any token type")]
+    TokenNotValid,
+    /// The token is good, its user is gone.
+    #[error("User not found")]
+    UserNotFound,
+    /// The token is good, its user is deactivated.
+    #[error("User is inactive")]
+    UserInactive,
+    /// A refresh or verify request with a token that is not accepted.
+    #[error("Token is invalid")]
+    TokenInvalid,
+    /// Sign-in: unknown name, wrong password, inactive and locked accounts all look alike.
+    #[error("No active account found with the given credentials")]
+    NoActiveAccount,
+}
+
+impl AuthenticationFailure {
+    /// The machine-readable name that clients in the field know, where there is one.
+    #[must_use]
+    pub const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::NoCredentials | Self::NoActiveAccount => None,
+            Self::BadAuthorizationHeader => Some("bad_authorization_header"),
+            Self::TokenNotValid | Self::TokenInvalid => Some("token_not_valid"),
+            Self::UserNotFound => Some("user_not_found"),
+            Self::UserInactive => Some("user_inactive"),
+        }
+    }
+}
+
+impl Error {
+    /// An internal error from any cause.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(Arc::from(cause.into()))
+    }
+
+    /// A validation error of one field.
+    #[must_use]
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        let mut errors = FieldErrors::default();
+        errors.add(field, message);
+        Self::Invalid(errors)
+    }
+
+    /// The status line of the answer.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::NotAuthenticated(_) => Status::Unauthorized,
+            Self::Forbidden(_) => Status::Forbidden,
+            Self::NotFound | Self::NoSuchPath => Status::NotFound,
+            Self::MethodNotAllowed { .. } => Status::MethodNotAllowed,
+            Self::Malformed(_) | Self::Invalid(_) => Status::BadRequest,
+            Self::Conflict(_) => Status::Conflict,
+            Self::PreconditionFailed => Status::PreconditionFailed,
+            Self::NotAcceptable => Status::NotAcceptable,
+            Self::TooLarge(_) => Status::PayloadTooLarge,
+            Self::UnsupportedMediaType(_) => Status::UnsupportedMediaType,
+            Self::Timeout => Status::RequestTimeout,
+            Self::Throttled(_) => Status::TooManyRequests,
+            Self::Unavailable | Self::Contended => Status::ServiceUnavailable,
+            Self::Internal(_) => Status::InternalServerError,
+        }
+    }
+
+    /// Seconds for `Retry-After`, where waiting helps.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Throttled(seconds) => Some(*seconds),
+            Self::Unavailable | Self::Contended => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Puts the error where the catcher finds it: Rocket hands catchers only the status.
+    pub fn stash(self, request: &Request<'_>) -> Status {
+        let status = self.status();
+        request.local_cache(|| Stash(Some(self)));
+        status
+    }
+
+    /// The error that a guard or handler of this request stashed, if one did.
+    #[must_use]
+    pub fn stashed<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
+        request.local_cache(|| Stash(None)).0.as_ref()
+    }
+}
+
+/// An answer that is complete: what catchers return.
+pub(crate) struct Rendered<'r>(pub(crate) Response<'r>);
+
+impl<'r, 'o: 'r> Responder<'r, 'o> for Rendered<'o> {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'o> {
+        Ok(self.0)
+    }
+}
+
+/// The request-local place of an error between its origin and the catcher.
+struct Stash(Option<Error>);
+
+impl From<HashError> for Error {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Unavailable,
+            HashError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Error {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        Err(self.stash(request))
+    }
+}
+
+/// Messages for fields, in the form `{"field": ["message", ...]}`.
+///
+/// What belongs to no field stands under `non_field_errors`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct FieldErrors(BTreeMap<&'static str, Vec<String>>);
+
+impl FieldErrors {
+    /// Adds a message for a field.
+    pub fn add(&mut self, field: &'static str, message: impl Into<String>) {
+        self.0.entry(field).or_default().push(message.into());
+    }
+
+    /// Whether there is nothing to report.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The messages of one field.
+    #[must_use]
+    pub fn of(&self, field: &str) -> &[String] {
+        self.0.get(field).map_or(&[], Vec::as_slice)
+    }
+
+    /// `field: message` pairs in the order of the fields' names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().flat_map(|(field, messages)| messages.iter().map(|message| (*field, message.as_str())))
+    }
+
+    /// `Ok` if there is nothing to report.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all messages.
+    pub fn into_result(self) -> Result<()> {
+        if self.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
+    }
+}

@@ -1,0 +1,124 @@
+//! JSON bodies: an object, no member twice, bounded in depth.
+//!
+//! `serde_json` keeps the last of two equal members; which one a proxy or log before us kept is
+//! anybody's guess, so both are refused.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Reads an object. Nesting deeper than 128 levels is refused by `serde_json` itself.
+///
+/// # Errors
+/// What is wrong, and where.
+pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    match serde_json::from_slice(bytes) {
+        Ok(Strict(Value::Object(members))) => Ok(members),
+        Ok(Strict(_)) => Err("expected an object".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A value in which no object has a member twice.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Strict(element)) = elements.next_element()? {
+            array.push(element);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if members.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the member {name:?} is there twice")));
+            }
+            let Strict(value) = entries.next_value()?;
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn in_2_what_is_not_one_plain_object_is_refused() {
+        for (body, reason) in [
+            ("[]", "expected an object"),
+            ("null", "expected an object"),
+            ("{", "EOF"),
+            ("{} {}", "trailing characters"),
+            (r#"{"a":1,"a":2}"#, r#"the member "a" is there twice"#),
+            (r#"{"a":[{"b":1,"b":1}]}"#, r#"the member "b" is there twice"#),
+            (r#"{"a":1e400}"#, "number out of range"),
+            (r#"{"a":"\ud800"}"#, "surrogate"),
+            (r#"{"a":NaN}"#, "expected value"),
+        ] {
+            let refusal = parse_object(body.as_bytes()).unwrap_err();
+            assert!(refusal.contains(reason), "{body}: {refusal}");
+        }
+        assert!(parse_object(b"{\"a\":\"\xff\"}").is_err());
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(parse_object(deep.as_bytes()).unwrap_err().contains("recursion limit"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_serde_json_writes_is_read_back(text in "\\PC{0,20}", number in any::<i64>(), fraction in -1e9..1e9_f64) {
+            let value = serde_json::json!({"text": text, "list": [number, fraction, null, true], "object": {"a": {}}});
+            prop_assert_eq!(Value::Object(parse_object(value.to_string().as_bytes()).unwrap()), value);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Usher keeps the users of an installation. Staff manage them in a browser, programs over JSON.
+//!
+//! This file is the map of the house: what is mounted where, and what every request passes.
+//! Dependencies point one way: `api`, `web`, `cli` → `guard` → `accounts`, `sessions` → `db` →
+//! `user`, `filter`, `page`.
+
+pub mod accounts;
+pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod csrf;
+pub mod db;
+pub mod error;
+pub mod filter;
+pub mod guard;
+mod headers;
+mod json;
+pub mod keys;
+mod logging;
+pub mod page;
+pub mod passwords;
+pub mod permission;
+pub mod rules;
+pub mod sessions;
+pub mod text;
+pub mod throttle;
+pub mod tokens;
+pub mod user;
+pub mod web;
+
+use std::sync::Arc;
+
+use rocket::fairing::AdHoc;
+use rocket::figment::Figment;
+use rocket::{Build, Rocket};
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::db::Db;
+use crate::keys::Keys;
+use crate::passwords::Hasher;
+
+/// The installation: what operations work with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Usher {
+    /// Where users and sessions are.
+    pub db: Db,
+    /// What time it is.
+    pub clock: Clock,
+    /// Hashes and checks passwords.
+    pub hasher: Hasher,
+    /// How it is configured.
+    pub settings: Arc<Settings>,
+    /// Signs tokens and forms.
+    pub keys: Keys,
+}
+
+/// Why an installation could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configuration is not fit.
+    #[error("the configuration is refused: {0}")]
+    Config(#[from] config::ConfigError),
+    /// The database cannot be opened.
+    #[error("the database cannot be opened: {0}")]
+    Database(#[from] db::OpenError),
+    /// The password settings do not work.
+    #[error("the password settings are refused: {0}")]
+    Passwords(#[from] passwords::SetupError),
+    /// The keys cannot be had.
+    #[error("the secret key cannot be used: {0}")]
+    Keys(#[from] keys::KeyError),
+}
+
+impl Usher {
+    /// Reads the configuration, opens the database, applies pending migrations, loads the keys.
+    ///
+    /// # Errors
+    /// What is wrong, in words for the operator.
+    pub async fn open(figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
+        let settings = Settings::read(figment)?;
+        let hasher = Hasher::new(settings.cost(), settings.limits())?;
+        let db = Db::open(&figment.focus("databases.main")).await?;
+        let keys = Keys::load(&settings, &db).await?;
+        Ok(Self { db, clock, hasher, settings: Arc::new(settings), keys })
+    }
+}
+
+/// The server of an installation, ready to launch.
+#[must_use]
+pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
+    rocket::custom(figment)
+        .manage(web::pages())
+        .manage(app)
+        .attach(headers::FormMethod)
+        .attach(headers::Headers)
+        .attach(logging::Requests)
+        .attach(AdHoc::on_liftoff("clean up", |rocket| {
+            Box::pin(async move { cli::serve::clean_up_now_and_then(rocket) })
+        }))
+        .mount("/", api::health_routes())
+        .mount(api::BASE, api::routes())
+        .mount("/", web::routes())
+        .register("/", web::catchers())
+        .register(api::BASE, api::catchers())
+}

@@ -1,0 +1,87 @@
+//! Text as people type it: normal forms, case folding, and what is never stored.
+//!
+//! Both databases compare text byte by byte, so whatever must be equal "but for case" is folded
+//! here, once, when it is written, and again when it is searched for.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Trims Unicode white space and puts the text into normal form C, the form in which text is stored.
+#[must_use]
+pub fn tidy(text: &str) -> String {
+    text.trim().nfc().collect()
+}
+
+/// Unicode's full case folding: two texts that differ only in case fold to the same text.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    caseless::default_case_fold_str(text)
+}
+
+/// The canonical key of a user name: NFKC and case folding, so that no two accounts can differ only
+/// by letter case, full-width letters or other compatibility forms.
+#[must_use]
+pub fn canonical(text: &str) -> String {
+    // Folding can undo a normal form and the reverse; Unicode's NFKC_Casefold repeats both (UAX 31, R4).
+    let folded: String = fold(&text.trim().nfkc().collect::<String>()).nfkc().collect();
+    fold(&folded).nfkc().collect()
+}
+
+/// Why a text cannot be stored, whichever field it is for.
+#[must_use]
+pub fn refusal(text: &str) -> Option<&'static str> {
+    if text.contains('\0') {
+        return Some("Null characters are not allowed.");
+    }
+    if text.chars().any(char::is_control) {
+        return Some("Control characters are not allowed.");
+    }
+    if text.chars().any(is_bidirectional_control) {
+        return Some("Characters that change the direction of text are not allowed.");
+    }
+    None
+}
+
+/// Embeddings, overrides and isolates: they make one name look like another. The plain marks
+/// (U+200E, U+200F, U+061C) only help to order mixed text and stay allowed.
+fn is_bidirectional_control(character: char) -> bool {
+    matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn folding_ignores_case_in_every_script() {
+        assert_eq!(fold("ÉCOLE ΟΔΟΣ Straße"), fold("école οδος STRASSE"));
+        assert_ne!(fold("resume"), fold("résumé"));
+    }
+
+    #[test]
+    fn pw_5_variants_of_a_name_have_one_canonical_key() {
+        for variant in ["Alice", "ALICE", " alice ", "ａｌｉｃｅ", "\u{2003}Alice"] {
+            assert_eq!(canonical(variant), "alice", "{variant}");
+        }
+        assert_eq!(canonical("e\u{301}"), canonical("É"));
+        assert_ne!(canonical("alice"), canonical("аlice"), "Cyrillic a is another letter");
+    }
+
+    #[test]
+    fn controls_are_named() {
+        assert_eq!(refusal("a\0b"), Some("Null characters are not allowed."));
+        assert_eq!(refusal("a\u{1b}b"), Some("Control characters are not allowed."));
+        assert_eq!(refusal("a\u{85}b"), Some("Control characters are not allowed."));
+        assert!(refusal("a\u{202e}b").is_some());
+        assert_eq!(refusal("می‌خواهم ok"), None, "a zero-width non-joiner belongs to Persian words");
+    }
+
+    proptest! {
+        #[test]
+        fn the_canonical_key_is_stable(text in "\\PC{0,20}") {
+            let key = canonical(&text);
+            prop_assert_eq!(canonical(&key), key);
+        }
+    }
+}

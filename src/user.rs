@@ -1,0 +1,511 @@
+//! A user, and how one is read from what somebody typed.
+//!
+//! Both doors hand their fields to [`Draft::read`] as [`Raw`] values; what comes out has been
+//! parsed by the same functions, with all messages collected. To add a field: a member of [`User`],
+//! [`Draft`] and [`UserChanges`], a line in `read` and `apply`, a column in `db::users`.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+use crate::error::FieldErrors;
+use crate::passwords::{OwnNames, Password, Policy};
+use crate::text;
+
+/// Longest user name, first name and last name, in code points (Django's limit).
+pub const NAME_LENGTH: usize = 150;
+/// Longest e-mail address, in code points (RFC 5321's limit on a path, less its brackets).
+pub const EMAIL_LENGTH: usize = 254;
+
+/// A user's primary key: from 1, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct UserId(pub i64);
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A user as everybody with the right may see them. The password's hash is not part of it: it is
+/// read only where a password is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Primary key.
+    pub id: UserId,
+    /// 1 to 150 characters; unique by its canonical key.
+    pub username: Username,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// May be empty; not unique.
+    pub email: String,
+    /// Whether the account may be used; deactivated accounts are kept.
+    pub is_active: bool,
+    /// Whether the user may manage users.
+    pub is_staff: bool,
+    /// Whether the user may do everything.
+    pub is_superuser: bool,
+    /// When the account was made.
+    pub date_joined: Timestamp,
+    /// The last successful sign-in.
+    pub last_login: Option<Timestamp>,
+    /// Counts the edits of the record, from 1. Signing in is not an edit.
+    pub version: i64,
+}
+
+impl User {
+    /// An active user without rights and with empty fields, to apply [`UserChanges`] to.
+    #[must_use]
+    pub fn blank(now: Timestamp) -> Self {
+        Self {
+            id: UserId(0),
+            username: Username { text: String::new(), key: String::new() },
+            first_name: String::new(),
+            last_name: String::new(),
+            email: String::new(),
+            is_active: true,
+            is_staff: false,
+            is_superuser: false,
+            date_joined: now,
+            last_login: None,
+            version: 1,
+        }
+    }
+
+    /// Active, and staff or superuser: may manage users.
+    #[must_use]
+    pub const fn is_admin(&self) -> bool {
+        self.is_active && (self.is_staff || self.is_superuser)
+    }
+}
+
+/// A user name as given, and the canonical key by which it is unique and looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username {
+    text: String,
+    key: String,
+}
+
+impl Username {
+    /// Characters besides letters, digits and `_`.
+    const PUNCTUATION: [char; 4] = ['@', '.', '+', '-'];
+    /// Last path segments that belong to other routes or to the path itself.
+    const RESERVED: [&'static str; 4] = ["list", "create", ".", ".."];
+
+    /// Reads a user name: trimmed, in normal form C, 1 to 150 letters, digits, `_` and `@.+-`.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse(given: &str) -> Result<Self, String> {
+        let text = parse_text(given, NAME_LENGTH)?;
+        if text.is_empty() {
+            return Err(BLANK.into());
+        }
+        let allowed = |c: char| c.is_alphanumeric() || c == '_' || Self::PUNCTUATION.contains(&c);
+        if !text.chars().all(allowed) {
+            return Err("Enter a valid username. This value may contain only letters, numbers, \
+                        and @/./+/-/_ characters."
+                .into());
+        }
+        Ok(Self { key: text::canonical(&text), text })
+    }
+
+    /// From the two columns of a row that was written by us.
+    #[must_use]
+    pub fn from_row(text: String, key: String) -> Self {
+        Self { text, key }
+    }
+
+    /// As given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// NFKC and case folded.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether `/v1/users/{name}` could never mean this name: it would be a primary key or a route.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        Self::RESERVED.contains(&self.key.as_str()) || self.key.bytes().all(|b| b.is_ascii_digit())
+    }
+}
+
+const REQUIRED: &str = "This field is required.";
+const BLANK: &str = "This field may not be blank.";
+const NULL: &str = "This field may not be null.";
+const NOT_A_STRING: &str = "Not a valid string.";
+
+/// Trims, normalizes and bounds a text.
+fn parse_text(given: &str, limit: usize) -> Result<String, String> {
+    let text = text::tidy(given);
+    if let Some(refusal) = text::refusal(&text) {
+        return Err(refusal.into());
+    }
+    if text.chars().count() > limit {
+        return Err(format!("Ensure this field has no more than {limit} characters."));
+    }
+    Ok(text)
+}
+
+/// Reads a first or last name: trimmed, in normal form C, at most 150 characters.
+///
+/// # Errors
+/// The message for the field.
+pub fn parse_name(given: &str) -> Result<String, String> {
+    parse_text(given, NAME_LENGTH)
+}
+
+/// Reads an e-mail address: blank, or of the form that Django's validator accepts.
+///
+/// # Errors
+/// The message for the field.
+pub fn parse_email(given: &str) -> Result<String, String> {
+    let text = parse_text(given, EMAIL_LENGTH)?;
+    if text.is_empty() || is_email(&text) { Ok(text) } else { Err("Enter a valid email address.".into()) }
+}
+
+/// A dot-atom or quoted string, `@`, and a host name with a dot, `localhost` or an address literal.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let atom = |atom: &str| {
+        !atom.is_empty()
+            && atom.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{}|~".contains(c))
+    };
+    let quoted = local
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .is_some_and(|inner| inner.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\'));
+    let label = |label: &str| {
+        (1..=63).contains(&label.chars().count())
+            && label.chars().all(|c| c.is_alphanumeric() && c.is_ascii() || c == '-' || c >= '\u{a1}')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let literal = domain
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .map(|inner| inner.strip_prefix("IPv6:").unwrap_or(inner));
+    let host = || {
+        let top = domain.rsplit('.').next().unwrap_or_default();
+        domain.eq_ignore_ascii_case("localhost")
+            || domain.contains('.')
+                && domain.split('.').all(label)
+                && top.chars().count() >= 2
+                && !top.bytes().all(|b| b.is_ascii_digit())
+    };
+    let host = literal.map_or_else(host, |address| address.parse::<std::net::IpAddr>().is_ok());
+    (quoted || local.split('.').all(atom)) && host
+}
+
+/// One field as it arrived, before it is known to fit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Raw {
+    /// Not sent.
+    Missing,
+    /// JSON `null`.
+    Null,
+    /// A text.
+    Text(String),
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Anything else: a fraction, an array, an object.
+    Other,
+}
+
+impl Raw {
+    /// A text field, parsed by `parse`; `None` without a message when it was not sent.
+    fn text<T>(
+        self,
+        field: &'static str,
+        required: bool,
+        errors: &mut FieldErrors,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let result = match self {
+            Self::Missing if !required => return None,
+            Self::Missing => Err(REQUIRED.into()),
+            Self::Null => Err(NULL.into()),
+            Self::Text(text) => parse(&text),
+            Self::Bool(_) | Self::Integer(_) | Self::Other => Err(NOT_A_STRING.into()),
+        };
+        result.map_err(|message: String| errors.add(field, message)).ok()
+    }
+
+    /// An optional truth value, in all the spellings that old clients send.
+    fn flag(self, field: &'static str, errors: &mut FieldErrors) -> Option<bool> {
+        let value = match self {
+            Self::Missing => return None,
+            Self::Null => {
+                errors.add(field, NULL);
+                return None;
+            }
+            Self::Bool(value) => Some(value),
+            Self::Integer(1) => Some(true),
+            Self::Integer(0) => Some(false),
+            Self::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+                "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+                "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+                _ => None,
+            },
+            Self::Integer(_) | Self::Other => None,
+        };
+        if value.is_none() {
+            errors.add(field, "Must be a valid boolean.");
+        }
+        value
+    }
+}
+
+/// Which fields must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A new user, or a full replacement: the five texts are required, the flags optional.
+    Whole,
+    /// A partial update: everything is optional.
+    Part,
+}
+
+/// What somebody asked for, field by field: parsed where it could be, with a message where not.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// The fields that were sent and fit.
+    pub changes: UserChanges,
+    /// The messages for those that did not.
+    pub errors: FieldErrors,
+}
+
+/// The fields to change, each valid by itself; `None` leaves the field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserChanges {
+    /// New user name.
+    pub username: Option<Username>,
+    /// New password, not yet hashed.
+    pub password: Option<Password>,
+    /// New first name.
+    pub first_name: Option<String>,
+    /// New last name.
+    pub last_name: Option<String>,
+    /// New e-mail address.
+    pub email: Option<String>,
+    /// Activate or deactivate.
+    pub is_active: Option<bool>,
+    /// Give or remove the right to manage users.
+    pub is_staff: Option<bool>,
+}
+
+impl UserChanges {
+    /// The user after these changes. The password is not part of a [`User`].
+    #[must_use]
+    pub fn apply(&self, before: &User) -> User {
+        let mut after = before.clone();
+        let take = |field: &mut String, change: &Option<String>| {
+            if let Some(change) = change {
+                field.clone_from(change);
+            }
+        };
+        take(&mut after.first_name, &self.first_name);
+        take(&mut after.last_name, &self.last_name);
+        take(&mut after.email, &self.email);
+        if let Some(username) = &self.username {
+            after.username.clone_from(username);
+        }
+        after.is_active = self.is_active.unwrap_or(before.is_active);
+        after.is_staff = self.is_staff.unwrap_or(before.is_staff);
+        after
+    }
+}
+
+impl Draft {
+    /// Reads the fields that a client may set; whatever else was sent is never asked for.
+    pub fn read(purpose: Purpose, field: impl Fn(&str) -> Raw) -> Self {
+        let mut errors = FieldErrors::default();
+        let required = purpose == Purpose::Whole;
+        let password = |given: &str| {
+            if given.is_empty() { Err(BLANK.into()) } else { Ok(Password::new(given.to_owned())) }
+        };
+        let mut text = |name, parse: fn(&str) -> Result<String, String>| {
+            field(name).text(name, required, &mut errors, parse)
+        };
+        let first_name = text("first_name", parse_name);
+        let last_name = text("last_name", parse_name);
+        let email = text("email", parse_email);
+        let changes = UserChanges {
+            first_name,
+            last_name,
+            email,
+            username: field("username").text("username", required, &mut errors, Username::parse),
+            password: field("password").text("password", required, &mut errors, password),
+            is_active: field("is_active").flag("is_active", &mut errors),
+            is_staff: field("is_staff").flag("is_staff", &mut errors),
+        };
+        Self { changes, errors }
+    }
+
+    /// Adds the messages that depend on the whole record: whether the name can be fetched, and
+    /// whether the password fits the policy and differs from the user's own names.
+    pub fn check(&mut self, policy: &Policy, before: &User) {
+        let after = self.changes.apply(before);
+        if after.username.key() != before.username.key() && after.username.is_reserved() {
+            let message = "This name is reserved. It could not be fetched by name: choose one that \
+                           is not a number, \"list\" or \"create\".";
+            if self.changes.username.is_some() {
+                self.errors.add("username", message);
+            }
+        }
+        if let Some(password) = &self.changes.password {
+            let own = OwnNames {
+                username: after.username.as_str(),
+                first_name: &after.first_name,
+                last_name: &after.last_name,
+                email: &after.email,
+            };
+            for message in policy.check(password, &own) {
+                self.errors.add("password", message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(pairs: &[(&str, Raw)]) -> impl Fn(&str) -> Raw {
+        move |name| pairs.iter().find(|(key, _)| *key == name).map_or(Raw::Missing, |(_, raw)| raw.clone())
+    }
+
+    #[test]
+    fn a_username_has_letters_of_any_script_and_five_signs() {
+        for name in ["a", "Zoë", "олег", "名前", "a@b.c+d-e_f", "x٣"] {
+            assert_eq!(Username::parse(name).unwrap().as_str(), name);
+        }
+        for name in ["a b", "a'b", "a/b", "a\u{ad}b", "🙂", "a,b"] {
+            assert!(Username::parse(name).unwrap_err().starts_with("Enter a valid username."), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_username_is_stored_trimmed_and_in_normal_form_c() {
+        assert_eq!(Username::parse("\u{a0}e\u{301}va\u{3000}").unwrap().as_str(), "\u{e9}va");
+    }
+
+    #[test]
+    fn lengths_count_code_points() {
+        assert!(Username::parse(&"é".repeat(150)).is_ok());
+        assert_eq!(
+            Username::parse(&"é".repeat(151)).unwrap_err(),
+            "Ensure this field has no more than 150 characters."
+        );
+    }
+
+    #[test]
+    fn names_that_could_never_be_fetched_are_reserved() {
+        for name in ["list", "Create", "007", ".", "..", "４２"] {
+            assert!(Username::parse(name).unwrap().is_reserved(), "{name}");
+        }
+        for name in ["lists", "7a", "...", "a.b"] {
+            assert!(!Username::parse(name).unwrap().is_reserved(), "{name}");
+        }
+    }
+
+    #[test]
+    fn email_addresses_follow_djangos_rule() {
+        for email in [
+            "",
+            "a@b.co",
+            "a.b+c@d-e.example",
+            "a@localhost",
+            "\"a(b\"@example.com",
+            "a@[127.0.0.1]",
+            "a@[IPv6:::1]",
+            "o'brien@example.ie",
+            "a@bücher.example",
+            "A@B.CO",
+        ] {
+            assert!(parse_email(email).is_ok(), "{email}");
+        }
+        for email in [
+            "a",
+            "a@b",
+            "@b.co",
+            "a@",
+            "a b@c.de",
+            "a@b..de",
+            "a@-b.de",
+            "a@b.c",
+            ".a@b.co",
+            "a@b.123",
+            "a@b.co\n.x",
+            "a@@b.co",
+            "a@[300.1.1.1]",
+            "a@b_c.de",
+        ] {
+            assert!(parse_email(email).is_err(), "{email}");
+        }
+    }
+
+    #[test]
+    fn all_bad_fields_are_reported_at_once() {
+        let draft = Draft::read(
+            Purpose::Whole,
+            raw(&[
+                ("username", Raw::Text("  ".into())),
+                ("first_name", Raw::Integer(1)),
+                ("email", Raw::Null),
+                ("is_staff", Raw::Text("perhaps".into())),
+            ]),
+        );
+        let messages: Vec<_> = draft.errors.iter().collect();
+        assert_eq!(
+            messages,
+            [
+                ("email", "This field may not be null."),
+                ("first_name", "Not a valid string."),
+                ("is_staff", "Must be a valid boolean."),
+                ("last_name", "This field is required."),
+                ("password", "This field is required."),
+                ("username", "This field may not be blank."),
+            ]
+        );
+    }
+
+    #[test]
+    fn booleans_have_the_spellings_of_old_clients() {
+        for (given, value) in [
+            (Raw::Bool(true), true),
+            (Raw::Integer(0), false),
+            (Raw::Text("TRUE".into()), true),
+            (Raw::Text("n".into()), false),
+            (Raw::Text("On".into()), true),
+            (Raw::Text("0".into()), false),
+        ] {
+            let draft = Draft::read(Purpose::Part, raw(&[("is_active", given)]));
+            assert_eq!(draft.changes.is_active, Some(value));
+            assert!(draft.errors.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_password_is_taken_exactly_as_received() {
+        let draft = Draft::read(Purpose::Part, raw(&[("password", Raw::Text(" e\u{301} ".into()))]));
+        assert_eq!(draft.changes.password.unwrap().as_str(), " e\u{301} ");
+    }
+
+    #[test]
+    fn a_part_leaves_the_rest_as_it_is() {
+        let mut before = User::blank(Timestamp::from_micros(0));
+        before.is_staff = true;
+        before.email = "a@b.co".into();
+        let draft = Draft::read(Purpose::Part, raw(&[("first_name", Raw::Text("Ada".into()))]));
+        let after = draft.changes.apply(&before);
+        assert_eq!(after, User { first_name: "Ada".into(), ..before });
+    }
+}
