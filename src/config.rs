@@ -10,7 +10,8 @@ use std::time::Duration;
 use rocket::Config;
 use rocket::config::{Ident, LogLevel, Shutdown};
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
-use rocket::figment::{Figment, Profile};
+use rocket::figment::value::Value;
+use rocket::figment::{Figment, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 use crate::passwords::{Cost, Limits, Policy};
@@ -257,19 +258,30 @@ pub const DEFAULT_DATABASE_URL: &str = "sqlite://usher.db";
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn figment() -> Figment {
     let file = std::env::var("ROCKET_CONFIG").unwrap_or_else(|_| "Rocket.toml".into());
-    let figment = defaults()
-        .merge(Toml::file(Path::new(&file)).nested())
-        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).global())
-        .merge(
-            Env::prefixed("USHER_")
-                .map(|key| format!("usher.{}", key.as_str().to_lowercase()).into())
-                .split(".")
-                .global(),
-        );
-    let figment = match std::env::var("DATABASE_URL") {
-        Ok(url) if !url.is_empty() => with_database(figment, &url),
-        _ => figment,
-    };
+    // Variables that are not UTF-8 are none of ours.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    sources(Toml::file(Path::new(&file)).nested(), variables)
+}
+
+/// The sources, each over the one before.
+fn sources(file: impl Provider, variables: impl Iterator<Item = (String, String)>) -> Figment {
+    let mut figment =
+        defaults().merge(file).merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).global());
+    let mut url = None;
+    for (name, value) in variables {
+        if let Some(setting) = name.strip_prefix("USHER_") {
+            let key = format!("usher.{}", setting.to_lowercase());
+            // Written like a value in Rocket.toml; what is not one is a text.
+            let value = value.parse::<Value>().unwrap_or_else(|never| match never {});
+            figment = figment.merge(Serialized::global(&key, value));
+        } else if name == "DATABASE_URL" && !value.is_empty() {
+            url = Some(value);
+        }
+    }
+    if let Some(url) = url {
+        figment = with_database(figment, &url);
+    }
     figment.select(Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE))
 }
 
@@ -300,61 +312,51 @@ pub fn defaults() -> Figment {
 
 #[cfg(test)]
 mod tests {
-    use rocket::figment::Jail;
-
     use super::*;
 
-    /// Runs in an environment of its own.
-    #[expect(clippy::result_large_err, reason = "figment's own error")]
-    fn jailed(test: impl FnOnce(&mut Jail) -> Result<(), rocket::figment::Error>) {
-        Jail::expect_with(|jail| {
-            jail.clear_env();
-            test(jail)
-        });
+    /// The configuration of a file and some variables.
+    fn configured(file: &str, variables: &[(&str, &str)]) -> Figment {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        sources(Toml::string(file).nested(), variables)
+    }
+
+    fn url(figment: &Figment) -> String {
+        figment.extract_inner("databases.main.url").unwrap()
     }
 
     #[test]
     fn without_any_source_the_defaults_hold() {
-        jailed(|_| {
-            assert_eq!(Settings::read(&figment()).unwrap(), Settings::default());
-            let url: String = figment().extract_inner("databases.main.url")?;
-            assert_eq!(url, DEFAULT_DATABASE_URL);
-            Ok(())
-        });
+        let figment = configured("", &[]);
+        assert_eq!(Settings::read(&figment).unwrap(), Settings::default());
+        assert_eq!(url(&figment), DEFAULT_DATABASE_URL);
     }
 
     #[test]
     fn the_environment_stands_over_the_file() {
-        jailed(|jail| {
-            jail.create_file("Rocket.toml", "[default.usher]\nget_by_name = \"array\"\npassword_min_length = 9\n[default.databases.main]\nurl = \"sqlite://file.db\"")?;
-            jail.set_env("USHER_PASSWORD_MIN_LENGTH", "6");
-            let settings = Settings::read(&figment()).unwrap();
-            assert_eq!(settings.get_by_name, GetByName::Array);
-            assert_eq!(settings.password_min_length, 6);
-            jail.set_env("ROCKET_DATABASES", "{main={url=\"sqlite://rocket.db\"}}");
-            let url: String = figment().extract_inner("databases.main.url")?;
-            assert_eq!(url, "sqlite://rocket.db");
-            jail.set_env("DATABASE_URL", "postgres://localhost/usher");
-            let url: String = figment().extract_inner("databases.main.url")?;
-            assert_eq!(url, "postgres://localhost/usher");
-            Ok(())
-        });
+        let file = "[default.usher]\nget_by_name = \"array\"\npassword_min_length = 9\n\
+                    [default.databases.main]\nurl = \"sqlite://file.db\"";
+        let figment = configured(file, &[("USHER_PASSWORD_MIN_LENGTH", "6")]);
+        let settings = Settings::read(&figment).unwrap();
+        assert_eq!(settings.get_by_name, GetByName::Array);
+        assert_eq!(settings.password_min_length, 6);
+        assert_eq!(url(&figment), "sqlite://file.db");
+        let figment = configured(file, &[("DATABASE_URL", "postgres://localhost/usher")]);
+        assert_eq!(url(&figment), "postgres://localhost/usher");
+    }
+
+    #[test]
+    fn lists_can_be_written_in_the_environment() {
+        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","::1"]"#)]);
+        assert_eq!(Settings::read(&figment).unwrap().trusted_proxies.len(), 2);
     }
 
     #[test]
     fn an_unknown_key_is_refused_by_its_name() {
-        jailed(|jail| {
-            jail.create_file("Rocket.toml", "[default.usher]\nget_by_nmae = \"array\"")?;
-            let error = Settings::read(&figment()).unwrap_err().to_string();
-            assert!(error.contains("get_by_nmae"), "{error}");
-            Ok(())
-        });
-        jailed(|jail| {
-            jail.set_env("USHER_PASSWORD_LENGTH", "6");
-            let error = Settings::read(&figment()).unwrap_err().to_string();
-            assert!(error.contains("password_length"), "{error}");
-            Ok(())
-        });
+        let refusal = |figment: &Figment| Settings::read(figment).unwrap_err().to_string();
+        let message = refusal(&configured("[default.usher]\nget_by_nmae = \"array\"", &[]));
+        assert!(message.contains("get_by_nmae"), "{message}");
+        let message = refusal(&configured("", &[("USHER_PASSWORD_LENGTH", "6")]));
+        assert!(message.contains("password_length"), "{message}");
     }
 
     #[test]
@@ -366,13 +368,9 @@ mod tests {
             ("USHER_GET_BY_NAME", "list"),
             ("USHER_JSON_LIMIT", "0"),
         ] {
-            jailed(|jail| {
-                jail.set_env(name, value);
-                let error = Settings::read(&figment()).unwrap_err().to_string();
-                let key = name.trim_start_matches("USHER_").to_lowercase();
-                assert!(error.contains(&key), "{error} does not name {key}");
-                Ok(())
-            });
+            let message = Settings::read(&configured("", &[(name, value)])).unwrap_err().to_string();
+            let key = name.trim_start_matches("USHER_").to_lowercase();
+            assert!(message.contains(&key), "{message} does not name {key}");
         }
     }
 

@@ -1,1 +1,26 @@
-fn main() {}
+//! The black-box suite: the whole server over HTTP, on SQLite and on PostgreSQL.
+//!
+//! Each test is an `async fn(App)` and is listed in its module's `on_both!`, which runs it on both
+//! databases, each time on a fresh one. To add a file of tests: a `mod` line here.
+
+mod app;
+mod matrix;
+
+pub(crate) use app::{App, Backend};
+
+/// Runs each of the tests on both databases, as `sqlite::name` and `postgres::name`.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[rocket::async_test] async fn $name() {
+                super::$name(crate::App::new(crate::Backend::Sqlite).await).await;
+            })+
+        }
+        mod postgres {
+            $(#[rocket::async_test] async fn $name() {
+                super::$name(crate::App::new(crate::Backend::Postgres).await).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both;

@@ -1,0 +1,291 @@
+//! A whole server on a fresh database, and the people who use it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rocket::figment::Figment;
+use rocket::figment::providers::Serialized;
+use rocket::http::{Header, Method, Status};
+use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
+use rocket::tokio::sync::OnceCell;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+use usher::Usher;
+use usher::clock::{Clock, Timestamp};
+use usher::passwords::{Password, PasswordHash};
+use usher::sessions::{self, Carrier, Secret, SignedIn};
+use usher::user::{User, UserId, Username};
+use usher::{config, db};
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// The password of every user that a test makes without saying otherwise.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A server, not listening anywhere: requests are handed to it directly.
+pub(crate) struct App {
+    pub(crate) client: Client,
+    pub(crate) usher: Usher,
+    pub(crate) clock: Clock,
+    pub(crate) url: String,
+    /// Keeps the SQLite file until the test ends.
+    _directory: TempDir,
+}
+
+/// A user of the test, and the credentials that they hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) user: User,
+    pub(crate) bearer: String,
+    pub(crate) refresh: String,
+    pub(crate) cookie: String,
+}
+
+impl Person {
+    pub(crate) fn id(&self) -> i64 {
+        self.user.id.0
+    }
+}
+
+/// How a request proves who it is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Bearer,
+    /// The session cookie, from a page of the same origin.
+    Cookie,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(response: LocalResponse<'_>) -> Self {
+        let status = response.status().code;
+        let headers = response
+            .headers()
+            .iter()
+            .map(|header| (header.name.to_string(), header.value.to_string()))
+            .collect();
+        let body = response.into_string().await.unwrap_or_default();
+        Self { status, headers, body }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+}
+
+impl App {
+    pub(crate) async fn new(backend: Backend) -> Self {
+        Self::with(backend, &[]).await
+    }
+
+    /// With settings of its own, such as `("get_by_name", json!("array"))`.
+    pub(crate) async fn with(backend: Backend, settings: &[(&str, Value)]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let url = match backend {
+            Backend::Sqlite => format!("sqlite://{}", directory.path().join("usher.db").display()),
+            Backend::Postgres => fresh_postgres().await,
+        };
+        Self::on(url, directory, settings).await
+    }
+
+    /// Another instance on the same database, with the same clock.
+    pub(crate) async fn another_instance(&self) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let figment = figment(&self.url, &[]);
+        let usher = Usher::open(&figment, self.clock.clone()).await.expect("a second instance");
+        let client = Client::untracked(usher::rocket(figment, usher.clone())).await.expect("a server");
+        Self { client, usher, clock: self.clock.clone(), url: self.url.clone(), _directory: directory }
+    }
+
+    async fn on(url: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
+        let figment = figment(&url, settings);
+        let clock = Clock::manual(Timestamp::parse("2026-03-01T09:00:00.123456Z").expect("a timestamp"));
+        let usher = Usher::open(&figment, clock.clone()).await.expect("an installation");
+        let client = Client::untracked(usher::rocket(figment, usher.clone())).await.expect("a server");
+        Self { client, usher, clock, url, _directory: directory }
+    }
+
+    /// A user whose kind is said in words, such as `staff` or `inactive superuser`, signed in twice: with
+    /// tokens and in a browser.
+    pub(crate) async fn person(&self, username: &str, kind: &str) -> Person {
+        let mut user = User {
+            username: Username::parse(username).expect("a user name"),
+            is_staff: kind.contains("staff"),
+            is_superuser: kind.contains("superuser"),
+            ..User::blank(self.clock.now())
+        };
+        let mut tx = self.usher.db.begin().await.expect("a transaction");
+        user.id = db::users::insert(&mut tx, &user, &hash().await).await.expect("a user");
+        tx.commit().await.expect("a commit");
+        let tokens = self.session(user.id, Carrier::Token).await;
+        let pair = sessions::tokens(&self.usher, &tokens);
+        let cookie = self.session(user.id, Carrier::Cookie).await.secret.to_text();
+        if kind.contains("inactive") {
+            self.sql(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", user.id)).await;
+            user.is_active = false;
+        }
+        Person { user, bearer: pair.access, refresh: pair.refresh, cookie }
+    }
+
+    /// A new session, without a password.
+    pub(crate) async fn session(&self, id: UserId, carrier: Carrier) -> SignedIn {
+        let user = db::users::by_id(&self.usher.db, id).await.expect("a database").expect("a user");
+        let secret = Secret::random();
+        let now = self.clock.now();
+        let expires_at = now.plus(self.usher.settings.session_lifetime(carrier));
+        let mut tx = self.usher.db.begin().await.expect("a transaction");
+        db::sessions::insert(&mut tx, id, carrier, &secret.hash(), now, expires_at).await.expect("a session");
+        tx.commit().await.expect("a commit");
+        SignedIn { user, secret, expires_at }
+    }
+
+    /// A request that proves who it is from.
+    pub(crate) fn request(&self, method: Method, path: &str, who: Option<(&Person, By)>) -> LocalRequest<'_> {
+        let mut request = self.client.req(method, path.to_owned());
+        match who {
+            None => {}
+            Some((person, By::Bearer)) => {
+                request.add_header(Header::new("Authorization", format!("Bearer {}", person.bearer)));
+            }
+            Some((person, By::Cookie)) => {
+                request.add_header(Header::new("Cookie", format!("__Host-sid={}", person.cookie)));
+                request.add_header(Header::new("Sec-Fetch-Site", "same-origin"));
+            }
+        }
+        request
+    }
+
+    /// Sends JSON as a person with a bearer token, and reads the answer.
+    pub(crate) async fn send(&self, person: &Person, method: Method, path: &str, body: &Value) -> Answer {
+        self.json(method, path, Some((person, By::Bearer)), body).await
+    }
+
+    /// Sends JSON and reads the answer.
+    pub(crate) async fn json(
+        &self,
+        method: Method,
+        path: &str,
+        who: Option<(&Person, By)>,
+        body: &Value,
+    ) -> Answer {
+        let request = self.request(method, path, who).header(Header::new("Content-Type", "application/json"));
+        Answer::of(request.body(body.to_string()).dispatch().await).await
+    }
+
+    /// Asks without a body as a person with a bearer token.
+    pub(crate) async fn get(&self, person: &Person, path: &str) -> Answer {
+        Answer::of(self.request(Method::Get, path, Some((person, By::Bearer))).dispatch().await).await
+    }
+
+    /// Whether the bearer token of a person is accepted.
+    pub(crate) async fn is_signed_in(&self, person: &Person, by: By) -> bool {
+        let path = format!("/v1/users/{}", person.id());
+        let response = self.request(Method::Get, &path, Some((person, by))).dispatch().await;
+        response.status() == Status::Ok
+    }
+
+    /// Signs in by name and password, as an API client.
+    pub(crate) async fn obtain(&self, username: &str, password: &str) -> Answer {
+        let body = serde_json::json!({ "username": username, "password": password });
+        self.json(Method::Post, "/v1/auth/obtain", None, &body).await
+    }
+
+    /// Runs a statement behind the server's back.
+    pub(crate) async fn sql(&self, sql: &str) {
+        let statement = AssertSqlSafe(sql.to_owned());
+        if self.url.starts_with("sqlite") {
+            let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("the file");
+            sqlx::query(statement).execute(&mut connection).await.expect(sql);
+            connection.close().await.expect("a clean end");
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("the server");
+            sqlx::query(statement).execute(&mut connection).await.expect(sql);
+        }
+    }
+
+    /// The user as stored.
+    pub(crate) async fn stored(&self, id: i64) -> User {
+        db::users::by_id(&self.usher.db, UserId(id)).await.expect("a database").expect("a user")
+    }
+}
+
+/// A configuration for a test: no waiting after failed sign-ins, few connections.
+pub(crate) fn figment(url: &str, settings: &[(&str, Value)]) -> Figment {
+    let figment = config::with_database(config::defaults(), url)
+        .merge(Serialized::global("databases.main.max_connections", 4))
+        .merge(Serialized::global("usher.sign_in_failure_milliseconds", 0));
+    settings.iter().fold(figment, |figment, (name, value)| {
+        figment.merge(Serialized::global(&format!("usher.{name}"), value))
+    })
+}
+
+/// A hash of [`PASSWORD`], made once.
+async fn hash() -> PasswordHash {
+    static HASH: OnceCell<PasswordHash> = OnceCell::const_new();
+    let make = || async {
+        let hasher = usher::passwords::Hasher::new(
+            usher::passwords::Cost::default(),
+            usher::passwords::Limits::default(),
+        );
+        let hasher = hasher.expect("the default cost");
+        hasher.hash(&Password::new(PASSWORD.to_owned())).await.expect("a hash")
+    };
+    HASH.get_or_init(make).await.clone()
+}
+
+/// The URL of the PostgreSQL server to test on.
+#[expect(clippy::disallowed_methods, reason = "the test command says where its server is")]
+fn postgres_server() -> String {
+    std::env::var("USHER_TEST_POSTGRES").expect(
+        "USHER_TEST_POSTGRES is not set: run the tests by tests/run, which starts a PostgreSQL of its own",
+    )
+}
+
+/// A fresh database on the server: a copy of one that was migrated once.
+async fn fresh_postgres() -> String {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let server = postgres_server();
+    let template = TEMPLATE
+        .get_or_init(|| async {
+            let name = format!("usher_test_{}", std::process::id());
+            let mut connection = PgConnection::connect(&server).await.expect("the PostgreSQL server");
+            for statement in [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")] {
+                sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("a template");
+            }
+            let figment = figment(&on_server(&server, &name), &[]);
+            let db = db::Db::open(&figment.focus("databases.main")).await.expect("a migrated template");
+            db.close().await;
+            name
+        })
+        .await;
+    let name = format!("{template}_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(&server).await.expect("the PostgreSQL server");
+    for statement in
+        [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name} TEMPLATE {template}")]
+    {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("a copy of the template");
+    }
+    on_server(&server, &name)
+}
+
+fn on_server(server: &str, database: &str) -> String {
+    let (start, _) = server.rsplit_once('/').expect("a URL with a database");
+    format!("{start}/{database}")
+}

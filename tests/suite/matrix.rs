@@ -1,0 +1,200 @@
+//! The permission matrix: who may do what to whom, on every route that is mounted.
+//!
+//! To add a route: its row in [`ROWS`]. A mounted route without a row fails the test, and so does a row
+//! without a route.
+
+use rocket::http::{Header, Method};
+use serde_json::{Value, json};
+
+use crate::app::{Answer, App, Backend, By, Person};
+use crate::on_both;
+
+on_both![az_1_every_route_answers_every_actor_as_the_matrix_says, az_1_every_mounted_route_is_in_the_matrix,];
+
+/// Whom a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Nobody,
+    Oneself,
+    Other,
+    Superuser,
+    Missing,
+}
+
+/// A route, its target, and the status for: anonymous, inactive, ordinary, staff, superuser.
+struct Row {
+    method: Method,
+    route: &'static str,
+    target: Target,
+    body: Option<fn() -> Value>,
+    expected: [u16; 5],
+}
+
+const ACTORS: [&str; 5] = ["anonymous", "inactive", "ordinary", "staff", "superuser"];
+
+const fn row(
+    method: Method,
+    route: &'static str,
+    target: Target,
+    body: Option<fn() -> Value>,
+    expected: [u16; 5],
+) -> Row {
+    Row { method, route, target, body, expected }
+}
+
+fn nothing() -> Value {
+    json!({})
+}
+
+fn changes() -> Value {
+    json!({"first_name": "Changed"})
+}
+
+fn whole() -> Value {
+    json!({"username": "renamed", "password": "another long password", "first_name": "", "last_name": "", "email": ""})
+}
+
+use Method::{Delete, Get, Patch, Post, Put};
+use Target::{Missing, Nobody, Oneself, Other, Superuser};
+
+/// Every route of the server. `{id}` is the target's primary key, `{name}` its user name.
+const ROWS: &[Row] = &[
+    row(Get, "/livez", Nobody, None, [200, 200, 200, 200, 200]),
+    row(Get, "/readyz", Nobody, None, [200, 200, 200, 200, 200]),
+    row(Post, "/v1/auth/obtain", Nobody, Some(nothing), [400, 400, 400, 400, 400]),
+    row(Post, "/v1/auth/refresh", Nobody, Some(nothing), [400, 400, 400, 400, 400]),
+    row(Post, "/v1/auth/verify", Nobody, Some(nothing), [400, 400, 400, 400, 400]),
+    row(Post, "/v1/users/list", Nobody, Some(nothing), [401, 401, 403, 200, 200]),
+    row(Post, "/v1/users/create", Nobody, Some(whole), [401, 401, 403, 201, 201]),
+    row(Get, "/v1/users/{id}", Oneself, None, [401, 401, 200, 200, 200]),
+    row(Get, "/v1/users/{id}", Other, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}", Superuser, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Get, "/v1/users/{name}", Oneself, None, [401, 401, 200, 200, 200]),
+    row(Get, "/v1/users/{name}", Other, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{name}", Superuser, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{name}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Put, "/v1/users/{id}", Oneself, Some(whole), [401, 401, 403, 200, 200]),
+    row(Put, "/v1/users/{id}", Other, Some(whole), [401, 401, 403, 200, 200]),
+    row(Put, "/v1/users/{id}", Superuser, Some(whole), [401, 401, 403, 403, 200]),
+    row(Put, "/v1/users/{id}", Missing, Some(whole), [401, 401, 403, 404, 404]),
+    row(Patch, "/v1/users/{id}", Oneself, Some(changes), [401, 401, 403, 200, 200]),
+    row(Patch, "/v1/users/{id}", Other, Some(changes), [401, 401, 403, 200, 200]),
+    row(Patch, "/v1/users/{id}", Superuser, Some(changes), [401, 401, 403, 403, 200]),
+    row(Patch, "/v1/users/{id}", Missing, Some(changes), [401, 401, 403, 404, 404]),
+    row(Delete, "/v1/users/{id}", Oneself, None, [401, 401, 403, 409, 409]),
+    row(Delete, "/v1/users/{id}", Other, None, [401, 401, 403, 204, 204]),
+    row(Delete, "/v1/users/{id}", Superuser, None, [401, 401, 403, 403, 204]),
+    row(Delete, "/v1/users/{id}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Get, "/", Nobody, None, [303, 303, 200, 200, 200]),
+    row(Get, "/sign-in", Nobody, None, [200, 200, 200, 200, 200]),
+    // A form without its token is shown again, and signs nobody in or out.
+    row(Post, "/sign-in", Nobody, None, [422, 422, 422, 422, 422]),
+    row(Post, "/sign-out", Nobody, None, [401, 401, 403, 403, 403]),
+    row(Get, "/static/unknown", Nobody, None, [404, 404, 404, 404, 404]),
+];
+
+/// The people of one row, made fresh for it.
+struct Cast {
+    actor: Option<Person>,
+    other: Person,
+    superuser: Person,
+}
+
+async fn cast(app: &App, actor: &str, number: usize) -> Cast {
+    // There is always a superuser more than are touched, so that the last one is not an obstacle.
+    app.person(&format!("spare-{number}"), "superuser").await;
+    let kind = if actor == "inactive" { "inactive staff" } else { actor };
+    let person = match actor {
+        "anonymous" => None,
+        _ => Some(app.person(&format!("actor-{number}"), kind).await),
+    };
+    Cast {
+        actor: person,
+        other: app.person(&format!("other-{number}"), "ordinary").await,
+        superuser: app.person(&format!("super-{number}"), "superuser").await,
+    }
+}
+
+async fn az_1_every_route_answers_every_actor_as_the_matrix_says(app: App) {
+    let mut failures = Vec::new();
+    let mut number = 0;
+    for row in ROWS {
+        for (actor, expected) in ACTORS.iter().zip(row.expected) {
+            for by in [By::Bearer, By::Cookie] {
+                number += 1;
+                let cast = cast(&app, actor, number).await;
+                let target = match row.target {
+                    Nobody | Missing => None,
+                    Oneself => Some(cast.actor.as_ref().unwrap_or(&cast.other)),
+                    Other => Some(&cast.other),
+                    Superuser => Some(&cast.superuser),
+                };
+                let (id, name) = target.map_or_else(
+                    || ("999999".to_owned(), "no-such-name".to_owned()),
+                    |person| (person.id().to_string(), person.user.username.as_str().to_owned()),
+                );
+                let path = row.route.replace("{id}", &id).replace("{name}", &name);
+                let before = app.stored(cast.superuser.id()).await;
+                let answer =
+                    ask(&app, row, &path, cast.actor.as_ref().map(|person| (person, by)), number).await;
+                if answer.status != expected {
+                    failures.push(format!(
+                        "{} {} ({:?}) as {actor} by {by:?}: {} instead of {expected}: {}",
+                        row.method, row.route, row.target, answer.status, answer.body
+                    ));
+                }
+                if *actor != "superuser" {
+                    assert_eq!(app.stored(cast.superuser.id()).await, before, "{actor} changed a superuser");
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+async fn ask(app: &App, row: &Row, path: &str, who: Option<(&Person, By)>, number: usize) -> Answer {
+    let mut request = app.request(row.method, path, who);
+    if let Some(body) = row.body {
+        let mut body = body();
+        if body.get("username").is_some() {
+            body["username"] = json!(format!("renamed-{number}"));
+        }
+        request = request.header(Header::new("Content-Type", "application/json")).body(body.to_string());
+    } else if row.method == Post {
+        request = request.header(Header::new("Content-Type", "application/x-www-form-urlencoded"));
+    }
+    Answer::of(request.dispatch().await).await
+}
+
+async fn az_1_every_mounted_route_is_in_the_matrix(app: App) {
+    let pattern = |route: &str| route.replace("{id}", "<>").replace("{name}", "<>").replace("unknown", "<>");
+    let mut rows: Vec<String> =
+        ROWS.iter().map(|row| format!("{} {}", row.method, pattern(row.route))).collect();
+    let mut mounted: Vec<String> = app
+        .client
+        .rocket()
+        .routes()
+        .map(|route| {
+            let path =
+                route.uri.path().split('/').map(|part| if part.starts_with('<') { "<>" } else { part });
+            format!("{} {}", route.method, path.collect::<Vec<_>>().join("/"))
+        })
+        .collect();
+    for list in [&mut rows, &mut mounted] {
+        list.sort();
+        list.dedup();
+    }
+    assert_eq!(mounted, rows);
+}
+
+#[rocket::async_test]
+async fn az_1_the_table_of_paths_agrees_with_the_mounted_routes() {
+    let app = App::new(Backend::Sqlite).await;
+    for route in app.client.rocket().routes().filter(|route| route.uri.path().starts_with("/v1/")) {
+        let path = route.uri.path().replace("<key>", "7").replace("<id>", "7");
+        let segments: Vec<&str> = path.split('/').skip(2).collect();
+        let allowed = usher::api::allowed_methods(&segments).expect("a known path");
+        assert!(allowed.split(", ").any(|method| method == route.method.as_str()), "{} {path}", route.method);
+    }
+}
