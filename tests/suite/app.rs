@@ -164,7 +164,7 @@ impl App {
                 request.add_header(Header::new("Authorization", format!("Bearer {}", person.bearer)));
             }
             Some((person, By::Cookie)) => {
-                request.add_header(Header::new("Cookie", format!("__Host-sid={}", person.cookie)));
+                request = request.cookie(("__Host-sid", person.cookie.clone()));
                 request.add_header(Header::new("Sec-Fetch-Site", "same-origin"));
             }
         }
