@@ -300,8 +300,9 @@ pub fn defaults() -> Figment {
         // Any client could forge it; see `trusted_proxies`.
         ip_header: None,
         log_level: LogLevel::Off,
-        // What was accepted is answered: longer than the slowest request may take.
-        shutdown: Shutdown { grace: 10, mercy: 5, ..Shutdown::default() },
+        // What was accepted is answered, and all is over within the ten seconds that service managers
+        // and container engines give by default.
+        shutdown: Shutdown { grace: 8, mercy: 1, ..Shutdown::default() },
         ..Config::default()
     };
     Figment::from(rocket)

@@ -4,7 +4,10 @@
 //! databases, each time on a fresh one. To add a file of tests: a `mod` line here.
 
 mod app;
+mod browser_sessions;
 mod matrix;
+mod process;
+mod source;
 
 pub(crate) use app::{App, Backend};
 

@@ -1,0 +1,302 @@
+//! The program as an operator runs it: subcommands, start, stop, exit codes.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rocket::http::{Header, Method};
+use rocket::tokio::task::spawn_blocking;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::app::{Answer, App, By, PASSWORD};
+use crate::{Backend, on_both};
+
+on_both![
+    a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions,
+    cf_2_nothing_makes_a_superuser_but_a_valid_command,
+    check_says_by_its_exit_code_whether_all_is_fit,
+    an_accepted_request_is_answered_although_the_server_is_told_to_stop,
+];
+
+/// The program, in a directory and with an environment of its own.
+fn usher(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+    command.env_clear().current_dir(directory).args(arguments).envs(variables.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs a subcommand to its end, giving it `input`.
+fn run(mut command: Command, input: &str) -> Output {
+    let mut child = command.spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a standard input");
+    stdin.write_all(input.as_bytes()).expect("the program reads");
+    drop(stdin);
+    child.wait_with_output().expect("the program ends")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A server that listens, and where. Killed when the test ends.
+struct Server {
+    child: Child,
+    address: String,
+    /// What it said before it listened.
+    said: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Server {
+    fn start(directory: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut variables = variables.to_vec();
+        variables.push(("ROCKET_PORT", "0"));
+        let mut child = usher(directory, &variables, &[]).spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("a standard output")).lines();
+        let mut said = String::new();
+        let address = loop {
+            let line = lines.next().expect("the server listens").expect("text");
+            if let Some(address) = line.strip_prefix("Usher listens on http://") {
+                break address.to_owned();
+            }
+            said.push_str(&line);
+            said.push('\n');
+        };
+        Self { child, address, said }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{name}"), &id]).status().expect("kill");
+        assert!(status.success());
+    }
+
+    /// Sends a request over a connection of its own and reads the whole answer.
+    fn ask(&self, request: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    fn get(&self, path: &str) -> String {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+            .expect("an answer")
+    }
+}
+
+fn obtain_request(username: &str, password: &str) -> String {
+    let body = json!({"username": username, "password": password}).to_string();
+    format!(
+        "POST /v1/auth/obtain HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn without_any_configuration_it_makes_its_database_and_says_how_to_make_the_first_superuser() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(directory.path(), &[]);
+    assert!(server.said.contains("usher createsuperuser --username admin"), "{}", server.said);
+    assert!(server.get("/livez").starts_with("HTTP/1.1 200 OK"));
+    assert!(server.get("/readyz").starts_with("HTTP/1.1 200 OK"));
+    let metadata = std::fs::metadata(directory.path().join("usher.db")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+    assert_eq!(mode & 0o777, 0o600, "cf_3: only its owner reads the database");
+    server.signal("INT");
+    let mut complaints = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+    assert!(server.child.wait().unwrap().success());
+    assert!(!complaints.contains("WARN") && !complaints.contains("secret"), "{complaints}");
+}
+
+#[test]
+fn help_explains_every_subcommand() {
+    let directory = TempDir::new().unwrap();
+    let output = run(usher(directory.path(), &[], &["--help"]), "");
+    let help = text(&output.stdout);
+    for command in ["serve", "migrate", "createsuperuser", "changepassword", "import", "export", "check"] {
+        assert!(help.contains(command), "{help}");
+    }
+}
+
+#[test]
+fn cf_1_an_unfit_secret_key_stops_the_start_in_every_profile() {
+    let directory = TempDir::new().unwrap();
+    for profile in ["debug", "release", "default"] {
+        for key in [
+            "c2hvcnQ=",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk=",
+        ] {
+            let variables = [("ROCKET_PROFILE", profile), ("USHER_SECRET_KEY", key)];
+            let output = run(usher(directory.path(), &variables, &["serve"]), "");
+            assert!(!output.status.success());
+            assert!(text(&output.stderr).contains("usher.secret_key"), "{}", text(&output.stderr));
+            assert!(!text(&output.stderr).contains(key), "the key is not repeated");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_database_is_refused_without_repeating_its_url() {
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", "mysql://usher:hunter2@localhost/usher")];
+    let output = run(usher(directory.path(), &variables, &["migrate"]), "");
+    assert!(!output.status.success());
+    let complaint = text(&output.stderr);
+    assert!(complaint.contains("must begin with sqlite:, postgres:"), "{complaint}");
+    assert!(!complaint.contains("hunter2"), "lg_1: {complaint}");
+}
+
+async fn a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions(app: App) {
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", app.url.as_str())];
+    let arguments =
+        ["createsuperuser", "--username", "Ada", "--email", "ada@example.org", "--password-stdin"];
+    let output = run(usher(directory.path(), &variables, &arguments), &format!("{PASSWORD}\n"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let tokens = app.obtain("ada", PASSWORD).await.json();
+    let access = tokens["access"].as_str().unwrap().to_owned();
+    let ask = async |access: &str| {
+        let request =
+            app.client.get("/v1/users/1").header(Header::new("Authorization", format!("Bearer {access}")));
+        Answer::of(request.dispatch().await).await
+    };
+    let record = ask(&access).await.json();
+    assert_eq!(record["is_superuser"], true);
+    assert_eq!(record["is_staff"], true);
+    assert_eq!(record["email"], "ada@example.org");
+
+    let output = run(
+        usher(directory.path(), &variables, &["changepassword", "ADA", "--password-stdin"]),
+        "another long one\n",
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(ask(&access).await.status, 401, "se_2: the old session is over");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401);
+    assert_eq!(app.obtain("ada", "another long one").await.status, 200);
+}
+
+async fn cf_2_nothing_makes_a_superuser_but_a_valid_command(app: App) {
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", app.url.as_str()), ("USHER_LOG_LEVEL", "off")];
+    for (arguments, input, complaint) in [
+        (
+            vec!["createsuperuser", "--username", "", "--password-stdin"],
+            "correct horse battery\n",
+            "username: This field may not be blank.",
+        ),
+        (
+            vec!["createsuperuser", "--username", "ada", "--password-stdin"],
+            "\n",
+            "password: This field may not be blank.",
+        ),
+        (
+            vec!["createsuperuser", "--username", "ada", "--password-stdin"],
+            "password\n",
+            "password: This password is too common.",
+        ),
+        (vec!["createsuperuser", "--username", "ada"], "", "--password-stdin"),
+        (
+            vec!["createsuperuser", "--username", "a da", "--email", "x", "--password-stdin"],
+            "correct horse battery\n",
+            "email: Enter a valid email address.",
+        ),
+        (
+            vec!["changepassword", "nobody", "--password-stdin"],
+            "correct horse battery\n",
+            "there is no user of that name",
+        ),
+    ] {
+        let output = run(usher(directory.path(), &variables, &arguments), input);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).contains(complaint), "{}", text(&output.stderr));
+    }
+    let staff = app.person("staff", "staff").await;
+    let list = app.send(&staff, Method::Post, "/v1/users/list", &json!({"include_inactive": true})).await;
+    assert_eq!(list.json().as_array().unwrap().len(), 1, "only the test's own user exists");
+}
+
+async fn check_says_by_its_exit_code_whether_all_is_fit(app: App) {
+    let directory = TempDir::new().unwrap();
+    let fit = [("DATABASE_URL", app.url.as_str())];
+    let output = run(usher(directory.path(), &fit, &["check"]), "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("database answers"));
+    assert!(text(&output.stdout).contains("no active superuser"));
+    let unfit = [("DATABASE_URL", app.url.as_str()), ("USHER_NO_SUCH_SETTING", "1")];
+    let output = run(usher(directory.path(), &unfit, &["check"]), "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no_such_setting"));
+    let away = [("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")];
+    assert_eq!(run(usher(directory.path(), &away, &["check"]), "").status.code(), Some(1));
+}
+
+async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app: App) {
+    app.person("ada", "staff").await;
+    let url = app.url.clone();
+    spawn_blocking(move || {
+        let directory = TempDir::new().unwrap();
+        // A wrong password is answered after two seconds: time to be told to stop.
+        let variables = [("DATABASE_URL", url.as_str()), ("USHER_SIGN_IN_FAILURE_MILLISECONDS", "2000")];
+        let mut server = Server::start(directory.path(), &variables);
+        let answer = std::thread::scope(|scope| {
+            let request = scope.spawn(|| server.ask(&obtain_request("ada", "not the password")));
+            std::thread::sleep(Duration::from_millis(800));
+            server.signal("TERM");
+            request.join().unwrap().unwrap()
+        });
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        assert!(answer.ends_with("No active account found with the given credentials\"}"), "{answer}");
+        assert!(server.child.wait().unwrap().success());
+        assert!(server.ask("GET / HTTP/1.1\r\n\r\n").is_err(), "nobody listens any more");
+    })
+    .await
+    .unwrap();
+}
+
+#[rocket::async_test]
+async fn readiness_follows_the_database_and_liveness_does_not() {
+    let app = App::new(Backend::Postgres).await;
+    let staff = app.person("staff", "staff").await;
+    let (server, name) = app.url.rsplit_once('/').unwrap();
+    let maintenance = format!("{server}/postgres");
+    let statement = async |sql: String| {
+        use sqlx::Connection as _;
+        let mut connection = sqlx::PgConnection::connect(&maintenance).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    };
+    let ask = async |path: &str| Answer::of(app.client.get(path.to_owned()).dispatch().await).await;
+    assert_eq!(ask("/readyz").await.status, 200);
+
+    statement(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+    statement(format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
+        .await;
+    let away = ask("/readyz").await;
+    assert_eq!(away.status, 503);
+    assert!(away.body.contains("The database is away."), "{}", away.body);
+    assert_eq!(ask("/livez").await.status, 200);
+    let answer = app.get(&staff, "/v1/users/1").await;
+    assert_eq!(answer.status, 503, "an outage is no sign-out: {}", answer.body);
+    assert!(answer.header("Retry-After").is_some());
+    let by_cookie = app.request(Method::Get, "/", Some((&staff, By::Cookie))).dispatch().await;
+    assert_eq!(by_cookie.status().code, 503);
+
+    statement(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+    assert_eq!(ask("/readyz").await.status, 200);
+    assert_eq!(app.get(&staff, "/v1/users/1").await.status, 200);
+}

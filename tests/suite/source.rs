@@ -1,0 +1,68 @@
+//! Promises about the program itself: what its source may contain, and what it does when it breaks.
+
+use std::path::{Path, PathBuf};
+
+use rocket::get;
+use rocket::http::{Method, Status};
+use rocket::local::asynchronous::Client;
+use rocket::routes;
+use tempfile::TempDir;
+use usher::Usher;
+use usher::clock::Clock;
+
+use crate::app::{self, Answer};
+
+/// Every Rust file below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn in_1_built_sql_reaches_the_driver_in_one_file_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let users: Vec<String> = sources(&root)
+        .into_iter()
+        .filter(|file| std::fs::read_to_string(file).unwrap().contains("AssertSqlSafe"))
+        .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
+        .collect();
+    assert_eq!(users, ["db.rs"]);
+}
+
+#[test]
+fn er_1_a_release_unwinds_so_that_a_panic_ends_one_request_and_not_the_server() {
+    let manifest = include_str!("../../Cargo.toml");
+    let release = manifest.split("[profile.release]").nth(1).expect("a release profile");
+    assert!(release.split("\n[").next().unwrap().contains("panic = \"unwind\""));
+}
+
+#[get("/boom")]
+fn boom() -> Status {
+    panic!("a secret that nobody should see");
+}
+
+#[rocket::async_test]
+async fn er_1_a_panic_is_answered_without_its_cause_and_the_next_request_works() {
+    let directory = TempDir::new().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("usher.db").display());
+    let figment = app::figment(&url, &[]);
+    let installation = Usher::open(&figment, Clock::System).await.unwrap();
+    let server =
+        usher::rocket(figment, installation).mount("/v1", routes![boom]).mount("/page", routes![boom]);
+    let client = Client::untracked(server).await.unwrap();
+    for (path, kind) in [("/v1/boom", "application/json"), ("/page/boom", "text/html; charset=utf-8")] {
+        let answer = Answer::of(client.req(Method::Get, path).dispatch().await).await;
+        assert_eq!(answer.status, 500);
+        assert_eq!(answer.header("Content-Type"), Some(kind));
+        assert!(!answer.body.contains("secret"), "{}", answer.body);
+        assert_eq!(client.get("/livez").dispatch().await.status(), Status::Ok);
+    }
+}
