@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::passwords::{Cost, Limits, Policy};
 use crate::rules::Rules;
-use crate::sessions::Carrier;
+use crate::session::Carrier;
 use crate::throttle::Thresholds;
 
 /// What `GET /v1/users/{name}` answers.

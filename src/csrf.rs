@@ -7,10 +7,40 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::keys::FormKey;
+use hmac::Mac;
+
+use crate::authentication_code::mac;
 
 /// Length of the nonce, in bytes.
 const NONCE: usize = 16;
+
+/// Signs what forms carry, so that another site cannot make it.
+#[derive(Clone)]
+pub struct FormKey([u8; 32]);
+
+impl std::fmt::Debug for FormKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FormKey(..)")
+    }
+}
+
+impl FormKey {
+    /// From 32 bytes that nothing else uses.
+    #[must_use]
+    pub const fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The code that proves `message`.
+    fn code(&self, message: &[u8]) -> [u8; 32] {
+        mac(&self.0).chain_update(message).finalize().into_bytes().into()
+    }
+
+    /// Whether the code proves `message`; takes the same time whatever differs.
+    fn proves(&self, message: &[u8], code: &[u8]) -> bool {
+        mac(&self.0).chain_update(message).verify_slice(code).is_ok()
+    }
+}
 
 /// A token for a form, bound to `binding`.
 #[must_use]

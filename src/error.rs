@@ -3,15 +3,15 @@
 //! Handlers and guards return an [`Error`]; the catcher below `/v1` renders it as JSON, the catcher
 //! of the pages as HTML. To add a case: a variant, its row in [`Error::status`], its text in `Display`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
 
+use crate::field_errors::FieldErrors;
 use crate::passwords::HashError;
-use crate::rules::{Conflict, Denial};
+use crate::rules::{Conflict, Denial, Refusal};
 
 /// The result of everything that can fail in front of a user.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -188,6 +188,21 @@ impl<'r, 'o: 'r> Responder<'r, 'o> for Rendered<'o> {
 /// The request-local place of an error between its origin and the catcher.
 struct Stash(Option<Error>);
 
+impl From<FieldErrors> for Error {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(denial) => Self::Forbidden(denial),
+            Refusal::Conflicts(conflict) => Self::Conflict(conflict),
+        }
+    }
+}
+
 impl From<HashError> for Error {
     fn from(error: HashError) -> Self {
         match error {
@@ -200,43 +215,5 @@ impl From<HashError> for Error {
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         Err(self.stash(request))
-    }
-}
-
-/// Messages for fields, in the form `{"field": ["message", ...]}`.
-///
-/// What belongs to no field stands under `non_field_errors`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct FieldErrors(BTreeMap<&'static str, Vec<String>>);
-
-impl FieldErrors {
-    /// Adds a message for a field.
-    pub fn add(&mut self, field: &'static str, message: impl Into<String>) {
-        self.0.entry(field).or_default().push(message.into());
-    }
-
-    /// Whether there is nothing to report.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The messages of one field.
-    #[must_use]
-    pub fn of(&self, field: &str) -> &[String] {
-        self.0.get(field).map_or(&[], Vec::as_slice)
-    }
-
-    /// `field: message` pairs in the order of the fields' names.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().flat_map(|(field, messages)| messages.iter().map(|message| (*field, message.as_str())))
-    }
-
-    /// `Ok` if there is nothing to report.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with all messages.
-    pub fn into_result(self) -> Result<()> {
-        if self.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
     }
 }

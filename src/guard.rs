@@ -14,7 +14,8 @@ use crate::config::Settings;
 use crate::error::{AuthenticationFailure, Error, Result};
 use crate::permission::{Actor, Can, Permission};
 use crate::rules::Denial;
-use crate::sessions::{self, Carrier, Credential};
+use crate::session::Carrier;
+use crate::sessions::{self, Credential};
 
 /// The installation that serves this request.
 pub fn usher<'r>(request: &'r Request<'_>) -> Result<&'r Usher> {

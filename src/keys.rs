@@ -2,10 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac::Mac;
+use sha2::{Digest, Sha256};
 
+use crate::authentication_code::mac;
 use crate::config::{ConfigError, Settings};
+use crate::csrf::FormKey;
 use crate::db::{self, Db};
 use crate::tokens::TokenKey;
 
@@ -58,47 +60,14 @@ impl Keys {
 
     /// From a root that was checked.
     fn derive(root: &[u8]) -> Self {
-        Self { tokens: TokenKey::new(&purpose(root, "tokens")), forms: FormKey(purpose(root, "forms")) }
+        Self { tokens: TokenKey::new(&purpose(root, "tokens")), forms: FormKey::new(purpose(root, "forms")) }
     }
-}
-
-/// Signs what forms carry, so that another site cannot make it.
-#[derive(Clone)]
-pub struct FormKey([u8; 32]);
-
-impl std::fmt::Debug for FormKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("FormKey(..)")
-    }
-}
-
-impl FormKey {
-    /// The code that proves `message`.
-    #[must_use]
-    pub fn code(&self, message: &[u8]) -> [u8; 32] {
-        mac(&self.0).chain_update(message).finalize().into_bytes().into()
-    }
-
-    /// Whether the code proves `message`; takes the same time whatever differs.
-    #[must_use]
-    pub fn proves(&self, message: &[u8], code: &[u8]) -> bool {
-        mac(&self.0).chain_update(message).verify_slice(code).is_ok()
-    }
-}
-
-/// HMAC-SHA-256 with that key.
-pub(crate) fn mac(key: &[u8; 32]) -> Hmac<Sha256> {
-    // A key shorter than the hash's block is filled up with zeros, as RFC 2104 says.
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(key);
-    Hmac::new(&block.into())
 }
 
 /// One key of a root for one purpose, so that no signature is good for two.
 fn purpose(root: &[u8], name: &str) -> [u8; 32] {
     // The root may be longer than a hash; hashing it first is what HMAC itself does with long keys.
-    let root: [u8; 32] =
-        sha2::Digest::finalize(sha2::Digest::chain_update(<Sha256 as sha2::Digest>::new(), root)).into();
+    let root: [u8; 32] = Sha256::digest(root).into();
     mac(&root).chain_update(b"usher ").chain_update(name).finalize().into_bytes().into()
 }
 

@@ -6,12 +6,14 @@
 
 pub mod accounts;
 pub mod api;
+mod authentication_code;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod csrf;
 pub mod db;
 pub mod error;
+pub mod field_errors;
 pub mod filter;
 pub mod guard;
 mod headers;
@@ -22,6 +24,7 @@ pub mod page;
 pub mod passwords;
 pub mod permission;
 pub mod rules;
+pub mod session;
 pub mod sessions;
 pub mod text;
 pub mod throttle;

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use crate::error::{Error, Result};
 use crate::rules::Denial;
-use crate::sessions::Session;
+use crate::session::Session;
 use crate::user::User;
 
 /// Who makes a request, by which session.

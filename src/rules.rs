@@ -3,7 +3,6 @@
 //! They run inside the operations, on the record before and after the change, so that no door can
 //! forget them. To add a rule: a variant with its code and sentence, and a line in a function here.
 
-use crate::error::Error;
 use crate::user::User;
 
 /// The right that is missing. Its code goes into the answer, so that a 403 always says why.
@@ -76,6 +75,15 @@ impl Conflict {
     }
 }
 
+/// Why a rule forbids something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The actor lacks a right.
+    Denied(Denial),
+    /// Nobody may do it.
+    Conflicts(Conflict),
+}
+
 /// Settings that the rules depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -87,17 +95,17 @@ impl Rules {
     /// Whether `actor` may turn `before` into `after`.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without the right, [`Error::Conflict`] for a change to oneself that
+    /// [`Refusal::Denied`] without the right, [`Refusal::Conflicts`] for a change to oneself that
     /// would lock oneself out.
-    pub fn may_change(self, actor: &User, before: &User, after: &User) -> Result<(), Error> {
+    pub fn may_change(self, actor: &User, before: &User, after: &User) -> Result<(), Refusal> {
         self.may_touch(actor, before)?;
         self.may_have(actor, before.is_staff, after)?;
         if actor.id == before.id {
             if before.is_active && !after.is_active {
-                return Err(Error::Conflict(Conflict::DeactivatesSelf));
+                return Err(Refusal::Conflicts(Conflict::DeactivatesSelf));
             }
             if demotes(before, after) {
-                return Err(Error::Conflict(Conflict::DemotesSelf));
+                return Err(Refusal::Conflicts(Conflict::DemotesSelf));
             }
         }
         Ok(())
@@ -106,30 +114,30 @@ impl Rules {
     /// Whether `actor` may make `user`.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without the right.
-    pub fn may_create(self, actor: &User, user: &User) -> Result<(), Error> {
+    /// [`Refusal::Denied`] without the right.
+    pub fn may_create(self, actor: &User, user: &User) -> Result<(), Refusal> {
         self.may_have(actor, false, user)
     }
 
     /// Whether `actor` may change anything about `target`, whatever it is.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without the right.
-    pub fn may_touch(self, actor: &User, target: &User) -> Result<(), Error> {
+    /// [`Refusal::Denied`] without the right.
+    pub fn may_touch(self, actor: &User, target: &User) -> Result<(), Refusal> {
         if !actor.is_admin() {
-            return Err(Error::Forbidden(Denial::AdminRequired));
+            return Err(Refusal::Denied(Denial::AdminRequired));
         }
         if target.is_superuser && !actor.is_superuser {
-            return Err(Error::Forbidden(Denial::SuperuserRequired));
+            return Err(Refusal::Denied(Denial::SuperuserRequired));
         }
         Ok(())
     }
 
     /// The record after the change: what `actor` may not touch, `actor` may not make either.
-    fn may_have(self, actor: &User, was_staff: bool, after: &User) -> Result<(), Error> {
+    fn may_have(self, actor: &User, was_staff: bool, after: &User) -> Result<(), Refusal> {
         self.may_touch(actor, after)?;
         if after.is_staff != was_staff && !self.staff_grants_staff && !actor.is_superuser {
-            return Err(Error::Forbidden(Denial::SuperuserGrantsStaff));
+            return Err(Refusal::Denied(Denial::SuperuserGrantsStaff));
         }
         Ok(())
     }
@@ -138,9 +146,9 @@ impl Rules {
 /// Whether `actor` may see the record with this key: administrators all, others their own.
 ///
 /// # Errors
-/// [`Error::Forbidden`], whether or not there is such a user.
-pub fn may_view(actor: &User, is_self: impl FnOnce(&User) -> bool) -> Result<(), Error> {
-    if actor.is_admin() || is_self(actor) { Ok(()) } else { Err(Error::Forbidden(Denial::AdminRequired)) }
+/// [`Refusal::Denied`], whether or not there is such a user.
+pub fn may_view(actor: &User, is_self: impl FnOnce(&User) -> bool) -> Result<(), Refusal> {
+    if actor.is_admin() || is_self(actor) { Ok(()) } else { Err(Refusal::Denied(Denial::AdminRequired)) }
 }
 
 /// Whether the change takes away a right.
@@ -200,8 +208,8 @@ mod tests {
             let judge =
                 |rules: Rules| match rules.may_change(&user(1, actor), &user(2, before), &user(2, after)) {
                     Ok(()) => OK,
-                    Err(Error::Forbidden(denial)) => denial.code(),
-                    Err(error) => panic!("{error}"),
+                    Err(Refusal::Denied(denial)) => denial.code(),
+                    Err(refusal) => panic!("{refusal:?}"),
                 };
             assert_eq!(judge(rules), verdict, "{actor}: {before} -> {after}");
             assert_eq!(judge(strict), verdict_strict, "{actor}: {before} -> {after}, strict");
@@ -216,7 +224,7 @@ mod tests {
             &user(1, before),
             &user(1, after),
         ) {
-            Err(Error::Conflict(conflict)) => conflict.code(),
+            Err(Refusal::Conflicts(conflict)) => conflict.code(),
             other => panic!("{other:?}"),
         };
         assert_eq!(judge("staff", "inactive staff"), "deactivates_self");

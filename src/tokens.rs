@@ -11,9 +11,9 @@ use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::authentication_code::mac;
 use crate::clock::Timestamp;
-use crate::keys;
-use crate::sessions::Secret;
+use crate::session::Secret;
 use crate::user::UserId;
 
 /// `{"alg":"HS256","typ":"JWT"}`, the only header.
@@ -75,7 +75,7 @@ impl TokenKey {
     /// From 32 bytes that nothing else uses.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(keys::mac(key))
+        Self(mac(key))
     }
 
     /// A token of that kind, from now to `expires_at`.

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::clock::Timestamp;
-use crate::error::FieldErrors;
+use crate::field_errors::FieldErrors;
 use crate::passwords::{OwnNames, Password, Policy};
 use crate::text;
 

@@ -6,10 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::body::{CredentialsBody, raw};
 use crate::Usher;
-use crate::error::{FieldErrors, Result};
+use crate::error::Result;
+use crate::field_errors::FieldErrors;
 use crate::guard::{AcceptsJson, ClientAddress};
 use crate::passwords::Password;
-use crate::sessions::{self, Carrier, TokenPair};
+use crate::session::Carrier;
+use crate::sessions::{self, TokenPair};
 use crate::user::Raw;
 
 /// Signs in for tokens.

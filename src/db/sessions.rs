@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::users::{UserRow, columns};
 use super::{Db, Result, Sql, Tx};
 use crate::clock::Timestamp;
-use crate::sessions::{Carrier, SecretHash, Session, SessionId};
+use crate::session::{Carrier, SecretHash, Session, SessionId};
 use crate::user::{User, UserId};
 
 #[derive(FromRow)]

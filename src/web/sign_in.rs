@@ -17,7 +17,8 @@ use crate::guard::{self, ClientAddress, Site};
 use crate::passwords::Password;
 use crate::permission::{Can, SignedIn};
 use crate::rules::Denial;
-use crate::sessions::{self, Carrier, Credential, Secret, Session};
+use crate::session::{Carrier, Secret, Session};
+use crate::sessions::{self, Credential};
 
 /// What the form sends.
 #[derive(Debug, FromForm)]

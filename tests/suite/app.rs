@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use usher::Usher;
 use usher::clock::{Clock, Timestamp};
 use usher::passwords::{Password, PasswordHash};
-use usher::sessions::{self, Carrier, Secret, SignedIn};
+use usher::session::{Carrier, Secret};
+use usher::sessions::{self, SignedIn};
 use usher::user::{User, UserId, Username};
 use usher::{config, db};
 

@@ -91,15 +91,14 @@ async fn se_1_a_new_session_replaces_the_one_that_came_along(app: App) {
     assert_eq!(home(&app, &planted).await.status, 303, "the old session is dead");
     assert_eq!(home(&app, &session).await.status, 200);
     // Only a hash of the secret is stored.
-    let stored = usher::sessions::Secret::from_text(session.value()).unwrap();
+    let stored = usher::session::Secret::from_text(session.value()).unwrap();
     let found = usher::db::sessions::by_cookie(&app.usher.db, &stored.hash()).await.unwrap();
     assert!(found.is_some());
 }
 
 async fn se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_than_its_limit(app: App) {
     let settings = &app.usher.settings;
-    let (idle, limit) =
-        (settings.session_idle(), settings.session_lifetime(usher::sessions::Carrier::Cookie));
+    let (idle, limit) = (settings.session_idle(), settings.session_lifetime(usher::session::Carrier::Cookie));
     let second = Duration::from_secs(1);
 
     let idler = app.person("idler", "ordinary").await;

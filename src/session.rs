@@ -1,0 +1,91 @@
+//! What a session is: a secret, what carries it, and when it ends.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::clock::Timestamp;
+
+/// 32 random bytes that prove a session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret([u8; 32]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Secret {
+    /// A new one from the operating system.
+    ///
+    /// # Panics
+    /// If the operating system has no random source: then nothing here can be secure.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 32];
+        #[expect(clippy::expect_used, reason = "a process without randomness must not go on")]
+        getrandom::fill(&mut bytes).expect("the operating system's random source");
+        Self(bytes)
+    }
+
+    /// As carried: 43 characters of URL-safe base64.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// From a cookie or token.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    /// As stored.
+    #[must_use]
+    pub fn hash(&self) -> SecretHash {
+        SecretHash(Sha256::digest(self.0).into())
+    }
+}
+
+/// The SHA-256 of a [`Secret`]: all that the database knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretHash(pub(crate) [u8; 32]);
+
+/// A session's primary key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionId(pub i64);
+
+/// What brings a session's secret back to us. One is never accepted in the other's place: what a
+/// token says can be read by whoever holds it, and must not make a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// A browser's cookie: ends after a time without use.
+    Cookie,
+    /// The tokens of an API client: live as long as the refresh token.
+    Token,
+}
+
+impl Carrier {
+    /// As stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// A live session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its primary key.
+    pub id: SessionId,
+    /// What carries it.
+    pub carrier: Carrier,
+    /// When it was last noted as used.
+    pub last_seen_at: Timestamp,
+    /// When it ends, whatever happens.
+    pub expires_at: Timestamp,
+}
