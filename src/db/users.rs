@@ -84,6 +84,11 @@ impl From<CredentialsRow> for Credentials {
     }
 }
 
+/// Nobody has such a name, and PostgreSQL refuses to be asked.
+fn cannot_be_stored(key: &str) -> bool {
+    key.contains('\0')
+}
+
 /// The user with that primary key.
 ///
 /// # Errors
@@ -98,6 +103,9 @@ pub async fn by_id(db: &Db, id: UserId) -> Result<Option<User>> {
 /// # Errors
 /// As the database says.
 pub async fn by_username_key(db: &Db, key: &str) -> Result<Option<User>> {
+    if cannot_be_stored(key) {
+        return Ok(None);
+    }
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM users WHERE users.username_key = $1"));
     Ok(db.optional::<UserRow>(sql.bind(key)).await?.map(User::from))
 }
@@ -107,6 +115,9 @@ pub async fn by_username_key(db: &Db, key: &str) -> Result<Option<User>> {
 /// # Errors
 /// As the database says.
 pub async fn credentials(db: &Db, key: &str) -> Result<Option<Credentials>> {
+    if cannot_be_stored(key) {
+        return Ok(None);
+    }
     let sql =
         Sql::new(concat!("SELECT ", columns!(), ", users.password FROM users WHERE users.username_key = $1"));
     Ok(db.optional::<CredentialsRow>(sql.bind(key)).await?.map(Credentials::from))

@@ -1,0 +1,136 @@
+//! The operations on an SQLite file, without the web server. What both databases and doors must do
+//! alike is tested from outside, in `tests/suite`.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::{Clock, Timestamp};
+use crate::config;
+use crate::permission::Actor;
+use crate::rules::{Conflict, Denial};
+use crate::session::{Carrier, Session, SessionId};
+use crate::user::{Purpose, Raw};
+
+struct Installation {
+    app: Usher,
+    _directory: TempDir,
+}
+
+impl Installation {
+    async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("usher.db").display());
+        let figment = config::with_database(config::defaults(), &url);
+        let clock = Clock::manual(Timestamp::from_micros(1_000_000));
+        Self { app: Usher::open(&figment, clock).await.unwrap(), _directory: directory }
+    }
+
+    /// Stores a user of a kind said in words.
+    async fn user(&self, username: &str, kind: &str) -> User {
+        let mut user = draft(&[("username", username)]).changes.apply(&User::blank(self.app.clock.now()));
+        user.is_staff = kind.contains("staff");
+        user.is_superuser = kind.contains("superuser");
+        let mut tx = self.app.db.begin().await.unwrap();
+        user.id = db::users::insert(&mut tx, &user, &PasswordHash::from("!".to_owned())).await.unwrap();
+        tx.commit().await.unwrap();
+        user
+    }
+}
+
+fn can(user: &User) -> Can<ManageUsers> {
+    let now = Timestamp::from_micros(0);
+    let session = Session { id: SessionId(1), carrier: Carrier::Token, last_seen_at: now, expires_at: now };
+    Can::check(&Actor { user: user.clone(), session }).unwrap()
+}
+
+fn draft(fields: &[(&str, &str)]) -> Draft {
+    Draft::read(Purpose::Part, |name| {
+        let field = fields.iter().find(|(field, _)| *field == name);
+        field.map_or(Raw::Missing, |(_, value)| Raw::Text((*value).to_owned()))
+    })
+}
+
+#[rocket::async_test]
+async fn an_edit_counts_the_version_up_and_one_that_changes_nothing_does_not() {
+    let installation = Installation::new().await;
+    let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
+    let update = async |value: &str| {
+        let draft = draft(&[("first_name", value)]);
+        update(&installation.app, &can(&staff), ada.id, draft, &Expected::Any).await.unwrap().version
+    };
+    assert_eq!([update("Ada").await, update("Ada").await, update("Augusta").await], [2, 2, 3]);
+}
+
+#[rocket::async_test]
+async fn az_9_an_edit_of_an_older_version_is_refused_and_changes_nothing() {
+    let installation = Installation::new().await;
+    let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
+    let expected = Expected::OneOf(vec![7]);
+    let result =
+        update(&installation.app, &can(&staff), ada.id, draft(&[("email", "a@b.co")]), &expected).await;
+    assert!(matches!(result, Err(Error::PreconditionFailed)));
+    let result = deactivate(&installation.app, &can(&staff), ada.id, &expected).await;
+    assert!(matches!(result, Err(Error::PreconditionFailed)));
+    assert_eq!(db::users::by_id(&installation.app.db, ada.id).await.unwrap(), Some(ada));
+}
+
+#[rocket::async_test]
+async fn all_that_is_wrong_with_a_draft_is_said_at_once() {
+    let installation = Installation::new().await;
+    let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
+    let draft = draft(&[("username", "STAFF"), ("email", "nowhere"), ("password", "short")]);
+    let result = update(&installation.app, &can(&staff), ada.id, draft, &Expected::Any).await;
+    let Err(Error::Invalid(errors)) = result else { panic!("{result:?}") };
+    assert_eq!(errors.of("username"), [db::TAKEN]);
+    assert_eq!(errors.of("email"), ["Enter a valid email address."]);
+    assert_eq!(errors.of("password").len(), 1);
+}
+
+#[rocket::async_test]
+async fn az_3_staff_cannot_touch_a_superuser_even_to_change_nothing() {
+    let installation = Installation::new().await;
+    let (staff, root) =
+        (installation.user("staff", "staff").await, installation.user("root", "superuser").await);
+    let denied = |result: Result<User>| matches!(result, Err(Error::Forbidden(Denial::SuperuserRequired)));
+    assert!(denied(update(&installation.app, &can(&staff), root.id, draft(&[]), &Expected::Any).await));
+    assert!(denied(deactivate(&installation.app, &can(&staff), root.id, &Expected::Any).await));
+}
+
+#[rocket::async_test]
+async fn az_5_the_last_superuser_stays() {
+    let installation = Installation::new().await;
+    let root = installation.user("root", "superuser").await;
+    let result = deactivate(&installation.app, &can(&root), root.id, &Expected::Any).await;
+    assert!(matches!(result, Err(Error::Conflict(Conflict::DeactivatesSelf))));
+    // Somebody who was a superuser a moment ago and still holds the proof.
+    let former = User { id: UserId(99), ..root.clone() };
+    let result = deactivate(&installation.app, &can(&former), root.id, &Expected::Any).await;
+    assert!(matches!(result, Err(Error::Conflict(Conflict::LastSuperuser))), "{result:?}");
+}
+
+#[rocket::async_test]
+async fn a_user_may_keep_a_reserved_name_but_not_take_one() {
+    let installation = Installation::new().await;
+    let (staff, number) = (installation.user("staff", "staff").await, installation.user("4711", "").await);
+    let rename = async |to: &str| {
+        update(&installation.app, &can(&staff), number.id, draft(&[("username", to)]), &Expected::Any).await
+    };
+    assert!(rename("4711").await.is_ok());
+    assert!(matches!(rename("list").await, Err(Error::Invalid(_))));
+    assert_eq!(rename("ada").await.unwrap().username.as_str(), "ada");
+}
+
+#[rocket::async_test]
+async fn a_list_continues_where_the_batch_before_ended() {
+    let installation = Installation::new().await;
+    let staff = installation.user("staff", "staff").await;
+    for name in ["ada", "bob", "eve"] {
+        installation.user(name, "").await;
+    }
+    let request = ListRequest { limit: Some(3), ..ListRequest::default() };
+    let first = list(&installation.app, &can(&staff), &request).await.unwrap();
+    assert_eq!(first.users.len(), 3);
+    let place = first.next.expect("more users");
+    let (rest, end) = next_batch(&installation.app, &request.filter, &place).await.unwrap();
+    assert_eq!((rest[0].username.as_str(), rest.len(), end), ("eve", 1, None));
+}
