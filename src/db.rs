@@ -16,7 +16,6 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::time::Duration;
 
-use rocket_db_pools::Database;
 use rocket_db_pools::figment::Figment;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -28,9 +27,11 @@ pub use self::dialect::Dialect;
 /// own, shorter limits; this one also covers a server that no longer answers.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
 
-/// The database of the installation, in Rocket's managed state.
-#[derive(Database, Debug, Clone)]
-#[database("main")]
+/// The database of the installation: section `databases.main` of Rocket's configuration.
+///
+/// It is opened before Rocket is, because most subcommands need no server, and closed after the last
+/// answer; Rocket's fairing for databases would close it while requests are still being answered.
+#[derive(Debug, Clone)]
 pub struct Db(Pool);
 
 /// Connections to one of the two databases.
@@ -307,13 +308,7 @@ impl Db {
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
-        match &self.0 {
-            Pool::Sqlite { read, write } => {
-                read.close().await;
-                write.close().await;
-            }
-            Pool::Postgres(pool) => pool.close().await,
-        }
+        rocket_db_pools::Pool::close(&self.0).await;
     }
 }
 

@@ -17,13 +17,20 @@ pub fn fold(text: &str) -> String {
     caseless::default_case_fold_str(text)
 }
 
-/// The canonical key of a user name: NFKC and case folding, so that no two accounts can differ only
-/// by letter case, full-width letters or other compatibility forms.
+/// NFKC and case folding: two texts that differ only in letter case, full-width letters or other
+/// compatibility forms become the same. For comparing only.
+#[must_use]
+pub fn fold_compatible(text: &str) -> String {
+    // Folding can undo a normal form and the reverse; Unicode's NFKC_Casefold repeats both (UAX 31, R4).
+    let folded: String = fold(&text.nfkc().collect::<String>()).nfkc().collect();
+    fold(&folded).nfkc().collect()
+}
+
+/// The canonical key of a user name: no two accounts can differ only in what [`fold_compatible`]
+/// levels, or in white space around them.
 #[must_use]
 pub fn canonical(text: &str) -> String {
-    // Folding can undo a normal form and the reverse; Unicode's NFKC_Casefold repeats both (UAX 31, R4).
-    let folded: String = fold(&text.trim().nfkc().collect::<String>()).nfkc().collect();
-    fold(&folded).nfkc().collect()
+    fold_compatible(text.trim())
 }
 
 /// Why a text cannot be stored, whichever field it is for.

@@ -55,9 +55,15 @@ impl rocket_db_pools::Pool for Pool {
         })
     }
 
-    /// Nothing: the fairing calls this when shutdown begins, while requests are still being
-    /// answered. The connections are closed after the last of them, by whoever launched.
-    async fn close(&self) {}
+    async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
 }
 
 async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitError> {

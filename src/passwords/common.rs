@@ -1,6 +1,6 @@
 //! The common passwords, a list that is part of the program: it works offline.
 //!
-//! `common.txt.gz` holds 40,101 of them, one a line, of which 16,293 have 8 characters or more; folded as by [`fold`],
+//! `common.txt.gz` holds 40,101 of them, one a line, of which 16,293 have 8 characters or more; folded as by [`crate::text::fold_compatible`],
 //! without duplicates, sorted by bytes. It joins two lists from the Python Package Index:
 //!
 //! - Django 5.2, `django/contrib/auth/common-passwords.txt.gz`, 19,640 entries compiled by Royce Williams
@@ -13,9 +13,7 @@
 use std::io::Read;
 use std::sync::LazyLock;
 
-use caseless::Caseless;
 use flate2::read::GzDecoder;
-use unicode_normalization::UnicodeNormalization;
 
 static COMPRESSED: &[u8] = include_bytes!("common.txt.gz");
 
@@ -34,13 +32,9 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
 /// The lines of [`TEXT`], in the order of the file.
 static LINES: LazyLock<Vec<&'static str>> = LazyLock::new(|| TEXT.lines().collect());
 
-/// The form in which texts are compared: compatibility characters are replaced (NFKC), then case is folded. Only for
-/// comparing; what is hashed is always the password as received.
-pub(super) fn fold(text: &str) -> String {
-    text.nfkc().default_case_fold().nfkc().collect()
-}
-
-/// True if the whole password is on the list. `folded` is the password after [`fold`].
+/// True if the whole password is on the list. `folded` is the password after [`fold_compatible`].
+///
+/// [`fold_compatible`]: crate::text::fold_compatible
 pub(super) fn is_common(folded: &str) -> bool {
     LINES.binary_search(&folded).is_ok()
 }
@@ -48,6 +42,7 @@ pub(super) fn is_common(folded: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::fold_compatible;
 
     #[test]
     fn pw_8_the_list_has_over_20_000_entries_of_which_over_3_000_pass_the_length_rule() {
@@ -60,7 +55,7 @@ mod tests {
     fn pw_8_the_list_is_sorted_and_folded_so_that_every_entry_is_found() {
         assert!(LINES.is_sorted_by(|one, next| one < next));
         for line in LINES.iter() {
-            assert_eq!(fold(line), *line);
+            assert_eq!(fold_compatible(line), *line);
             assert!(is_common(line), "{line}");
         }
     }

@@ -1,8 +1,9 @@
 //! What a new password must be like. There are no rules of composition and passwords do not expire: both make people
 //! choose worse ones (NIST SP 800-63B).
 
-use super::common::{fold, is_common};
+use super::common::is_common;
 use super::{LONGEST_HASHED_BYTES, Password};
+use crate::text::fold_compatible;
 
 /// The most code points a password may have (OWASP ASVS 5.0, 6.2.9 asks for at least 64).
 const MOST_CHARACTERS: usize = 128;
@@ -40,7 +41,7 @@ pub struct OwnNames<'a> {
 
 impl OwnNames<'_> {
     /// The label of each name that the password is, or is with nothing but characters that are not letters after it.
-    /// `folded` is the password after [`fold`].
+    /// `folded` is the password after [`fold_compatible`].
     fn similar_to(&self, folded: &str) -> Vec<&'static str> {
         let (first, last) = (self.first_name.trim(), self.last_name.trim());
         let mut first_names = vec![first.to_owned()];
@@ -65,7 +66,9 @@ impl OwnNames<'_> {
         ];
         by_label
             .into_iter()
-            .filter(|(_, names)| names.iter().any(|name| is_name_with_ending(folded, &fold(name.trim()))))
+            .filter(|(_, names)| {
+                names.iter().any(|name| is_name_with_ending(folded, &fold_compatible(name.trim())))
+            })
             .map(|(label, _)| label)
             .collect()
     }
@@ -98,7 +101,7 @@ impl Policy {
             // Nothing of that length is a common password or a name, and comparing it would only cost time.
             return messages;
         }
-        let folded = fold(text);
+        let folded = fold_compatible(text);
         let product_word = PRODUCT_WORDS.iter().any(|word| is_name_with_ending(&folded, word));
         if product_word || is_common(&folded) {
             messages.push("This password is too common.".to_owned());
