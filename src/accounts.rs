@@ -99,6 +99,56 @@ pub async fn next_batch(app: &Usher, filter: &Filter, place: &Place) -> Result<(
     batch(app, filter, Some(place), BATCH).await
 }
 
+/// A page of a list that can be gone through both ways.
+#[derive(Debug)]
+pub struct Page {
+    /// The users, in the list's order.
+    pub users: Vec<User>,
+    /// Whether there are users before them.
+    pub has_previous: bool,
+    /// Whether there are users after them.
+    pub has_next: bool,
+}
+
+/// At most `limit` users after a place, or from the beginning.
+///
+/// # Errors
+/// As the database says.
+pub async fn page_after(
+    app: &Usher,
+    _can: &Can<ManageUsers>,
+    filter: &Filter,
+    place: Option<&Place>,
+    limit: i64,
+) -> Result<Page> {
+    let (users, next) = batch(app, filter, place, limit).await?;
+    Ok(Page { users, has_previous: place.is_some(), has_next: next.is_some() })
+}
+
+/// At most `limit` users before a place, or up to the end.
+///
+/// # Errors
+/// As the database says.
+pub async fn page_before(
+    app: &Usher,
+    _can: &Can<ManageUsers>,
+    filter: &Filter,
+    place: Option<&Place>,
+    limit: i64,
+) -> Result<Page> {
+    let (mut users, next) = batch(app, &filter.reversed(), place, limit).await?;
+    users.reverse();
+    Ok(Page { users, has_previous: next.is_some(), has_next: place.is_some() })
+}
+
+/// How many users a filter matches, counted no further than `most`.
+///
+/// # Errors
+/// As the database says.
+pub async fn count_up_to(app: &Usher, _can: &Can<ManageUsers>, filter: &Filter, most: i64) -> Result<i64> {
+    Ok(db::select::count_up_to(&app.db, filter, most).await?)
+}
+
 async fn batch(
     app: &Usher,
     filter: &Filter,

@@ -7,6 +7,7 @@
 
 mod parse;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::clock::Timestamp;
@@ -31,6 +32,10 @@ pub enum TextField {
     LastName,
     /// `email`
     Email,
+    /// The name that the console shows, case folded. For the console's order only.
+    Name,
+    /// All that the console's search looks at. For the console only.
+    Searchable,
 }
 
 /// A field that is stored as an integer.
@@ -104,7 +109,7 @@ impl Field {
     #[must_use]
     pub fn of(self, user: &User) -> FieldValue {
         match self {
-            Self::Text(field) => FieldValue::Text(field.of(user).to_owned()),
+            Self::Text(field) => FieldValue::Text(field.of(user).into_owned()),
             Self::Integer(field) => field.of(user).map_or(FieldValue::Null, FieldValue::Integer),
             Self::Flag(field) => FieldValue::Flag(field.of(user)),
         }
@@ -112,12 +117,14 @@ impl Field {
 }
 
 impl TextField {
-    fn of(self, user: &User) -> &str {
+    fn of(self, user: &User) -> Cow<'_, str> {
         match self {
-            Self::Username => user.username.as_str(),
-            Self::FirstName => &user.first_name,
-            Self::LastName => &user.last_name,
-            Self::Email => &user.email,
+            Self::Username => user.username.as_str().into(),
+            Self::FirstName => user.first_name.as_str().into(),
+            Self::LastName => user.last_name.as_str().into(),
+            Self::Email => user.email.as_str().into(),
+            Self::Name => text::fold(&user.display_name()).into(),
+            Self::Searchable => user.searchable().into(),
         }
     }
 }
@@ -213,17 +220,19 @@ pub enum Folding {
 
 impl Test {
     fn matches(&self, user: &User) -> bool {
-        let side = |field: &TextField, folding: &Folding| match folding {
-            Folding::Exact => field.of(user).to_owned(),
-            Folding::Folded => text::fold(field.of(user)),
+        let side = |field: &TextField, folding: &Folding| -> Cow<'_, str> {
+            match folding {
+                Folding::Exact => field.of(user),
+                Folding::Folded => Cow::Owned(text::fold(&field.of(user))),
+            }
         };
         match self {
             Self::Constant(verdict) => *verdict,
             Self::IsNull(field) => field.of(user).is_none(),
             Self::Text(field, operator, value, folding) => {
-                operator.accepts(side(field, folding).as_str().cmp(value))
+                operator.accepts(side(field, folding).as_ref().cmp(value.as_str()))
             }
-            Self::Contains(field, part, folding) => side(field, folding).contains(part),
+            Self::Contains(field, part, folding) => side(field, folding).contains(part.as_str()),
             Self::Integer(field, operator, value) => {
                 field.of(user).is_some_and(|own| operator.accepts(own.cmp(value)))
             }
@@ -310,6 +319,17 @@ impl Filter {
     pub fn matches(&self, user: &User) -> bool {
         (self.include_inactive || user.is_active)
             && self.expressions.iter().all(|expression| expression.matches(user))
+    }
+
+    /// The same users the other way round.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let reverse = |order: &Order| Order {
+            field: order.field,
+            ascending: !order.ascending,
+            nulls_first: !order.nulls_first,
+        };
+        Self { order_by: self.full_order().iter().map(reverse).collect(), ..self.clone() }
     }
 
     /// The order terms, ending in one that no two users share.

@@ -65,6 +65,12 @@ impl<P: Permission> Can<P> {
         Ok(Self { actor: actor.clone(), permission: PhantomData })
     }
 
+    /// Whoever may do something is signed in.
+    #[must_use]
+    pub fn weaken(&self) -> Can<SignedIn> {
+        Can { actor: self.actor.clone(), permission: PhantomData }
+    }
+
     /// Who has it.
     #[must_use]
     pub fn user(&self) -> &User {

@@ -4,6 +4,7 @@
 //! here, once, when it is written, and again when it is searched for.
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 /// Trims Unicode white space and puts the text into normal form C, the form in which text is stored.
 #[must_use]
@@ -24,6 +25,12 @@ pub fn fold_compatible(text: &str) -> String {
     // Folding can undo a normal form and the reverse; Unicode's NFKC_Casefold repeats both (UAX 31, R4).
     let folded: String = fold(&text.nfkc().collect::<String>()).nfkc().collect();
     fold(&folded).nfkc().collect()
+}
+
+/// What the console's search compares: compatible folding, without accents and other marks.
+#[must_use]
+pub fn searchable(text: &str) -> String {
+    fold_compatible(text).nfd().filter(|c| !is_combining_mark(*c)).collect()
 }
 
 /// The canonical key of a user name: no two accounts can differ only in what [`fold_compatible`]
@@ -75,6 +82,12 @@ mod tests {
         assert_eq!(canonical("e\u{301}"), canonical("É"));
         assert_eq!(canonical("´"), canonical(&canonical("´")));
         assert_ne!(canonical("alice"), canonical("аlice"), "Cyrillic a is another letter");
+    }
+
+    #[test]
+    fn searching_ignores_case_and_accents() {
+        assert_eq!(searchable("Zoë ÉCOLE ｆｕｌｌ"), searchable("zoe ecole FULL"));
+        assert_eq!(searchable("Ελλάδα"), searchable("ΕΛΛΑΔΑ"));
     }
 
     #[test]

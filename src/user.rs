@@ -73,6 +73,23 @@ impl User {
         }
     }
 
+    /// What the console calls the user: first and last name, else the user name.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        let name = format!("{} {}", self.first_name, self.last_name);
+        match name.trim() {
+            "" => self.username.as_str().to_owned(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// The text that the console's search looks at: user name, names and e-mail address, a line each.
+    #[must_use]
+    pub fn searchable(&self) -> String {
+        let parts = [self.username.as_str(), &self.first_name, &self.last_name, &self.email];
+        parts.map(text::searchable).join("\n")
+    }
+
     /// Active, and staff or superuser: may manage users.
     #[must_use]
     pub const fn is_admin(&self) -> bool {

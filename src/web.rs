@@ -3,8 +3,12 @@
 //! To add a page: a handler in a module below, a context in `view` with its samples, a template of
 //! that name, and its row in the permission matrix of the tests.
 
+mod account;
 mod assets;
+mod form;
+mod frame;
 mod sign_in;
+mod users;
 mod view;
 
 use rocket::http::{Header, Method, Status};
@@ -19,7 +23,16 @@ pub use self::view::{Pages, pages};
 /// The routes of the pages.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    routes![sign_in::home, sign_in::form, sign_in::submit, sign_in::sign_out, assets::file]
+    let mut routes = routes![
+        account::home,
+        account::page,
+        sign_in::form,
+        sign_in::submit,
+        sign_in::sign_out,
+        assets::file,
+    ];
+    routes.extend(users::routes());
+    routes
 }
 
 /// The catcher of the pages.

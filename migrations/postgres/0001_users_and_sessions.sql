@@ -1,5 +1,6 @@
 -- Times are microseconds since 1970-01-01T00:00:00Z. Columns named *_folded hold the case-folded
--- text, username_key the canonical name; the application fills them. Text is compared by code point,
+-- text, username_key the canonical name, name_folded the name that
+-- the console shows, searchable all that its search looks at; the application fills them. Text is compared by code point,
 -- whatever the database's own collation is.
 
 CREATE TABLE users (
@@ -14,6 +15,8 @@ CREATE TABLE users (
     last_name_folded TEXT COLLATE "C" NOT NULL,
     email TEXT COLLATE "C" NOT NULL,
     email_folded TEXT COLLATE "C" NOT NULL,
+    name_folded TEXT COLLATE "C" NOT NULL,
+    searchable TEXT COLLATE "C" NOT NULL,
     is_active BOOLEAN NOT NULL,
     is_staff BOOLEAN NOT NULL,
     is_superuser BOOLEAN NOT NULL,
@@ -27,6 +30,7 @@ CREATE INDEX users_username ON users (username);
 CREATE INDEX users_first_name ON users (first_name, id);
 CREATE INDEX users_last_name ON users (last_name, id);
 CREATE INDEX users_email ON users (email, id);
+CREATE INDEX users_name_folded ON users (name_folded, id);
 CREATE INDEX users_date_joined ON users (date_joined, id);
 CREATE INDEX users_last_login ON users (last_login, id);
 CREATE INDEX users_superusers ON users (id) WHERE is_superuser AND is_active;

@@ -1,5 +1,6 @@
 -- Times are microseconds since 1970-01-01T00:00:00Z. Columns named *_folded hold the case-folded
--- text, username_key the canonical name; the application fills them.
+-- text, username_key the canonical name, name_folded the name that
+-- the console shows, searchable all that its search looks at; the application fills them.
 
 CREATE TABLE users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -13,6 +14,8 @@ CREATE TABLE users (
     last_name_folded TEXT NOT NULL,
     email TEXT NOT NULL,
     email_folded TEXT NOT NULL,
+    name_folded TEXT NOT NULL,
+    searchable TEXT NOT NULL,
     is_active INTEGER NOT NULL CHECK (is_active IN (0, 1)),
     is_staff INTEGER NOT NULL CHECK (is_staff IN (0, 1)),
     is_superuser INTEGER NOT NULL CHECK (is_superuser IN (0, 1)),
@@ -26,6 +29,7 @@ CREATE INDEX users_username ON users (username);
 CREATE INDEX users_first_name ON users (first_name, id);
 CREATE INDEX users_last_name ON users (last_name, id);
 CREATE INDEX users_email ON users (email, id);
+CREATE INDEX users_name_folded ON users (name_folded, id);
 CREATE INDEX users_date_joined ON users (date_joined, id);
 CREATE INDEX users_last_login ON users (last_login, id);
 CREATE INDEX users_superusers ON users (id) WHERE is_superuser = 1 AND is_active = 1;

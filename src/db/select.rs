@@ -50,6 +50,17 @@ pub async fn count(db: &Db, filter: &Filter) -> Result<i64> {
     Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
 }
 
+/// How many users the filter matches, counted no further than `most`.
+///
+/// # Errors
+/// As the database says.
+pub async fn count_up_to(db: &Db, filter: &Filter, most: i64) -> Result<i64> {
+    let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM users WHERE ");
+    push_filter(&mut sql, db.dialect(), filter);
+    sql.push(" LIMIT ").push_value(most).push(") AS found");
+    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
+}
+
 fn push_select(sql: &mut Sql, dialect: Dialect, filter: &Filter, place: Option<&Place>, limit: i64) {
     sql.push(concat!("SELECT ", columns!(), " FROM users WHERE "));
     push_filter(sql, dialect, filter);
@@ -218,6 +229,9 @@ const fn text_column(field: TextField, folding: Folding) -> &'static str {
         (TextField::LastName, Folding::Folded) => "last_name_folded",
         (TextField::Email, Folding::Exact) => "email",
         (TextField::Email, Folding::Folded) => "email_folded",
+        // Folded when they are written.
+        (TextField::Name, _) => "name_folded",
+        (TextField::Searchable, _) => "searchable",
     }
 }
 

@@ -172,8 +172,8 @@ pub async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result
     let sql = Sql::new(
         "INSERT INTO users (username, username_key, username_folded, password, \
          first_name, first_name_folded, last_name, last_name_folded, email, email_folded, \
-         is_active, is_staff, is_superuser, date_joined, last_login, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id",
+         name_folded, searchable, is_active, is_staff, is_superuser, date_joined, last_login, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id",
     );
     let row: Option<(i64,)> = tx.optional(bind_all(sql, user, password)).await?;
     row.map(|(id,)| UserId(id)).ok_or_else(|| super::Error::Corrupt("no primary key".into()))
@@ -187,8 +187,8 @@ pub async fn insert_with_id(tx: &mut Tx, user: &User, password: &PasswordHash) -
     let sql = Sql::new(
         "INSERT INTO users (username, username_key, username_folded, password, \
          first_name, first_name_folded, last_name, last_name_folded, email, email_folded, \
-         is_active, is_staff, is_superuser, date_joined, last_login, version, id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+         name_folded, searchable, is_active, is_staff, is_superuser, date_joined, last_login, version, id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     );
     tx.execute(bind_all(sql, user, password).bind(user.id.0)).await.map(drop)
 }
@@ -218,8 +218,8 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
     let sql = Sql::new(
         "UPDATE users SET username = $1, username_key = $2, username_folded = $3, \
          first_name = $4, first_name_folded = $5, last_name = $6, last_name_folded = $7, \
-         email = $8, email_folded = $9, is_active = $10, is_staff = $11, is_superuser = $12, \
-         version = $13 WHERE id = $14",
+         email = $8, email_folded = $9, name_folded = $10, searchable = $11, is_active = $12, \
+         is_staff = $13, is_superuser = $14, version = $15 WHERE id = $16",
     );
     let sql = bind_texts(bind_username(sql, user), user)
         .bind(user.is_active)
@@ -256,6 +256,8 @@ fn bind_texts(sql: Sql, user: &User) -> Sql {
     [&user.first_name, &user.last_name, &user.email]
         .into_iter()
         .fold(sql, |sql, field| sql.bind(field.as_str()).bind(text::fold(field)))
+        .bind(text::fold(&user.display_name()))
+        .bind(user.searchable())
 }
 
 fn bind_all(sql: Sql, user: &User, password: &PasswordHash) -> Sql {

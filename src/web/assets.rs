@@ -1,4 +1,4 @@
-//! Style sheet and icon: in the binary, under names that change with their content, kept for ever.
+//! Style sheet, script and icon: in the binary, under names that change with their content, kept for ever.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -18,12 +18,16 @@ struct Files;
 /// The paths of the assets that every page names.
 pub(super) struct Assets {
     pub(super) stylesheet: String,
+    pub(super) script: String,
     pub(super) icon: String,
 }
 
 /// Computed once: in a debug build a changed file keeps its name until the next start.
-pub(super) static ASSETS: LazyLock<Assets> =
-    LazyLock::new(|| Assets { stylesheet: path("app", "css"), icon: path("icon", "svg") });
+pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
+    stylesheet: path("app", "css"),
+    script: path("app", "js"),
+    icon: path("icon", "svg"),
+});
 
 fn path(stem: &str, extension: &str) -> String {
     let content = Files::get(&format!("{stem}.{extension}")).map_or(Cow::Borrowed(&[][..]), |file| file.data);
@@ -42,7 +46,7 @@ pub(super) struct Asset {
 #[get("/static/<name>")]
 pub(super) fn file(name: &str) -> Result<Asset, Status> {
     let asset = format!("/static/{name}");
-    let known = [(&ASSETS.stylesheet, "app.css"), (&ASSETS.icon, "icon.svg")];
+    let known = [(&ASSETS.stylesheet, "app.css"), (&ASSETS.script, "app.js"), (&ASSETS.icon, "icon.svg")];
     let (_, file) = known.iter().find(|(path, _)| **path == asset).ok_or(Status::NotFound)?;
     let content = Files::get(file).ok_or(Status::NotFound)?.data;
     let kind = Path::new(file)

@@ -2,12 +2,13 @@
 
 use rocket::form::{Form, FromForm};
 use rocket::http::uri::Origin;
-use rocket::http::{Cookie, CookieJar, Header, SameSite, Status};
+use rocket::http::{Cookie, CookieJar, Header};
 use rocket::request::Request;
 use rocket::response::{self, Redirect, Responder, Response};
 use rocket::{get, post, uri};
 
-use super::view::{self, HomePage, SignInPage};
+use super::frame::{self, cookie};
+use super::view::{Answer, SignInPage};
 use crate::Usher;
 use crate::config::Settings;
 use crate::csrf;
@@ -17,7 +18,7 @@ use crate::guard::{self, ClientAddress, Site};
 use crate::passwords::Password;
 use crate::permission::{Can, SignedIn};
 use crate::rules::Denial;
-use crate::session::{Carrier, Secret, Session};
+use crate::session::{Carrier, Secret};
 use crate::sessions::{self, Credential};
 
 /// What the form sends.
@@ -56,42 +57,9 @@ fn local_path(next: &str) -> &str {
     if local { next } else { "/" }
 }
 
-/// A cookie that only this server sees, for as long as the browser runs.
-fn cookie(settings: &Settings, name: &'static str, value: String) -> Cookie<'static> {
-    Cookie::build((name, value))
-        .path("/")
-        .secure(!settings.insecure_cookie)
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .build()
-}
-
 /// What the form's token is bound to before there is a session.
 const fn pre_session_name(settings: &Settings) -> &'static str {
     if settings.insecure_cookie { "pre" } else { "__Host-pre" }
-}
-
-fn binding(session: &Session) -> String {
-    format!("session {}", session.id.0)
-}
-
-/// A page, or where to go from it.
-pub(super) enum Answer {
-    Page(Status, SignInPage),
-    GoOn(String),
-}
-
-impl<'r> Responder<'r, 'r> for Answer {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        match self {
-            Self::Page(status, page) => {
-                let mut response = view::render(request, &page).map_err(|error| error.stash(request))?;
-                response.set_status(status);
-                Ok(response)
-            }
-            Self::GoOn(path) => Redirect::to(path).respond_to(request),
-        }
-    }
 }
 
 /// The page, with a token for a browser that has none yet.
@@ -121,8 +89,8 @@ async fn page(
 
 /// The form.
 #[get("/sign-in?<next>")]
-pub(super) async fn form(next: Option<&str>, app: &Usher, jar: &CookieJar<'_>) -> Result<Answer> {
-    Ok(Answer::Page(Status::Ok, page(app, jar, "", next.unwrap_or("/"), None).await?))
+pub(super) async fn form(next: Option<&str>, app: &Usher, jar: &CookieJar<'_>) -> Result<Answer<SignInPage>> {
+    Ok(Answer::page(page(app, jar, "", next.unwrap_or("/"), None).await?))
 }
 
 /// Signs in, under a new session; the one that the browser had before is over.
@@ -133,7 +101,7 @@ pub(super) async fn submit(
     address: ClientAddress,
     site: Site,
     jar: &CookieJar<'_>,
-) -> Result<Answer> {
+) -> Result<Answer<SignInPage>> {
     if site == Site::Other {
         return Err(Error::Forbidden(Denial::CrossSite));
     }
@@ -141,7 +109,7 @@ pub(super) async fn submit(
     if pre_session.is_empty() || !csrf::is_valid(&app.keys.forms, pre_session, &form.token) {
         let problem = "The form had expired. Enter your password again.";
         let page = page(app, jar, &form.username, &form.next, Some(problem)).await?;
-        return Ok(Answer::Page(Status::UnprocessableEntity, page));
+        return Ok(Answer::refused(page));
     }
     let password = Password::new(form.password.clone());
     match sessions::sign_in(app, &form.username, &password, Carrier::Cookie, address.0).await {
@@ -158,7 +126,7 @@ pub(super) async fn submit(
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
             let problem = "Username or password is wrong. Check both and try again.";
             let page = page(app, jar, &form.username, &form.next, Some(problem)).await?;
-            Ok(Answer::Page(Status::UnprocessableEntity, page))
+            Ok(Answer::refused(page))
         }
         Err(error) => Err(error),
     }
@@ -183,38 +151,10 @@ pub(super) async fn sign_out(
     app: &Usher,
     jar: &CookieJar<'_>,
 ) -> Result<SignedOut> {
-    if !csrf::is_valid(&app.keys.forms, &binding(can.session()), &form.token) {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
+    frame::check_token(app, &can, &form.token)?;
     sessions::sign_out(app, can.session()).await?;
     jar.remove(cookie(&app.settings, guard::cookie_name(&app.settings), String::new()));
     Ok(SignedOut)
-}
-
-/// The start page.
-pub(super) struct Home(HomePage);
-
-impl<'r> Responder<'r, 'r> for Home {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        view::render(request, &self.0).map_err(|error| error.stash(request))
-    }
-}
-
-/// Who is signed in, and what they may do.
-#[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-#[get("/")]
-pub(super) fn home(can: Can<SignedIn>, app: &Usher) -> Home {
-    let user = can.user();
-    let access = match (user.is_superuser, user.is_staff) {
-        (true, _) => "You may do everything, by the API at /v1.",
-        (false, true) => "You may manage users, by the API at /v1.",
-        (false, false) => "You may see your own account, by the API at /v1.",
-    };
-    Home(HomePage {
-        username: user.username.as_str().to_owned(),
-        access: access.to_owned(),
-        token: csrf::issue(&app.keys.forms, &binding(can.session())),
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,155 @@
+//! What stands around every page of somebody signed in, and the one message after a change.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rocket::http::{Cookie, CookieJar, SameSite};
+use rocket::request::{FromRequest, Outcome, Request};
+use serde::{Deserialize, Serialize};
+
+use crate::Usher;
+use crate::config::Settings;
+use crate::csrf;
+use crate::error::{Error, Result};
+use crate::guard;
+use crate::permission::{Can, Permission, SignedIn};
+use crate::rules::Denial;
+use crate::session::Session;
+
+/// The message that a page shows once, after a change was made elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Flash {
+    /// What happened, a sentence or two.
+    pub(super) text: String,
+    /// The path that a form posts to in order to undo it.
+    pub(super) undo: Option<String>,
+}
+
+/// The bar at the top, and the message.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Frame {
+    pub(super) username: String,
+    pub(super) is_admin: bool,
+    /// `users` or `account`.
+    pub(super) section: &'static str,
+    /// For all forms of the page.
+    pub(super) token: String,
+    pub(super) flash: Option<Flash>,
+}
+
+impl Frame {
+    /// The frame of a page for somebody who may see it; takes the message with it.
+    pub(super) fn new<P: Permission>(
+        app: &Usher,
+        can: &Can<P>,
+        jar: &CookieJar<'_>,
+        section: &'static str,
+    ) -> Self {
+        Self {
+            username: can.user().username.as_str().to_owned(),
+            is_admin: can.user().is_admin(),
+            section,
+            token: csrf::issue(&app.keys.forms, &binding(can.session())),
+            flash: take_flash(&app.settings, jar),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sample(text: &str) -> Self {
+        Self {
+            username: text.to_owned(),
+            is_admin: true,
+            section: "users",
+            token: text.to_owned(),
+            flash: Some(Flash { text: text.to_owned(), undo: Some(text.to_owned()) }),
+        }
+    }
+}
+
+/// What the token of a form is bound to.
+pub(super) fn binding(session: &Session) -> String {
+    format!("session {}", session.id.0)
+}
+
+/// A cookie that only this server sees, for as long as the browser runs.
+pub(super) fn cookie(settings: &Settings, name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build((name, value))
+        .path("/")
+        .secure(!settings.insecure_cookie)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .build()
+}
+
+const fn flash_name(settings: &Settings) -> &'static str {
+    if settings.insecure_cookie { "flash" } else { "__Host-flash" }
+}
+
+/// Has the next page say what happened. The browser can read it: never a secret.
+pub(super) fn flash(settings: &Settings, jar: &CookieJar<'_>, flash: &Flash) {
+    if let Ok(json) = serde_json::to_vec(flash) {
+        jar.add(cookie(settings, flash_name(settings), URL_SAFE_NO_PAD.encode(json)));
+    }
+}
+
+fn take_flash(settings: &Settings, jar: &CookieJar<'_>) -> Option<Flash> {
+    let name = flash_name(settings);
+    let value = jar.get(name)?.value().to_owned();
+    jar.remove(cookie(settings, name, String::new()));
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value).ok()?).ok()
+}
+
+/// The token of a form, checked: the proof that a page of ours sent it.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a token of another session, or none.
+pub(super) fn check_token<P: Permission>(app: &Usher, can: &Can<P>, token: &str) -> Result<()> {
+    if csrf::is_valid(&app.keys.forms, &binding(can.session()), token) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(Denial::CrossSite))
+    }
+}
+
+/// Somebody signed in by a cookie, and the jar and installation that every page needs with them.
+pub(super) struct Visitor<'r, P = SignedIn> {
+    pub(super) app: &'r Usher,
+    pub(super) can: Can<P>,
+    pub(super) jar: &'r CookieJar<'r>,
+}
+
+#[rocket::async_trait]
+impl<'r, P: Permission> FromRequest<'r> for Visitor<'r, P> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let can = match Can::<P>::from_request(request).await {
+            Outcome::Success(can) => can,
+            Outcome::Error(error) => return Outcome::Error(error),
+            Outcome::Forward(status) => return Outcome::Forward(status),
+        };
+        match guard::usher(request) {
+            Ok(app) => Outcome::Success(Self { app, can, jar: request.cookies() }),
+            Err(error) => Outcome::Error((error.stash(request), ())),
+        }
+    }
+}
+
+impl<P: Permission> Visitor<'_, P> {
+    /// The frame of a page.
+    pub(super) fn frame(&self, section: &'static str) -> Frame {
+        Frame::new(self.app, &self.can, self.jar, section)
+    }
+
+    /// The token of a form, checked.
+    ///
+    /// # Errors
+    /// As [`check_token`].
+    pub(super) fn check(&self, token: &str) -> Result<()> {
+        check_token(self.app, &self.can, token)
+    }
+
+    /// Has the next page say what happened.
+    pub(super) fn tell(&self, text: impl Into<String>, undo: Option<String>) {
+        flash(&self.app.settings, self.jar, &Flash { text: text.into(), undo });
+    }
+}

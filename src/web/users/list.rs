@@ -1,0 +1,273 @@
+//! The users list: search, filters, order, pages.
+
+use rocket::get;
+
+use super::query::{ListQuery, ListState};
+use crate::accounts;
+use crate::error::Result;
+use crate::page::Place;
+use crate::permission::ManageUsers;
+use crate::text;
+use crate::user::User;
+use crate::web::frame::Visitor;
+use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role};
+
+/// Above this many, the number of users that match is no longer counted.
+const COUNTED: i64 = 10_000;
+
+/// Ready-made lists.
+const VIEWS: [(&str, &str); 3] = [
+    ("/users?status=active&seen=-90d", "Dormant"),
+    ("/users?status=deactivated", "Deactivated"),
+    ("/users?role=staff", "Staff"),
+];
+
+/// The list that the query says.
+#[get("/users?<query..>")]
+pub(in crate::web) async fn list(
+    query: ListQuery,
+    visitor: Visitor<'_, ManageUsers>,
+) -> Result<Answer<UsersPage>> {
+    let mut state = ListState::read(&query);
+    let app = visitor.app;
+    let filter = state.filter(app.clock.now());
+    let at = |cursor: &Option<String>| cursor.as_deref().map(|cursor| Place::decode(&filter, cursor));
+    let (after, before) = (at(&query.after), at(&query.before));
+    if matches!(after, Some(None)) || matches!(before, Some(None)) {
+        state.notes.push("The link's page could not be found in this order. This is the first page.".into());
+    }
+    let last = query.before.as_deref() == Some("end");
+    let page = match (after.flatten(), before.flatten()) {
+        (Some(place), _) => accounts::page_after(app, &visitor.can, &filter, Some(&place), state.per).await?,
+        (None, Some(place)) => {
+            accounts::page_before(app, &visitor.can, &filter, Some(&place), state.per).await?
+        }
+        (None, None) if last => {
+            state.notes.clear();
+            accounts::page_before(app, &visitor.can, &filter, None, state.per).await?
+        }
+        (None, None) => accounts::page_after(app, &visitor.can, &filter, None, state.per).await?,
+    };
+    let count = accounts::count_up_to(app, &visitor.can, &filter, COUNTED + 1).await?;
+    let words = state.words();
+    let cursor = |user: Option<&User>| user.map(|user| Place::after(&filter, user).encode(&filter));
+    let mut pages = Vec::new();
+    if page.has_previous {
+        pages.push((state.path_with("q", &state.q), "First", ""));
+        if let Some(cursor) = cursor(page.users.first()) {
+            pages.push((state.path_with("before", &cursor), "Previous", "prev"));
+        }
+    }
+    if page.has_next {
+        if let Some(cursor) = cursor(page.users.last()) {
+            pages.push((state.path_with("after", &cursor), "Next", "next"));
+        }
+        pages.push((state.path_with("before", "end"), "Last", ""));
+    }
+    let range = match (page.users.first(), page.users.last()) {
+        (Some(first), Some(last)) if page.users.len() > 1 => {
+            format!("{} – {}", first.display_name(), last.display_name())
+        }
+        _ => String::new(),
+    };
+    Ok(Answer::page(UsersPage {
+        frame: visitor.frame("users"),
+        autofocus: !state.is_narrowed() && query.after.is_none() && query.before.is_none(),
+        choices: choices(&state),
+        kept: kept(&state),
+        summary: summary(&state, count),
+        chips: chips(&state),
+        views: if state.is_narrowed() { Vec::new() } else { VIEWS.to_vec() },
+        narrowed: state.is_narrowed(),
+        caption: caption(&state),
+        headers: headers(&state),
+        rows: page.users.iter().map(|user| row(user, &words)).collect(),
+        pages,
+        range,
+        rows_per_page: [25, 50, 100]
+            .into_iter()
+            .map(|per| {
+                let path =
+                    if per == state.per { String::new() } else { state.path_with("per", &per.to_string()) };
+                (path, per)
+            })
+            .collect(),
+        notes: std::mem::take(&mut state.notes),
+        q: state.q,
+    }))
+}
+
+fn row(user: &User, words: &[String]) -> UserRow {
+    UserRow {
+        id: user.id.0,
+        name: marked(&user.display_name(), words),
+        username: marked(user.username.as_str(), words),
+        email: marked(&user.email, words),
+        role: role(user),
+        is_active: user.is_active,
+        last_login: user.last_login.map(Time::from),
+        date_joined: user.date_joined.into(),
+    }
+}
+
+/// The text in parts, those that the search found marked. Words are compared without case and accents,
+/// so each character is compared as the search sees it.
+fn marked(text: &str, words: &[String]) -> Marked {
+    let mut folded = String::new();
+    // Where each character of the text begins in what the search sees.
+    let mut begins = Vec::new();
+    for character in text.chars() {
+        begins.push(folded.len());
+        folded.push_str(&text::searchable(&character.to_string()));
+    }
+    begins.push(folded.len());
+    let mut hit = vec![false; begins.len()];
+    for word in words {
+        for (at, _) in folded.match_indices(word.as_str()) {
+            for (index, begin) in begins.iter().enumerate() {
+                hit[index] |= (at..at + word.len()).contains(begin);
+            }
+        }
+    }
+    let mut parts: Marked = Vec::new();
+    for (character, found) in text.chars().zip(hit) {
+        match parts.last_mut() {
+            Some((part, marked)) if *marked == found => part.push(character),
+            _ => parts.push((character.to_string(), found)),
+        }
+    }
+    parts
+}
+
+const STATUS: [(&str, &str); 3] = [("", "Any"), ("active", "Active"), ("deactivated", "Deactivated")];
+const ROLE: [(&str, &str); 4] =
+    [("", "Any"), ("staff", "Staff"), ("superuser", "Superuser"), ("none", "No admin access")];
+const SEEN: [(&str, &str); 5] = [
+    ("", "Any time"),
+    ("7d", "In the last 7 days"),
+    ("30d", "In the last 30 days"),
+    ("-90d", "Over 90 days ago"),
+    ("never", "Never"),
+];
+
+fn choices(state: &ListState) -> Vec<Choice> {
+    vec![
+        Choice { name: "status", label: "Status", value: state.status, options: STATUS.to_vec() },
+        Choice { name: "role", label: "Role", value: state.role, options: ROLE.to_vec() },
+        Choice { name: "seen", label: "Last sign-in", value: state.seen, options: SEEN.to_vec() },
+    ]
+}
+
+fn kept(state: &ListState) -> Vec<(&'static str, String)> {
+    let mut kept = Vec::new();
+    if state.sort != "name" {
+        kept.push(("sort", state.sort.to_owned()));
+    }
+    if state.per != 50 {
+        kept.push(("per", state.per.to_string()));
+    }
+    kept
+}
+
+fn summary(state: &ListState, count: i64) -> String {
+    let thousands = |count: i64| {
+        let digits = count.to_string();
+        let mut text = String::new();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index) % 3 == 0 {
+                text.push(',');
+            }
+            text.push(digit);
+        }
+        text
+    };
+    let users = if count == 1 { "user" } else { "users" };
+    match (count > COUNTED, state.is_narrowed()) {
+        (true, true) => format!("More than {} users match", thousands(COUNTED)),
+        (true, false) => format!("More than {} users", thousands(COUNTED)),
+        (false, true) if count == 1 => "1 user matches".into(),
+        (false, true) => format!("{} users match", thousands(count)),
+        (false, false) => format!("{} {users}", thousands(count)),
+    }
+}
+
+fn chips(state: &ListState) -> Vec<(String, String)> {
+    let label = |options: &[(&str, &str)], value: &str| {
+        options
+            .iter()
+            .find(|(known, _)| *known == value)
+            .map_or_else(String::new, |(_, label)| (*label).to_owned())
+    };
+    [
+        ("q", if state.q.is_empty() { String::new() } else { format!("“{}”", state.q) }),
+        ("status", if state.status.is_empty() { String::new() } else { label(&STATUS, state.status) }),
+        ("role", if state.role.is_empty() { String::new() } else { label(&ROLE, state.role) }),
+        (
+            "seen",
+            if state.seen.is_empty() {
+                String::new()
+            } else {
+                format!("Last sign-in: {}", label(&SEEN, state.seen).to_lowercase())
+            },
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, words)| !words.is_empty())
+    .map(|(name, words)| (state.path_with(name, ""), words))
+    .collect()
+}
+
+/// The columns: label, sort, what the first click sorts by, class.
+const COLUMNS: [(&str, &str, &str, &str); 6] = [
+    ("Name", "name", "name", ""),
+    ("Email", "email", "email", ""),
+    ("Role", "", "", ""),
+    ("Status", "", "", ""),
+    ("Last sign-in", "seen", "-seen", ""),
+    ("Created", "created", "-created", "opt"),
+];
+
+fn headers(state: &ListState) -> Vec<Header> {
+    COLUMNS
+        .iter()
+        .map(|(label, sort, first, class)| {
+            let present = state.sort.trim_start_matches('-');
+            let is_sorted = !sort.is_empty() && *sort == present;
+            let descending = state.sort.starts_with('-');
+            let sorted = match (is_sorted, descending) {
+                (false, _) => "",
+                (true, false) => "ascending",
+                (true, true) => "descending",
+            };
+            let turned = if descending { (*sort).to_owned() } else { format!("-{sort}") };
+            let path = match (sort.is_empty(), is_sorted) {
+                (true, _) => String::new(),
+                (false, true) => state.path_with("sort", &turned),
+                (false, false) => state.path_with("sort", first),
+            };
+            Header { label, path, sorted, class }
+        })
+        .collect()
+}
+
+fn caption(state: &ListState) -> String {
+    let (label, ..) =
+        COLUMNS.iter().find(|column| column.1 == state.sort.trim_start_matches('-')).unwrap_or(&COLUMNS[0]);
+    let direction = if state.sort.starts_with('-') { "descending" } else { "ascending" };
+    format!("Users, sorted by {}, {direction}", label.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_are_marked_without_case_and_accents() {
+        let words = ["zoe".to_owned(), "ss".to_owned()];
+        assert_eq!(
+            marked("Zoë Weiß", &words),
+            [("Zoë".to_owned(), true), (" Wei".to_owned(), false), ("ß".to_owned(), true)]
+        );
+        assert_eq!(marked("", &words), []);
+    }
+}

@@ -1,0 +1,243 @@
+//! The state of the users list: all of it in the URL's query, and nowhere else.
+
+use std::time::Duration;
+
+use rocket::form::FromForm;
+
+use crate::clock::Timestamp;
+use crate::filter::{
+    Body, Expression, Field, Filter, FlagField, Folding, IntegerField, Operator, Order, Test, TextField,
+};
+use crate::text;
+
+/// Longest search text, in characters.
+const LONGEST_SEARCH: usize = 128;
+/// Rows on a page when the query does not say.
+const ROWS: i64 = 50;
+
+/// The query as it arrived. What is unknown is ignored, with a note.
+#[derive(Debug, Clone, Default, FromForm)]
+pub(in crate::web) struct ListQuery {
+    pub(in crate::web) q: Option<String>,
+    pub(in crate::web) status: Option<String>,
+    pub(in crate::web) role: Option<String>,
+    pub(in crate::web) seen: Option<String>,
+    pub(in crate::web) sort: Option<String>,
+    pub(in crate::web) per: Option<String>,
+    pub(in crate::web) after: Option<String>,
+    pub(in crate::web) before: Option<String>,
+}
+
+/// The list that a query asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::web) struct ListState {
+    /// Search text, trimmed.
+    pub(in crate::web) q: String,
+    /// `active`, `deactivated` or empty.
+    pub(in crate::web) status: &'static str,
+    /// `staff`, `superuser`, `none` or empty.
+    pub(in crate::web) role: &'static str,
+    /// `7d`, `30d`, `-90d`, `never` or empty.
+    pub(in crate::web) seen: &'static str,
+    /// `name`, `email`, `seen` or `created`, with `-` before it for descending.
+    pub(in crate::web) sort: &'static str,
+    /// Rows on a page.
+    pub(in crate::web) per: i64,
+    /// What was not understood, a sentence each.
+    pub(in crate::web) notes: Vec<String>,
+}
+
+const STATUSES: [&str; 2] = ["active", "deactivated"];
+const ROLES: [&str; 3] = ["staff", "superuser", "none"];
+const SEEN: [&str; 4] = ["7d", "30d", "-90d", "never"];
+const SORTS: [&str; 8] = ["name", "-name", "email", "-email", "seen", "-seen", "created", "-created"];
+
+impl ListState {
+    /// Reads the query; what is not understood becomes a note.
+    pub(in crate::web) fn read(query: &ListQuery) -> Self {
+        let mut notes = Vec::new();
+        let mut choose = |name: &str, given: &Option<String>, known: &[&'static str]| -> &'static str {
+            let given = given.as_deref().unwrap_or_default();
+            let found = known.iter().find(|value| **value == given).copied();
+            if found.is_none() && !given.is_empty() {
+                let shown: String = given.chars().take(40).collect();
+                notes.push(format!("The link had a filter we do not know: {name}={shown}"));
+            }
+            found.unwrap_or_default()
+        };
+        let status = choose("status", &query.status, &STATUSES);
+        let role = choose("role", &query.role, &ROLES);
+        let seen = choose("seen", &query.seen, &SEEN);
+        let sort = choose("sort", &query.sort, &SORTS);
+        let per = match choose("per", &query.per, &["25", "50", "100"]) {
+            "25" => 25,
+            "100" => 100,
+            _ => ROWS,
+        };
+        let q = query.q.as_deref().unwrap_or_default().trim().chars().take(LONGEST_SEARCH).collect();
+        Self { q, status, role, seen, sort: if sort.is_empty() { "name" } else { sort }, per, notes }
+    }
+
+    /// Whether anything narrows the list.
+    pub(in crate::web) fn is_narrowed(&self) -> bool {
+        !(self.q.is_empty() && self.status.is_empty() && self.role.is_empty() && self.seen.is_empty())
+    }
+
+    /// The query of this list, with one parameter set to another value; defaults and empty ones are
+    /// left out. A change of anything drops the cursor.
+    pub(in crate::web) fn query_with(&self, name: &str, value: &str) -> String {
+        let per = self.per.to_string();
+        let own = [
+            ("q", self.q.as_str()),
+            ("status", self.status),
+            ("role", self.role),
+            ("seen", self.seen),
+            ("sort", self.sort),
+            ("per", &per),
+        ];
+        let mut pairs: Vec<(&str, &str)> =
+            own.iter().map(|(own, given)| (*own, if *own == name { value } else { given })).collect();
+        if own.iter().all(|(own, _)| *own != name) {
+            pairs.push((name, value));
+        }
+        let parts: Vec<String> = pairs
+            .into_iter()
+            .filter(|pair| !pair.1.is_empty() && !matches!(pair, ("sort", "name") | ("per", "50")))
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        parts.join("&")
+    }
+
+    /// The path of this list, with one parameter changed.
+    pub(in crate::web) fn path_with(&self, name: &str, value: &str) -> String {
+        let query = self.query_with(name, value);
+        if query.is_empty() { "/users".into() } else { format!("/users?{query}") }
+    }
+
+    /// The filter and order behind it.
+    pub(in crate::web) fn filter(&self, now: Timestamp) -> Filter {
+        let mut expressions = Vec::new();
+        let mut all = |test: Test| expressions.push(Expression { invert: false, body: Body::Test(test) });
+        let flag = |field, value| Test::Flag(field, Operator::Equal, value);
+        match self.status {
+            "active" => all(flag(FlagField::IsActive, true)),
+            "deactivated" => all(flag(FlagField::IsActive, false)),
+            _ => {}
+        }
+        match self.role {
+            "staff" => all(flag(FlagField::IsStaff, true)),
+            "superuser" => all(flag(FlagField::IsSuperuser, true)),
+            "none" => {
+                all(flag(FlagField::IsStaff, false));
+                all(flag(FlagField::IsSuperuser, false));
+            }
+            _ => {}
+        }
+        let days = |count: u64| now.minus(Duration::from_hours(24 * count)).micros();
+        let seen = |operator, micros| Test::Integer(IntegerField::LastLogin, operator, micros);
+        match self.seen {
+            "7d" => all(seen(Operator::GreaterOrEqual, days(7))),
+            "30d" => all(seen(Operator::GreaterOrEqual, days(30))),
+            "-90d" => all(seen(Operator::Less, days(90))),
+            "never" => all(Test::IsNull(IntegerField::LastLogin)),
+            _ => {}
+        }
+        if let Some(search) = self.search() {
+            expressions.push(search);
+        }
+        let field = match self.sort.trim_start_matches('-') {
+            "email" => Field::Text(TextField::Email),
+            "seen" => Field::Integer(IntegerField::LastLogin),
+            "created" => Field::Integer(IntegerField::DateJoined),
+            _ => Field::Text(TextField::Name),
+        };
+        // "Never" stands last in both directions.
+        let order = Order { field, ascending: !self.sort.starts_with('-'), nulls_first: false };
+        Filter { expressions, order_by: vec![order], include_inactive: true }
+    }
+
+    /// Every word is somewhere in the user name, names or e-mail address; a number is also an id.
+    fn search(&self) -> Option<Expression> {
+        let words: Vec<Expression> = self
+            .words()
+            .into_iter()
+            .map(|word| Expression {
+                invert: false,
+                body: Body::Test(Test::Contains(TextField::Searchable, word, Folding::Folded)),
+            })
+            .collect();
+        let found = match words.len() {
+            0 => return None,
+            _ => Expression { invert: false, body: Body::All(words) },
+        };
+        let Ok(id) = self.q.parse::<i64>() else { return Some(found) };
+        let id = Test::Integer(IntegerField::Id, Operator::Equal, id);
+        let id = Expression { invert: false, body: Body::Test(id) };
+        Some(Expression { invert: false, body: Body::Any(vec![found, id]) })
+    }
+
+    /// The words of the search, as they are compared.
+    pub(in crate::web) fn words(&self) -> Vec<String> {
+        text::searchable(&self.q)
+            .split_whitespace()
+            .filter(|word| !word.contains('\0'))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// A value as it stands in a query.
+pub(in crate::web) fn encode(value: &str) -> String {
+    rocket::http::RawStr::new(value).percent_encode().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::user::{User, Username};
+
+    fn state(q: &str) -> ListState {
+        ListState::read(&ListQuery { q: Some(q.to_owned()), ..Default::default() })
+    }
+
+    fn finds(q: &str, user: &User) -> bool {
+        state(q).filter(Timestamp::from_micros(0)).matches(user)
+    }
+
+    #[test]
+    fn search_finds_parts_in_any_order_without_case_and_accents() {
+        let mut user = User::blank(Timestamp::from_micros(0));
+        user.username = Username::parse("zoe.k").unwrap();
+        user.first_name = "Zoë".into();
+        user.last_name = "Кузнецова".into();
+        user.email = "z.k@example.org".into();
+        user.id = crate::user::UserId(4711);
+        for q in ["zoe", "ZOË", "oe.", "кузн zoë", "EXAMPLE.org z", "4711", "  "] {
+            assert!(finds(q, &user), "{q}");
+        }
+        for q in ["zoe anna", "471", "%", "_"] {
+            assert!(!finds(q, &user), "{q}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_left_out_and_unknown_values_are_noted() {
+        let query = ListQuery { role: Some("boss".into()), per: Some("50".into()), ..Default::default() };
+        let state = ListState::read(&query);
+        assert_eq!(state.notes, ["The link had a filter we do not know: role=boss"]);
+        assert_eq!(state.path_with("sort", "name"), "/users");
+        assert_eq!(state.path_with("sort", "-seen"), "/users?sort=-seen");
+        assert_eq!(self::state("a b&c").path_with("per", "25"), "/users?q=a%20b%26c&per=25");
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_makes_the_reader_panic(q in "\\PC{0,40}", other in "\\PC{0,10}") {
+            let query = ListQuery { q: Some(q), sort: Some(other.clone()), seen: Some(other), ..Default::default() };
+            let state = ListState::read(&query);
+            let _ = (state.filter(Timestamp::from_micros(0)), state.path_with("q", ""));
+        }
+    }
+}
