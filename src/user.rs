@@ -136,10 +136,12 @@ impl Username {
     }
 }
 
-const REQUIRED: &str = "This field is required.";
+pub(crate) const REQUIRED: &str = "This field is required.";
 const BLANK: &str = "This field may not be blank.";
-const NULL: &str = "This field may not be null.";
-const NOT_A_STRING: &str = "Not a valid string.";
+pub(crate) const NULL: &str = "This field may not be null.";
+pub(crate) const NOT_A_STRING: &str = "Not a valid string.";
+pub(crate) const RESERVED_NAME: &str = "This name is reserved. It could not be fetched by name: choose one that \
+                                        is not a number, \"list\" or \"create\".";
 
 /// Trims, normalizes and bounds a text.
 fn parse_text(given: &str, limit: usize) -> Result<String, String> {
@@ -240,7 +242,7 @@ impl Raw {
     }
 
     /// An optional truth value, in all the spellings that old clients send.
-    fn flag(self, field: &'static str, errors: &mut FieldErrors) -> Option<bool> {
+    pub(crate) fn flag(self, field: &'static str, errors: &mut FieldErrors) -> Option<bool> {
         let value = match self {
             Self::Missing => return None,
             Self::Null => {
@@ -353,12 +355,9 @@ impl Draft {
     /// whether the password fits the policy and differs from the user's own names.
     pub fn check(&mut self, policy: &Policy, before: &User) {
         let after = self.changes.apply(before);
-        if after.username.key() != before.username.key() && after.username.is_reserved() {
-            let message = "This name is reserved. It could not be fetched by name: choose one that \
-                           is not a number, \"list\" or \"create\".";
-            if self.changes.username.is_some() {
-                self.errors.add("username", message);
-            }
+        let renamed = after.username.key() != before.username.key();
+        if renamed && after.username.is_reserved() && self.changes.username.is_some() {
+            self.errors.add("username", RESERVED_NAME);
         }
         if let Some(password) = &self.changes.password {
             let own = OwnNames {
