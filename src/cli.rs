@@ -41,8 +41,10 @@ enum Command {
     /// Set a user's password and sign them out everywhere
     Changepassword(ChangePassword),
     /// Import users from a file; each row gets a verdict, bad rows never stop good ones
+    #[command(after_help = IMPORT_NOTES)]
     Import(Import),
     /// Export all users, with their password hashes, to standard output
+    #[command(after_help = EXPORT_NOTES)]
     Export(Export),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
@@ -81,6 +83,23 @@ pub(crate) enum Format {
     Json,
 }
 
+const IMPORT_NOTES: &str = "\
+Fields: username (required), pk, last_login, is_superuser, first_name, last_name, email, is_staff,
+is_active, date_joined, password. The password is a hash; without one nobody can sign in as that user
+until a password is set. Without a pk the user gets the next one.
+
+A row is created, unchanged (the same user is here already, whatever their password and last sign-in)
+or refused, and then nothing of it is written. Refused rows are listed with all reasons, counted from
+1. Running the same import again changes nothing.
+
+Names that are reserved for new users (numbers, \"list\", \"create\") are accepted with a pk.
+
+Exit code: 0 if no row was refused; 1 if some were, or if the file cannot be read at all.";
+
+const EXPORT_NOTES: &str = "\
+The output holds the password hashes of all users: keep it as safe as the database. `usher import`
+reads all three formats back. In CSV, cells that a spreadsheet would take for a formula begin with '.";
+
 #[derive(Debug, Args)]
 struct Import {
     /// The file, gzip or not; `-` is standard input
@@ -88,14 +107,17 @@ struct Import {
     /// Left out: told from the content
     #[arg(long)]
     format: Option<Format>,
-    /// Say what would happen and write nothing
+    /// Say what would happen and write no user
     #[arg(long)]
     dry_run: bool,
+    /// List also the rows that are created or unchanged
+    #[arg(long)]
+    verbose: bool,
 }
 
 #[derive(Debug, Args)]
 struct Export {
-    /// How to write the users: csv, json or django
+    /// How to write the users
     #[arg(long, default_value = "json")]
     format: Format,
 }

@@ -101,12 +101,18 @@ impl Timestamp {
         if !rest.0.is_empty() {
             return None;
         }
-        Some(Self(midnight + (hour * 60 + minute - offset) * 60 * SECOND + micros))
+        let instant = midnight + (hour * 60 + minute - offset) * 60 * SECOND + micros;
+        // An offset may lead out of the years that can be written with four digits.
+        FOUR_DIGIT_YEARS.contains(&instant).then_some(Self(instant))
     }
 }
 
 /// The Julian day number of 1970-01-01.
 const UNIX_EPOCH_JULIAN_DAY: i32 = 2_440_588;
+
+/// From 0000-01-01T00:00:00Z to the last microsecond of 9999.
+const FOUR_DIGIT_YEARS: std::ops::RangeInclusive<i64> =
+    -62_167_219_200 * SECOND..=253_402_300_800 * SECOND - 1;
 
 /// What is left to read of a timestamp.
 struct Cursor<'a>(&'a [u8]);
@@ -267,6 +273,8 @@ mod tests {
             "+024-01-01",
             "2024-1-1",
             "2024-01-01T10:00 +01:00",
+            "9999-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00+00:01",
             "٢٠٢٤-01-01",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");

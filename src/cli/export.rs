@@ -1,7 +1,213 @@
-//! `export`
-use super::{Export, Failure};
-use crate::Usher;
+//! `export`: all users, active or not, with their password hashes, by primary key.
+
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
-pub(super) async fn run(_usher: &Usher, _arguments: &Export) -> Result<ExitCode, Failure> {
-    Err("x".into())
+
+use serde::Serialize;
+
+use super::import::{django, formats::FIELDS, table};
+use super::{Export, Failure, Format};
+use crate::Usher;
+use crate::clock::Timestamp;
+use crate::db::users::{self, Credentials};
+use crate::user::UserId;
+
+/// Users that are fetched at once.
+const BATCH: i64 = 1000;
+
+pub(super) async fn run(app: &Usher, arguments: &Export) -> Result<ExitCode, Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = write_all(app, arguments.format, &mut out).await;
+    // What is left in the buffer after an error must not be tried again when it is dropped.
+    drop(out.into_parts());
+    written.map(|()| ExitCode::SUCCESS)
+}
+
+/// Writes all users. Fetched in batches, each a query of its own: the memory does not grow with them.
+pub(super) async fn write_all(app: &Usher, format: Format, out: &mut impl Write) -> Result<(), Failure> {
+    begin(format, out).map_err(|error| failed(&error))?;
+    let mut last = UserId(0);
+    let mut first = true;
+    loop {
+        let batch = users::credentials_after(&app.db, last, BATCH).await?;
+        let Some(end) = batch.last() else { break };
+        last = end.user.id;
+        write_batch(format, out, &batch, first).map_err(|error| failed(&error))?;
+        first = false;
+    }
+    end(format, out, first).map_err(|error| failed(&error))
+}
+
+fn failed(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => "the reader stopped before all users were written".into(),
+        _ => format!("the users cannot be written: {error}").into(),
+    }
+}
+
+fn begin(format: Format, out: &mut impl Write) -> io::Result<()> {
+    match format {
+        Format::Json | Format::Django => out.write_all(b"["),
+        Format::Csv => write!(out, "{}\r\n", FIELDS.join(",")),
+    }
+}
+
+fn end(format: Format, out: &mut impl Write, empty: bool) -> io::Result<()> {
+    match format {
+        Format::Json | Format::Django => out.write_all(if empty { b"]\n" } else { b"\n]\n" })?,
+        Format::Csv => {}
+    }
+    out.flush()
+}
+
+/// JSON has one user a line, so that two exports can be compared line by line.
+fn write_batch(format: Format, out: &mut impl Write, batch: &[Credentials], first: bool) -> io::Result<()> {
+    if format == Format::Csv {
+        return write_lines(out, batch);
+    }
+    for (credentials, n) in batch.iter().zip(0..) {
+        out.write_all(if first && n == 0 { b"\n" } else { b",\n" })?;
+        match format {
+            Format::Django => serde_json::to_writer(&mut *out, &Dumped::from(credentials))?,
+            Format::Json | Format::Csv => serde_json::to_writer(&mut *out, &Record::from(credentials))?,
+        }
+    }
+    Ok(())
+}
+
+fn write_lines(out: &mut impl Write, batch: &[Credentials]) -> io::Result<()> {
+    // Into memory first: through the CSV writer an error of the output would lose its kind.
+    let mut lines = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for credentials in batch {
+        lines.write_record(cells(credentials)?.iter().map(|cell| table::guard(cell)))?;
+    }
+    out.write_all(&lines.into_inner().map_err(csv::IntoInnerError::into_error)?)
+}
+
+/// In the order of [`FIELDS`].
+fn cells(credentials: &Credentials) -> io::Result<[String; FIELDS.len()]> {
+    let user = &credentials.user;
+    Ok([
+        user.username.as_str().to_owned(),
+        user.id.to_string(),
+        user.last_login.map_or(Ok(String::new()), time)?,
+        user.is_superuser.to_string(),
+        user.first_name.clone(),
+        user.last_name.clone(),
+        user.email.clone(),
+        user.is_staff.to_string(),
+        user.is_active.to_string(),
+        time(user.date_joined)?,
+        credentials.password.as_str().to_owned(),
+    ])
+}
+
+/// A date that the calendar does not have is an error here; `to_string` would panic.
+fn time(time: Timestamp) -> io::Result<String> {
+    use std::fmt::Write;
+    let mut text = String::new();
+    write!(text, "{time}").map_err(io::Error::other)?;
+    Ok(text)
+}
+
+/// The record of the API, and the hash.
+#[derive(Serialize)]
+struct Record<'a> {
+    username: &'a str,
+    pk: UserId,
+    last_login: Option<Timestamp>,
+    is_superuser: bool,
+    first_name: &'a str,
+    last_name: &'a str,
+    email: &'a str,
+    is_staff: bool,
+    is_active: bool,
+    date_joined: Timestamp,
+    password: &'a str,
+}
+
+impl<'a> From<&'a Credentials> for Record<'a> {
+    fn from(Credentials { user, password }: &'a Credentials) -> Self {
+        Self {
+            username: user.username.as_str(),
+            pk: user.id,
+            last_login: user.last_login,
+            is_superuser: user.is_superuser,
+            first_name: &user.first_name,
+            last_name: &user.last_name,
+            email: &user.email,
+            is_staff: user.is_staff,
+            is_active: user.is_active,
+            date_joined: user.date_joined,
+            password: password.as_str(),
+        }
+    }
+}
+
+/// An object of `dumpdata`.
+#[derive(Serialize)]
+struct Dumped<'a> {
+    model: &'static str,
+    pk: UserId,
+    fields: DumpedFields<'a>,
+}
+
+#[derive(Serialize)]
+struct DumpedFields<'a> {
+    password: String,
+    last_login: Option<Timestamp>,
+    is_superuser: bool,
+    username: &'a str,
+    first_name: &'a str,
+    last_name: &'a str,
+    email: &'a str,
+    is_staff: bool,
+    is_active: bool,
+    date_joined: Timestamp,
+    groups: [(); 0],
+    user_permissions: [(); 0],
+}
+
+impl<'a> From<&'a Credentials> for Dumped<'a> {
+    fn from(Credentials { user, password }: &'a Credentials) -> Self {
+        let fields = DumpedFields {
+            password: django::to_django(password.as_str()),
+            last_login: user.last_login,
+            is_superuser: user.is_superuser,
+            username: user.username.as_str(),
+            first_name: &user.first_name,
+            last_name: &user.last_name,
+            email: &user.email,
+            is_staff: user.is_staff,
+            is_active: user.is_active,
+            date_joined: user.date_joined,
+            groups: [],
+            user_permissions: [],
+        };
+        Self { model: django::MODEL, pk: user.id, fields }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that goes away.
+    struct ClosedPipe;
+
+    impl Write for ClosedPipe {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_an_error_and_not_a_panic() {
+        let error = begin(Format::Json, &mut ClosedPipe).map_err(|error| failed(&error)).unwrap_err();
+        assert_eq!(error.to_string(), "the reader stopped before all users were written");
+    }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use sqlx::FromRow;
 
-use super::{Db, Result, Sql, Tx};
+use super::{Db, Result, Sql, Tx, Value};
 use crate::clock::Timestamp;
 use crate::passwords::PasswordHash;
 use crate::text;
@@ -110,6 +110,36 @@ pub async fn by_username_key(db: &Db, key: &str) -> Result<Option<User>> {
     Ok(db.optional::<UserRow>(sql.bind(key)).await?.map(User::from))
 }
 
+/// The users with these primary keys, in no order.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_ids(db: &Db, ids: &[UserId]) -> Result<Vec<User>> {
+    let begin = concat!("SELECT ", columns!(), " FROM users WHERE users.id IN (");
+    among(db, begin, ids.iter().map(|id| Value::from(id.0))).await
+}
+
+/// The users with these canonical names, in no order.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_username_keys(db: &Db, keys: &[&str]) -> Result<Vec<User>> {
+    let begin = concat!("SELECT ", columns!(), " FROM users WHERE users.username_key IN (");
+    among(db, begin, keys.iter().map(|key| Value::from(*key))).await
+}
+
+async fn among(db: &Db, begin: &'static str, values: impl Iterator<Item = Value>) -> Result<Vec<User>> {
+    let mut sql = Sql::new(begin);
+    for (value, n) in values.zip(0..) {
+        sql.push(if n == 0 { "" } else { ", " }).push_value(value);
+    }
+    if sql.values.is_empty() {
+        return Ok(Vec::new());
+    }
+    sql.push(")");
+    Ok(db.all::<UserRow>(sql).await?.into_iter().map(User::from).collect())
+}
+
 /// The user with that canonical name, and the hash of their password.
 ///
 /// # Errors
@@ -164,33 +194,76 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<Credentials>> {
     Ok(tx.optional::<CredentialsRow>(Sql::new(sql).bind(id.0)).await?.map(Credentials::from))
 }
 
+/// The columns that a new row is given, in the order of [`bind_all`].
+macro_rules! written_columns {
+    () => {
+        "username, username_key, username_folded, password, first_name, first_name_folded, \
+         last_name, last_name_folded, email, email_folded, name_folded, searchable, is_active, \
+         is_staff, is_superuser, date_joined, last_login, version"
+    };
+}
+
 /// Stores a new user under the next primary key and says which it is.
 ///
 /// # Errors
 /// [`super::Error::UsernameTaken`]
 pub async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result<UserId> {
-    let sql = Sql::new(
-        "INSERT INTO users (username, username_key, username_folded, password, \
-         first_name, first_name_folded, last_name, last_name_folded, email, email_folded, \
-         name_folded, searchable, is_active, is_staff, is_superuser, date_joined, last_login, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id",
-    );
+    let sql = Sql::new(concat!(
+        "INSERT INTO users (",
+        written_columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+         RETURNING id",
+    ));
     let row: Option<(i64,)> = tx.optional(bind_all(sql, user, password)).await?;
     row.map(|(id,)| UserId(id)).ok_or_else(|| super::Error::Corrupt("no primary key".into()))
 }
 
-/// Stores a user under the primary key that it had elsewhere.
+/// Under which primary keys [`insert_all`] stores users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// Those that they had elsewhere.
+    Kept,
+    /// The next ones.
+    Next,
+}
+
+/// Users in one statement. SQLite takes the placeholders for names and searches them one by one, so the
+/// time for a statement grows with the square of their number.
+const ROWS_AT_ONCE: usize = 50;
+
+/// Stores new users. After an error the transaction is of no more use.
 ///
 /// # Errors
 /// [`super::Error::UsernameTaken`], [`super::Error::IdTaken`]
-pub async fn insert_with_id(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result<()> {
-    let sql = Sql::new(
-        "INSERT INTO users (username, username_key, username_folded, password, \
-         first_name, first_name_folded, last_name, last_name_folded, email, email_folded, \
-         name_folded, searchable, is_active, is_staff, is_superuser, date_joined, last_login, version, id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
-    );
-    tx.execute(bind_all(sql, user, password).bind(user.id.0)).await.map(drop)
+pub async fn insert_all(tx: &mut Tx, ids: Ids, users: &[(User, PasswordHash)]) -> Result<()> {
+    for users in users.chunks(ROWS_AT_ONCE) {
+        tx.execute(insert_rows(ids, users)).await?;
+    }
+    Ok(())
+}
+
+/// One statement for at least one user.
+fn insert_rows(ids: Ids, users: &[(User, PasswordHash)]) -> Sql {
+    let mut sql = Sql::new(match ids {
+        Ids::Kept => concat!("INSERT INTO users (", written_columns!(), ", id) VALUES "),
+        Ids::Next => concat!("INSERT INTO users (", written_columns!(), ") VALUES "),
+    });
+    for ((user, password), n) in users.iter().zip(0..) {
+        let mut row = bind_all(Sql::new(""), user, password);
+        if ids == Ids::Kept {
+            row = row.bind(user.id.0);
+        }
+        for (value, m) in row.values.into_iter().zip(0..) {
+            let before = match (n, m) {
+                (0, 0) => "(",
+                (_, 0) => "), (",
+                _ => ", ",
+            };
+            sql.push(before).push_value(value);
+        }
+    }
+    sql.push(")");
+    sql
 }
 
 /// Makes sure that the next new user gets a primary key above all that were stored with their own.
@@ -202,9 +275,12 @@ pub async fn continue_after_highest_id(tx: &mut Tx) -> Result<()> {
         // AUTOINCREMENT does so by itself.
         super::Dialect::Sqlite => Ok(()),
         super::Dialect::Postgres => {
+            // No other instance may take a number between reading the sequence and setting it.
+            tx.execute(Sql::new("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")).await?;
+            // A sequence that was never asked has its first number as last_value already.
             let sql = "SELECT setval(pg_get_serial_sequence('users', 'id'), highest.id) FROM \
-                       (SELECT max(id) AS id FROM users) AS highest WHERE highest.id IS NOT NULL \
-                       AND highest.id > (SELECT last_value FROM users_id_seq)";
+                       (SELECT max(id) AS id FROM users) AS highest, users_id_seq AS sequence \
+                       WHERE highest.id >= sequence.last_value + sequence.is_called::int";
             tx.execute(Sql::new(sql)).await.map(drop)
         }
     }
