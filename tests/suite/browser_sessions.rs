@@ -49,9 +49,9 @@ async fn submit(app: &App, cookies: &[Cookie<'static>], body: &str) -> (Answer, 
     (Answer::of(response).await, session)
 }
 
-async fn home(app: &App, session: &Cookie<'static>) -> Answer {
+async fn account(app: &App, session: &Cookie<'static>) -> Answer {
     let cookie = (session.name().to_owned(), session.value().to_owned());
-    Answer::of(app.client.get("/").cookie(cookie).dispatch().await).await
+    Answer::of(app.client.get("/account").cookie(cookie).dispatch().await).await
 }
 
 async fn a_browser_signs_in_and_out(app: App) {
@@ -68,9 +68,9 @@ async fn a_browser_signs_in_and_out(app: App) {
     assert_eq!((session.path(), session.domain(), session.max_age()), (Some("/"), None, None));
     assert_eq!(app.stored(ada.id()).await.last_login, Some(app.clock.now()));
 
-    let page = home(&app, &session).await;
+    let page = account(&app, &session).await;
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("Signed in as ada"));
+    assert!(page.body.contains("My account"));
     assert!(page.header("Content-Type").unwrap().starts_with("text/html"));
     let body = format!("token={}", self::token(&page.body));
     let request = app.client.post("/sign-out").header(ContentType::Form).body(body);
@@ -78,7 +78,7 @@ async fn a_browser_signs_in_and_out(app: App) {
     let answer = Answer::of(request.dispatch().await).await;
     assert_eq!((answer.status, answer.header("Location")), (303, Some("/sign-in")));
     assert!(answer.header("Clear-Site-Data").unwrap().contains("\"cache\""), "se_7");
-    assert_eq!(home(&app, &session).await.status, 303, "se_2: the session is over");
+    assert_eq!(account(&app, &session).await.status, 303, "se_2: the session is over");
 }
 
 async fn se_1_a_new_session_replaces_the_one_that_came_along(app: App) {
@@ -88,8 +88,8 @@ async fn se_1_a_new_session_replaces_the_one_that_came_along(app: App) {
     let (_, session) = submit(&app, &[pre, planted.clone()], &form("ada", PASSWORD, &token, "/")).await;
     let session = session.expect("a session");
     assert_ne!(session.value(), planted.value());
-    assert_eq!(home(&app, &planted).await.status, 303, "the old session is dead");
-    assert_eq!(home(&app, &session).await.status, 200);
+    assert_eq!(account(&app, &planted).await.status, 303, "the old session is dead");
+    assert_eq!(account(&app, &session).await.status, 200);
     // Only a hash of the secret is stored.
     let stored = usher::session::Secret::from_text(session.value()).unwrap();
     let found = usher::db::sessions::by_cookie(&app.usher.db, &stored.hash()).await.unwrap();
@@ -123,7 +123,7 @@ async fn cs_1_a_form_of_another_site_is_refused(app: App) {
     let ada = app.person("ada", "staff").await;
     let (pre, token) = sign_in_page(&app).await;
     let home =
-        app.request(Method::Get, "/", Some((&ada, By::Cookie))).dispatch().await.into_string().await.unwrap();
+        app.request(Method::Get, "/account", Some((&ada, By::Cookie))).dispatch().await.into_string().await.unwrap();
     for (name, value) in [
         ("Sec-Fetch-Site", "cross-site"),
         ("Sec-Fetch-Site", "same-site"),

@@ -12,6 +12,7 @@
 
 mod app;
 mod browser_sessions;
+mod console;
 mod import;
 mod matrix;
 mod process;

@@ -20,6 +20,7 @@ use crate::web::view::{Answer, FieldConflict, PasswordPage, UserPage, role};
 pub(in crate::web) struct EditForm {
     #[field(default = "")]
     token: String,
+    #[field(default = 0)]
     version: i64,
     #[field(default = "")]
     username: String,
@@ -217,6 +218,7 @@ pub(in crate::web) async fn reactivate(
 pub(in crate::web) struct PasswordForm {
     #[field(default = "")]
     token: String,
+    #[field(default = 0)]
     version: i64,
     #[field(default = "")]
     password: String,

@@ -1,0 +1,318 @@
+//! The users pages, as a browser without scripts uses them.
+
+use rocket::http::{ContentType, Header, Method};
+
+use crate::app::{Answer, App, By, Person};
+use crate::on_both;
+
+on_both![
+    the_list_is_searched_filtered_sorted_and_gone_through_both_ways,
+    a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit,
+    an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike,
+    az_9_two_people_editing_one_user_overwrite_nothing_silently,
+    deactivating_is_done_at_once_and_can_be_undone,
+    a_password_is_reset_and_never_shown,
+    what_the_viewer_may_not_do_is_shown_with_its_reason,
+    cs_1_a_form_without_its_token_or_from_another_site_changes_nothing,
+];
+
+/// A page as somebody sees it.
+async fn page(app: &App, person: &Person, path: &str) -> Answer {
+    let mut answer =
+        Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;
+    answer.body = answer
+        .body
+        .replace("&#x2F;", "/")
+        .replace("&#x27;", "'")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&");
+    answer
+}
+
+fn token(html: &str) -> String {
+    let start = html.split("name=\"token\" value=\"").nth(1).expect("a token");
+    start.split('"').next().unwrap().to_owned()
+}
+
+fn hidden(html: &str, name: &str) -> String {
+    let start = html.split(&format!("name=\"{name}\" value=\"")).nth(1).expect(name);
+    start.split('"').next().unwrap().to_owned()
+}
+
+/// The user names in the rows of a list.
+fn names(html: &str) -> Vec<String> {
+    html.split("<small>")
+        .skip(1)
+        .map(|part| part.split("</small>").next().unwrap().replace("<mark>", "").replace("</mark>", ""))
+        .collect()
+}
+
+/// The path behind a link's text.
+fn link(html: &str, text: &str) -> String {
+    let before = html.split(&format!(">{text}</a>")).next().unwrap();
+    before.rsplit("href=\"").next().unwrap().split('"').next().unwrap().to_owned()
+}
+
+/// Sends a form from a page of the same origin. The answer, and the message that the next page shows.
+async fn send(app: &App, person: &Person, path: &str, fields: &[(&str, &str)]) -> (Answer, String) {
+    let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
+    let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let request = app.request(Method::Post, path, Some((person, By::Cookie)));
+    let request = request.header(ContentType::Form).body(body.join("&"));
+    let response = request.dispatch().await;
+    let flash = response.cookies().get("__Host-flash").cloned();
+    let answer = Answer::of(response).await;
+    let message = match (flash, answer.header("Location")) {
+        (Some(flash), Some(next)) => {
+            let request = app.request(Method::Get, next, Some((person, By::Cookie)));
+            let request = request.cookie((flash.name().to_owned(), flash.value().to_owned()));
+            let html = request.dispatch().await.into_string().await.unwrap();
+            let note = html.split("role=\"status\"><p>").nth(1).unwrap_or_default();
+            note.split("</p>").next().unwrap_or_default().to_owned()
+        }
+        _ => String::new(),
+    };
+    (answer, message)
+}
+
+/// Sends a form with the token of the page that it stands on.
+async fn send_from(
+    app: &App,
+    person: &Person,
+    page_path: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> (Answer, String) {
+    let token = token(&page(app, person, page_path).await.body);
+    let mut all = vec![("token", token.as_str())];
+    all.extend(fields);
+    send(app, person, path, &all).await
+}
+
+async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: App) {
+    let staff = app.person("aaa-staff", "staff").await;
+    for number in 0..60 {
+        app.person(&format!("user{number:02}"), if number % 10 == 0 { "inactive" } else { "" }).await;
+    }
+    let first = page(&app, &staff, "/users").await;
+    assert_eq!(first.status, 200);
+    assert!(first.body.contains("<b>61 users</b>"));
+    assert!(first.body.contains("aria-sort=\"ascending\""));
+    let (first, second) = (first.body, "Next");
+    assert_eq!(names(&first).len(), 50);
+    let second = page(&app, &staff, &link(&first, second)).await.body;
+    let mut all = names(&first);
+    all.extend(names(&second));
+    let mut sorted = all.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(all, sorted, "every user once, in order");
+    assert_eq!(names(&page(&app, &staff, &link(&second, "Previous")).await.body), names(&first));
+    let last = page(&app, &staff, &link(&first, "Last")).await.body;
+    assert_eq!(names(&last), all[all.len() - 50..]);
+    assert!(!last.contains(">Next</a>"));
+
+    let inactive = page(&app, &staff, "/users?status=deactivated&sort=-name&per=25").await.body;
+    assert_eq!(names(&inactive), ["user50", "user40", "user30", "user20", "user10", "user00"]);
+    let found = page(&app, &staff, "/users?q=SER%201").await.body;
+    assert!(found.contains("users match") && found.contains("<mark>ser</mark>"), "{found}");
+    assert!(page(&app, &staff, "/users?q=nobody").await.body.contains("No users match."));
+    let odd = page(&app, &staff, "/users?role=boss&after=nonsense").await;
+    assert_eq!(odd.status, 200);
+    assert!(odd.body.contains("role=boss") && odd.body.contains("This is the first page."));
+}
+
+async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app: App) {
+    let staff = app.person("staff", "staff").await;
+    let typed = [
+        ("username", "Ada Lovelace"),
+        ("email", "ada@"),
+        ("first_name", "Ada"),
+        ("last_name", "Lovelace"),
+        ("password", "short"),
+    ];
+    let (answer, _) = send_from(&app, &staff, "/users/new", "/users/new", &typed).await;
+    assert_eq!(answer.status, 422);
+    for part in [
+        "<title>Error: Add user",
+        "id=\"errors\"",
+        "href=\"#username\"",
+        "href=\"#password\"",
+        "value=\"ada@\"",
+        "aria-invalid=\"true\"",
+    ] {
+        assert!(answer.body.contains(part), "{part}: {}", answer.body);
+    }
+    assert!(!answer.body.contains("short\""), "a password never comes back");
+
+    let typed = [
+        ("username", "ada"),
+        ("email", ""),
+        ("first_name", "Ada"),
+        ("last_name", "Lovelace"),
+        ("password", "quite a long one"),
+        ("is_staff", "1"),
+    ];
+    let (answer, message) = send_from(&app, &staff, "/users/new", "/users/new", &typed).await;
+    assert_eq!(answer.status, 303);
+    assert_eq!(message, "Added Ada Lovelace.");
+    assert_eq!(app.obtain("ADA", "quite a long one").await.status, 200);
+    let id = answer.header("Location").unwrap().rsplit('/').next().unwrap().parse().unwrap();
+    assert!(app.stored(id).await.is_staff);
+    let (again, _) = send_from(&app, &staff, "/users/new", "/users/new", &typed).await;
+    assert!(again.body.contains("A user with that username already exists."));
+}
+
+async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app: App) {
+    let staff = app.person("staff", "staff").await;
+    let ada = app.person("ada", "").await;
+    let path = format!("/users/{}", ada.id());
+    let version = hidden(&page(&app, &staff, &path).await.body, "version");
+    let fields = [
+        ("version", version.as_str()),
+        ("username", "ada"),
+        ("email", "ada@example.org"),
+        ("first_name", "Ada"),
+        ("last_name", ""),
+        ("access", "1"),
+    ];
+    let (answer, message) = send_from(&app, &staff, &path, &path, &fields).await;
+    assert_eq!((answer.status, answer.header("Location")), (303, Some(path.as_str())));
+    assert_eq!(message, "Saved. Changed Email and First name.");
+    assert_eq!(app.stored(ada.id()).await.email, "ada@example.org");
+
+    let version = hidden(&page(&app, &staff, &path).await.body, "version");
+    for (field, value) in [
+        ("username", "a b"),
+        ("username", ""),
+        ("username", "staff"),
+        ("email", "nowhere"),
+        ("first_name", &"x".repeat(151)),
+    ] {
+        let mut fields = vec![
+            ("version", version.as_str()),
+            ("username", "ada"),
+            ("email", ""),
+            ("first_name", ""),
+            ("last_name", ""),
+        ];
+        fields.retain(|(name, _)| *name != field);
+        fields.push((field, value));
+        let (form, _) = send_from(&app, &staff, &path, &path, &fields).await;
+        let api = app
+            .send(
+                &staff,
+                Method::Patch,
+                &format!("/v1/users/{}", ada.id()),
+                &serde_json::json!({ field: value }),
+            )
+            .await;
+        assert_eq!((form.status, api.status), (422, 400), "{field}");
+        let message = api.json()[field][0].as_str().unwrap().replace('/', "&#x2F;");
+        assert!(form.body.contains(&message), "{message}: {}", form.body);
+    }
+}
+
+async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: App) {
+    let (one, two) = (app.person("one", "staff").await, app.person("two", "staff").await);
+    let ada = app.person("ada", "").await;
+    let path = format!("/users/{}", ada.id());
+    let version = hidden(&page(&app, &one, &path).await.body, "version");
+    let typed = |email| {
+        [
+            ("version", version.as_str()),
+            ("username", "ada"),
+            ("email", email),
+            ("first_name", "Ada"),
+            ("last_name", ""),
+        ]
+    };
+    assert_eq!(send_from(&app, &two, &path, &path, &typed("two@example.org")).await.0.status, 303);
+    let (conflict, _) = send_from(&app, &one, &path, &path, &typed("one@example.org")).await;
+    assert_eq!(conflict.status, 412);
+    assert!(conflict.body.contains("two@example.org") && conflict.body.contains("one@example.org"));
+    assert!(!conflict.body.contains("keep_first_name"), "only what differs is asked");
+    assert_eq!(app.stored(ada.id()).await.email, "two@example.org", "nothing was overwritten");
+
+    let now = hidden(&conflict.body, "version");
+    let choose = |keep| {
+        [
+            ("version", now.as_str()),
+            ("username", "ada"),
+            ("email", "one@example.org"),
+            ("first_name", "Ada"),
+            ("last_name", "L."),
+            ("keep_email", keep),
+        ]
+    };
+    assert_eq!(send_from(&app, &one, &path, &path, &choose("theirs")).await.0.status, 303);
+    let stored = app.stored(ada.id()).await;
+    assert_eq!((stored.email.as_str(), stored.last_name.as_str()), ("two@example.org", "L."));
+}
+
+async fn deactivating_is_done_at_once_and_can_be_undone(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let path = format!("/users/{}", ada.id());
+    let (answer, message) = send_from(&app, &staff, &path, &format!("{path}/deactivate"), &[]).await;
+    assert_eq!(answer.status, 303);
+    assert_eq!(message, "Deactivated. ada was signed out everywhere.");
+    assert!(!app.stored(ada.id()).await.is_active);
+    assert!(!app.is_signed_in(&ada, By::Cookie).await, "se_2");
+    assert!(page(&app, &staff, &path).await.body.contains("Reactivate"));
+    let (_, message) = send_from(&app, &staff, &path, &format!("{path}/reactivate"), &[]).await;
+    assert_eq!(message, "Reactivated.");
+    assert!(app.stored(ada.id()).await.is_active);
+    let own = format!("/users/{}", staff.id());
+    assert!(page(&app, &staff, &own).await.body.contains("You cannot deactivate yourself."));
+    assert_eq!(send_from(&app, &staff, &own, &format!("{own}/deactivate"), &[]).await.0.status, 409);
+}
+
+async fn a_password_is_reset_and_never_shown(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let path = format!("/users/{}/password", ada.id());
+    let version = hidden(&page(&app, &staff, &path).await.body, "version");
+    let (answer, _) =
+        send_from(&app, &staff, &path, &path, &[("version", &version), ("password", "password")]).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("This password is too common."));
+    let fields = [("version", version.as_str()), ("password", "a brand new password")];
+    let (answer, message) = send_from(&app, &staff, &path, &path, &fields).await;
+    assert_eq!(answer.status, 303);
+    assert_eq!(message, "Password reset. ada was signed out everywhere.");
+    assert!(!app.is_signed_in(&ada, By::Bearer).await);
+    assert_eq!(app.obtain("ada", "a brand new password").await.status, 200);
+}
+
+async fn what_the_viewer_may_not_do_is_shown_with_its_reason(app: App) {
+    let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
+    let seen = page(&app, &staff, &format!("/users/{}", root.id())).await;
+    assert_eq!(seen.status, 200);
+    assert!(seen.body.contains("Only a superuser can change this account."));
+    assert!(!seen.body.contains("Save changes") && !seen.body.contains(">Deactivate<"));
+    let ordinary = app.person("ordinary", "").await;
+    let refused = page(&app, &ordinary, "/users").await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.body.contains("Only staff and superusers may do this."));
+    let (answer, _) =
+        send_from(&app, &staff, "/users/new", &format!("/users/{}/deactivate", root.id()), &[]).await;
+    assert_eq!(answer.status, 403, "az_3");
+    assert!(app.stored(root.id()).await.is_active);
+}
+
+async fn cs_1_a_form_without_its_token_or_from_another_site_changes_nothing(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let other = app.person("other", "staff").await;
+    let path = format!("/users/{}/deactivate", ada.id());
+    let foreign = token(&page(&app, &other, "/users/new").await.body);
+    for token in ["", "AAAA", &foreign] {
+        assert_eq!(send(&app, &staff, &path, &[("token", token)]).await.0.status, 403);
+    }
+    let own = token(&page(&app, &staff, "/users/new").await.body);
+    for site in ["cross-site", "same-site", "none"] {
+        let request = app.client.post(path.clone()).header(ContentType::Form).body(format!("token={own}"));
+        let request =
+            request.cookie(("__Host-sid", staff.cookie.clone())).header(Header::new("Sec-Fetch-Site", site));
+        assert_eq!(request.dispatch().await.status().code, 403, "{site}");
+    }
+    assert!(app.stored(ada.id()).await.is_active);
+}
