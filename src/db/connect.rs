@@ -162,7 +162,11 @@ async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
     let mut migrator = Migrator { migrations: SQLITE_MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
     // An older release may run beside a newer one that has already added to the schema.
     migrator.set_ignore_missing(true);
-    Ok(migrator.run(pool).await?)
+    // Of PostgreSQL sqlx takes a lock; here this transaction is the lock, so that instances which
+    // start at once do not both make the tables.
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    migrator.run(&mut *tx).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn migrate_postgres(pool: &PgPool) -> Result<()> {
