@@ -3,8 +3,12 @@
 //! Each test is an `async fn(App)` and is listed in its module's `on_both!`, which runs it on both
 //! databases, each time on a fresh one. To add a file of tests: a `mod` line here.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
+
 mod app;
+mod lists;
 mod matrix;
+mod storage;
 
 pub(crate) use app::{App, Backend};
 
