@@ -129,6 +129,9 @@ async fn postgres(url: &str, connections: u32, wait: Duration) -> std::result::R
             ("statement_timeout", "5s"),
             ("lock_timeout", "2s"),
             ("idle_in_transaction_session_timeout", "10s"),
+            // Whatever the server's default is: the rule of the last superuser must see what was
+            // committed while it waited for its lock.
+            ("default_transaction_isolation", "read committed"),
             // Short queries with many conditions: compiling them costs more than running them.
             ("jit", "off"),
         ])
@@ -168,7 +171,11 @@ async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
     let mut migrator = Migrator { migrations: SQLITE_MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
     // An older release may run beside a newer one that has already added to the schema.
     migrator.set_ignore_missing(true);
-    Ok(migrator.run(pool).await?)
+    // Of PostgreSQL sqlx takes a lock; here this transaction is the lock, so that instances which
+    // start at once do not both make the tables.
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    migrator.run(&mut *tx).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn migrate_postgres(pool: &PgPool) -> Result<()> {

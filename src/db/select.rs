@@ -183,9 +183,13 @@ fn push_later(sql: &mut Sql, order: Order, value: &FieldValue) {
         FieldValue::Null if order.nulls_first => sql.push(name).push(" IS NOT NULL"),
         FieldValue::Null => sql.push("FALSE"),
         value => {
-            sql.push(name).push(if order.ascending { " > " } else { " < " }).push_value(bound(value));
-            if order.field.is_nullable() && !order.nulls_first {
-                sql.push(" OR ").push(name).push(" IS NULL");
+            let nulls_follow = order.field.is_nullable() && !order.nulls_first;
+            sql.push(if nulls_follow { "(" } else { "" })
+                .push(name)
+                .push(if order.ascending { " > " } else { " < " })
+                .push_value(bound(value));
+            if nulls_follow {
+                sql.push(" OR ").push(name).push(" IS NULL)");
             }
             sql
         }

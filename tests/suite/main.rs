@@ -14,9 +14,11 @@ mod app;
 mod browser_sessions;
 mod console;
 mod import;
+mod lists;
 mod matrix;
 mod process;
 mod source;
+mod storage;
 
 pub(crate) use app::{App, Backend};
 

@@ -1,0 +1,117 @@
+//! The same users in SQLite, in PostgreSQL and in memory, and the same list of all three.
+
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use rocket::tokio::join;
+use rocket::tokio::runtime::{Builder, Runtime};
+use usher::db::{Db, Sql, select};
+use usher::filter::Filter;
+use usher::page::Place;
+use usher::user::User;
+
+use super::population::insert_all;
+use crate::{App, Backend};
+
+/// A property of many cases that share one pair of databases. `PROPTEST_CASES` sets how many.
+pub(super) fn property<S: proptest::strategy::Strategy>(
+    cases: &S,
+    holds: impl Fn(&Worlds, S::Value) -> Result<(), TestCaseError>,
+) {
+    let worlds = Worlds::open();
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    if let Err(error) = runner.run(cases, |case| holds(&worlds, case)) {
+        panic!("{error}");
+    }
+}
+
+/// One database of each kind, whose users are replaced for each case.
+pub(super) struct Worlds {
+    runtime: Runtime,
+    sqlite: App,
+    postgres: App,
+}
+
+impl Worlds {
+    fn open() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let (sqlite, postgres) = runtime.block_on(async {
+            let apps = (App::new(Backend::Sqlite).await, App::new(Backend::Postgres).await);
+            // All users go away between two cases, the last superuser too.
+            apps.0.sql("DROP TRIGGER users_last_superuser_delete").await;
+            apps.1.sql("DROP TRIGGER users_last_superuser_delete ON users").await;
+            apps
+        });
+        Self { runtime, sqlite, postgres }
+    }
+
+    /// Both databases list these users as plain Rust does: the same users in the same order, the same
+    /// count, and page by page what they list at once.
+    pub(super) fn agree(&self, users: &[User], filter: &Filter, page: i64) -> Result<(), TestCaseError> {
+        let mut expected: Vec<&User> = users.iter().filter(|user| filter.matches(user)).collect();
+        expected.sort_by(|left, right| filter.compare(left, right));
+        // Both to the end: a transaction given up half-way would reach into the next case.
+        let (sqlite, postgres) = self.runtime.block_on(async {
+            join!(
+                lists(&self.sqlite.usher.db, users, filter, &expected, page),
+                lists(&self.postgres.usher.db, users, filter, &expected, page),
+            )
+        });
+        sqlite.and(postgres)
+    }
+}
+
+/// The database lists what is expected.
+async fn lists(
+    db: &Db,
+    users: &[User],
+    filter: &Filter,
+    expected: &[&User],
+    page: i64,
+) -> Result<(), TestCaseError> {
+    let name = db.dialect().name();
+    let failed = |error: usher::db::Error| TestCaseError::fail(format!("{name}: {error}"));
+    replace(db, users).await.map_err(failed)?;
+
+    let whole = select::users(db, filter, None, 1000).await.map_err(failed)?;
+    if whole.iter().ne(expected.iter().copied()) {
+        return Err(differs(name, &whole, expected));
+    }
+    let count = select::count(db, filter).await.map_err(failed)?;
+    if usize::try_from(count) != Ok(expected.len()) {
+        return Err(TestCaseError::fail(format!("{name} counts {count} instead of {}", expected.len())));
+    }
+
+    let mut walked: Vec<User> = Vec::new();
+    let mut place = None;
+    loop {
+        let users = select::users(db, filter, place.as_ref(), page).await.map_err(failed)?;
+        let full = i64::try_from(users.len()) == Ok(page);
+        if let Some(last) = users.last() {
+            let cursor = Place::after(filter, last).encode(filter);
+            place =
+                Some(Place::decode(filter, &cursor).ok_or_else(|| TestCaseError::fail("its own cursor"))?);
+        }
+        walked.extend(users);
+        if !full || walked.len() > expected.len() {
+            break;
+        }
+    }
+    if walked.iter().ne(expected.iter().copied()) {
+        return Err(differs(&format!("{name} by pages of {page}"), &walked, expected));
+    }
+    Ok(())
+}
+
+/// Replaces all users.
+async fn replace(db: &Db, users: &[User]) -> usher::db::Result<()> {
+    let mut tx = db.begin().await?;
+    tx.execute(Sql::new("DELETE FROM users")).await?;
+    tx.commit().await?;
+    insert_all(db, users).await
+}
+
+fn differs(name: &str, listed: &[User], expected: &[&User]) -> TestCaseError {
+    let listed: Vec<i64> = listed.iter().map(|user| user.id.0).collect();
+    let expected: Vec<i64> = expected.iter().map(|user| user.id.0).collect();
+    // The same keys: then some other field differs.
+    TestCaseError::fail(format!("{name} lists {listed:?}\ninstead of {expected:?}"))
+}

@@ -1,0 +1,133 @@
+//! Opening a database: migrations, settings of the connections, permissions of the files.
+
+use rocket::futures::future::join_all;
+use usher::Usher;
+use usher::db::{self, Sql};
+use usher::user::{User, UserId};
+
+use super::number;
+use crate::app::{App, Backend, figment};
+use crate::lists::population::{insert_all, named};
+use crate::on_both;
+
+on_both![migrations_are_applied_once, instances_that_open_a_fresh_database_at_once_share_it];
+
+async fn migrations_are_applied_once(app: App) {
+    app.person("admin", "superuser").await;
+    app.usher.db.migrate().await.expect("nothing to do");
+    let again = app.another_instance().await;
+    assert_eq!(number(&again.usher.db, "SELECT count(*) FROM users").await, 1);
+}
+
+async fn instances_that_open_a_fresh_database_at_once_share_it(app: App) {
+    for round in 0..5 {
+        let url = if app.url.starts_with("sqlite") {
+            app.url.replace("usher.db", &format!("fresh-{round}.db"))
+        } else {
+            let (server, name) = app.url.rsplit_once('/').expect("a URL with a database");
+            let fresh = format!("{name}_fresh_{round}");
+            app.sql(&format!("DROP DATABASE IF EXISTS {fresh}")).await;
+            app.sql(&format!("CREATE DATABASE {fresh} TEMPLATE template0")).await;
+            format!("{server}/{fresh}")
+        };
+        let settings = figment(&url, &[]);
+        let opened = join_all((0..4).map(|_| Usher::open(&settings, app.clock.clone()))).await;
+        let instances: Vec<Usher> =
+            opened.into_iter().map(|instance| instance.expect("an instance of its own")).collect();
+        let codes: Vec<[u8; 32]> = instances.iter().map(|usher| usher.keys.forms.code(b"message")).collect();
+        assert!(codes.iter().all(|code| *code == codes[0]), "round {round}: keys differ");
+        insert_all(&instances[0].db, &[User { id: UserId(1), ..named("alice") }]).await.expect("a user");
+        for usher in &instances {
+            assert!(db::users::by_id(&usher.db, UserId(1)).await.expect("a database").is_some());
+            usher.db.close().await;
+        }
+    }
+}
+
+/// A column: table, name, type as SQLite has it, and whether it always has a value.
+type Column = (String, String, String, i64);
+
+const SQLITE_COLUMNS: &str = "SELECT tables.name, columns.name, columns.type, \
+    MAX(columns.\"notnull\", columns.pk > 0) FROM sqlite_master AS tables \
+    JOIN pragma_table_info(tables.name) AS columns \
+    WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%' AND tables.name NOT LIKE '_sqlx%' \
+    ORDER BY 1, 2";
+
+const POSTGRES_COLUMNS: &str = "SELECT table_name::text, column_name::text, \
+    CASE data_type WHEN 'bytea' THEN 'BLOB' WHEN 'text' THEN 'TEXT' \
+    WHEN 'bigint' THEN 'INTEGER' WHEN 'boolean' THEN 'INTEGER' ELSE data_type END, \
+    (is_nullable = 'NO')::int::bigint FROM information_schema.columns \
+    WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%' \
+    ORDER BY table_name COLLATE \"C\", column_name COLLATE \"C\"";
+
+const SQLITE_NAMES: &str = "SELECT type, name, tbl_name, 0 FROM sqlite_master \
+    WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY 1, 2";
+
+const POSTGRES_NAMES: &str = "SELECT * FROM (\
+    SELECT 'index', indexname::text COLLATE \"C\" AS name, tablename::text, 0::bigint FROM pg_indexes \
+    WHERE schemaname = 'public' AND indexname NOT LIKE '%pkey' UNION ALL \
+    SELECT 'trigger', tgname::text, tgrelid::regclass::text, 0::bigint FROM pg_trigger WHERE NOT tgisinternal\
+    ) AS names ORDER BY 1, name";
+
+#[rocket::async_test]
+async fn both_databases_have_the_same_tables_columns_indexes_and_triggers() {
+    let sqlite = App::new(Backend::Sqlite).await.usher.db;
+    let postgres = App::new(Backend::Postgres).await.usher.db;
+    for (on_sqlite, on_postgres, some) in [
+        (SQLITE_COLUMNS, POSTGRES_COLUMNS, "secret_hash"),
+        (SQLITE_NAMES, POSTGRES_NAMES, "users_last_superuser_update"),
+    ] {
+        let left: Vec<Column> = sqlite.all(Sql::new(on_sqlite)).await.expect("SQLite's schema");
+        let right: Vec<Column> = postgres.all(Sql::new(on_postgres)).await.expect("PostgreSQL's schema");
+        assert_eq!(left, right);
+        assert!(left.iter().any(|(_, name, ..)| name == some), "{left:?}");
+    }
+}
+
+#[rocket::async_test]
+async fn every_sqlite_connection_is_durable_and_readers_cannot_write() {
+    let app = App::new(Backend::Sqlite).await;
+    let person = app.person("alice", "").await;
+    let db = &app.usher.db;
+    let pragmas: [(&str, i64); 3] =
+        [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1), ("PRAGMA query_only", 1)];
+    for (pragma, expected) in pragmas {
+        // At once, so that the answers come from several connections.
+        let answers = join_all((0..4).map(|_| number(db, pragma))).await;
+        assert_eq!(answers, [expected; 4], "{pragma} of the readers");
+        let mut tx = db.begin().await.expect("the writer");
+        let written = tx.optional::<(i64,)>(Sql::new(pragma)).await.expect(pragma).expect("a row");
+        let expected = if pragma == "PRAGMA query_only" { 0 } else { expected };
+        assert_eq!(written.0, expected, "{pragma} of the writer");
+    }
+    let mode = db.optional::<(String,)>(Sql::new("PRAGMA journal_mode")).await.expect("a mode");
+    assert_eq!(mode, Some(("wal".to_owned(),)));
+
+    let write = Sql::new("UPDATE users SET version = 100 RETURNING version");
+    let refused = db.optional::<(i64,)>(write).await.expect_err("a reader wrote");
+    assert!(refused.to_string().contains("readonly"), "{refused}");
+    assert_eq!(app.stored(person.id()).await.version, 1);
+}
+
+#[rocket::async_test]
+async fn cf_3_only_the_owner_can_read_the_sqlite_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let app = App::new(Backend::Sqlite).await;
+    app.person("alice", "").await;
+    let file = app.url.strip_prefix("sqlite://").expect("a path");
+    for suffix in ["", "-wal", "-shm"] {
+        let mode = std::fs::metadata(format!("{file}{suffix}")).expect(suffix).permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}{suffix}");
+    }
+}
+
+#[rocket::async_test]
+async fn az_5_the_isolation_of_transactions_does_not_depend_on_the_server() {
+    let app = App::new(Backend::Postgres).await;
+    let (_, name) = app.url.rsplit_once('/').expect("a URL with a database");
+    app.sql(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")).await;
+    let later = app.another_instance().await;
+    let sql = Sql::new("SELECT current_setting('transaction_isolation')");
+    let level = later.usher.db.optional::<(String,)>(sql).await.expect("a level");
+    assert_eq!(level, Some(("read committed".to_owned(),)));
+}
