@@ -125,12 +125,9 @@ impl<'r> Responder<'r, 'static> for One {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let tag = etag(&self.user);
         let mut response = Response::new();
-        let known = request.headers().get("If-None-Match").flat_map(|header| header.split(','));
-        let unchanged = |known: &str| {
-            matches!(known.trim().trim_start_matches("W/"), "*" | "")
-                || known.trim().trim_start_matches("W/") == tag
-        };
-        if request.method() == rocket::http::Method::Get && known.into_iter().any(unchanged) {
+        let mut known = request.headers().get("If-None-Match").flat_map(|header| header.split(','));
+        let unchanged = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
+        if request.method() == rocket::http::Method::Get && known.any(|known| unchanged(known.trim())) {
             response.set_status(Status::NotModified);
         } else {
             let record = Record::from(&self.user);
