@@ -12,6 +12,7 @@
 
 mod app;
 mod browser_sessions;
+mod contract;
 mod import;
 mod lists;
 mod matrix;
