@@ -1,7 +1,7 @@
 //! The JSON door: `/v1`. Thin handlers below, one catcher here.
 //!
-//! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>`, its
-//! path in [`allowed_methods`], and its row in the permission matrix of the tests.
+//! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
+//! them a `Routed<P>`, if the path has a parameter that may not fit), its path in [`allowed_methods`], and its row in the permission matrix of the tests.
 
 mod auth;
 mod body;

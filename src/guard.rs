@@ -43,7 +43,7 @@ async fn find_actor(request: &Request<'_>) -> Result<Actor> {
     let credential = credential(request, &app.settings)?;
     let (user, session) = sessions::authenticate(app, credential).await?;
     if session.carrier == Carrier::Cookie && !is_safe(request.method()) {
-        let api = request.uri().path().starts_with("/v1/");
+        let api = is_api(request);
         match site(request, &app.settings) {
             Site::Same => {}
             // A page's form also carries a token, which its handler checks.
@@ -55,6 +55,12 @@ async fn find_actor(request: &Request<'_>) -> Result<Actor> {
         }
     }
     Ok(Actor { user, session })
+}
+
+/// Whether the request is for the API. Routes are found by the decoded segments that are not empty, so
+/// `//v1/users/7` and `/%761/users/7` are the API's, too.
+fn is_api(request: &Request<'_>) -> bool {
+    request.uri().path().segments().next() == Some("v1")
 }
 
 /// The one credential that counts: a bearer token if there is one, good or bad, else the cookie.

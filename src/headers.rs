@@ -2,6 +2,7 @@
 
 use rocket::Data;
 use rocket::fairing::{Fairing, Info, Kind};
+use rocket::form::Form;
 use rocket::http::{Header, Method};
 use rocket::request::Request;
 use rocket::response::Response;
@@ -29,10 +30,19 @@ impl Fairing for FormMethod {
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
         let is_form = request.content_type().is_some_and(|kind| kind.is_form());
-        if is_form && request.method() != Method::Post && data.peek(8).await.starts_with(b"_method=") {
+        if is_form && request.method() != Method::Post && names_method(data.peek(PEEKED).await) {
             request.set_method(Method::Post);
         }
     }
+}
+
+/// How much of a form Rocket looks at.
+const PEEKED: usize = "_method=delete".len();
+
+/// Whether Rocket finds the field in the beginning of a form; it reads past empty fields, and decodes.
+fn names_method(start: &[u8]) -> bool {
+    let form = std::str::from_utf8(start).ok();
+    form.and_then(|form| Form::values(form).next()).is_some_and(|field| field.name == "_method")
 }
 
 /// Security headers, caching, CORS for the origins that are allowed, and the size of the pieces.

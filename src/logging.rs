@@ -1,13 +1,13 @@
 //! Log lines: one a request, on standard error, with control characters escaped.
 //!
 //! A line has the method, the path without its query, and the status: nothing that a client sends as
-//! a header or body. Rocket's and sqlx's own lines are let through only from `warn` on, because
-//! below it Rocket prints whole requests.
+//! a header or body. Of sqlx's own lines those from `warn` on are let through, of Rocket's the errors;
+//! but never its remarks on a request, which quote the query, the headers or the form.
 
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::request::Request;
 use rocket::response::Response;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -24,13 +24,18 @@ pub(crate) fn start(level: LogLevelName) {
     };
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        // Rocket reports every refused request; our own line does.
         .with_target("rocket", level.min(LevelFilter::ERROR))
-        .with_target("_", LevelFilter::OFF)
         .with_target("usher", level);
+    let no_remarks = filter_fn(|line| !is_remark(line.target()));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     // An error means that a subscriber is there already, as in a test that captures the log.
-    drop(tracing_subscriber::registry().with(targets).with(lines).try_init());
+    drop(tracing_subscriber::registry().with(targets).with(no_remarks).with(lines).try_init());
+}
+
+/// Whether a line is one of Rocket's remarks on what it is doing with a request. They have a target of
+/// their own in each module, those that it generates into our handlers included.
+fn is_remark(target: &str) -> bool {
+    target.ends_with("::_")
 }
 
 /// Writes the line of a request.

@@ -1,7 +1,9 @@
 //! `/v1/users`.
 
+use std::marker::PhantomData;
+
 use rocket::http::{ContentType, Header, Status};
-use rocket::request::{FromParam, Request};
+use rocket::request::{FromParam, FromRequest, Outcome, Request};
 use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder, Response};
 use rocket::{delete, get, patch, post, put};
@@ -90,6 +92,22 @@ impl<'r> FromParam<'r> for IdOrName<'r> {
     }
 }
 
+/// The segment after `/users/` is a `P`; otherwise the route has no such method, whoever asks. Stands
+/// first in a handler: Rocket itself reads parameters only after all guards, credentials included.
+pub(super) struct Routed<P>(PhantomData<P>);
+
+#[rocket::async_trait]
+impl<'r, P: FromParam<'r> + Send> FromRequest<'r> for Routed<P> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        match request.param::<P>(1) {
+            Some(Ok(_)) => Outcome::Success(Self(PhantomData)),
+            _ => Outcome::Forward(Status::NotFound),
+        }
+    }
+}
+
 /// One record as an answer.
 pub(super) struct One {
     user: User,
@@ -107,12 +125,9 @@ impl<'r> Responder<'r, 'static> for One {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let tag = etag(&self.user);
         let mut response = Response::new();
-        let known = request.headers().get("If-None-Match").flat_map(|header| header.split(','));
-        let unchanged = |known: &str| {
-            matches!(known.trim().trim_start_matches("W/"), "*" | "")
-                || known.trim().trim_start_matches("W/") == tag
-        };
-        if request.method() == rocket::http::Method::Get && known.into_iter().any(unchanged) {
+        let mut known = request.headers().get("If-None-Match").flat_map(|header| header.split(','));
+        let unchanged = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
+        if request.method() == rocket::http::Method::Get && known.any(|known| unchanged(known.trim())) {
             response.set_status(Status::NotModified);
         } else {
             let record = Record::from(&self.user);
@@ -149,6 +164,7 @@ impl<'r> Responder<'r, 'static> for Found {
 /// Gets a user by primary key or by name.
 #[get("/users/<key>")]
 pub(super) async fn retrieve(
+    _routed: Routed<IdOrName<'_>>,
     key: IdOrName<'_>,
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
@@ -181,6 +197,7 @@ pub(super) async fn create(
 /// Replaces a user's fields; optional ones that are left out keep their value.
 #[put("/users/<id>", data = "<body>")]
 pub(super) async fn update(
+    _routed: Routed<Id>,
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
@@ -195,6 +212,7 @@ pub(super) async fn update(
 /// Changes some of a user's fields.
 #[patch("/users/<id>", data = "<body>")]
 pub(super) async fn partial_update(
+    _routed: Routed<Id>,
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
@@ -209,6 +227,7 @@ pub(super) async fn partial_update(
 /// Marks a user as inactive.
 #[delete("/users/<id>")]
 pub(super) async fn destroy(
+    _routed: Routed<Id>,
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,

@@ -67,12 +67,12 @@ fn classify_code(code: &str, constraint: &str, error: sqlx::Error) -> Error {
         // serialization_failure, deadlock_detected
         ("40001" | "40P01", _) => Error::Retry(error),
         // Connection exceptions (08), insufficient resources (53), operator intervention (57),
-        // lock_not_available, read_only_sql_transaction.
+        // lock_not_available, object_not_in_prerequisite_state (the database accepts no connections),
+        // read_only_sql_transaction.
         (code, _)
             if code.len() == 5
                 && (["08", "53", "57"].iter().any(|class| code.starts_with(class))
-                    || code == "55P03"
-                    || code == "25006") =>
+                    || ["55P03", "55000", "25006"].contains(&code)) =>
         {
             Error::Unavailable(error)
         }

@@ -13,6 +13,7 @@
 mod app;
 mod browser_sessions;
 mod console;
+mod contract;
 mod import;
 mod lists;
 mod matrix;

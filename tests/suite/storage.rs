@@ -7,7 +7,8 @@ use rocket::http::{Header, Method};
 use rocket::tokio::join;
 use serde_json::{Value, json};
 use usher::db::{self, Db, Sql};
-use usher::sessions::{self, Carrier};
+use usher::session::Carrier;
+use usher::sessions;
 use usher::text;
 use usher::user::{User, UserId};
 

@@ -2,6 +2,7 @@
 
 use rocket::futures::future::join_all;
 use usher::Usher;
+use usher::csrf;
 use usher::db::{self, Sql};
 use usher::user::{User, UserId};
 
@@ -34,8 +35,9 @@ async fn instances_that_open_a_fresh_database_at_once_share_it(app: App) {
         let opened = join_all((0..4).map(|_| Usher::open(&settings, app.clock.clone()))).await;
         let instances: Vec<Usher> =
             opened.into_iter().map(|instance| instance.expect("an instance of its own")).collect();
-        let codes: Vec<[u8; 32]> = instances.iter().map(|usher| usher.keys.forms.code(b"message")).collect();
-        assert!(codes.iter().all(|code| *code == codes[0]), "round {round}: keys differ");
+        let token = csrf::issue(&instances[0].keys.forms, "binding");
+        let accepted = |usher: &Usher| csrf::is_valid(&usher.keys.forms, "binding", &token);
+        assert!(instances.iter().all(accepted), "round {round}: keys differ");
         insert_all(&instances[0].db, &[User { id: UserId(1), ..named("alice") }]).await.expect("a user");
         for usher in &instances {
             assert!(db::users::by_id(&usher.db, UserId(1)).await.expect("a database").is_some());

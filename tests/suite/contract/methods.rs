@@ -1,0 +1,183 @@
+//! Methods, and the headers that every answer carries.
+
+use rocket::http::Method;
+use rocket::http::Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace};
+use serde_json::json;
+
+use super::*;
+use crate::on_both;
+
+on_both![
+    a_wrong_method_is_405_with_the_right_ones_and_its_name,
+    hd_3_options_is_204_with_the_methods,
+    hd_1_every_answer_carries_the_security_headers_and_none_says_what_answers,
+    hd_2_without_a_setting_there_are_no_cross_origin_headers,
+    a_node_id_header_changes_nothing,
+];
+
+on_both_with![cors: [("cors_origins", json!(["https://console.example.org"]))];
+    hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cookies,
+];
+
+const POST_ONLY: &str = "POST, OPTIONS";
+const KEY: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+const NAME: &str = "GET, HEAD, OPTIONS";
+
+const PATHS: [(&str, &str); 8] = [
+    ("/v1/auth/obtain", POST_ONLY),
+    ("/v1/auth/refresh", POST_ONLY),
+    ("/v1/auth/verify/", POST_ONLY),
+    ("/v1/users/list", POST_ONLY),
+    ("/v1/users/create/", POST_ONLY),
+    ("/v1/users/7", KEY),
+    ("/v1/users/99999999999999999999/", KEY),
+    ("/v1/users/ada", NAME),
+];
+
+/// Every route has its answer for every method: one that exists, or a 405.
+async fn a_wrong_method_is_405_with_the_right_ones_and_its_name(app: App) {
+    let person = app.person("person", "ordinary").await;
+    for (path, allow) in PATHS {
+        for method in [Get, Head, Post, Put, Patch, Delete, Trace, Connect] {
+            if allow.split(", ").any(|allowed| allowed == method.as_str()) {
+                continue;
+            }
+            // The method counts before the credentials, the body and what is accepted.
+            for (who, headers) in
+                [(NOBODY, [("Accept", "text/html")]), (bearer(&person), [("Content-Type", "text/plain")])]
+            {
+                let case = format!("{method} {path}");
+                let answer = ask(&app, method, path, who, &headers, "{").await;
+                assert_eq!((answer.status, answer.header("Allow")), (405, Some(allow)), "{case}");
+                if method != Head {
+                    let detail = format!("Method \"{method}\" not allowed.");
+                    assert_is(&answer, 405, &json!({ "detail": detail }), &case);
+                }
+            }
+        }
+    }
+}
+
+async fn hd_3_options_is_204_with_the_methods(app: App) {
+    for (path, allow) in PATHS {
+        for accept in ["*/*", "text/html"] {
+            let answer = ask(&app, Options, path, NOBODY, &[("Accept", accept)], "").await;
+            assert_eq!((answer.status, answer.header("Allow")), (204, Some(allow)), "{path}");
+            assert_eq!((answer.body.as_str(), answer.header("Content-Type")), ("", None), "{path}");
+        }
+    }
+}
+
+async fn hd_1_every_answer_carries_the_security_headers_and_none_says_what_answers(app: App) {
+    const JSON_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+    const HTML_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+        font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; \
+        frame-ancestors 'none'";
+    let admin = app.person("admin", "staff").await;
+    app.person("ada", "ordinary").await;
+    let tag = app.get(&admin, "/v1/users/1").await.header("ETag").expect("a tag").to_owned();
+    let known = ("If-None-Match", tag.as_str());
+    let cases: [(Method, &str, Pair<'_>, &str, u16, &str); 16] = [
+        (Get, "/v1/users/1", JSON, "", 200, JSON_POLICY),
+        (Head, "/v1/users/1", JSON, "", 200, JSON_POLICY),
+        (Get, "/v1/users/1", known, "", 304, JSON_POLICY),
+        (Post, "/v1/users/list", JSON, "", 200, JSON_POLICY),
+        (Post, "/v1/users/create", JSON, "{}", 400, JSON_POLICY),
+        (Post, "/v1/auth/verify", JSON, r#"{"token":"x"}"#, 401, JSON_POLICY),
+        (Get, "/v1/users/99", JSON, "", 404, JSON_POLICY),
+        (Get, "/v1/nothing", JSON, "", 404, JSON_POLICY),
+        (Delete, "/v1/users/2", JSON, "", 204, JSON_POLICY),
+        (Delete, "/v1/users/list", JSON, "", 405, JSON_POLICY),
+        (Options, "/v1/users/1", JSON, "", 204, JSON_POLICY),
+        (Get, "/v1/users/1", ("Accept", "text/html"), "", 406, JSON_POLICY),
+        (Post, "/v1/users/list", ("Content-Type", "text/plain"), "x", 415, JSON_POLICY),
+        (Get, "/livez", JSON, "", 200, JSON_POLICY),
+        (Get, "/sign-in", JSON, "", 200, HTML_POLICY),
+        (Get, "/nothing", JSON, "", 404, HTML_POLICY),
+    ];
+    for (method, path, header, body, status, policy) in cases {
+        let case = format!("{method} {path}: {status}");
+        let answer = ask(&app, method, path, bearer(&admin), &[header], body).await;
+        assert_eq!(answer.status, status, "{case}: {}", answer.body);
+        for (name, value) in [
+            ("Content-Security-Policy", policy),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Frame-Options", "DENY"),
+            ("Referrer-Policy", "same-origin"),
+            ("Cross-Origin-Opener-Policy", "same-origin"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+            ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+            ("Cache-Control", "no-store"),
+            ("Vary", "Sec-Fetch-Site, Origin, Cookie"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{case}: {name}");
+        }
+        for name in ["Server", "X-Powered-By", "X-XSS-Protection", "Strict-Transport-Security"] {
+            assert_eq!(answer.header(name), None, "{case}: {name}");
+        }
+    }
+}
+
+async fn hd_2_without_a_setting_there_are_no_cross_origin_headers(app: App) {
+    let admin = app.person("admin", "staff").await;
+    for method in [Get, Options] {
+        let origin = ("Origin", "https://console.example.org");
+        let answer = ask(&app, method, "/v1/users/1", bearer(&admin), &[origin], "").await;
+        let cors = |name: &str| name.to_ascii_lowercase().starts_with("access-control");
+        assert!(!answer.headers.iter().any(|(name, _)| cors(name)), "{:?}", answer.headers);
+    }
+}
+
+async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cookies(app: App) {
+    const ALLOWED: &str = "https://console.example.org";
+    let admin = app.person("admin", "staff").await;
+    for (origin, allowed) in [
+        (ALLOWED, Some(ALLOWED)),
+        ("https://console.example.org.evil.example", None),
+        ("https://evil-console.example.org", None),
+        ("http://console.example.org", None),
+        ("https://console.example.org:8443", None),
+        ("https://CONSOLE.example.org", None),
+        ("null", None),
+        ("*", None),
+    ] {
+        for method in [Get, Options] {
+            let answer = ask(&app, method, "/v1/users/1", bearer(&admin), &[("Origin", origin)], "").await;
+            assert_eq!(answer.header("Access-Control-Allow-Origin"), allowed, "{method} {origin}");
+            assert_eq!(answer.header("Access-Control-Allow-Credentials"), None, "{method} {origin}");
+            let vary: Vec<&str> = answer.header("Vary").unwrap_or_default().split(", ").collect();
+            assert!(vary.contains(&"Origin"), "{method} {origin}: {vary:?}");
+        }
+    }
+    // A browser asks without credentials before it sends them.
+    let asked = [
+        ("Origin", ALLOWED),
+        ("Access-Control-Request-Method", "PATCH"),
+        ("Access-Control-Request-Headers", "authorization, content-type"),
+    ];
+    let preflight = ask(&app, Options, "/v1/users/1", NOBODY, &asked, "").await;
+    assert_eq!(preflight.status, 204);
+    let listed = |name: &str| preflight.header(name).unwrap_or_default().to_ascii_lowercase();
+    for header in ["authorization", "content-type"] {
+        assert!(listed("Access-Control-Allow-Headers").split(", ").any(|allowed| allowed == header));
+    }
+    assert!(listed("Access-Control-Allow-Methods").contains("patch"));
+    // The errors are readable, too.
+    let refused = ask(&app, Get, "/v1/users/1", NOBODY, &[("Origin", ALLOWED)], "").await;
+    assert_eq!((refused.status, refused.header("Access-Control-Allow-Origin")), (401, Some(ALLOWED)));
+    // Being allowed to read makes no cookie acceptable.
+    let mut request = app.client.patch("/v1/users/1").cookie(("__Host-sid", admin.cookie.clone()));
+    for (name, value) in [("Origin", ALLOWED), ("Sec-Fetch-Site", "cross-site"), JSON] {
+        request.add_header(Header::new(name, value));
+    }
+    assert_eq!(request.body("{}").dispatch().await.status().code, 403);
+}
+
+async fn a_node_id_header_changes_nothing(app: App) {
+    let admin = app.person("admin", "staff").await;
+    let plain = app.get(&admin, "/v1/users/1").await;
+    for id in ["1", "node-7", "../x"] {
+        let answer = ask(&app, Get, "/v1/users/1", bearer(&admin), &[("Node-Id", id)], "").await;
+        assert_eq!((answer.status, &answer.body, &answer.headers), (200, &plain.body, &plain.headers));
+    }
+}

@@ -1,0 +1,127 @@
+//! The policy for new passwords, as it is answered.
+
+use rocket::http::Method::{Patch, Post, Put};
+use serde_json::json;
+
+use super::*;
+use crate::on_both;
+
+on_both![
+    pw_7_pw_8_an_unfit_password_is_refused_with_its_messages,
+    pw_7_a_password_is_taken_exactly_as_received,
+    pw_8_a_password_is_compared_with_the_names_that_the_change_gives,
+    pw_6_no_part_of_a_password_comes_back,
+];
+
+on_both_with![strict: [("password_min_length", json!(15))];
+    pw_7_the_shortest_length_is_a_setting,
+];
+
+on_both_with![loose: [("password_min_length", json!(1))];
+    pw_7_the_shortest_length_may_be_one,
+];
+
+const COMMON: &str = "This password is too common.";
+const LONG: &str = "Ensure this field has no more than 128 characters.";
+
+fn too_short(least: usize) -> String {
+    format!("This password is too short. It must contain at least {least} characters.")
+}
+
+async fn pw_7_pw_8_an_unfit_password_is_refused_with_its_messages(app: App) {
+    let admin = app.person("admin", "staff").await;
+    let target = app.person("ada", "ordinary").await;
+    let names = json!({"username": "kestrel.b", "first_name": "Beatrix", "last_name": "Otterly", "email": "b.otter@mail.example"});
+    let similar = |label: &str| format!("The password is too similar to the {label}.");
+    for (password, messages) in [
+        ("zq7 wuv".to_owned(), vec![too_short(8)]),
+        ("é🦦é🦦é🦦é".to_owned(), vec![too_short(8)]),
+        ("♞".to_owned(), vec![too_short(8)]),
+        ("🦦".repeat(129), vec![LONG.to_owned()]),
+        ("x".repeat(129), vec![LONG.to_owned()]),
+        ("x".repeat(5_000), vec![LONG.to_owned()]),
+        ("password123".to_owned(), vec![COMMON.to_owned()]),
+        ("QwertyUIOP".to_owned(), vec![COMMON.to_owned()]),
+        ("monkey".to_owned(), vec![too_short(8), COMMON.to_owned()]),
+        ("Kestrel.B".to_owned(), vec![similar("username")]),
+        ("kestrel.b2026!".to_owned(), vec![similar("username")]),
+        ("B.Otter@mail.example".to_owned(), vec![similar("email address")]),
+        ("beatrix1234".to_owned(), vec![similar("first name")]),
+        ("otterly9999".to_owned(), vec![similar("last name")]),
+        (" ".repeat(10), vec!["This field may not be blank.".to_owned()]),
+    ] {
+        let mut body = names.clone();
+        body["password"] = json!(password);
+        let case: String = password.chars().take(30).collect();
+        for (method, path) in [(Post, "/v1/users/create"), (Put, "/v1/users/2"), (Patch, "/v1/users/2")] {
+            let answer = app.send(&admin, method, path, &body).await;
+            assert_is(&answer, 400, &json!({"password": messages}), &case);
+        }
+    }
+    assert!(app.is_signed_in(&target, By::Bearer).await, "a refused password ends no session");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+}
+
+async fn pw_7_a_password_is_taken_exactly_as_received(app: App) {
+    let admin = app.person("admin", "staff").await;
+    app.person("ada", "ordinary").await;
+    let longest = "🦦x".repeat(64);
+    for (password, others) in [
+        ("  zq7 wuvx  ", ["zq7 wuvx", "  zq7 wuvx", "  ZQ7 wuvx  "]),
+        ("e\u{301}lan vital", ["\u{e9}lan vital", "elan vital", "e\u{301}lan vital "]),
+        (&longest, [&longest[..longest.len() - 1], "x", "🦦x"]),
+    ] {
+        let answer = app.send(&admin, Patch, "/v1/users/2", &json!({ "password": password })).await;
+        assert_eq!(answer.status, 200, "{password}: {}", answer.body);
+        for other in others {
+            assert_eq!(app.obtain("ada", other).await.status, 401, "{password:?}, {other:?}");
+        }
+        assert_eq!(app.obtain("ada", password).await.status, 200, "{password}");
+    }
+}
+
+async fn pw_8_a_password_is_compared_with_the_names_that_the_change_gives(app: App) {
+    let admin = app.person("admin", "staff").await;
+    app.person("wintergreen", "ordinary").await;
+    let similar = json!({"password": ["The password is too similar to the username."]});
+    let body = json!({"password": "wintergreen"});
+    assert_is(&app.send(&admin, Patch, "/v1/users/2", &body).await, 400, &similar, "the name it has");
+    let body = json!({"password": "summergreen", "username": "summergreen"});
+    assert_is(&app.send(&admin, Patch, "/v1/users/2", &body).await, 400, &similar, "the name it gets");
+    let body = json!({"password": "wintergreen", "username": "summergreen"});
+    assert_eq!(app.send(&admin, Patch, "/v1/users/2", &body).await.status, 200, "the name it had");
+}
+
+async fn pw_6_no_part_of_a_password_comes_back(app: App) {
+    let admin = app.person("admin", "staff").await;
+    app.person("ada", "ordinary").await;
+    for password in ["seeded-9317", "s3e-9x", &"seeded-9317".repeat(12)] {
+        for (method, path) in [(Post, "/v1/users/create"), (Put, "/v1/users/2"), (Patch, "/v1/users/2")] {
+            let body = whole_with("ada", json!({"password": password, "email": "x"}));
+            let answer = app.send(&admin, method, path, &body).await;
+            assert_eq!(answer.status, 400);
+            assert!(!answer.body.contains(password), "{}", answer.body);
+        }
+    }
+    let answer = app.send(&admin, Patch, "/v1/users/2", &json!({"password": "seeded-9317"})).await;
+    assert_eq!(
+        (answer.status, answer.body.contains("seeded"), answer.body.contains("password")),
+        (200, false, false)
+    );
+}
+
+async fn pw_7_the_shortest_length_is_a_setting(app: App) {
+    let admin = app.person("admin", "staff").await;
+    app.person("ada", "ordinary").await;
+    let answer = app.send(&admin, Patch, "/v1/users/2", &json!({"password": "zq7 wuvx kyt 1"})).await;
+    assert_is(&answer, 400, &json!({"password": [too_short(15)]}), "14");
+    let answer = app.send(&admin, Patch, "/v1/users/2", &json!({"password": "zq7 wuvx kyt 12"})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+async fn pw_7_the_shortest_length_may_be_one(app: App) {
+    let admin = app.person("admin", "staff").await;
+    app.person("ada", "ordinary").await;
+    assert_eq!(app.send(&admin, Patch, "/v1/users/2", &json!({"password": "♞"})).await.status, 200);
+    assert_eq!(app.obtain("ada", "♞").await.status, 200);
+}

@@ -1,0 +1,263 @@
+//! Guessing passwords: what it costs, and whom.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rocket::futures::future::join_all;
+use rocket::http::Method::Post;
+use serde_json::json;
+use usher::db::throttles;
+use usher::throttle::Key;
+
+use super::*;
+
+on_both_with![two_free_one_at_a_time: [("throttle_account_free", json!(2)), ("password_threads", json!(1))];
+    pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another,
+];
+
+on_both_with![two_free: [("throttle_account_free", json!(2))];
+    pw_4_after_the_free_failures_the_right_password_is_refused_until_the_clock_moves_on,
+    pw_4_a_new_password_ends_the_block,
+    pw_5_variants_of_a_name_share_one_counter,
+];
+
+on_both_with![one_at_a_time: [("password_threads", json!(1)), ("password_queue", json!(1))];
+    pw_3_sign_ins_beyond_the_queue_are_503_with_the_time_to_come_back,
+];
+
+on_both_with![three_by_address: [("throttle_address_burst", json!(3))];
+    pw_4_a_sign_in_that_succeeds_costs_nothing,
+    pw_4_an_address_that_fails_too_often_is_429_for_a_while,
+    ip_1_an_ipv6_subscriber_has_one_address,
+    ip_1_a_header_of_the_client_says_nothing_about_its_address,
+];
+
+on_both_with![behind_a_proxy: [
+        ("throttle_address_burst", json!(1)),
+        ("trusted_proxies", json!(["10.0.0.1", "10.0.0.2"])),
+    ];
+    ip_1_behind_a_proxy_the_last_address_that_is_not_a_proxy_counts,
+];
+
+async fn obtain_from(
+    app: &App,
+    address: &str,
+    forwarded: Option<&str>,
+    name: &str,
+    password: &str,
+) -> Answer {
+    let address: IpAddr = address.parse().expect("an address");
+    let mut request = app.request(Post, "/v1/auth/obtain", NOBODY).remote(SocketAddr::new(address, 40_000));
+    request.add_header(Header::new("Content-Type", "application/json"));
+    if let Some(forwarded) = forwarded {
+        for name in ["X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP"] {
+            request.add_header(Header::new(name, forwarded.to_owned()));
+        }
+    }
+    let body = json!({"username": name, "password": password}).to_string();
+    Answer::of(request.body(body).dispatch().await).await
+}
+
+async fn fail(app: &App, name: &str, times: usize) {
+    for _ in 0..times {
+        assert_unauthorized(&app.obtain(name, "wrong").await, &no_active_account(), name);
+    }
+}
+
+fn later(app: &App, milliseconds: u64) {
+    app.clock.advance(Duration::from_millis(milliseconds));
+}
+
+async fn pw_4_after_the_free_failures_the_right_password_is_refused_until_the_clock_moves_on(app: App) {
+    let other = app.another_instance().await;
+    app.person("ada", "ordinary").await;
+    fail(&app, "ada", 2).await;
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "two failures are free, and then forgotten");
+    fail(&app, "ada", 3).await;
+    for instance in [&app, &other] {
+        let answer = instance.obtain("ada", PASSWORD).await;
+        assert_unauthorized(&answer, &no_active_account(), "blocked on every instance");
+        let page = sign_in_by_page(instance, "ada", PASSWORD).await;
+        assert_eq!((page.status, cookies_of(&page).len()), (422, 0), "blocked at both doors");
+    }
+    later(&app, 999);
+    assert_eq!(other.obtain("ada", PASSWORD).await.status, 401);
+    later(&app, 1);
+    fail(&app, "ada", 1).await;
+    later(&app, 1999);
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "each failure doubles the time");
+    later(&app, 1);
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+    fail(&app, "ada", 2).await;
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "a success begins anew");
+}
+
+/// Three wrong passwords and the right one, of which each is checked before the others are counted.
+async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app: App) {
+    let other = app.another_instance().await;
+    app.person("ada", "ordinary").await;
+    let hashed = async |count: u64| {
+        while app.usher.hasher.operations() < count {
+            rocket::tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    for _ in 0..5 {
+        app.sql("DELETE FROM throttles").await;
+        // Whoever has checked a password has to wait for this transaction to end.
+        let mut gate = other.usher.db.begin().await.expect("a transaction");
+        throttles::lock(&mut gate, &Key::account("ada")).await.expect("a lock");
+        let before = app.usher.hasher.operations();
+        let guesses = join_all((0..3).map(|_| async { app.obtain("ada", "wrong").await.status }));
+        let right = async {
+            hashed(before + 3).await;
+            app.obtain("ada", PASSWORD).await.status
+        };
+        let open = async {
+            hashed(before + 4).await;
+            gate.commit().await.expect("the end of the transaction");
+        };
+        let (guesses, right, ()) = rocket::tokio::join!(guesses, right, open);
+        // On a busy machine somebody may have waited too long.
+        if guesses == [401; 3] && right != 503 {
+            assert_eq!(right, 401, "the third guess was the last");
+            return;
+        }
+    }
+    panic!("this machine is too slow to say");
+}
+
+async fn pw_4_a_new_password_ends_the_block(app: App) {
+    let admin = app.person("admin", "staff").await;
+    let target = app.person("ada", "ordinary").await;
+    fail(&app, "ada", 3).await;
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401);
+    let answer = app
+        .send(
+            &admin,
+            rocket::http::Method::Patch,
+            &path_of(&target),
+            &json!({"password": "quite another one"}),
+        )
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(app.obtain("ada", "quite another one").await.status, 200);
+}
+
+async fn pw_5_variants_of_a_name_share_one_counter(app: App) {
+    app.person("Ada", "ordinary").await;
+    app.person("bob", "ordinary").await;
+    for variant in ["ADA", "ａｄａ", " \u{3000}ada "] {
+        fail(&app, variant, 1).await;
+    }
+    for variant in ["Ada", "ada", "ＡＤＡ"] {
+        assert_eq!(app.obtain(variant, PASSWORD).await.status, 401, "{variant}");
+    }
+    assert_eq!(app.obtain("bob", PASSWORD).await.status, 200, "others are not concerned");
+    later(&app, 1000);
+    assert_eq!(app.obtain("aDa", PASSWORD).await.status, 200);
+}
+
+async fn pw_3_sign_ins_beyond_the_queue_are_503_with_the_time_to_come_back(app: App) {
+    app.person("ada", "ordinary").await;
+    let answers = join_all((0..8).map(|_| app.obtain("ada", PASSWORD))).await;
+    let mut counts = [0, 0];
+    for answer in answers {
+        if answer.status == 200 {
+            counts[0] += 1;
+            continue;
+        }
+        let detail = json!({"detail": "The service is unavailable. Try again in a moment."});
+        assert_is(&answer, 503, &detail, "beyond the queue");
+        assert_eq!(answer.header("Retry-After"), Some("2"));
+        counts[1] += 1;
+    }
+    assert!(counts[0] > 0 && counts[1] > 0, "{counts:?}");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "it passes, and counts as no failure");
+}
+
+async fn pw_4_a_sign_in_that_succeeds_costs_nothing(app: App) {
+    app.person("ada", "ordinary").await;
+    for _ in 0..2 {
+        for (password, status) in [(PASSWORD, 200), (PASSWORD, 200), (PASSWORD, 200), ("wrong", 401)] {
+            let answer = obtain_from(&app, "192.0.2.1", None, "ada", password).await;
+            assert_eq!(answer.status, status, "{password}");
+        }
+    }
+    assert_eq!(
+        obtain_from(&app, "192.0.2.1", None, "ada", PASSWORD).await.status,
+        200,
+        "two failures of three"
+    );
+}
+
+async fn pw_4_an_address_that_fails_too_often_is_429_for_a_while(app: App) {
+    let other = app.another_instance().await;
+    app.person("ada", "ordinary").await;
+    for number in 0..3 {
+        let name = format!("name-{number}");
+        assert_eq!(obtain_from(&app, "192.0.2.1", None, &name, "wrong").await.status, 401);
+    }
+    for (instance, name) in [(&app, "ada"), (&other, "ada"), (&app, "nobody")] {
+        let operations = instance.usher.hasher.operations();
+        let answer = obtain_from(instance, "192.0.2.1", None, name, PASSWORD).await;
+        let detail = json!({"detail": "Request was throttled. Expected available in 6 seconds."});
+        assert_is(&answer, 429, &detail, name);
+        assert_eq!(answer.header("Retry-After"), Some("6"));
+        assert_eq!(instance.usher.hasher.operations(), operations, "nothing is hashed for it");
+    }
+    assert_eq!(obtain_from(&app, "192.0.2.2", None, "ada", PASSWORD).await.status, 200, "others may");
+    assert_eq!(obtain_from(&app, "::ffff:192.0.2.1", None, "ada", PASSWORD).await.status, 429, "the same");
+    later(&app, 5999);
+    assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", PASSWORD).await.status, 429);
+    later(&app, 1);
+    assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", PASSWORD).await.status, 200);
+    assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", "wrong").await.status, 401);
+    assert_eq!(
+        obtain_from(&app, "192.0.2.1", None, "ada", PASSWORD).await.status,
+        429,
+        "one every six seconds"
+    );
+}
+
+async fn ip_1_an_ipv6_subscriber_has_one_address(app: App) {
+    app.person("ada", "ordinary").await;
+    for number in 1..=3 {
+        let address = format!("2001:db8:0:7::{number}");
+        assert_eq!(obtain_from(&app, &address, None, "nobody", "wrong").await.status, 401);
+    }
+    assert_eq!(obtain_from(&app, "2001:db8:0:7:ffff::1", None, "ada", PASSWORD).await.status, 429);
+    assert_eq!(obtain_from(&app, "2001:db8:0:8::1", None, "ada", PASSWORD).await.status, 200);
+}
+
+async fn ip_1_a_header_of_the_client_says_nothing_about_its_address(app: App) {
+    app.person("ada", "ordinary").await;
+    for number in 0..3 {
+        let forwarded = format!("203.0.113.{number}");
+        let answer = obtain_from(&app, "192.0.2.1", Some(&forwarded), "nobody", "wrong").await;
+        assert_eq!(answer.status, 401);
+    }
+    let answer = obtain_from(&app, "192.0.2.1", Some("203.0.113.77"), "ada", PASSWORD).await;
+    assert_eq!(answer.status, 429, "another header does not help");
+    let answer = obtain_from(&app, "203.0.113.1", None, "ada", PASSWORD).await;
+    assert_eq!(answer.status, 200, "and nobody else is blocked by it");
+}
+
+async fn ip_1_behind_a_proxy_the_last_address_that_is_not_a_proxy_counts(app: App) {
+    app.person("ada", "ordinary").await;
+    let through = async |forwarded: &str, password: &str| {
+        let name = if password == PASSWORD { "ada" } else { "nobody" };
+        obtain_from(&app, "10.0.0.1", Some(forwarded), name, password).await.status
+    };
+    assert_eq!(through("203.0.113.1", "wrong").await, 401);
+    for (forwarded, status) in [
+        ("203.0.113.1", 429),
+        ("198.51.100.9, 203.0.113.1", 429),
+        ("203.0.113.1, 10.0.0.2", 429),
+        ("203.0.113.1, 198.51.100.9", 200),
+        ("198.51.100.9", 200),
+    ] {
+        assert_eq!(through(forwarded, PASSWORD).await, status, "{forwarded}");
+    }
+    let direct = obtain_from(&app, "198.51.100.7", Some("203.0.113.1"), "ada", PASSWORD).await;
+    assert_eq!(direct.status, 200, "who is no proxy speaks for itself");
+}
