@@ -122,8 +122,13 @@ async fn se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_tha
 async fn cs_1_a_form_of_another_site_is_refused(app: App) {
     let ada = app.person("ada", "staff").await;
     let (pre, token) = sign_in_page(&app).await;
-    let home =
-        app.request(Method::Get, "/account", Some((&ada, By::Cookie))).dispatch().await.into_string().await.unwrap();
+    let home = app
+        .request(Method::Get, "/account", Some((&ada, By::Cookie)))
+        .dispatch()
+        .await
+        .into_string()
+        .await
+        .unwrap();
     for (name, value) in [
         ("Sec-Fetch-Site", "cross-site"),
         ("Sec-Fetch-Site", "same-site"),

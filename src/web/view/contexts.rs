@@ -1,0 +1,329 @@
+//! What the templates are given: one struct per template, each with samples that show all of it.
+
+use serde::Serialize;
+
+use super::View;
+use crate::clock::Timestamp;
+use crate::user::User;
+use crate::web::form::FormState;
+use crate::web::frame::Frame;
+
+/// An instant, for people and for programs.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::web) struct Time {
+    /// `2026-03-01T09:00Z`
+    pub(super) machine: String,
+    /// `1 Mar 2026, 09:00`
+    pub(super) text: String,
+}
+
+impl From<Timestamp> for Time {
+    fn from(timestamp: Timestamp) -> Self {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let printed = timestamp.to_string();
+        let part = |from: usize, to: usize| printed.get(from..to).unwrap_or_default();
+        let month = part(5, 7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
+        let text = format!(
+            "{} {} {}, {}",
+            part(8, 10).trim_start_matches('0'),
+            month.unwrap_or(&""),
+            part(0, 4),
+            part(11, 16)
+        );
+        Self { machine: format!("{}Z", part(0, 16)), text }
+    }
+}
+
+/// The word for a user's rights; empty for none.
+pub(in crate::web) fn role(user: &User) -> &'static str {
+    match (user.is_superuser, user.is_staff) {
+        (true, _) => "Superuser",
+        (false, true) => "Staff",
+        (false, false) => "",
+    }
+}
+
+/// The page to sign in on.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct SignInPage {
+    pub(in crate::web) username: String,
+    pub(in crate::web) next: String,
+    pub(in crate::web) token: String,
+    pub(in crate::web) problem: Option<String>,
+    pub(in crate::web) needs_superuser: bool,
+}
+
+impl View for SignInPage {
+    const NAME: &'static str = "sign-in.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let sample = |problem: Option<&str>, needs_superuser| Self {
+            username: text.to_owned(),
+            next: text.to_owned(),
+            token: text.to_owned(),
+            problem: problem.map(str::to_owned),
+            needs_superuser,
+        };
+        vec![sample(None, true), sample(Some(text), false)]
+    }
+}
+
+/// One's own account.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct AccountPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) username: String,
+    pub(in crate::web) name: String,
+    pub(in crate::web) email: String,
+    pub(in crate::web) role: &'static str,
+    pub(in crate::web) date_joined: Time,
+    pub(in crate::web) last_login: Option<Time>,
+}
+
+impl View for AccountPage {
+    const NAME: &'static str = "account.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        vec![Self {
+            frame: Frame::sample(text),
+            username: text.to_owned(),
+            name: text.to_owned(),
+            email: text.to_owned(),
+            role: "Staff",
+            date_joined: Timestamp::from_micros(0).into(),
+            last_login: None,
+        }]
+    }
+}
+
+/// A text in parts, each with whether the search found it.
+pub(in crate::web) type Marked = Vec<(String, bool)>;
+
+/// A row of the users list.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct UserRow {
+    pub(in crate::web) id: i64,
+    pub(in crate::web) name: Marked,
+    pub(in crate::web) username: Marked,
+    pub(in crate::web) email: Marked,
+    pub(in crate::web) role: &'static str,
+    pub(in crate::web) is_active: bool,
+    pub(in crate::web) last_login: Option<Time>,
+    pub(in crate::web) date_joined: Time,
+}
+
+/// A choice above the list.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Choice {
+    pub(in crate::web) name: &'static str,
+    pub(in crate::web) label: &'static str,
+    pub(in crate::web) value: &'static str,
+    /// Value and label.
+    pub(in crate::web) options: Vec<(&'static str, &'static str)>,
+}
+
+/// A column's head.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Header {
+    pub(in crate::web) label: &'static str,
+    /// Sorts by the column; empty for one that cannot.
+    pub(in crate::web) path: String,
+    /// `ascending` or `descending` for the column that is sorted by.
+    pub(in crate::web) sorted: &'static str,
+    pub(in crate::web) class: &'static str,
+}
+
+/// The users list.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct UsersPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) q: String,
+    pub(in crate::web) autofocus: bool,
+    pub(in crate::web) choices: Vec<Choice>,
+    /// What the filter form keeps as it is: name and value.
+    pub(in crate::web) kept: Vec<(&'static str, String)>,
+    pub(in crate::web) notes: Vec<String>,
+    pub(in crate::web) summary: String,
+    /// What narrows the list: the path without it, and its words.
+    pub(in crate::web) chips: Vec<(String, String)>,
+    /// Ready-made lists: path and name.
+    pub(in crate::web) views: Vec<(&'static str, &'static str)>,
+    pub(in crate::web) narrowed: bool,
+    pub(in crate::web) caption: String,
+    pub(in crate::web) headers: Vec<Header>,
+    pub(in crate::web) rows: Vec<UserRow>,
+    /// Path, label and relation of the pages around this one.
+    pub(in crate::web) pages: Vec<(String, &'static str, &'static str)>,
+    /// The first and last name on the page.
+    pub(in crate::web) range: String,
+    /// Path, empty for the present one, and number.
+    pub(in crate::web) rows_per_page: Vec<(String, i64)>,
+}
+
+impl View for UsersPage {
+    const NAME: &'static str = "users.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let marked = || vec![(text.to_owned(), true), (text.to_owned(), false)];
+        let row = |role| UserRow {
+            id: 7,
+            name: marked(),
+            username: marked(),
+            email: marked(),
+            role,
+            is_active: role.is_empty(),
+            last_login: Some(Timestamp::from_micros(0).into()),
+            date_joined: Timestamp::from_micros(0).into(),
+        };
+        let sample = |rows, narrowed| Self {
+            frame: Frame::sample(text),
+            q: text.to_owned(),
+            autofocus: true,
+            choices: vec![Choice {
+                name: "role",
+                label: "Role",
+                value: "staff",
+                options: vec![("staff", "Staff")],
+            }],
+            kept: vec![("sort", text.to_owned())],
+            notes: vec![text.to_owned()],
+            summary: text.to_owned(),
+            chips: vec![(text.to_owned(), text.to_owned())],
+            views: vec![("/users", "All")],
+            narrowed,
+            caption: text.to_owned(),
+            headers: vec![Header { label: "Name", path: text.to_owned(), sorted: "ascending", class: "" }],
+            rows,
+            pages: vec![(text.to_owned(), "Next", "next")],
+            range: text.to_owned(),
+            rows_per_page: vec![(String::new(), 50), (text.to_owned(), 100)],
+        };
+        vec![
+            sample(vec![row("Staff"), row("Superuser"), row("")], true),
+            sample(vec![], true),
+            sample(vec![], false),
+        ]
+    }
+}
+
+/// The form for a new user.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct NewUserPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) form: FormState,
+    pub(in crate::web) may_grant_staff: bool,
+}
+
+impl View for NewUserPage {
+    const NAME: &'static str = "user-new.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        vec![Self { frame: Frame::sample(text), form: FormState::sample(text), may_grant_staff: true }]
+    }
+}
+
+/// A field that somebody else changed while it was being edited.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct FieldConflict {
+    pub(in crate::web) name: &'static str,
+    pub(in crate::web) label: &'static str,
+    pub(in crate::web) theirs: String,
+    pub(in crate::web) yours: String,
+}
+
+/// One user.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct UserPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) id: i64,
+    pub(in crate::web) name: String,
+    pub(in crate::web) version: i64,
+    pub(in crate::web) is_active: bool,
+    pub(in crate::web) is_self: bool,
+    pub(in crate::web) role: &'static str,
+    pub(in crate::web) date_joined: Time,
+    pub(in crate::web) last_login: Option<Time>,
+    pub(in crate::web) form: FormState,
+    pub(in crate::web) may_grant_staff: bool,
+    pub(in crate::web) conflicts: Vec<FieldConflict>,
+    /// Why the viewer may not change this user; empty if they may.
+    pub(in crate::web) locked_reason: &'static str,
+}
+
+impl View for UserPage {
+    const NAME: &'static str = "user.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let sample = |conflicts, locked_reason, is_active, is_self| Self {
+            frame: Frame::sample(text),
+            id: 7,
+            name: text.to_owned(),
+            version: 3,
+            is_active,
+            is_self,
+            role: "Staff",
+            date_joined: Timestamp::from_micros(0).into(),
+            last_login: None,
+            form: FormState::sample(text),
+            may_grant_staff: !is_self,
+            conflicts,
+            locked_reason,
+        };
+        let conflict =
+            FieldConflict { name: "email", label: "Email", theirs: text.to_owned(), yours: text.to_owned() };
+        vec![
+            sample(vec![], "", true, false),
+            sample(vec![], "", false, false),
+            sample(vec![], "", true, true),
+            sample(vec![conflict], "", true, false),
+            sample(vec![], "Only a superuser can change this account.", true, false),
+        ]
+    }
+}
+
+/// The form for a new password of somebody else.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct PasswordPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) id: i64,
+    pub(in crate::web) name: String,
+    pub(in crate::web) version: i64,
+    pub(in crate::web) form: FormState,
+}
+
+impl View for PasswordPage {
+    const NAME: &'static str = "password.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        vec![Self {
+            frame: Frame::sample(text),
+            id: 7,
+            name: text.to_owned(),
+            version: 3,
+            form: FormState::sample(text),
+        }]
+    }
+}
+
+/// What could not be answered, and why.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct ErrorPage {
+    pub(in crate::web) title: String,
+    pub(in crate::web) explanation: String,
+}
+
+impl View for ErrorPage {
+    const NAME: &'static str = "error.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        vec![Self { title: text.to_owned(), explanation: text.to_owned() }]
+    }
+}
