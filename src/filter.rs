@@ -117,6 +117,12 @@ impl Field {
 }
 
 impl TextField {
+    /// Whether what is stored is folded already.
+    #[must_use]
+    pub const fn is_folded(self) -> bool {
+        matches!(self, Self::Name | Self::Searchable)
+    }
+
     fn of(self, user: &User) -> Cow<'_, str> {
         match self {
             Self::Username => user.username.as_str().into(),
@@ -220,11 +226,9 @@ pub enum Folding {
 
 impl Test {
     fn matches(&self, user: &User) -> bool {
-        let side = |field: &TextField, folding: &Folding| -> Cow<'_, str> {
-            match folding {
-                Folding::Exact => field.of(user),
-                Folding::Folded => Cow::Owned(text::fold(&field.of(user))),
-            }
+        let side = |field: &TextField, folding: &Folding| match folding {
+            Folding::Folded if !field.is_folded() => Cow::Owned(text::fold(&field.of(user))),
+            Folding::Folded | Folding::Exact => field.of(user),
         };
         match self {
             Self::Constant(verdict) => *verdict,

@@ -49,7 +49,7 @@ async fn er_1_a_fault_of_the_database_shows_nothing_of_it_and_passes(app: App) {
                 ("patch", Patch, &*path, bearer(&admin), "{}"),
                 ("obtain", Post, "/v1/auth/obtain", NOBODY, &*credentials),
                 ("refresh", Post, "/v1/auth/refresh", NOBODY, &*refresh),
-                ("home", Get, "/", cookie(&admin), ""),
+                ("home", Get, "/account", cookie(&admin), ""),
                 ("sign-in", Get, "/sign-in", NOBODY, ""),
             ] {
                 let case = format!("{name} without {table}");
@@ -93,7 +93,7 @@ async fn rl_12_without_the_database_every_answer_is_503_and_never_401(app: App) 
         (Post, "/v1/auth/obtain", NOBODY, &*credentials),
         (Post, "/v1/auth/refresh", NOBODY, &*refresh),
         (Post, "/v1/auth/verify", NOBODY, &*verify),
-        (Get, "/", cookie(&admin), ""),
+        (Get, "/account", cookie(&admin), ""),
     ] {
         let answer = ask(&app, method, path, who, &[JSON], body).await;
         assert_eq!(answer.status, 503, "{path}: {}", answer.body);

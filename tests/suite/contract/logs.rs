@@ -159,7 +159,7 @@ fn assert_none_in(log: &str, secrets: &[String]) {
 /// The real program at its most talkative, over a real connection.
 async fn lg_1_the_program_writes_no_secret_however_much_it_logs(app: App) {
     let person = people(&app).await;
-    let csrf = form_token(&ask(&app, Get, "/", cookie(&person), &[], "").await);
+    let csrf = form_token(&ask(&app, Get, "/account", cookie(&person), &[], "").await);
     let secrets = secrets(&app, &person, &csrf).await;
     let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
     command
@@ -270,7 +270,7 @@ async fn everything_logged(backend: Backend) {
     collected.try_init().expect("the first log of this process");
     let app = App::new(backend).await;
     let person = people(&app).await;
-    let csrf = form_token(&ask(&app, Get, "/", cookie(&person), &[], "").await);
+    let csrf = form_token(&ask(&app, Get, "/account", cookie(&person), &[], "").await);
     let secrets = secrets(&app, &person, &csrf).await;
     for (method, path, headers, body) in requests(&person, &csrf) {
         let mut request = app.client.req(method, path);

@@ -67,7 +67,7 @@ async fn se_2_every_credential_dies_with_deactivation_demotion_and_a_new_passwor
 async fn se_2_signing_out_ends_that_session_alone(app: App) {
     let other = app.another_instance().await;
     let person = app.person("ada", "staff").await;
-    let page = ask(&app, Get, "/", cookie(&person), &[], "").await;
+    let page = ask(&app, Get, "/account", cookie(&person), &[], "").await;
     let body = format!("token={}", form_token(&page));
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     let answer = ask(&app, Post, "/sign-out", cookie(&person), &[form], body).await;

@@ -2,12 +2,11 @@
 
 use proptest::prelude::*;
 use usher::clock::Timestamp;
-use usher::db::{Db, Sql};
+use usher::db::users::Ids;
+use usher::db::{self, Db};
+use usher::passwords::PasswordHash;
 use usher::text;
 use usher::user::{User, UserId, Username};
-
-/// Users in one statement: SQLite takes at most 32,766 values.
-const BULK: usize = 500;
 
 /// Letters whose case is not one-to-one. Texts of one or two of them often meet.
 const LETTERS: &[&str] =
@@ -130,31 +129,9 @@ pub(super) fn population() -> impl Strategy<Value = Vec<User>> {
 
 /// Stores users under the keys that they have.
 pub(crate) async fn insert_all(db: &Db, users: &[User]) -> usher::db::Result<()> {
+    let unusable = PasswordHash::from("!".to_owned());
+    let rows: Vec<_> = users.iter().map(|user| (user.clone(), unusable.clone())).collect();
     let mut tx = db.begin().await?;
-    for bulk in users.chunks(BULK) {
-        let mut sql = Sql::new(
-            "INSERT INTO users (id, username, username_key, username_folded, password, first_name, \
-             first_name_folded, last_name, last_name_folded, email, email_folded, is_active, is_staff, \
-             is_superuser, date_joined, last_login, version) VALUES ",
-        );
-        for (index, user) in bulk.iter().enumerate() {
-            sql.push(if index == 0 { "(" } else { ", (" });
-            sql.push_value(user.id.0);
-            for text in [user.username.as_str(), user.username.key()] {
-                sql.push(", ").push_value(text);
-            }
-            sql.push(", ").push_value(text::fold(user.username.as_str())).push(", '!'");
-            for text in [&user.first_name, &user.last_name, &user.email] {
-                sql.push(", ").push_value(text.as_str()).push(", ").push_value(text::fold(text));
-            }
-            for flag in [user.is_active, user.is_staff, user.is_superuser] {
-                sql.push(", ").push_value(flag);
-            }
-            sql.push(", ").push_value(user.date_joined.micros());
-            sql.push(", ").push_value(user.last_login.map(Timestamp::micros));
-            sql.push(", ").push_value(user.version).push(")");
-        }
-        tx.execute(sql).await?;
-    }
+    db::users::insert_all(&mut tx, Ids::Kept, &rows).await?;
     tx.commit().await
 }

@@ -9,8 +9,14 @@ use usher::text;
 use super::population::{FIRST_IDS, INSTANTS, population, typed_text};
 use super::worlds::property;
 
-const TEXTS: &[TextField] =
-    &[TextField::Username, TextField::FirstName, TextField::LastName, TextField::Email];
+const TEXTS: &[TextField] = &[
+    TextField::Username,
+    TextField::FirstName,
+    TextField::LastName,
+    TextField::Email,
+    TextField::Name,
+    TextField::Searchable,
+];
 const INTEGERS: &[IntegerField] = &[IntegerField::Id, IntegerField::DateJoined, IntegerField::LastLogin];
 const FLAGS: &[FlagField] = &[FlagField::IsActive, FlagField::IsStaff, FlagField::IsSuperuser];
 const OPERATORS: &[Operator] =
