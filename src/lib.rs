@@ -23,6 +23,7 @@ mod logging;
 pub mod page;
 pub mod passwords;
 pub mod permission;
+mod record;
 pub mod rules;
 pub mod session;
 pub mod sessions;

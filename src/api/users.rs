@@ -7,7 +7,6 @@ use rocket::request::{FromParam, FromRequest, Outcome, Request};
 use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder, Response};
 use rocket::{delete, get, patch, post, put};
-use serde::Serialize;
 
 use super::body::{JsonBody, raw};
 use crate::Usher;
@@ -19,39 +18,8 @@ use crate::filter::{Filter, ListRequest};
 use crate::guard::{AcceptsJson, IfMatch};
 use crate::page::Place;
 use crate::permission::{Can, ManageUsers, SignedIn};
+use crate::record::Record;
 use crate::user::{Draft, Purpose, User, UserId};
-
-/// A user as clients see it: these ten members in this order, and never anything of the password.
-#[derive(Serialize)]
-struct Record<'a> {
-    username: &'a str,
-    pk: UserId,
-    last_login: Option<Timestamp>,
-    is_superuser: bool,
-    first_name: &'a str,
-    last_name: &'a str,
-    email: &'a str,
-    is_staff: bool,
-    is_active: bool,
-    date_joined: Timestamp,
-}
-
-impl<'a> From<&'a User> for Record<'a> {
-    fn from(user: &'a User) -> Self {
-        Self {
-            username: user.username.as_str(),
-            pk: user.id,
-            last_login: user.last_login,
-            is_superuser: user.is_superuser,
-            first_name: &user.first_name,
-            last_name: &user.last_name,
-            email: &user.email,
-            is_staff: user.is_staff,
-            is_active: user.is_active,
-            date_joined: user.date_joined,
-        }
-    }
-}
 
 /// The tag of a record: its version, and the last sign-in, which is part of the answer but no edit.
 #[must_use]
@@ -205,8 +173,7 @@ pub(super) async fn update(
     app: &Usher,
     body: JsonBody,
 ) -> Result<One> {
-    let draft = Draft::read(Purpose::Whole, |name| raw(&body.0, name));
-    accounts::update(app, &can, id.0, draft, &expected.0).await.map(One::new)
+    change(app, &can, &id, Purpose::Whole, &body, &expected).await
 }
 
 /// Changes some of a user's fields.
@@ -220,8 +187,19 @@ pub(super) async fn partial_update(
     app: &Usher,
     body: JsonBody,
 ) -> Result<One> {
-    let draft = Draft::read(Purpose::Part, |name| raw(&body.0, name));
-    accounts::update(app, &can, id.0, draft, &expected.0).await.map(One::new)
+    change(app, &can, &id, Purpose::Part, &body, &expected).await
+}
+
+async fn change(
+    app: &Usher,
+    can: &Can<ManageUsers>,
+    id: &Id,
+    purpose: Purpose,
+    body: &JsonBody,
+    expected: &IfMatch,
+) -> Result<One> {
+    let draft = Draft::read(purpose, |name| raw(&body.0, name));
+    accounts::update(app, can, id.0, draft, &expected.0).await.map(One::new)
 }
 
 /// Marks a user as inactive.

@@ -10,6 +10,7 @@ use super::{Export, Failure, Format};
 use crate::Usher;
 use crate::clock::Timestamp;
 use crate::db::users::{self, Credentials};
+use crate::record::Record;
 use crate::user::UserId;
 
 /// Users that are fetched at once.
@@ -69,7 +70,7 @@ fn write_batch(format: Format, out: &mut impl Write, batch: &[Credentials], firs
         out.write_all(if first && n == 0 { b"\n" } else { b",\n" })?;
         match format {
             Format::Django => serde_json::to_writer(&mut *out, &Dumped::from(credentials))?,
-            Format::Json | Format::Csv => serde_json::to_writer(&mut *out, &Record::from(credentials))?,
+            Format::Json | Format::Csv => serde_json::to_writer(&mut *out, &Exported::from(credentials))?,
         }
     }
     Ok(())
@@ -112,35 +113,15 @@ fn time(time: Timestamp) -> io::Result<String> {
 
 /// The record of the API, and the hash.
 #[derive(Serialize)]
-struct Record<'a> {
-    username: &'a str,
-    pk: UserId,
-    last_login: Option<Timestamp>,
-    is_superuser: bool,
-    first_name: &'a str,
-    last_name: &'a str,
-    email: &'a str,
-    is_staff: bool,
-    is_active: bool,
-    date_joined: Timestamp,
+struct Exported<'a> {
+    #[serde(flatten)]
+    record: Record<'a>,
     password: &'a str,
 }
 
-impl<'a> From<&'a Credentials> for Record<'a> {
+impl<'a> From<&'a Credentials> for Exported<'a> {
     fn from(Credentials { user, password }: &'a Credentials) -> Self {
-        Self {
-            username: user.username.as_str(),
-            pk: user.id,
-            last_login: user.last_login,
-            is_superuser: user.is_superuser,
-            first_name: &user.first_name,
-            last_name: &user.last_name,
-            email: &user.email,
-            is_staff: user.is_staff,
-            is_active: user.is_active,
-            date_joined: user.date_joined,
-            password: password.as_str(),
-        }
+        Self { record: Record::from(user), password: password.as_str() }
     }
 }
 

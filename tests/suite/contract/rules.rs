@@ -11,6 +11,7 @@ use crate::on_both;
 on_both![
     az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing,
     az_2_no_path_of_the_api_makes_a_superuser,
+    az_4_nobody_sets_what_is_not_theirs_to_set,
     staff_give_and_take_staff_access,
     nobody_deactivates_or_demotes_themselves,
     az_5_one_active_superuser_is_always_left,
@@ -20,6 +21,30 @@ on_both![
 on_both_with![strict: [("staff_grants_staff", json!(false))];
     az_2_with_the_setting_only_superusers_give_and_take_staff_access,
 ];
+
+async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: App) {
+    let ordinary = app.person("ordinary", "").await;
+    let before = app.stored(ordinary.id()).await;
+    for body in [json!({"first_name": "Me"}), json!({"is_staff": true}), whole("ordinary"), json!({})] {
+        for (method, who) in
+            [(Patch, bearer(&ordinary)), (Patch, cookie(&ordinary)), (Put, bearer(&ordinary))]
+        {
+            let answer = app.json(method, &path_of(&ordinary), who, &body).await;
+            assert_is(&answer, 403, &denied("admin_required"), "one's own record");
+        }
+    }
+    assert_eq!(app.stored(ordinary.id()).await, before);
+
+    let staff = app.person("staff", "staff").await;
+    let before = app.stored(staff.id()).await;
+    let not_settable = json!({
+        "pk": 1, "id": 1, "is_superuser": true, "date_joined": "2000-01-01", "last_login": "2000-01-01",
+        "version": 99, "username_key": "root", "password_hash": "!", "searchable": "x",
+    });
+    let answer = app.send(&staff, Patch, &path_of(&staff), &not_settable).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(app.stored(staff.id()).await, before, "read-only and unknown members are ignored");
+}
 
 async fn az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing(app: App) {
     let admin = app.person("admin", "staff").await;
