@@ -9,6 +9,7 @@ pub mod api;
 mod authentication_code;
 pub mod cli;
 pub mod clock;
+mod compression;
 pub mod config;
 pub mod csrf;
 pub mod db;
@@ -99,6 +100,7 @@ pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
         .manage(app)
         .attach(headers::FormMethod)
         .attach(headers::Headers)
+        .attach(compression::Pages)
         .attach(logging::Requests)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
             Box::pin(async move { cli::serve::clean_up_now_and_then(rocket) })

@@ -87,19 +87,31 @@ async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitErro
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None);
-    let write = pool
-        .clone()
-        .max_connections(1)
-        .connect_with(options.clone().optimize_on_close(true, 400))
-        .await
-        .map_err(InitError::Init)?;
+    let writer = pool.clone().max_connections(1);
+    let writing = options.clone().optimize_on_close(true, 400);
+    let write = patiently(|| writer.clone().connect_with(writing.clone())).await?;
     check_version(&write).await?;
-    let read = pool
-        .max_connections(SQLITE_READERS)
-        .connect_with(options.pragma("query_only", "on"))
-        .await
-        .map_err(InitError::Init)?;
+    let reader = pool.max_connections(SQLITE_READERS);
+    let reading = options.pragma("query_only", "on");
+    let read = patiently(|| reader.clone().connect_with(reading.clone())).await?;
     Ok(Pool::Sqlite { read, write })
+}
+
+/// Connects, for up to five seconds, while the file is locked. A fresh file is switched to WAL under a
+/// lock for which SQLite's own `busy_timeout` does not wait, and several processes may start at once.
+async fn patiently<F: Future<Output = std::result::Result<SqlitePool, sqlx::Error>>>(
+    mut connect: impl FnMut() -> F,
+) -> std::result::Result<SqlitePool, InitError> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    for _ in 0..100 {
+        match connect().await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("5") => {
+                rocket::tokio::time::sleep(PAUSE).await;
+            }
+            result => return result.map_err(InitError::Init),
+        }
+    }
+    connect().await.map_err(InitError::Init)
 }
 
 /// Makes the file, if there is none, so that only its owner can read it; SQLite gives the files

@@ -7,6 +7,7 @@ use crate::on_both;
 
 on_both![
     the_list_is_searched_filtered_sorted_and_gone_through_both_ways,
+    pages_are_small_and_say_so_to_caches,
     a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit,
     an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike,
     az_9_two_people_editing_one_user_overwrite_nothing_silently,
@@ -120,6 +121,29 @@ async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: Ap
     let odd = page(&app, &staff, "/users?role=boss&after=nonsense").await;
     assert_eq!(odd.status, 200);
     assert!(odd.body.contains("role=boss") && odd.body.contains("This is the first page."));
+}
+
+async fn pages_are_small_and_say_so_to_caches(app: App) {
+    let staff = app.person("staff", "staff").await;
+    for number in 0..60 {
+        app.person(&format!("somebody.else{number}"), "").await;
+    }
+    let load = async |path: &str, encoding: &'static str| {
+        let request = app.request(Method::Get, path, Some((&staff, By::Cookie)));
+        let response = request.header(Header::new("Accept-Encoding", encoding)).dispatch().await;
+        assert!(response.headers().get("Vary").any(|vary| vary == "Accept-Encoding"), "{path}");
+        let compressed = response.headers().get_one("Content-Encoding") == Some("gzip");
+        (compressed, response.into_bytes().await.unwrap().len())
+    };
+    // Kilobytes over the wire, and unpacked.
+    for (path, wire, unpacked) in
+        [("/users", 12, 55), ("/users?per=100", 18, 90), ("/users/new", 9, 20), ("/users/1", 9, 20)]
+    {
+        let (compressed, size) = load(path, "br, gzip").await;
+        assert!(compressed && size < wire * 1024, "{path}: {size} bytes");
+        let (compressed, size) = load(path, "identity").await;
+        assert!(!compressed && size < unpacked * 1024, "{path}: {size} bytes unpacked");
+    }
 }
 
 async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app: App) {
