@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use rocket::Config;
 use rocket::config::{Ident, LogLevel, Shutdown};
+use rocket::figment::error::Kind;
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::value::Value;
-use rocket::figment::{Figment, Profile, Provider};
+use rocket::figment::{Figment, Profile, Provider, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::passwords::{Cost, Limits, Policy};
@@ -132,14 +133,14 @@ impl Default for Settings {
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A source cannot be read, a key is unknown, or a value is of the wrong type.
+    /// A source cannot be read.
     #[error("{0}")]
     Figment(Box<rocket::figment::Error>),
-    /// A value is out of range.
+    /// A setting does not exist, or its value is of the wrong type or out of range.
     #[error("usher.{name}: {reason}")]
     Value {
         /// The setting.
-        name: &'static str,
+        name: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -147,7 +148,18 @@ pub enum ConfigError {
 
 impl From<rocket::figment::Error> for ConfigError {
     fn from(error: rocket::figment::Error) -> Self {
-        Self::Figment(Box::new(error))
+        let place = match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
+            Some(Source::File(path)) => format!(" (in {})", path.display()),
+            _ => String::new(),
+        };
+        match (&error.kind, error.path.iter().find(|part| *part != "usher")) {
+            (Kind::UnknownField(name, _), _) => Self::Value {
+                name: name.clone(),
+                reason: format!("there is no such setting; docs/configuration.md lists them all{place}"),
+            },
+            (kind, Some(name)) => Self::Value { name: name.clone(), reason: format!("{kind}{place}") },
+            (_, None) => Self::Figment(Box::new(error)),
+        }
     }
 }
 
@@ -166,7 +178,9 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |name, reason: &str| Err(ConfigError::Value { name, reason: reason.to_owned() });
+        let refuse = |name: &str, reason: &str| {
+            Err(ConfigError::Value { name: name.to_owned(), reason: reason.to_owned() })
+        };
         if !(1..=128).contains(&self.password_min_length) {
             return refuse("password_min_length", "must be from 1 to 128");
         }
@@ -357,7 +371,12 @@ mod tests {
         let message = refusal(&configured("[default.usher]\nget_by_nmae = \"array\"", &[]));
         assert!(message.contains("get_by_nmae"), "{message}");
         let message = refusal(&configured("", &[("USHER_PASSWORD_LENGTH", "6")]));
-        assert!(message.contains("password_length"), "{message}");
+        assert_eq!(
+            message,
+            "usher.password_length: there is no such setting; docs/configuration.md lists them all"
+        );
+        let message = refusal(&configured("", &[("USHER_PASSWORD_MIN_LENGTH", "many")]));
+        assert!(message.starts_with("usher.password_min_length: "), "{message}");
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn purpose(root: &[u8], name: &str) -> [u8; 32] {
 }
 
 fn refuse(reason: &str) -> ConfigError {
-    ConfigError::Value { name: "secret_key", reason: reason.to_owned() }
+    ConfigError::Value { name: "secret_key".to_owned(), reason: reason.to_owned() }
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, ConfigError> {
