@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::import::{django, formats::FIELDS, table};
+use super::import::{django, row::FIELDS, table};
 use super::{Export, Failure, Format};
 use crate::Usher;
 use crate::clock::Timestamp;

@@ -7,6 +7,7 @@ pub(super) mod django;
 pub(super) mod formats;
 mod json;
 mod record;
+pub(super) mod row;
 mod source;
 mod store;
 pub(super) mod table;
@@ -19,8 +20,8 @@ use std::fmt;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
-use self::formats::{Parsed, Row};
 use self::record::Record;
+use self::row::{Parsed, Row};
 use self::verdict::Verdict;
 use super::{Failure, Import};
 use crate::Usher;

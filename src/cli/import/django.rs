@@ -1,7 +1,7 @@
 //! What `manage.py dumpdata auth.user` writes: an array of objects with `model`, `pk` and `fields`.
 
-use super::formats::{Parsed, Row, field};
 use super::json::Element;
+use super::row::{Parsed, Row, field};
 use crate::user::Raw;
 
 /// The model of users in a dump.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::formats::{Parsed, Row, field};
+use super::row::{Parsed, Row, field};
 use crate::user::Raw;
 
 /// A value as far as a file of users needs it: members in their order, also those that are there

@@ -1,6 +1,6 @@
 //! From a row to a user: every value read by the functions that both doors use.
 
-use super::formats::Row;
+use super::row::Row;
 use crate::clock::Timestamp;
 use crate::field_errors::FieldErrors;
 use crate::passwords::{PasswordHash, known_algorithm};
@@ -283,7 +283,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(given in "\\PC{0,30}|[0-9T:. +-]{0,30}", field in 0..11_usize) {
-            drop(read(&row(&[(super::super::formats::FIELDS[field], Raw::Text(given))])));
+            drop(read(&row(&[(super::super::row::FIELDS[field], Raw::Text(given))])));
         }
     }
 }

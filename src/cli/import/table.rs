@@ -2,7 +2,7 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::formats::{FIELDS, Parsed, Row, field};
+use super::row::{FIELDS, Parsed, Row, field};
 use crate::user::Raw;
 
 /// First characters that make a spreadsheet take a cell for a formula.

@@ -228,37 +228,34 @@ impl Write for Collector {
     }
 }
 
+/// Set in the processes that the tests below start.
+const OWN_PROCESS: &str = "USHER_TEST_OWN_PROCESS";
+
 /// A log can be installed once in a process, and only before anything else is: each of the tests
-/// below runs in a process of its own.
-fn in_a_process_of_its_own(test: &str) {
+/// below runs itself again in a process of its own.
+#[expect(clippy::disallowed_methods, reason = "a process asks whether it was started for this")]
+async fn in_a_process_of_its_own(test: &str, backend: Backend) {
+    if std::env::var_os(OWN_PROCESS).is_some() {
+        return everything_logged(backend).await;
+    }
     let program = std::env::current_exe().expect("this program");
-    let output = Command::new(program).args(["--exact", test, "--ignored", "--nocapture"]).output();
+    let output = Command::new(program).args(["--exact", test, "--nocapture"]).env(OWN_PROCESS, "1").output();
     let output = output.expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{complained}");
 }
 
-#[test]
-fn lg_1_nothing_in_the_process_logs_a_secret_on_sqlite() {
-    in_a_process_of_its_own("contract::logs::process_on_sqlite");
-}
-
-#[test]
-fn lg_1_nothing_in_the_process_logs_a_secret_on_postgres() {
-    in_a_process_of_its_own("contract::logs::process_on_postgres");
+#[rocket::async_test]
+async fn lg_1_nothing_in_the_process_logs_a_secret_on_sqlite() {
+    let name = "contract::logs::lg_1_nothing_in_the_process_logs_a_secret_on_sqlite";
+    in_a_process_of_its_own(name, Backend::Sqlite).await;
 }
 
 #[rocket::async_test]
-#[ignore = "needs a process of its own, in which the test above runs it"]
-async fn process_on_sqlite() {
-    everything_logged(Backend::Sqlite).await;
-}
-
-#[rocket::async_test]
-#[ignore = "needs a process of its own, in which the test above runs it"]
-async fn process_on_postgres() {
-    everything_logged(Backend::Postgres).await;
+async fn lg_1_nothing_in_the_process_logs_a_secret_on_postgres() {
+    let name = "contract::logs::lg_1_nothing_in_the_process_logs_a_secret_on_postgres";
+    in_a_process_of_its_own(name, Backend::Postgres).await;
 }
 
 async fn everything_logged(backend: Backend) {
