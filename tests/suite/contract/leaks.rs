@@ -26,9 +26,16 @@ fn requests(target: &Person) -> Vec<(Method, String, String)> {
         r#"{"username":"ada","password":"short"}"#,
         r#"{"x":1,"x":2}"#,
     ];
+    let pages = ["", "/password"].map(|end| format!("/users/{}{end}", target.id()));
     let mut requests = Vec::new();
     for method in [Get, Head, Options] {
         for path in [
+            &*pages[0],
+            &*pages[1],
+            "/users",
+            "/users?q=ada&sort=-seen",
+            "/users/new",
+            "/account",
             path.as_str(),
             &name,
             "/v1/users/99",

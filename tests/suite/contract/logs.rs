@@ -95,6 +95,18 @@ fn requests(person: &Person, csrf: &str) -> Vec<Request> {
         (Get, "/".into(), vec![cookie()], String::new()),
         (Get, format!("/sign-in?next=/{broken}"), vec![cookie()], String::new()),
         (Post, "/sign-out".into(), vec![cookie(), same(), form_type()], format!("token={csrf}")),
+        (
+            Post,
+            "/users/new".into(),
+            vec![cookie(), same(), form_type()],
+            format!("token={csrf}&username=formed&password={page}"),
+        ),
+        (
+            Post,
+            "/users/2/password".into(),
+            vec![cookie(), same(), form_type()],
+            format!("token={csrf}&version=1&password={page}"),
+        ),
         (Post, "/nothing".into(), vec![cookie(), form_type()], format!("password={page}")),
         (Get, format!("/nothing?password={broken}"), vec![bearer()], String::new()),
         (Get, format!("/v1/nothing?token={}", person.bearer), vec![], String::new()),
