@@ -41,6 +41,9 @@ pub fn catchers() -> Vec<Catcher> {
     catchers![error]
 }
 
+const NO_PAGE: &str = "There is no page at this address.";
+const NO_ANSWER: &str = "The request could not be answered.";
+
 /// Renders whatever went wrong on a page. Somebody who is not signed in is asked to, if they wanted to
 /// read; an unsafe request is never repeated on its own.
 #[catch(default)]
@@ -54,6 +57,8 @@ fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
             return Rendered(response);
         }
     }
+    // A path that no route can read, such as /users/abc, is as good as none.
+    let unreadable = status == Status::UnprocessableEntity && request.method() == Method::Get;
     let (status, explanation) = match stashed {
         Some(error) => {
             if let Error::Internal(cause) = error {
@@ -65,8 +70,9 @@ fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
             };
             (error.status(), explanation)
         }
-        None if status == Status::NotFound => (status, "There is no page at this address.".to_owned()),
-        None => (status, "The request could not be answered.".to_owned()),
+        // A path that no route can read, such as /users/abc, is as good as none.
+        None if status == Status::NotFound || unreadable => (Status::NotFound, NO_PAGE.to_owned()),
+        None => (status, NO_ANSWER.to_owned()),
     };
     let title = status.reason_lossy().to_owned();
     let page = view::ErrorPage { title, explanation };

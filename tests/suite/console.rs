@@ -118,6 +118,9 @@ async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: Ap
     let found = page(&app, &staff, "/users?q=SER%201").await.body;
     assert!(found.contains("users match") && found.contains("<mark>ser</mark>"), "{found}");
     assert!(page(&app, &staff, "/users?q=nobody").await.body.contains("No users match."));
+    for path in ["/users/abc", "/users/99999999999999999999", "/users/1/nothing"] {
+        assert_eq!(page(&app, &staff, path).await.status, 404, "{path}");
+    }
     let odd = page(&app, &staff, "/users?role=boss&after=nonsense").await;
     assert_eq!(odd.status, 200);
     assert!(odd.body.contains("role=boss") && odd.body.contains("This is the first page."));
