@@ -79,6 +79,14 @@ impl FormState {
         Self { problems: problems(&fields), fields, is_staff: typed.is_staff }
     }
 
+    /// The form of a page that was open for longer than its session: sent again with everything typed.
+    pub(super) fn stale(mut self) -> Self {
+        let first = self.fields.first().map_or("main", |field| field.name);
+        let problem = "This page was open for a long time. Check it and send it again.";
+        self.problems.insert(0, (first, problem.to_owned()));
+        self
+    }
+
     #[cfg(test)]
     pub(super) fn sample(text: &str) -> Self {
         let mut errors = FieldErrors::default();

@@ -148,6 +148,11 @@ impl<P: Permission> Visitor<'_, P> {
         check_token(self.app, &self.can, token)
     }
 
+    /// Whether a form's token is of another session: then nothing is done, and the form is shown again.
+    pub(super) fn is_stale(&self, token: &str) -> bool {
+        self.check(token).is_err()
+    }
+
     /// Has the next page say what happened.
     pub(super) fn tell(&self, text: impl Into<String>, undo: Option<String>) {
         flash(&self.app.settings, self.jar, &Flash { text: text.into(), undo });

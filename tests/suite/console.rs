@@ -11,6 +11,7 @@ on_both![
     a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit,
     an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike,
     az_9_two_people_editing_one_user_overwrite_nothing_silently,
+    a_stale_form_comes_back_with_everything_typed,
     deactivating_is_done_at_once_and_can_be_undone,
     a_password_is_reset_and_never_shown,
     what_the_viewer_may_not_do_is_shown_with_its_reason,
@@ -275,6 +276,32 @@ async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: App) {
     assert_eq!(send_from(&app, &one, &path, &path, &choose("theirs")).await.0.status, 303);
     let stored = app.stored(ada.id()).await;
     assert_eq!((stored.email.as_str(), stored.last_name.as_str()), ("two@example.org", "L."));
+}
+
+async fn a_stale_form_comes_back_with_everything_typed(app: App) {
+    let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
+    let ada = app.person("ada", "").await;
+    let path = format!("/users/{}", ada.id());
+    let old = token(&page(&app, &other, "/users/new").await.body);
+    let fields = [
+        ("token", old.as_str()),
+        ("version", "1"),
+        ("username", "ada"),
+        ("email", "ada@example.org"),
+        ("first_name", "Ada"),
+    ];
+    for path in [path.as_str(), "/users/new"] {
+        let (answer, _) = send(&app, &staff, path, &fields).await;
+        assert_eq!(answer.status, 422, "{path}");
+        assert!(answer.body.contains("This page was open for a long time."), "{path}");
+        assert!(answer.body.contains("value=\"ada@example.org\""), "{path}: {}", answer.body);
+    }
+    assert_eq!(app.stored(ada.id()).await, ada.user, "nothing was saved");
+    let (answer, _) = send(&app, &staff, &path, &fields).await;
+    let fresh = token(&answer.body);
+    let again = fields.map(|(name, value)| (name, if name == "token" { fresh.as_str() } else { value }));
+    assert_eq!(send(&app, &staff, &path, &again).await.0.status, 303, "sent again, it is saved");
+    assert_eq!(app.stored(ada.id()).await.email, "ada@example.org");
 }
 
 async fn deactivating_is_done_at_once_and_can_be_undone(app: App) {

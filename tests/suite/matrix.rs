@@ -98,11 +98,13 @@ const ROWS: &[Row] = &[
     row(Get, "/users/{id}/password", Superuser, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/password", Missing, None, [303, 303, 403, 404, 404]),
     // Without the form's token nothing is changed, whoever asks; `console` tests them with it.
-    row(Post, "/users/new", Nobody, None, [401, 401, 403, 403, 403]),
-    row(Post, "/users/{id}", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/new", Nobody, None, [401, 401, 403, 422, 422]),
+    row(Post, "/users/{id}", Other, None, [401, 401, 403, 422, 422]),
+    row(Post, "/users/{id}", Missing, None, [401, 401, 403, 404, 404]),
     row(Post, "/users/{id}/deactivate", Other, None, [401, 401, 403, 403, 403]),
     row(Post, "/users/{id}/reactivate", Other, None, [401, 401, 403, 403, 403]),
-    row(Post, "/users/{id}/password", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/{id}/password", Other, None, [401, 401, 403, 422, 422]),
+    row(Post, "/users/{id}/password", Superuser, None, [401, 401, 403, 403, 422]),
     row(Get, "/sign-in", Nobody, None, [200, 200, 200, 200, 200]),
     // A form without its token is shown again, and signs nobody in or out.
     row(Post, "/sign-in", Nobody, None, [422, 422, 422, 422, 422]),

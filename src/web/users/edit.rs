@@ -119,8 +119,13 @@ pub(in crate::web) async fn save(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<EditForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
     let before = find(&visitor, id).await?;
+    if visitor.is_stale(&form.token) {
+        let state = FormState::about(form.typed(), None, &FieldErrors::default()).stale();
+        // Shown for the version that was edited: what others have saved since is still noticed.
+        let page = UserPage { version: form.version, ..page_of(&visitor, &before, state) };
+        return Ok(Answer::refused(page));
+    }
     let expected = Expected::OneOf(vec![form.version]);
     match accounts::update(visitor.app, &visitor.can, UserId(id), form.draft(), &expected).await {
         Ok(after) => {
@@ -257,7 +262,12 @@ pub(in crate::web) async fn set_password(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<PasswordForm>,
 ) -> Result<Answer<PasswordPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        let user = find(&visitor, id).await?;
+        let mut page = password_page(&visitor, &user, &FieldErrors::default())?;
+        page.form = page.form.stale();
+        return Ok(Answer::refused(page));
+    }
     let draft = Draft::read(Purpose::Part, |name| match name {
         "password" => Raw::Text(form.password.clone()),
         _ => Raw::Missing,

@@ -31,6 +31,18 @@ pub(in crate::web) struct NewUserForm {
     another: Option<String>,
 }
 
+impl NewUserForm {
+    fn typed(&self) -> Typed {
+        Typed {
+            username: self.username.clone(),
+            email: self.email.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            is_staff: self.is_staff.is_some(),
+        }
+    }
+}
+
 fn page(visitor: &Visitor<'_, ManageUsers>, typed: Typed, errors: &FieldErrors) -> NewUserPage {
     let settings = &visitor.app.settings;
     NewUserPage {
@@ -53,7 +65,11 @@ pub(in crate::web) async fn create(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<NewUserForm>,
 ) -> Result<Answer<NewUserPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        let mut page = page(&visitor, form.typed(), &FieldErrors::default());
+        page.form = page.form.stale();
+        return Ok(Answer::refused(page));
+    }
     let draft = Draft::read(Purpose::Whole, |name| {
         Raw::Text(match name {
             "username" => form.username.clone(),
@@ -73,14 +89,7 @@ pub(in crate::web) async fn create(
         }
         Err(error) => {
             let errors = field_errors(error)?;
-            let typed = Typed {
-                username: form.username.clone(),
-                email: form.email.clone(),
-                first_name: form.first_name.clone(),
-                last_name: form.last_name.clone(),
-                is_staff: form.is_staff.is_some(),
-            };
-            Ok(Answer::refused(page(&visitor, typed, &errors)))
+            Ok(Answer::refused(page(&visitor, form.typed(), &errors)))
         }
     }
 }
