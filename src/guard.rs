@@ -59,7 +59,7 @@ async fn find_actor(request: &Request<'_>) -> Result<Actor> {
 
 /// Whether the request is for the API. Routes are found by the decoded segments that are not empty, so
 /// `//v1/users/7` and `/%761/users/7` are the API's, too.
-fn is_api(request: &Request<'_>) -> bool {
+pub(crate) fn is_api(request: &Request<'_>) -> bool {
     request.uri().path().segments().next() == Some("v1")
 }
 

@@ -8,6 +8,7 @@ use rocket::request::Request;
 use rocket::response::Response;
 
 use crate::Usher;
+use crate::guard;
 
 /// Bodies leave in pieces of this size, in bytes. Rocket's own 4 KiB cost a list two thirds of its
 /// throughput.
@@ -86,7 +87,7 @@ impl Fairing for Headers {
 /// CORS: exact origins only, and never with cookies.
 fn cross_origin(request: &Request<'_>, response: &mut Response<'_>, allowed: &[String]) {
     let Some(origin) = request.headers().get_one("Origin") else { return };
-    if !request.uri().path().starts_with("/v1/") || !allowed.iter().any(|known| known == origin) {
+    if !guard::is_api(request) || !allowed.iter().any(|known| known == origin) {
         return;
     }
     response.set_header(Header::new("Access-Control-Allow-Origin", origin.to_owned()));

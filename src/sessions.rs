@@ -213,11 +213,18 @@ async fn by_cookie(app: &Usher, secret: &str) -> Result<(User, Session)> {
         return Err(refused);
     }
     if unused >= TOUCH_INTERVAL {
-        let mut tx = app.db.begin().await?;
-        db::sessions::touch(&mut tx, session.id, now).await?;
-        tx.commit().await?;
+        // Whoever may read goes on reading when nothing can be written, as on a full disk.
+        if let Err(error) = touch(app, &session, now).await {
+            log::warn!("could not note that a session was used: {error}");
+        }
     }
     Ok((user, session))
+}
+
+async fn touch(app: &Usher, session: &Session, now: Timestamp) -> db::Result<()> {
+    let mut tx = app.db.begin().await?;
+    db::sessions::touch(&mut tx, session.id, now).await?;
+    tx.commit().await
 }
 
 /// The two tokens of a client that has signed in.

@@ -68,8 +68,12 @@ impl rocket_db_pools::Pool for Pool {
 
 async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitError> {
     let options = SqliteConnectOptions::from_str(url).map_err(InitError::Init)?;
-    if options.get_filename().as_os_str().is_empty() || url.contains(":memory:") {
-        return Err(refuse("the SQLite URL must name a file"));
+    if options.get_filename().as_os_str().is_empty()
+        || [":memory:", "mode=memory"].iter().any(|word| url.contains(word))
+    {
+        return Err(refuse(
+            "the SQLite URL must name a file: each connection would have a memory of its own",
+        ));
     }
     create_private(options.get_filename())
         .map_err(|error| refuse(format!("{} cannot be opened: {error}", options.get_filename().display())))?;

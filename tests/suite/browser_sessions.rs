@@ -11,6 +11,7 @@ on_both![
     a_browser_signs_in_and_out,
     se_1_a_new_session_replaces_the_one_that_came_along,
     se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_than_its_limit,
+    pages_are_read_although_nothing_can_be_written,
     cs_1_a_form_of_another_site_is_refused,
     cs_4_signing_in_needs_the_token_of_the_form,
     pw_2_a_wrong_name_and_a_wrong_password_get_the_same_page,
@@ -117,6 +118,25 @@ async fn se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_tha
     }
     app.clock.advance(limit.checked_sub(lived).unwrap());
     assert!(!app.is_signed_in(&busy, By::Cookie).await, "use does not stretch the limit");
+}
+
+async fn pages_are_read_although_nothing_can_be_written(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let refuse = if app.url.starts_with("sqlite") {
+        "CREATE TRIGGER full BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    } else {
+        app.sql(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE EXCEPTION 'disk full'; END $$",
+        )
+        .await;
+        "CREATE TRIGGER disk BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION fail()"
+    };
+    app.sql(refuse).await;
+    app.clock.advance(Duration::from_mins(5));
+    assert!(app.is_signed_in(&ada, By::Cookie).await);
+    app.clock.advance(app.usher.settings.session_idle());
+    assert!(!app.is_signed_in(&ada, By::Cookie).await, "but the limit holds");
 }
 
 async fn cs_1_a_form_of_another_site_is_refused(app: App) {

@@ -114,6 +114,13 @@ async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: Ap
     assert_eq!(names(&last), all[all.len() - 50..]);
     assert!(!last.contains(">Next</a>"));
 
+    let odd = page(&app, &staff, "/users?role=boss&before=end").await.body;
+    assert!(
+        odd.contains("role=boss") && !odd.contains("This is the first page."),
+        "the last page has its notes"
+    );
+    assert_eq!(names(&odd), names(&last));
+
     let inactive = page(&app, &staff, "/users?status=deactivated&sort=-name&per=25").await.body;
     assert_eq!(names(&inactive), ["user50", "user40", "user30", "user20", "user10", "user00"]);
     let found = page(&app, &staff, "/users?q=SER%201").await.body;

@@ -162,6 +162,16 @@ fn an_unknown_database_is_refused_without_repeating_its_url() {
     assert!(!complaint.contains("hunter2"), "lg_1: {complaint}");
 }
 
+#[test]
+fn a_database_in_memory_is_refused() {
+    let directory = TempDir::new().unwrap();
+    for url in ["sqlite::memory:", "sqlite://usher.db?mode=memory"] {
+        let output = run(usher(directory.path(), &[("DATABASE_URL", url)], &["migrate"]), "");
+        assert!(!output.status.success());
+        assert!(text(&output.stderr).contains("must name a file"), "{}", text(&output.stderr));
+    }
+}
+
 async fn a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions(app: App) {
     let directory = TempDir::new().unwrap();
     let variables = [("DATABASE_URL", app.url.as_str())];

@@ -15,6 +15,9 @@ use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage,
 /// Above this many, the number of users that match is no longer counted.
 const COUNTED: i64 = 10_000;
 
+/// Before the end: the last page. No cursor looks like it.
+const END: &str = "end";
+
 /// Ready-made lists.
 const VIEWS: [(&str, &str); 3] = [
     ("/users?status=active&seen=-90d", "Dormant"),
@@ -31,21 +34,19 @@ pub(in crate::web) async fn list(
     let mut state = ListState::read(&query);
     let app = visitor.app;
     let filter = state.filter(app.clock.now());
-    let at = |cursor: &Option<String>| cursor.as_deref().map(|cursor| Place::decode(&filter, cursor));
-    let (after, before) = (at(&query.after), at(&query.before));
+    let at = |cursor: Option<&str>| cursor.map(|cursor| Place::decode(&filter, cursor));
+    let last = query.before.as_deref() == Some(END);
+    let after = at(query.after.as_deref());
+    let before = at(query.before.as_deref().filter(|_| !last));
     if matches!(after, Some(None)) || matches!(before, Some(None)) {
         state.notes.push("The link's page could not be found in this order. This is the first page.".into());
     }
-    let last = query.before.as_deref() == Some("end");
     let page = match (after.flatten(), before.flatten()) {
         (Some(place), _) => accounts::page_after(app, &visitor.can, &filter, Some(&place), state.per).await?,
         (None, Some(place)) => {
             accounts::page_before(app, &visitor.can, &filter, Some(&place), state.per).await?
         }
-        (None, None) if last => {
-            state.notes.clear();
-            accounts::page_before(app, &visitor.can, &filter, None, state.per).await?
-        }
+        (None, None) if last => accounts::page_before(app, &visitor.can, &filter, None, state.per).await?,
         (None, None) => accounts::page_after(app, &visitor.can, &filter, None, state.per).await?,
     };
     let count = accounts::count_up_to(app, &visitor.can, &filter, COUNTED + 1).await?;
@@ -62,7 +63,7 @@ pub(in crate::web) async fn list(
         if let Some(cursor) = cursor(page.users.last()) {
             pages.push((state.path_with("after", &cursor), "Next", "next"));
         }
-        pages.push((state.path_with("before", "end"), "Last", ""));
+        pages.push((state.path_with("before", END), "Last", ""));
     }
     let range = match (page.users.first(), page.users.last()) {
         (Some(first), Some(last)) if page.users.len() > 1 => {
