@@ -25,6 +25,7 @@ pub mod page;
 pub mod passwords;
 pub mod permission;
 mod record;
+pub mod request_id;
 pub mod rules;
 pub mod session;
 pub mod sessions;

@@ -1,0 +1,34 @@
+//! The number by which one request is found again: in the log, in the audit trail, on an error page.
+
+use std::fmt;
+
+use rocket::request::Request;
+
+/// 16 hexadecimal digits, made by us: what a client sends under that name is never believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// The number of this request, the same however often it is asked for.
+    #[must_use]
+    pub fn of<'r>(request: &'r Request<'_>) -> &'r Self {
+        request.local_cache(Self::random)
+    }
+
+    /// A new one. Without randomness all are zero, which harms nobody.
+    fn random() -> Self {
+        Self(format!("{:016x}", getrandom::u64().unwrap_or_default()))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
