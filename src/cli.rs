@@ -3,6 +3,7 @@
 
 mod check;
 mod export;
+mod generate;
 mod import;
 mod password;
 pub(crate) mod serve;
@@ -46,6 +47,9 @@ enum Command {
     /// Export all users, with their password hashes, to standard output
     #[command(after_help = EXPORT_NOTES)]
     Export(Export),
+    /// Make up users in bulk, to try out and to measure; never for a real installation
+    #[command(hide = true)]
+    Generate(Generate),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
 }
@@ -122,6 +126,23 @@ struct Export {
     format: Format,
 }
 
+#[derive(Debug, Args)]
+struct Generate {
+    /// How many
+    #[arg(long)]
+    users: u64,
+    /// The same seed gives the same users
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Add to the users that are there already
+    #[arg(long)]
+    append: bool,
+    /// Read one password for all of them from the first line of standard input; without it nobody can
+    /// sign in
+    #[arg(long)]
+    password_stdin: bool,
+}
+
 /// Why a subcommand did not do what it was asked: one line for the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -166,6 +187,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Changepassword(arguments) => password::change(&app, &arguments).await,
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
+        Command::Generate(arguments) => generate::run(&app, &arguments).await,
     };
     app.db.close().await;
     result

@@ -167,6 +167,15 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
     Ok(rows.into_iter().map(Credentials::from).collect())
 }
 
+/// The highest primary key there is.
+///
+/// # Errors
+/// As the database says.
+pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
+    let sql = Sql::new("SELECT users.id FROM users ORDER BY users.id DESC LIMIT 1");
+    Ok(db.optional::<(i64,)>(sql).await?.map(|(id,)| UserId(id)))
+}
+
 /// Whether there is an active superuser.
 ///
 /// # Errors
