@@ -143,6 +143,10 @@ struct Generate {
     password_stdin: bool,
 }
 
+/// What the operator is told when PostgreSQL lacks `pg_trgm`.
+const NO_SEARCH_INDEX: &str = "searches read all users, because the extension pg_trgm could not be made; \
+                               docs/operations.md says how to add it";
+
 /// Why a subcommand did not do what it was asked: one line for the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

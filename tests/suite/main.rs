@@ -18,6 +18,7 @@ mod import;
 mod lists;
 mod matrix;
 mod process;
+mod search;
 mod source;
 mod storage;
 
