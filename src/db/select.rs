@@ -10,7 +10,9 @@ mod conditions;
 mod parts;
 mod search;
 
-use self::conditions::{Columns, push_filter, push_hidden_order_columns, push_order, push_position};
+use self::conditions::{
+    Columns, push_filter, push_hidden_order_columns, push_order, push_order_index, push_position,
+};
 use self::parts::{Part, parts};
 use super::users::{UserRow, columns};
 use super::{Db, Dialect, Error, Result, Sql};
@@ -129,12 +131,15 @@ fn push_walk(sql: &mut Sql, dialect: Dialect, part: &Part<'_>, walk: Option<i64>
     sql.push(concat!("SELECT ", columns!(), " FROM "));
     if let Some(walk) = walk {
         sql.push("(SELECT * FROM users");
+        push_order_index(sql, dialect, part);
         push_position(sql, part, " WHERE ", Columns::Indexed);
         push_order(sql, part, Columns::Indexed);
         sql.push(" LIMIT ").push_value(walk).push(") AS users WHERE ");
         push_filter(sql, dialect, part);
     } else {
-        sql.push("users WHERE ");
+        sql.push("users");
+        push_order_index(sql, dialect, part);
+        sql.push(" WHERE ");
         push_filter(sql, dialect, part);
         push_position(sql, part, " AND ", Columns::Indexed);
     }

@@ -39,6 +39,26 @@ pub(super) fn push_order(sql: &mut Sql, part: &Part<'_>, columns: Columns) {
     });
 }
 
+/// The index that has the users in the order of a part. SQLite would rather sort all of them than some that
+/// are equal in the first term.
+pub(super) fn push_order_index(sql: &mut Sql, dialect: Dialect, part: &Part<'_>) {
+    let index = match part.terms.first().map(|term| term.order.field) {
+        Some(Field::Text(TextField::Username)) => " INDEXED BY users_username",
+        Some(Field::Text(TextField::FirstName)) => " INDEXED BY users_first_name",
+        Some(Field::Text(TextField::LastName)) => " INDEXED BY users_last_name",
+        Some(Field::Text(TextField::Email)) => " INDEXED BY users_email",
+        Some(Field::Text(TextField::Name)) => " INDEXED BY users_name_folded",
+        Some(Field::Integer(IntegerField::DateJoined)) => " INDEXED BY users_date_joined",
+        Some(Field::Integer(IntegerField::LastLogin)) => " INDEXED BY users_last_login",
+        // The table itself is in the order of its primary key; nobody sorts by what is searched.
+        Some(Field::Integer(IntegerField::Id) | Field::Text(TextField::Searchable) | Field::Flag(_))
+        | None => return,
+    };
+    if dialect == Dialect::Sqlite {
+        sql.push(index);
+    }
+}
+
 /// The columns of an order that are no part of a user.
 pub(super) fn push_hidden_order_columns(sql: &mut Sql, part: &Part<'_>) {
     for term in &part.terms {
