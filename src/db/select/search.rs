@@ -72,16 +72,17 @@ fn add_keys(expression: &Expression, keys: &mut Vec<String>) {
     match expression {
         Expression { invert: false, body: Body::Test(test) } => keys.extend(key(test)),
         Expression { invert: false, body: Body::All(parts) } => {
-            parts.iter().for_each(|part| add_keys(part, keys));
+            for part in parts {
+                add_keys(part, keys);
+            }
         }
         _ => {}
     }
 }
 
 fn key(test: &Test) -> Option<String> {
-    let (field, part) = match test {
-        Test::Contains(field, part, _) | Test::Text(field, Operator::Equal, part, _) => (field, part),
-        _ => return None,
+    let (Test::Contains(field, part, _) | Test::Text(field, Operator::Equal, part, _)) = test else {
+        return None;
     };
     let key: String = match field {
         // First and last name are a line each in what is searched.
