@@ -87,7 +87,7 @@ class Bench:
         with open(users) as file:
             subprocess.run(load, env=environment, stdin=file, check=True)
         port = self.next_port()
-        gunicorn = [self.python, "-m", "gunicorn", "--workers", "2", "--bind", f"127.0.0.1:{port}", "peer.wsgi"]
+        gunicorn = [self.python, "-m", "gunicorn", "--no-control-socket", "--workers", "2", "--bind", f"127.0.0.1:{port}", "peer.wsgi"]
         return Server("peer", port, gunicorn, environment, folder)
 
     # Load
