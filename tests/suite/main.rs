@@ -18,7 +18,9 @@ mod contract;
 mod import;
 mod lists;
 mod matrix;
+mod model;
 mod process;
+mod properties;
 mod source;
 mod storage;
 
