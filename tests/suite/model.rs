@@ -34,7 +34,10 @@ enum Deed {
     Delete,
     /// PATCH in a form's clothes.
     Override,
-    FormEdit { is_staff: bool, is_superuser: bool },
+    FormEdit {
+        is_staff: bool,
+        is_superuser: bool,
+    },
     FormDeactivate,
     FormReactivate,
     Bulk(&'static str),

@@ -1,6 +1,6 @@
 //! Security properties that no other file is about, each with its id.
 
-use rocket::http::{Method, Status};
+use rocket::http::{Header, Method, Status};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
@@ -12,6 +12,8 @@ on_both![
     cs_3_reading_changes_nothing,
     in_4_pages_are_capped_and_a_limit_out_of_range_is_refused,
     st_1_three_instances_behave_as_one,
+    se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else,
+    pw_13_a_block_lifts_by_itself_until_the_hundredth_failure,
     se_7_signing_out_clears_the_browser_and_no_page_is_kept,
 ];
 
@@ -27,8 +29,17 @@ async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: App) {
 
 /// Every row of every table, but for what is noted of a session's use.
 async fn everything(app: &App) -> Vec<String> {
-    const TABLES: [&str; 9] =
-        ["users", "sessions", "throttles", "installation", "audit_entries", "batches", "batch_items", "links", "mails"];
+    const TABLES: [&str; 9] = [
+        "users",
+        "sessions",
+        "throttles",
+        "installation",
+        "audit_entries",
+        "batches",
+        "batch_items",
+        "links",
+        "mails",
+    ];
     let mut all = Vec::new();
     for table in TABLES {
         let rows: Vec<String> = if app.url.starts_with("sqlite") {
@@ -95,7 +106,10 @@ async fn in_4_pages_are_capped_and_a_limit_out_of_range_is_refused(app: App) {
     assert_eq!(answer.status, 200);
     for per in ["0", "-1", "101", "99999999999999999999"] {
         let path = format!("/users?per={per}");
-        assert_eq!(app.request(Method::Get, &path, Some((&staff, By::Cookie))).dispatch().await.status().code, 200);
+        assert_eq!(
+            app.request(Method::Get, &path, Some((&staff, By::Cookie))).dispatch().await.status().code,
+            200
+        );
     }
 }
 
@@ -125,7 +139,8 @@ async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: App) {
     let ada = app.person("ada", "staff").await;
     let mut token = String::new();
     for path in ["/account", "/users", &format!("/users/{}", ada.id())] {
-        let page = Answer::of(app.request(Method::Get, path, Some((&ada, By::Cookie))).dispatch().await).await;
+        let page =
+            Answer::of(app.request(Method::Get, path, Some((&ada, By::Cookie))).dispatch().await).await;
         assert_eq!(page.header("Cache-Control"), Some("no-store"), "{path}");
         let start = page.body.split("name=\"token\" value=\"").nth(1).expect("a token");
         start.split('"').next().unwrap().clone_into(&mut token);
@@ -136,4 +151,62 @@ async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: App) {
     assert_eq!(out.header("Clear-Site-Data"), Some("\"cache\", \"cookies\", \"storage\""));
     assert!(!app.is_signed_in(&ada, By::Cookie).await);
     assert!(app.is_signed_in(&ada, By::Bearer).await, "another device stays signed in");
+}
+
+async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app: App) {
+    app.person("ada", "staff").await;
+    let page = app.client.get("/sign-in").dispatch().await;
+    let pre = page.cookies().get("__Host-pre").expect("a cookie before the session").clone().into_owned();
+    let html = page.into_string().await.unwrap();
+    let token = html.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let body = format!("username=ada&password={}&token={token}&next=/", PASSWORD.replace(' ', "+"));
+    let request = app.client.post("/sign-in").header(rocket::http::ContentType::Form).body(body);
+    let request = request.cookie((pre.name().to_owned(), pre.value().to_owned()));
+    let answer = Answer::of(request.dispatch().await).await;
+    assert_eq!(answer.status, 303);
+    let set: Vec<&str> = answer
+        .headers
+        .iter()
+        .filter(|(name, value)| name.eq_ignore_ascii_case("Set-Cookie") && value.starts_with("__Host-sid="))
+        .map(|(_, value)| value.as_str())
+        .collect();
+    let [cookie] = set[..] else { panic!("{set:?}") };
+    let mut parts = cookie.split("; ");
+    let secret = parts.next().unwrap().strip_prefix("__Host-sid=").unwrap().to_owned();
+    let mut attributes: Vec<&str> = parts.collect();
+    attributes.sort_unstable();
+    assert_eq!(attributes, ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]);
+    assert!(secret.len() >= 43, "256 bits");
+    assert!(!answer.header("Location").unwrap().contains(&secret) && !answer.body.contains(&secret));
+    for path in ["/account", "/users", "/users/1"] {
+        let request = app.client.get(path).cookie(("__Host-sid", secret.clone()));
+        let page = Answer::of(request.dispatch().await).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.body.contains(&secret), "{path}");
+    }
+    assert!(!everything(&app).await.iter().any(|row| row.contains(&secret)), "only its hash is stored");
+}
+
+async fn pw_13_a_block_lifts_by_itself_until_the_hundredth_failure(app: App) {
+    let root = app.person("root", "superuser").await;
+    let ada = app.person("ada", "ordinary").await;
+    for _ in 0..6 {
+        assert_eq!(app.obtain("ada", "wrong").await.status, 401);
+    }
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "blocked");
+    app.clock.advance(std::time::Duration::from_secs(2));
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "lifted by itself");
+    // As after a hundred failures, which here would take a hundred hashes.
+    app.obtain("ada", "wrong").await;
+    app.sql("UPDATE throttles SET consecutive = 100").await;
+    app.clock.advance(std::time::Duration::from_hours(24 * 365));
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "not by itself");
+    let body = json!({"password": "another long password"});
+    let root = app.session(root.user.id, usher::session::Carrier::Token).await;
+    let root = usher::sessions::tokens(&app.usher, &root).access;
+    let request = app.client.patch(format!("/v1/users/{}", ada.id()));
+    let request = request.header(Header::new("Authorization", format!("Bearer {root}")));
+    let request = request.header(Header::new("Content-Type", "application/json")).body(body.to_string());
+    assert_eq!(request.dispatch().await.status().code, 200);
+    assert_eq!(app.obtain("ada", "another long password").await.status, 200);
 }

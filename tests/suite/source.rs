@@ -76,7 +76,8 @@ fn identifiers(table: &str) -> Vec<&str> {
 #[test]
 fn every_property_in_the_documentation_has_a_test_that_bears_its_name() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files: Vec<PathBuf> = ["src", "tests"].iter().flat_map(|folder| sources(&root.join(folder))).collect();
+    let files: Vec<PathBuf> =
+        ["src", "tests"].iter().flat_map(|folder| sources(&root.join(folder))).collect();
     let code: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let identifiers = identifiers(include_str!("../../docs/security.md"));
     assert!(identifiers.len() > 50, "{identifiers:?}");
@@ -88,4 +89,26 @@ fn every_property_in_the_documentation_has_a_test_that_bears_its_name() {
         })
         .collect();
     assert!(missing.is_empty(), "no test bears the name of {missing:?}");
+}
+
+#[test]
+fn sc_1_every_dependency_has_its_reason_and_comes_from_the_registry() {
+    let manifest = include_str!("../../Cargo.toml");
+    let section = manifest.split("[dependencies]").nth(1).expect("dependencies").split("\n[").next().unwrap();
+    let mut explained = false;
+    let mut dependencies = 0;
+    for line in section.lines() {
+        if line.starts_with('#') {
+            explained = true;
+        } else if line.contains(" = ") {
+            assert!(explained, "no reason beside {line}");
+            dependencies += 1;
+        } else if line.is_empty() {
+            explained = false;
+        }
+    }
+    assert!(dependencies > 10);
+    let lock = include_str!("../../Cargo.lock");
+    let foreign = lock.lines().find(|line| line.starts_with("source") && !line.contains("crates.io-index"));
+    assert_eq!(foreign, None);
 }
