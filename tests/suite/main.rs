@@ -21,6 +21,7 @@ mod matrix;
 mod model;
 mod process;
 mod properties;
+mod search;
 mod source;
 mod storage;
 
