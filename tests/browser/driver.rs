@@ -28,9 +28,14 @@ scratch=$(mktemp -d) || exit
 TMPDIR=$scratch chromedriver --port=0 &
 driver=$!
 read -r _
+exec 2>/dev/null
 kill "$driver"
 wait "$driver"
-rm -rf -- "$scratch"
+# The browsers take a moment to end.
+for attempt in 1 2 3 4 5 6 7 8 9; do
+    rm -rf -- "$scratch" && break
+    sleep 0.2
+done
 "#;
 
 const ARGUMENTS: [&str; 10] = [
@@ -291,8 +296,12 @@ impl Browser {
 
     /// Sets the colours that the person prefers, `light` or `dark`, and the size of the window, in pixels.
     pub(crate) fn look(&self, theme: &str, width: u32, height: u32) {
-        let feature = json!({ "name": "prefers-color-scheme", "value": theme });
-        self.cdp("Emulation.setEmulatedMedia", &json!({ "features": [feature] }));
+        // Without motion, so that what is clicked stands still.
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": theme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.cdp("Emulation.setEmulatedMedia", &json!({ "features": features }));
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.cdp("Emulation.setDeviceMetricsOverride", &size);
     }

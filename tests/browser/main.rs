@@ -13,10 +13,13 @@
 )]
 
 mod actions;
+mod checks;
 mod driver;
 mod jobs;
 mod people;
 mod server;
+mod states;
+mod visits;
 
 use actions::Actions;
 use driver::{Borrowed, Scripts};

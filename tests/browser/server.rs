@@ -87,19 +87,19 @@ impl Server {
             }
             Backend::Postgres => copy_of_postgres(),
         };
-        Self::start(directory, &url)
+        Self::start(directory, &url, "30")
     }
 
-    /// Without anybody.
+    /// Without anybody, and with no patience for failed sign-ins.
     pub(crate) fn empty() -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        Self::start(directory, &format!("sqlite://{FILE}"))
+        Self::start(directory, &format!("sqlite://{FILE}"), "1")
     }
 
-    fn start(directory: TempDir, url: &str) -> Self {
+    fn start(directory: TempDir, url: &str, free_failures: &str) -> Self {
         let mut command = usher(directory.path(), url, &["serve"]);
-        // Many people sign in from one address here, and some of them fail.
         command.env("ROCKET_PORT", "0").env("USHER_SIGN_IN_FAILURE_MILLISECONDS", "0");
+        command.env("USHER_THROTTLE_ADDRESS_BURST", free_failures);
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a standard output")).lines();
         let address =
