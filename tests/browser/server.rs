@@ -53,8 +53,10 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    /// Bytes of the status line and the headers.
+    pub(crate) fn head_size(&self) -> u64 {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + ": \r\n".len());
+        (headers.sum::<usize>() + "HTTP/1.1 200 OK\r\n\r\n".len()) as u64
     }
 
     /// The value of a cookie that is set.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::actions::Actions;
 use crate::driver::{Borrowed, Browser, Scripts};
-use crate::server::{Backend, Server};
+use crate::server::{Answer, Backend, Server};
 use crate::states::{EMPTY, STATES, State};
 
 /// The looks in which a state is checked: theme and width, in pixels.
@@ -41,11 +41,11 @@ pub(crate) struct Visit {
     pub(crate) size: Size,
 }
 
-/// What a page costs when nothing is cached. Sizes in bytes, of bodies.
+/// What a page costs when nothing is cached. Sizes in bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Size {
     pub(crate) requests: u64,
-    /// Over the wire, with all that the page loads.
+    /// Over the wire, with all that the page loads and with the headers of the answers.
     pub(crate) wire: u64,
     /// Of the page alone, unpacked.
     pub(crate) unpacked: u64,
@@ -64,8 +64,8 @@ pub(crate) fn report() -> &'static Report {
     static REPORT: OnceLock<Report> = OnceLock::new();
     REPORT.get_or_init(|| {
         let visits = Mutex::new(Vec::new());
-        let missed = tour(|browser, state, address| {
-            let visit = visit(browser, state, address);
+        let missed = tour(|browser, state, server| {
+            let visit = visit(browser, state, server);
             visits.lock().expect("a list").push(visit);
         });
         let mut visits = visits.into_inner().expect("a list");
@@ -77,7 +77,7 @@ pub(crate) fn report() -> &'static Report {
 
 /// Has two browsers go through all states. `look` is called with each as it was reached: in light and
 /// on a wide window. Gives the states that were not reached; why is said where it happened.
-pub(crate) fn tour(look: impl Fn(&Browser, &State, &str) + Sync) -> Vec<&'static str> {
+pub(crate) fn tour(look: impl Fn(&Browser, &State, &Server) + Sync) -> Vec<&'static str> {
     let (full, empty) = (Server::populated(Backend::Sqlite), Server::empty());
     let all: Vec<(&State, &Server)> =
         STATES.iter().map(|state| (state, &full)).chain(EMPTY.iter().map(|state| (state, &empty))).collect();
@@ -89,7 +89,7 @@ pub(crate) fn tour(look: impl Fn(&Browser, &State, &str) + Sync) -> Vec<&'static
                 while let Some((state, server)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let visit = AssertUnwindSafe(|| {
                         arrive(&browser, state, server);
-                        look(&browser, state, &server.address);
+                        look(&browser, state, server);
                     });
                     if catch_unwind(visit).is_err() {
                         missed.lock().expect("a list").push(state.name);
@@ -113,8 +113,8 @@ fn arrive(browser: &Browser, state: &State, server: &Server) {
     actions.sees(state.shows);
 }
 
-fn visit(browser: &Browser, state: &State, address: &str) -> Visit {
-    let size = size(browser, address);
+fn visit(browser: &Browser, state: &State, server: &Server) -> Visit {
+    let size = size(browser, server);
     let mut findings: Vec<(Check, String)> =
         strings(&browser.run(MARKUP)).into_iter().map(|text| (Check::Markup, text)).collect();
     browser.run(axe());
@@ -143,24 +143,25 @@ fn strings(value: &Value) -> Vec<String> {
     values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// The page's own requests, from what the browser measured. It does not list the icon.
-fn size(browser: &Browser, address: &str) -> Size {
+/// What the browser measured, and what it does not tell: the icon, and the size of the headers.
+fn size(browser: &Browser, server: &Server) -> Size {
     let measured = browser.run(SIZE);
     let number = |name: &str| measured[name].as_u64().unwrap_or_else(|| panic!("{name}: {measured}"));
-    let icon = measured["icon"].as_str().expect("an icon").strip_prefix(address).expect("an icon of our own");
+    let files = strings(&measured["files"]);
+    let paths = files.iter().map(|file| file.strip_prefix(&server.address).expect("a file of our own"));
+    let answers: Vec<Answer> =
+        paths.map(|path| server.send("GET", path, &[("Accept-Encoding", "gzip")], "")).collect();
+    assert!(answers.iter().all(|answer| answer.status == 200), "{files:?}");
+    // The page itself has about the headers of this one.
+    let page = server.send("GET", "/sign-in", &[("Accept-Encoding", "gzip")], "");
     Size {
-        requests: number("requests") + 1,
-        wire: number("wire") + icon_size(address, icon),
+        requests: 1 + answers.len() as u64,
+        wire: number("wire")
+            + page.head_size()
+            + answers.iter().map(|answer| answer.head_size() + answer.body.len() as u64).sum::<u64>(),
         unpacked: number("unpacked"),
         nodes: number("nodes"),
     }
-}
-
-fn icon_size(address: &str, path: &str) -> u64 {
-    let config = ureq::Agent::config_builder().proxy(None).build();
-    let agent: ureq::Agent = config.into();
-    let mut answer = agent.get(format!("{address}{path}")).call().expect("the icon");
-    u64::try_from(answer.body_mut().read_to_vec().expect("a body").len()).expect("a small icon")
 }
 
 /// The folder for what a run leaves behind: the table of sizes, pictures.
@@ -209,15 +210,16 @@ const root = document.documentElement;
 return root.scrollWidth > root.clientWidth ? [`${root.scrollWidth - root.clientWidth} pixels too wide`] : [];
 ";
 
+/// The page, and every other file that it loads. Chromium lists the icon only sometimes.
 const SIZE: &str = r"
 const page = performance.getEntriesByType('navigation')[0];
-const all = [page, ...performance.getEntriesByType('resource')];
+const loaded = performance.getEntriesByType('resource').map(entry => entry.name);
+const icon = document.querySelector('link[rel=icon]').href;
 return {
-    requests: all.length,
-    wire: all.reduce((sum, entry) => sum + entry.encodedBodySize, 0),
+    wire: page.encodedBodySize,
     unpacked: page.decodedBodySize,
     nodes: document.getElementsByTagName('*').length,
-    icon: document.querySelector('link[rel=icon]').href,
+    files: [...new Set([...loaded, icon])],
 };
 ";
 
@@ -228,7 +230,7 @@ check(all('h1').length === 1, `${all('h1').length} main headings`);
 check(/^(Error: )?\S.* – Usher$/.test(document.title), `title ${document.title}`);
 check(document.title.startsWith('Error: ') === all('#errors').length > 0, `title ${document.title} for the errors`);
 check(all('[aria-sort]').length <= 1, 'sorted by several columns');
-for (const field of all('input:not([type=hidden]), select, textarea')) {
+for (const field of all('input:not([type=hidden], [hidden]), select, textarea')) {
     check(field.labels.length === 1, `${field.labels.length} labels for ${field.name}`);
 }
 const ids = all('[id]').map(element => element.id);
