@@ -72,6 +72,13 @@ impl<'b> Actions<'b> {
         self.counted();
     }
 
+    /// Clicks the link within the page that begins so.
+    pub(crate) fn follow(&self, start: &str) {
+        let element = self.shown(&format!("//a[starts-with(normalize-space(),{})]", quoted(start)), start);
+        self.browser.click(&element).unwrap_or_else(|refusal| panic!("{start}: {refusal:?}"));
+        self.counted();
+    }
+
     /// Ticks or unticks a box, or chooses one of several.
     pub(crate) fn tick(&self, label: &str) {
         let element = self.field(label);
@@ -137,6 +144,11 @@ impl<'b> Actions<'b> {
             seen
         });
         assert!(seen, "{text:?} is not on the page {}:\n{}", self.path(), self.text());
+    }
+
+    /// Waits until the page has a title.
+    pub(crate) fn until_title(&self, title: &str) {
+        until(&format!("{title} at {}", self.path()), || (self.browser.title() == title).then_some(()));
     }
 
     /// The first element that is shown of those that an expression finds.

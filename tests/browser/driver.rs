@@ -264,6 +264,10 @@ impl Browser {
     }
 
     pub(crate) fn click(&self, element: &Element) -> Result<(), Refusal> {
+        // The driver itself leaves elements under the header that stays in view.
+        let script = "arguments[0].scrollIntoView({ block: 'center' })";
+        let arguments = json!([{ ELEMENT: element.0 }]);
+        self.attempt("/execute/sync", &json!({ "script": script, "args": arguments }))?;
         self.attempt(&format!("/element/{}/click", element.0), &json!({})).map(drop)
     }
 

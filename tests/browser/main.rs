@@ -16,7 +16,10 @@ mod actions;
 mod checks;
 mod driver;
 mod jobs;
+mod journeys;
+mod keyboard;
 mod people;
+mod second_origin;
 mod server;
 mod states;
 mod visits;
@@ -44,22 +47,17 @@ impl World {
     }
 }
 
-/// Runs each of the tests with and without scripts on SQLite, and with scripts on PostgreSQL.
+/// Runs each of the tests with scripts, on SQLite, and without, on PostgreSQL.
 macro_rules! in_browsers {
     ($($name:ident),+ $(,)?) => {
-        mod scripts {
+        mod scripts_on_sqlite {
             $(#[test] fn $name() {
                 super::$name(&crate::World::new(crate::Backend::Sqlite, crate::Scripts::On));
             })+
         }
-        mod no_scripts {
+        mod no_scripts_on_postgres {
             $(#[test] fn $name() {
-                super::$name(&crate::World::new(crate::Backend::Sqlite, crate::Scripts::Off));
-            })+
-        }
-        mod postgres {
-            $(#[test] fn $name() {
-                super::$name(&crate::World::new(crate::Backend::Postgres, crate::Scripts::On));
+                super::$name(&crate::World::new(crate::Backend::Postgres, crate::Scripts::Off));
             })+
         }
     };

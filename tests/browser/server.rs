@@ -35,7 +35,8 @@ pub(crate) struct Server {
     /// Such as `http://127.0.0.1:4711`.
     pub(crate) address: String,
     agent: Agent,
-    _directory: TempDir,
+    url: String,
+    directory: TempDir,
 }
 
 /// An answer, read to its end.
@@ -108,7 +109,12 @@ impl Server {
             lines.find_map(|line| line.expect("text").strip_prefix("Usher listens on ").map(str::to_owned));
         let address = address.expect("the server listens");
         let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None);
-        Self { child, address, agent: config.build().into(), _directory: directory }
+        Self { child, address, agent: config.build().into(), url: url.to_owned(), directory }
+    }
+
+    /// All users as they are stored, with their passwords' hashes.
+    pub(crate) fn export(&self) -> String {
+        String::from_utf8(run(self.directory.path(), &self.url, &["export"], "")).expect("text")
     }
 
     /// Sends a request to a path, and reads the answer.
