@@ -11,7 +11,7 @@ use crate::driver::{Browser, Element};
 const LOOKS: u32 = 200;
 const BETWEEN: Duration = Duration::from_millis(50);
 
-/// Keys without a character, as WebDriver spells them.
+/// Keys without a character, as `WebDriver` spells them.
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const ESCAPE: &str = "\u{e00c}";
@@ -169,7 +169,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     panic!("waited in vain: {what}")
 }
 
-/// A text as an XPath expression writes it.
+/// A text as an `XPath` expression writes it.
 fn quoted(text: &str) -> String {
     assert!(!text.contains('"'), "no name has a double quote: {text}");
     format!("\"{text}\"")

@@ -1,4 +1,4 @@
-//! Chromium, driven over WebDriver through `chromedriver`: as much of the protocol as the tests need.
+//! Chromium, driven over `WebDriver` through `chromedriver`: as much of the protocol as the tests need.
 //!
 //! One `chromedriver` serves the whole run, and browsers are kept between tests: starting one costs a
 //! second or two.
@@ -61,11 +61,14 @@ pub(crate) enum Scripts {
     Off,
 }
 
-/// What the driver says when it refuses a command: a code such as `stale element reference`, and the rest.
+/// What the driver says when it refuses a command: a code such as `stale element reference`, and why.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) code: String,
-    pub(crate) message: String,
+pub(crate) struct Refusal(Value);
+
+impl Refusal {
+    fn is(&self, code: &str) -> bool {
+        self.0["error"] == code
+    }
 }
 
 /// An element of the page that is shown.
@@ -84,24 +87,24 @@ pub(crate) struct Browser {
 pub(crate) struct Borrowed(Option<Browser>);
 
 /// Browsers that are not used at present, and how many are.
-struct Shelf {
+struct Stock {
     free: Vec<Browser>,
     lent: usize,
 }
 
-static SHELF: Mutex<Shelf> = Mutex::new(Shelf { free: Vec::new(), lent: 0 });
+static STOCK: Mutex<Stock> = Mutex::new(Stock { free: Vec::new(), lent: 0 });
 static RETURNED: Condvar = Condvar::new();
 
 impl Borrowed {
     pub(crate) fn new(scripts: Scripts) -> Self {
-        let mut shelf = SHELF.lock().unwrap_or_else(PoisonError::into_inner);
-        while shelf.lent >= BROWSERS {
-            shelf = RETURNED.wait(shelf).unwrap_or_else(PoisonError::into_inner);
+        let mut stock = STOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        while stock.lent >= BROWSERS {
+            stock = RETURNED.wait(stock).unwrap_or_else(PoisonError::into_inner);
         }
-        shelf.lent += 1;
-        let known = shelf.free.iter().position(|browser| browser.scripts == scripts);
-        let known = known.map(|place| shelf.free.swap_remove(place));
-        drop(shelf);
+        stock.lent += 1;
+        let known = stock.free.iter().position(|browser| browser.scripts == scripts);
+        let known = known.map(|place| stock.free.swap_remove(place));
+        drop(stock);
         // Counted as lent from here on, also when what follows fails.
         let mut borrowed = Self(None);
         let browser = known.unwrap_or_else(|| Browser::start(scripts));
@@ -116,9 +119,9 @@ impl Borrowed {
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        let mut shelf = SHELF.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.lent -= 1;
-        shelf.free.extend(self.0.take());
+        let mut stock = STOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        stock.lent -= 1;
+        stock.free.extend(self.0.take());
         RETURNED.notify_one();
     }
 }
@@ -174,11 +177,6 @@ impl Browser {
         browser
     }
 
-    /// Whether its pages run scripts.
-    pub(crate) fn has_scripts(&self) -> bool {
-        self.scripts == Scripts::On
-    }
-
     /// A command that the driver may refuse.
     pub(crate) fn attempt(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
         let request = self.agent.post(format!("{}{path}", self.address));
@@ -225,7 +223,7 @@ impl Browser {
         self.get("/source")
     }
 
-    /// The elements that an XPath expression finds.
+    /// The elements that an `XPath` expression finds.
     pub(crate) fn find(&self, xpath: &str) -> Vec<Element> {
         let found = self.post("/elements", &json!({ "using": "xpath", "value": xpath }));
         let elements = found.as_array().expect("a list of elements");
@@ -258,9 +256,8 @@ impl Browser {
 
     /// Whether an element has gone, together with its page.
     pub(crate) fn is_gone(&self, element: &Element) -> bool {
-        let gone = ["stale element reference", "no such element"];
         let answer = self.ask(&format!("/element/{}/name", element.0));
-        answer.is_err_and(|refusal| gone.contains(&refusal.code.as_str()))
+        answer.is_err_and(|refusal| refusal.is("stale element reference") || refusal.is("no such element"))
     }
 
     pub(crate) fn click(&self, element: &Element) -> Result<(), Refusal> {
@@ -331,11 +328,5 @@ fn read(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result
     let text = answer.body_mut().with_config().limit(64 << 20).read_to_string().expect("text");
     let mut json: Value = serde_json::from_str(&text).expect("JSON");
     let value = json["value"].take();
-    match value["error"].as_str() {
-        Some(code) => {
-            let message = value["message"].as_str().unwrap_or_default().to_owned();
-            Err(Refusal { code: code.to_owned(), message })
-        }
-        None => Ok(value),
-    }
+    if value["error"].is_string() { Err(Refusal(value)) } else { Ok(value) }
 }

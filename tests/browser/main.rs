@@ -5,12 +5,7 @@
 //!
 //! `tests/run` brings what is needed: Chromium with its driver, axe-core, PostgreSQL.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may fail where it stands"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
 
 mod actions;
 mod checks;
@@ -18,7 +13,9 @@ mod driver;
 mod jobs;
 mod journeys;
 mod keyboard;
+mod lighthouse;
 mod people;
+mod pictures;
 mod second_origin;
 mod server;
 mod states;

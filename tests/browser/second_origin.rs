@@ -28,8 +28,8 @@ impl OtherSite {
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 // The request is read up to the empty line after its headers.
-                let asked = BufReader::new(&stream).lines().map_while(Result::ok);
-                drop(asked.take_while(|line| !line.is_empty()).count());
+                let mut asked = BufReader::new(&stream).lines().map_while(Result::ok);
+                asked.by_ref().find(String::is_empty);
                 let page = served.lock().expect("a page").clone();
                 let head =
                     "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n\r\n";

@@ -62,8 +62,8 @@ impl Answer {
 
     /// The value of a cookie that is set.
     fn cookie(&self, name: &str) -> Option<String> {
-        let set = self.headers.iter().filter(|(key, _)| key == "set-cookie");
-        let value = set.filter_map(|(_, cookie)| cookie.strip_prefix(name)?.strip_prefix('=')).next()?;
+        let mut set = self.headers.iter().filter(|(key, _)| key == "set-cookie");
+        let value = set.find_map(|(_, cookie)| cookie.strip_prefix(name)?.strip_prefix('='))?;
         value.split(';').next().map(str::to_owned)
     }
 }

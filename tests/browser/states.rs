@@ -83,7 +83,7 @@ pub(crate) const STATES: &[State] = &[
     list("users-one-found", "1 user matches", |staff, _| staff.open("/users?q=agnieszka")),
     list("users-none-found", "No users match.", |staff, _| staff.open("/users?q=zzqq&role=staff")),
     list("users-odd-link", "a filter we do not know", |staff, _| {
-        staff.open("/users?role=boss&after=nonsense")
+        staff.open("/users?role=boss&after=nonsense");
     }),
     list("users-longest-names", "Wolfeschlegelsteinhausen", |staff, _| staff.open("/users?q=wolfeschlegel")),
     list("users-menu-open", "Sign out", |staff, _| {
@@ -94,11 +94,11 @@ pub(crate) const STATES: &[State] = &[
     state("user-as-superuser", Some(ADMIN), "Agnieszka van der Berg", |admin, _| admin.open(&user(BERG))),
     state("user-deactivated", Some(STAFF), "Reactivate", |staff, _| staff.open(&user(DEACTIVATED))),
     state("user-longest-names", Some(STAFF), "Wolfeschlegelsteinhausen", |staff, _| {
-        staff.open(&user(LONGEST))
+        staff.open(&user(LONGEST));
     }),
     state("user-read-only", Some(STAFF), "superuser", |staff, _| staff.open(&user(ADMIN_ID))),
     state("user-oneself", Some(STAFF), "You cannot deactivate yourself.", |staff, _| {
-        staff.open(&user(STAFF_ID))
+        staff.open(&user(STAFF_ID));
     }),
     state("user-just-deactivated", Some(STAFF), "Deactivated. ", |staff, _| {
         staff.open(&user(CROWD));

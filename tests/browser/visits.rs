@@ -164,9 +164,9 @@ fn size(browser: &Browser, server: &Server) -> Size {
     }
 }
 
-/// The folder for what a run leaves behind: the table of sizes, pictures.
+/// The folder for what a run leaves behind: `target/browser`.
 pub(crate) fn results() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder").join("browser");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("browser");
     fs::create_dir_all(&folder).expect("a folder for the results");
     folder
 }
