@@ -300,10 +300,8 @@ impl People {
             email,
             is_active: !random.happens(7, 100),
             is_staff: random.happens(3, 100),
-            is_superuser: false,
-            date_joined,
             last_login: (!random.happens(15, 100)).then_some(last_login),
-            version: 1,
+            ..User::blank(date_joined)
         }
     }
 }

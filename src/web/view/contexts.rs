@@ -300,6 +300,8 @@ impl View for UserPage {
 pub(in crate::web) struct PasswordPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) id: i64,
+    /// For password managers, so that they do not keep it as the viewer's own.
+    pub(in crate::web) username: String,
     pub(in crate::web) name: String,
     pub(in crate::web) version: i64,
     pub(in crate::web) form: FormState,
@@ -313,6 +315,7 @@ impl View for PasswordPage {
         vec![Self {
             frame: Frame::sample(text),
             id: 7,
+            username: text.to_owned(),
             name: text.to_owned(),
             version: 3,
             form: FormState::sample(text),
