@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, ListRequest};
+use crate::lists::{self, List, Page};
 use crate::origin::Origin;
 use crate::page::Place;
 use crate::passwords::PasswordHash;
@@ -19,10 +20,6 @@ use crate::sessions;
 use crate::text;
 use crate::throttle::Key;
 use crate::user::{Draft, REQUIRED, User, UserId};
-
-/// Users that a whole list fetches at once: enough to make a query worth its while, few enough that
-/// memory does not notice.
-const BATCH: i64 = 1000;
 
 /// The version of the record that a change was made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,55 +59,20 @@ pub async fn get_by_name(app: &Usher, can: &Can<SignedIn>, name: &str) -> Result
     db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)
 }
 
-/// A list as far as it was asked for.
-#[derive(Debug)]
-pub struct List {
-    /// The first users.
-    pub users: Vec<User>,
-    /// Where they end, if more may follow. With a limit this is for the client, as a cursor; without
-    /// one, [`next_batch`] goes on from there.
-    pub next: Option<Place>,
-    /// How many users the filter matches, if that was asked for.
-    pub count: Option<i64>,
-}
-
 /// The beginning of a list: the page that was asked for, or the first batch of all.
 ///
 /// # Errors
 /// [`Error::Malformed`] for a cursor of another list.
-pub async fn list(app: &Usher, _can: &Can<ManageUsers>, request: &ListRequest) -> Result<List> {
-    let place = match &request.after {
-        None => None,
-        Some(cursor) => Some(
-            Place::decode(&request.filter, cursor)
-                .ok_or_else(|| Error::Malformed("after: is not a cursor of this filter and order".into()))?,
-        ),
-    };
-    let count = if request.count { Some(db::select::count(&app.db, &request.filter).await?) } else { None };
-    let (users, next) = batch(app, &request.filter, place.as_ref(), request.limit.unwrap_or(BATCH)).await?;
-    Ok(List { users, next, count })
+pub async fn list(app: &Usher, _can: &Can<ManageUsers>, request: &ListRequest) -> Result<List<User>> {
+    lists::begin(app, request).await
 }
 
 /// The users of a whole list that follow after `place`, and where they end.
 ///
-/// A list is fetched in batches, each a query of its own: no connection is held while a slow client
-/// reads, and memory does not grow with the result.
-///
 /// # Errors
 /// As the database says.
 pub async fn next_batch(app: &Usher, filter: &Filter, place: &Place) -> Result<(Vec<User>, Option<Place>)> {
-    batch(app, filter, Some(place), BATCH).await
-}
-
-/// A page of a list that can be gone through both ways.
-#[derive(Debug)]
-pub struct Page {
-    /// The users, in the list's order.
-    pub users: Vec<User>,
-    /// Whether there are users before them.
-    pub has_previous: bool,
-    /// Whether there are users after them.
-    pub has_next: bool,
+    lists::next_batch(app, filter, place).await
 }
 
 /// At most `limit` users after a place, or from the beginning.
@@ -123,9 +85,8 @@ pub async fn page_after(
     filter: &Filter,
     place: Option<&Place>,
     limit: i64,
-) -> Result<Page> {
-    let (users, next) = batch(app, filter, place, limit).await?;
-    Ok(Page { users, has_previous: place.is_some(), has_next: next.is_some() })
+) -> Result<Page<User>> {
+    lists::page_after(app, filter, place, limit).await
 }
 
 /// At most `limit` users before a place, or up to the end.
@@ -138,10 +99,8 @@ pub async fn page_before(
     filter: &Filter,
     place: Option<&Place>,
     limit: i64,
-) -> Result<Page> {
-    let (mut users, next) = batch(app, &filter.reversed(), place, limit).await?;
-    users.reverse();
-    Ok(Page { users, has_previous: next.is_some(), has_next: place.is_some() })
+) -> Result<Page<User>> {
+    lists::page_before(app, filter, place, limit).await
 }
 
 /// How many users a filter matches, counted no further than `most`.
@@ -150,20 +109,6 @@ pub async fn page_before(
 /// As the database says.
 pub async fn count_up_to(app: &Usher, _can: &Can<ManageUsers>, filter: &Filter, most: i64) -> Result<i64> {
     Ok(db::select::count_up_to(&app.db, filter, most).await?)
-}
-
-async fn batch(
-    app: &Usher,
-    filter: &Filter,
-    place: Option<&Place>,
-    limit: i64,
-) -> Result<(Vec<User>, Option<Place>)> {
-    let mut users = db::select::users(&app.db, filter, place, limit + 1).await?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = users.len() > wanted;
-    users.truncate(wanted);
-    let next = users.last().filter(|_| more).map(|last| Place::after(filter, last));
-    Ok((users, next))
 }
 
 /// Makes a user.

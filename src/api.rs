@@ -3,9 +3,11 @@
 //! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
 //! them a `Routed<P>`, if the path has a parameter that may not fit), its path in [`allowed_methods`], and its row in the permission matrix of the tests.
 
+mod audit;
 mod auth;
 mod body;
 mod health;
+mod list;
 mod users;
 
 use rocket::http::{ContentType, Header, Method, Status};
@@ -35,6 +37,8 @@ pub fn routes() -> Vec<Route> {
         users::update,
         users::partial_update,
         users::destroy,
+        audit::list,
+        audit::retrieve,
     ]
 }
 
@@ -54,11 +58,14 @@ pub fn catchers() -> Vec<Catcher> {
 #[must_use]
 pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
-        ["auth", "obtain" | "refresh" | "verify"] | ["users", "list" | "create"] => Some("POST, OPTIONS"),
+        ["auth", "obtain" | "refresh" | "verify"] | ["users", "list" | "create"] | ["audit", "list"] => {
+            Some("POST, OPTIONS")
+        }
         ["users", id] if id.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
         }
-        ["users", _] => Some("GET, HEAD, OPTIONS"),
+        ["audit", id] if !id.bytes().all(|byte| byte.is_ascii_digit()) => None,
+        ["users" | "audit", _] => Some("GET, HEAD, OPTIONS"),
         _ => None,
     }
 }

@@ -7,6 +7,8 @@
 //! is recorded: a variant of [`Action`] and an [`Entry`] where it happens.
 
 mod chain;
+mod fields;
+mod reading;
 
 use serde_json::{Map, Value, json};
 
@@ -19,6 +21,8 @@ use crate::user::{User, UserId};
 
 pub(crate) use self::chain::keep_sealing;
 pub use self::chain::{Fault, Report, hexadecimal, seal, verify};
+pub use self::fields::{Entries, IntegerField as EntryInteger, TextField as EntryText};
+pub use self::reading::{Side, about, get, list, page};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

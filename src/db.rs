@@ -11,6 +11,7 @@ pub mod installation;
 pub mod select;
 pub mod sessions;
 pub mod throttles;
+pub mod trail;
 pub mod users;
 
 use std::borrow::Cow;

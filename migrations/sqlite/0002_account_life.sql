@@ -56,10 +56,18 @@ CREATE TABLE audit_entries (
     batch_id INTEGER,
     -- The entry that this one takes back.
     undoes INTEGER,
+    -- The names again, case folded, for searching.
+    actor_folded TEXT NOT NULL,
+    target_folded TEXT NOT NULL,
     position INTEGER,
     seal BLOB
 ) STRICT;
+CREATE INDEX audit_entries_happened_at ON audit_entries (happened_at, id);
 CREATE INDEX audit_entries_target_id ON audit_entries (target_id, id);
+-- What happened to a user but for coming and going, which may be most of it.
+CREATE INDEX audit_entries_changes ON audit_entries (target_id, id)
+    WHERE action NOT IN ('account_blocked', 'password_confirmation_failed', 'password_confirmed',
+                         'sign_in', 'sign_in_failed', 'sign_out');
 CREATE INDEX audit_entries_actor_id ON audit_entries (actor_id, id);
 CREATE INDEX audit_entries_action ON audit_entries (action, id);
 CREATE INDEX audit_entries_batch_id ON audit_entries (batch_id, id) WHERE batch_id IS NOT NULL;

@@ -2,68 +2,148 @@
 //!
 //! [`Filter::matches`] and [`Filter::compare`] say what the statement must mean.
 
+use serde::de::DeserializeOwned;
+
 use super::users::{UserRow, columns};
-use super::{Db, Dialect, Error, Pool, Result, Sql, Value};
+use super::{Db, Dialect, Error, Pool, Result, Row, Sql, Value};
 use crate::filter::{
-    Body, Expression, Field, FieldValue, Filter, FlagField, Folding, IntegerField, Operator, Order, Test,
-    TextField,
+    Body, Expression, Field, FieldValue, Filter, FlagField, Folding, IntegerField, Operator, Order, Resource,
+    Test, TextField, Users,
 };
 use crate::page::Place;
 use crate::user::User;
+
+/// Where a resource's records are stored.
+pub trait Table: Resource {
+    /// A row, and the record that it is.
+    type Row: Row + DeserializeOwned + Into<Self::Record>;
+
+    /// `FROM` what.
+    const TABLE: &'static str;
+    /// The columns of a row.
+    const COLUMNS: &'static str;
+    /// The same as one JSON array, for SQLite.
+    const JSON: &'static str;
+
+    /// The column of a text field, or of its case folded form.
+    fn text_column(field: Self::Text, folding: Folding) -> &'static str;
+    /// The column of an integer field.
+    fn integer_column(field: Self::Integer) -> &'static str;
+    /// The column of a flag.
+    fn flag_column(field: Self::Flag) -> &'static str;
+}
+
+impl Table for Users {
+    type Row = UserRow;
+
+    const TABLE: &'static str = "users";
+    const COLUMNS: &'static str = columns!();
+    const JSON: &'static str = "json_array(id, username, username_key, first_name, last_name, email, \
+                                is_active, is_staff, is_superuser, valid_from, valid_until, \
+                                must_change_password, password_changed_at, date_joined, last_login, version)";
+
+    fn text_column(field: TextField, folding: Folding) -> &'static str {
+        match (field, folding) {
+            (TextField::Username, Folding::Exact) => "username",
+            (TextField::Username, Folding::Folded) => "username_folded",
+            (TextField::FirstName, Folding::Exact) => "first_name",
+            (TextField::FirstName, Folding::Folded) => "first_name_folded",
+            (TextField::LastName, Folding::Exact) => "last_name",
+            (TextField::LastName, Folding::Folded) => "last_name_folded",
+            (TextField::Email, Folding::Exact) => "email",
+            (TextField::Email, Folding::Folded) => "email_folded",
+            // Folded when they are written.
+            (TextField::Name, _) => "name_folded",
+            (TextField::Searchable, _) => "searchable",
+        }
+    }
+
+    fn integer_column(field: IntegerField) -> &'static str {
+        match field {
+            IntegerField::Id => "id",
+            IntegerField::DateJoined => "date_joined",
+            IntegerField::LastLogin => "last_login",
+        }
+    }
+
+    fn flag_column(field: FlagField) -> &'static str {
+        match field {
+            FlagField::IsActive => "is_active",
+            FlagField::IsStaff => "is_staff",
+            FlagField::IsSuperuser => "is_superuser",
+        }
+    }
+}
+
+/// At most `limit` records of the list, from the one after `place` on.
+///
+/// # Errors
+/// As the database says.
+pub async fn page<T: Table>(
+    db: &Db,
+    filter: &Filter<T>,
+    place: Option<&Place>,
+    limit: i64,
+) -> Result<Vec<T::Record>> {
+    let rows: Vec<T::Row> = match &db.0 {
+        // sqlx hands over SQLite's rows one by one between threads; as one JSON value a page costs
+        // a fraction of that.
+        Pool::Sqlite { .. } => {
+            let mut sql = Sql::new("SELECT json_group_array(");
+            sql.push(T::JSON).push(") FROM (");
+            push_select(&mut sql, Dialect::Sqlite, filter, place, limit);
+            sql.push(")");
+            let (json,): (String,) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
+            serde_json::from_str(&json).map_err(|error| Error::Corrupt(error.to_string()))?
+        }
+        Pool::Postgres(_) => {
+            let mut sql = Sql::new("");
+            push_select(&mut sql, Dialect::Postgres, filter, place, limit);
+            db.all(sql).await?
+        }
+    };
+    Ok(rows.into_iter().map(Into::into).collect())
+}
 
 /// At most `limit` users of the list, from the one after `place` on.
 ///
 /// # Errors
 /// As the database says.
 pub async fn users(db: &Db, filter: &Filter, place: Option<&Place>, limit: i64) -> Result<Vec<User>> {
-    match &db.0 {
-        // sqlx hands over SQLite's rows one by one between threads; as one JSON value a page costs
-        // a fraction of that.
-        Pool::Sqlite { .. } => {
-            let mut sql = Sql::new(
-                "SELECT json_group_array(json_array(id, username, username_key, first_name, last_name, \
-                 email, is_active, is_staff, is_superuser, valid_from, valid_until, \
-                 must_change_password, password_changed_at, date_joined, last_login, version)) FROM (",
-            );
-            push_select(&mut sql, Dialect::Sqlite, filter, place, limit);
-            sql.push(")");
-            let (json,): (String,) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
-            let rows: Vec<UserRow> =
-                serde_json::from_str(&json).map_err(|error| Error::Corrupt(error.to_string()))?;
-            Ok(rows.into_iter().map(User::from).collect())
-        }
-        Pool::Postgres(_) => {
-            let mut sql = Sql::new("");
-            push_select(&mut sql, Dialect::Postgres, filter, place, limit);
-            let rows = db.all::<UserRow>(sql).await?;
-            Ok(rows.into_iter().map(User::from).collect())
-        }
-    }
+    page(db, filter, place, limit).await
 }
 
-/// How many users the filter matches.
+/// How many records the filter matches.
 ///
 /// # Errors
 /// As the database says.
-pub async fn count(db: &Db, filter: &Filter) -> Result<i64> {
-    let mut sql = Sql::new("SELECT count(*) FROM users WHERE ");
+pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
+    let mut sql = Sql::new("SELECT count(*) FROM ");
+    sql.push(T::TABLE).push(" WHERE ");
     push_filter(&mut sql, db.dialect(), filter);
     Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
 }
 
-/// How many users the filter matches, counted no further than `most`.
+/// How many records the filter matches, counted no further than `most`.
 ///
 /// # Errors
 /// As the database says.
-pub async fn count_up_to(db: &Db, filter: &Filter, most: i64) -> Result<i64> {
-    let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM users WHERE ");
+pub async fn count_up_to<T: Table>(db: &Db, filter: &Filter<T>, most: i64) -> Result<i64> {
+    let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM ");
+    sql.push(T::TABLE).push(" WHERE ");
     push_filter(&mut sql, db.dialect(), filter);
     sql.push(" LIMIT ").push_value(most).push(") AS found");
     Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
 }
 
-fn push_select(sql: &mut Sql, dialect: Dialect, filter: &Filter, place: Option<&Place>, limit: i64) {
-    sql.push(concat!("SELECT ", columns!(), " FROM users WHERE "));
+fn push_select<T: Table>(
+    sql: &mut Sql,
+    dialect: Dialect,
+    filter: &Filter<T>,
+    place: Option<&Place>,
+    limit: i64,
+) {
+    sql.push("SELECT ").push(T::COLUMNS).push(" FROM ").push(T::TABLE).push(" WHERE ");
     push_filter(sql, dialect, filter);
     let orders = filter.full_order();
     if let Some(place) = place {
@@ -89,17 +169,20 @@ fn push_list<T>(sql: &mut Sql, separator: &'static str, items: &[T], each: impl 
     }
 }
 
-fn push_filter(sql: &mut Sql, dialect: Dialect, filter: &Filter) {
-    sql.push(if filter.include_inactive { "TRUE" } else { "is_active = TRUE" });
+fn push_filter<T: Table>(sql: &mut Sql, dialect: Dialect, filter: &Filter<T>) {
+    match T::ACTIVE {
+        Some(active) if !filter.include_inactive => sql.push(T::flag_column(active)).push(" = TRUE"),
+        _ => sql.push("TRUE"),
+    };
     for expression in &filter.expressions {
         sql.push(" AND ");
         push_expression(sql, dialect, expression);
     }
 }
 
-fn push_expression(sql: &mut Sql, dialect: Dialect, expression: &Expression) {
+fn push_expression<T: Table>(sql: &mut Sql, dialect: Dialect, expression: &Expression<T>) {
     sql.push(if expression.invert { "NOT (" } else { "(" });
-    let each = |sql: &mut Sql, part: &Expression| push_expression(sql, dialect, part);
+    let each = |sql: &mut Sql, part: &Expression<T>| push_expression(sql, dialect, part);
     match &expression.body {
         Body::Test(test) => push_test(sql, dialect, test),
         Body::All(parts) => push_list(sql, " AND ", parts, each),
@@ -108,33 +191,33 @@ fn push_expression(sql: &mut Sql, dialect: Dialect, expression: &Expression) {
     sql.push(")");
 }
 
-fn push_test(sql: &mut Sql, dialect: Dialect, test: &Test) {
+fn push_test<T: Table>(sql: &mut Sql, dialect: Dialect, test: &Test<T>) {
     match test {
         Test::Constant(verdict) => {
             sql.push(if *verdict { "TRUE" } else { "FALSE" });
         }
         Test::IsNull(field) => {
-            sql.push(integer_column(*field)).push(" IS NULL");
+            sql.push(T::integer_column(*field)).push(" IS NULL");
         }
         Test::Text(field, operator, value, folding) => {
-            sql.push(text_column(*field, *folding)).push(sign(*operator)).push_value(value.as_str());
+            sql.push(T::text_column(*field, *folding)).push(sign(*operator)).push_value(value.as_str());
         }
         Test::Contains(field, part, folding) => {
             sql.push(dialect.contains())
-                .push(text_column(*field, *folding))
+                .push(T::text_column(*field, *folding))
                 .push(", ")
                 .push_value(part.as_str())
                 .push(Dialect::CONTAINS_END);
         }
         Test::Integer(field, operator, value) => {
             // Two-valued: a null would make the comparison, and its inversion, unknown.
-            if Field::Integer(*field).is_nullable() {
-                sql.push(integer_column(*field)).push(" IS NOT NULL AND ");
+            if T::is_nullable(*field) {
+                sql.push(T::integer_column(*field)).push(" IS NOT NULL AND ");
             }
-            sql.push(integer_column(*field)).push(sign(*operator)).push_value(*value);
+            sql.push(T::integer_column(*field)).push(sign(*operator)).push_value(*value);
         }
         Test::Flag(field, operator, value) => {
-            sql.push(flag_column(*field)).push(sign(*operator)).push_value(*value);
+            sql.push(T::flag_column(*field)).push(sign(*operator)).push_value(*value);
         }
     }
 }
@@ -142,8 +225,8 @@ fn push_test(sql: &mut Sql, dialect: Dialect, test: &Test) {
 /// The rows that come after a place: those that differ from it first in some order term, and there
 /// stand later. An index on the first term can be entered at the place, because the first term is
 /// also bounded by itself.
-fn push_after(sql: &mut Sql, orders: &[Order], place: &Place) {
-    let terms: Vec<(Order, &FieldValue)> = orders.iter().copied().zip(&place.0).collect();
+fn push_after<T: Table>(sql: &mut Sql, orders: &[Order<T>], place: &Place) {
+    let terms: Vec<(Order<T>, &FieldValue)> = orders.iter().copied().zip(&place.0).collect();
     if let Some((first, value)) = terms.first()
         && !first.field.is_nullable()
         && terms.len() > 1
@@ -170,7 +253,7 @@ fn push_after(sql: &mut Sql, orders: &[Order], place: &Place) {
     sql.push(")");
 }
 
-fn push_same(sql: &mut Sql, order: Order, value: &FieldValue) {
+fn push_same<T: Table>(sql: &mut Sql, order: Order<T>, value: &FieldValue) {
     sql.push(column(order.field));
     match value {
         FieldValue::Null => sql.push(" IS NULL"),
@@ -178,7 +261,7 @@ fn push_same(sql: &mut Sql, order: Order, value: &FieldValue) {
     };
 }
 
-fn push_later(sql: &mut Sql, order: Order, value: &FieldValue) {
+fn push_later<T: Table>(sql: &mut Sql, order: Order<T>, value: &FieldValue) {
     let name = column(order.field);
     match value {
         FieldValue::Null if order.nulls_first => sql.push(name).push(" IS NOT NULL"),
@@ -216,43 +299,11 @@ const fn sign(operator: Operator) -> &'static str {
     }
 }
 
-const fn column(field: Field) -> &'static str {
+fn column<T: Table>(field: Field<T>) -> &'static str {
     match field {
-        Field::Text(field) => text_column(field, Folding::Exact),
-        Field::Integer(field) => integer_column(field),
-        Field::Flag(field) => flag_column(field),
-    }
-}
-
-const fn text_column(field: TextField, folding: Folding) -> &'static str {
-    match (field, folding) {
-        (TextField::Username, Folding::Exact) => "username",
-        (TextField::Username, Folding::Folded) => "username_folded",
-        (TextField::FirstName, Folding::Exact) => "first_name",
-        (TextField::FirstName, Folding::Folded) => "first_name_folded",
-        (TextField::LastName, Folding::Exact) => "last_name",
-        (TextField::LastName, Folding::Folded) => "last_name_folded",
-        (TextField::Email, Folding::Exact) => "email",
-        (TextField::Email, Folding::Folded) => "email_folded",
-        // Folded when they are written.
-        (TextField::Name, _) => "name_folded",
-        (TextField::Searchable, _) => "searchable",
-    }
-}
-
-const fn integer_column(field: IntegerField) -> &'static str {
-    match field {
-        IntegerField::Id => "id",
-        IntegerField::DateJoined => "date_joined",
-        IntegerField::LastLogin => "last_login",
-    }
-}
-
-const fn flag_column(field: FlagField) -> &'static str {
-    match field {
-        FlagField::IsActive => "is_active",
-        FlagField::IsStaff => "is_staff",
-        FlagField::IsSuperuser => "is_superuser",
+        Field::Text(field) => T::text_column(field, Folding::Exact),
+        Field::Integer(field) => T::integer_column(field),
+        Field::Flag(field) => T::flag_column(field),
     }
 }
 
@@ -271,7 +322,7 @@ mod tests {
             "order_by": [{"field": "last_login", "ascending": false}],
         });
         let serde_json::Value::Object(body) = body else { unreachable!() };
-        let filter = ListRequest::parse(body).unwrap().filter;
+        let filter = <ListRequest>::parse(body).unwrap().filter;
         let place = Place(vec![FieldValue::Integer(5), FieldValue::Integer(7)]);
         let mut sql = Sql::new("");
         push_select(&mut sql, Dialect::Sqlite, &filter, Some(&place), 10);

@@ -25,7 +25,7 @@ pub(super) use columns;
 /// One row of the users table.
 #[derive(Debug, FromRow, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "a column each")]
-pub(super) struct UserRow {
+pub struct UserRow {
     id: i64,
     username: String,
     username_key: String,

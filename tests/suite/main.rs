@@ -12,6 +12,7 @@
 
 mod app;
 mod audit;
+mod audit_reading;
 mod browser_sessions;
 mod console;
 mod contract;

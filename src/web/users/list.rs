@@ -55,18 +55,18 @@ pub(in crate::web) async fn list(
     let mut pages = Vec::new();
     if page.has_previous {
         pages.push((state.path_with("q", &state.q), "First", ""));
-        if let Some(cursor) = cursor(page.users.first()) {
+        if let Some(cursor) = cursor(page.records.first()) {
             pages.push((state.path_with("before", &cursor), "Previous", "prev"));
         }
     }
     if page.has_next {
-        if let Some(cursor) = cursor(page.users.last()) {
+        if let Some(cursor) = cursor(page.records.last()) {
             pages.push((state.path_with("after", &cursor), "Next", "next"));
         }
         pages.push((state.path_with("before", END), "Last", ""));
     }
-    let range = match (page.users.first(), page.users.last()) {
-        (Some(first), Some(last)) if page.users.len() > 1 => {
+    let range = match (page.records.first(), page.records.last()) {
+        (Some(first), Some(last)) if page.records.len() > 1 => {
             format!("{} – {}", first.display_name(), last.display_name())
         }
         _ => String::new(),
@@ -82,7 +82,7 @@ pub(in crate::web) async fn list(
         narrowed: state.is_narrowed(),
         caption: caption(&state),
         headers: headers(&state),
-        rows: page.users.iter().map(|user| row(user, &words)).collect(),
+        rows: page.records.iter().map(|user| row(user, &words)).collect(),
         pages,
         range,
         rows_per_page: [25, 50, 100]
