@@ -9,6 +9,7 @@ use crate::audit::{self, Action, Author, Entry, EntryId};
 use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::error::{Error, Result};
+use crate::field_errors::Message;
 use crate::filter::{Filter, ListRequest};
 use crate::lists::{self, List, Page};
 use crate::origin::Origin;
@@ -19,7 +20,7 @@ use crate::rules;
 use crate::sessions;
 use crate::text;
 use crate::throttle::Key;
-use crate::user::{Draft, REQUIRED, User, UserId};
+use crate::user::{Draft, User, UserId};
 
 /// The version of the record that a change was made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +112,16 @@ pub async fn count_up_to(app: &Usher, _can: &Can<ManageUsers>, filter: &Filter, 
     Ok(db::select::count_up_to(&app.db, filter, most).await?)
 }
 
+/// Somebody else with the e-mail address of this user. Addresses need not be unique, but one that is
+/// there twice is often a mistake.
+///
+/// # Errors
+/// As the database says.
+pub async fn namesake(app: &Usher, _can: &Can<ManageUsers>, user: &User) -> Result<Option<User>> {
+    let found = db::users::by_email(&app.db, &user.email, 2).await?;
+    Ok(found.into_iter().find(|other| other.id != user.id))
+}
+
 /// Makes a user.
 ///
 /// # Errors
@@ -119,7 +130,7 @@ pub async fn create(app: &Usher, can: &Can<ManageUsers>, draft: Draft) -> Result
     let blank = User::blank(app.clock.now());
     app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
     let (user, password) = prepare(app, &blank, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     db::retrying(|| insert(app, can.author(), user.clone(), &password)).await
 }
 
@@ -267,7 +278,8 @@ async fn prepare(app: &Usher, before: &User, mut draft: Draft) -> Result<(User, 
     if let Some(username) = &draft.changes.username {
         let other = db::users::by_username_key(&app.db, username.key()).await?;
         if other.is_some_and(|other| other.id != before.id) {
-            draft.errors.add("username", db::TAKEN);
+            let taken = Message::UsernameTaken(username.as_str().to_owned());
+            draft.errors.add("username", taken);
         }
     }
     draft.errors.into_result()?;
@@ -285,7 +297,7 @@ async fn prepare(app: &Usher, before: &User, mut draft: Draft) -> Result<(User, 
 pub async fn create_superuser(app: &Usher, draft: Draft) -> Result<User> {
     let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
     let (user, password) = prepare(app, &blank, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     let author = Author::nobody(&Origin::command_line());
     db::retrying(|| insert(app, author.clone(), user.clone(), &password)).await
 }
@@ -298,7 +310,7 @@ pub async fn change_password(app: &Usher, username: &str, draft: Draft) -> Resul
     let key = text::canonical(username);
     let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
     let (user, password) = prepare(app, &before, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     let entry = Entry::new(Action::PasswordReset, Author::nobody(&Origin::command_line()))
         .on(&before)
         .with_new_password();

@@ -97,6 +97,8 @@ CREATE TABLE links (
 CREATE UNIQUE INDEX links_secret_hash ON links (secret_hash);
 CREATE INDEX links_user_id ON links (user_id);
 CREATE INDEX links_expires_at ON links (expires_at);
+-- A link that was forgotten is asked for by e-mail address.
+CREATE INDEX users_email_folded ON users (email_folded);
 
 -- Messages, and what became of them. The text is never stored: it holds a link's secret.
 CREATE TABLE mails (

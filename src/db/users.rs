@@ -180,6 +180,23 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
     Ok(rows.into_iter().map(Credentials::from).collect())
 }
 
+/// The users whose e-mail address is this one but for letter case, by primary key: at most `limit`.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
+    if email.is_empty() || cannot_be_stored(email) {
+        return Ok(Vec::new());
+    }
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE users.email_folded = $1 ORDER BY users.id LIMIT $2"
+    ));
+    let rows = db.all::<UserRow>(sql.bind(text::fold(email)).bind(limit)).await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
 /// Whether there is an active superuser.
 ///
 /// # Errors
