@@ -1,11 +1,14 @@
 //! The pages of the users: the list, a new one, one user.
 
 mod edit;
+mod history;
 mod list;
 mod new;
 mod query;
 
 use rocket::{Route, routes};
+
+pub(super) use self::query::encode;
 
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -19,5 +22,7 @@ pub(super) fn routes() -> Vec<Route> {
         edit::reactivate,
         edit::password_form,
         edit::set_password,
+        history::history,
+        history::sign_ins,
     ]
 }

@@ -5,6 +5,7 @@
 //! would not escape it.
 
 mod contexts;
+mod trail;
 
 use rocket::http::{ContentType, Status};
 use rocket::request::Request;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use tera::Tera;
 
 pub(super) use self::contexts::*;
+pub(super) use self::trail::*;
 use super::assets::ASSETS;
 use super::frame::Frame;
 use crate::error::{Error, Result};
@@ -146,6 +148,9 @@ mod tests {
         assert_escaped::<NewUserPage>();
         assert_escaped::<UserPage>();
         assert_escaped::<PasswordPage>();
+        assert_escaped::<HistoryPage>();
+        assert_escaped::<SignInsPage>();
+        assert_escaped::<AuditPage>();
         assert_escaped::<ErrorPage>();
     }
 

@@ -22,6 +22,7 @@ mod matrix;
 mod process;
 mod source;
 mod storage;
+mod trail_pages;
 
 pub(crate) use app::{App, Backend};
 

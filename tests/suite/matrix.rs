@@ -99,6 +99,13 @@ const ROWS: &[Row] = &[
     row(Get, "/users/{id}/password", Other, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}/password", Superuser, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/password", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/{id}/history", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/history", Superuser, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/history", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/{id}/sign-ins", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/sign-ins", Superuser, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/sign-ins", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/audit", Nobody, None, [303, 303, 403, 200, 200]),
     // Without the form's token nothing is changed, whoever asks; `console` tests them with it.
     row(Post, "/users/new", Nobody, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}", Other, None, [401, 401, 403, 422, 422]),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::{Recent, View};
 use crate::clock::Timestamp;
 use crate::user::User;
 use crate::web::form::FormState;
@@ -32,6 +32,12 @@ impl From<Timestamp> for Time {
             part(11, 16)
         );
         Self { machine: format!("{}Z", part(0, 16)), text }
+    }
+}
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -253,6 +259,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) conflicts: Vec<FieldConflict>,
     /// Why the viewer may not change this user; empty if they may.
     pub(in crate::web) locked_reason: &'static str,
+    /// The last of what happened to them.
+    pub(in crate::web) recent: Recent,
 }
 
 impl View for UserPage {
@@ -274,6 +282,7 @@ impl View for UserPage {
             may_grant_staff: !is_self,
             conflicts,
             locked_reason,
+            recent: if is_self { Recent::default() } else { Recent::sample(text) },
         };
         let conflict =
             FieldConflict { name: "email", label: "Email", theirs: text.to_owned(), yours: text.to_owned() };
@@ -315,8 +324,15 @@ impl View for PasswordPage {
 /// What could not be answered, and why.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ErrorPage {
-    pub(in crate::web) title: String,
+    /// For somebody who is signed in.
+    pub(in crate::web) frame: Option<Frame>,
+    pub(in crate::web) title: &'static str,
     pub(in crate::web) explanation: String,
+    /// The path of a way on, and what it is called.
+    pub(in crate::web) next: &'static str,
+    pub(in crate::web) next_label: &'static str,
+    /// The request's number.
+    pub(in crate::web) reference: String,
 }
 
 impl View for ErrorPage {
@@ -324,6 +340,16 @@ impl View for ErrorPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { title: text.to_owned(), explanation: text.to_owned() }]
+        [Some(Frame::sample(text)), None]
+            .into_iter()
+            .map(|frame| Self {
+                frame,
+                title: "You may not do that.",
+                explanation: text.to_owned(),
+                next: "/users",
+                next_label: "All users",
+                reference: text.to_owned(),
+            })
+            .collect()
     }
 }
