@@ -69,6 +69,8 @@ CREATE INDEX audit_entries_changes ON audit_entries (target_id, id)
     WHERE action NOT IN ('account_blocked', 'password_confirmation_failed', 'password_confirmed',
                          'sign_in', 'sign_in_failed', 'sign_out');
 CREATE INDEX audit_entries_actor_id ON audit_entries (actor_id, id);
+CREATE INDEX audit_entries_actor_folded ON audit_entries (actor_folded, id);
+CREATE INDEX audit_entries_target_folded ON audit_entries (target_folded, id);
 CREATE INDEX audit_entries_action ON audit_entries (action, id);
 CREATE INDEX audit_entries_batch_id ON audit_entries (batch_id, id) WHERE batch_id IS NOT NULL;
 CREATE UNIQUE INDEX audit_entries_undoes ON audit_entries (undoes) WHERE undoes IS NOT NULL;
