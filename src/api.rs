@@ -5,7 +5,9 @@
 
 mod auth;
 mod body;
+mod bulk;
 mod health;
+mod undo;
 mod users;
 
 use rocket::http::{ContentType, Header, Method, Status};
@@ -35,6 +37,10 @@ pub fn routes() -> Vec<Route> {
         users::update,
         users::partial_update,
         users::destroy,
+        bulk::run,
+        bulk::outcome,
+        bulk::undo,
+        undo::take_back,
     ]
 }
 
@@ -54,11 +60,15 @@ pub fn catchers() -> Vec<Catcher> {
 #[must_use]
 pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
-        ["auth", "obtain" | "refresh" | "verify"] | ["users", "list" | "create"] => Some("POST, OPTIONS"),
+        ["auth", "obtain" | "refresh" | "verify"]
+        | ["users", "list" | "create"]
+        | ["users", "bulk", _, "undo"]
+        | ["audit", _, "undo"] => Some("POST, OPTIONS"),
+        ["users", "bulk"] => Some("GET, HEAD, POST, OPTIONS"),
         ["users", id] if id.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
         }
-        ["users", _] => Some("GET, HEAD, OPTIONS"),
+        ["users", _] | ["users", "bulk", _] => Some("GET, HEAD, OPTIONS"),
         _ => None,
     }
 }
@@ -128,6 +138,7 @@ fn body(error: &Error) -> Value {
         Error::NotAuthenticated(failure) => with_code(&detail, failure.code()),
         Error::Forbidden(denial) => with_code(&detail, Some(Denial::code(*denial))),
         Error::Conflict(conflict) => with_code(&detail, Some(conflict.code())),
+        Error::CannotUndo(obstacle) => with_code(&detail, Some(obstacle.code())),
         _ => with_code(&detail, None),
     }
 }
