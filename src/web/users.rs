@@ -1,9 +1,14 @@
 //! The pages of the users: the list, a new one, one user.
 
+mod bulk;
+mod confirming;
 mod edit;
+mod export;
 mod list;
 mod new;
 mod query;
+mod selection;
+mod undo;
 
 use rocket::{Route, routes};
 
@@ -19,5 +24,12 @@ pub(super) fn routes() -> Vec<Route> {
         edit::reactivate,
         edit::password_form,
         edit::set_password,
+        undo::take_back,
+        bulk::confirm,
+        bulk::run,
+        bulk::outcome,
+        bulk::undo,
+        export::page,
+        export::download,
     ]
 }

@@ -4,6 +4,7 @@
 //! one: a struct with its [`View`] in `contexts`, and a file of that name that ends in `.html`, or Tera
 //! would not escape it.
 
+mod bulk;
 mod contexts;
 
 use rocket::http::{ContentType, Status};
@@ -13,6 +14,7 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use tera::Tera;
 
+pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
 use super::assets::ASSETS;
 use super::frame::Frame;
@@ -146,6 +148,9 @@ mod tests {
         assert_escaped::<NewUserPage>();
         assert_escaped::<UserPage>();
         assert_escaped::<PasswordPage>();
+        assert_escaped::<BulkPage>();
+        assert_escaped::<OutcomePage>();
+        assert_escaped::<ConfirmationPage>();
         assert_escaped::<ErrorPage>();
     }
 

@@ -19,7 +19,7 @@ on_both![
 ];
 
 /// A page as somebody sees it.
-async fn page(app: &App, person: &Person, path: &str) -> Answer {
+pub(crate) async fn page(app: &App, person: &Person, path: &str) -> Answer {
     let mut answer =
         Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;
     answer.body = answer
@@ -31,18 +31,18 @@ async fn page(app: &App, person: &Person, path: &str) -> Answer {
     answer
 }
 
-fn token(html: &str) -> String {
+pub(crate) fn token(html: &str) -> String {
     let start = html.split("name=\"token\" value=\"").nth(1).expect("a token");
     start.split('"').next().unwrap().to_owned()
 }
 
-fn hidden(html: &str, name: &str) -> String {
+pub(crate) fn hidden(html: &str, name: &str) -> String {
     let start = html.split(&format!("name=\"{name}\" value=\"")).nth(1).expect(name);
     start.split('"').next().unwrap().to_owned()
 }
 
 /// The user names in the rows of a list.
-fn names(html: &str) -> Vec<String> {
+pub(crate) fn names(html: &str) -> Vec<String> {
     html.split("<small>")
         .skip(1)
         .map(|part| part.split("</small>").next().unwrap().replace("<mark>", "").replace("</mark>", ""))
@@ -56,7 +56,12 @@ fn link(html: &str, text: &str) -> String {
 }
 
 /// Sends a form from a page of the same origin. The answer, and the message that the next page shows.
-async fn send(app: &App, person: &Person, path: &str, fields: &[(&str, &str)]) -> (Answer, String) {
+pub(crate) async fn send(
+    app: &App,
+    person: &Person,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> (Answer, String) {
     let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
     let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let request = app.request(Method::Post, path, Some((person, By::Cookie)));
@@ -78,7 +83,7 @@ async fn send(app: &App, person: &Person, path: &str, fields: &[(&str, &str)]) -
 }
 
 /// Sends a form with the token of the page that it stands on.
-async fn send_from(
+pub(crate) async fn send_from(
     app: &App,
     person: &Person,
     page_path: &str,
@@ -316,7 +321,7 @@ async fn deactivating_is_done_at_once_and_can_be_undone(app: App) {
     let path = format!("/users/{}", ada.id());
     let (answer, message) = send_from(&app, &staff, &path, &format!("{path}/deactivate"), &[]).await;
     assert_eq!(answer.status, 303);
-    assert_eq!(message, "Deactivated. ada was signed out everywhere.");
+    assert_eq!(message, "Deactivated. Signed out of 2 devices.");
     assert!(!app.stored(ada.id()).await.is_active);
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "se_2");
     assert!(page(&app, &staff, &path).await.body.contains("Reactivate"));

@@ -13,8 +13,11 @@
 mod app;
 mod audit;
 mod browser_sessions;
+mod bulk;
+mod bulk_pages;
 mod console;
 mod contract;
+mod exports;
 mod import;
 mod lists;
 mod matrix;
@@ -23,6 +26,7 @@ mod process;
 mod properties;
 mod source;
 mod storage;
+mod undo;
 
 pub(crate) use app::{App, Backend};
 

@@ -4,7 +4,9 @@ use rocket::form::{Form, FromForm};
 use rocket::http::Status;
 use rocket::{get, post};
 
+use super::undo;
 use crate::accounts::{self, Expected};
+use crate::audit::{self, Action};
 use crate::error::{Error, Result};
 use crate::field_errors::FieldErrors;
 use crate::permission::{Can, ManageUsers, SignedIn};
@@ -70,7 +72,7 @@ impl EditForm {
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct TokenForm {
     #[field(default = "")]
-    token: String,
+    pub(super) token: String,
 }
 
 /// The user that a page is about, as an administrator sees them.
@@ -100,6 +102,7 @@ fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> 
         form,
         may_grant_staff: !is_self && (settings.staff_grants_staff || actor.is_superuser),
         conflicts: Vec::new(),
+        deactivated: None,
         locked_reason,
     }
 }
@@ -109,7 +112,13 @@ fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> 
 pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<UserPage>> {
     let user = find(&visitor, id).await?;
     let form = FormState::about(Typed::from(&user), None, &FieldErrors::default());
-    Ok(Answer::page(page_of(&visitor, &user, form)))
+    let deactivated = if user.is_active {
+        None
+    } else {
+        audit::last(visitor.app, &visitor.can, user.id, Action::UserDeactivated).await?
+    };
+    let deactivated = deactivated.map(|(who, at)| (who, at.into()));
+    Ok(Answer::page(UserPage { deactivated, ..page_of(&visitor, &user, form) }))
 }
 
 /// Saves what was typed, unless somebody else has changed the user meanwhile.
@@ -129,7 +138,7 @@ pub(in crate::web) async fn save(
     let expected = Expected::OneOf(vec![form.version]);
     match accounts::update(visitor.app, &visitor.can, UserId(id), form.draft(), &expected).await {
         Ok(done) => {
-            visitor.tell(changed(&before, &done.user), None);
+            visitor.tell(changed(&before, &done.user), undo::path(&done));
             Ok(Answer::GoOn(format!("/users/{id}")))
         }
         Err(Error::PreconditionFailed) => {
@@ -195,9 +204,13 @@ pub(in crate::web) async fn deactivate(
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     visitor.check(&form.token)?;
-    let user = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?.user;
-    let text = format!("Deactivated. {} was signed out everywhere.", user.display_name());
-    visitor.tell(text, Some(format!("/users/{id}/reactivate")));
+    let done = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?;
+    let text = match done.sessions_ended {
+        0 => "Deactivated.".to_owned(),
+        1 => "Deactivated. Signed out of 1 device.".to_owned(),
+        count => format!("Deactivated. Signed out of {count} devices."),
+    };
+    visitor.tell(text, undo::path(&done));
     Ok(Answer::GoOn(format!("/users/{id}")))
 }
 
@@ -213,8 +226,8 @@ pub(in crate::web) async fn reactivate(
         "is_active" => Raw::Bool(true),
         _ => Raw::Missing,
     });
-    accounts::update(visitor.app, &visitor.can, UserId(id), draft, &Expected::Any).await?;
-    visitor.tell("Reactivated.", Some(format!("/users/{id}/deactivate")));
+    let done = accounts::update(visitor.app, &visitor.can, UserId(id), draft, &Expected::Any).await?;
+    visitor.tell("Reactivated.", undo::path(&done));
     Ok(Answer::GoOn(format!("/users/{id}")))
 }
 
