@@ -5,7 +5,7 @@
 //! function here that takes a `&Can<P>`.
 
 use crate::Usher;
-use crate::audit::{self, Action, Author, Entry, EntryId};
+use crate::audit::{self, Action, Author, BatchId, Entry, EntryId};
 use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::error::{Error, Result};
@@ -157,17 +157,17 @@ pub struct Changed {
 }
 
 /// A change that is to be written if the rules allow it.
-struct Change<'a, F> {
-    id: UserId,
-    expected: &'a Expected,
+pub(crate) struct Change<'a, F> {
+    pub(crate) id: UserId,
+    pub(crate) expected: &'a Expected,
     /// The hash of a new password.
-    password: Option<PasswordHash>,
-    /// The user after it.
-    apply: F,
+    pub(crate) password: Option<PasswordHash>,
+    /// The user after it, unless it does not fit the user as stored.
+    pub(crate) apply: F,
     /// The run on many users that it is a part of.
-    batch_id: Option<i64>,
+    pub(crate) batch_id: Option<BatchId>,
     /// The entry that it takes back.
-    undoes: Option<EntryId>,
+    pub(crate) undoes: Option<EntryId>,
 }
 
 /// Changes a user.
@@ -188,7 +188,7 @@ pub async fn update(
     app.settings.rules().may_change(can.user(), &before, &changes.apply(&before))?;
     expected.check(&before)?;
     let (_, password) = prepare(app, &before, draft).await?;
-    let apply = |before: &User| changes.apply(before);
+    let apply = |before: &User| Ok(changes.apply(before));
     let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
     db::retrying(|| write(app, can, &change)).await
 }
@@ -203,22 +203,25 @@ pub async fn deactivate(
     id: UserId,
     expected: &Expected,
 ) -> Result<Changed> {
-    let apply = |before: &User| User { is_active: false, ..before.clone() };
+    let apply = |before: &User| Ok(User { is_active: false, ..before.clone() });
     let change = Change { id, expected, password: None, apply, batch_id: None, undoes: None };
     db::retrying(|| write(app, can, &change)).await
 }
 
-/// Reads the row, applies the change, asks the rules, and writes it with its entry: all in one
-/// transaction.
-async fn write(
+/// Reads the row, applies the change, asks the rules, and writes it with its entry and its verdict in
+/// the run that it is a part of: all in one transaction.
+///
+/// # Errors
+/// As [`update`], and what the change says itself.
+pub(crate) async fn write(
     app: &Usher,
     can: &Can<ManageUsers>,
-    change: &Change<'_, impl Fn(&User) -> User + Sync>,
+    change: &Change<'_, impl Fn(&User) -> Result<User> + Sync>,
 ) -> Result<Changed> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let before = db::users::lock(&mut tx, change.id).await?.ok_or(Error::NotFound)?.user;
-    let mut after = (change.apply)(&before);
+    let mut after = (change.apply)(&before)?;
     app.settings.rules().may_change(can.user(), &before, &after)?;
     if after.is_superuser && !before.is_superuser {
         can.require_confirmed(now)?;
@@ -250,6 +253,9 @@ async fn write(
     entry.batch_id = change.batch_id;
     entry.undoes = change.undoes;
     let entry = audit::record(&mut tx, &entry, now).await?;
+    if let Some(batch) = change.batch_id {
+        db::batches::set_done(&mut tx, batch, change.id, entry).await?;
+    }
     tx.commit().await?;
     Ok(Changed { user: after, entry: Some(entry), sessions_ended })
 }

@@ -5,6 +5,7 @@
 //! that both understand. To add a statement: a function in the module of its table.
 
 pub mod audit;
+pub mod batches;
 mod connect;
 pub mod dialect;
 pub mod installation;
@@ -67,6 +68,9 @@ pub enum Error {
     /// A primary key is taken.
     #[error("the primary key is taken")]
     IdTaken,
+    /// The entry of the trail, or the run, is undone already.
+    #[error("it is undone already")]
+    AlreadyUndone,
     /// The change would leave no active superuser.
     #[error("there would be no active superuser left")]
     LastSuperuser,
@@ -98,6 +102,7 @@ impl From<Error> for crate::error::Error {
         match error {
             Error::UsernameTaken => Self::invalid("username", Message::UsernameTaken(String::new())),
             Error::LastSuperuser => Self::Conflict(crate::rules::Conflict::LastSuperuser),
+            Error::AlreadyUndone => Self::CannotUndo(crate::undo::Obstacle::AlreadyUndone),
             Error::Retry(_) => Self::Contended,
             Error::Unavailable(_) | Error::TimedOut => {
                 log::warn!("{error}");

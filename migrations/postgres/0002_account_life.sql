@@ -74,6 +74,7 @@ CREATE TABLE batches (
     -- The batch that this one takes back.
     undoes BIGINT
 );
+CREATE UNIQUE INDEX batches_undoes ON batches (undoes) WHERE undoes IS NOT NULL;
 CREATE TABLE batch_items (
     batch_id BIGINT NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
     user_id BIGINT NOT NULL,

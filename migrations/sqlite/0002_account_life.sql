@@ -88,6 +88,7 @@ CREATE TABLE batches (
     -- The batch that this one takes back.
     undoes INTEGER
 ) STRICT;
+CREATE UNIQUE INDEX batches_undoes ON batches (undoes) WHERE undoes IS NOT NULL;
 CREATE TABLE batch_items (
     batch_id INTEGER NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
     user_id INTEGER NOT NULL,

@@ -90,7 +90,7 @@ pub(super) struct One {
 }
 
 impl One {
-    fn new(user: User) -> Self {
+    pub(super) fn new(user: User) -> Self {
         Self { user: Box::new(user), status: Status::Ok, as_array: false }
     }
 }

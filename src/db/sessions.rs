@@ -162,6 +162,15 @@ pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
 }
 
+/// Notes that the user has given their password again.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_confirmed(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
+    let sql = Sql::new("UPDATE sessions SET confirmed_at = $1 WHERE id = $2");
+    tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
+}
+
 /// Ends one session; whether there was one.
 ///
 /// # Errors

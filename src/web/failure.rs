@@ -67,6 +67,7 @@ fn of_error(error: &Error, about_a_user: bool) -> Words {
         Error::NotFound if about_a_user => ("No such user.", "It may have been removed.".to_owned()),
         Error::NotFound | Error::NoSuchPath => of_status(Status::NotFound),
         Error::Conflict(conflict) => ("That cannot be done.", conflict.sentence().to_owned()),
+        Error::CannotUndo(obstacle) => ("That cannot be undone.", obstacle.to_string()),
         Error::PreconditionFailed => (
             "Somebody else was faster.",
             "This has changed since the page was opened. Nothing was saved. Open it again and look."

@@ -10,6 +10,7 @@ use crate::audit::Action;
 use crate::clock::Timestamp;
 use crate::db::trail::Told;
 use crate::rules::Denial;
+use crate::undo;
 
 /// An entry as a row of a table.
 pub(super) fn row(told: &Told) -> TrailRow {
@@ -25,6 +26,7 @@ pub(super) fn row(told: &Told) -> TrailRow {
         notes: notes(&told.details(), &[]),
         place: place(&entry.door, &entry.address),
         batch: entry.batch_id,
+        undo: String::new(),
         undoes: entry.undoes.is_some(),
         undone: told.undone_by.is_some(),
     }
@@ -74,12 +76,8 @@ fn place(door: &str, address: &str) -> String {
 
 /// A field of a user in words.
 fn label(field: &str) -> String {
-    match field {
-        "is_active" => "Status".to_owned(),
-        "is_staff" => "Staff".to_owned(),
-        "is_superuser" => "Superuser".to_owned(),
-        other => sentence(other),
-    }
+    let label = undo::label(field);
+    if label == field { sentence(field) } else { label.to_owned() }
 }
 
 /// A name in code as the beginning of a sentence.

@@ -1,10 +1,15 @@
 //! The pages of the users: the list, a new one, one user.
 
+mod bulk;
+mod confirming;
 mod edit;
+mod export;
 mod history;
 mod list;
 mod new;
 mod query;
+mod selection;
+mod undo;
 
 use rocket::{Route, routes};
 
@@ -24,5 +29,12 @@ pub(super) fn routes() -> Vec<Route> {
         edit::set_password,
         history::history,
         history::sign_ins,
+        undo::take_back,
+        bulk::confirm,
+        bulk::run,
+        bulk::outcome,
+        bulk::undo,
+        export::page,
+        export::download,
     ]
 }

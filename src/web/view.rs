@@ -4,6 +4,7 @@
 //! one: a struct with its [`View`] in `contexts`, and a file of that name that ends in `.html`, or Tera
 //! would not escape it.
 
+mod bulk;
 mod contexts;
 mod trail;
 
@@ -14,6 +15,7 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use tera::Tera;
 
+pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
 pub(super) use self::trail::*;
 use super::assets::ASSETS;
@@ -151,6 +153,9 @@ mod tests {
         assert_escaped::<HistoryPage>();
         assert_escaped::<SignInsPage>();
         assert_escaped::<AuditPage>();
+        assert_escaped::<BulkPage>();
+        assert_escaped::<OutcomePage>();
+        assert_escaped::<ConfirmationPage>();
         assert_escaped::<ErrorPage>();
     }
 

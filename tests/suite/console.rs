@@ -42,7 +42,7 @@ pub(crate) fn hidden(html: &str, name: &str) -> String {
 }
 
 /// The user names in the rows of a list.
-fn names(html: &str) -> Vec<String> {
+pub(crate) fn names(html: &str) -> Vec<String> {
     html.split("<small>")
         .skip(1)
         .map(|part| part.split("</small>").next().unwrap().replace("<mark>", "").replace("</mark>", ""))
@@ -351,7 +351,7 @@ async fn deactivating_is_done_at_once_and_can_be_undone(app: App) {
     let path = format!("/users/{}", ada.id());
     let (answer, message) = send_from(&app, &staff, &path, &format!("{path}/deactivate"), &[]).await;
     assert_eq!(answer.status, 303);
-    assert_eq!(message, "Deactivated. ada was signed out everywhere.");
+    assert_eq!(message, "Deactivated. Signed out of 2 devices.");
     assert!(!app.stored(ada.id()).await.is_active);
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "se_2");
     assert!(page(&app, &staff, &path).await.body.contains("Reactivate"));

@@ -14,15 +14,21 @@ mod app;
 mod audit;
 mod audit_reading;
 mod browser_sessions;
+mod bulk;
+mod bulk_pages;
 mod console;
 mod contract;
+mod exports;
 mod import;
 mod lists;
 mod matrix;
+mod model;
 mod process;
+mod properties;
 mod source;
 mod storage;
 mod trail_pages;
+mod undo;
 
 pub(crate) use app::{App, Backend};
 

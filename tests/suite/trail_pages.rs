@@ -12,6 +12,7 @@ use crate::on_both;
 
 on_both![
     the_history_tells_old_and_new_who_and_where_and_a_password_only_as_changed,
+    what_can_be_undone_has_a_button_for_those_who_may,
     the_history_is_gone_through_both_ways,
     a_users_page_shows_the_last_changes_and_sign_ins,
     the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_ended,
@@ -75,6 +76,35 @@ async fn the_history_tells_old_and_new_who_and_where_and_a_password_only_as_chan
     let root = app.person("root", "superuser").await;
     let empty = page(&app, &staff, &format!("/users/{}/history", root.id())).await;
     assert!(empty.status == 200 && empty.body.contains("Nothing recorded here."));
+}
+
+async fn what_can_be_undone_has_a_button_for_those_who_may(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
+    patch(&app, &staff, ada.id(), json!({"email": "a@example.org"})).await;
+    patch(&app, &staff, ada.id(), json!({"password": "another long password"})).await;
+    let history = format!("/users/{}/history", ada.id());
+    for path in [&history, &format!("/users/{}", ada.id())] {
+        let html = page(&app, &staff, path).await.body;
+        assert_eq!(html.matches(">Undo<").count(), 1, "not of the password: {path}");
+    }
+    let html = page(&app, &staff, &history).await.body;
+    let action = html.split("<form method=\"post\" action=\"/users").nth(1).unwrap();
+    let action = format!("/users{}", action.split('"').next().unwrap());
+    let (answer, message) = send_from(&app, &staff, &history, &action, &[]).await;
+    assert_eq!((answer.status, message.as_str()), (303, "Undone."));
+    assert_eq!(app.stored(ada.id()).await.email, "");
+    let html = page(&app, &staff, &history).await.body;
+    assert!(html.contains("Undo: Changed") && html.contains(">Undone</span>"), "{html}");
+    assert_eq!(html.matches(">Undo<").count(), 1, "the undo can be undone, the change no more");
+
+    let root = app.person("root", "superuser").await;
+    patch(&app, &root, root.id(), json!({"email": "r@example.org"})).await;
+    let of_root = format!("/users/{}/history", root.id());
+    assert!(!page(&app, &staff, &of_root).await.body.contains(">Undo<"), "az_3");
+    assert!(page(&app, &root, &of_root).await.body.contains(">Undo<"));
+    app.clock.advance(std::time::Duration::from_hours(25));
+    let later = app.person("later", "staff").await;
+    assert!(!page(&app, &later, &history).await.body.contains(">Undo<"), "after a day no more");
 }
 
 async fn many(app: &App, person: &Person, action: Action, count: usize) {

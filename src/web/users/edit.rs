@@ -5,7 +5,9 @@ use rocket::http::Status;
 use rocket::{get, post};
 
 use super::history;
+use super::undo;
 use crate::accounts::{self, Expected};
+use crate::audit::{self, Action};
 use crate::error::{Error, Result};
 use crate::field_errors::FieldErrors;
 use crate::permission::{Can, ManageUsers, SignedIn};
@@ -71,7 +73,7 @@ impl EditForm {
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct TokenForm {
     #[field(default = "")]
-    token: String,
+    pub(super) token: String,
 }
 
 /// The user that a page is about, as an administrator sees them.
@@ -101,6 +103,7 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormStat
         form,
         may_grant_staff: !is_self && (settings.staff_grants_staff || actor.is_superuser),
         conflicts: Vec::new(),
+        deactivated: None,
         locked_reason,
         recent: history::recent(visitor, user).await?,
     })
@@ -111,7 +114,13 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormStat
 pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<UserPage>> {
     let user = find(&visitor, id).await?;
     let form = FormState::about(Typed::from(&user), None, &FieldErrors::default());
-    Ok(Answer::page(page_of(&visitor, &user, form).await?))
+    let deactivated = if user.is_active {
+        None
+    } else {
+        audit::last(visitor.app, &visitor.can, user.id, Action::UserDeactivated).await?
+    };
+    let deactivated = deactivated.map(|(who, at)| (who, at.into()));
+    Ok(Answer::page(UserPage { deactivated, ..page_of(&visitor, &user, form).await? }))
 }
 
 /// Saves what was typed, unless somebody else has changed the user meanwhile.
@@ -135,7 +144,7 @@ pub(in crate::web) async fn save(
             if before.email != done.user.email {
                 told += &shared_address(&visitor, &done.user).await?;
             }
-            visitor.tell(told, None);
+            visitor.tell(told, undo::path(&done));
             Ok(Answer::GoOn(format!("/users/{id}")))
         }
         Err(Error::PreconditionFailed) => {
@@ -210,9 +219,13 @@ pub(in crate::web) async fn deactivate(
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     visitor.check(&form.token)?;
-    let user = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?.user;
-    let text = format!("Deactivated. {} was signed out everywhere.", user.display_name());
-    visitor.tell(text, Some(format!("/users/{id}/reactivate")));
+    let done = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?;
+    let text = match done.sessions_ended {
+        0 => "Deactivated.".to_owned(),
+        1 => "Deactivated. Signed out of 1 device.".to_owned(),
+        count => format!("Deactivated. Signed out of {count} devices."),
+    };
+    visitor.tell(text, undo::path(&done));
     Ok(Answer::GoOn(format!("/users/{id}")))
 }
 
@@ -228,8 +241,8 @@ pub(in crate::web) async fn reactivate(
         "is_active" => Raw::Bool(true),
         _ => Raw::Missing,
     });
-    accounts::update(visitor.app, &visitor.can, UserId(id), draft, &Expected::Any).await?;
-    visitor.tell("Reactivated.", Some(format!("/users/{id}/deactivate")));
+    let done = accounts::update(visitor.app, &visitor.can, UserId(id), draft, &Expected::Any).await?;
+    visitor.tell("Reactivated.", undo::path(&done));
     Ok(Answer::GoOn(format!("/users/{id}")))
 }
 

@@ -12,10 +12,11 @@ use crate::error::Result;
 use crate::lists::Page;
 use crate::permission::ManageUsers;
 use crate::sessions;
+use crate::undo;
 use crate::user::User;
 use crate::web::frame::Visitor;
 use crate::web::trail;
-use crate::web::view::{Answer, Beside, HistoryPage, Recent, SignInsPage};
+use crate::web::view::{Answer, Beside, HistoryPage, Recent, SignInsPage, TrailRow};
 
 /// Rows on a page.
 const ROWS: i64 = 25;
@@ -53,6 +54,18 @@ fn beside(path: &str, page: &Page<Told>) -> Vec<Beside> {
     pages
 }
 
+/// Entries about the user, those that the viewer can take back with a way to do so.
+fn changes(visitor: &Visitor<'_, ManageUsers>, user: &User, records: &[Told]) -> Vec<TrailRow> {
+    let now = visitor.app.clock.now();
+    let may = visitor.app.settings.rules().may_touch(visitor.can.user(), user).is_ok();
+    let row = |told: &Told| {
+        let can_be = may && undo::check(&told.entry, user, told.undone_by.is_some(), now).is_ok();
+        let path = if can_be { format!("/users/{}/undo/{}", user.id, told.entry.id) } else { String::new() };
+        TrailRow { undo: path, ..trail::row(told) }
+    };
+    records.iter().map(row).collect()
+}
+
 /// All that happened to the user.
 #[get("/users/<id>/history?<position..>")]
 pub(in crate::web) async fn history(
@@ -68,7 +81,7 @@ pub(in crate::web) async fn history(
         id,
         name: user.display_name(),
         pages: beside(&format!("/users/{id}/history"), &page),
-        rows: page.records.iter().map(trail::row).collect(),
+        rows: changes(&visitor, &user, &page.records),
     }))
 }
 
@@ -101,6 +114,6 @@ pub(super) async fn recent(visitor: &Visitor<'_, ManageUsers>, user: &User) -> R
     let nothing = HashSet::new();
     Ok(Recent {
         sign_ins: sign_ins.records.iter().map(|told| trail::sign_in(told, &nothing)).collect(),
-        changes: changes.records.iter().map(trail::row).collect(),
+        changes: self::changes(visitor, user, &changes.records),
     })
 }

@@ -3,6 +3,7 @@
 use rocket::get;
 
 use super::query::{ListQuery, ListState};
+use super::selection;
 use crate::accounts;
 use crate::error::Result;
 use crate::page::Place;
@@ -13,7 +14,7 @@ use crate::web::frame::Visitor;
 use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role};
 
 /// Above this many, the number of users that match is no longer counted.
-const COUNTED: i64 = 10_000;
+pub(super) const COUNTED: i64 = 10_000;
 
 /// Before the end: the last page. No cursor looks like it.
 const END: &str = "end";
@@ -82,6 +83,7 @@ pub(in crate::web) async fn list(
         narrowed: state.is_narrowed(),
         caption: caption(&state),
         headers: headers(&state),
+        selection: selection::of(&state, &query, count, page.records.len()),
         rows: page.records.iter().map(|user| row(user, &words)).collect(),
         pages,
         range,
@@ -171,17 +173,6 @@ fn kept(state: &ListState) -> Vec<(&'static str, String)> {
 }
 
 fn summary(state: &ListState, count: i64) -> String {
-    let thousands = |count: i64| {
-        let digits = count.to_string();
-        let mut text = String::new();
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                text.push(',');
-            }
-            text.push(digit);
-        }
-        text
-    };
     let users = if count == 1 { "user" } else { "users" };
     match (count > COUNTED, state.is_narrowed()) {
         (true, true) => format!("More than {} users match", thousands(COUNTED)),
@@ -190,6 +181,19 @@ fn summary(state: &ListState, count: i64) -> String {
         (false, true) => format!("{} users match", thousands(count)),
         (false, false) => format!("{} {users}", thousands(count)),
     }
+}
+
+/// A number as people read it.
+pub(super) fn thousands(count: i64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn chips(state: &ListState) -> Vec<(String, String)> {

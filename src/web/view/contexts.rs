@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::bulk::Selection;
 use super::{Recent, View};
 use crate::clock::Timestamp;
 use crate::user::User;
@@ -160,6 +161,7 @@ pub(in crate::web) struct UsersPage {
     pub(in crate::web) narrowed: bool,
     pub(in crate::web) caption: String,
     pub(in crate::web) headers: Vec<Header>,
+    pub(in crate::web) selection: Selection,
     pub(in crate::web) rows: Vec<UserRow>,
     /// Path, label and relation of the pages around this one.
     pub(in crate::web) pages: Vec<(String, &'static str, &'static str)>,
@@ -203,6 +205,7 @@ impl View for UsersPage {
             narrowed,
             caption: text.to_owned(),
             headers: vec![Header { label: "Name", path: text.to_owned(), sorted: "ascending", class: "" }],
+            selection: Selection::sample(text),
             rows,
             pages: vec![(text.to_owned(), "Next", "next")],
             range: text.to_owned(),
@@ -257,6 +260,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) form: FormState,
     pub(in crate::web) may_grant_staff: bool,
     pub(in crate::web) conflicts: Vec<FieldConflict>,
+    /// Who deactivated the user, and when; the name is empty for the operator.
+    pub(in crate::web) deactivated: Option<(String, Time)>,
     /// Why the viewer may not change this user; empty if they may.
     pub(in crate::web) locked_reason: &'static str,
     /// The last of what happened to them.
@@ -281,6 +286,7 @@ impl View for UserPage {
             form: FormState::sample(text),
             may_grant_staff: !is_self,
             conflicts,
+            deactivated: Some((text.to_owned(), Timestamp::from_micros(0).into())),
             locked_reason,
             recent: if is_self { Recent::default() } else { Recent::sample(text) },
         };

@@ -34,6 +34,8 @@ pub(in crate::web) struct TrailRow {
     pub(in crate::web) place: String,
     /// The run on many users that it is a part of.
     pub(in crate::web) batch: Option<i64>,
+    /// What a form posts to in order to take it back; empty if that cannot be done.
+    pub(in crate::web) undo: String,
     /// Whether it takes something back.
     pub(in crate::web) undoes: bool,
     /// Whether it was taken back.
@@ -85,6 +87,7 @@ impl TrailRow {
             notes: vec![text.to_owned()],
             place: text.to_owned(),
             batch,
+            undo: if batch.is_some() { text.to_owned() } else { String::new() },
             undoes: batch.is_some(),
             undone: batch.is_none(),
         };
