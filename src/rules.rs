@@ -74,9 +74,15 @@ pub enum Conflict {
     DeactivatesSelf,
     /// Nobody takes away their own rights.
     DemotesSelf,
+    /// Nobody ends their own sessions with those of others.
+    SignsOutSelf,
 }
 
 impl Conflict {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::LastSuperuser, Self::DeactivatesSelf, Self::DemotesSelf, Self::SignsOutSelf];
+
     /// The machine-readable name.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -84,6 +90,7 @@ impl Conflict {
             Self::LastSuperuser => "last_superuser",
             Self::DeactivatesSelf => "deactivates_self",
             Self::DemotesSelf => "demotes_self",
+            Self::SignsOutSelf => "signs_out_self",
         }
     }
 
@@ -94,6 +101,7 @@ impl Conflict {
             Self::LastSuperuser => "This is the last active superuser. Make another one first.",
             Self::DeactivatesSelf => "You cannot deactivate yourself. Ask another administrator to do it.",
             Self::DemotesSelf => "You cannot remove your own rights. Ask another administrator to do it.",
+            Self::SignsOutSelf => "You cannot sign yourself out together with others.",
         }
     }
 }

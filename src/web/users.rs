@@ -1,12 +1,20 @@
 //! The pages of the users: the list, a new one, one user.
 
+mod bulk;
+mod confirming;
 mod edit;
 mod found;
+mod export;
+mod history;
 mod list;
 mod new;
 mod query;
+mod selection;
+mod undo;
 
 use rocket::{Route, routes};
+
+pub(super) use self::query::encode;
 
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -20,5 +28,14 @@ pub(super) fn routes() -> Vec<Route> {
         edit::reactivate,
         edit::password_form,
         edit::set_password,
+        history::history,
+        history::sign_ins,
+        undo::take_back,
+        bulk::confirm,
+        bulk::run,
+        bulk::outcome,
+        bulk::undo,
+        export::page,
+        export::download,
     ]
 }

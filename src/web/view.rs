@@ -4,7 +4,9 @@
 //! one: a struct with its [`View`] in `contexts`, and a file of that name that ends in `.html`, or Tera
 //! would not escape it.
 
+mod bulk;
 mod contexts;
+mod trail;
 
 use rocket::http::{ContentType, Status};
 use rocket::request::Request;
@@ -13,7 +15,9 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use tera::Tera;
 
+pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
+pub(super) use self::trail::*;
 use super::assets::ASSETS;
 use super::frame::Frame;
 use crate::error::{Error, Result};
@@ -146,6 +150,12 @@ mod tests {
         assert_escaped::<NewUserPage>();
         assert_escaped::<UserPage>();
         assert_escaped::<PasswordPage>();
+        assert_escaped::<HistoryPage>();
+        assert_escaped::<SignInsPage>();
+        assert_escaped::<AuditPage>();
+        assert_escaped::<BulkPage>();
+        assert_escaped::<OutcomePage>();
+        assert_escaped::<ConfirmationPage>();
         assert_escaped::<ErrorPage>();
     }
 

@@ -12,9 +12,13 @@
 
 mod app;
 mod audit;
+mod audit_reading;
 mod browser_sessions;
+mod bulk;
+mod bulk_pages;
 mod console;
 mod contract;
+mod exports;
 mod import;
 mod lists;
 mod matrix;
@@ -24,6 +28,8 @@ mod properties;
 mod search;
 mod source;
 mod storage;
+mod trail_pages;
+mod undo;
 
 pub(crate) use app::{App, Backend};
 

@@ -50,6 +50,10 @@ fn changes() -> Value {
     json!({"first_name": "Changed"})
 }
 
+fn nobody() -> Value {
+    json!({"action": "deactivate", "ids": []})
+}
+
 fn whole() -> Value {
     json!({"username": "renamed", "password": "another long password", "first_name": "", "last_name": "", "email": ""})
 }
@@ -86,6 +90,12 @@ const ROWS: &[Row] = &[
     row(Delete, "/v1/users/{id}", Other, None, [401, 401, 403, 204, 204]),
     row(Delete, "/v1/users/{id}", Superuser, None, [401, 401, 403, 403, 204]),
     row(Delete, "/v1/users/{id}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Post, "/v1/audit/list", Nobody, Some(nothing), [401, 401, 403, 200, 200]),
+    row(Get, "/v1/audit/{id}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/bulk", Nobody, Some(nobody), [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/bulk/{id}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/bulk/{id}/undo", Missing, Some(nothing), [401, 401, 403, 404, 404]),
+    row(Post, "/v1/audit/{id}/undo", Missing, Some(nothing), [401, 401, 403, 404, 404]),
     row(Get, "/", Nobody, None, [303, 303, 303, 303, 303]),
     row(Get, "/account", Nobody, None, [303, 303, 200, 200, 200]),
     row(Get, "/users", Nobody, None, [303, 303, 403, 200, 200]),
@@ -94,15 +104,29 @@ const ROWS: &[Row] = &[
     row(Get, "/users/{id}", Other, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}", Superuser, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/bulk", Nobody, None, [303, 303, 403, 303, 303]),
+    row(Get, "/users/bulk/{id}", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/export", Nobody, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}/password", Other, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}/password", Superuser, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/password", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/{id}/history", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/history", Superuser, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/history", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/{id}/sign-ins", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/sign-ins", Superuser, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/sign-ins", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/audit", Nobody, None, [303, 303, 403, 200, 200]),
     // Without the form's token nothing is changed, whoever asks; `console` tests them with it.
     row(Post, "/users/new", Nobody, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}", Other, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}", Missing, None, [401, 401, 403, 404, 404]),
     row(Post, "/users/{id}/deactivate", Other, None, [401, 401, 403, 403, 403]),
     row(Post, "/users/{id}/reactivate", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/{id}/undo/{id}", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/bulk", Nobody, None, [401, 401, 403, 303, 303]),
+    row(Post, "/users/bulk/{id}/undo", Missing, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/export", Nobody, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}/password", Other, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}/password", Superuser, None, [401, 401, 403, 403, 422]),
     row(Get, "/sign-in", Nobody, None, [200, 200, 200, 200, 200]),
