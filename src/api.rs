@@ -6,6 +6,7 @@
 mod auth;
 mod body;
 mod health;
+mod links;
 mod users;
 
 use rocket::http::{ContentType, Header, Method, Status};
@@ -35,6 +36,9 @@ pub fn routes() -> Vec<Route> {
         users::update,
         users::partial_update,
         users::destroy,
+        links::invite,
+        links::make,
+        links::check,
     ]
 }
 
@@ -55,12 +59,18 @@ pub fn catchers() -> Vec<Catcher> {
 pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
         ["auth", "obtain" | "refresh" | "verify"] | ["users", "list" | "create"] => Some("POST, OPTIONS"),
-        ["users", id] if id.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
-        }
+        ["users", id] if is_number(id) => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        // GET is for the user of that name.
+        ["users", "invite"] => Some("GET, HEAD, POST, OPTIONS"),
         ["users", _] => Some("GET, HEAD, OPTIONS"),
+        ["users", id, "link"] if is_number(id) => Some("POST, OPTIONS"),
+        ["users", id, "sign-in-check"] if is_number(id) => Some("GET, HEAD, OPTIONS"),
         _ => None,
     }
+}
+
+fn is_number(segment: &str) -> bool {
+    segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Renders whatever went wrong below [`BASE`]: what a guard or handler said, or that no route fits.

@@ -8,6 +8,8 @@ pub mod audit;
 mod connect;
 pub mod dialect;
 pub mod installation;
+pub mod links;
+pub mod mails;
 pub mod select;
 pub mod sessions;
 pub mod throttles;

@@ -97,12 +97,14 @@ CREATE TABLE links (
     secret_hash BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    -- The session that may still be shown the link, once.
-    reveal_to INTEGER
+    -- The secret, sealed with that of the session that may be shown it; empty once it was.
+    sealed BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX links_secret_hash ON links (secret_hash);
 CREATE INDEX links_user_id ON links (user_id);
 CREATE INDEX links_expires_at ON links (expires_at);
+-- A link that was forgotten is asked for by e-mail address.
+CREATE INDEX users_email_folded ON users (email_folded);
 
 -- Messages, and what became of them. The text is never stored: it holds a link's secret.
 CREATE TABLE mails (

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 use super::{Db, Dialect, Result, Sql, Tx, Value};
 use crate::audit::{Entry, EntryId};
 use crate::clock::Timestamp;
+use crate::user::UserId;
 
 /// What an entry says: the columns that are sealed.
 macro_rules! columns {
@@ -135,6 +136,25 @@ pub async fn insert_all(tx: &mut Tx, entries: &[Entry], now: Timestamp) -> Resul
 pub async fn by_id(tx: &mut Tx, id: EntryId) -> Result<Option<Stored>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
     tx.optional(sql.bind(id.0)).await
+}
+
+/// The newest entry about a user that tells of an end of their sessions: one of these actions, or a change
+/// whose details count what it ended.
+///
+/// # Errors
+/// As the database says.
+pub async fn last_session_end(db: &Db, user: UserId, actions: &[&'static str]) -> Result<Option<Stored>> {
+    let mut sql =
+        Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE target_id = $1 AND (action IN ("))
+            .bind(user.0);
+    for (action, n) in actions.iter().zip(0..) {
+        sql.push(if n == 0 { "" } else { ", " }).push_value(*action);
+    }
+    sql.push(
+        ") OR (details LIKE '%\"sessions_ended\":%' AND details NOT LIKE '%\"sessions_ended\":0%')) \
+         ORDER BY id DESC LIMIT 1",
+    );
+    db.optional(sql).await
 }
 
 /// Whether there is an entry without a seal.

@@ -180,6 +180,31 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
     Ok(rows.into_iter().map(Credentials::from).collect())
 }
 
+/// The users whose e-mail address is this one but for letter case, by primary key: at most `limit`.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
+    if email.is_empty() || cannot_be_stored(email) {
+        return Ok(Vec::new());
+    }
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE users.email_folded = $1 ORDER BY users.id LIMIT $2"
+    ));
+    let rows = db.all::<UserRow>(sql.bind(text::fold(email)).bind(limit)).await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Whether there is any user at all.
+///
+/// # Errors
+/// As the database says.
+pub async fn any_exists(db: &Db) -> Result<bool> {
+    Ok(db.optional::<(i64,)>(Sql::new("SELECT id FROM users LIMIT 1")).await?.is_some())
+}
+
 /// Whether there is an active superuser.
 ///
 /// # Errors
@@ -332,11 +357,12 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
     tx.execute(sql).await.map(drop)
 }
 
-/// Stores the hash of another password.
+/// Stores the hash of another password, whoever sets it; with it end the links that would set one.
 ///
 /// # Errors
 /// As the database says.
 pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<()> {
+    super::links::delete_of_user(tx, id).await?;
     let sql = Sql::new("UPDATE users SET password = $1, password_changed_at = $2 WHERE id = $3");
     tx.execute(sql.bind(password.as_str()).bind(now.micros()).bind(id.0)).await.map(drop)
 }

@@ -1,6 +1,7 @@
 //! The pages of the users: the list, a new one, one user.
 
 mod edit;
+mod link;
 mod list;
 mod new;
 mod query;
@@ -19,5 +20,7 @@ pub(super) fn routes() -> Vec<Route> {
         edit::reactivate,
         edit::password_form,
         edit::set_password,
+        link::make,
+        link::check,
     ]
 }

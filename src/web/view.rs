@@ -5,6 +5,7 @@
 //! would not escape it.
 
 mod contexts;
+mod links;
 
 use rocket::http::{ContentType, Status};
 use rocket::request::Request;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use tera::Tera;
 
 pub(super) use self::contexts::*;
+pub(super) use self::links::*;
 use super::assets::ASSETS;
 use super::frame::Frame;
 use crate::error::{Error, Result};
@@ -35,6 +37,8 @@ pub(super) trait View: Serialize + Sized + Send {
 /// What a form leads to: a page with a status, or the next place.
 pub(super) enum Answer<V> {
     Page(Status, Box<V>),
+    /// The page for somebody who has to wait so many seconds.
+    Later(u64, Box<V>),
     GoOn(String),
 }
 
@@ -56,6 +60,12 @@ impl<'r, V: View> Responder<'r, 'r> for Answer<V> {
             Self::Page(status, page) => {
                 let mut response = render(request, &*page).map_err(|error| error.stash(request))?;
                 response.set_status(status);
+                Ok(response)
+            }
+            Self::Later(seconds, page) => {
+                let mut response = render(request, &*page).map_err(|error| error.stash(request))?;
+                response.set_status(Status::TooManyRequests);
+                response.set_raw_header("Retry-After", seconds.to_string());
                 Ok(response)
             }
             Self::GoOn(path) => Redirect::to(path).respond_to(request),
@@ -147,6 +157,9 @@ mod tests {
         assert_escaped::<UserPage>();
         assert_escaped::<PasswordPage>();
         assert_escaped::<ErrorPage>();
+        assert_escaped::<SetPasswordPage>();
+        assert_escaped::<ForgottenPage>();
+        assert_escaped::<SignInCheckPage>();
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::{LinkNote, MailNote, PasswordChoice, View};
 use crate::clock::Timestamp;
 use crate::user::User;
 use crate::web::form::FormState;
@@ -51,7 +51,13 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) next: String,
     pub(in crate::web) token: String,
     pub(in crate::web) problem: Option<String>,
+    /// What happened before, such as the end of a session.
+    pub(in crate::web) note: Option<String>,
     pub(in crate::web) needs_superuser: bool,
+    /// Whether there is anybody who could sign in.
+    pub(in crate::web) has_users: bool,
+    /// Whether a link can be sent to who has forgotten the password.
+    pub(in crate::web) sends_mail: bool,
 }
 
 impl View for SignInPage {
@@ -64,9 +70,16 @@ impl View for SignInPage {
             next: text.to_owned(),
             token: text.to_owned(),
             problem: problem.map(str::to_owned),
+            note: Some(text.to_owned()),
             needs_superuser,
+            has_users: true,
+            sends_mail: true,
         };
-        vec![sample(None, true), sample(Some(text), false)]
+        vec![
+            sample(None, true),
+            sample(Some(text), false),
+            Self { has_users: false, ..sample(Some(text), true) },
+        ]
     }
 }
 
@@ -215,6 +228,7 @@ impl View for UsersPage {
 pub(in crate::web) struct NewUserPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) form: FormState,
+    pub(in crate::web) choice: PasswordChoice,
     pub(in crate::web) may_grant_staff: bool,
 }
 
@@ -223,7 +237,12 @@ impl View for NewUserPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { frame: Frame::sample(text), form: FormState::sample(text), may_grant_staff: true }]
+        vec![Self {
+            frame: Frame::sample(text),
+            form: FormState::sample(text),
+            choice: PasswordChoice::sample(text),
+            may_grant_staff: true,
+        }]
     }
 }
 
@@ -253,6 +272,13 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) conflicts: Vec<FieldConflict>,
     /// Why the viewer may not change this user; empty if they may.
     pub(in crate::web) locked_reason: &'static str,
+    /// The link that is out for this user.
+    pub(in crate::web) link: Option<LinkNote>,
+    /// The newest message to this user.
+    pub(in crate::web) mail: Option<MailNote>,
+    /// Whether they can sign in, and why not; empty on a page that asks for something else.
+    pub(in crate::web) sign_in: String,
+    pub(in crate::web) password_changed_at: Option<Time>,
 }
 
 impl View for UserPage {
@@ -274,12 +300,16 @@ impl View for UserPage {
             may_grant_staff: !is_self,
             conflicts,
             locked_reason,
+            link: Some(LinkNote::sample(text)),
+            mail: Some(MailNote::sample(text)),
+            sign_in: text.to_owned(),
+            password_changed_at: None,
         };
         let conflict =
             FieldConflict { name: "email", label: "Email", theirs: text.to_owned(), yours: text.to_owned() };
         vec![
             sample(vec![], "", true, false),
-            sample(vec![], "", false, false),
+            Self { link: None, mail: None, ..sample(vec![], "", false, false) },
             sample(vec![], "", true, true),
             sample(vec![conflict], "", true, false),
             sample(vec![], "Only a superuser can change this account.", true, false),
@@ -295,6 +325,7 @@ pub(in crate::web) struct PasswordPage {
     pub(in crate::web) name: String,
     pub(in crate::web) version: i64,
     pub(in crate::web) form: FormState,
+    pub(in crate::web) choice: PasswordChoice,
 }
 
 impl View for PasswordPage {
@@ -308,6 +339,7 @@ impl View for PasswordPage {
             name: text.to_owned(),
             version: 3,
             form: FormState::sample(text),
+            choice: PasswordChoice::sample(text),
         }]
     }
 }
