@@ -15,10 +15,15 @@ mod audit;
 mod browser_sessions;
 mod console;
 mod contract;
+mod dates;
 mod import;
+mod links;
 mod lists;
+mod mail;
 mod matrix;
 mod process;
+mod sign_in_check;
+mod sign_in_page;
 mod source;
 mod storage;
 
