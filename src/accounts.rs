@@ -42,7 +42,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    fn check(&self, user: &User) -> Result<()> {
+    pub(crate) fn check(&self, user: &User) -> Result<()> {
         match self {
             Self::OneOf(versions) if !versions.contains(&user.version) => Err(Error::PreconditionFailed),
             Self::Any | Self::OneOf(_) => Ok(()),
@@ -286,6 +286,9 @@ pub(crate) async fn write(
     }
     let ends_sessions = rules::ends_sessions(&before, &after, new_password);
     let sessions_ended = if ends_sessions { sessions::end_all(&mut tx, change.id).await? } else { 0 };
+    if rules::ends_links(&before, &after, new_password) {
+        db::links::delete_of_user(&mut tx, change.id).await?;
+    }
     let mut entry =
         Entry::new(action(&before, &after, new_password), can.author()).on(&before).changing(&before, &after);
     if new_password {
@@ -315,7 +318,12 @@ fn action(before: &User, after: &User, new_password: bool) -> Action {
 }
 
 /// A new password also ends the account's failures: whoever set it has proved who they are.
-async fn set_password(tx: &mut Tx, user: &User, password: &PasswordHash, now: Timestamp) -> Result<()> {
+pub(crate) async fn set_password(
+    tx: &mut Tx,
+    user: &User,
+    password: &PasswordHash,
+    now: Timestamp,
+) -> Result<()> {
     db::users::set_password(tx, user.id, password, now).await?;
     db::throttles::delete(tx, &Key::account(user.username.key())).await?;
     Ok(())
@@ -323,7 +331,11 @@ async fn set_password(tx: &mut Tx, user: &User, password: &PasswordHash, now: Ti
 
 /// Everything about a draft that can be wrong, at once; then the user after it, and the hash of a new
 /// password.
-async fn prepare(app: &Usher, before: &User, mut draft: Draft) -> Result<(User, Option<PasswordHash>)> {
+pub(crate) async fn prepare(
+    app: &Usher,
+    before: &User,
+    mut draft: Draft,
+) -> Result<(User, Option<PasswordHash>)> {
     draft.check(&app.settings.policy(), before);
     if let Some(username) = &draft.changes.username {
         let other = db::users::by_username_key(&app.db, username.key()).await?;

@@ -10,6 +10,7 @@ mod bulk;
 mod health;
 mod list;
 mod undo;
+mod links;
 mod users;
 
 use rocket::http::{ContentType, Header, Method, Status};
@@ -45,6 +46,9 @@ pub fn routes() -> Vec<Route> {
         bulk::outcome,
         bulk::undo,
         undo::take_back,
+        links::invite,
+        links::make,
+        links::check,
     ]
 }
 
@@ -69,14 +73,19 @@ pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
         | ["users", "bulk", _, "undo"]
         | ["audit", "list"]
         | ["audit", _, "undo"] => Some("POST, OPTIONS"),
-        ["users", "bulk"] => Some("GET, HEAD, POST, OPTIONS"),
-        ["users", id] if id.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
-        }
-        ["audit", id] if !id.bytes().all(|byte| byte.is_ascii_digit()) => None,
+        ["users", id] if is_number(id) => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        // GET is for the user of that name.
+        ["users", "bulk" | "invite"] => Some("GET, HEAD, POST, OPTIONS"),
+        ["users", id, "link"] if is_number(id) => Some("POST, OPTIONS"),
+        ["users", id, "sign-in-check"] if is_number(id) => Some("GET, HEAD, OPTIONS"),
+        ["audit", id] if !is_number(id) => None,
         ["users" | "audit", _] | ["users", "bulk", _] => Some("GET, HEAD, OPTIONS"),
         _ => None,
     }
+}
+
+fn is_number(segment: &str) -> bool {
+    segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Renders whatever went wrong below [`BASE`]: what a guard or handler said, or that no route fits.

@@ -9,6 +9,8 @@ pub mod batches;
 mod connect;
 pub mod dialect;
 pub mod installation;
+pub mod links;
+pub mod mails;
 pub mod select;
 pub mod sessions;
 pub mod throttles;

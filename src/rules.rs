@@ -194,6 +194,16 @@ pub fn ends_sessions(before: &User, after: &User, new_password: bool) -> bool {
     new_password || before.is_active && !after.is_active || demotes(before, after)
 }
 
+/// Whether the change ends the one-time links that would set the user's password: with whatever ends
+/// sessions, with another address (a link was sent to the old one), and when the account becomes a
+/// superuser's (somebody with fewer rights may hold a link).
+#[must_use]
+pub fn ends_links(before: &User, after: &User, new_password: bool) -> bool {
+    ends_sessions(before, after, new_password)
+        || before.email != after.email
+        || after.is_superuser && !before.is_superuser
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +290,16 @@ mod tests {
         let rules = Rules { staff_grants_staff: true };
         assert!(rules.may_create(&user(1, "staff"), &user(0, "superuser")).is_err());
         assert!(rules.may_create(&user(1, "staff"), &user(0, "staff")).is_ok());
+    }
+
+    #[test]
+    fn pw_10_links_end_with_sessions_with_the_address_and_when_a_superuser_is_made() {
+        let renamed = User { email: "new@example.org".into(), ..user(1, "plain") };
+        assert!(ends_links(&user(1, "plain"), &renamed, false));
+        assert!(ends_links(&user(1, "plain"), &user(1, "superuser"), false));
+        assert!(ends_links(&user(1, "plain"), &user(1, "inactive"), false));
+        assert!(ends_links(&user(1, "plain"), &user(1, "plain"), true));
+        assert!(!ends_links(&user(1, "plain"), &user(1, "staff"), false));
     }
 
     #[test]

@@ -28,6 +28,8 @@ const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 const MOST_SESSIONS: i64 = 10;
 /// Counted failures are forgotten after this time without a new one.
 const FORGET_FAILURES: Duration = Duration::from_hours(24);
+/// What became of a message is known for so long.
+const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
 /// Credentials as they came with a request.
 #[derive(Debug, Clone, Copy)]
@@ -279,7 +281,8 @@ pub async fn end_all(tx: &mut Tx, user: UserId) -> Result<u64> {
     Ok(db::sessions::delete_of_user(tx, user).await?)
 }
 
-/// Removes what nothing can use any more: expired sessions, forgotten failures. Called now and then.
+/// Removes what nothing can use any more: expired sessions and links, forgotten failures and messages.
+/// Called now and then.
 ///
 /// # Errors
 /// As the database says.
@@ -287,6 +290,8 @@ pub async fn clean_up(app: &Usher) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     db::sessions::delete_expired(&mut tx, now).await?;
+    db::links::delete_expired(&mut tx, now).await?;
+    db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
     db::throttles::delete_older(&mut tx, now.minus(FORGET_FAILURES), HARD_LIMIT).await?;
     Ok(tx.commit().await?)
 }

@@ -319,6 +319,8 @@ impl Raw {
 pub enum Purpose {
     /// A new user, or a full replacement: the five texts are required, the flags optional.
     Whole,
+    /// A new user who will choose the password: as [`Whole`](Self::Whole), and a password is not read.
+    Invitation,
     /// A partial update: everything is optional.
     Part,
 }
@@ -393,7 +395,7 @@ impl Draft {
     /// Reads the fields that a client may set; whatever else was sent is never asked for.
     pub fn read(purpose: Purpose, field: impl Fn(&str) -> Raw) -> Self {
         let mut errors = FieldErrors::default();
-        let required = purpose == Purpose::Whole;
+        let required = purpose != Purpose::Part;
         let password = |given: &str| {
             if given.is_empty() { Err(Message::Blank) } else { Ok(Password::new(given.to_owned())) }
         };
@@ -408,7 +410,12 @@ impl Draft {
             last_name,
             email,
             username: field("username").text("username", required, &mut errors, Username::parse),
-            password: field("password").text("password", required, &mut errors, password),
+            password: match purpose {
+                Purpose::Invitation => None,
+                Purpose::Whole | Purpose::Part => {
+                    field("password").text("password", required, &mut errors, password)
+                }
+            },
             is_active: field("is_active").flag("is_active", &mut errors),
             is_staff: field("is_staff").flag("is_staff", &mut errors),
             // Read-only in the API; the console sets it apart from what a form's texts say.

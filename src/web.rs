@@ -7,8 +7,12 @@ mod account;
 mod assets;
 mod audit;
 mod failure;
+mod forgotten;
 mod form;
 mod frame;
+mod password_choice;
+mod pre_session;
+mod set_password;
 mod sign_in;
 mod trail;
 mod users;
@@ -33,6 +37,10 @@ pub fn routes() -> Vec<Route> {
         sign_in::form,
         sign_in::submit,
         sign_in::sign_out,
+        set_password::form,
+        set_password::submit,
+        forgotten::form,
+        forgotten::submit,
         assets::file,
     ];
     routes.extend(users::routes());

@@ -94,8 +94,8 @@ CREATE TABLE links (
     secret_hash BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
-    -- The session that may still be shown the link, once.
-    reveal_to BIGINT
+    -- The secret, sealed with that of the session that may be shown it; empty once it was.
+    sealed BYTEA NOT NULL
 );
 CREATE UNIQUE INDEX links_secret_hash ON links (secret_hash);
 CREATE INDEX links_user_id ON links (user_id);

@@ -108,8 +108,8 @@ CREATE TABLE links (
     secret_hash BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    -- The session that may still be shown the link, once.
-    reveal_to INTEGER
+    -- The secret, sealed with that of the session that may be shown it; empty once it was.
+    sealed BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX links_secret_hash ON links (secret_hash);
 CREATE INDEX links_user_id ON links (user_id);

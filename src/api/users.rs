@@ -27,7 +27,7 @@ pub fn etag(user: &User) -> String {
 }
 
 /// What stands after `/users/` when it can only be a primary key.
-pub(super) struct Id(UserId);
+pub(super) struct Id(pub(super) UserId);
 
 impl Id {
     /// The primary key, of whatever resource.

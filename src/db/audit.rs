@@ -189,6 +189,25 @@ pub async fn last(db: &Db, target: UserId, action: Action) -> Result<Option<Stor
     db.optional(sql.bind(target.0).bind(action.as_str())).await
 }
 
+/// The newest entry about a user that tells of an end of their sessions: one of these actions, or a change
+/// whose details count what it ended.
+///
+/// # Errors
+/// As the database says.
+pub async fn last_session_end(db: &Db, user: UserId, actions: &[&'static str]) -> Result<Option<Stored>> {
+    let mut sql =
+        Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE target_id = $1 AND (action IN ("))
+            .bind(user.0);
+    for (action, n) in actions.iter().zip(0..) {
+        sql.push(if n == 0 { "" } else { ", " }).push_value(*action);
+    }
+    sql.push(
+        ") OR (details LIKE '%\"sessions_ended\":%' AND details NOT LIKE '%\"sessions_ended\":0%')) \
+         ORDER BY id DESC LIMIT 1",
+    );
+    db.optional(sql).await
+}
+
 /// Whether there is an entry without a seal.
 ///
 /// # Errors

@@ -206,6 +206,14 @@ pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
     Ok(rows.into_iter().map(User::from).collect())
 }
 
+/// Whether there is any user at all.
+///
+/// # Errors
+/// As the database says.
+pub async fn any_exists(db: &Db) -> Result<bool> {
+    Ok(db.optional::<(i64,)>(Sql::new("SELECT id FROM users LIMIT 1")).await?.is_some())
+}
+
 /// Whether there is an active superuser.
 ///
 /// # Errors
@@ -370,11 +378,12 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
     tx.execute(sql).await.map(drop)
 }
 
-/// Stores the hash of another password.
+/// Stores the hash of another password, whoever sets it; with it end the links that would set one.
 ///
 /// # Errors
 /// As the database says.
 pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<()> {
+    super::links::delete_of_user(tx, id).await?;
     let sql = Sql::new("UPDATE users SET password = $1, password_changed_at = $2 WHERE id = $3");
     tx.execute(sql.bind(password.as_str()).bind(now.micros()).bind(id.0)).await.map(drop)
 }

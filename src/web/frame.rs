@@ -96,7 +96,8 @@ pub(super) fn flash(settings: &Settings, jar: &CookieJar<'_>, flash: &Flash) {
     }
 }
 
-fn take_flash(settings: &Settings, jar: &CookieJar<'_>) -> Option<Flash> {
+/// The message that this page is to show, which no later one will.
+pub(super) fn take_flash(settings: &Settings, jar: &CookieJar<'_>) -> Option<Flash> {
     let name = flash_name(settings);
     let value = jar.get(name)?.value().to_owned();
     jar.remove(cookie(settings, name, String::new()));

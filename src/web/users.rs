@@ -6,6 +6,7 @@ mod edit;
 mod found;
 mod export;
 mod history;
+mod link;
 mod list;
 mod new;
 mod query;
@@ -37,5 +38,7 @@ pub(super) fn routes() -> Vec<Route> {
         bulk::undo,
         export::page,
         export::download,
+        link::make,
+        link::check,
     ]
 }

@@ -7,6 +7,7 @@
 mod bulk;
 mod contexts;
 mod trail;
+mod links;
 
 use rocket::http::{ContentType, Status};
 use rocket::request::Request;
@@ -18,6 +19,7 @@ use tera::Tera;
 pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
 pub(super) use self::trail::*;
+pub(super) use self::links::*;
 use super::assets::ASSETS;
 use super::frame::Frame;
 use crate::error::{Error, Result};
@@ -39,6 +41,8 @@ pub(super) trait View: Serialize + Sized + Send {
 /// What a form leads to: a page with a status, or the next place.
 pub(super) enum Answer<V> {
     Page(Status, Box<V>),
+    /// The page for somebody who has to wait so many seconds.
+    Later(u64, Box<V>),
     GoOn(String),
 }
 
@@ -60,6 +64,12 @@ impl<'r, V: View> Responder<'r, 'r> for Answer<V> {
             Self::Page(status, page) => {
                 let mut response = render(request, &*page).map_err(|error| error.stash(request))?;
                 response.set_status(status);
+                Ok(response)
+            }
+            Self::Later(seconds, page) => {
+                let mut response = render(request, &*page).map_err(|error| error.stash(request))?;
+                response.set_status(Status::TooManyRequests);
+                response.set_raw_header("Retry-After", seconds.to_string());
                 Ok(response)
             }
             Self::GoOn(path) => Redirect::to(path).respond_to(request),
@@ -157,6 +167,9 @@ mod tests {
         assert_escaped::<OutcomePage>();
         assert_escaped::<ConfirmationPage>();
         assert_escaped::<ErrorPage>();
+        assert_escaped::<SetPasswordPage>();
+        assert_escaped::<ForgottenPage>();
+        assert_escaped::<SignInCheckPage>();
     }
 
     #[test]

@@ -58,6 +58,10 @@ fn whole() -> Value {
     json!({"username": "renamed", "password": "another long password", "first_name": "", "last_name": "", "email": ""})
 }
 
+fn invitation() -> Value {
+    json!({"username": "invited", "first_name": "", "last_name": "", "email": ""})
+}
+
 use Method::{Delete, Get, Patch, Post, Put};
 use Target::{Missing, Nobody, Oneself, Other, Superuser};
 
@@ -96,6 +100,14 @@ const ROWS: &[Row] = &[
     row(Get, "/v1/users/bulk/{id}", Missing, None, [401, 401, 403, 404, 404]),
     row(Post, "/v1/users/bulk/{id}/undo", Missing, Some(nothing), [401, 401, 403, 404, 404]),
     row(Post, "/v1/audit/{id}/undo", Missing, Some(nothing), [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/invite", Nobody, Some(invitation), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/link", Oneself, Some(nothing), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/link", Other, Some(nothing), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/link", Superuser, Some(nothing), [401, 401, 403, 403, 201]),
+    row(Post, "/v1/users/{id}/link", Missing, Some(nothing), [401, 401, 403, 404, 404]),
+    row(Get, "/v1/users/{id}/sign-in-check", Oneself, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}/sign-in-check", Superuser, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}/sign-in-check", Missing, None, [401, 401, 403, 404, 404]),
     row(Get, "/", Nobody, None, [303, 303, 303, 303, 303]),
     row(Get, "/account", Nobody, None, [303, 303, 200, 200, 200]),
     row(Get, "/users", Nobody, None, [303, 303, 403, 200, 200]),
@@ -129,6 +141,15 @@ const ROWS: &[Row] = &[
     row(Post, "/users/export", Nobody, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}/password", Other, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}/password", Superuser, None, [401, 401, 403, 403, 422]),
+    row(Get, "/users/{id}/sign-in-check", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/sign-in-check", Missing, None, [303, 303, 403, 404, 404]),
+    row(Post, "/users/{id}/link", Other, None, [401, 401, 403, 403, 403]),
+    // Links are for whoever holds one; `links` tests them with one.
+    row(Get, "/set-password", Nobody, None, [410, 410, 410, 410, 410]),
+    row(Post, "/set-password", Nobody, None, [410, 410, 410, 410, 410]),
+    // There is no mail server here; `mail` has one.
+    row(Get, "/forgotten-password", Nobody, None, [404, 404, 404, 404, 404]),
+    row(Post, "/forgotten-password", Nobody, None, [422, 422, 422, 422, 422]),
     row(Get, "/sign-in", Nobody, None, [200, 200, 200, 200, 200]),
     // A form without its token is shown again, and signs nobody in or out.
     row(Post, "/sign-in", Nobody, None, [422, 422, 422, 422, 422]),

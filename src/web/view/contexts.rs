@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::bulk::Selection;
-use super::{Recent, View};
+use super::{LinkNote, MailNote, PasswordChoice, Recent, View};
 use crate::clock::Timestamp;
 use crate::user::User;
 use crate::web::form::FormState;
@@ -58,7 +58,13 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) next: String,
     pub(in crate::web) token: String,
     pub(in crate::web) problem: Option<String>,
+    /// What happened before, such as the end of a session.
+    pub(in crate::web) note: Option<String>,
     pub(in crate::web) needs_superuser: bool,
+    /// Whether there is anybody who could sign in.
+    pub(in crate::web) has_users: bool,
+    /// Whether a link can be sent to who has forgotten the password.
+    pub(in crate::web) sends_mail: bool,
 }
 
 impl View for SignInPage {
@@ -71,9 +77,16 @@ impl View for SignInPage {
             next: text.to_owned(),
             token: text.to_owned(),
             problem: problem.map(str::to_owned),
+            note: Some(text.to_owned()),
             needs_superuser,
+            has_users: true,
+            sends_mail: true,
         };
-        vec![sample(None, true), sample(Some(text), false)]
+        vec![
+            sample(None, true),
+            sample(Some(text), false),
+            Self { has_users: false, ..sample(Some(text), true) },
+        ]
     }
 }
 
@@ -232,6 +245,7 @@ impl View for UsersPage {
 pub(in crate::web) struct NewUserPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) form: FormState,
+    pub(in crate::web) choice: PasswordChoice,
     pub(in crate::web) may_grant_staff: bool,
 }
 
@@ -240,7 +254,12 @@ impl View for NewUserPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { frame: Frame::sample(text), form: FormState::sample(text), may_grant_staff: true }]
+        vec![Self {
+            frame: Frame::sample(text),
+            form: FormState::sample(text),
+            choice: PasswordChoice::sample(text),
+            may_grant_staff: true,
+        }]
     }
 }
 
@@ -274,6 +293,13 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) locked_reason: &'static str,
     /// The last of what happened to them.
     pub(in crate::web) recent: Recent,
+    /// The link that is out for this user.
+    pub(in crate::web) link: Option<LinkNote>,
+    /// The newest message to this user.
+    pub(in crate::web) mail: Option<MailNote>,
+    /// Whether they can sign in, and why not; empty on a page that asks for something else.
+    pub(in crate::web) sign_in: String,
+    pub(in crate::web) password_changed_at: Option<Time>,
 }
 
 impl View for UserPage {
@@ -297,12 +323,16 @@ impl View for UserPage {
             deactivated: Some((text.to_owned(), Timestamp::from_micros(0).into())),
             locked_reason,
             recent: if is_self { Recent::default() } else { Recent::sample(text) },
+            link: Some(LinkNote::sample(text)),
+            mail: Some(MailNote::sample(text)),
+            sign_in: text.to_owned(),
+            password_changed_at: None,
         };
         let conflict =
             FieldConflict { name: "email", label: "Email", theirs: text.to_owned(), yours: text.to_owned() };
         vec![
             sample(vec![], "", true, false),
-            sample(vec![], "", false, false),
+            Self { link: None, mail: None, ..sample(vec![], "", false, false) },
             sample(vec![], "", true, true),
             sample(vec![conflict], "", true, false),
             sample(vec![], "Only a superuser can change this account.", true, false),
@@ -320,6 +350,7 @@ pub(in crate::web) struct PasswordPage {
     pub(in crate::web) name: String,
     pub(in crate::web) version: i64,
     pub(in crate::web) form: FormState,
+    pub(in crate::web) choice: PasswordChoice,
 }
 
 impl View for PasswordPage {
@@ -334,6 +365,7 @@ impl View for PasswordPage {
             name: text.to_owned(),
             version: 3,
             form: FormState::sample(text),
+            choice: PasswordChoice::sample(text),
         }]
     }
 }
