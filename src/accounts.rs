@@ -34,7 +34,11 @@ pub enum Expected {
 }
 
 impl Expected {
-    fn check(&self, user: &User) -> Result<()> {
+    /// Whether the record is of that version.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`] if somebody has changed it since.
+    pub(crate) fn check(&self, user: &User) -> Result<()> {
         match self {
             Self::OneOf(versions) if !versions.contains(&user.version) => Err(Error::PreconditionFailed),
             Self::Any | Self::OneOf(_) => Ok(()),
@@ -309,7 +313,12 @@ fn action(before: &User, after: &User, new_password: bool) -> Action {
 }
 
 /// A new password also ends the account's failures: whoever set it has proved who they are.
-async fn set_password(tx: &mut Tx, user: &User, password: &PasswordHash, now: Timestamp) -> Result<()> {
+pub(crate) async fn set_password(
+    tx: &mut Tx,
+    user: &User,
+    password: &PasswordHash,
+    now: Timestamp,
+) -> Result<()> {
     db::users::set_password(tx, user.id, password, now).await?;
     db::throttles::delete(tx, &Key::account(user.username.key())).await?;
     Ok(())

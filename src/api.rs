@@ -3,9 +3,12 @@
 //! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
 //! them a `Routed<P>`, if the path has a parameter that may not fit), its path in [`allowed_methods`], and its row in the permission matrix of the tests.
 
+mod account;
 mod auth;
 mod body;
 mod health;
+mod sessions;
+mod tokens;
 mod users;
 
 use rocket::http::{ContentType, Header, Method, Status};
@@ -35,6 +38,23 @@ pub fn routes() -> Vec<Route> {
         users::update,
         users::partial_update,
         users::destroy,
+        account::retrieve,
+        account::partial_update,
+        account::change_password,
+        account::confirm,
+        account::sign_ins,
+        sessions::own,
+        sessions::end_own,
+        sessions::end_own_others,
+        sessions::of_user,
+        sessions::end_of_user,
+        sessions::end_all_of_user,
+        tokens::own,
+        tokens::make_own,
+        tokens::revoke_own,
+        tokens::of_user,
+        tokens::make_for,
+        tokens::revoke_of,
     ]
 }
 
@@ -55,12 +75,29 @@ pub fn catchers() -> Vec<Catcher> {
 pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
         ["auth", "obtain" | "refresh" | "verify"] | ["users", "list" | "create"] => Some("POST, OPTIONS"),
-        ["users", id] if id.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
-        }
-        ["users", _] => Some("GET, HEAD, OPTIONS"),
+        ["users", id] if is_key(id) => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ["users", _] | ["account", "sign-ins"] => Some("GET, HEAD, OPTIONS"),
+        ["account"] => Some("GET, HEAD, PATCH, OPTIONS"),
+        ["account", "password" | "confirm"] => Some("POST, OPTIONS"),
+        ["account", rest @ ..] => own_or_of_user(rest),
+        ["users", id, rest @ ..] if is_key(id) => own_or_of_user(rest),
         _ => None,
     }
+}
+
+/// What everybody has below their account, and staff below a user.
+fn own_or_of_user(segments: &[&str]) -> Option<&'static str> {
+    match segments {
+        ["sessions"] => Some("GET, HEAD, DELETE, OPTIONS"),
+        ["tokens"] => Some("GET, HEAD, POST, OPTIONS"),
+        ["sessions" | "tokens", key] if is_key(key) => Some("DELETE, OPTIONS"),
+        _ => None,
+    }
+}
+
+/// Whether a segment can only be a primary key.
+fn is_key(segment: &str) -> bool {
+    !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Renders whatever went wrong below [`BASE`]: what a guard or handler said, or that no route fits.

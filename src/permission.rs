@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::origin::Origin;
 use crate::rules::Denial;
-use crate::session::Session;
+use crate::session::{Carrier, Session};
 use crate::user::User;
 
 /// Who makes a request, by which session.
@@ -68,6 +68,17 @@ impl Permission for ManageUsers {
     }
 }
 
+/// To do what only superusers do.
+#[derive(Debug, Clone, Copy)]
+pub struct IsSuperuser;
+
+impl Permission for IsSuperuser {
+    fn check(user: &User) -> std::result::Result<(), Denial> {
+        ManageUsers::check(user)?;
+        if user.is_superuser { Ok(()) } else { Err(Denial::SuperuserRequired) }
+    }
+}
+
 /// The proof that an actor has a permission.
 #[derive(Debug, Clone)]
 pub struct Can<P> {
@@ -121,6 +132,24 @@ impl<P: Permission> Can<P> {
     /// [`Error::Forbidden`] if it was not given within the last five minutes.
     pub fn require_confirmed(&self, now: Timestamp) -> Result<()> {
         if self.is_confirmed(now) { Ok(()) } else { Err(Error::Forbidden(Denial::ConfirmationRequired)) }
+    }
+
+    /// The same, by a session whose user has just given their password.
+    #[must_use]
+    pub(crate) fn confirmed_at(&self, now: Timestamp) -> Self {
+        let session = Session { confirmed_at: now, ..self.actor.session.clone() };
+        Self { actor: Actor { session, ..self.actor.clone() }, permission: PhantomData }
+    }
+
+    /// For what no API token does: nobody stands behind it at the moment.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if the session is carried by one.
+    pub fn require_sign_in(&self) -> Result<()> {
+        match self.actor.session.carrier {
+            Carrier::Named => Err(Error::Forbidden(Denial::SignInRequired)),
+            Carrier::Cookie | Carrier::Token => Ok(()),
+        }
     }
 
     /// By which session.

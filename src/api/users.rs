@@ -28,7 +28,7 @@ pub fn etag(user: &User) -> String {
 }
 
 /// What stands after `/users/` when it can only be a primary key.
-pub(super) struct Id(UserId);
+pub(super) struct Id(pub(super) UserId);
 
 impl<'r> FromParam<'r> for Id {
     type Error = ();
@@ -60,16 +60,17 @@ impl<'r> FromParam<'r> for IdOrName<'r> {
     }
 }
 
-/// The segment after `/users/` is a `P`; otherwise the route has no such method, whoever asks. Stands
-/// first in a handler: Rocket itself reads parameters only after all guards, credentials included.
-pub(super) struct Routed<P>(PhantomData<P>);
+/// A segment of the path, by default that after `/users/`, is a `P`; otherwise the route has no such
+/// method, whoever asks. Stands first in a handler: Rocket itself reads parameters only after all guards,
+/// credentials included.
+pub(super) struct Routed<P, const SEGMENT: usize = 1>(PhantomData<P>);
 
 #[rocket::async_trait]
-impl<'r, P: FromParam<'r> + Send> FromRequest<'r> for Routed<P> {
+impl<'r, P: FromParam<'r> + Send, const SEGMENT: usize> FromRequest<'r> for Routed<P, SEGMENT> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        match request.param::<P>(1) {
+        match request.param::<P>(SEGMENT) {
             Some(Ok(_)) => Outcome::Success(Self(PhantomData)),
             _ => Outcome::Forward(Status::NotFound),
         }
@@ -84,7 +85,7 @@ pub(super) struct One {
 }
 
 impl One {
-    fn new(user: User) -> Self {
+    pub(super) fn new(user: User) -> Self {
         Self { user: Box::new(user), status: Status::Ok, as_array: false }
     }
 }
