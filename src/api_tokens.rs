@@ -110,6 +110,14 @@ impl TokenDraft {
         let name = name.map_err(|message| errors.add("name", message)).unwrap_or_default();
         Self { name, days: days.unwrap_or_default(), read_only, errors }
     }
+
+    /// Whether everything fits.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the messages of all fields.
+    pub fn check(&self) -> Result<()> {
+        Ok(self.errors.clone().into_result()?)
+    }
 }
 
 fn name(given: &str) -> std::result::Result<String, String> {
@@ -171,7 +179,7 @@ pub async fn make_for(
 
 async fn make<P: Permission>(app: &Usher, can: &Can<P>, id: UserId, draft: &TokenDraft) -> Result<MadeToken> {
     can.require_sign_in()?;
-    draft.errors.clone().into_result()?;
+    draft.check()?;
     if !draft.read_only {
         can.require_confirmed(app.clock.now())?;
     }

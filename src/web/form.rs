@@ -20,11 +20,46 @@ pub(super) struct Field {
     pub(super) errors: Vec<String>,
 }
 
+/// What a form says that was open for longer than its session.
+pub(super) const STALE: &str = "This page was open for a long time. Check it and send it again.";
+
+/// Longest password, in characters.
+pub(super) const PASSWORD_LENGTH: usize = 128;
+
+impl Field {
+    /// A field that must be filled in, without a hint.
+    pub(super) fn new(
+        name: &'static str,
+        label: &'static str,
+        kind: &'static str,
+        value: String,
+        errors: &FieldErrors,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            kind,
+            value,
+            hint: String::new(),
+            optional: false,
+            max_length: NAME_LENGTH,
+            errors: errors.of(name).to_vec(),
+        }
+    }
+
+    /// A password that one has, or wants. What was typed is never sent back.
+    pub(super) fn password(name: &'static str, label: &'static str, errors: &FieldErrors) -> Self {
+        let field = Self::new(name, label, "password", String::new(), errors);
+        Self { max_length: PASSWORD_LENGTH, ..field }
+    }
+}
+
 /// A form with what was typed.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct FormState {
     pub(super) fields: Vec<Field>,
     pub(super) is_staff: bool,
+    pub(super) is_superuser: bool,
     /// One entry for each message: the field it is about, and what it says.
     pub(super) problems: Vec<(&'static str, String)>,
 }
@@ -37,6 +72,7 @@ pub(super) struct Typed {
     pub(super) first_name: String,
     pub(super) last_name: String,
     pub(super) is_staff: bool,
+    pub(super) is_superuser: bool,
 }
 
 impl From<&User> for Typed {
@@ -47,6 +83,7 @@ impl From<&User> for Typed {
             first_name: user.first_name.clone(),
             last_name: user.last_name.clone(),
             is_staff: user.is_staff,
+            is_superuser: user.is_superuser,
         }
     }
 }
@@ -76,14 +113,31 @@ impl FormState {
         if let Some(min_length) = password {
             fields.push(password_field(min_length, errors));
         }
-        Self { problems: problems(&fields), fields, is_staff: typed.is_staff }
+        let (is_staff, is_superuser) = (typed.is_staff, typed.is_superuser);
+        Self { problems: problems(&fields), fields, is_staff, is_superuser }
+    }
+
+    /// A form of these fields; what is wrong about none of them is told above.
+    pub(super) fn of(fields: Vec<Field>, errors: &FieldErrors) -> Self {
+        let mut problems = problems(&fields);
+        let others = errors.iter().filter(|(name, _)| fields.iter().all(|field| field.name != *name));
+        problems.extend(others.map(|(_, message)| ("main", message.to_owned())));
+        Self { fields, problems, is_staff: false, is_superuser: false }
+    }
+
+    /// With one field more.
+    pub(super) fn and(mut self, field: Option<Field>) -> Self {
+        if let Some(field) = field {
+            self.problems.extend(problems(std::slice::from_ref(&field)));
+            self.fields.push(field);
+        }
+        self
     }
 
     /// The form of a page that was open for longer than its session: sent again with everything typed.
     pub(super) fn stale(mut self) -> Self {
         let first = self.fields.first().map_or("main", |field| field.name);
-        let problem = "This page was open for a long time. Check it and send it again.";
-        self.problems.insert(0, (first, problem.to_owned()));
+        self.problems.insert(0, (first, STALE.to_owned()));
         self
     }
 
@@ -99,6 +153,7 @@ impl FormState {
             first_name: text.to_owned(),
             last_name: text.to_owned(),
             is_staff: true,
+            is_superuser: true,
         };
         Self::about(typed, Some(8), &errors)
     }
@@ -106,7 +161,7 @@ impl FormState {
     /// The form that asks for a password only.
     pub(super) fn password(min_length: usize, errors: &FieldErrors) -> Self {
         let fields = vec![password_field(min_length, errors)];
-        Self { problems: problems(&fields), fields, is_staff: false }
+        Self { problems: problems(&fields), fields, is_staff: false, is_superuser: false }
     }
 }
 
@@ -119,7 +174,7 @@ fn password_field(min_length: usize, errors: &FieldErrors) -> Field {
         value: String::new(),
         hint: format!("At least {min_length} characters. A few unrelated words work well."),
         optional: false,
-        max_length: 128,
+        max_length: PASSWORD_LENGTH,
         errors: errors.of("password").to_vec(),
     }
 }

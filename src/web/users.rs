@@ -4,8 +4,11 @@ mod edit;
 mod list;
 mod new;
 mod query;
+mod sessions;
 
 use rocket::{Route, routes};
+
+pub(super) use self::query::encode;
 
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -19,5 +22,7 @@ pub(super) fn routes() -> Vec<Route> {
         edit::reactivate,
         edit::password_form,
         edit::set_password,
+        sessions::end,
+        sessions::end_all,
     ]
 }

@@ -19,7 +19,7 @@ on_both![
 ];
 
 /// A page as somebody sees it.
-async fn page(app: &App, person: &Person, path: &str) -> Answer {
+pub(crate) async fn page(app: &App, person: &Person, path: &str) -> Answer {
     let mut answer =
         Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;
     answer.body = answer
@@ -31,12 +31,12 @@ async fn page(app: &App, person: &Person, path: &str) -> Answer {
     answer
 }
 
-fn token(html: &str) -> String {
+pub(crate) fn token(html: &str) -> String {
     let start = html.split("name=\"token\" value=\"").nth(1).expect("a token");
     start.split('"').next().unwrap().to_owned()
 }
 
-fn hidden(html: &str, name: &str) -> String {
+pub(crate) fn hidden(html: &str, name: &str) -> String {
     let start = html.split(&format!("name=\"{name}\" value=\"")).nth(1).expect(name);
     start.split('"').next().unwrap().to_owned()
 }
@@ -56,7 +56,12 @@ fn link(html: &str, text: &str) -> String {
 }
 
 /// Sends a form from a page of the same origin. The answer, and the message that the next page shows.
-async fn send(app: &App, person: &Person, path: &str, fields: &[(&str, &str)]) -> (Answer, String) {
+pub(crate) async fn send(
+    app: &App,
+    person: &Person,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> (Answer, String) {
     let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
     let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let request = app.request(Method::Post, path, Some((person, By::Cookie)));
@@ -78,7 +83,7 @@ async fn send(app: &App, person: &Person, path: &str, fields: &[(&str, &str)]) -
 }
 
 /// Sends a form with the token of the page that it stands on.
-async fn send_from(
+pub(crate) async fn send_from(
     app: &App,
     person: &Person,
     page_path: &str,

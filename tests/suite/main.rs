@@ -10,6 +10,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod api_tokens;
 mod app;
 mod audit;
 mod browser_sessions;
@@ -17,7 +18,10 @@ mod console;
 mod contract;
 mod import;
 mod lists;
+mod live_sessions;
 mod matrix;
+mod own_account;
+mod preferences;
 mod process;
 mod source;
 mod storage;

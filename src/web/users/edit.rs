@@ -4,17 +4,19 @@ use rocket::form::{Form, FromForm};
 use rocket::http::Status;
 use rocket::{get, post};
 
-use crate::accounts::{self, Expected};
+use crate::accounts::{self, Changed, Expected};
 use crate::error::{Error, Result};
 use crate::field_errors::FieldErrors;
 use crate::permission::{Can, ManageUsers, SignedIn};
 use crate::rules::Refusal;
 use crate::user::{Draft, Purpose, Raw, User, UserId};
+use crate::web::confirmation;
 use crate::web::form::{FormState, Typed, field_errors};
-use crate::web::frame::Visitor;
+use crate::web::frame::{TokenForm, Visitor};
 use crate::web::view::{Answer, FieldConflict, PasswordPage, UserPage, role};
 
-/// What the form sends. `access` says that it had the box for staff, which is not sent unless ticked;
+/// What the form sends. `access` says that it had the box for staff, `rights` the one for superusers: a
+/// box is not sent unless it is ticked;
 /// `keep_*` is the answer to a conflict: `theirs` or `yours`.
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct EditForm {
@@ -32,11 +34,16 @@ pub(in crate::web) struct EditForm {
     last_name: String,
     is_staff: Option<String>,
     access: Option<String>,
+    is_superuser: Option<String>,
+    rights: Option<String>,
+    #[field(default = "")]
+    current_password: String,
     keep_username: Option<String>,
     keep_email: Option<String>,
     keep_first_name: Option<String>,
     keep_last_name: Option<String>,
     keep_is_staff: Option<String>,
+    keep_is_superuser: Option<String>,
 }
 
 impl EditForm {
@@ -47,13 +54,14 @@ impl EditForm {
             first_name: self.first_name.clone(),
             last_name: self.last_name.clone(),
             is_staff: self.is_staff.is_some(),
+            is_superuser: self.is_superuser.is_some(),
         }
     }
 
     fn draft(&self) -> Draft {
         let kept = |keep: &Option<String>| keep.as_deref() == Some("theirs");
         let text = |keep, value: &str| if kept(keep) { Raw::Missing } else { Raw::Text(value.to_owned()) };
-        Draft::read(Purpose::Part, |name| match name {
+        let mut draft = Draft::read(Purpose::Part, |name| match name {
             "username" => text(&self.keep_username, &self.username),
             "email" => text(&self.keep_email, &self.email),
             "first_name" => text(&self.keep_first_name, &self.first_name),
@@ -62,15 +70,12 @@ impl EditForm {
                 Raw::Bool(self.is_staff.is_some())
             }
             _ => Raw::Missing,
-        })
+        });
+        if self.rights.is_some() && !kept(&self.keep_is_superuser) {
+            draft.changes.is_superuser = Some(self.is_superuser.is_some());
+        }
+        draft
     }
-}
-
-/// What a button that only needs the token sends.
-#[derive(Debug, FromForm)]
-pub(in crate::web) struct TokenForm {
-    #[field(default = "")]
-    token: String,
 }
 
 /// The user that a page is about, as an administrator sees them.
@@ -99,6 +104,7 @@ fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> 
         last_login: user.last_login.map(Into::into),
         form,
         may_grant_staff: !is_self && (settings.staff_grants_staff || actor.is_superuser),
+        may_grant_superuser: !is_self && actor.is_superuser,
         conflicts: Vec::new(),
         locked_reason,
     }
@@ -116,7 +122,7 @@ pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> 
 #[post("/users/<id>", data = "<form>")]
 pub(in crate::web) async fn save(
     id: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    mut visitor: Visitor<'_, ManageUsers>,
     form: Form<EditForm>,
 ) -> Result<Answer<UserPage>> {
     let before = find(&visitor, id).await?;
@@ -126,8 +132,7 @@ pub(in crate::web) async fn save(
         let page = UserPage { version: form.version, ..page_of(&visitor, &before, state) };
         return Ok(Answer::refused(page));
     }
-    let expected = Expected::OneOf(vec![form.version]);
-    match accounts::update(visitor.app, &visitor.can, UserId(id), form.draft(), &expected).await {
+    match submit(&mut visitor, &before, &form).await {
         Ok(done) => {
             visitor.tell(changed(&before, &done.user), None);
             Ok(Answer::GoOn(format!("/users/{id}")))
@@ -135,22 +140,38 @@ pub(in crate::web) async fn save(
         Err(Error::PreconditionFailed) => {
             let now = find(&visitor, id).await?;
             let typed = form.typed();
-            let conflicts = conflicts(&now, &typed, form.access.is_some());
+            let conflicts = conflicts(&now, &typed, form.access.is_some(), form.rights.is_some());
             let mut page = page_of(&visitor, &now, FormState::about(typed, None, &FieldErrors::default()));
             page.conflicts = conflicts;
             Ok(Answer::Page(Status::PreconditionFailed, Box::new(page)))
         }
         Err(error) => {
             let errors = field_errors(error)?;
-            let form = FormState::about(form.typed(), None, &errors);
+            // Asked for only once it is needed: browsers fill in what looks like a sign-in.
+            let hint = "Needed to make somebody a superuser.";
+            let password =
+                confirmation::field(&visitor, hint, &errors).filter(|field| !field.errors.is_empty());
+            let form = FormState::about(form.typed(), None, &errors).and(password);
             Ok(Answer::refused(page_of(&visitor, &before, form)))
         }
     }
 }
 
+/// Saves. To make somebody a superuser, the password is given again.
+async fn submit(visitor: &mut Visitor<'_, ManageUsers>, before: &User, form: &EditForm) -> Result<Changed> {
+    let draft = form.draft();
+    let grants = draft.changes.is_superuser == Some(true) && !before.is_superuser;
+    if grants && visitor.can.user().is_superuser {
+        confirmation::require(visitor, &form.current_password).await?;
+    }
+    let expected = Expected::OneOf(vec![form.version]);
+    accounts::update(visitor.app, &visitor.can, before.id, draft, &expected).await
+}
+
 /// The fields in which what was typed differs from what is stored now.
-fn conflicts(now: &User, typed: &Typed, access: bool) -> Vec<FieldConflict> {
+fn conflicts(now: &User, typed: &Typed, access: bool, rights: bool) -> Vec<FieldConflict> {
     let staff = |is_staff: bool| if is_staff { "Staff" } else { "No admin access" }.to_owned();
+    let superuser = |is_superuser: bool| if is_superuser { "Superuser" } else { "No superuser" }.to_owned();
     let stored = Typed::from(now);
     let mut fields = vec![
         ("username", "Username", stored.username, typed.username.clone()),
@@ -160,6 +181,10 @@ fn conflicts(now: &User, typed: &Typed, access: bool) -> Vec<FieldConflict> {
     ];
     if access {
         fields.push(("is_staff", "Access", staff(stored.is_staff), staff(typed.is_staff)));
+    }
+    if rights {
+        let (theirs, yours) = (superuser(stored.is_superuser), superuser(typed.is_superuser));
+        fields.push(("is_superuser", "Superuser", theirs, yours));
     }
     fields
         .into_iter()
@@ -176,6 +201,7 @@ fn changed(before: &User, after: &User) -> String {
         ("First name", before.first_name != after.first_name),
         ("Last name", before.last_name != after.last_name),
         ("Staff", before.is_staff != after.is_staff),
+        ("Superuser", before.is_superuser != after.is_superuser),
     ]
     .into_iter()
     .filter_map(|(label, differs)| differs.then_some(label))

@@ -31,7 +31,7 @@ pub(in crate::web) async fn list(
     query: ListQuery,
     visitor: Visitor<'_, ManageUsers>,
 ) -> Result<Answer<UsersPage>> {
-    let mut state = ListState::read(&query);
+    let mut state = ListState::read(&query, visitor.can.session().preferences.rows);
     let app = visitor.app;
     let filter = state.filter(app.clock.now());
     let at = |cursor: Option<&str>| cursor.map(|cursor| Place::decode(&filter, cursor));
@@ -164,7 +164,7 @@ fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     if state.sort != "name" {
         kept.push(("sort", state.sort.to_owned()));
     }
-    if state.per != 50 {
+    if state.per != state.rows {
         kept.push(("per", state.per.to_string()));
     }
     kept

@@ -39,6 +39,7 @@ impl NewUserForm {
             first_name: self.first_name.clone(),
             last_name: self.last_name.clone(),
             is_staff: self.is_staff.is_some(),
+            is_superuser: false,
         }
     }
 }

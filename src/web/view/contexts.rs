@@ -2,38 +2,12 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::{Time, View};
+#[cfg(test)]
 use crate::clock::Timestamp;
 use crate::user::User;
 use crate::web::form::FormState;
 use crate::web::frame::Frame;
-
-/// An instant, for people and for programs.
-#[derive(Debug, Clone, Serialize)]
-pub(in crate::web) struct Time {
-    /// `2026-03-01T09:00Z`
-    pub(super) machine: String,
-    /// `1 Mar 2026, 09:00`
-    pub(super) text: String,
-}
-
-impl From<Timestamp> for Time {
-    fn from(timestamp: Timestamp) -> Self {
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let printed = timestamp.to_string();
-        let part = |from: usize, to: usize| printed.get(from..to).unwrap_or_default();
-        let month = part(5, 7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
-        let text = format!(
-            "{} {} {}, {}",
-            part(8, 10).trim_start_matches('0'),
-            month.unwrap_or(&""),
-            part(0, 4),
-            part(11, 16)
-        );
-        Self { machine: format!("{}Z", part(0, 16)), text }
-    }
-}
 
 /// The word for a user's rights; empty for none.
 pub(in crate::web) fn role(user: &User) -> &'static str {
@@ -67,35 +41,6 @@ impl View for SignInPage {
             needs_superuser,
         };
         vec![sample(None, true), sample(Some(text), false)]
-    }
-}
-
-/// One's own account.
-#[derive(Debug, Serialize)]
-pub(in crate::web) struct AccountPage {
-    pub(in crate::web) frame: Frame,
-    pub(in crate::web) username: String,
-    pub(in crate::web) name: String,
-    pub(in crate::web) email: String,
-    pub(in crate::web) role: &'static str,
-    pub(in crate::web) date_joined: Time,
-    pub(in crate::web) last_login: Option<Time>,
-}
-
-impl View for AccountPage {
-    const NAME: &'static str = "account.html";
-
-    #[cfg(test)]
-    fn samples(text: &str) -> Vec<Self> {
-        vec![Self {
-            frame: Frame::sample(text),
-            username: text.to_owned(),
-            name: text.to_owned(),
-            email: text.to_owned(),
-            role: "Staff",
-            date_joined: Timestamp::from_micros(0).into(),
-            last_login: None,
-        }]
     }
 }
 
@@ -250,6 +195,7 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) last_login: Option<Time>,
     pub(in crate::web) form: FormState,
     pub(in crate::web) may_grant_staff: bool,
+    pub(in crate::web) may_grant_superuser: bool,
     pub(in crate::web) conflicts: Vec<FieldConflict>,
     /// Why the viewer may not change this user; empty if they may.
     pub(in crate::web) locked_reason: &'static str,
@@ -272,6 +218,7 @@ impl View for UserPage {
             last_login: None,
             form: FormState::sample(text),
             may_grant_staff: !is_self,
+            may_grant_superuser: !is_self,
             conflicts,
             locked_reason,
         };
@@ -315,8 +262,12 @@ impl View for PasswordPage {
 /// What could not be answered, and why.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ErrorPage {
+    /// If somebody is signed in.
+    pub(in crate::web) frame: Option<Frame>,
     pub(in crate::web) title: String,
     pub(in crate::web) explanation: String,
+    /// Path and words of the way on.
+    pub(in crate::web) way_on: (&'static str, &'static str),
 }
 
 impl View for ErrorPage {
@@ -324,6 +275,12 @@ impl View for ErrorPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { title: text.to_owned(), explanation: text.to_owned() }]
+        let sample = |frame| Self {
+            frame,
+            title: text.to_owned(),
+            explanation: text.to_owned(),
+            way_on: ("/", "Go to the start page"),
+        };
+        vec![sample(None), sample(Some(Frame::sample(text)))]
     }
 }
