@@ -74,11 +74,12 @@ pub fn catchers() -> Vec<Catcher> {
 #[must_use]
 pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
-        ["auth", "obtain" | "refresh" | "verify"] | ["users", "list" | "create"] => Some("POST, OPTIONS"),
+        ["auth", "obtain" | "refresh" | "verify"]
+        | ["users", "list" | "create"]
+        | ["account", "password" | "confirm"] => Some("POST, OPTIONS"),
         ["users", id] if is_key(id) => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
         ["users", _] | ["account", "sign-ins"] => Some("GET, HEAD, OPTIONS"),
         ["account"] => Some("GET, HEAD, PATCH, OPTIONS"),
-        ["account", "password" | "confirm"] => Some("POST, OPTIONS"),
         ["account", rest @ ..] => own_or_of_user(rest),
         ["users", id, rest @ ..] if is_key(id) => own_or_of_user(rest),
         _ => None,

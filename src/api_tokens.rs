@@ -277,7 +277,7 @@ async fn revoke<P: Permission>(app: &Usher, can: &Can<P>, id: UserId, token: Ses
 mod tests {
     use super::*;
 
-    fn draft(name: Raw, days: Raw, read_only: Raw) -> TokenDraft {
+    fn draft(name: &Raw, days: &Raw, read_only: &Raw) -> TokenDraft {
         let settings = Settings { api_token_days: 30, ..Settings::default() };
         TokenDraft::read(&settings, |field| match field {
             "name" => name.clone(),
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn what_is_not_said_has_the_careful_default() {
-        let draft = draft(Raw::Text(" deploy ".into()), Raw::Missing, Raw::Missing);
+        let draft = draft(&Raw::Text(" deploy ".into()), &Raw::Missing, &Raw::Missing);
         assert!(draft.errors.is_empty() && draft.read_only);
         assert_eq!((draft.name.as_str(), draft.days), ("deploy", 30));
     }
@@ -296,12 +296,12 @@ mod tests {
     #[test]
     fn all_that_does_not_fit_is_told_at_once() {
         for days in [Raw::Integer(0), Raw::Integer(31), Raw::Integer(-1), Raw::Null, Raw::Text("x".into())] {
-            let draft = draft(Raw::Text("x".repeat(101)), days, Raw::Text("maybe".into()));
+            let draft = draft(&Raw::Text("x".repeat(101)), &days, &Raw::Text("maybe".into()));
             let fields: Vec<_> = draft.errors.iter().map(|(field, _)| field).collect();
             assert_eq!(fields, ["expires_in_days", "name", "read_only"]);
         }
         for name in [Raw::Missing, Raw::Null, Raw::Text(" ".into()), Raw::Text("a\0".into()), Raw::Other] {
-            assert_eq!(draft(name, Raw::Integer(30), Raw::Bool(false)).errors.of("name").len(), 1);
+            assert_eq!(draft(&name, &Raw::Integer(30), &Raw::Bool(false)).errors.of("name").len(), 1);
         }
     }
 }

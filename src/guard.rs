@@ -110,8 +110,8 @@ fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Crede
 
 /// Whether a request changes nothing: by its method, or because it asks for one of the API's lists.
 fn only_reads(request: &Request<'_>) -> bool {
-    let segments: Vec<&str> = request.uri().path().raw_segments().map(|segment| segment.as_str()).collect();
-    let parts: Vec<&str> = segments.into_iter().filter(|segment| !segment.is_empty()).collect();
+    let segments = request.uri().path().segments();
+    let parts: Vec<&str> = segments.filter(|segment| !segment.is_empty()).collect();
     is_safe(request.method()) || request.method() == Method::Post && matches!(parts[..], ["v1", _, "list"])
 }
 

@@ -51,20 +51,20 @@ fn shortcuts(visitor: Visitor<'_>) -> Answer<ShortcutsPage> {
     Answer::page(ShortcutsPage { frame: visitor.frame("") })
 }
 
-/// What the form sends.
+/// What the form sends. Defaults of this kind hold for a strict form, too.
 #[derive(Debug, Clone, FromForm)]
 struct AccountForm {
-    #[field(default = "")]
+    #[field(default_with = Some(String::new()))]
     token: String,
-    #[field(default = 0)]
+    #[field(default_with = Some(0))]
     version: i64,
-    #[field(default = "")]
+    #[field(default_with = Some(String::new()))]
     first_name: String,
-    #[field(default = "")]
+    #[field(default_with = Some(String::new()))]
     last_name: String,
-    #[field(default = "")]
+    #[field(default_with = Some(String::new()))]
     email: String,
-    #[field(default = "")]
+    #[field(default_with = Some(String::new()))]
     current_password: String,
 }
 

@@ -296,13 +296,13 @@ async fn a_token_dies_at_its_end(app: App) {
 
 async fn superusers_make_tokens_for_others_and_staff_do_not(app: App) {
     let (root, staff) = (app.person("root", "superuser").await, app.person("staff", "staff").await);
-    let robot = app.person("robot", "ordinary").await;
-    let path = format!("/v1/users/{}/tokens", robot.id());
+    let service = app.person("robot", "ordinary").await;
+    let path = format!("/v1/users/{}/tokens", service.id());
     let refused = make(&app, &staff, &path, json!({"name": "job"})).await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("superuser_required")));
     let made = make(&app, &root, &path, json!({"name": "job", "read_only": false})).await;
     assert_eq!(made.status, 201, "{}", made.body);
-    let script = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..robot.clone() };
+    let script = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..service.clone() };
     assert_eq!(app.get(&script, "/v1/account").await.json()["username"], "robot");
     assert_eq!(app.get(&root, &path).await.json().as_array().unwrap().len(), 1);
     let one = format!("{path}/{}", made.json()["id"]);
@@ -310,11 +310,11 @@ async fn superusers_make_tokens_for_others_and_staff_do_not(app: App) {
     assert_eq!(app.send(&root, Method::Delete, &one, &Value::Null).await.status, 204);
     assert!(!app.is_signed_in(&script, By::Bearer).await);
 
-    let pages = format!("/users/{}/tokens", robot.id());
+    let pages = format!("/users/{}/tokens", service.id());
     let fields = [("name", "job"), ("expires_in_days", "30")];
     let (answer, _) = send_from(&app, &root, &pages, &pages, &fields).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let script = Person { bearer: shown(&answer.body), ..robot.clone() };
+    let script = Person { bearer: shown(&answer.body), ..service.clone() };
     assert!(app.is_signed_in(&script, By::Bearer).await);
     let id = app.get(&root, &path).await.json()[0]["id"].clone();
     let (answer, _) = send_from(&app, &root, &pages, &format!("{pages}/{id}/revoke"), &[]).await;

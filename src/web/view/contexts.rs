@@ -183,6 +183,7 @@ pub(in crate::web) struct FieldConflict {
 
 /// One user.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one part of the page is there")]
 pub(in crate::web) struct UserPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) id: i64,
