@@ -41,7 +41,10 @@ pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<(U
     request
         .local_cache_async(Box::pin(async {
             let app = usher(request)?;
-            sessions::authenticate(app, credential(request, &app.settings)?).await
+            let found = sessions::authenticate(app, credential(request, &app.settings)?).await?;
+            // Whatever renders a page finds them here.
+            request.local_cache(|| found.1.preferences.clone());
+            Ok(found)
         }))
         .await
 }
@@ -64,6 +67,9 @@ async fn actor<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
 async fn find_actor(request: &Request<'_>) -> Result<Actor> {
     let app = usher(request)?;
     let (user, session) = authenticated(request).await.clone()?;
+    if session.read_only && !only_reads(request) {
+        return Err(Error::Forbidden(Denial::ReadOnlyToken));
+    }
     if session.carrier == Carrier::Cookie && !is_safe(request.method()) {
         let api = is_api(request);
         match site(request, &app.settings) {
@@ -100,6 +106,13 @@ fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Crede
         .get(cookie_name(settings))
         .map(|cookie| Credential::Cookie(cookie.value()))
         .ok_or(Error::NotAuthenticated(AuthenticationFailure::NoCredentials))
+}
+
+/// Whether a request changes nothing: by its method, or because it asks for one of the API's lists.
+fn only_reads(request: &Request<'_>) -> bool {
+    let segments = request.uri().path().segments();
+    let parts: Vec<&str> = segments.filter(|segment| !segment.is_empty()).collect();
+    is_safe(request.method()) || request.method() == Method::Post && matches!(parts[..], ["v1", _, "list"])
 }
 
 fn is_safe(method: Method) -> bool {

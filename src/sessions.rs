@@ -24,6 +24,8 @@ use crate::user::{User, UserId};
 
 /// A session is noted as used at most this often, so that reading costs no write.
 const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
+/// What a named API token begins with, so that people and scanners for secrets know it when they see it.
+pub const NAMED_PREFIX: &str = "usher_";
 /// Sessions of one user at once, named tokens apart; the next one ends the oldest (ASVS 7.1.2).
 const MOST_SESSIONS: i64 = 10;
 /// Counted failures are forgotten after this time without a new one.
@@ -145,11 +147,27 @@ impl Attempt<'_> {
 /// [`Error::NotAuthenticated`] with the reason that clients know; [`Error::Unavailable`] when the
 /// database is away, which is never taken for a sign-out.
 pub async fn authenticate(app: &Usher, credential: Credential<'_>) -> Result<(User, Session)> {
-    match credential {
-        Credential::Bearer(token) => {
-            by_token(app, Kind::Access, token).await.map(|(user, session, _)| (user, session))
-        }
-        Credential::Cookie(secret) => by_cookie(app, secret).await,
+    let (user, session) = match credential {
+        Credential::Bearer(token) => match token.strip_prefix(NAMED_PREFIX) {
+            Some(secret) => by_named_token(app, secret).await?,
+            None => by_token(app, Kind::Access, token).await.map(|(user, session, _)| (user, session))?,
+        },
+        Credential::Cookie(secret) => by_cookie(app, secret).await?,
+    };
+    note_use(app, &session).await;
+    Ok((user, session))
+}
+
+async fn by_named_token(app: &Usher, secret: &str) -> Result<(User, Session)> {
+    let refuse = |reason| Err(Error::NotAuthenticated(reason));
+    let Some(secret) = Secret::from_text(secret) else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    let now = app.clock.now();
+    match db::sessions::by_named_token(&app.db, &secret.hash()).await? {
+        Some((user, _)) if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
+        Some((user, session)) if now < session.expires_at => Ok((user, session)),
+        Some(_) | None => refuse(AuthenticationFailure::TokenNotValid),
     }
 }
 
@@ -178,13 +196,18 @@ async fn by_cookie(app: &Usher, secret: &str) -> Result<(User, Session)> {
     if !user.is_usable(now) || now >= session.expires_at || unused >= app.settings.session_idle() {
         return Err(refused);
     }
-    if unused >= TOUCH_INTERVAL {
-        // Whoever may read goes on reading when nothing can be written, as on a full disk.
-        if let Err(error) = touch(app, &session, now).await {
-            log::warn!("could not note that a session was used: {error}");
-        }
-    }
     Ok((user, session))
+}
+
+/// Notes that a session is used, unless that was noted a moment ago. Whoever may read goes on reading
+/// when nothing can be written, as on a full disk.
+async fn note_use(app: &Usher, session: &Session) {
+    let now = app.clock.now();
+    if now.since(session.last_seen_at) >= TOUCH_INTERVAL
+        && let Err(error) = touch(app, session, now).await
+    {
+        log::warn!("could not note that a session was used: {error}");
+    }
 }
 
 async fn touch(app: &Usher, session: &Session, now: Timestamp) -> db::Result<()> {
@@ -224,6 +247,7 @@ fn access_end(app: &Usher, now: Timestamp, session_end: Timestamp) -> Timestamp 
 /// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
 pub async fn refresh(app: &Usher, token: &str) -> Result<String> {
     let (user, session, secret) = by_token(app, Kind::Refresh, token).await.map_err(one_reason)?;
+    note_use(app, &session).await;
     let now = app.clock.now();
     let named = Named { user: user.id, secret };
     Ok(app.keys.tokens.sign(Kind::Access, &named, now, access_end(app, now, session.expires_at)))

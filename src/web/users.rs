@@ -3,14 +3,15 @@
 mod bulk;
 mod confirming;
 mod edit;
-mod found;
 mod export;
+mod found;
 mod history;
 mod link;
 mod list;
 mod new;
 mod query;
 mod selection;
+mod sessions;
 mod undo;
 
 use rocket::{Route, routes};
@@ -40,5 +41,7 @@ pub(super) fn routes() -> Vec<Route> {
         export::download,
         link::make,
         link::check,
+        sessions::end,
+        sessions::end_all,
     ]
 }

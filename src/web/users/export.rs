@@ -22,6 +22,7 @@ use crate::filter::Filter;
 use crate::lists::List;
 use crate::page::Place;
 use crate::permission::ManageUsers;
+use crate::preferences::Preferences;
 use crate::rules::Denial;
 use crate::sheet;
 use crate::user::User;
@@ -48,14 +49,15 @@ pub(in crate::web) struct ExportForm {
 
 impl ExportForm {
     fn list(&self) -> ListState {
-        ListState::read(&ListQuery {
+        let query = ListQuery {
             q: self.q.clone(),
             status: self.status.clone(),
             role: self.role.clone(),
             seen: self.seen.clone(),
             sort: self.sort.clone(),
             ..Default::default()
-        })
+        };
+        ListState::read(&query, Preferences::default().rows)
     }
 
     fn chosen(&self, app: &Usher) -> Chosen {

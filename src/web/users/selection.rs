@@ -52,12 +52,12 @@ mod tests {
             select: Some("page".into()),
             ..ListQuery::default()
         };
-        let selection = of(&ListState::read(&query), &query, Count::Of(178), 50);
+        let selection = of(&ListState::read(&query, 50), &query, Count::Of(178), 50);
         assert!(selection.checked);
         assert_eq!(selection.select_path, "/users?q=a%20b&select=page&after=cursor");
         assert_eq!(selection.export_path, "/users/export?q=a%20b");
         assert_eq!(selection.all, "All 178 that match");
-        assert_eq!(of(&ListState::read(&query), &query, Count::Of(50), 50).all, "");
-        assert_eq!(of(&ListState::read(&query), &query, Count::OverLimit, 50).all, "All that match");
+        assert_eq!(of(&ListState::read(&query, 50), &query, Count::Of(50), 50).all, "");
+        assert_eq!(of(&ListState::read(&query, 50), &query, Count::OverLimit, 50).all, "All that match");
     }
 }
