@@ -1,6 +1,7 @@
 //! Times on pages, in the time zone of whoever looks at them.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -46,6 +47,13 @@ impl Time {
         let month = usize::try_from(local.month - 1).ok().and_then(|month| MONTHS.get(month));
         let (day, month, year) = (local.day, month.unwrap_or(&""), local.year);
         format!("{day} {month} {year}, {:02}:{:02}", local.hour, local.minute)
+    }
+}
+
+/// As people read it.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
 }
 
