@@ -51,21 +51,15 @@ fn shortcuts(visitor: Visitor<'_>) -> Answer<ShortcutsPage> {
     Answer::page(ShortcutsPage { frame: visitor.frame("") })
 }
 
-/// What the form sends. Defaults of this kind hold for a strict form, too.
+/// What the form sends. In a strict form only an option may be missing.
 #[derive(Debug, Clone, FromForm)]
 struct AccountForm {
-    #[field(default_with = Some(String::new()))]
     token: String,
-    #[field(default_with = Some(0))]
     version: i64,
-    #[field(default_with = Some(String::new()))]
     first_name: String,
-    #[field(default_with = Some(String::new()))]
     last_name: String,
-    #[field(default_with = Some(String::new()))]
     email: String,
-    #[field(default_with = Some(String::new()))]
-    current_password: String,
+    current_password: Option<String>,
 }
 
 impl AccountForm {
@@ -77,7 +71,7 @@ impl AccountForm {
             first_name: user.first_name.clone(),
             last_name: user.last_name.clone(),
             email: user.email.clone(),
-            current_password: String::new(),
+            current_password: None,
         }
     }
 
@@ -156,7 +150,7 @@ async fn update(visitor: &mut Visitor<'_>, form: &AccountForm) -> Result<bool> {
     draft.errors.clone().into_result()?;
     let before = visitor.can.user().clone();
     if draft.changes.email.as_ref().is_some_and(|email| *email != before.email) {
-        confirmation::require(visitor, &form.current_password).await?;
+        confirmation::require(visitor, form.current_password.as_deref().unwrap_or_default()).await?;
     }
     let expected = Expected::OneOf(vec![form.version]);
     let after = own_account::update(visitor.app, &visitor.can, draft, &expected).await?;

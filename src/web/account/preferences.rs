@@ -71,7 +71,7 @@ impl PreferencesForm {
         fn options<T>(known: &[(T, &str, &str)]) -> Vec<(String, String)> {
             known.iter().map(|(_, name, words)| ((*name).to_owned(), (*words).to_owned())).collect()
         }
-        let zones = Zone::names().map(|name| (name.clone(), name.replace('_', " "))).collect();
+        let zones = Zone::names().into_iter().map(|name| (name.clone(), name.replace('_', " "))).collect();
         let mut preferences = Vec::new();
         let mut problems = Vec::new();
         for (name, label, options, value) in [

@@ -1,6 +1,7 @@
 //! Times on pages, in the time zone of whoever looks at them.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -50,8 +51,8 @@ impl Time {
 }
 
 /// In a sentence that is put together before a page is made: in UTC, and says so.
-impl std::fmt::Display for Time {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} UTC", self.text())
     }
 }
