@@ -132,13 +132,7 @@ async fn fetch<T: Table>(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<
 }
 
 /// Along the order; with `walk`, no further than so many users.
-fn push_walk<T: Table>(
-    sql: &mut Sql,
-    dialect: Dialect,
-    part: &Part<'_, T>,
-    walk: Option<i64>,
-    limit: i64,
-) {
+fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk: Option<i64>, limit: i64) {
     sql.push("SELECT ").push(T::COLUMNS).push(" FROM ");
     if let Some(walk) = walk {
         sql.push("(SELECT * FROM ").push(T::TABLE);

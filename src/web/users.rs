@@ -3,8 +3,8 @@
 mod bulk;
 mod confirming;
 mod edit;
-mod found;
 mod export;
+mod found;
 mod history;
 mod list;
 mod new;

@@ -117,18 +117,27 @@ fn push_test<T: Table>(sql: &mut Sql, dialect: Dialect, test: &Test<T>) {
         }
         Test::Flag(field, operator, value) => {
             // Not bound, so that the database can see whether an index of these few is of use.
-            sql.push(T::flag_column(*field)).push(sign(*operator)).push(if *value { "TRUE" } else { "FALSE" });
+            sql.push(T::flag_column(*field)).push(sign(*operator)).push(if *value {
+                "TRUE"
+            } else {
+                "FALSE"
+            });
         }
     }
 }
 
 /// Where a part is in the list: the users with or without a value, and those after the place. `before`
 /// stands before it if it says anything.
-pub(super) fn push_position<T: Table>(sql: &mut Sql, part: &Part<'_, T>, before: &'static str, columns: Columns) {
+pub(super) fn push_position<T: Table>(
+    sql: &mut Sql,
+    part: &Part<'_, T>,
+    before: &'static str,
+    columns: Columns,
+) {
     let mut before = before;
-    if let Some((field, without)) = part.without_value {
-        sql.push(before).push(columns.sign()).push(column(field));
-        sql.push(if without { " IS NULL" } else { " IS NOT NULL" });
+    for (field, without) in &part.without_value {
+        sql.push(before).push(columns.sign()).push(column(*field));
+        sql.push(if *without { " IS NULL" } else { " IS NOT NULL" });
         before = " AND ";
     }
     if let Some(place) = part.place {
