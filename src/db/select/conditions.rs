@@ -135,9 +135,9 @@ pub(super) fn push_position<T: Table>(
     columns: Columns,
 ) {
     let mut before = before;
-    if let Some((field, without)) = part.without_value {
-        sql.push(before).push(columns.sign()).push(column(field));
-        sql.push(if without { " IS NULL" } else { " IS NOT NULL" });
+    for (field, without) in &part.without_value {
+        sql.push(before).push(columns.sign()).push(column(*field));
+        sql.push(if *without { " IS NULL" } else { " IS NOT NULL" });
         before = " AND ";
     }
     if let Some(place) = part.place {

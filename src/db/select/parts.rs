@@ -12,8 +12,8 @@ pub(super) struct Part<'a, R: Resource> {
     pub(super) filter: &'a Filter<R>,
     /// What holds for users of this part beside the filter.
     pub(super) tests: Vec<Expression<R>>,
-    /// A nullable field, and whether the part is of users without a value in it, or of those with one.
-    pub(super) without_value: Option<(Field<R>, bool)>,
+    /// Nullable fields, and whether the part is of records without a value in each, or of those with one.
+    pub(super) without_value: Vec<(Field<R>, bool)>,
     /// The order within the part.
     pub(super) terms: Vec<Term<R>>,
     /// The values of the terms in the row after which the part begins.
@@ -40,7 +40,7 @@ impl<'a, R: Resource> Part<'a, R> {
         Self {
             filter,
             tests: Vec::new(),
-            without_value: None,
+            without_value: Vec::new(),
             terms: filter.full_order().into_iter().map(term).collect(),
             place: place.map(|place| place.0.as_slice()),
         }
@@ -86,14 +86,15 @@ fn by_flag<'a, R: Resource>(part: &Part<'a, R>) -> Vec<Part<'a, R>> {
 
 fn by_value<'a, R: Resource>(part: &Part<'a, R>) -> Vec<Part<'a, R>> {
     let Some((first, rest)) = part.terms.split_first() else { return Vec::new() };
+    let told = |without: bool| [part.without_value.as_slice(), &[(first.order.field, without)]].concat();
     let begins = part.place.and_then(<[FieldValue]>::first);
     let begins_without = begins == Some(&FieldValue::Null);
     let without = Part {
-        without_value: Some((first.order.field, true)),
+        without_value: told(true),
         ..part.of_one_value(if begins_without { part.place } else { None })
     };
     let with = Part {
-        without_value: Some((first.order.field, false)),
+        without_value: told(false),
         terms: [&[Term { has_nulls: false, ..*first }], rest].concat(),
         place: if begins_without { None } else { part.place },
         ..part.clone()
