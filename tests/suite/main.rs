@@ -24,6 +24,7 @@ mod matrix;
 mod model;
 mod process;
 mod properties;
+mod search;
 mod source;
 mod storage;
 mod undo;
