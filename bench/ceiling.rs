@@ -17,6 +17,7 @@ use std::time::Duration;
 use rocket::figment::Figment;
 use rocket::http::Status;
 use rocket::response::content::RawJson;
+use rocket::tokio::runtime::Builder;
 use rocket::tokio::time::Instant;
 use rocket::{State, get, routes};
 use serde::Serialize;
@@ -38,8 +39,12 @@ const LOOPS: usize = 8;
 /// Users in one transaction, as in an import.
 const BATCH: usize = 500;
 
-#[rocket::main]
-async fn main() -> Result<(), Failure> {
+fn main() -> Result<(), Failure> {
+    // Threads as Usher has them.
+    Builder::new_multi_thread().enable_all().build()?.block_on(run())
+}
+
+async fn run() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let rate = match arguments.as_slice() {
@@ -125,9 +130,9 @@ async fn serve(port: u16, url: &str) -> Result<(), Failure> {
 }
 
 /// Something to do again and again, and how often it was done in a second.
-async fn rate_of<F: Future<Output = Result<(), Failure>>>(
+async fn rate_of(
     seconds: u64,
-    mut work: impl FnMut(u64) -> F,
+    mut work: impl AsyncFnMut(u64) -> Result<(), Failure>,
 ) -> Result<f64, Failure> {
     let start = Instant::now();
     let mut done = 0;

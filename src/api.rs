@@ -3,10 +3,12 @@
 //! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
 //! them a `Routed<P>`, if the path has a parameter that may not fit), its path in [`allowed_methods`], and its row in the permission matrix of the tests.
 
+mod audit;
 mod auth;
 mod body;
 mod bulk;
 mod health;
+mod list;
 mod undo;
 mod users;
 
@@ -37,6 +39,8 @@ pub fn routes() -> Vec<Route> {
         users::update,
         users::partial_update,
         users::destroy,
+        audit::list,
+        audit::retrieve,
         bulk::run,
         bulk::outcome,
         bulk::undo,
@@ -63,12 +67,14 @@ pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
         ["auth", "obtain" | "refresh" | "verify"]
         | ["users", "list" | "create"]
         | ["users", "bulk", _, "undo"]
+        | ["audit", "list"]
         | ["audit", _, "undo"] => Some("POST, OPTIONS"),
         ["users", "bulk"] => Some("GET, HEAD, POST, OPTIONS"),
         ["users", id] if id.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
         }
-        ["users", _] | ["users", "bulk", _] => Some("GET, HEAD, OPTIONS"),
+        ["audit", id] if !id.bytes().all(|byte| byte.is_ascii_digit()) => None,
+        ["users" | "audit", _] | ["users", "bulk", _] => Some("GET, HEAD, OPTIONS"),
         _ => None,
     }
 }

@@ -7,6 +7,8 @@
 //! is recorded: a variant of [`Action`] and an [`Entry`] where it happens.
 
 mod chain;
+mod fields;
+mod reading;
 
 use serde_json::{Map, Value, json};
 
@@ -20,6 +22,8 @@ use crate::user::{User, UserId};
 
 pub(crate) use self::chain::keep_sealing;
 pub use self::chain::{Fault, Report, hexadecimal, seal, verify};
+pub use self::fields::{Entries, IntegerField as EntryInteger, TextField as EntryText};
+pub use self::reading::{Side, about, get, list, page};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,6 +306,14 @@ mod tests {
             assert!(!words.is_empty());
         }
         assert_eq!(Action::named("unknown"), None);
+    }
+
+    #[test]
+    fn every_action_is_in_the_documentation_of_the_api() {
+        let documentation = include_str!("../docs/api.md");
+        for (_, name, _) in Action::NAMES {
+            assert!(documentation.contains(&format!("`{name}`")), "{name}");
+        }
     }
 
     #[test]

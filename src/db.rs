@@ -12,6 +12,7 @@ pub mod installation;
 pub mod select;
 pub mod sessions;
 pub mod throttles;
+pub mod trail;
 pub mod users;
 
 use std::borrow::Cow;
@@ -24,6 +25,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type};
 
 pub use self::dialect::Dialect;
+use crate::field_errors::Message;
 
 /// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
 /// own, shorter limits; this one also covers a server that no longer answers.
@@ -98,7 +100,7 @@ impl From<sqlx::Error> for Error {
 impl From<Error> for crate::error::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::UsernameTaken => Self::invalid("username", TAKEN),
+            Error::UsernameTaken => Self::invalid("username", Message::UsernameTaken(String::new())),
             Error::LastSuperuser => Self::Conflict(crate::rules::Conflict::LastSuperuser),
             Error::AlreadyUndone => Self::CannotUndo(crate::undo::Obstacle::AlreadyUndone),
             Error::Retry(_) => Self::Contended,
@@ -110,9 +112,6 @@ impl From<Error> for crate::error::Error {
         }
     }
 }
-
-/// The message for a user name that somebody has, in whatever letter case.
-pub const TAKEN: &str = "A user with that username already exists.";
 
 /// A value to bind.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
 
-use crate::field_errors::FieldErrors;
+use crate::field_errors::{FieldErrors, Message};
 use crate::passwords::HashError;
 use crate::rules::{Conflict, Denial, Refusal};
 use crate::undo::Obstacle;
@@ -129,7 +129,7 @@ impl Error {
 
     /// A validation error of one field.
     #[must_use]
-    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+    pub fn invalid(field: &'static str, message: impl Into<Message>) -> Self {
         let mut errors = FieldErrors::default();
         errors.add(field, message);
         Self::Invalid(errors)

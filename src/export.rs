@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use crate::Usher;
-use crate::accounts::{self, List};
+use crate::accounts;
 use crate::audit::{self, Action, Entry};
 use crate::bulk::Chosen;
 use crate::db;
 use crate::error::Result;
 use crate::filter::{Filter, ListRequest};
+use crate::lists::List;
 use crate::permission::{Can, ManageUsers};
 use crate::user::User;
 
@@ -23,7 +24,7 @@ pub fn is_everything(chosen: &Chosen) -> bool {
 ///
 /// # Errors
 /// [`crate::error::Error::Forbidden`] for everything without the password; as the database says.
-pub async fn begin(app: &Usher, can: &Can<ManageUsers>, chosen: &Chosen, told: &str) -> Result<List> {
+pub async fn begin(app: &Usher, can: &Can<ManageUsers>, chosen: &Chosen, told: &str) -> Result<List<User>> {
     if is_everything(chosen) {
         can.require_confirmed(app.clock.now())?;
     }
@@ -34,8 +35,8 @@ pub async fn begin(app: &Usher, can: &Can<ManageUsers>, chosen: &Chosen, told: &
         }
         Chosen::Ids(ids) => {
             let mut users: Vec<User> = db::users::by_ids(&app.db, ids).await?;
-            users.sort_by(|left, right| Filter::default().compare(left, right));
-            List { users, next: None, count: None }
+            users.sort_by(|left, right| <Filter>::default().compare(left, right));
+            List { records: users, next: None, count: None }
         }
     };
     let mut entry = Entry::new(Action::Exported, can.author()).detail("format", "csv").detail("filter", told);

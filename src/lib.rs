@@ -25,6 +25,7 @@ pub mod guard;
 mod headers;
 mod json;
 pub mod keys;
+pub mod lists;
 mod logging;
 pub mod origin;
 pub mod page;

@@ -4,6 +4,7 @@
 //! client. Only a hash of the secret is stored. Deleting the row ends every credential made from it,
 //! on every instance, at the next request.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::Usher;
@@ -15,6 +16,7 @@ use crate::db::{self, Tx};
 use crate::error::{AuthenticationFailure, Error, Result};
 use crate::origin::Origin;
 use crate::passwords::{Password, PasswordHash, Verdict};
+use crate::permission::{Can, ManageUsers};
 use crate::session::{Carrier, NewSession, Secret, Session};
 use crate::throttle::HARD_LIMIT;
 use crate::tokens::{Kind, Named};
@@ -257,6 +259,16 @@ pub async fn sign_out(app: &Usher, user: &User, session: &Session, origin: &Orig
         Ok(tx.commit().await?)
     })
     .await
+}
+
+/// The primary keys of a user's sessions that can still be used.
+///
+/// # Errors
+/// As the database says.
+pub async fn live_of(app: &Usher, _can: &Can<ManageUsers>, user: UserId) -> Result<HashSet<i64>> {
+    let now = app.clock.now();
+    let used_after = now.minus(app.settings.session_idle());
+    Ok(db::sessions::live_of(&app.db, user, now, used_after).await?.into_iter().collect())
 }
 
 /// Ends all sessions of a user, as part of the change that demands it.

@@ -103,7 +103,7 @@ impl fmt::Display for Since {
 }
 
 /// A field in words.
-fn label(field: &str) -> &str {
+pub(crate) fn label(field: &str) -> &str {
     match field {
         "username" => "Username",
         "email" => "Email",
@@ -234,7 +234,7 @@ pub(crate) async fn take_back(
             Err(Obstacle::ChangedSince(fields).into())
         }
         Err(Error::Invalid(errors)) => {
-            let message = errors.iter().next().map(|(_, message)| message.to_owned()).unwrap_or_default();
+            let message = errors.iter().next().map(|(_, message)| message.to_string()).unwrap_or_default();
             Err(Obstacle::DoesNotFit(message).into())
         }
         result => result,

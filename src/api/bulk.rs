@@ -53,7 +53,7 @@ impl Request {
                         return Err(format!("filter.{paging}: unknown member"));
                     }
                 }
-                let request = ListRequest::parse(filter).map_err(|refusal| format!("filter.{refusal}"))?;
+                let request = <ListRequest>::parse(filter).map_err(|refusal| format!("filter.{refusal}"))?;
                 Chosen::Filter(request.filter)
             }
             (None, Some(_)) => return Err("filter: must be an object".into()),

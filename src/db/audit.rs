@@ -1,11 +1,12 @@
 //! The trail's table: entries are only ever added, and sealed once.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value};
 use crate::audit::{Action, Entry, EntryId};
 use crate::clock::Timestamp;
+use crate::text;
 use crate::user::UserId;
 
 /// What an entry says: the columns that are sealed.
@@ -15,9 +16,10 @@ macro_rules! columns {
          door, address, request_id, batch_id, undoes"
     };
 }
+pub(super) use columns;
 
 /// An entry as stored. Its serialized form is what a seal covers: the order of the members must stay.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub struct Stored {
     /// Primary key.
     pub id: i64,
@@ -62,15 +64,19 @@ pub struct Sealed {
 }
 
 const INSERT: &str = "INSERT INTO audit_entries (happened_at, action, actor_id, actor_name, target_id, \
-                      target_name, changes, details, door, address, request_id, batch_id, undoes) VALUES ";
+                      target_name, changes, details, door, address, request_id, batch_id, undoes, \
+                      actor_folded, target_folded) VALUES ";
 
 /// Entries in one statement; see `users::insert_all` for why not more.
 const ROWS_AT_ONCE: usize = 50;
 
-fn values(entry: &Entry, now: Timestamp) -> [Value; 13] {
+fn values(entry: &Entry, now: Timestamp) -> [Value; 15] {
     let id = |named: &Option<(UserId, String)>| Value::from(named.as_ref().map(|(id, _)| id.0));
     let name =
         |named: &Option<(UserId, String)>| Value::from(named.as_ref().map_or("", |(_, name)| name.as_str()));
+    let folded = |named: &Option<(UserId, String)>| {
+        Value::from(named.as_ref().map_or_else(String::new, |(_, name)| text::fold(name)))
+    };
     let origin = &entry.author.origin;
     [
         now.micros().into(),
@@ -86,6 +92,8 @@ fn values(entry: &Entry, now: Timestamp) -> [Value; 13] {
         origin.request_id.as_str().into(),
         entry.batch_id.map(|batch| batch.0).into(),
         entry.undoes.map(|entry| entry.0).into(),
+        folded(&entry.author.user),
+        folded(&entry.target),
     ]
 }
 

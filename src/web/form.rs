@@ -62,7 +62,7 @@ impl FormState {
             hint: String::new(),
             optional,
             max_length,
-            errors: errors.of(name).to_vec(),
+            errors: errors.console(name, label),
         };
         let mut fields = vec![
             Field {
@@ -120,17 +120,12 @@ fn password_field(min_length: usize, errors: &FieldErrors) -> Field {
         hint: format!("At least {min_length} characters. A few unrelated words work well."),
         optional: false,
         max_length: 128,
-        errors: errors.of("password").to_vec(),
+        errors: errors.console("password", "Password"),
     }
 }
 
 fn problems(fields: &[Field]) -> Vec<(&'static str, String)> {
-    fields
-        .iter()
-        .flat_map(|field| {
-            field.errors.iter().map(|message| (field.name, format!("{}: {message}", field.label)))
-        })
-        .collect()
+    fields.iter().flat_map(|field| field.errors.iter().map(|message| (field.name, message.clone()))).collect()
 }
 
 /// What is wrong with the fields, if that is what went wrong.

@@ -4,6 +4,8 @@ mod bulk;
 mod confirming;
 mod edit;
 mod export;
+mod found;
+mod history;
 mod list;
 mod new;
 mod query;
@@ -11,6 +13,8 @@ mod selection;
 mod undo;
 
 use rocket::{Route, routes};
+
+pub(super) use self::query::encode;
 
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -24,6 +28,8 @@ pub(super) fn routes() -> Vec<Route> {
         edit::reactivate,
         edit::password_form,
         edit::set_password,
+        history::history,
+        history::sign_ins,
         undo::take_back,
         bulk::confirm,
         bulk::run,

@@ -6,6 +6,7 @@
 
 mod bulk;
 mod contexts;
+mod trail;
 
 use rocket::http::{ContentType, Status};
 use rocket::request::Request;
@@ -16,6 +17,7 @@ use tera::Tera;
 
 pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
+pub(super) use self::trail::*;
 use super::assets::ASSETS;
 use super::frame::Frame;
 use crate::error::{Error, Result};
@@ -148,6 +150,9 @@ mod tests {
         assert_escaped::<NewUserPage>();
         assert_escaped::<UserPage>();
         assert_escaped::<PasswordPage>();
+        assert_escaped::<HistoryPage>();
+        assert_escaped::<SignInsPage>();
+        assert_escaped::<AuditPage>();
         assert_escaped::<BulkPage>();
         assert_escaped::<OutcomePage>();
         assert_escaped::<ConfirmationPage>();

@@ -50,7 +50,7 @@ pub(crate) fn names(html: &str) -> Vec<String> {
 }
 
 /// The path behind a link's text.
-fn link(html: &str, text: &str) -> String {
+pub(crate) fn link(html: &str, text: &str) -> String {
     let before = html.split(&format!(">{text}</a>")).next().unwrap();
     before.rsplit("href=\"").next().unwrap().split('"').next().unwrap().to_owned()
 }
@@ -200,7 +200,7 @@ async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app:
     let id = answer.header("Location").unwrap().rsplit('/').next().unwrap().parse().unwrap();
     assert!(app.stored(id).await.is_staff);
     let (again, _) = send_from(&app, &staff, "/users/new", "/users/new", &typed).await;
-    assert!(again.body.contains("A user with that username already exists."));
+    assert!(again.body.contains("The username “ada” is taken. Choose another."), "{}", again.body);
 }
 
 async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app: App) {
@@ -222,12 +222,40 @@ async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app:
     assert_eq!(app.stored(ada.id()).await.email, "ada@example.org");
 
     let version = hidden(&page(&app, &staff, &path).await.body, "version");
-    for (field, value) in [
-        ("username", "a b"),
-        ("username", ""),
-        ("username", "staff"),
-        ("email", "nowhere"),
-        ("first_name", &"x".repeat(151)),
+    // Each in its own words: what the page says, and what programs know.
+    for (field, value, console, programs) in [
+        (
+            "username",
+            "a b!",
+            "Username can only have letters, digits and . _ - + @. Remove spaces and “!”.",
+            "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.",
+        ),
+        ("username", "", "Enter a username.", "This field may not be blank."),
+        (
+            "username",
+            "Staff",
+            "The username “Staff” is taken. Choose another.",
+            "A user with that username already exists.",
+        ),
+        (
+            "username",
+            "4711",
+            "This username is reserved. Choose one that is not a number, “list” or “create”.",
+            "This name is reserved. It could not be fetched by name: choose one that is not a number, \"list\" \
+             or \"create\".",
+        ),
+        (
+            "email",
+            "nowhere",
+            "Enter an email address in the format name@example.org.",
+            "Enter a valid email address.",
+        ),
+        (
+            "first_name",
+            &"x".repeat(151),
+            "First name must have 150 characters or fewer. You entered 151.",
+            "Ensure this field has no more than 150 characters.",
+        ),
     ] {
         let mut fields = vec![
             ("version", version.as_str()),
@@ -248,8 +276,10 @@ async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app:
             )
             .await;
         assert_eq!((form.status, api.status), (422, 400), "{field}");
-        let message = api.json()[field][0].as_str().unwrap().replace('/', "&#x2F;");
-        assert!(form.body.contains(&message), "{message}: {}", form.body);
+        assert_eq!(api.json()[field], serde_json::json!([programs]), "{field}");
+        let link = format!("<a href=\"#{field}\">{console}</a>");
+        assert!(form.body.contains(&link), "{link}: {}", form.body);
+        assert!(form.body.contains(&format!("Error: </span>{console}</p>")), "{console}: {}", form.body);
     }
 }
 
@@ -340,7 +370,7 @@ async fn a_password_is_reset_and_never_shown(app: App) {
     let (answer, _) =
         send_from(&app, &staff, &path, &path, &[("version", &version), ("password", "password")]).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.body.contains("This password is too common."));
+    assert!(answer.body.contains("This password is on lists of common passwords. Choose another."));
     let fields = [("version", version.as_str()), ("password", "a brand new password")];
     let (answer, message) = send_from(&app, &staff, &path, &path, &fields).await;
     assert_eq!(answer.status, 303);

@@ -12,6 +12,7 @@
 
 mod app;
 mod audit;
+mod audit_reading;
 mod browser_sessions;
 mod bulk;
 mod bulk_pages;
@@ -27,6 +28,7 @@ mod properties;
 mod search;
 mod source;
 mod storage;
+mod trail_pages;
 mod undo;
 
 pub(crate) use app::{App, Backend};

@@ -1,10 +1,9 @@
 //! What a filter, an order and a place come to in SQL.
 
 use super::parts::{Part, Term};
+use super::table::Table;
 use crate::db::{Dialect, Sql, Value};
-use crate::filter::{
-    Body, Expression, Field, FieldValue, FlagField, Folding, IntegerField, Operator, Order, Test, TextField,
-};
+use crate::filter::{Body, Expression, Field, FieldValue, Folding, Operator, Order, Test};
 
 /// Whether an index may be used for columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +24,7 @@ impl Columns {
 }
 
 /// The order of a part.
-pub(super) fn push_order(sql: &mut Sql, part: &Part<'_>, columns: Columns) {
+pub(super) fn push_order<T: Table>(sql: &mut Sql, part: &Part<'_, T>, columns: Columns) {
     sql.push(" ORDER BY ");
     push_list(sql, ", ", &part.terms, |sql, Term { order, has_nulls }| {
         sql.push(columns.sign()).push(column(order.field)).push(if order.ascending {
@@ -39,25 +38,39 @@ pub(super) fn push_order(sql: &mut Sql, part: &Part<'_>, columns: Columns) {
     });
 }
 
+/// The index that has the rows in the order of a part. PostgreSQL finds it by itself.
+pub(super) fn push_order_index<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>) {
+    if dialect == Dialect::Sqlite
+        && let Some(index) = part.terms.first().and_then(|term| T::order_index(term.order.field))
+    {
+        sql.push(index);
+    }
+}
+
 /// The columns of an order that are no part of a user.
-pub(super) fn push_hidden_order_columns(sql: &mut Sql, part: &Part<'_>) {
+pub(super) fn push_hidden_order_columns<T: Table>(sql: &mut Sql, part: &Part<'_, T>) {
     for term in &part.terms {
-        if let Field::Text(field @ (TextField::Name | TextField::Searchable)) = term.order.field {
-            sql.push(", users.").push(text_column(field, Folding::Exact));
+        if let Field::Text(field) = term.order.field
+            && T::is_hidden(field)
+        {
+            sql.push(", ").push(T::TABLE).push(".").push(T::text_column(field, Folding::Exact));
         }
     }
 }
 
 /// What every user of a part fits.
-pub(super) fn push_filter(sql: &mut Sql, dialect: Dialect, part: &Part<'_>) {
-    sql.push(if part.filter.include_inactive { "TRUE" } else { "is_active = TRUE" });
+pub(super) fn push_filter<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>) {
+    match T::ACTIVE {
+        Some(active) if !part.filter.include_inactive => sql.push(T::flag_column(active)).push(" = TRUE"),
+        _ => sql.push("TRUE"),
+    };
     for expression in part.filter.expressions.iter().chain(&part.tests) {
         sql.push(" AND ");
         push_expression(sql, dialect, expression);
     }
 }
 
-fn push_list<T>(sql: &mut Sql, separator: &'static str, items: &[T], each: impl Fn(&mut Sql, &T)) {
+fn push_list<I>(sql: &mut Sql, separator: &'static str, items: &[I], each: impl Fn(&mut Sql, &I)) {
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             sql.push(separator);
@@ -66,9 +79,9 @@ fn push_list<T>(sql: &mut Sql, separator: &'static str, items: &[T], each: impl 
     }
 }
 
-fn push_expression(sql: &mut Sql, dialect: Dialect, expression: &Expression) {
+fn push_expression<T: Table>(sql: &mut Sql, dialect: Dialect, expression: &Expression<T>) {
     sql.push(if expression.invert { "NOT (" } else { "(" });
-    let each = |sql: &mut Sql, part: &Expression| push_expression(sql, dialect, part);
+    let each = |sql: &mut Sql, part: &Expression<T>| push_expression(sql, dialect, part);
     match &expression.body {
         Body::Test(test) => push_test(sql, dialect, test),
         Body::All(parts) => push_list(sql, " AND ", parts, each),
@@ -77,49 +90,58 @@ fn push_expression(sql: &mut Sql, dialect: Dialect, expression: &Expression) {
     sql.push(")");
 }
 
-fn push_test(sql: &mut Sql, dialect: Dialect, test: &Test) {
+fn push_test<T: Table>(sql: &mut Sql, dialect: Dialect, test: &Test<T>) {
     match test {
         Test::Constant(verdict) => {
             sql.push(if *verdict { "TRUE" } else { "FALSE" });
         }
         Test::IsNull(field) => {
-            sql.push(integer_column(*field)).push(" IS NULL");
+            sql.push(T::integer_column(*field)).push(" IS NULL");
         }
         Test::Text(field, operator, value, folding) => {
-            sql.push(text_column(*field, *folding)).push(sign(*operator)).push_value(value.as_str());
+            sql.push(T::text_column(*field, *folding)).push(sign(*operator)).push_value(value.as_str());
         }
         Test::Contains(field, part, folding) => {
             sql.push(dialect.contains())
-                .push(text_column(*field, *folding))
+                .push(T::text_column(*field, *folding))
                 .push(", ")
                 .push_value(part.as_str())
                 .push(Dialect::CONTAINS_END);
         }
         Test::Integer(field, operator, value) => {
             // Two-valued: a null would make the comparison, and its inversion, unknown.
-            if Field::Integer(*field).is_nullable() {
-                sql.push(integer_column(*field)).push(" IS NOT NULL AND ");
+            if T::is_nullable(*field) {
+                sql.push(T::integer_column(*field)).push(" IS NOT NULL AND ");
             }
-            sql.push(integer_column(*field)).push(sign(*operator)).push_value(*value);
+            sql.push(T::integer_column(*field)).push(sign(*operator)).push_value(*value);
         }
         Test::Flag(field, operator, value) => {
             // Not bound, so that the database can see whether an index of these few is of use.
-            sql.push(flag_column(*field)).push(sign(*operator)).push(if *value { "TRUE" } else { "FALSE" });
+            sql.push(T::flag_column(*field)).push(sign(*operator)).push(if *value {
+                "TRUE"
+            } else {
+                "FALSE"
+            });
         }
     }
 }
 
 /// Where a part is in the list: the users with or without a value, and those after the place. `before`
 /// stands before it if it says anything.
-pub(super) fn push_position(sql: &mut Sql, part: &Part<'_>, before: &'static str, columns: Columns) {
+pub(super) fn push_position<T: Table>(
+    sql: &mut Sql,
+    part: &Part<'_, T>,
+    before: &'static str,
+    columns: Columns,
+) {
     let mut before = before;
-    if let Some(without) = part.without_value {
-        sql.push(before).push(columns.sign()).push(integer_column(IntegerField::LastLogin));
+    if let Some((field, without)) = part.without_value {
+        sql.push(before).push(columns.sign()).push(column(field));
         sql.push(if without { " IS NULL" } else { " IS NOT NULL" });
         before = " AND ";
     }
     if let Some(place) = part.place {
-        let terms: Vec<(Term, &FieldValue)> = part.terms.iter().copied().zip(place).collect();
+        let terms: Vec<(Term<T>, &FieldValue)> = part.terms.iter().copied().zip(place).collect();
         sql.push(before);
         push_after(sql, &terms, columns);
     }
@@ -128,7 +150,7 @@ pub(super) fn push_position(sql: &mut Sql, part: &Part<'_>, before: &'static str
 /// The rows that come after a place: those that differ from it first in some order term, and there
 /// stand later. An index on the first term can be entered at the place, because the first term is
 /// also bounded by itself.
-fn push_after(sql: &mut Sql, terms: &[(Term, &FieldValue)], columns: Columns) {
+fn push_after<T: Table>(sql: &mut Sql, terms: &[(Term<T>, &FieldValue)], columns: Columns) {
     if let Some((first, value)) = terms.first()
         && !first.has_nulls
         && terms.len() > 1
@@ -157,7 +179,7 @@ fn push_after(sql: &mut Sql, terms: &[(Term, &FieldValue)], columns: Columns) {
     sql.push(")");
 }
 
-fn push_same(sql: &mut Sql, order: Order, value: &FieldValue) {
+fn push_same<T: Table>(sql: &mut Sql, order: Order<T>, value: &FieldValue) {
     sql.push(column(order.field));
     match value {
         FieldValue::Null => sql.push(" IS NULL"),
@@ -165,7 +187,12 @@ fn push_same(sql: &mut Sql, order: Order, value: &FieldValue) {
     };
 }
 
-fn push_later(sql: &mut Sql, Term { order, has_nulls }: Term, value: &FieldValue, columns: Columns) {
+fn push_later<T: Table>(
+    sql: &mut Sql,
+    Term { order, has_nulls }: Term<T>,
+    value: &FieldValue,
+    columns: Columns,
+) {
     let name = column(order.field);
     match value {
         FieldValue::Null if order.nulls_first => sql.push(name).push(" IS NOT NULL"),
@@ -204,42 +231,10 @@ const fn sign(operator: Operator) -> &'static str {
     }
 }
 
-const fn column(field: Field) -> &'static str {
+fn column<T: Table>(field: Field<T>) -> &'static str {
     match field {
-        Field::Text(field) => text_column(field, Folding::Exact),
-        Field::Integer(field) => integer_column(field),
-        Field::Flag(field) => flag_column(field),
-    }
-}
-
-const fn text_column(field: TextField, folding: Folding) -> &'static str {
-    match (field, folding) {
-        (TextField::Username, Folding::Exact) => "username",
-        (TextField::Username, Folding::Folded) => "username_folded",
-        (TextField::FirstName, Folding::Exact) => "first_name",
-        (TextField::FirstName, Folding::Folded) => "first_name_folded",
-        (TextField::LastName, Folding::Exact) => "last_name",
-        (TextField::LastName, Folding::Folded) => "last_name_folded",
-        (TextField::Email, Folding::Exact) => "email",
-        (TextField::Email, Folding::Folded) => "email_folded",
-        // Folded when they are written.
-        (TextField::Name, _) => "name_folded",
-        (TextField::Searchable, _) => "searchable",
-    }
-}
-
-const fn integer_column(field: IntegerField) -> &'static str {
-    match field {
-        IntegerField::Id => "id",
-        IntegerField::DateJoined => "date_joined",
-        IntegerField::LastLogin => "last_login",
-    }
-}
-
-const fn flag_column(field: FlagField) -> &'static str {
-    match field {
-        FlagField::IsActive => "is_active",
-        FlagField::IsStaff => "is_staff",
-        FlagField::IsSuperuser => "is_superuser",
+        Field::Text(field) => T::text_column(field, Folding::Exact),
+        Field::Integer(field) => T::integer_column(field),
+        Field::Flag(field) => T::flag_column(field),
     }
 }

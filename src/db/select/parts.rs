@@ -3,40 +3,40 @@
 //! No index has users without a value at whichever end a list wants them, or one of two halves sorted by
 //! something else. A part has users with a value or users without, and those with a flag or those without.
 
-use crate::filter::{Body, Expression, Field, FieldValue, Filter, Operator, Order, Test};
+use crate::filter::{Body, Expression, Field, FieldValue, Filter, Operator, Order, Resource, Test};
 use crate::page::Place;
 
 /// One part of a list.
 #[derive(Debug, Clone)]
-pub(super) struct Part<'a> {
-    pub(super) filter: &'a Filter,
+pub(super) struct Part<'a, R: Resource> {
+    pub(super) filter: &'a Filter<R>,
     /// What holds for users of this part beside the filter.
-    pub(super) tests: Vec<Expression>,
-    /// Whether the part is of users without a value in the nullable field, or of those with one.
-    pub(super) without_value: Option<bool>,
+    pub(super) tests: Vec<Expression<R>>,
+    /// A nullable field, and whether the part is of users without a value in it, or of those with one.
+    pub(super) without_value: Option<(Field<R>, bool)>,
     /// The order within the part.
-    pub(super) terms: Vec<Term>,
+    pub(super) terms: Vec<Term<R>>,
     /// The values of the terms in the row after which the part begins.
     pub(super) place: Option<&'a [FieldValue]>,
 }
 
 /// One term of an order.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Term {
-    pub(super) order: Order,
+pub(super) struct Term<R: Resource> {
+    pub(super) order: Order<R>,
     /// Whether users without a value may be among those that are sorted.
     pub(super) has_nulls: bool,
 }
 
 /// The parts of a list, from the one that `place` is in.
-pub(super) fn parts<'a>(filter: &'a Filter, place: Option<&'a Place>) -> Vec<Part<'a>> {
+pub(super) fn parts<'a, R: Resource>(filter: &'a Filter<R>, place: Option<&'a Place>) -> Vec<Part<'a, R>> {
     cut(Part::whole(filter, place))
 }
 
-impl<'a> Part<'a> {
+impl<'a, R: Resource> Part<'a, R> {
     /// The whole list as one part.
-    pub(super) fn whole(filter: &'a Filter, place: Option<&'a Place>) -> Self {
-        let term = |order: Order| Term { order, has_nulls: order.field.is_nullable() };
+    pub(super) fn whole(filter: &'a Filter<R>, place: Option<&'a Place>) -> Self {
+        let term = |order: Order<R>| Term { order, has_nulls: order.field.is_nullable() };
         Self {
             filter,
             tests: Vec::new(),
@@ -56,7 +56,7 @@ impl<'a> Part<'a> {
     }
 }
 
-fn cut(part: Part<'_>) -> Vec<Part<'_>> {
+fn cut<R: Resource>(part: Part<'_, R>) -> Vec<Part<'_, R>> {
     match part.terms.first().copied() {
         Some(Term { order: Order { field: Field::Flag(_), .. }, .. }) => by_flag(&part),
         Some(Term { has_nulls: true, .. }) => by_value(&part),
@@ -64,7 +64,7 @@ fn cut(part: Part<'_>) -> Vec<Part<'_>> {
     }
 }
 
-fn by_flag<'a>(part: &Part<'a>) -> Vec<Part<'a>> {
+fn by_flag<'a, R: Resource>(part: &Part<'a, R>) -> Vec<Part<'a, R>> {
     let Some(Term { order: Order { field: Field::Flag(field), ascending, .. }, .. }) = part.terms.first()
     else {
         return Vec::new();
@@ -84,16 +84,16 @@ fn by_flag<'a>(part: &Part<'a>) -> Vec<Part<'a>> {
     parts
 }
 
-fn by_value<'a>(part: &Part<'a>) -> Vec<Part<'a>> {
+fn by_value<'a, R: Resource>(part: &Part<'a, R>) -> Vec<Part<'a, R>> {
     let Some((first, rest)) = part.terms.split_first() else { return Vec::new() };
     let begins = part.place.and_then(<[FieldValue]>::first);
     let begins_without = begins == Some(&FieldValue::Null);
     let without = Part {
-        without_value: Some(true),
+        without_value: Some((first.order.field, true)),
         ..part.of_one_value(if begins_without { part.place } else { None })
     };
     let with = Part {
-        without_value: Some(false),
+        without_value: Some((first.order.field, false)),
         terms: [&[Term { has_nulls: false, ..*first }], rest].concat(),
         place: if begins_without { None } else { part.place },
         ..part.clone()

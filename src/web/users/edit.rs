@@ -4,6 +4,7 @@ use rocket::form::{Form, FromForm};
 use rocket::http::Status;
 use rocket::{get, post};
 
+use super::history;
 use super::undo;
 use crate::accounts::{self, Expected};
 use crate::audit::{self, Action};
@@ -76,12 +77,12 @@ pub(in crate::web) struct TokenForm {
 }
 
 /// The user that a page is about, as an administrator sees them.
-async fn find(visitor: &Visitor<'_, ManageUsers>, id: i64) -> Result<User> {
+pub(super) async fn find(visitor: &Visitor<'_, ManageUsers>, id: i64) -> Result<User> {
     let can: Can<SignedIn> = visitor.can.weaken();
     accounts::get(visitor.app, &can, UserId(id)).await
 }
 
-fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> UserPage {
+async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> Result<UserPage> {
     let (settings, actor) = (&visitor.app.settings, visitor.can.user());
     let locked_reason = match settings.rules().may_touch(actor, user) {
         Err(Refusal::Denied(denial)) => denial.sentence(),
@@ -89,7 +90,7 @@ fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> 
         Ok(()) => "",
     };
     let is_self = actor.id == user.id;
-    UserPage {
+    Ok(UserPage {
         frame: visitor.frame("users"),
         id: user.id.0,
         name: user.display_name(),
@@ -104,7 +105,8 @@ fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> 
         conflicts: Vec::new(),
         deactivated: None,
         locked_reason,
-    }
+        recent: history::recent(visitor, user).await?,
+    })
 }
 
 /// The user.
@@ -118,7 +120,7 @@ pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> 
         audit::last(visitor.app, &visitor.can, user.id, Action::UserDeactivated).await?
     };
     let deactivated = deactivated.map(|(who, at)| (who, at.into()));
-    Ok(Answer::page(UserPage { deactivated, ..page_of(&visitor, &user, form) }))
+    Ok(Answer::page(UserPage { deactivated, ..page_of(&visitor, &user, form).await? }))
 }
 
 /// Saves what was typed, unless somebody else has changed the user meanwhile.
@@ -132,27 +134,32 @@ pub(in crate::web) async fn save(
     if visitor.is_stale(&form.token) {
         let state = FormState::about(form.typed(), None, &FieldErrors::default()).stale();
         // Shown for the version that was edited: what others have saved since is still noticed.
-        let page = UserPage { version: form.version, ..page_of(&visitor, &before, state) };
+        let page = UserPage { version: form.version, ..page_of(&visitor, &before, state).await? };
         return Ok(Answer::refused(page));
     }
     let expected = Expected::OneOf(vec![form.version]);
     match accounts::update(visitor.app, &visitor.can, UserId(id), form.draft(), &expected).await {
         Ok(done) => {
-            visitor.tell(changed(&before, &done.user), undo::path(&done));
+            let mut told = changed(&before, &done.user);
+            if before.email != done.user.email {
+                told += &shared_address(&visitor, &done.user).await?;
+            }
+            visitor.tell(told, undo::path(&done));
             Ok(Answer::GoOn(format!("/users/{id}")))
         }
         Err(Error::PreconditionFailed) => {
             let now = find(&visitor, id).await?;
             let typed = form.typed();
             let conflicts = conflicts(&now, &typed, form.access.is_some());
-            let mut page = page_of(&visitor, &now, FormState::about(typed, None, &FieldErrors::default()));
+            let form = FormState::about(typed, None, &FieldErrors::default());
+            let mut page = page_of(&visitor, &now, form).await?;
             page.conflicts = conflicts;
             Ok(Answer::Page(Status::PreconditionFailed, Box::new(page)))
         }
         Err(error) => {
             let errors = field_errors(error)?;
             let form = FormState::about(form.typed(), None, &errors);
-            Ok(Answer::refused(page_of(&visitor, &before, form)))
+            Ok(Answer::refused(page_of(&visitor, &before, form).await?))
         }
     }
 }
@@ -175,6 +182,14 @@ fn conflicts(now: &User, typed: &Typed, access: bool) -> Vec<FieldConflict> {
         .filter(|(_, _, theirs, yours)| theirs != yours)
         .map(|(name, label, theirs, yours)| FieldConflict { name, label, theirs, yours })
         .collect()
+}
+
+/// A sentence if somebody else has the user's address, too; to be added to others.
+pub(super) async fn shared_address(visitor: &Visitor<'_, ManageUsers>, user: &User) -> Result<String> {
+    let other = accounts::namesake(visitor.app, &visitor.can, user).await?;
+    Ok(other.map_or_else(String::new, |other| {
+        format!(" Another user has this address: {}.", other.username.as_str())
+    }))
 }
 
 /// What a save has changed, in words.

@@ -9,15 +9,17 @@ use rocket::{get, post};
 
 use super::bulk::{ids, users};
 use super::confirming::{self, MISSING, WRONG};
-use super::list::{COUNTED, thousands};
+use super::found::COUNTED;
+use super::list::thousands;
 use super::query::{ListQuery, ListState};
 use super::selection;
 use crate::Usher;
-use crate::accounts::{self, List};
+use crate::accounts;
 use crate::bulk::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::export;
 use crate::filter::Filter;
+use crate::lists::List;
 use crate::page::Place;
 use crate::permission::ManageUsers;
 use crate::rules::Denial;
@@ -155,7 +157,7 @@ pub(in crate::web) async fn download(
         Ok(list) => {
             let filter = match chosen {
                 Chosen::Filter(filter) => filter,
-                Chosen::Ids(_) => Filter::default(),
+                Chosen::Ids(_) => <Filter>::default(),
             };
             let date = app.clock.now().to_string();
             let name = format!("users-{}.csv", date.get(..10).unwrap_or_default());
@@ -170,14 +172,14 @@ pub(in crate::web) async fn download(
 pub(in crate::web) struct Sheet {
     app: Usher,
     filter: Filter,
-    list: List,
+    list: List<User>,
     name: String,
 }
 
 impl Sheet {
     fn respond_to<'r>(self, request: &'r Request<'_>) -> response::Result<'r> {
         let Self { app, filter, list, name } = self;
-        let mut response = pieces(app, filter, list.users, list.next).respond_to(request)?;
+        let mut response = pieces(app, filter, list.records, list.next).respond_to(request)?;
         response.set_header(ContentType::CSV);
         let disposition = format!("attachment; filename=\"{name}\"");
         response.set_header(Header::new("Content-Disposition", disposition));

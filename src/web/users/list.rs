@@ -2,26 +2,16 @@
 
 use rocket::get;
 
+use super::found::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::query::{ListQuery, ListState};
 use super::selection;
-use crate::accounts;
 use crate::error::Result;
-use crate::filter::Filter;
 use crate::page::Place;
 use crate::permission::ManageUsers;
 use crate::text;
 use crate::user::User;
 use crate::web::frame::Visitor;
 use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role};
-
-/// Above this many, the number of users that match is no longer counted.
-pub(super) const COUNTED: i64 = 10_000;
-
-/// Before the end: the last page. No cursor looks like it.
-const END: &str = "end";
-
-/// What `count` says to have all that match counted.
-const EXACTLY: &str = "exact";
 
 /// Ready-made lists.
 const VIEWS: [(&str, &str); 3] = [
@@ -37,50 +27,33 @@ pub(in crate::web) async fn list(
     visitor: Visitor<'_, ManageUsers>,
 ) -> Result<Answer<UsersPage>> {
     let mut state = ListState::read(&query);
-    let app = visitor.app;
-    let filter = state.filter(app.clock.now());
-    let at = |cursor: Option<&str>| cursor.map(|cursor| Place::decode(&filter, cursor));
-    let last = query.before.as_deref() == Some(END);
-    let after = at(query.after.as_deref());
-    let before = at(query.before.as_deref().filter(|_| !last));
-    if matches!(after, Some(None)) || matches!(before, Some(None)) {
-        state.notes.push("The link's page could not be found in this order. This is the first page.".into());
-    }
-    let page = match (after.flatten(), before.flatten()) {
-        (Some(place), _) => accounts::page_after(app, &visitor.can, &filter, Some(&place), state.per).await?,
-        (None, Some(place)) => {
-            accounts::page_before(app, &visitor.can, &filter, Some(&place), state.per).await?
-        }
-        (None, None) if last => accounts::page_before(app, &visitor.can, &filter, None, state.per).await?,
-        (None, None) => accounts::page_after(app, &visitor.can, &filter, None, state.per).await?,
-    };
-    let first_page = query.after.is_none() && query.before.is_none();
-    let exact = if first_page { exact_matches(&visitor, &state, &filter).await? } else { Vec::new() };
-    let count = count(&visitor, &query, &mut state, &filter).await?.and(&exact, &filter);
+    let filter = state.filter(visitor.app.clock.now());
+    let Found { page, exact, count, note, is_first } = found::find(&visitor, &query, &state, &filter).await?;
+    state.notes.extend(note.map(str::to_owned));
     let words = state.words();
     let cursor = |user: Option<&User>| user.map(|user| Place::after(&filter, user).encode(&filter));
     let mut pages = Vec::new();
     if page.has_previous {
         pages.push((state.path_with("q", &state.q), "First", ""));
-        if let Some(cursor) = cursor(page.users.first()) {
+        if let Some(cursor) = cursor(page.records.first()) {
             pages.push((state.path_with("before", &cursor), "Previous", "prev"));
         }
     }
     if page.has_next {
-        if let Some(cursor) = cursor(page.users.last()) {
+        if let Some(cursor) = cursor(page.records.last()) {
             pages.push((state.path_with("after", &cursor), "Next", "next"));
         }
         pages.push((state.path_with("before", END), "Last", ""));
     }
-    let range = match (page.users.first(), page.users.last()) {
-        (Some(first), Some(last)) if page.users.len() > 1 => {
+    let range = match (page.records.first(), page.records.last()) {
+        (Some(first), Some(last)) if page.records.len() > 1 => {
             format!("{} – {}", first.display_name(), last.display_name())
         }
         _ => String::new(),
     };
     Ok(Answer::page(UsersPage {
         frame: visitor.frame("users"),
-        autofocus: !state.is_narrowed() && first_page,
+        autofocus: !state.is_narrowed() && is_first,
         choices: choices(&state),
         kept: kept(&state),
         summary: summary(&state, count),
@@ -91,7 +64,7 @@ pub(in crate::web) async fn list(
         caption: caption(&state),
         headers: headers(&state),
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
-        groups: groups(&page.users, &exact, &words),
+        groups: groups(&page.records, &exact, &words),
         pages,
         range,
         rows_per_page: [25, 50, 100]
@@ -107,23 +80,6 @@ pub(in crate::web) async fn list(
     }))
 }
 
-/// The users whom the search names exactly: by user name, e-mail address or primary key. The other
-/// filters hold for them, too.
-async fn exact_matches(
-    visitor: &Visitor<'_, ManageUsers>,
-    state: &ListState,
-    filter: &Filter,
-) -> Result<Vec<User>> {
-    if state.q.is_empty() {
-        return Ok(Vec::new());
-    }
-    let others = state.without_search().filter(visitor.app.clock.now());
-    let mut exact = accounts::exact_matches(visitor.app, &visitor.can, &state.q).await?;
-    exact.retain(|user| others.matches(user));
-    exact.sort_by(|left, right| filter.compare(left, right));
-    Ok(exact)
-}
-
 /// The rows of the page, those whom the search names exactly before the others.
 fn groups(page: &[User], exact: &[User], words: &[String]) -> Vec<(&'static str, Vec<UserRow>)> {
     let rows = |users: &mut dyn Iterator<Item = &User>| users.map(|user| row(user, words)).collect();
@@ -135,42 +91,6 @@ fn groups(page: &[User], exact: &[User], words: &[String]) -> Vec<(&'static str,
         .into_iter()
         .filter(|(_, rows)| !rows.is_empty())
         .collect()
-}
-
-/// How many users match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
-    /// So many.
-    Of(i64),
-    /// More than are counted without being asked.
-    OverLimit,
-}
-
-impl Count {
-    /// With those whom the search names by primary key, which is nothing that a filter looks for.
-    fn and(self, exact: &[User], filter: &Filter) -> Self {
-        let more = exact.iter().filter(|user| !filter.matches(user)).map(|_| 1).sum::<i64>();
-        match self {
-            Self::Of(count) => Self::Of(count + more),
-            Self::OverLimit => self,
-        }
-    }
-}
-
-async fn count(
-    visitor: &Visitor<'_, ManageUsers>,
-    query: &ListQuery,
-    state: &mut ListState,
-    filter: &Filter,
-) -> Result<Count> {
-    if query.count.as_deref() == Some(EXACTLY) {
-        match accounts::count_exactly(visitor.app, &visitor.can, filter).await? {
-            Some(count) => return Ok(Count::Of(count)),
-            None => state.notes.push("Counting all of them took too long.".into()),
-        }
-    }
-    let count = accounts::count_up_to(visitor.app, &visitor.can, filter, COUNTED + 1).await?;
-    Ok(if count > COUNTED && !filter.is_everybody() { Count::OverLimit } else { Count::Of(count) })
 }
 
 fn row(user: &User, words: &[String]) -> UserRow {

@@ -3,6 +3,7 @@
 use rocket::form::{Form, FromForm};
 use rocket::{get, post};
 
+use super::edit::shared_address;
 use crate::accounts;
 use crate::error::Result;
 use crate::field_errors::FieldErrors;
@@ -83,7 +84,8 @@ pub(in crate::web) async fn create(
     });
     match accounts::create(visitor.app, &visitor.can, draft).await {
         Ok(user) => {
-            visitor.tell(format!("Added {}.", user.display_name()), None);
+            let shared = shared_address(&visitor, &user).await?;
+            visitor.tell(format!("Added {}.{shared}", user.display_name()), None);
             let another = form.another.is_some();
             Ok(Answer::GoOn(if another { "/users/new".into() } else { format!("/users/{}", user.id) }))
         }

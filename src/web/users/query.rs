@@ -26,8 +26,8 @@ pub(in crate::web) struct ListQuery {
     pub(in crate::web) per: Option<String>,
     pub(in crate::web) after: Option<String>,
     pub(in crate::web) before: Option<String>,
-    pub(in crate::web) select: Option<String>,
     pub(in crate::web) count: Option<String>,
+    pub(in crate::web) select: Option<String>,
 }
 
 /// The list that a query asks for.

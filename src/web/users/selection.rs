@@ -1,6 +1,7 @@
 //! The boxes of the users list, and what "all that match" means.
 
-use super::list::{Count, thousands};
+use super::found::Count;
+use super::list::thousands;
 use super::query::{ListQuery, ListState, encode};
 use crate::clock::Timestamp;
 use crate::filter::{Body, Expression, Filter, IntegerField, Operator, Test};

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::View;
 use super::bulk::Selection;
+use super::{Recent, View};
 use crate::clock::Timestamp;
 use crate::user::User;
 use crate::web::form::FormState;
@@ -33,6 +33,12 @@ impl From<Timestamp> for Time {
             part(11, 16)
         );
         Self { machine: format!("{}Z", part(0, 16)), text }
+    }
+}
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -157,9 +163,9 @@ pub(in crate::web) struct UsersPage {
     pub(in crate::web) narrowed: bool,
     pub(in crate::web) caption: String,
     pub(in crate::web) headers: Vec<Header>,
-    pub(in crate::web) selection: Selection,
     /// The rows, in groups with a heading unless there is only one.
     pub(in crate::web) groups: Vec<(&'static str, Vec<UserRow>)>,
+    pub(in crate::web) selection: Selection,
     /// Path, label and relation of the pages around this one.
     pub(in crate::web) pages: Vec<(String, &'static str, &'static str)>,
     /// The first and last name on the page.
@@ -266,6 +272,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) deactivated: Option<(String, Time)>,
     /// Why the viewer may not change this user; empty if they may.
     pub(in crate::web) locked_reason: &'static str,
+    /// The last of what happened to them.
+    pub(in crate::web) recent: Recent,
 }
 
 impl View for UserPage {
@@ -288,6 +296,7 @@ impl View for UserPage {
             conflicts,
             deactivated: Some((text.to_owned(), Timestamp::from_micros(0).into())),
             locked_reason,
+            recent: if is_self { Recent::default() } else { Recent::sample(text) },
         };
         let conflict =
             FieldConflict { name: "email", label: "Email", theirs: text.to_owned(), yours: text.to_owned() };
@@ -332,8 +341,15 @@ impl View for PasswordPage {
 /// What could not be answered, and why.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ErrorPage {
-    pub(in crate::web) title: String,
+    /// For somebody who is signed in.
+    pub(in crate::web) frame: Option<Frame>,
+    pub(in crate::web) title: &'static str,
     pub(in crate::web) explanation: String,
+    /// The path of a way on, and what it is called.
+    pub(in crate::web) next: &'static str,
+    pub(in crate::web) next_label: &'static str,
+    /// The request's number.
+    pub(in crate::web) reference: String,
 }
 
 impl View for ErrorPage {
@@ -341,6 +357,16 @@ impl View for ErrorPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { title: text.to_owned(), explanation: text.to_owned() }]
+        [Some(Frame::sample(text)), None]
+            .into_iter()
+            .map(|frame| Self {
+                frame,
+                title: "You may not do that.",
+                explanation: text.to_owned(),
+                next: "/users",
+                next_label: "All users",
+                reference: text.to_owned(),
+            })
+            .collect()
     }
 }
