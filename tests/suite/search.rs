@@ -151,7 +151,7 @@ async fn a_count_stops_unless_it_is_asked_to_be_exact(app: App) {
 }
 
 async fn the_number_of_users_is_kept_through_every_change(app: App) {
-    let everything = Filter { include_inactive: true, ..Filter::default() };
+    let everything: Filter = Filter { include_inactive: true, ..Filter::default() };
     let kept = async || {
         let (counted,): (i64,) = app
             .usher
