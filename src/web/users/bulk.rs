@@ -80,7 +80,7 @@ pub(in crate::web) async fn confirm(
     }
     let Some(action) = BulkAction::named(query.action()) else { return Ok(Answer::GoOn(back)) };
     let chosen = match query.all {
-        Some(_) => Chosen::Filter(state.filter(visitor.app.clock.now())),
+        Some(_) => Chosen::Filter(selection::filter(&state, visitor.app.clock.now())),
         None => Chosen::Ids(ids(query.id.iter().map(String::as_str))),
     };
     let ids = bulk::freeze(visitor.app, &visitor.can, chosen).await?;

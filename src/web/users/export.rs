@@ -62,7 +62,11 @@ impl ExportForm {
 
     fn chosen(&self, app: &Usher) -> Chosen {
         let ids = ids(self.id.iter().map(String::as_str).chain(self.ids.split_ascii_whitespace()));
-        if ids.is_empty() { Chosen::Filter(self.list().filter(app.clock.now())) } else { Chosen::Ids(ids) }
+        if ids.is_empty() {
+            Chosen::Filter(selection::filter(&self.list(), app.clock.now()))
+        } else {
+            Chosen::Ids(ids)
+        }
     }
 }
 

@@ -63,7 +63,7 @@ pub(in crate::web) async fn list(
         narrowed: state.is_narrowed(),
         caption: caption(&state),
         headers: headers(&state),
-        selection: selection::of(&state, &query, count, page.records.len()),
+        selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
         groups: groups(&page.records, &exact, &words),
         pages,
         range,

@@ -179,7 +179,7 @@ impl ListState {
     }
 
     /// Every word is somewhere in the user name, names or e-mail address.
-    fn search(&self) -> Option<Expression> {
+    pub(super) fn search(&self) -> Option<Expression> {
         let words: Vec<Expression> = self
             .words()
             .into_iter()
