@@ -1,8 +1,10 @@
 //! The subcommands. Each applies pending migrations first, so that any of them may be the first ever
 //! to run. To add one: a variant of [`Command`] with its help, and a module with its function.
 
+mod audit;
 mod check;
 mod export;
+mod generate;
 mod import;
 mod password;
 pub(crate) mod serve;
@@ -46,6 +48,12 @@ enum Command {
     /// Export all users, with their password hashes, to standard output
     #[command(after_help = EXPORT_NOTES)]
     Export(Export),
+    /// Examine the audit trail
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Make up users in bulk, to try out and to measure; never for a real installation
+    #[command(hide = true)]
+    Generate(Generate),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
 }
@@ -115,12 +123,54 @@ struct Import {
     verbose: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check that no sealed entry was altered or removed
+    #[command(after_help = VERIFY_NOTES)]
+    Verify(Verify),
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// A position and its seal, as an earlier run printed them: checks that they are still there
+    #[arg(long, value_name = "POSITION:SEAL")]
+    head: Option<String>,
+}
+
+const VERIFY_NOTES: &str = "\
+Prints how many entries are sealed, how many are not yet (the server seals them within seconds), and
+the last position with its seal. Whoever can write to the database can also make new seals: keep that
+last line somewhere else, and give it to --head the next time.
+
+Exit code: 0 if every seal is right; 1 if not, and then the first broken entry is named.";
+
 #[derive(Debug, Args)]
 struct Export {
     /// How to write the users
     #[arg(long, default_value = "json")]
     format: Format,
 }
+
+#[derive(Debug, Args)]
+struct Generate {
+    /// How many
+    #[arg(long)]
+    users: u64,
+    /// The same seed gives the same users
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Add to the users that are there already
+    #[arg(long)]
+    append: bool,
+    /// Read one password for all of them from the first line of standard input; without it nobody can
+    /// sign in
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// What the operator is told when PostgreSQL lacks `pg_trgm`.
+const NO_SEARCH_INDEX: &str = "searches read all users, because the extension pg_trgm could not be made; \
+                               docs/operations.md says how to add it";
 
 /// Why a subcommand did not do what it was asked: one line for the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -166,6 +216,8 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Changepassword(arguments) => password::change(&app, &arguments).await,
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
+        Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
+        Command::Generate(arguments) => generate::run(&app, &arguments).await,
     };
     app.db.close().await;
     result

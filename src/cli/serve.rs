@@ -30,6 +30,9 @@ pub(super) async fn run(figment: Figment, app: Usher) -> Result<(), Failure> {
             &"There is no superuser yet. Make the first one with:\n\n    usher createsuperuser --username admin\n",
         );
     }
+    if !db::select::search_is_indexed(&app.db).await? {
+        log::warn!("{}", super::NO_SEARCH_INDEX);
+    }
     let db = app.db.clone();
     let rocket =
         crate::rocket(figment, app).attach(rocket::fairing::AdHoc::on_liftoff("address", |rocket| {

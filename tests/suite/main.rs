@@ -11,13 +11,17 @@
 )]
 
 mod app;
+mod audit;
 mod browser_sessions;
 mod console;
 mod contract;
 mod import;
 mod lists;
 mod matrix;
+mod model;
 mod process;
+mod properties;
+mod search;
 mod source;
 mod storage;
 

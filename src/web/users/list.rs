@@ -5,6 +5,7 @@ use rocket::get;
 use super::query::{ListQuery, ListState};
 use crate::accounts;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::page::Place;
 use crate::permission::ManageUsers;
 use crate::text;
@@ -17,6 +18,9 @@ const COUNTED: i64 = 10_000;
 
 /// Before the end: the last page. No cursor looks like it.
 const END: &str = "end";
+
+/// What `count` says to have all that match counted.
+const EXACTLY: &str = "exact";
 
 /// Ready-made lists.
 const VIEWS: [(&str, &str); 3] = [
@@ -49,7 +53,9 @@ pub(in crate::web) async fn list(
         (None, None) if last => accounts::page_before(app, &visitor.can, &filter, None, state.per).await?,
         (None, None) => accounts::page_after(app, &visitor.can, &filter, None, state.per).await?,
     };
-    let count = accounts::count_up_to(app, &visitor.can, &filter, COUNTED + 1).await?;
+    let first_page = query.after.is_none() && query.before.is_none();
+    let exact = if first_page { exact_matches(&visitor, &state, &filter).await? } else { Vec::new() };
+    let count = count(&visitor, &query, &mut state, &filter).await?.and(&exact, &filter);
     let words = state.words();
     let cursor = |user: Option<&User>| user.map(|user| Place::after(&filter, user).encode(&filter));
     let mut pages = Vec::new();
@@ -73,16 +79,17 @@ pub(in crate::web) async fn list(
     };
     Ok(Answer::page(UsersPage {
         frame: visitor.frame("users"),
-        autofocus: !state.is_narrowed() && query.after.is_none() && query.before.is_none(),
+        autofocus: !state.is_narrowed() && first_page,
         choices: choices(&state),
         kept: kept(&state),
         summary: summary(&state, count),
+        count_exactly: (count == Count::OverLimit).then(|| state.path_with("count", EXACTLY)),
         chips: chips(&state),
         views: if state.is_narrowed() { Vec::new() } else { VIEWS.to_vec() },
         narrowed: state.is_narrowed(),
         caption: caption(&state),
         headers: headers(&state),
-        rows: page.users.iter().map(|user| row(user, &words)).collect(),
+        groups: groups(&page.users, &exact, &words),
         pages,
         range,
         rows_per_page: [25, 50, 100]
@@ -96,6 +103,72 @@ pub(in crate::web) async fn list(
         notes: std::mem::take(&mut state.notes),
         q: state.q,
     }))
+}
+
+/// The users whom the search names exactly: by user name, e-mail address or primary key. The other
+/// filters hold for them, too.
+async fn exact_matches(
+    visitor: &Visitor<'_, ManageUsers>,
+    state: &ListState,
+    filter: &Filter,
+) -> Result<Vec<User>> {
+    if state.q.is_empty() {
+        return Ok(Vec::new());
+    }
+    let others = state.without_search().filter(visitor.app.clock.now());
+    let mut exact = accounts::exact_matches(visitor.app, &visitor.can, &state.q).await?;
+    exact.retain(|user| others.matches(user));
+    exact.sort_by(|left, right| filter.compare(left, right));
+    Ok(exact)
+}
+
+/// The rows of the page, those whom the search names exactly before the others.
+fn groups(page: &[User], exact: &[User], words: &[String]) -> Vec<(&'static str, Vec<UserRow>)> {
+    let rows = |users: &mut dyn Iterator<Item = &User>| users.map(|user| row(user, words)).collect();
+    let exact_rows: Vec<UserRow> = rows(&mut exact.iter());
+    let is_other = |user: &&User| exact.iter().all(|other| other.id != user.id);
+    let others: Vec<UserRow> = rows(&mut page.iter().filter(is_other));
+    let heading = if exact_rows.is_empty() { "" } else { "Other matches" };
+    [("Exact match", exact_rows), (heading, others)]
+        .into_iter()
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect()
+}
+
+/// How many users match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    /// So many.
+    Of(i64),
+    /// More than are counted without being asked.
+    OverLimit,
+}
+
+impl Count {
+    /// With those whom the search names by primary key, which is nothing that a filter looks for.
+    fn and(self, exact: &[User], filter: &Filter) -> Self {
+        let more = exact.iter().filter(|user| !filter.matches(user)).map(|_| 1).sum::<i64>();
+        match self {
+            Self::Of(count) => Self::Of(count + more),
+            Self::OverLimit => self,
+        }
+    }
+}
+
+async fn count(
+    visitor: &Visitor<'_, ManageUsers>,
+    query: &ListQuery,
+    state: &mut ListState,
+    filter: &Filter,
+) -> Result<Count> {
+    if query.count.as_deref() == Some(EXACTLY) {
+        match accounts::count_exactly(visitor.app, &visitor.can, filter).await? {
+            Some(count) => return Ok(Count::Of(count)),
+            None => state.notes.push("Counting all of them took too long.".into()),
+        }
+    }
+    let count = accounts::count_up_to(visitor.app, &visitor.can, filter, COUNTED + 1).await?;
+    Ok(if count > COUNTED && !filter.is_everybody() { Count::OverLimit } else { Count::Of(count) })
 }
 
 fn row(user: &User, words: &[String]) -> UserRow {
@@ -170,26 +243,27 @@ fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     kept
 }
 
-fn summary(state: &ListState, count: i64) -> String {
-    let thousands = |count: i64| {
-        let digits = count.to_string();
-        let mut text = String::new();
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                text.push(',');
-            }
-            text.push(digit);
-        }
-        text
-    };
-    let users = if count == 1 { "user" } else { "users" };
-    match (count > COUNTED, state.is_narrowed()) {
-        (true, true) => format!("More than {} users match", thousands(COUNTED)),
-        (true, false) => format!("More than {} users", thousands(COUNTED)),
-        (false, true) if count == 1 => "1 user matches".into(),
-        (false, true) => format!("{} users match", thousands(count)),
-        (false, false) => format!("{} {users}", thousands(count)),
+fn summary(state: &ListState, count: Count) -> String {
+    match (count, state.is_narrowed()) {
+        (Count::OverLimit, _) => format!("More than {} users match", thousands(COUNTED)),
+        (Count::Of(1), true) => "1 user matches".into(),
+        (Count::Of(count), true) => format!("{} users match", thousands(count)),
+        (Count::Of(1), false) => "1 user".into(),
+        (Count::Of(count), false) => format!("{} users", thousands(count)),
     }
+}
+
+/// `1,234,567`
+fn thousands(count: i64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn chips(state: &ListState) -> Vec<(String, String)> {
