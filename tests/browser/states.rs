@@ -82,6 +82,7 @@ pub(crate) const STATES: &[State] = &[
     }),
     list("users-filtered", "Clear all", |staff, _| staff.open("/users?status=active&role=staff&seen=-90d")),
     list("users-one-found", "1 user matches", |staff, _| staff.open("/users?q=agnieszka")),
+    list("users-exact-first", "Other matches", |staff, _| staff.open("/users?q=user7")),
     list("users-none-found", "No users match.", |staff, _| staff.open("/users?q=zzqq&role=staff")),
     list("users-odd-link", "a filter we do not know", |staff, _| {
         staff.open("/users?role=boss&after=nonsense");
