@@ -150,7 +150,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         return Ok(check::run(&figment).await);
     }
     let settings = Settings::read(&figment)?;
-    logging::start(settings.log_level);
+    logging::start(settings.log_level, settings.log_format);
     let app = Usher::open(&figment, Clock::System).await?;
     if let Command::Serve = command {
         serve::run(figment, app).await?;

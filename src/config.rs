@@ -46,6 +46,18 @@ pub enum LogLevelName {
     Debug,
 }
 
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// For programs: one object a line.
+    Json,
+}
+
 /// Our own settings: section `[default.usher]` of `Rocket.toml`, or `USHER_<NAME>` in the environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -95,6 +107,8 @@ pub struct Settings {
     pub insecure_cookie: bool,
     /// `off`, `error`, `warn`, `info` (one line a request) or `debug`. Default `info`.
     pub log_level: LogLevelName,
+    /// `text`, `json` (one object a line), or `auto`: text on a terminal, else JSON. Default `auto`.
+    pub log_format: LogFormat,
     /// The secret of the installation, at least 32 bytes as base64. Empty: one is made and kept in
     /// the database. Default empty.
     pub secret_key: String,
@@ -125,6 +139,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             insecure_cookie: false,
             log_level: LogLevelName::Info,
+            log_format: LogFormat::Auto,
             secret_key: String::new(),
         }
     }

@@ -17,6 +17,7 @@ use rocket::response::{Redirect, Responder, Response};
 use rocket::{Catcher, Route, catch, catchers, routes};
 
 use crate::error::{Error, Rendered};
+use crate::request_id::RequestId;
 
 pub use self::view::{Pages, pages};
 
@@ -75,7 +76,8 @@ fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
         None => (status, NO_ANSWER.to_owned()),
     };
     let title = status.reason_lossy().to_owned();
-    let page = view::ErrorPage { title, explanation };
+    let reference = RequestId::of(request).to_string();
+    let page = view::ErrorPage { title, explanation, reference };
     let mut response = view::render(request, &page).unwrap_or_else(|_| Response::new());
     response.set_status(status);
     if let Some(seconds) = stashed.and_then(Error::retry_after) {

@@ -317,6 +317,8 @@ impl View for PasswordPage {
 pub(in crate::web) struct ErrorPage {
     pub(in crate::web) title: String,
     pub(in crate::web) explanation: String,
+    /// The number of the request, as in the log.
+    pub(in crate::web) reference: String,
 }
 
 impl View for ErrorPage {
@@ -324,6 +326,6 @@ impl View for ErrorPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { title: text.to_owned(), explanation: text.to_owned() }]
+        vec![Self { title: text.to_owned(), explanation: text.to_owned(), reference: text.to_owned() }]
     }
 }
