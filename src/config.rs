@@ -102,6 +102,15 @@ pub struct Settings {
     /// Other origins whose pages may call the API with a bearer token, each exactly as a browser sends
     /// it. Default none.
     pub cors_origins: Vec<String>,
+    /// Connections at once; more wait. Fewer, if the operating system allows the process too few open
+    /// files. Default 1000.
+    pub connections: usize,
+    /// Connections at once of one address (IPv6: of one /64), other than proxies and this machine; more
+    /// are closed. Default 100.
+    pub connections_per_address: usize,
+    /// After SIGTERM `/readyz` answers 503 for so many seconds before no more connections are accepted, so
+    /// that a balancer notices. Default 0.
+    pub drain_seconds: u64,
     /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
     /// network without TLS only. Default false.
     pub insecure_cookie: bool,
@@ -137,6 +146,9 @@ impl Default for Settings {
             public_origin: String::new(),
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            connections: 1000,
+            connections_per_address: 100,
+            drain_seconds: 0,
             insecure_cookie: false,
             log_level: LogLevelName::Info,
             log_format: LogFormat::Auto,
@@ -213,6 +225,13 @@ impl Settings {
         }
         if self.json_limit == 0 || self.json_limit > 64 * 1024 * 1024 {
             return refuse("json_limit", "must be from 1 to 67108864");
+        }
+        // More than any operating system has, and tokio can count.
+        if !(1..=1_000_000).contains(&self.connections) {
+            return refuse("connections", "must be from 1 to 1000000");
+        }
+        if self.connections_per_address == 0 {
+            return refuse("connections_per_address", "must be at least 1");
         }
         if !self.public_origin.is_empty() {
             let scheme = ["http://", "https://"].iter().find_map(|s| self.public_origin.strip_prefix(s));

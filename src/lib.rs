@@ -16,6 +16,7 @@ pub mod db;
 pub mod error;
 pub mod field_errors;
 pub mod filter;
+mod gate;
 pub mod guard;
 mod headers;
 mod json;
@@ -99,6 +100,7 @@ pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(web::pages())
         .manage(app)
+        .manage(Arc::<gate::Traffic>::default())
         .attach(headers::FormMethod)
         .attach(headers::Headers)
         .attach(compression::Pages)

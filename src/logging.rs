@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::line::Line;
 use crate::config::{LogFormat, LogLevelName};
 use crate::error::{AuthenticationFailure, Error, Result};
+use crate::gate::AskedMethod;
 use crate::guard::ClientAddress;
 use crate::permission::Actor;
 use crate::request_id::RequestId;
@@ -78,20 +79,22 @@ impl Fairing for Requests {
         // Whoever the guards found; nobody is looked up for the log.
         let actor: &Result<Actor> =
             request.local_cache(|| Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials)));
+        let asked = request.local_cache(|| AskedMethod(None)).0.as_deref();
+        let method = asked.unwrap_or(request.method().as_str());
         let begun = request.local_cache(|| Begun(Instant::now())).0;
         /// The line, at the level that fits.
         macro_rules! write_line {
             ($level:ident) => {
                 tracing::$level!(
                     request_id = %RequestId::of(request),
-                    method = request.method().as_str(),
+                    method,
                     path = request.uri().path().as_str(),
                     status,
                     duration_ms = begun.elapsed().as_secs_f64() * 1000.0,
                     address = address.map(|address| address.to_string()),
                     user = actor.as_ref().ok().map(|actor| actor.user.id.0),
                     reason = Error::stashed(request).and_then(reason),
-                    "{} {} {status}", request.method(), request.uri().path(),
+                    "{method} {} {status}", request.uri().path(),
                 )
             };
         }

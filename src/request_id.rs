@@ -35,6 +35,11 @@ impl RequestId {
         CURRENT.scope(self, work).await
     }
 
+    /// Like [`Self::scope`], for work that does not wait.
+    pub(crate) fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self.clone(), work)
+    }
+
     /// As text.
     #[must_use]
     pub fn as_str(&self) -> &str {
