@@ -5,9 +5,12 @@
 //! function here that takes a `&Can<P>`.
 
 use crate::Usher;
+use crate::audit::{self, Action, Author, Entry, EntryId};
+use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, ListRequest};
+use crate::origin::Origin;
 use crate::page::Place;
 use crate::passwords::PasswordHash;
 use crate::permission::{Can, ManageUsers, SignedIn};
@@ -15,7 +18,7 @@ use crate::rules;
 use crate::sessions;
 use crate::text;
 use crate::throttle::Key;
-use crate::user::{Draft, User, UserId};
+use crate::user::{Draft, REQUIRED, User, UserId};
 
 /// Users that a whole list fetches at once: enough to make a query worth its while, few enough that
 /// memory does not notice.
@@ -171,15 +174,44 @@ pub async fn create(app: &Usher, can: &Can<ManageUsers>, draft: Draft) -> Result
     let blank = User::blank(app.clock.now());
     app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
     let (user, password) = prepare(app, &blank, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", "This field is required."))?;
-    db::retrying(|| insert(app, user.clone(), &password)).await
+    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    db::retrying(|| insert(app, can.author(), user.clone(), &password)).await
 }
 
-async fn insert(app: &Usher, mut user: User, password: &PasswordHash) -> Result<User> {
+async fn insert(app: &Usher, author: Author, mut user: User, password: &PasswordHash) -> Result<User> {
+    let now = app.clock.now();
+    user.password_changed_at = Some(now);
     let mut tx = app.db.begin().await?;
     user.id = db::users::insert(&mut tx, &user, password).await?;
+    let entry = Entry::new(Action::UserCreated, author).on(&user).changing(&User::blank(now), &user);
+    audit::record(&mut tx, &entry, now).await?;
     tx.commit().await?;
     Ok(user)
+}
+
+/// What an operation did to a user.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The user after it.
+    pub user: User,
+    /// The entry that tells of it; `None` if nothing was different.
+    pub entry: Option<EntryId>,
+    /// How many of the user's sessions ended by it.
+    pub sessions_ended: u64,
+}
+
+/// A change that is to be written if the rules allow it.
+struct Change<'a, F> {
+    id: UserId,
+    expected: &'a Expected,
+    /// The hash of a new password.
+    password: Option<PasswordHash>,
+    /// The user after it.
+    apply: F,
+    /// The run on many users that it is a part of.
+    batch_id: Option<i64>,
+    /// The entry that it takes back.
+    undoes: Option<EntryId>,
 }
 
 /// Changes a user.
@@ -193,7 +225,7 @@ pub async fn update(
     id: UserId,
     draft: Draft,
     expected: &Expected,
-) -> Result<User> {
+) -> Result<Changed> {
     // Checked before anything is hashed, and again on the row that is changed.
     let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     let changes = draft.changes.clone();
@@ -201,7 +233,8 @@ pub async fn update(
     expected.check(&before)?;
     let (_, password) = prepare(app, &before, draft).await?;
     let apply = |before: &User| changes.apply(before);
-    db::retrying(|| write(app, can, id, expected, password.as_ref(), &apply)).await
+    let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
+    db::retrying(|| write(app, can, &change)).await
 }
 
 /// Marks a user as inactive. Nothing is deleted but their sessions.
@@ -213,43 +246,71 @@ pub async fn deactivate(
     can: &Can<ManageUsers>,
     id: UserId,
     expected: &Expected,
-) -> Result<User> {
+) -> Result<Changed> {
     let apply = |before: &User| User { is_active: false, ..before.clone() };
-    db::retrying(|| write(app, can, id, expected, None, &apply)).await
+    let change = Change { id, expected, password: None, apply, batch_id: None, undoes: None };
+    db::retrying(|| write(app, can, &change)).await
 }
 
-/// Reads the row, applies the change, asks the rules, and writes: all in one transaction.
+/// Reads the row, applies the change, asks the rules, and writes it with its entry: all in one
+/// transaction.
 async fn write(
     app: &Usher,
     can: &Can<ManageUsers>,
-    id: UserId,
-    expected: &Expected,
-    password: Option<&PasswordHash>,
-    apply: &(impl Fn(&User) -> User + Sync),
-) -> Result<User> {
+    change: &Change<'_, impl Fn(&User) -> User + Sync>,
+) -> Result<Changed> {
+    let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let before = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
-    let mut after = apply(&before);
+    let before = db::users::lock(&mut tx, change.id).await?.ok_or(Error::NotFound)?.user;
+    let mut after = (change.apply)(&before);
     app.settings.rules().may_change(can.user(), &before, &after)?;
-    expected.check(&before)?;
-    if after == before && password.is_none() {
-        return Ok(before);
+    if after.is_superuser && !before.is_superuser {
+        can.require_confirmed(now)?;
+    }
+    change.expected.check(&before)?;
+    let new_password = change.password.is_some();
+    if new_password && can.user().id == before.id && before.must_change_password {
+        after.must_change_password = false;
+    }
+    if after == before && !new_password {
+        return Ok(Changed { user: before, entry: None, sessions_ended: 0 });
     }
     after.version += 1;
     db::users::update(&mut tx, &after).await?;
-    if let Some(password) = password {
-        set_password(&mut tx, &before, password).await?;
+    if let Some(password) = &change.password {
+        set_password(&mut tx, &before, password, now).await?;
+        after.password_changed_at = Some(now);
     }
-    if rules::ends_sessions(&before, &after, password.is_some()) {
-        sessions::end_all(&mut tx, id).await?;
+    let ends_sessions = rules::ends_sessions(&before, &after, new_password);
+    let sessions_ended = if ends_sessions { sessions::end_all(&mut tx, change.id).await? } else { 0 };
+    let mut entry =
+        Entry::new(action(&before, &after, new_password), can.author()).on(&before).changing(&before, &after);
+    if new_password {
+        entry = entry.with_new_password();
     }
+    if ends_sessions {
+        entry = entry.detail("sessions_ended", sessions_ended);
+    }
+    entry.batch_id = change.batch_id;
+    entry.undoes = change.undoes;
+    let entry = audit::record(&mut tx, &entry, now).await?;
     tx.commit().await?;
-    Ok(after)
+    Ok(Changed { user: after, entry: Some(entry), sessions_ended })
+}
+
+/// What the trail calls a change: by the greatest thing that it does.
+fn action(before: &User, after: &User, new_password: bool) -> Action {
+    match (before.is_active, after.is_active) {
+        (true, false) => Action::UserDeactivated,
+        (false, true) => Action::UserReactivated,
+        _ if new_password => Action::PasswordReset,
+        _ => Action::UserChanged,
+    }
 }
 
 /// A new password also ends the account's failures: whoever set it has proved who they are.
-async fn set_password(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result<()> {
-    db::users::set_password(tx, user.id, password).await?;
+async fn set_password(tx: &mut Tx, user: &User, password: &PasswordHash, now: Timestamp) -> Result<()> {
+    db::users::set_password(tx, user.id, password, now).await?;
     db::throttles::delete(tx, &Key::account(user.username.key())).await?;
     Ok(())
 }
@@ -279,8 +340,9 @@ async fn prepare(app: &Usher, before: &User, mut draft: Draft) -> Result<(User, 
 pub async fn create_superuser(app: &Usher, draft: Draft) -> Result<User> {
     let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
     let (user, password) = prepare(app, &blank, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", "This field is required."))?;
-    db::retrying(|| insert(app, user.clone(), &password)).await
+    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    let author = Author::nobody(&Origin::command_line());
+    db::retrying(|| insert(app, author.clone(), user.clone(), &password)).await
 }
 
 /// Sets a user's password and ends their sessions. For the operator on the command line.
@@ -291,11 +353,16 @@ pub async fn change_password(app: &Usher, username: &str, draft: Draft) -> Resul
     let key = text::canonical(username);
     let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
     let (user, password) = prepare(app, &before, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", "This field is required."))?;
+    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    let entry = Entry::new(Action::PasswordReset, Author::nobody(&Origin::command_line()))
+        .on(&before)
+        .with_new_password();
     db::retrying(|| async {
+        let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        set_password(&mut tx, &before, &password).await?;
-        sessions::end_all(&mut tx, before.id).await?;
+        set_password(&mut tx, &before, &password, now).await?;
+        let ended = sessions::end_all(&mut tx, before.id).await?;
+        audit::record(&mut tx, &entry.clone().detail("sessions_ended", ended), now).await?;
         tx.commit().await?;
         Ok(())
     })

@@ -1,6 +1,7 @@
 //! The subcommands. Each applies pending migrations first, so that any of them may be the first ever
 //! to run. To add one: a variant of [`Command`] with its help, and a module with its function.
 
+mod audit;
 mod check;
 mod export;
 mod import;
@@ -46,6 +47,9 @@ enum Command {
     /// Export all users, with their password hashes, to standard output
     #[command(after_help = EXPORT_NOTES)]
     Export(Export),
+    /// Examine the audit trail
+    #[command(subcommand)]
+    Audit(Audit),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
 }
@@ -115,6 +119,27 @@ struct Import {
     verbose: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check that no sealed entry was altered or removed
+    #[command(after_help = VERIFY_NOTES)]
+    Verify(Verify),
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// A position and its seal, as an earlier run printed them: checks that they are still there
+    #[arg(long, value_name = "POSITION:SEAL")]
+    head: Option<String>,
+}
+
+const VERIFY_NOTES: &str = "\
+Prints how many entries are sealed, how many are not yet (the server seals them within seconds), and
+the last position with its seal. Whoever can write to the database can also make new seals: keep that
+last line somewhere else, and give it to --head the next time.
+
+Exit code: 0 if every seal is right; 1 if not, and then the first broken entry is named.";
+
 #[derive(Debug, Args)]
 struct Export {
     /// How to write the users
@@ -166,6 +191,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Changepassword(arguments) => password::change(&app, &arguments).await,
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
+        Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
     };
     app.db.close().await;
     result

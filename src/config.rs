@@ -84,6 +84,8 @@ pub struct Settings {
     pub session_seconds: u64,
     /// A browser session ends after so many seconds without use. Default 1800 (30 minutes).
     pub session_idle_seconds: u64,
+    /// Longest life of a named API token, in days. Default 366.
+    pub api_token_days: u64,
     /// Failed sign-ins of one account that have no consequence; then each further one doubles a
     /// waiting time, from a second to 15 minutes. Default 5.
     pub throttle_account_free: u32,
@@ -139,6 +141,7 @@ impl Default for Settings {
             refresh_token_seconds: 8 * 60 * 60,
             session_seconds: 8 * 60 * 60,
             session_idle_seconds: 30 * 60,
+            api_token_days: 366,
             throttle_account_free: 5,
             throttle_address_burst: 30,
             sign_in_failure_milliseconds: 400,
@@ -276,12 +279,13 @@ impl Settings {
         Thresholds { account_free: self.throttle_account_free, address_burst: self.throttle_address_burst }
     }
 
-    /// How long a session lives.
+    /// How long a session lives; of a named API token: at most.
     #[must_use]
     pub fn session_lifetime(&self, carrier: Carrier) -> Duration {
         Duration::from_secs(match carrier {
             Carrier::Cookie => self.session_seconds,
             Carrier::Token => self.refresh_token_seconds,
+            Carrier::Named => self.api_token_days.saturating_mul(24 * 60 * 60),
         })
     }
 

@@ -4,6 +4,7 @@
 //! SQL to the driver. Statements are written once, in the modules below it, with `$1` placeholders
 //! that both understand. To add a statement: a function in the module of its table.
 
+pub mod audit;
 mod connect;
 pub mod dialect;
 pub mod installation;
@@ -341,6 +342,17 @@ impl Tx {
         match self {
             Self::Sqlite(tx) => run!(fetch_optional, Sqlite, &mut **tx, sql),
             Self::Postgres(tx) => run!(fetch_optional, Postgres, &mut **tx, sql),
+        }
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn all<T: Row>(&mut self, sql: Sql) -> Result<Vec<T>> {
+        match self {
+            Self::Sqlite(tx) => run!(fetch_all, Sqlite, &mut **tx, sql),
+            Self::Postgres(tx) => run!(fetch_all, Postgres, &mut **tx, sql),
         }
     }
 

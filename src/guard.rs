@@ -12,10 +12,13 @@ use crate::Usher;
 use crate::accounts::Expected;
 use crate::config::Settings;
 use crate::error::{AuthenticationFailure, Error, Result};
+use crate::origin::{self, Door, Origin};
 use crate::permission::{Actor, Can, Permission};
+use crate::request_id::RequestId;
 use crate::rules::Denial;
-use crate::session::Carrier;
+use crate::session::{Carrier, Session};
 use crate::sessions::{self, Credential};
+use crate::user::User;
 
 /// The installation that serves this request.
 pub fn usher<'r>(request: &'r Request<'_>) -> Result<&'r Usher> {
@@ -33,6 +36,26 @@ pub const fn cookie_name(settings: &Settings) -> &'static str {
     if settings.insecure_cookie { "sid" } else { "__Host-sid" }
 }
 
+/// Whose credential came with the request, looked up once; whether it may be used for it is not asked.
+pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<(User, Session)> {
+    request
+        .local_cache_async(Box::pin(async {
+            let app = usher(request)?;
+            sessions::authenticate(app, credential(request, &app.settings)?).await
+        }))
+        .await
+}
+
+/// Where the request comes from, found out once.
+pub(crate) fn origin<'r>(request: &'r Request<'_>) -> &'r Origin {
+    request.local_cache(|| Origin {
+        door: if is_api(request) { Door::Api } else { Door::Console },
+        address: usher(request).ok().and_then(|app| client_address(request, &app.settings)),
+        device: origin::device(request.headers().get_one("User-Agent").unwrap_or_default()),
+        request_id: RequestId::of(request).to_string(),
+    })
+}
+
 /// Who makes the request, looked up once.
 async fn actor<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
     request.local_cache_async(Box::pin(find_actor(request))).await
@@ -40,8 +63,7 @@ async fn actor<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
 
 async fn find_actor(request: &Request<'_>) -> Result<Actor> {
     let app = usher(request)?;
-    let credential = credential(request, &app.settings)?;
-    let (user, session) = sessions::authenticate(app, credential).await?;
+    let (user, session) = authenticated(request).await.clone()?;
     if session.carrier == Carrier::Cookie && !is_safe(request.method()) {
         let api = is_api(request);
         match site(request, &app.settings) {
@@ -54,7 +76,7 @@ async fn find_actor(request: &Request<'_>) -> Result<Actor> {
             require_json(request)?;
         }
     }
-    Ok(Actor { user, session })
+    Ok(Actor { user, session, origin: origin(request).clone() })
 }
 
 /// Whether the request is for the API. Routes are found by the decoded segments that are not empty, so
@@ -205,32 +227,30 @@ fn version_of(tag: &str) -> Option<i64> {
 
 /// The client's address: the peer's, unless that is a proxy of ours; then the right-most address of
 /// `X-Forwarded-For` that is not.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddress(pub Option<IpAddr>);
+fn client_address(request: &Request<'_>, settings: &Settings) -> Option<IpAddr> {
+    let peer = request.remote().map(|remote| remote.ip().to_canonical());
+    let trusted =
+        |address: &IpAddr| settings.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == *address);
+    if !peer.as_ref().is_some_and(trusted) {
+        return peer;
+    }
+    let forwarded: Vec<&str> =
+        request.headers().get("X-Forwarded-For").flat_map(|header| header.split(',')).collect();
+    let client = forwarded
+        .iter()
+        .rev()
+        .map_while(|address| address.trim().parse::<IpAddr>().ok())
+        .map(|address| address.to_canonical())
+        .find(|address| !trusted(address));
+    client.or(peer)
+}
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for ClientAddress {
+impl<'r> FromRequest<'r> for &'r Origin {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let proxies = match usher(request) {
-            Ok(app) => &app.settings.trusted_proxies,
-            Err(error) => return fail(request, error),
-        };
-        let peer = request.remote().map(|remote| remote.ip().to_canonical());
-        let trusted = |address: &IpAddr| proxies.iter().any(|proxy| proxy.to_canonical() == *address);
-        if !peer.as_ref().is_some_and(trusted) {
-            return Outcome::Success(Self(peer));
-        }
-        let forwarded: Vec<&str> =
-            request.headers().get("X-Forwarded-For").flat_map(|header| header.split(',')).collect();
-        let client = forwarded
-            .iter()
-            .rev()
-            .map_while(|address| address.trim().parse::<IpAddr>().ok())
-            .map(|address| address.to_canonical())
-            .find(|address| !trusted(address));
-        Outcome::Success(Self(client.or(peer)))
+        Outcome::Success(origin(request))
     }
 }
 

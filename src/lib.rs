@@ -6,6 +6,8 @@
 
 pub mod accounts;
 pub mod api;
+mod attempt;
+pub mod audit;
 mod authentication_code;
 pub mod cli;
 pub mod clock;
@@ -22,10 +24,12 @@ mod headers;
 mod json;
 pub mod keys;
 mod logging;
+pub mod origin;
 pub mod page;
 pub mod passwords;
 pub mod permission;
 mod record;
+mod refusals;
 pub mod request_id;
 pub mod rules;
 pub mod session;
@@ -105,8 +109,12 @@ pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
         .attach(headers::Headers)
         .attach(compression::Pages)
         .attach(logging::Requests)
+        .attach(refusals::Refusals)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
             Box::pin(async move { cli::serve::clean_up_now_and_then(rocket) })
+        }))
+        .attach(AdHoc::on_liftoff("seal the trail", |rocket| {
+            Box::pin(async move { audit::keep_sealing(rocket) })
         }))
         .mount("/", api::health_routes())
         .mount(api::BASE, api::routes())

@@ -4,8 +4,12 @@
 //! somebody whose permission was not checked. To add a permission: a type and its [`Permission`].
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
+use crate::audit::Author;
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::origin::Origin;
 use crate::rules::Denial;
 use crate::session::Session;
 use crate::user::User;
@@ -17,7 +21,12 @@ pub struct Actor {
     pub user: User,
     /// The session that was presented.
     pub session: Session,
+    /// Where the request comes from.
+    pub origin: Origin,
 }
+
+/// How long a password that was given stands behind what asks for it (ASVS 7.5.3).
+const CONFIRMED_FOR: Duration = Duration::from_mins(5);
 
 /// Something that one may or may not do at all, whoever the target is.
 pub trait Permission: Send + Sync + 'static {
@@ -28,13 +37,23 @@ pub trait Permission: Send + Sync + 'static {
     fn check(user: &User) -> std::result::Result<(), Denial>;
 }
 
+/// To have a session, even one that is good for nothing but choosing another password.
+#[derive(Debug, Clone, Copy)]
+pub struct HasSession;
+
+impl Permission for HasSession {
+    fn check(_: &User) -> std::result::Result<(), Denial> {
+        Ok(())
+    }
+}
+
 /// To be signed in.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedIn;
 
 impl Permission for SignedIn {
-    fn check(_: &User) -> std::result::Result<(), Denial> {
-        Ok(())
+    fn check(user: &User) -> std::result::Result<(), Denial> {
+        if user.must_change_password { Err(Denial::PasswordChangeRequired) } else { Ok(()) }
     }
 }
 
@@ -44,6 +63,7 @@ pub struct ManageUsers;
 
 impl Permission for ManageUsers {
     fn check(user: &User) -> std::result::Result<(), Denial> {
+        SignedIn::check(user)?;
         if user.is_admin() { Ok(()) } else { Err(Denial::AdminRequired) }
     }
 }
@@ -75,6 +95,32 @@ impl<P: Permission> Can<P> {
     #[must_use]
     pub fn user(&self) -> &User {
         &self.actor.user
+    }
+
+    /// Who, as the trail names them.
+    #[must_use]
+    pub fn author(&self) -> Author {
+        Author::user(&self.actor.user, &self.actor.origin)
+    }
+
+    /// From where.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.actor.origin
+    }
+
+    /// Whether the password was given in this session within the last five minutes.
+    #[must_use]
+    pub fn is_confirmed(&self, now: Timestamp) -> bool {
+        now.since(self.actor.session.confirmed_at) < CONFIRMED_FOR
+    }
+
+    /// For what asks for the password again.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if it was not given within the last five minutes.
+    pub fn require_confirmed(&self, now: Timestamp) -> Result<()> {
+        if self.is_confirmed(now) { Ok(()) } else { Err(Error::Forbidden(Denial::ConfirmationRequired)) }
     }
 
     /// By which session.

@@ -16,9 +16,26 @@ pub enum Denial {
     SuperuserGrantsStaff,
     /// A cookie came with a request that another site may have sent.
     CrossSite,
+    /// Nothing may be done before another password is chosen.
+    PasswordChangeRequired,
+    /// The password has to be given again first.
+    ConfirmationRequired,
+    /// The API token is for reading only.
+    ReadOnlyToken,
 }
 
 impl Denial {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::AdminRequired,
+        Self::SuperuserRequired,
+        Self::SuperuserGrantsStaff,
+        Self::CrossSite,
+        Self::PasswordChangeRequired,
+        Self::ConfirmationRequired,
+        Self::ReadOnlyToken,
+    ];
+
     /// The machine-readable name.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -27,6 +44,9 @@ impl Denial {
             Self::SuperuserRequired => "superuser_required",
             Self::SuperuserGrantsStaff => "superuser_grants_staff",
             Self::CrossSite => "cross_site_request",
+            Self::PasswordChangeRequired => "password_change_required",
+            Self::ConfirmationRequired => "confirmation_required",
+            Self::ReadOnlyToken => "read_only_token",
         }
     }
 
@@ -38,6 +58,9 @@ impl Denial {
             Self::SuperuserRequired => "Only a superuser can change this account.",
             Self::SuperuserGrantsStaff => "Only a superuser can give or remove staff access here.",
             Self::CrossSite => "This request did not come from a page of this server.",
+            Self::PasswordChangeRequired => "Choose a new password first.",
+            Self::ConfirmationRequired => "Give your password again first.",
+            Self::ReadOnlyToken => "This API token can only read.",
         }
     }
 }
@@ -231,6 +254,17 @@ mod tests {
         assert_eq!(judge("superuser", "inactive superuser"), "deactivates_self");
         assert_eq!(judge("staff", "plain"), "demotes_self");
         assert_eq!(judge("staff superuser", "staff"), "demotes_self");
+    }
+
+    #[test]
+    fn every_denial_has_a_code_and_a_sentence_of_its_own() {
+        for (index, denial) in Denial::ALL.into_iter().enumerate() {
+            assert!(denial.sentence().ends_with('.'), "{denial:?}");
+            for other in &Denial::ALL[..index] {
+                assert_ne!(denial.code(), other.code());
+                assert_ne!(denial.sentence(), other.sentence());
+            }
+        }
     }
 
     #[test]

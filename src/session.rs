@@ -64,6 +64,8 @@ pub enum Carrier {
     Cookie,
     /// The tokens of an API client: live as long as the refresh token.
     Token,
+    /// A named API token, made for a script: lives until it expires or is revoked.
+    Named,
 }
 
 impl Carrier {
@@ -73,6 +75,7 @@ impl Carrier {
         match self {
             Self::Cookie => "cookie",
             Self::Token => "token",
+            Self::Named => "named",
         }
     }
 }
@@ -88,4 +91,23 @@ pub struct Session {
     pub last_seen_at: Timestamp,
     /// When it ends, whatever happens.
     pub expires_at: Timestamp,
+    /// When its user last gave their password.
+    pub confirmed_at: Timestamp,
+    /// Whether it is good for reading only.
+    pub read_only: bool,
+}
+
+/// A session to be opened.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// What will carry it.
+    pub carrier: Carrier,
+    /// When it ends, whatever happens.
+    pub expires_at: Timestamp,
+    /// When its user last gave their password.
+    pub confirmed_at: Timestamp,
+    /// The name of an API token; else empty.
+    pub name: String,
+    /// Whether it is good for reading only.
+    pub read_only: bool,
 }

@@ -4,22 +4,26 @@
 //! client. Only a hash of the secret is stored. Deleting the row ends every credential made from it,
 //! on every instance, at the next request.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::Usher;
+use crate::attempt::Attempt;
+use crate::audit::{self, Action, Author, Entry};
 use crate::clock::Timestamp;
+use crate::db::users::Credentials;
 use crate::db::{self, Tx};
 use crate::error::{AuthenticationFailure, Error, Result};
+use crate::origin::Origin;
 use crate::passwords::{Password, PasswordHash, Verdict};
-use crate::session::{Carrier, Secret, Session};
-use crate::text;
-use crate::throttle::{Failures, HARD_LIMIT, Key};
+use crate::session::{Carrier, NewSession, Secret, Session};
+use crate::throttle::HARD_LIMIT;
 use crate::tokens::{Kind, Named};
 use crate::user::{User, UserId};
 
 /// A session is noted as used at most this often, so that reading costs no write.
 const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
+/// Sessions of one user at once, named tokens apart; the next one ends the oldest (ASVS 7.1.2).
+const MOST_SESSIONS: i64 = 10;
 /// Counted failures are forgotten after this time without a new one.
 const FORGET_FAILURES: Duration = Duration::from_hours(24);
 
@@ -46,7 +50,8 @@ pub struct SignedIn {
 /// Signs a user in by name and password.
 ///
 /// Unknown names, wrong passwords, inactive and blocked accounts cost one hash operation each, are
-/// answered no sooner than the setting `sign_in_failure_milliseconds` says, and look alike.
+/// answered no sooner than the setting `sign_in_failure_milliseconds` says, and look alike. Only the
+/// trail tells them apart.
 ///
 /// # Errors
 /// [`Error::NotAuthenticated`] for all of these; [`Error::Throttled`] for an address with too many
@@ -56,119 +61,76 @@ pub async fn sign_in(
     username: &str,
     password: &Password,
     carrier: Carrier,
-    address: Option<IpAddr>,
+    origin: &Origin,
 ) -> Result<SignedIn> {
     let floor = Duration::from_millis(app.settings.sign_in_failure_milliseconds);
     let started = rocket::tokio::time::Instant::now();
-    let result = try_sign_in(app, username, password, carrier, address).await;
+    let attempt = Attempt::new(app, username, origin);
+    let result = attempt.sign_in(password, carrier).await;
     if let Err(Error::NotAuthenticated(_)) = result {
         rocket::tokio::time::sleep_until(started + floor).await;
     }
     result
 }
 
-async fn try_sign_in(
-    app: &Usher,
-    username: &str,
-    password: &Password,
-    carrier: Carrier,
-    address: Option<IpAddr>,
-) -> Result<SignedIn> {
-    let keys = ThrottleKeys { account: Key::account(username), address: address.map(Key::address) };
-    if let Some(wait) = keys.address_wait(app).await? {
-        return Err(Error::Throttled(wait.as_secs().max(1)));
-    }
-    let blocked = match db::throttles::get(&app.db, &keys.account).await? {
-        Some(failures) => failures.wait(app.clock.now()).is_some(),
-        None => false,
-    };
-    let found = db::users::credentials(&app.db, &text::canonical(username)).await?;
-    // A blocked account's password is not looked at: the dummy takes its place.
-    let stored = found.as_ref().map(|found| &found.password).filter(|_| !blocked);
-    let verdict = app.hasher.verify(password, stored).await?;
-    let found = found.filter(|found| verdict != Verdict::Wrong && found.user.is_active && !blocked);
-    let Some(found) = found else {
-        keys.count_failure(app, blocked).await?;
-        return Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount));
-    };
-    let rehashed = match verdict {
-        Verdict::RightButOutdated => Some(app.hasher.hash(password).await?),
-        Verdict::Right | Verdict::Wrong => None,
-    };
-    db::retrying(|| open_session(app, &keys, found.user.id, &found.password, rehashed.as_ref(), carrier))
-        .await
-}
+const REFUSED: Error = Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount);
 
-/// Writes a successful sign-in: the session, the time, a better hash, and that the account's failures
-/// are over.
-async fn open_session(
-    app: &Usher,
-    keys: &ThrottleKeys,
-    id: UserId,
-    verified: &PasswordHash,
-    rehashed: Option<&PasswordHash>,
-    carrier: Carrier,
-) -> Result<SignedIn> {
-    let now = app.clock.now();
-    let refused = || Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount);
-    let mut tx = app.db.begin().await?;
-    let failures = db::throttles::lock(&mut tx, &keys.account).await?;
-    // Others may have been guessing while this password was checked: what they used up counts.
-    if failures.as_ref().is_some_and(|failures| failures.wait(now).is_some()) {
-        return Err(refused());
-    }
-    let found = db::users::lock(&mut tx, id).await?;
-    let mut user = found
-        .filter(|found| found.user.is_active && found.password == *verified)
-        .map(|found| found.user)
-        .ok_or_else(refused)?;
-    if failures.is_some() {
-        db::throttles::delete(&mut tx, &keys.account).await?;
-    }
-    if let Some(hash) = rehashed {
-        db::users::set_password(&mut tx, id, hash).await?;
-    }
-    db::users::set_last_login(&mut tx, id, now).await?;
-    user.last_login = Some(now);
-    let secret = Secret::random();
-    let expires_at = now.plus(app.settings.session_lifetime(carrier));
-    db::sessions::insert(&mut tx, id, carrier, &secret.hash(), now, expires_at).await?;
-    tx.commit().await?;
-    Ok(SignedIn { user, secret, expires_at })
-}
-
-/// Under which keys the failures of one sign-in are counted.
-struct ThrottleKeys {
-    account: Key,
-    address: Option<Key>,
-}
-
-impl ThrottleKeys {
-    async fn address_wait(&self, app: &Usher) -> Result<Option<Duration>> {
-        let Some(address) = &self.address else { return Ok(None) };
-        let failures = db::throttles::get(&app.db, address).await?;
-        Ok(failures.and_then(|failures| failures.wait(app.clock.now())))
-    }
-
-    /// A try on a blocked account is not counted against the account, or the block would never lift.
-    async fn count_failure(&self, app: &Usher, blocked: bool) -> Result<()> {
-        db::retrying(|| async move {
-            let now = app.clock.now();
-            let thresholds = app.settings.thresholds();
-            let mut tx = app.db.begin().await?;
-            if !blocked {
-                let before = db::throttles::lock(&mut tx, &self.account).await?;
-                let after = Failures::account(before, now, thresholds);
-                db::throttles::set(&mut tx, &self.account, &after).await?;
+impl Attempt<'_> {
+    async fn sign_in(&self, password: &Password, carrier: Carrier) -> Result<SignedIn> {
+        let checked = self.check(password).await?;
+        let (found, verdict) = match checked {
+            Ok(checked) => checked,
+            Err((found, why)) => {
+                self.count_failure(Action::SignInFailed, found.as_ref(), why).await?;
+                return Err(REFUSED);
             }
-            if let Some(address) = &self.address {
-                let before = db::throttles::lock(&mut tx, address).await?;
-                let after = Failures::address(before, now, thresholds);
-                db::throttles::set(&mut tx, address, &after).await?;
-            }
-            tx.commit().await.map_err(Error::from)
-        })
-        .await
+        };
+        if !found.user.is_usable(self.app.clock.now()) {
+            let why = if found.user.is_active { "outside_dates" } else { "inactive" };
+            self.count_failure(Action::SignInFailed, Some(&found.user), why).await?;
+            return Err(REFUSED);
+        }
+        let rehashed = match verdict {
+            Verdict::RightButOutdated => Some(self.app.hasher.hash(password).await?),
+            Verdict::Right | Verdict::Wrong => None,
+        };
+        db::retrying(|| self.open_session(&found, rehashed.as_ref(), carrier)).await
+    }
+
+    /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures
+    /// are over, and the entry of the trail.
+    async fn open_session(
+        &self,
+        verified: &Credentials,
+        rehashed: Option<&PasswordHash>,
+        carrier: Carrier,
+    ) -> Result<SignedIn> {
+        let (app, id) = (self.app, verified.user.id);
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let mut user = self.still_right(&mut tx, verified, now).await?.ok_or(REFUSED)?;
+        if let Some(hash) = rehashed {
+            db::users::set_hash(&mut tx, id, hash).await?;
+        }
+        db::users::set_last_login(&mut tx, id, now).await?;
+        user.last_login = Some(now);
+        let secret = Secret::random();
+        let expires_at = now.plus(app.settings.session_lifetime(carrier));
+        let new =
+            NewSession { carrier, expires_at, confirmed_at: now, name: String::new(), read_only: false };
+        let ended = db::sessions::delete_oldest(&mut tx, id, MOST_SESSIONS - 1).await?;
+        let session = db::sessions::insert(&mut tx, id, &new, &secret.hash(), self.origin, now).await?;
+        let mut entry = Entry::new(Action::SignIn, Author::user(&user, self.origin))
+            .on(&user)
+            .detail("by", carrier.as_str())
+            .detail("session", session.0)
+            .detail("device", self.origin.device.as_str());
+        if ended > 0 {
+            entry = entry.detail("oldest_sessions_ended", ended);
+        }
+        audit::record(&mut tx, &entry, now).await?;
+        tx.commit().await?;
+        Ok(SignedIn { user, secret, expires_at })
     }
 }
 
@@ -195,7 +157,7 @@ async fn by_token(app: &Usher, kind: Kind, token: &str) -> Result<(User, Session
     };
     match db::sessions::by_token(&app.db, named.user, &named.secret.hash()).await? {
         None => refuse(AuthenticationFailure::UserNotFound),
-        Some((user, _)) if !user.is_active => refuse(AuthenticationFailure::UserInactive),
+        Some((user, _)) if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
         Some((user, Some(session))) if now < session.expires_at => Ok((user, session, named.secret)),
         Some(_) => refuse(AuthenticationFailure::TokenNotValid),
     }
@@ -209,7 +171,7 @@ async fn by_cookie(app: &Usher, secret: &str) -> Result<(User, Session)> {
         return Err(refused);
     };
     let unused = now.since(session.last_seen_at);
-    if !user.is_active || now >= session.expires_at || unused >= app.settings.session_idle() {
+    if !user.is_usable(now) || now >= session.expires_at || unused >= app.settings.session_idle() {
         return Err(refused);
     }
     if unused >= TOUCH_INTERVAL {
@@ -280,14 +242,21 @@ fn one_reason(error: Error) -> Error {
     }
 }
 
-/// Ends a session.
+/// Ends a session of a user, at their own wish.
 ///
 /// # Errors
 /// As the database says.
-pub async fn sign_out(app: &Usher, session: &Session) -> Result<()> {
-    let mut tx = app.db.begin().await?;
-    db::sessions::delete(&mut tx, session.id).await?;
-    Ok(tx.commit().await?)
+pub async fn sign_out(app: &Usher, user: &User, session: &Session, origin: &Origin) -> Result<()> {
+    let entry =
+        Entry::new(Action::SignOut, Author::user(user, origin)).on(user).detail("session", session.id.0);
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        if db::sessions::delete(&mut tx, session.id).await? {
+            audit::record(&mut tx, &entry, app.clock.now()).await?;
+        }
+        Ok(tx.commit().await?)
+    })
+    .await
 }
 
 /// Ends all sessions of a user, as part of the change that demands it.

@@ -29,6 +29,7 @@ impl fmt::Display for UserId {
 /// A user as everybody with the right may see them. The password's hash is not part of it: it is
 /// read only where a password is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "Django's flags, each by itself")]
 pub struct User {
     /// Primary key.
     pub id: UserId,
@@ -46,6 +47,14 @@ pub struct User {
     pub is_staff: bool,
     /// Whether the user may do everything.
     pub is_superuser: bool,
+    /// From when the account may be used; `None` is always. A superuser's is never bounded.
+    pub valid_from: Option<Timestamp>,
+    /// Until when the account may be used, that instant excluded; `None` is always.
+    pub valid_until: Option<Timestamp>,
+    /// Whether the user may do nothing until they have chosen another password.
+    pub must_change_password: bool,
+    /// When the password was last set; `None` if that was before this was noted, or elsewhere.
+    pub password_changed_at: Option<Timestamp>,
     /// When the account was made.
     pub date_joined: Timestamp,
     /// The last successful sign-in.
@@ -67,6 +76,10 @@ impl User {
             is_active: true,
             is_staff: false,
             is_superuser: false,
+            valid_from: None,
+            valid_until: None,
+            must_change_password: false,
+            password_changed_at: None,
             date_joined: now,
             last_login: None,
             version: 1,
@@ -88,6 +101,14 @@ impl User {
     pub fn searchable(&self) -> String {
         let parts = [self.username.as_str(), &self.first_name, &self.last_name, &self.email];
         parts.map(text::searchable).join("\n")
+    }
+
+    /// Whether the account may be used at this moment: active, and within its dates.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.is_active
+            && self.valid_from.is_none_or(|from| now >= from)
+            && self.valid_until.is_none_or(|until| now < until)
     }
 
     /// Active, and staff or superuser: may manage users.
@@ -258,6 +279,23 @@ impl Raw {
         result.map_err(|message: String| errors.add(field, message)).ok()
     }
 
+    /// An optional instant; null and the empty text mean none.
+    fn instant(self, field: &'static str, errors: &mut FieldErrors) -> Option<Limit> {
+        match self {
+            Self::Missing => return None,
+            Self::Null => return Some(Limit(None)),
+            Self::Text(text) if text.trim().is_empty() => return Some(Limit(None)),
+            Self::Text(text) => {
+                if let Some(at) = Timestamp::parse(text.trim()) {
+                    return Some(Limit(Some(at)));
+                }
+            }
+            Self::Bool(_) | Self::Integer(_) | Self::Other => {}
+        }
+        errors.add(field, "Enter a date such as 2026-03-31, or a date and time such as 2026-03-31T18:00Z.");
+        None
+    }
+
     /// An optional truth value, in all the spellings that old clients send.
     pub(crate) fn flag(self, field: &'static str, errors: &mut FieldErrors) -> Option<bool> {
         let value = match self {
@@ -301,6 +339,10 @@ pub struct Draft {
     pub errors: FieldErrors,
 }
 
+/// A bound of the time in which an account may be used; `None` lifts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(pub Option<Timestamp>);
+
 /// The fields to change, each valid by itself; `None` leaves the field as it is.
 #[derive(Debug, Clone, Default)]
 pub struct UserChanges {
@@ -318,6 +360,14 @@ pub struct UserChanges {
     pub is_active: Option<bool>,
     /// Give or remove the right to manage users.
     pub is_staff: Option<bool>,
+    /// Give or remove the right to everything. No client of the API sets it.
+    pub is_superuser: Option<bool>,
+    /// From when the account may be used.
+    pub valid_from: Option<Limit>,
+    /// Until when the account may be used.
+    pub valid_until: Option<Limit>,
+    /// Demand another password, or no longer.
+    pub must_change_password: Option<bool>,
 }
 
 impl UserChanges {
@@ -338,6 +388,10 @@ impl UserChanges {
         }
         after.is_active = self.is_active.unwrap_or(before.is_active);
         after.is_staff = self.is_staff.unwrap_or(before.is_staff);
+        after.is_superuser = self.is_superuser.unwrap_or(before.is_superuser);
+        after.valid_from = self.valid_from.map_or(before.valid_from, |limit| limit.0);
+        after.valid_until = self.valid_until.map_or(before.valid_until, |limit| limit.0);
+        after.must_change_password = self.must_change_password.unwrap_or(before.must_change_password);
         after
     }
 }
@@ -364,6 +418,11 @@ impl Draft {
             password: field("password").text("password", required, &mut errors, password),
             is_active: field("is_active").flag("is_active", &mut errors),
             is_staff: field("is_staff").flag("is_staff", &mut errors),
+            // Read-only in the API; the console sets it apart from what a form's texts say.
+            is_superuser: None,
+            valid_from: field("valid_from").instant("valid_from", &mut errors),
+            valid_until: field("valid_until").instant("valid_until", &mut errors),
+            must_change_password: field("must_change_password").flag("must_change_password", &mut errors),
         };
         Self { changes, errors }
     }
@@ -375,6 +434,18 @@ impl Draft {
         let renamed = after.username.key() != before.username.key();
         if renamed && after.username.is_reserved() && self.changes.username.is_some() {
             self.errors.add("username", RESERVED_NAME);
+        }
+        if after.is_superuser {
+            for (name, bound) in [("valid_from", after.valid_from), ("valid_until", after.valid_until)] {
+                if bound.is_some() {
+                    self.errors.add(name, "A superuser's account cannot have dates.");
+                }
+            }
+        }
+        if let (Some(from), Some(until)) = (after.valid_from, after.valid_until)
+            && from >= until
+        {
+            self.errors.add("valid_until", "The account must end after it begins.");
         }
         if let Some(password) = &self.changes.password {
             let own = OwnNames {

@@ -8,7 +8,8 @@ use super::body::{CredentialsBody, raw};
 use crate::Usher;
 use crate::error::Result;
 use crate::field_errors::FieldErrors;
-use crate::guard::{AcceptsJson, ClientAddress};
+use crate::guard::AcceptsJson;
+use crate::origin::Origin;
 use crate::passwords::Password;
 use crate::session::Carrier;
 use crate::sessions::{self, TokenPair};
@@ -18,7 +19,7 @@ use crate::user::Raw;
 #[post("/auth/obtain", data = "<body>")]
 pub(super) async fn obtain(
     _accepts: AcceptsJson,
-    address: ClientAddress,
+    origin: &Origin,
     app: &Usher,
     body: CredentialsBody,
 ) -> Result<Json<TokenPair>> {
@@ -27,7 +28,7 @@ pub(super) async fn obtain(
     let password = text(&body.0, "password", &mut errors);
     errors.into_result()?;
     let password = Password::new(password);
-    let signed_in = sessions::sign_in(app, &username, &password, Carrier::Token, address.0).await?;
+    let signed_in = sessions::sign_in(app, &username, &password, Carrier::Token, origin).await?;
     Ok(Json(sessions::tokens(app, &signed_in)))
 }
 

@@ -78,14 +78,14 @@ impl<'r, P: FromParam<'r> + Send> FromRequest<'r> for Routed<P> {
 
 /// One record as an answer.
 pub(super) struct One {
-    user: User,
+    user: Box<User>,
     status: Status,
     as_array: bool,
 }
 
 impl One {
     fn new(user: User) -> Self {
-        Self { user, status: Status::Ok, as_array: false }
+        Self { user: Box::new(user), status: Status::Ok, as_array: false }
     }
 }
 
@@ -98,7 +98,7 @@ impl<'r> Responder<'r, 'static> for One {
         if request.method() == rocket::http::Method::Get && known.any(|known| unchanged(known.trim())) {
             response.set_status(Status::NotModified);
         } else {
-            let record = Record::from(&self.user);
+            let record = Record::from(&*self.user);
             let json =
                 if self.as_array { serde_json::to_string(&[record]) } else { serde_json::to_string(&record) };
             let json = json.map_err(|error| Error::internal(error).stash(request))?;
@@ -199,7 +199,7 @@ async fn change(
     expected: &IfMatch,
 ) -> Result<One> {
     let draft = Draft::read(purpose, |name| raw(&body.0, name));
-    accounts::update(app, can, id.0, draft, &expected.0).await.map(One::new)
+    Ok(One::new(accounts::update(app, can, id.0, draft, &expected.0).await?.user))
 }
 
 /// Marks a user as inactive.

@@ -3,11 +3,14 @@
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
+use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::import::{django, row::FIELDS, table};
 use super::{Export, Failure, Format};
 use crate::Usher;
+use crate::audit::{self, Action};
 use crate::clock::Timestamp;
 use crate::db::users::{self, Credentials};
 use crate::record::Record;
@@ -17,6 +20,11 @@ use crate::user::UserId;
 const BATCH: i64 = 1000;
 
 pub(super) async fn run(app: &Usher, arguments: &Export) -> Result<ExitCode, Failure> {
+    let format =
+        arguments.format.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
+    let details = Map::from_iter([("format".to_owned(), Value::from(format))]);
+    // Before the first byte: what cannot be recorded does not happen.
+    audit::record_operation(app, Action::Exported, details).await.map_err(|error| error.to_string())?;
     let mut out = BufWriter::new(io::stdout().lock());
     let written = write_all(app, arguments.format, &mut out).await;
     // What is left in the buffer after an error must not be tried again when it is dropped.

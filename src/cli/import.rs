@@ -20,11 +20,14 @@ use std::fmt;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
+use serde_json::{Map, Value};
+
 use self::record::Record;
 use self::row::{Parsed, Row};
 use self::verdict::Verdict;
 use super::{Failure, Import};
 use crate::Usher;
+use crate::audit::{self, Action};
 use crate::error::Error;
 use crate::user::Raw;
 
@@ -34,6 +37,11 @@ pub(super) async fn run(app: &Usher, arguments: &Import) -> Result<ExitCode, Fai
         .map_err(|reason| format!("nothing was imported from {}: {reason}", arguments.file.display()))?;
     drop(content);
     let report = import(app, parsed, arguments.dry_run).await?;
+    if !arguments.dry_run {
+        audit::record_operation(app, Action::Imported, report.counts())
+            .await
+            .map_err(|error| explain(error, "the users are in"))?;
+    }
     // Whether or not anybody reads the report, the users are in.
     drop(report.print(&mut BufWriter::new(std::io::stdout().lock()), arguments.verbose));
     Ok(if report.count(is_refused) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -98,6 +106,16 @@ fn is_refused(verdict: &Verdict) -> bool {
 impl Report {
     fn count(&self, which: fn(&Verdict) -> bool) -> usize {
         self.rows.iter().filter(|(_, verdict)| which(verdict)).count()
+    }
+
+    /// For the trail.
+    fn counts(&self) -> Map<String, Value> {
+        let counts = [
+            ("created", self.count(|verdict| *verdict == Verdict::Created)),
+            ("unchanged", self.count(|verdict| *verdict == Verdict::Unchanged)),
+            ("refused", self.count(is_refused)),
+        ];
+        counts.into_iter().map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
     }
 
     fn print(&self, out: &mut impl Write, verbose: bool) -> std::io::Result<()> {

@@ -22,7 +22,8 @@ pub async fn users(db: &Db, filter: &Filter, place: Option<&Place>, limit: i64) 
         Pool::Sqlite { .. } => {
             let mut sql = Sql::new(
                 "SELECT json_group_array(json_array(id, username, username_key, first_name, last_name, \
-                 email, is_active, is_staff, is_superuser, date_joined, last_login, version)) FROM (",
+                 email, is_active, is_staff, is_superuser, valid_from, valid_until, \
+                 must_change_password, password_changed_at, date_joined, last_login, version)) FROM (",
             );
             push_select(&mut sql, Dialect::Sqlite, filter, place, limit);
             sql.push(")");

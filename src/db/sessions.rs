@@ -5,7 +5,8 @@ use sqlx::FromRow;
 use super::users::{UserRow, columns};
 use super::{Db, Result, Sql, Tx};
 use crate::clock::Timestamp;
-use crate::session::{Carrier, SecretHash, Session, SessionId};
+use crate::origin::Origin;
+use crate::session::{Carrier, NewSession, SecretHash, Session, SessionId};
 use crate::user::{User, UserId};
 
 #[derive(FromRow)]
@@ -13,6 +14,8 @@ struct SessionRow {
     session_id: i64,
     last_seen_at: i64,
     expires_at: i64,
+    confirmed_at: i64,
+    read_only: bool,
 }
 
 impl SessionRow {
@@ -22,6 +25,8 @@ impl SessionRow {
             carrier,
             last_seen_at: Timestamp::from_micros(self.last_seen_at),
             expires_at: Timestamp::from_micros(self.expires_at),
+            confirmed_at: Timestamp::from_micros(self.confirmed_at),
+            read_only: self.read_only,
         }
     }
 }
@@ -43,6 +48,7 @@ struct UserAndSessionRow {
     session_id: Option<i64>,
     last_seen_at: Option<i64>,
     expires_at: Option<i64>,
+    confirmed_at: Option<i64>,
 }
 
 /// The session of a cookie's secret, and its user.
@@ -53,8 +59,8 @@ pub async fn by_cookie(db: &Db, secret: &SecretHash) -> Result<Option<(User, Ses
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
-        ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at \
-         FROM sessions JOIN users ON users.id = sessions.user_id \
+        ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
+         sessions.confirmed_at, sessions.read_only FROM sessions JOIN users ON users.id = sessions.user_id \
          WHERE sessions.secret_hash = $1 AND sessions.carrier = $2"
     ));
     let sql = sql.bind(secret.0.to_vec()).bind(Carrier::Cookie.as_str());
@@ -70,16 +76,18 @@ pub async fn by_token(db: &Db, id: UserId, secret: &SecretHash) -> Result<Option
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
-        ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at \
-         FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
+        ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
+         sessions.confirmed_at FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
          AND sessions.secret_hash = $2 AND sessions.carrier = $3 WHERE users.id = $1"
     ));
     let sql = sql.bind(id.0).bind(secret.0.to_vec()).bind(Carrier::Token.as_str());
     let row: Option<UserAndSessionRow> = db.optional(sql).await?;
     Ok(row.map(|row| {
-        let session = match (row.session_id, row.last_seen_at, row.expires_at) {
-            (Some(session_id), Some(last_seen_at), Some(expires_at)) => {
-                Some(SessionRow { session_id, last_seen_at, expires_at }.with(Carrier::Token))
+        let session = match (row.session_id, row.last_seen_at, row.expires_at, row.confirmed_at) {
+            (Some(session_id), Some(last_seen_at), Some(expires_at), Some(confirmed_at)) => {
+                let read_only = false;
+                let row = SessionRow { session_id, last_seen_at, expires_at, confirmed_at, read_only };
+                Some(row.with(Carrier::Token))
             }
             _ => None,
         };
@@ -94,22 +102,41 @@ pub async fn by_token(db: &Db, id: UserId, secret: &SecretHash) -> Result<Option
 pub async fn insert(
     tx: &mut Tx,
     user: UserId,
-    carrier: Carrier,
+    new: &NewSession,
     secret: &SecretHash,
+    origin: &Origin,
     now: Timestamp,
-    expires_at: Timestamp,
-) -> Result<()> {
+) -> Result<SessionId> {
     let sql = Sql::new(
-        "INSERT INTO sessions (user_id, carrier, secret_hash, created_at, last_seen_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $4, $5)",
+        "INSERT INTO sessions (user_id, carrier, secret_hash, created_at, last_seen_at, expires_at, \
+         confirmed_at, address, device, name, read_only) \
+         VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
     );
     let sql = sql
         .bind(user.0)
-        .bind(carrier.as_str())
+        .bind(new.carrier.as_str())
         .bind(secret.0.to_vec())
         .bind(now.micros())
-        .bind(expires_at.micros());
-    tx.execute(sql).await.map(drop)
+        .bind(new.expires_at.micros())
+        .bind(new.confirmed_at.micros())
+        .bind(origin.address_text())
+        .bind(origin.device.as_str())
+        .bind(new.name.as_str())
+        .bind(new.read_only);
+    let row: Option<(i64,)> = tx.optional(sql).await?;
+    row.map(|(id,)| SessionId(id)).ok_or_else(|| super::Error::Corrupt("no primary key".into()))
+}
+
+/// Ends the oldest sessions of a user, named tokens apart, so that at most `keep` are left; how many.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_oldest(tx: &mut Tx, user: UserId, keep: i64) -> Result<u64> {
+    let sql = Sql::new(
+        "DELETE FROM sessions WHERE user_id = $1 AND carrier <> $2 AND id NOT IN \
+         (SELECT id FROM sessions WHERE user_id = $1 AND carrier <> $2 ORDER BY id DESC LIMIT $3)",
+    );
+    tx.execute(sql.bind(user.0).bind(Carrier::Named.as_str()).bind(keep)).await
 }
 
 /// Notes that a session was used.
@@ -121,12 +148,12 @@ pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
 }
 
-/// Ends one session.
+/// Ends one session; whether there was one.
 ///
 /// # Errors
 /// As the database says.
-pub async fn delete(tx: &mut Tx, id: SessionId) -> Result<()> {
-    tx.execute(Sql::new("DELETE FROM sessions WHERE id = $1").bind(id.0)).await.map(drop)
+pub async fn delete(tx: &mut Tx, id: SessionId) -> Result<bool> {
+    Ok(tx.execute(Sql::new("DELETE FROM sessions WHERE id = $1").bind(id.0)).await? > 0)
 }
 
 /// Ends all sessions of a user; how many there were.

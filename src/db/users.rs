@@ -1,5 +1,7 @@
 //! The users table: its columns, and every statement on it but the list, which `select` builds.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use sqlx::FromRow;
 
@@ -13,14 +15,16 @@ use crate::user::{User, UserId, Username};
 macro_rules! columns {
     () => {
         "users.id, users.username, users.username_key, users.first_name, users.last_name, \
-         users.email, users.is_active, users.is_staff, users.is_superuser, users.date_joined, \
-         users.last_login, users.version"
+         users.email, users.is_active, users.is_staff, users.is_superuser, users.valid_from, \
+         users.valid_until, users.must_change_password, users.password_changed_at, \
+         users.date_joined, users.last_login, users.version"
     };
 }
 pub(super) use columns;
 
 /// One row of the users table.
 #[derive(Debug, FromRow, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "a column each")]
 pub(super) struct UserRow {
     id: i64,
     username: String,
@@ -34,6 +38,11 @@ pub(super) struct UserRow {
     is_staff: bool,
     #[serde(deserialize_with = "number_as_flag")]
     is_superuser: bool,
+    valid_from: Option<i64>,
+    valid_until: Option<i64>,
+    #[serde(deserialize_with = "number_as_flag")]
+    must_change_password: bool,
+    password_changed_at: Option<i64>,
     date_joined: i64,
     last_login: Option<i64>,
     version: i64,
@@ -55,6 +64,10 @@ impl From<UserRow> for User {
             is_active: row.is_active,
             is_staff: row.is_staff,
             is_superuser: row.is_superuser,
+            valid_from: row.valid_from.map(Timestamp::from_micros),
+            valid_until: row.valid_until.map(Timestamp::from_micros),
+            must_change_password: row.must_change_password,
+            password_changed_at: row.password_changed_at.map(Timestamp::from_micros),
             date_joined: Timestamp::from_micros(row.date_joined),
             last_login: row.last_login.map(Timestamp::from_micros),
             version: row.version,
@@ -199,7 +212,8 @@ macro_rules! written_columns {
     () => {
         "username, username_key, username_folded, password, first_name, first_name_folded, \
          last_name, last_name_folded, email, email_folded, name_folded, searchable, is_active, \
-         is_staff, is_superuser, date_joined, last_login, version"
+         is_staff, is_superuser, valid_from, valid_until, must_change_password, \
+         password_changed_at, date_joined, last_login, version"
     };
 }
 
@@ -211,7 +225,8 @@ pub async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result
     let sql = Sql::new(concat!(
         "INSERT INTO users (",
         written_columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20, $21, $22) \
          RETURNING id",
     ));
     let row: Option<(i64,)> = tx.optional(bind_all(sql, user, password)).await?;
@@ -231,15 +246,22 @@ pub enum Ids {
 /// time for a statement grows with the square of their number.
 const ROWS_AT_ONCE: usize = 50;
 
-/// Stores new users. After an error the transaction is of no more use.
+/// Stores new users, and says under which primary key each canonical name is, in no order. After an
+/// error the transaction is of no more use.
 ///
 /// # Errors
 /// [`super::Error::UsernameTaken`], [`super::Error::IdTaken`]
-pub async fn insert_all(tx: &mut Tx, ids: Ids, users: &[(User, PasswordHash)]) -> Result<()> {
+pub async fn insert_all(
+    tx: &mut Tx,
+    ids: Ids,
+    users: &[(User, PasswordHash)],
+) -> Result<HashMap<String, UserId>> {
+    let mut stored = HashMap::with_capacity(users.len());
     for users in users.chunks(ROWS_AT_ONCE) {
-        tx.execute(insert_rows(ids, users)).await?;
+        let rows: Vec<(i64, String)> = tx.all(insert_rows(ids, users)).await?;
+        stored.extend(rows.into_iter().map(|(id, key)| (key, UserId(id))));
     }
-    Ok(())
+    Ok(stored)
 }
 
 /// One statement for at least one user.
@@ -262,7 +284,7 @@ fn insert_rows(ids: Ids, users: &[(User, PasswordHash)]) -> Sql {
             sql.push(before).push_value(value);
         }
     }
-    sql.push(")");
+    sql.push(") RETURNING id, username_key");
     sql
 }
 
@@ -295,22 +317,35 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
         "UPDATE users SET username = $1, username_key = $2, username_folded = $3, \
          first_name = $4, first_name_folded = $5, last_name = $6, last_name_folded = $7, \
          email = $8, email_folded = $9, name_folded = $10, searchable = $11, is_active = $12, \
-         is_staff = $13, is_superuser = $14, version = $15 WHERE id = $16",
+         is_staff = $13, is_superuser = $14, valid_from = $15, valid_until = $16, \
+         must_change_password = $17, version = $18 WHERE id = $19",
     );
     let sql = bind_texts(bind_username(sql, user), user)
         .bind(user.is_active)
         .bind(user.is_staff)
         .bind(user.is_superuser)
+        .bind(user.valid_from.map(Timestamp::micros))
+        .bind(user.valid_until.map(Timestamp::micros))
+        .bind(user.must_change_password)
         .bind(user.version)
         .bind(user.id.0);
     tx.execute(sql).await.map(drop)
 }
 
-/// Stores another hash.
+/// Stores the hash of another password.
 ///
 /// # Errors
 /// As the database says.
-pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash) -> Result<()> {
+pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<()> {
+    let sql = Sql::new("UPDATE users SET password = $1, password_changed_at = $2 WHERE id = $3");
+    tx.execute(sql.bind(password.as_str()).bind(now.micros()).bind(id.0)).await.map(drop)
+}
+
+/// Stores a better hash of the same password.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_hash(tx: &mut Tx, id: UserId, password: &PasswordHash) -> Result<()> {
     let sql = Sql::new("UPDATE users SET password = $1 WHERE id = $2");
     tx.execute(sql.bind(password.as_str()).bind(id.0)).await.map(drop)
 }
@@ -341,6 +376,10 @@ fn bind_all(sql: Sql, user: &User, password: &PasswordHash) -> Sql {
         .bind(user.is_active)
         .bind(user.is_staff)
         .bind(user.is_superuser)
+        .bind(user.valid_from.map(Timestamp::micros))
+        .bind(user.valid_until.map(Timestamp::micros))
+        .bind(user.must_change_password)
+        .bind(user.password_changed_at.map(Timestamp::micros))
         .bind(user.date_joined.micros())
         .bind(user.last_login.map(Timestamp::micros))
         .bind(user.version)

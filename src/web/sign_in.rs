@@ -1,7 +1,7 @@
 //! Signing in and out in a browser.
 
 use rocket::form::{Form, FromForm};
-use rocket::http::uri::Origin;
+use rocket::http::uri;
 use rocket::http::{Cookie, CookieJar, Header};
 use rocket::request::Request;
 use rocket::response::{self, Redirect, Responder, Response};
@@ -14,9 +14,10 @@ use crate::config::Settings;
 use crate::csrf;
 use crate::db;
 use crate::error::{AuthenticationFailure, Error, Result};
-use crate::guard::{self, ClientAddress, Site};
+use crate::guard::{self, Site};
+use crate::origin::Origin;
 use crate::passwords::Password;
-use crate::permission::{Can, SignedIn};
+use crate::permission::{Can, HasSession};
 use crate::rules::Denial;
 use crate::session::{Carrier, Secret};
 use crate::sessions::{self, Credential};
@@ -42,7 +43,7 @@ pub(super) struct SignOutForm {
 }
 
 /// The page to sign in on, which leads back to `next`.
-pub(super) fn path_for(next: &str) -> Origin<'static> {
+pub(super) fn path_for(next: &str) -> uri::Origin<'static> {
     if next == "/" { uri!(form(None::<&str>)) } else { uri!(form(Some(next))) }
 }
 
@@ -53,7 +54,7 @@ fn local_path(next: &str) -> &str {
         && !matches!(characters.next(), Some('/' | '\\'))
         && !next.contains('\\')
         && !next.chars().any(char::is_control)
-        && Origin::parse(next).is_ok();
+        && uri::Origin::parse(next).is_ok();
     if local { next } else { "/" }
 }
 
@@ -98,7 +99,7 @@ pub(super) async fn form(next: Option<&str>, app: &Usher, jar: &CookieJar<'_>) -
 pub(super) async fn submit(
     form: Form<SignInForm>,
     app: &Usher,
-    address: ClientAddress,
+    origin: &Origin,
     site: Site,
     jar: &CookieJar<'_>,
 ) -> Result<Answer<SignInPage>> {
@@ -112,13 +113,14 @@ pub(super) async fn submit(
         return Ok(Answer::refused(page));
     }
     let password = Password::new(form.password.clone());
-    match sessions::sign_in(app, &form.username, &password, Carrier::Cookie, address.0).await {
+    match sessions::sign_in(app, &form.username, &password, Carrier::Cookie, origin).await {
         Ok(signed_in) => {
             let name = guard::cookie_name(&app.settings);
             if let Some(old) = jar.get(name)
-                && let Ok((_, session)) = sessions::authenticate(app, Credential::Cookie(old.value())).await
+                && let Ok((user, session)) =
+                    sessions::authenticate(app, Credential::Cookie(old.value())).await
             {
-                sessions::sign_out(app, &session).await?;
+                sessions::sign_out(app, &user, &session, origin).await?;
             }
             jar.add(cookie(&app.settings, name, signed_in.secret.to_text()));
             Ok(Answer::GoOn(local_path(&form.next).to_owned()))
@@ -147,12 +149,12 @@ impl<'r> Responder<'r, 'r> for SignedOut {
 #[post("/sign-out", data = "<form>")]
 pub(super) async fn sign_out(
     form: Form<SignOutForm>,
-    can: Can<SignedIn>,
+    can: Can<HasSession>,
     app: &Usher,
     jar: &CookieJar<'_>,
 ) -> Result<SignedOut> {
     frame::check_token(app, &can, &form.token)?;
-    sessions::sign_out(app, can.session()).await?;
+    sessions::sign_out(app, can.user(), can.session(), can.origin()).await?;
     jar.remove(cookie(&app.settings, guard::cookie_name(&app.settings), String::new()));
     Ok(SignedOut)
 }

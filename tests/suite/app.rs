@@ -12,8 +12,9 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use usher::Usher;
 use usher::clock::{Clock, Timestamp};
+use usher::origin::Origin;
 use usher::passwords::{Password, PasswordHash};
-use usher::session::{Carrier, Secret};
+use usher::session::{Carrier, NewSession, Secret};
 use usher::sessions::{self, SignedIn};
 use usher::user::{User, UserId, Username};
 use usher::{config, db};
@@ -151,7 +152,10 @@ impl App {
         let now = self.clock.now();
         let expires_at = now.plus(self.usher.settings.session_lifetime(carrier));
         let mut tx = self.usher.db.begin().await.expect("a transaction");
-        db::sessions::insert(&mut tx, id, carrier, &secret.hash(), now, expires_at).await.expect("a session");
+        let new =
+            NewSession { carrier, expires_at, confirmed_at: now, name: String::new(), read_only: false };
+        let origin = Origin::command_line();
+        db::sessions::insert(&mut tx, id, &new, &secret.hash(), &origin, now).await.expect("a session");
         tx.commit().await.expect("a commit");
         SignedIn { user, secret, expires_at }
     }

@@ -11,6 +11,7 @@
 )]
 
 mod app;
+mod audit;
 mod browser_sessions;
 mod console;
 mod contract;

@@ -1,12 +1,16 @@
 //! Reads the users that a file may meet, and writes those that are new: many in one transaction.
 
+use std::collections::HashMap;
+
 use super::record::Record;
 use super::verdict::{Known, Verdict};
 use crate::Usher;
+use crate::audit::{Action, Author, Entry};
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::users::{self, Ids};
 use crate::error::{Error, Result};
+use crate::origin::Origin;
 use crate::passwords::PasswordHash;
 use crate::user::{User, UserId};
 
@@ -112,11 +116,25 @@ enum Outcome {
 }
 
 async fn insert(app: &Usher, ids: Ids, rows: &[(User, PasswordHash)]) -> Result<Outcome> {
+    let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    match users::insert_all(&mut tx, ids, rows).await {
-        Ok(()) => tx.commit().await?,
+    let stored = match users::insert_all(&mut tx, ids, rows).await {
+        Ok(stored) => stored,
         Err(db::Error::UsernameTaken | db::Error::IdTaken) => return Ok(Outcome::Taken),
         Err(error) => return Err(Error::from(error)),
-    }
+    };
+    let entries: Vec<Entry> = rows.iter().map(|(user, _)| entry(user, &stored, now)).collect();
+    db::audit::insert_all(&mut tx, &entries, now).await?;
+    tx.commit().await?;
     Ok(Outcome::Written)
+}
+
+/// What the trail says of an imported user.
+fn entry(user: &User, stored: &HashMap<String, UserId>, now: Timestamp) -> Entry {
+    let id = stored.get(user.username.key()).copied().unwrap_or(user.id);
+    let user = User { id, ..user.clone() };
+    Entry::new(Action::UserCreated, Author::nobody(&Origin::command_line()))
+        .on(&user)
+        .changing(&User::blank(now), &user)
+        .detail("by", "import")
 }

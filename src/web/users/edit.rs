@@ -128,8 +128,8 @@ pub(in crate::web) async fn save(
     }
     let expected = Expected::OneOf(vec![form.version]);
     match accounts::update(visitor.app, &visitor.can, UserId(id), form.draft(), &expected).await {
-        Ok(after) => {
-            visitor.tell(changed(&before, &after), None);
+        Ok(done) => {
+            visitor.tell(changed(&before, &done.user), None);
             Ok(Answer::GoOn(format!("/users/{id}")))
         }
         Err(Error::PreconditionFailed) => {
@@ -195,7 +195,7 @@ pub(in crate::web) async fn deactivate(
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     visitor.check(&form.token)?;
-    let user = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?;
+    let user = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?.user;
     let text = format!("Deactivated. {} was signed out everywhere.", user.display_name());
     visitor.tell(text, Some(format!("/users/{id}/reactivate")));
     Ok(Answer::GoOn(format!("/users/{id}")))
@@ -274,8 +274,8 @@ pub(in crate::web) async fn set_password(
     });
     let expected = Expected::OneOf(vec![form.version]);
     match accounts::update(visitor.app, &visitor.can, UserId(id), draft, &expected).await {
-        Ok(user) => {
-            let name = user.display_name();
+        Ok(done) => {
+            let name = done.user.display_name();
             visitor.tell(format!("Password reset. {name} was signed out everywhere."), None);
             Ok(Answer::GoOn(format!("/users/{id}")))
         }

@@ -117,9 +117,9 @@ pub(super) fn population() -> impl Strategy<Value = Vec<User>> {
                     is_active,
                     is_staff,
                     is_superuser,
-                    date_joined,
                     last_login,
                     version: gap,
+                    ..User::blank(date_joined)
                 });
             }
             users

@@ -1,0 +1,218 @@
+//! The trail's table: entries are only ever added, and sealed once.
+
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::{Db, Dialect, Result, Sql, Tx, Value};
+use crate::audit::{Entry, EntryId};
+use crate::clock::Timestamp;
+
+/// What an entry says: the columns that are sealed.
+macro_rules! columns {
+    () => {
+        "id, happened_at, action, actor_id, actor_name, target_id, target_name, changes, details, \
+         door, address, request_id, batch_id, undoes"
+    };
+}
+
+/// An entry as stored. Its serialized form is what a seal covers: the order of the members must stay.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
+pub struct Stored {
+    /// Primary key.
+    pub id: i64,
+    /// Microseconds since the epoch.
+    pub happened_at: i64,
+    /// See [`crate::audit::Action`].
+    pub action: String,
+    /// Who did it.
+    pub actor_id: Option<i64>,
+    /// The name at that moment.
+    pub actor_name: String,
+    /// To whom.
+    pub target_id: Option<i64>,
+    /// The name at that moment.
+    pub target_name: String,
+    /// A JSON object of fields with old and new value.
+    pub changes: String,
+    /// A JSON object of further facts.
+    pub details: String,
+    /// See [`crate::origin::Door`].
+    pub door: String,
+    /// Of the client, or empty.
+    pub address: String,
+    /// Of the request, or empty.
+    pub request_id: String,
+    /// The run on many users that it is a part of.
+    pub batch_id: Option<i64>,
+    /// The entry that is taken back by it.
+    pub undoes: Option<i64>,
+}
+
+/// An entry with its seal.
+#[derive(Debug, FromRow)]
+pub struct Sealed {
+    /// The entry.
+    #[sqlx(flatten)]
+    pub entry: Stored,
+    /// Its place in the chain, from 1.
+    pub position: i64,
+    /// The hash over the entry and the seal before.
+    pub seal: Vec<u8>,
+}
+
+const INSERT: &str = "INSERT INTO audit_entries (happened_at, action, actor_id, actor_name, target_id, \
+                      target_name, changes, details, door, address, request_id, batch_id, undoes) VALUES ";
+
+/// Entries in one statement; see `users::insert_all` for why not more.
+const ROWS_AT_ONCE: usize = 50;
+
+fn values(entry: &Entry, now: Timestamp) -> [Value; 13] {
+    let id = |named: &Option<(crate::user::UserId, String)>| Value::from(named.as_ref().map(|(id, _)| id.0));
+    let name = |named: &Option<(crate::user::UserId, String)>| {
+        Value::from(named.as_ref().map_or("", |(_, name)| name.as_str()))
+    };
+    let origin = &entry.author.origin;
+    [
+        now.micros().into(),
+        entry.action.as_str().into(),
+        id(&entry.author.user),
+        name(&entry.author.user),
+        id(&entry.target),
+        name(&entry.target),
+        serde_json::Value::from(entry.changes.clone()).to_string().into(),
+        serde_json::Value::from(entry.details.clone()).to_string().into(),
+        origin.door.as_str().into(),
+        origin.address_text().into(),
+        origin.request_id.as_str().into(),
+        entry.batch_id.into(),
+        entry.undoes.map(|entry| entry.0).into(),
+    ]
+}
+
+/// A statement that stores at least one entry.
+fn insertion<'e>(entries: impl Iterator<Item = &'e Entry>, now: Timestamp) -> Sql {
+    let mut sql = Sql::new(INSERT);
+    for (entry, n) in entries.zip(0..) {
+        for (value, m) in values(entry, now).into_iter().zip(0..) {
+            let before = match (n, m) {
+                (0, 0) => "(",
+                (_, 0) => "), (",
+                _ => ", ",
+            };
+            sql.push(before).push_value(value);
+        }
+    }
+    sql.push(")");
+    sql
+}
+
+/// Stores an entry.
+///
+/// # Errors
+/// As the database says.
+pub async fn insert(tx: &mut Tx, entry: &Entry, now: Timestamp) -> Result<EntryId> {
+    let mut sql = insertion(std::iter::once(entry), now);
+    sql.push(" RETURNING id");
+    let row: Option<(i64,)> = tx.optional(sql).await?;
+    row.map(|(id,)| EntryId(id)).ok_or_else(|| super::Error::Corrupt("no primary key".into()))
+}
+
+/// Stores many entries.
+///
+/// # Errors
+/// As the database says.
+pub async fn insert_all(tx: &mut Tx, entries: &[Entry], now: Timestamp) -> Result<()> {
+    for entries in entries.chunks(ROWS_AT_ONCE) {
+        tx.execute(insertion(entries.iter(), now)).await?;
+    }
+    Ok(())
+}
+
+/// One entry.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_id(tx: &mut Tx, id: EntryId) -> Result<Option<Stored>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
+    tx.optional(sql.bind(id.0)).await
+}
+
+/// Whether there is an entry without a seal.
+///
+/// # Errors
+/// As the database says.
+pub async fn has_unsealed(db: &Db) -> Result<bool> {
+    let sql = Sql::new("SELECT id FROM audit_entries WHERE position IS NULL LIMIT 1");
+    Ok(db.optional::<(i64,)>(sql).await?.is_some())
+}
+
+/// How many entries have no seal.
+///
+/// # Errors
+/// As the database says.
+pub async fn count_unsealed(db: &Db) -> Result<i64> {
+    let sql = Sql::new("SELECT count(*) FROM audit_entries WHERE position IS NULL");
+    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
+}
+
+/// The number of the lock under which one instance at a time adds to the chain.
+const CHAIN_LOCK: i64 = 0x7573_6865_7200_0001;
+
+/// The end of the chain, with no other instance able to add to it until this transaction ends: the last
+/// position and its seal.
+///
+/// # Errors
+/// As the database says.
+pub async fn lock_head(tx: &mut Tx) -> Result<Option<(i64, Vec<u8>)>> {
+    if tx.dialect() == Dialect::Postgres {
+        tx.execute(Sql::new("SELECT pg_advisory_xact_lock($1)").bind(CHAIN_LOCK)).await?;
+    }
+    let sql = "SELECT position, seal FROM audit_entries WHERE position IS NOT NULL \
+               ORDER BY position DESC LIMIT 1";
+    tx.optional(Sql::new(sql)).await
+}
+
+/// The first entries without a seal.
+///
+/// # Errors
+/// As the database says.
+pub async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<Stored>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM audit_entries WHERE position IS NULL ORDER BY id LIMIT $1"
+    ));
+    tx.all(sql.bind(limit)).await
+}
+
+/// Seals entries: primary key, position and seal of each.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_seals(tx: &mut Tx, seals: &[(i64, i64, Vec<u8>)]) -> Result<()> {
+    for seals in seals.chunks(ROWS_AT_ONCE) {
+        let mut sql = Sql::new(
+            "UPDATE audit_entries SET position = sealed.column2, seal = sealed.column3 FROM (VALUES ",
+        );
+        for ((id, position, seal), n) in seals.iter().zip(0..) {
+            sql.push(if n == 0 { "(" } else { ", (" }).push_value(*id);
+            sql.push(", ").push_value(*position).push(", ").push_value(seal.clone()).push(")");
+        }
+        sql.push(") AS sealed WHERE audit_entries.id = sealed.column1");
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// Sealed entries after a position, in the chain's order.
+///
+/// # Errors
+/// As the database says.
+pub async fn sealed_after(db: &Db, position: i64, limit: i64) -> Result<Vec<Sealed>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        ", position, seal FROM audit_entries WHERE position > $1 ORDER BY position LIMIT $2"
+    ));
+    db.all(sql.bind(position).bind(limit)).await
+}
