@@ -108,8 +108,8 @@ pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
         .attach(headers::FormMethod)
         .attach(headers::Headers)
         .attach(compression::Pages)
-        .attach(logging::Requests)
         .attach(refusals::Refusals)
+        .attach(logging::Requests)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
             Box::pin(async move { cli::serve::clean_up_now_and_then(rocket) })
         }))

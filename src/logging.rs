@@ -11,7 +11,7 @@ use std::io::IsTerminal;
 
 use rocket::Data;
 use rocket::fairing::{Fairing, Info, Kind};
-use rocket::request::{FromRequest, Request};
+use rocket::request::Request;
 use rocket::response::Response;
 use rocket::tokio::time::Instant;
 use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
@@ -22,9 +22,10 @@ use self::line::Line;
 use crate::config::{LogFormat, LogLevelName};
 use crate::error::{AuthenticationFailure, Error, Result};
 use crate::gate::AskedMethod;
-use crate::guard::ClientAddress;
-use crate::permission::Actor;
+use crate::guard;
 use crate::request_id::RequestId;
+use crate::session::Session;
+use crate::user::User;
 
 /// Begins to write log lines. Does nothing if something else in the process already does.
 pub(crate) fn start(level: LogLevelName, format: LogFormat) {
@@ -75,9 +76,9 @@ impl Fairing for Requests {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let status = response.status().code;
-        let address = ClientAddress::from_request(request).await.succeeded().and_then(|address| address.0);
-        // Whoever the guards found; nobody is looked up for the log.
-        let actor: &Result<Actor> =
+        let address = guard::origin(request).address;
+        // Whoever the guards found; nobody is looked up for the log. It comes after all who might do so.
+        let found: &Result<(User, Session)> =
             request.local_cache(|| Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials)));
         let asked = request.local_cache(|| AskedMethod(None)).0.as_deref();
         let method = asked.unwrap_or(request.method().as_str());
@@ -92,7 +93,7 @@ impl Fairing for Requests {
                     status,
                     duration_ms = begun.elapsed().as_secs_f64() * 1000.0,
                     address = address.map(|address| address.to_string()),
-                    user = actor.as_ref().ok().map(|actor| actor.user.id.0),
+                    user = found.as_ref().ok().map(|(user, _)| user.id.0),
                     reason = Error::stashed(request).and_then(reason),
                     "{method} {} {status}", request.uri().path(),
                 )
