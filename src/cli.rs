@@ -176,11 +176,11 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     }
     let settings = Settings::read(&figment)?;
     logging::start(settings.log_level, settings.log_format);
-    let app = Usher::open(&figment, Clock::System).await?;
     if let Command::Serve = command {
-        serve::run(figment, app).await?;
+        serve::run(figment).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    let app = Usher::open(&figment, Clock::System).await?;
     let result = match command {
         Command::Serve | Command::Check => Ok(ExitCode::SUCCESS),
         Command::Migrate => {

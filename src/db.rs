@@ -9,6 +9,7 @@ mod connect;
 pub mod dialect;
 pub mod installation;
 pub mod select;
+mod server_lock;
 pub mod sessions;
 pub mod throttles;
 pub mod users;
@@ -23,6 +24,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type};
 
 pub use self::dialect::Dialect;
+pub use self::server_lock::{LockError, ServerLock};
 
 /// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
 /// own, shorter limits; this one also covers a server that no longer answers.

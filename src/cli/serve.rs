@@ -13,7 +13,8 @@ use rocket::{Config, Orbit};
 
 use super::{Failure, complain, say};
 use crate::Usher;
-use crate::db;
+use crate::clock::Clock;
+use crate::db::{self, ServerLock};
 use crate::gate::{self, Gate};
 use crate::sessions;
 
@@ -25,7 +26,10 @@ pub(super) fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().thread_name("rocket-worker").max_blocking_threads(64).enable_all().build()
 }
 
-pub(super) async fn run(figment: Figment, app: Usher) -> Result<(), Failure> {
+pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
+    // Before the migrations: a newer release leaves the file alone while an older one serves it.
+    let _lock = ServerLock::take(&figment.focus("databases.main"))?;
+    let app = Usher::open(&figment, Clock::System).await?;
     if app.settings.insecure_cookie {
         complain(
             &"usher: WARNING: insecure_cookie is set: sessions can be stolen on the way. For trusted networks only.",

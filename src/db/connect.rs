@@ -8,7 +8,7 @@ use rocket_db_pools::figment::Figment;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
 
 use super::{Error, Pool, Result};
 
@@ -91,7 +91,15 @@ async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitErro
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None);
-    let writer = pool.clone().max_connections(1);
+    let writer = pool.clone().max_connections(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // A statement that finds the disk full ends the transaction by itself; the driver's own ROLLBACK
+            // then fails, and it would refuse to begin another one on this connection for ever. Rollbacks
+            // are only queued when a transaction is dropped: the ping comes after them.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    });
     let writing = options.clone().optimize_on_close(true, 400);
     let write = patiently(|| writer.clone().connect_with(writing.clone())).await?;
     check_version(&write).await?;

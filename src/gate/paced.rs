@@ -3,10 +3,11 @@
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rocket::futures::task::AtomicWaker;
 use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use rocket::tokio::net::TcpStream;
 use rocket::tokio::time::{Instant, Sleep, sleep};
@@ -17,34 +18,41 @@ use super::Patience;
 /// still arrives.
 const LAST_CALL: Duration = Duration::from_millis(250);
 
-/// What a connection is waiting for.
-#[derive(Debug)]
-pub(super) struct Phase(AtomicU8);
-
-/// For the first byte of the first request.
-const NEW: u8 = 0;
-/// For the rest of a head.
-const HEAD: u8 = 1;
-/// For us: a request is being read or answered.
-const BUSY: u8 = 2;
-/// For the next request.
-const IDLE: u8 = 3;
-/// For a first request that may be on its way, but not for long.
-const LAST: u8 = 4;
-
-impl Default for Phase {
-    fn default() -> Self {
-        Self(AtomicU8::new(NEW))
-    }
+/// What a connection is waiting for, and how often that has changed: each change begins a new time.
+#[derive(Debug, Default)]
+pub(super) struct Phase {
+    /// The phase, plus [`PHASES`] times the changes.
+    now: AtomicU32,
+    /// The connection, which reads on while we are busy, and is to look at its deadline when we no longer are.
+    reader: AtomicWaker,
 }
 
+/// For the first byte of the first request.
+const NEW: u32 = 0;
+/// For the rest of a head.
+const HEAD: u32 = 1;
+/// For us: a request is being read or answered.
+const BUSY: u32 = 2;
+/// For the next request.
+const IDLE: u32 = 3;
+/// For a first request that may be on its way, but not for long.
+const LAST: u32 = 4;
+/// There is room for so many phases; what is above counts the changes.
+const PHASES: u32 = 8;
+
 impl Phase {
-    fn get(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+    fn get(&self) -> u32 {
+        self.change() % PHASES
     }
 
-    fn set(&self, phase: u8) {
-        self.0.store(phase, Ordering::Relaxed);
+    fn change(&self) -> u32 {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    /// Only the task of the connection and what it waits for change it, never two at once.
+    fn set(&self, phase: u32) {
+        let changes = (self.change() / PHASES + 1) % (u32::MAX / PHASES);
+        self.now.store(changes * PHASES + phase, Ordering::SeqCst);
     }
 
     /// A head is there.
@@ -55,6 +63,7 @@ impl Phase {
     /// The answer is on its way.
     pub(super) fn end(&self) {
         self.set(IDLE);
+        self.reader.wake();
     }
 
     /// The server stops: whoever has not begun to ask has little time left.
@@ -71,8 +80,8 @@ pub(super) struct Paced {
     stream: TcpStream,
     phase: Arc<Phase>,
     patience: Patience,
-    /// The phase that `reading` is for.
-    timed: u8,
+    /// The phase, and its change, that `reading` is for.
+    timed: u32,
     reading: Pin<Box<Sleep>>,
     /// Whether `writing` runs.
     is_stalled: bool,
@@ -88,9 +97,12 @@ impl Paced {
 
     /// Fails when the client has taken too long to send what is waited for.
     fn poll_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let phase = self.phase.get();
-        if phase != self.timed {
-            self.timed = phase;
+        // Before the phase is looked at: it may change at any moment.
+        self.phase.reader.register(cx.waker());
+        let change = self.phase.change();
+        let phase = change % PHASES;
+        if change != self.timed {
+            self.timed = change;
             let limit = match phase {
                 NEW | HEAD => self.patience.head,
                 LAST => LAST_CALL,
@@ -128,7 +140,8 @@ impl AsyncRead for Paced {
     ) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if result.is_ready() {
-            if self.phase.get() != BUSY {
+            // A head has one time, however many pieces it comes in.
+            if ![BUSY, HEAD].contains(&self.phase.get()) {
                 self.phase.set(HEAD);
             }
             return result;

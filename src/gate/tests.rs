@@ -167,6 +167,36 @@ async fn rl_7_a_body_that_does_not_come_is_answered_408() {
 }
 
 #[rocket::async_test]
+async fn rl_7_every_kind_of_slow_client_goes_away_although_it_would_stay() {
+    let open = open(100).await;
+    let keep = |text: String| text.replace("Connection: close\r\n", "");
+    let mut streams = Vec::new();
+    for text in [
+        String::new(),
+        "GET /sm".to_owned(),
+        keep(get_request("/small")),
+        keep(get_request("/small")).repeat(50),
+        keep(get_request("/slow")),
+        keep(get_request("/small")).repeat(3) + "GET /sm",
+        keep(post_head(100)),
+        keep(post_head(100)) + "some of it",
+        keep(post_head(100 * 1024 * 1024)),
+        keep(post_head(100)).replace("Content-Length: 100", "Transfer-Encoding: chunked"),
+        keep(post_head(100)).replace("Content-Length: 100", "Transfer-Encoding: chunked") + "5\r\nhello\r\n",
+        keep(get_request("/nothing")).replace("\r\n\r\n", "\r\nContent-Length: 100\r\n\r\n"),
+    ] {
+        let mut stream = open.connect().await;
+        stream.write_all(text.as_bytes()).await.unwrap();
+        streams.push((text, stream));
+    }
+    for (text, mut stream) in streams {
+        let mut answer = Vec::new();
+        let end = timeout(HANGS, stream.read_to_end(&mut answer)).await;
+        assert!(end.is_ok(), "still there: {text}: {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[rocket::async_test]
 async fn rl_7_a_client_that_does_not_read_its_answer_is_cut() {
     let open = open(10).await;
     let mut stream = open.connect().await;

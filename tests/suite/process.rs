@@ -1,7 +1,13 @@
 //! The program as an operator runs it: subcommands, start, stop, exit codes.
 
+mod clients;
+mod cluster;
+mod crash;
 mod logs;
+mod proxy;
 mod server;
+mod stop;
+mod storage;
 
 use std::time::Duration;
 
