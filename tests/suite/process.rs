@@ -1,5 +1,6 @@
 //! The program as an operator runs it: subcommands, start, stop, exit codes.
 
+mod behind_nginx;
 mod clients;
 mod cluster;
 mod crash;
@@ -25,6 +26,7 @@ on_both![
     a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions,
     cf_2_nothing_makes_a_superuser_but_a_valid_command,
     check_says_by_its_exit_code_whether_all_is_fit,
+    pw_13_the_operator_ends_a_block_and_the_trail_says_so,
     an_accepted_request_is_answered_although_the_server_is_told_to_stop,
 ];
 
@@ -49,7 +51,9 @@ fn help_explains_every_subcommand() {
     let directory = TempDir::new().unwrap();
     let output = run(usher(directory.path(), &[], &["--help"]), "");
     let help = text(&output.stdout);
-    for command in ["serve", "migrate", "createsuperuser", "changepassword", "import", "export", "check"] {
+    for command in
+        ["serve", "migrate", "createsuperuser", "changepassword", "unlock", "import", "export", "check"]
+    {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -175,6 +179,31 @@ async fn check_says_by_its_exit_code_whether_all_is_fit(app: App) {
     assert!(text(&output.stderr).contains("no_such_setting"));
     let away = [("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")];
     assert_eq!(run(usher(directory.path(), &away, &["check"]), "").status.code(), Some(1));
+}
+
+async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: App) {
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", app.url.as_str())];
+    let unlock = |name: &str| run(usher(directory.path(), &variables, &["unlock", name]), "");
+    let person = app.person("Ada", "staff").await;
+    let said = text(&unlock("ada").stdout);
+    assert!(said.contains("No failed sign-ins stand against Ada."), "{said}");
+    for _ in 0..8 {
+        assert_eq!(app.obtain("ada", "wrong").await.status, 401);
+    }
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "the right password is not looked at");
+    let output = unlock(" ADA ");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("Forgot "), "{}", text(&output.stdout));
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+    let entries = "SELECT count(*) FROM audit_entries WHERE action = 'account_unblocked' \
+                   AND door = 'command_line' AND target_id = $1";
+    let count: Option<(i64,)> =
+        app.usher.db.optional(usher::db::Sql::new(entries).bind(person.id())).await.unwrap();
+    assert_eq!(count, Some((1,)));
+    let output = unlock("nobody");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("there is no user of that name"), "{}", text(&output.stderr));
 }
 
 async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app: App) {
