@@ -4,6 +4,7 @@
 //! `USHER_*`, `DATABASE_URL`. To add a setting: a member of [`Settings`] with its unit and default,
 //! and a line in `docs/configuration.md` (a test compares the two).
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -113,6 +114,9 @@ pub struct Settings {
     /// After SIGTERM `/readyz` answers 503 for so many seconds before no more connections are accepted, so
     /// that a balancer notices. Default 0.
     pub drain_seconds: u64,
+    /// Address and port, such as `127.0.0.1:9464`, where Prometheus finds `/metrics`. Without it there are
+    /// none. Default empty.
+    pub metrics_address: String,
     /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
     /// network without TLS only. Default false.
     pub insecure_cookie: bool,
@@ -152,6 +156,7 @@ impl Default for Settings {
             connections: 1000,
             connections_per_address: 100,
             drain_seconds: 0,
+            metrics_address: String::new(),
             insecure_cookie: false,
             log_level: LogLevelName::Info,
             log_format: LogFormat::Auto,
@@ -232,6 +237,9 @@ impl Settings {
         // More than any operating system has, and tokio can count.
         if !(1..=1_000_000).contains(&self.connections) {
             return refuse("connections", "must be from 1 to 1000000");
+        }
+        if !self.metrics_address.is_empty() && self.metrics_address.parse::<SocketAddr>().is_err() {
+            return refuse("metrics_address", "must be an address and a port, such as 127.0.0.1:9464");
         }
         if self.connections_per_address == 0 {
             return refuse("connections_per_address", "must be at least 1");

@@ -27,7 +27,9 @@ use rocket::tokio::time::{sleep, timeout};
 
 use self::crowd::{Crowd, Place};
 use self::paced::{Paced, Phase};
+use crate::Usher;
 use crate::config::Settings;
+use crate::metrics::{self, Metrics};
 
 pub(crate) use self::exchange::AskedMethod;
 
@@ -140,9 +142,18 @@ impl Gate {
             traffic,
             patience: Patience::default(),
             slots: Arc::new(Semaphore::new(connections)),
-            crowd: Arc::new(Crowd::new(settings.connections_per_address, settings.trusted_proxies.clone())),
+            crowd: Arc::new(Crowd::new(settings.connections_per_address, &settings.trusted_proxies)),
             longest_body,
             bodies: Arc::new(Semaphore::new(BODIES.max(longest_body.saturating_mul(4)) / 1024)),
+        }
+    }
+
+    /// All numbers of this moment, as Prometheus reads them.
+    pub(crate) fn metrics(&self) -> String {
+        let rocket = self.client.rocket();
+        match (rocket.state::<Usher>(), rocket.state::<Arc<Metrics>>()) {
+            (Some(app), Some(metrics)) => metrics::page(app, &self.traffic, metrics).unwrap_or_default(),
+            _ => String::new(),
         }
     }
 

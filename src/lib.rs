@@ -24,6 +24,7 @@ mod headers;
 mod json;
 pub mod keys;
 mod logging;
+mod metrics;
 pub mod origin;
 pub mod page;
 pub mod passwords;
@@ -103,6 +104,7 @@ impl Usher {
 pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(web::pages())
+        .manage(Arc::new(metrics::Metrics::new(app.clock.now())))
         .manage(app)
         .manage(Arc::<gate::Traffic>::default())
         .attach(headers::FormMethod)
@@ -110,6 +112,7 @@ pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
         .attach(compression::Pages)
         .attach(refusals::Refusals)
         .attach(logging::Requests)
+        .attach(metrics::Requests)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
             Box::pin(async move { cli::serve::clean_up_now_and_then(rocket) })
         }))

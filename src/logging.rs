@@ -8,6 +8,7 @@
 mod line;
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use rocket::Data;
 use rocket::fairing::{Fairing, Info, Kind};
@@ -38,9 +39,8 @@ pub(crate) fn start(level: LogLevelName, format: LogFormat) {
     };
     let line = match format {
         LogFormat::Text => Line::Text,
-        LogFormat::Json => Line::Json,
         LogFormat::Auto if std::io::stderr().is_terminal() => Line::Text,
-        LogFormat::Auto => Line::Json,
+        LogFormat::Auto | LogFormat::Json => Line::Json,
     };
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
@@ -77,12 +77,9 @@ impl Fairing for Requests {
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let status = response.status().code;
         let address = guard::origin(request).address;
-        // Whoever the guards found; nobody is looked up for the log. It comes after all who might do so.
-        let found: &Result<(User, Session)> =
-            request.local_cache(|| Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials)));
         let asked = request.local_cache(|| AskedMethod(None)).0.as_deref();
         let method = asked.unwrap_or(request.method().as_str());
-        let begun = request.local_cache(|| Begun(Instant::now())).0;
+        let duration_ms = elapsed(request).as_secs_f64() * 1000.0;
         /// The line, at the level that fits.
         macro_rules! write_line {
             ($level:ident) => {
@@ -91,9 +88,9 @@ impl Fairing for Requests {
                     method,
                     path = request.uri().path().as_str(),
                     status,
-                    duration_ms = begun.elapsed().as_secs_f64() * 1000.0,
+                    duration_ms,
                     address = address.map(|address| address.to_string()),
-                    user = found.as_ref().ok().map(|(user, _)| user.id.0),
+                    user = user(request),
                     reason = Error::stashed(request).and_then(reason),
                     "{method} {} {status}", request.uri().path(),
                 )
@@ -101,6 +98,19 @@ impl Fairing for Requests {
         }
         if status < 500 { write_line!(info) } else { write_line!(warn) }
     }
+}
+
+/// How long we have been at a request.
+pub(crate) fn elapsed(request: &Request<'_>) -> Duration {
+    request.local_cache(|| Begun(Instant::now())).0.elapsed()
+}
+
+/// The primary key of whoever the guards found; nobody is looked up for it. To be asked after all who might look
+/// somebody up.
+pub(crate) fn user(request: &Request<'_>) -> Option<i64> {
+    let nobody = || Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials));
+    let found: &Result<(User, Session)> = request.local_cache(nobody);
+    found.as_ref().ok().map(|(user, _)| user.id.0)
 }
 
 /// Why a request was refused, in a word for who reads the log.

@@ -16,6 +16,7 @@ use crate::Usher;
 use crate::clock::Clock;
 use crate::db::{self, ServerLock};
 use crate::gate::{self, Gate};
+use crate::metrics;
 use crate::sessions;
 
 /// How often expired sessions and forgotten failures are removed.
@@ -46,6 +47,14 @@ pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
         .await
         .map_err(|error| format!("cannot listen on {}:{}: {error}", config.address, config.port))?;
     let address = listener.local_addr()?;
+    let metrics = match app.settings.metrics_address.as_str() {
+        "" => None,
+        address => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| format!("cannot listen on {address}: {error}"))?,
+        ),
+    };
     let (db, settings) = (app.db.clone(), Arc::clone(&app.settings));
     let database = figment.extract_inner("databases.main.max_connections")?;
     let connections = gate::connections(settings.connections, database);
@@ -54,6 +63,10 @@ pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
         Client::untracked(crate::rocket(figment, app)).await.map_err(|error| error.kind().to_string())?;
     // For as long as the process lives: requests outlive their connections, answers their requests.
     let gate: &'static Gate = Box::leak(Box::new(Gate::new(client, &settings, connections)));
+    if let Some(listener) = metrics {
+        say(&format_args!("Metrics are at http://{}/metrics", listener.local_addr()?));
+        rocket::tokio::spawn(metrics::serve(listener, || gate.metrics()));
+    }
     say(&format_args!("Usher listens on http://{address}"));
     log::info!("listening on {address}");
     let drain = Duration::from_secs(settings.drain_seconds);

@@ -66,6 +66,27 @@ impl rocket_db_pools::Pool for Pool {
     }
 }
 
+impl super::Db {
+    /// How many connections are open, and how many of them nobody uses.
+    pub(crate) fn connections(&self) -> [usize; 2] {
+        let open = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
+        match &self.0 {
+            Pool::Sqlite { read, write } => {
+                [open(read.size() + write.size()), read.num_idle() + write.num_idle()]
+            }
+            Pool::Postgres(pool) => [open(pool.size()), pool.num_idle()],
+        }
+    }
+
+    /// The size of SQLite's write-ahead log.
+    pub(crate) fn wal_bytes(&self) -> Option<u64> {
+        let Pool::Sqlite { write, .. } = &self.0 else { return None };
+        let mut name = write.connect_options().get_filename().as_os_str().to_owned();
+        name.push("-wal");
+        std::fs::metadata(name).ok().map(|file| file.len())
+    }
+}
+
 async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitError> {
     let options = SqliteConnectOptions::from_str(url).map_err(InitError::Init)?;
     if options.get_filename().as_os_str().is_empty()

@@ -26,8 +26,8 @@ const SWALLOWED: usize = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Received {
     pub(super) bytes: Vec<u8>,
-    /// The memory that it takes.
-    _room: Vec<OwnedSemaphorePermit>,
+    /// The memory that it takes, held until its request is answered.
+    room: Vec<OwnedSemaphorePermit>,
 }
 
 /// Why there is no body.
@@ -81,7 +81,7 @@ impl Gate {
         }
         match Semaphore::try_acquire_many_owned(Arc::clone(&self.bodies), needed) {
             Ok(room) => {
-                received._room.push(room);
+                received.room.push(room);
                 Ok(())
             }
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {

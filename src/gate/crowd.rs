@@ -20,7 +20,7 @@ pub(super) struct Place(Option<(Arc<Crowd>, IpAddr)>);
 impl Crowd {
     /// Allows `most` connections to each client, and any number to `proxies` and to this machine itself,
     /// where a proxy may run that nobody has told us of.
-    pub(super) fn new(most: usize, proxies: Vec<IpAddr>) -> Self {
+    pub(super) fn new(most: usize, proxies: &[IpAddr]) -> Self {
         let proxies = proxies.iter().map(IpAddr::to_canonical).collect();
         Self { most, proxies, counts: Mutex::default() }
     }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn rl_7_an_address_has_so_many_connections_at_once_and_no_more() {
-        let crowd = Arc::new(Crowd::new(2, vec!["192.0.2.80".parse().unwrap()]));
+        let crowd = Arc::new(Crowd::new(2, &["192.0.2.80".parse().unwrap()]));
         let enter = |address: &str| crowd.enter(address.parse().unwrap());
         let first = enter("192.0.2.1").unwrap();
         let second = enter("192.0.2.1");

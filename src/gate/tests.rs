@@ -17,7 +17,7 @@ const PATIENCE: Patience = Patience {
     stall: Duration::from_millis(300),
 };
 /// Longer than any patience.
-const LONG: Duration = Duration::from_millis(1000);
+const LONG: Duration = Duration::from_secs(1);
 /// Nothing here takes so long unless it hangs.
 const HANGS: Duration = Duration::from_secs(20);
 /// More than the operating system keeps for a client that does not read.

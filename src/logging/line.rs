@@ -84,16 +84,15 @@ fn json(mut writer: impl Write, time: String, level: &str, target: &str, members
 /// The text without characters that could end the line or steer a terminal, such as CR, LF and ESC: they
 /// become `\u000a`, which JSON reads back.
 fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for c in text.chars() {
+    text.chars().fold(String::with_capacity(text.len()), |mut encoded, c| {
         // U+2028 and U+2029 end a line for some readers; the others turn the text around.
         if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            encoded.push_str(&format!("\\u{:04x}", u32::from(c)));
+            encoded.extend(format!("\\u{:04x}", u32::from(c)).chars());
         } else {
             encoded.push(c);
         }
-    }
-    encoded
+        encoded
+    })
 }
 
 /// What an event says.

@@ -5,6 +5,7 @@ mod clients;
 mod cluster;
 mod crash;
 mod logs;
+mod metrics;
 mod proxy;
 mod server;
 mod stop;

@@ -83,7 +83,7 @@ impl Nginx {
 
 fn ask(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     // Whoever is refused may find the connection closed before everything is sent.
     drop(stream.write_all(request.as_bytes()));
     let mut answer = Vec::new();

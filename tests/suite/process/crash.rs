@@ -68,6 +68,7 @@ fn rl_1_no_acknowledged_write_is_lost_when_postgres_is_killed() {
 }
 
 /// Writers write, something is killed, and all that was acknowledged is looked for; again and again.
+#[expect(clippy::print_stdout, reason = "`tests/crash` shows how much was tried")]
 fn crash(url: &str, directory: &TempDir, kill: &dyn Fn(&Server, u32)) {
     let variables = [("DATABASE_URL", url), ("USHER_LOG_LEVEL", "error")];
     make_superuser(directory.path(), &variables);

@@ -62,7 +62,7 @@ fn stop_under_load(url: &str, round: u32) {
                 })
             })
             .collect();
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_secs(1));
         // What is asked from here on may find nobody.
         told.store(true, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(50));
