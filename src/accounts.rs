@@ -4,6 +4,10 @@
 //! change, and writes in one transaction. It knows neither the web server nor SQL. To add one: a
 //! function here that takes a `&Can<P>`.
 
+use std::time::Duration;
+
+use rocket::tokio::time::timeout;
+
 use crate::Usher;
 use crate::audit::{self, Action, Author, Entry, EntryId};
 use crate::clock::Timestamp;
@@ -23,6 +27,12 @@ use crate::user::{Draft, REQUIRED, User, UserId};
 /// Users that a whole list fetches at once: enough to make a query worth its while, few enough that
 /// memory does not notice.
 const BATCH: i64 = 1000;
+
+/// Most users with the same e-mail address that are shown as exact matches.
+const EXACT_MATCHES: i64 = 10;
+
+/// Longest time for counting all that match, when somebody asks for it.
+const COUNTING_LIMIT: Duration = Duration::from_secs(2);
 
 /// The version of the record that a change was made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +152,40 @@ pub async fn page_before(
     let (mut users, next) = batch(app, &filter.reversed(), place, limit).await?;
     users.reverse();
     Ok(Page { users, has_previous: next.is_some(), has_next: place.is_some() })
+}
+
+/// The users whom a text names exactly: by user name or e-mail address in any letter case, or by primary
+/// key. In no order.
+///
+/// # Errors
+/// As the database says.
+pub async fn exact_matches(app: &Usher, _can: &Can<ManageUsers>, text: &str) -> Result<Vec<User>> {
+    let mut users: Vec<User> =
+        db::users::by_username_key(&app.db, &text::canonical(text)).await?.into_iter().collect();
+    let mut more = Vec::new();
+    if let Ok(id) = text.parse() {
+        more.extend(db::users::by_id(&app.db, UserId(id)).await?);
+    }
+    if text.contains('@') && !text.contains('\0') {
+        more.extend(db::select::few(&app.db, &Filter::of_email(text), EXACT_MATCHES).await?);
+    }
+    for user in more {
+        if users.iter().all(|other| other.id != user.id) {
+            users.push(user);
+        }
+    }
+    Ok(users)
+}
+
+/// How many users a filter matches; `None` if counting them takes longer than two seconds.
+///
+/// # Errors
+/// As the database says.
+pub async fn count_exactly(app: &Usher, _can: &Can<ManageUsers>, filter: &Filter) -> Result<Option<i64>> {
+    match timeout(COUNTING_LIMIT, db::select::count(&app.db, filter)).await {
+        Ok(count) => Ok(Some(count?)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// How many users a filter matches, counted no further than `most`.

@@ -4,6 +4,7 @@
 mod audit;
 mod check;
 mod export;
+mod generate;
 mod import;
 mod password;
 pub(crate) mod serve;
@@ -53,6 +54,9 @@ enum Command {
     /// Examine the audit trail
     #[command(subcommand)]
     Audit(Audit),
+    /// Make up users in bulk, to try out and to measure; never for a real installation
+    #[command(hide = true)]
+    Generate(Generate),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
 }
@@ -156,6 +160,27 @@ struct Export {
     format: Format,
 }
 
+#[derive(Debug, Args)]
+struct Generate {
+    /// How many
+    #[arg(long)]
+    users: u64,
+    /// The same seed gives the same users
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Add to the users that are there already
+    #[arg(long)]
+    append: bool,
+    /// Read one password for all of them from the first line of standard input; without it nobody can
+    /// sign in
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// What the operator is told when PostgreSQL lacks `pg_trgm`.
+const NO_SEARCH_INDEX: &str = "searches read all users, because the extension pg_trgm could not be made; \
+                               docs/operations.md says how to add it";
+
 /// Why a subcommand did not do what it was asked: one line for the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -202,6 +227,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
+        Command::Generate(arguments) => generate::run(&app, &arguments).await,
     };
     app.db.close().await;
     result

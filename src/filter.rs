@@ -325,6 +325,20 @@ impl Filter {
             && self.expressions.iter().all(|expression| expression.matches(user))
     }
 
+    /// All users with that e-mail address, in any letter case.
+    #[must_use]
+    pub fn of_email(email: &str) -> Self {
+        let test = Test::Text(TextField::Email, Operator::Equal, text::fold(email), Folding::Folded);
+        let expressions = vec![Expression { invert: false, body: Body::Test(test) }];
+        Self { expressions, include_inactive: true, ..Self::default() }
+    }
+
+    /// Whether every user is in the list.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.include_inactive && self.expressions.is_empty()
+    }
+
     /// The same users the other way round.
     #[must_use]
     pub fn reversed(&self) -> Self {

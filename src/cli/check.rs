@@ -40,6 +40,9 @@ async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     } else {
         "note: there is no active superuser; make one with usher createsuperuser --username NAME".to_owned()
     });
+    if !db::select::search_is_indexed(&app.db).await? {
+        findings.push(format!("note: {}", super::NO_SEARCH_INDEX));
+    }
     app.db.close().await;
     Ok(findings)
 }

@@ -60,10 +60,7 @@ fn refused(error: Error) -> Result<ExitCode, Failure> {
 /// The first line of standard input, or what two equal prompts get.
 fn password(from_stdin: bool) -> Result<String, Failure> {
     if from_stdin {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line)?;
-        let line = line.strip_suffix('\n').unwrap_or(&line);
-        return Ok(line.strip_suffix('\r').unwrap_or(line).to_owned());
+        return self::from_stdin();
     }
     if !std::io::stdin().is_terminal() {
         return Err("there is no terminal to ask on; give the password with --password-stdin".into());
@@ -73,4 +70,12 @@ fn password(from_stdin: bool) -> Result<String, Failure> {
         return Err("the two passwords differ; nothing was changed".into());
     }
     Ok(password)
+}
+
+/// The first line of standard input.
+pub(super) fn from_stdin() -> Result<String, Failure> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    let line = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }

@@ -41,6 +41,9 @@ pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
             &"There is no superuser yet. Make the first one with:\n\n    usher createsuperuser --username admin\n",
         );
     }
+    if !db::select::search_is_indexed(&app.db).await? {
+        log::warn!("{}", super::NO_SEARCH_INDEX);
+    }
     let config = Config::try_from(&figment)?;
     let told = told_to_stop()?;
     let listener = TcpListener::bind((config.address, config.port))

@@ -1,44 +1,64 @@
-//! A filter, an order and a cursor as one SELECT.
+//! Lists: a filter, an order and a cursor as statements.
 //!
-//! [`Filter::matches`] and [`Filter::compare`] say what the statement must mean.
+//! [`Filter::matches`] and [`Filter::compare`] say what the statements must mean. Two things keep them
+//! quick however many users there are. A list is read in `parts`, each of which an index has in its
+//! order. And a filter is answered in one of two ways: by walking along the order and picking what fits,
+//! which is quick when many do, or by finding all that fits and sorting it, which is quick when few do.
+//! Which it is nobody knows before, so the walk comes first and goes no further than [`WALK`] says.
 
-use super::users::{UserRow, columns};
-use super::{Db, Dialect, Error, Pool, Result, Sql, Value};
-use crate::filter::{
-    Body, Expression, Field, FieldValue, Filter, FlagField, Folding, IntegerField, Operator, Order, Test,
-    TextField,
+mod conditions;
+mod parts;
+mod search;
+
+use self::conditions::{
+    Columns, push_filter, push_hidden_order_columns, push_order, push_order_index, push_position,
 };
+use self::parts::{Part, parts};
+use super::users::{UserRow, columns};
+use super::{Db, Dialect, Error, Result, Sql};
+use crate::filter::Filter;
 use crate::page::Place;
 use crate::user::User;
+
+/// How many users a walk looks at for each one that is wanted. Where it does not find them, less than one
+/// in a hundred fits, and sorting these is quick.
+const WALK: i64 = 100;
 
 /// At most `limit` users of the list, from the one after `place` on.
 ///
 /// # Errors
 /// As the database says.
 pub async fn users(db: &Db, filter: &Filter, place: Option<&Place>, limit: i64) -> Result<Vec<User>> {
-    match &db.0 {
-        // sqlx hands over SQLite's rows one by one between threads; as one JSON value a page costs
-        // a fraction of that.
-        Pool::Sqlite { .. } => {
-            let mut sql = Sql::new(
-                "SELECT json_group_array(json_array(id, username, username_key, first_name, last_name, \
-                 email, is_active, is_staff, is_superuser, valid_from, valid_until, \
-                 must_change_password, password_changed_at, date_joined, last_login, version)) FROM (",
-            );
-            push_select(&mut sql, Dialect::Sqlite, filter, place, limit);
-            sql.push(")");
-            let (json,): (String,) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
-            let rows: Vec<UserRow> =
-                serde_json::from_str(&json).map_err(|error| Error::Corrupt(error.to_string()))?;
-            Ok(rows.into_iter().map(User::from).collect())
+    let mut users = Vec::new();
+    for part in parts(filter, place) {
+        let wanted = limit.saturating_sub(i64::try_from(users.len()).unwrap_or(limit));
+        if wanted <= 0 {
+            break;
         }
-        Pool::Postgres(_) => {
-            let mut sql = Sql::new("");
-            push_select(&mut sql, Dialect::Postgres, filter, place, limit);
-            let rows = db.all::<UserRow>(sql).await?;
-            Ok(rows.into_iter().map(User::from).collect())
-        }
+        users.extend(part_of_list(db, &part, wanted).await?);
     }
+    Ok(users)
+}
+
+async fn part_of_list(db: &Db, part: &Part<'_>, limit: i64) -> Result<Vec<User>> {
+    if part.filter.expressions.is_empty() && part.tests.is_empty() {
+        return fetch(db, |sql| push_walk(sql, db.dialect(), part, None, limit)).await;
+    }
+    let walk = Some(limit.saturating_mul(WALK));
+    let found = fetch(db, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
+    if i64::try_from(found.len()) == Ok(limit) {
+        return Ok(found);
+    }
+    fetch(db, |sql| push_found(sql, db.dialect(), part, limit)).await
+}
+
+/// At most `limit` users that the filter matches; quick when they are few.
+///
+/// # Errors
+/// As the database says.
+pub async fn few(db: &Db, filter: &Filter, limit: i64) -> Result<Vec<User>> {
+    let part = Part::whole(filter, None);
+    fetch(db, |sql| push_found(sql, db.dialect(), &part, limit)).await
 }
 
 /// How many users the filter matches.
@@ -46,8 +66,11 @@ pub async fn users(db: &Db, filter: &Filter, place: Option<&Place>, limit: i64) 
 /// # Errors
 /// As the database says.
 pub async fn count(db: &Db, filter: &Filter) -> Result<i64> {
-    let mut sql = Sql::new("SELECT count(*) FROM users WHERE ");
-    push_filter(&mut sql, db.dialect(), filter);
+    if filter.is_everybody() {
+        return super::users::count(db).await;
+    }
+    let mut sql = Sql::new("SELECT count(*)");
+    push_source(&mut sql, db.dialect(), filter);
     Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
 }
 
@@ -56,232 +79,189 @@ pub async fn count(db: &Db, filter: &Filter) -> Result<i64> {
 /// # Errors
 /// As the database says.
 pub async fn count_up_to(db: &Db, filter: &Filter, most: i64) -> Result<i64> {
-    let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM users WHERE ");
-    push_filter(&mut sql, db.dialect(), filter);
+    if filter.is_everybody() {
+        return super::users::count(db).await;
+    }
+    let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1");
+    push_source(&mut sql, db.dialect(), filter);
     sql.push(" LIMIT ").push_value(most).push(") AS found");
     Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
 }
 
-fn push_select(sql: &mut Sql, dialect: Dialect, filter: &Filter, place: Option<&Place>, limit: i64) {
-    sql.push(concat!("SELECT ", columns!(), " FROM users WHERE "));
-    push_filter(sql, dialect, filter);
-    let orders = filter.full_order();
-    if let Some(place) = place {
-        sql.push(" AND ");
-        push_after(sql, &orders, place);
-    }
-    sql.push(" ORDER BY ");
-    push_list(sql, ", ", &orders, |sql, order| {
-        sql.push(column(order.field)).push(if order.ascending { " ASC" } else { " DESC" });
-        if order.field.is_nullable() {
-            sql.push(if order.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+/// Whether searches have their index. PostgreSQL may lack the extension for it.
+///
+/// # Errors
+/// As the database says.
+pub async fn search_is_indexed(db: &Db) -> Result<bool> {
+    match db.dialect() {
+        Dialect::Sqlite => Ok(true),
+        Dialect::Postgres => {
+            let sql = Sql::new("SELECT to_regclass('users_search') IS NOT NULL");
+            Ok(db.optional::<(bool,)>(sql).await?.is_some_and(|(exists,)| exists))
         }
-    });
+    }
+}
+
+/// Runs a SELECT of [`columns!`].
+async fn fetch(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<User>> {
+    let rows = match db.dialect() {
+        // sqlx hands over SQLite's rows one by one between threads; as one JSON value a page costs
+        // a fraction of that.
+        Dialect::Sqlite => {
+            let mut sql = Sql::new(
+                "SELECT json_group_array(json_array(id, username, username_key, first_name, last_name, \
+                 email, is_active, is_staff, is_superuser, valid_from, valid_until, \
+                 must_change_password, password_changed_at, date_joined, last_login, version)) FROM (",
+            );
+            push_select(&mut sql);
+            sql.push(")");
+            let (json,): (String,) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
+            serde_json::from_str(&json).map_err(|error| Error::Corrupt(error.to_string()))?
+        }
+        Dialect::Postgres => {
+            let mut sql = Sql::new("");
+            push_select(&mut sql);
+            db.all::<UserRow>(sql).await?
+        }
+    };
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Along the order; with `walk`, no further than so many users.
+fn push_walk(sql: &mut Sql, dialect: Dialect, part: &Part<'_>, walk: Option<i64>, limit: i64) {
+    sql.push(concat!("SELECT ", columns!(), " FROM "));
+    if let Some(walk) = walk {
+        sql.push("(SELECT * FROM users");
+        push_order_index(sql, dialect, part);
+        push_position(sql, part, " WHERE ", Columns::Indexed);
+        push_order(sql, part, Columns::Indexed);
+        sql.push(" LIMIT ").push_value(walk).push(") AS users WHERE ");
+        push_filter(sql, dialect, part);
+    } else {
+        sql.push("users");
+        push_order_index(sql, dialect, part);
+        sql.push(" WHERE ");
+        push_filter(sql, dialect, part);
+        push_position(sql, part, " AND ", Columns::Indexed);
+    }
+    // SQLite keeps the rows of the inner SELECT in their order. Told to sort them, it would first read
+    // all of them; PostgreSQL sees that they are sorted.
+    if walk.is_none() || dialect == Dialect::Postgres {
+        push_order(sql, part, Columns::Indexed);
+    }
     sql.push(" LIMIT ").push_value(limit);
 }
 
-fn push_list<T>(sql: &mut Sql, separator: &'static str, items: &[T], each: impl Fn(&mut Sql, &T)) {
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            sql.push(separator);
+/// All that fit, then sorted.
+fn push_found(sql: &mut Sql, dialect: Dialect, part: &Part<'_>, limit: i64) {
+    match dialect {
+        Dialect::Sqlite => {
+            sql.push(concat!("SELECT ", columns!()));
+            search::push_sqlite_source(sql, part.filter);
+            push_filter(sql, dialect, part);
+            push_position(sql, part, " AND ", Columns::Computed);
+            push_order(sql, part, Columns::Computed);
         }
-        each(sql, item);
-    }
-}
-
-fn push_filter(sql: &mut Sql, dialect: Dialect, filter: &Filter) {
-    sql.push(if filter.include_inactive { "TRUE" } else { "is_active = TRUE" });
-    for expression in &filter.expressions {
-        sql.push(" AND ");
-        push_expression(sql, dialect, expression);
-    }
-}
-
-fn push_expression(sql: &mut Sql, dialect: Dialect, expression: &Expression) {
-    sql.push(if expression.invert { "NOT (" } else { "(" });
-    let each = |sql: &mut Sql, part: &Expression| push_expression(sql, dialect, part);
-    match &expression.body {
-        Body::Test(test) => push_test(sql, dialect, test),
-        Body::All(parts) => push_list(sql, " AND ", parts, each),
-        Body::Any(parts) => push_list(sql, " OR ", parts, each),
-    }
-    sql.push(")");
-}
-
-fn push_test(sql: &mut Sql, dialect: Dialect, test: &Test) {
-    match test {
-        Test::Constant(verdict) => {
-            sql.push(if *verdict { "TRUE" } else { "FALSE" });
-        }
-        Test::IsNull(field) => {
-            sql.push(integer_column(*field)).push(" IS NULL");
-        }
-        Test::Text(field, operator, value, folding) => {
-            sql.push(text_column(*field, *folding)).push(sign(*operator)).push_value(value.as_str());
-        }
-        Test::Contains(field, part, folding) => {
-            sql.push(dialect.contains())
-                .push(text_column(*field, *folding))
-                .push(", ")
-                .push_value(part.as_str())
-                .push(Dialect::CONTAINS_END);
-        }
-        Test::Integer(field, operator, value) => {
-            // Two-valued: a null would make the comparison, and its inversion, unknown.
-            if Field::Integer(*field).is_nullable() {
-                sql.push(integer_column(*field)).push(" IS NOT NULL AND ");
-            }
-            sql.push(integer_column(*field)).push(sign(*operator)).push_value(*value);
-        }
-        Test::Flag(field, operator, value) => {
-            sql.push(flag_column(*field)).push(sign(*operator)).push_value(*value);
+        Dialect::Postgres => {
+            sql.push(concat!("WITH found AS MATERIALIZED (SELECT ", columns!()));
+            push_hidden_order_columns(sql, part);
+            search::push_postgres_source(sql, part.filter);
+            push_filter(sql, dialect, part);
+            push_position(sql, part, " AND ", Columns::Indexed);
+            sql.push(concat!(") SELECT ", columns!(), " FROM found AS users"));
+            push_order(sql, part, Columns::Indexed);
         }
     }
+    sql.push(" LIMIT ").push_value(limit);
 }
 
-/// The rows that come after a place: those that differ from it first in some order term, and there
-/// stand later. An index on the first term can be entered at the place, because the first term is
-/// also bounded by itself.
-fn push_after(sql: &mut Sql, orders: &[Order], place: &Place) {
-    let terms: Vec<(Order, &FieldValue)> = orders.iter().copied().zip(&place.0).collect();
-    if let Some((first, value)) = terms.first()
-        && !first.field.is_nullable()
-        && terms.len() > 1
-    {
-        sql.push(column(first.field))
-            .push(if first.ascending { " >= " } else { " <= " })
-            .push_value(bound(value))
-            .push(" AND ");
+/// `FROM` and `WHERE` of all users that the filter matches.
+fn push_source(sql: &mut Sql, dialect: Dialect, filter: &Filter) {
+    match dialect {
+        Dialect::Sqlite => search::push_sqlite_source(sql, filter),
+        Dialect::Postgres => search::push_postgres_source(sql, filter),
     }
-    sql.push("(");
-    for index in 0..terms.len() {
-        if index > 0 {
-            sql.push(" OR ");
-        }
-        sql.push("(");
-        for (order, value) in &terms[..index] {
-            push_same(sql, *order, value);
-            sql.push(" AND ");
-        }
-        let (order, value) = terms[index];
-        push_later(sql, order, value);
-        sql.push(")");
-    }
-    sql.push(")");
-}
-
-fn push_same(sql: &mut Sql, order: Order, value: &FieldValue) {
-    sql.push(column(order.field));
-    match value {
-        FieldValue::Null => sql.push(" IS NULL"),
-        value => sql.push(" = ").push_value(bound(value)),
-    };
-}
-
-fn push_later(sql: &mut Sql, order: Order, value: &FieldValue) {
-    let name = column(order.field);
-    match value {
-        FieldValue::Null if order.nulls_first => sql.push(name).push(" IS NOT NULL"),
-        FieldValue::Null => sql.push("FALSE"),
-        value => {
-            let nulls_follow = order.field.is_nullable() && !order.nulls_first;
-            sql.push(if nulls_follow { "(" } else { "" })
-                .push(name)
-                .push(if order.ascending { " > " } else { " < " })
-                .push_value(bound(value));
-            if nulls_follow {
-                sql.push(" OR ").push(name).push(" IS NULL)");
-            }
-            sql
-        }
-    };
-}
-
-fn bound(value: &FieldValue) -> Value {
-    match value {
-        FieldValue::Null => Value::OptionalInteger(None),
-        FieldValue::Flag(value) => Value::Flag(*value),
-        FieldValue::Integer(value) => Value::Integer(*value),
-        FieldValue::Text(value) => Value::Text(value.clone()),
-    }
-}
-
-const fn sign(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Equal => " = ",
-        Operator::Less => " < ",
-        Operator::LessOrEqual => " <= ",
-        Operator::Greater => " > ",
-        Operator::GreaterOrEqual => " >= ",
-    }
-}
-
-const fn column(field: Field) -> &'static str {
-    match field {
-        Field::Text(field) => text_column(field, Folding::Exact),
-        Field::Integer(field) => integer_column(field),
-        Field::Flag(field) => flag_column(field),
-    }
-}
-
-const fn text_column(field: TextField, folding: Folding) -> &'static str {
-    match (field, folding) {
-        (TextField::Username, Folding::Exact) => "username",
-        (TextField::Username, Folding::Folded) => "username_folded",
-        (TextField::FirstName, Folding::Exact) => "first_name",
-        (TextField::FirstName, Folding::Folded) => "first_name_folded",
-        (TextField::LastName, Folding::Exact) => "last_name",
-        (TextField::LastName, Folding::Folded) => "last_name_folded",
-        (TextField::Email, Folding::Exact) => "email",
-        (TextField::Email, Folding::Folded) => "email_folded",
-        // Folded when they are written.
-        (TextField::Name, _) => "name_folded",
-        (TextField::Searchable, _) => "searchable",
-    }
-}
-
-const fn integer_column(field: IntegerField) -> &'static str {
-    match field {
-        IntegerField::Id => "id",
-        IntegerField::DateJoined => "date_joined",
-        IntegerField::LastLogin => "last_login",
-    }
-}
-
-const fn flag_column(field: FlagField) -> &'static str {
-    match field {
-        FlagField::IsActive => "is_active",
-        FlagField::IsStaff => "is_staff",
-        FlagField::IsSuperuser => "is_superuser",
-    }
+    push_filter(sql, dialect, &Part::whole(filter, None));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::ListRequest;
+    use crate::filter::{FieldValue, ListRequest};
+
+    fn filter(body: serde_json::Value) -> Filter {
+        let serde_json::Value::Object(body) = body else { unreachable!() };
+        ListRequest::parse(body).unwrap().filter
+    }
 
     #[test]
     fn in_1_values_are_bound_and_never_part_of_the_text() {
-        let body = serde_json::json!({
+        let filter = filter(serde_json::json!({
             "expressions": [{"type": "or", "sub_expressions": [
                 {"type": "contains", "field": "username", "sub_string": "x'; DROP TABLE users --", "case_insensitive": true},
                 {"type": "compare", "field": "last_login", "operator": "<", "value": "2024-01-01", "invert": true},
             ]}],
-            "order_by": [{"field": "last_login", "ascending": false}],
-        });
-        let serde_json::Value::Object(body) = body else { unreachable!() };
-        let filter = ListRequest::parse(body).unwrap().filter;
-        let place = Place(vec![FieldValue::Integer(5), FieldValue::Integer(7)]);
+            "order_by": [{"field": "last_name", "ascending": false}],
+        }));
+        let place = Place(vec![FieldValue::Text("'; --".into()), FieldValue::Integer(7)]);
+        let parts = parts(&filter, Some(&place));
+        assert_eq!(parts.len(), 1);
         let mut sql = Sql::new("");
-        push_select(&mut sql, Dialect::Sqlite, &filter, Some(&place), 10);
+        push_found(&mut sql, Dialect::Sqlite, &parts[0], 10);
         let tail = sql.text().split(" FROM users WHERE ").nth(1).unwrap();
         assert_eq!(
             tail,
             "is_active = TRUE AND ((instr(username_folded, $1) > 0) \
              OR NOT (last_login IS NOT NULL AND last_login < $2)) \
-             AND ((last_login < $3) OR (last_login = $4 AND id > $5)) \
-             ORDER BY last_login DESC NULLS FIRST, id ASC LIMIT $6"
+             AND +last_name <= $3 AND ((+last_name < $4) OR (+last_name = $5 AND +id > $6)) \
+             ORDER BY +last_name DESC, +id ASC LIMIT $7"
+        );
+    }
+
+    #[test]
+    fn in_1_what_is_looked_up_in_the_index_is_bound_too() {
+        let filter = filter(serde_json::json!({"expressions": [
+            {"type": "contains", "field": "email", "sub_string": "Ö' OR \""},
+        ]}));
+        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+            let mut sql = Sql::new("");
+            push_source(&mut sql, dialect, &filter);
+            assert!(!sql.text().contains(['\'', '"']), "{}", sql.text());
+            assert!(sql.text().contains("$1") && sql.text().contains("$2"), "{}", sql.text());
+        }
+    }
+
+    #[test]
+    fn a_list_is_cut_where_no_index_goes_on_and_begins_in_the_part_of_its_place() {
+        let filter = filter(serde_json::json!({"order_by": [
+            {"field": "is_staff", "ascending": false}, {"field": "last_login", "nulls_first": false},
+        ]}));
+        let order = |place: Option<&Place>| {
+            let mut sql = Sql::new("");
+            for part in parts(&filter, place) {
+                push_filter(&mut sql, Dialect::Sqlite, &part);
+                push_position(&mut sql, &part, " AND ", Columns::Indexed);
+                sql.push("; ");
+            }
+            sql.text().replace("is_active = TRUE AND ", "")
+        };
+        let (staff, others) = ("(is_staff = TRUE) AND last_login", "(is_staff = FALSE) AND last_login");
+        assert_eq!(
+            order(None),
+            format!("{staff} IS NOT NULL; {staff} IS NULL; {others} IS NOT NULL; {others} IS NULL; ")
+        );
+        let never = Place(vec![FieldValue::Flag(true), FieldValue::Null, FieldValue::Integer(7)]);
+        assert_eq!(
+            order(Some(&never)),
+            format!("{staff} IS NULL AND ((id > $1)); {others} IS NOT NULL; {others} IS NULL; ")
+        );
+        let once = Place(vec![FieldValue::Flag(false), FieldValue::Integer(5), FieldValue::Integer(7)]);
+        assert_eq!(
+            order(Some(&once)),
+            format!(
+                "{others} IS NOT NULL AND last_login >= $1 AND \
+                 ((last_login > $2) OR (last_login = $3 AND id > $4)); {others} IS NULL; "
+            )
         );
     }
 }

@@ -180,6 +180,24 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
     Ok(rows.into_iter().map(Credentials::from).collect())
 }
 
+/// How many users there are, as kept by the database: counting them takes long when they are many.
+///
+/// # Errors
+/// As the database says.
+pub async fn count(db: &Db) -> Result<i64> {
+    let sql = Sql::new("SELECT CAST(SUM(users) AS BIGINT) FROM user_counts");
+    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
+}
+
+/// The highest primary key there is.
+///
+/// # Errors
+/// As the database says.
+pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
+    let sql = Sql::new("SELECT users.id FROM users ORDER BY users.id DESC LIMIT 1");
+    Ok(db.optional::<(i64,)>(sql).await?.map(|(id,)| UserId(id)))
+}
+
 /// Whether there is an active superuser.
 ///
 /// # Errors
@@ -262,6 +280,18 @@ pub async fn insert_all(
         stored.extend(rows.into_iter().map(|(id, key)| (key, UserId(id))));
     }
     Ok(stored)
+}
+
+/// Lets the connection use more memory, for inserts that touch pages all over the indexes.
+///
+/// # Errors
+/// As the database says.
+pub async fn expect_many(tx: &mut Tx) -> Result<()> {
+    match tx.dialect() {
+        // In KiB. With the default, 2 MiB, changed pages go to the disk again and again.
+        super::Dialect::Sqlite => tx.execute(Sql::new("PRAGMA cache_size = -262144")).await.map(drop),
+        super::Dialect::Postgres => Ok(()),
+    }
 }
 
 /// One statement for at least one user.

@@ -1,6 +1,7 @@
 //! The pages of the users: the list, a new one, one user.
 
 mod edit;
+mod found;
 mod list;
 mod new;
 mod query;

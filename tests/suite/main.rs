@@ -18,7 +18,10 @@ mod contract;
 mod import;
 mod lists;
 mod matrix;
+mod model;
 mod process;
+mod properties;
+mod search;
 mod source;
 mod storage;
 

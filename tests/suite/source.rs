@@ -66,3 +66,49 @@ async fn er_1_a_panic_is_answered_without_its_cause_and_the_next_request_works()
         assert_eq!(client.get("/livez").dispatch().await.status(), Status::Ok);
     }
 }
+
+/// The identifiers that a text has in the first column of a table.
+fn identifiers(table: &str) -> Vec<&str> {
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    cells.filter(|cell| cell.split_once('-').is_some_and(|(_, n)| n.parse::<u8>().is_ok())).collect()
+}
+
+#[test]
+fn every_property_in_the_documentation_has_a_test_that_bears_its_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files: Vec<PathBuf> =
+        ["src", "tests"].iter().flat_map(|folder| sources(&root.join(folder))).collect();
+    let code: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let identifiers = identifiers(include_str!("../../docs/security.md"));
+    assert!(identifiers.len() > 50, "{identifiers:?}");
+    let missing: Vec<&&str> = identifiers
+        .iter()
+        .filter(|identifier| {
+            let name = identifier.to_lowercase().replace('-', "_");
+            ![format!("fn {name}_"), format!("_{name}_")].iter().any(|sign| code.contains(sign.as_str()))
+        })
+        .collect();
+    assert!(missing.is_empty(), "no test bears the name of {missing:?}");
+}
+
+#[test]
+fn sc_1_every_dependency_has_its_reason_and_comes_from_the_registry() {
+    let manifest = include_str!("../../Cargo.toml");
+    let section = manifest.split("[dependencies]").nth(1).expect("dependencies").split("\n[").next().unwrap();
+    let mut explained = false;
+    let mut dependencies = 0;
+    for line in section.lines() {
+        if line.starts_with('#') {
+            explained = true;
+        } else if line.contains(" = ") {
+            assert!(explained, "no reason beside {line}");
+            dependencies += 1;
+        } else if line.is_empty() {
+            explained = false;
+        }
+    }
+    assert!(dependencies > 10);
+    let lock = include_str!("../../Cargo.lock");
+    let foreign = lock.lines().find(|line| line.starts_with("source") && !line.contains("crates.io-index"));
+    assert_eq!(foreign, None);
+}

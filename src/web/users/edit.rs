@@ -239,6 +239,7 @@ fn password_page(
     Ok(PasswordPage {
         frame: visitor.frame("users"),
         id: user.id.0,
+        username: user.username.as_str().to_owned(),
         name: user.display_name(),
         version: user.version,
         form: FormState::password(settings.password_min_length, errors),

@@ -2,8 +2,8 @@
 
 use rocket::get;
 
+use super::found::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::query::{ListQuery, ListState};
-use crate::accounts;
 use crate::error::Result;
 use crate::page::Place;
 use crate::permission::ManageUsers;
@@ -11,12 +11,6 @@ use crate::text;
 use crate::user::User;
 use crate::web::frame::Visitor;
 use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role};
-
-/// Above this many, the number of users that match is no longer counted.
-const COUNTED: i64 = 10_000;
-
-/// Before the end: the last page. No cursor looks like it.
-const END: &str = "end";
 
 /// Ready-made lists.
 const VIEWS: [(&str, &str); 3] = [
@@ -32,24 +26,9 @@ pub(in crate::web) async fn list(
     visitor: Visitor<'_, ManageUsers>,
 ) -> Result<Answer<UsersPage>> {
     let mut state = ListState::read(&query);
-    let app = visitor.app;
-    let filter = state.filter(app.clock.now());
-    let at = |cursor: Option<&str>| cursor.map(|cursor| Place::decode(&filter, cursor));
-    let last = query.before.as_deref() == Some(END);
-    let after = at(query.after.as_deref());
-    let before = at(query.before.as_deref().filter(|_| !last));
-    if matches!(after, Some(None)) || matches!(before, Some(None)) {
-        state.notes.push("The link's page could not be found in this order. This is the first page.".into());
-    }
-    let page = match (after.flatten(), before.flatten()) {
-        (Some(place), _) => accounts::page_after(app, &visitor.can, &filter, Some(&place), state.per).await?,
-        (None, Some(place)) => {
-            accounts::page_before(app, &visitor.can, &filter, Some(&place), state.per).await?
-        }
-        (None, None) if last => accounts::page_before(app, &visitor.can, &filter, None, state.per).await?,
-        (None, None) => accounts::page_after(app, &visitor.can, &filter, None, state.per).await?,
-    };
-    let count = accounts::count_up_to(app, &visitor.can, &filter, COUNTED + 1).await?;
+    let filter = state.filter(visitor.app.clock.now());
+    let Found { page, exact, count, note, is_first } = found::find(&visitor, &query, &state, &filter).await?;
+    state.notes.extend(note.map(str::to_owned));
     let words = state.words();
     let cursor = |user: Option<&User>| user.map(|user| Place::after(&filter, user).encode(&filter));
     let mut pages = Vec::new();
@@ -73,16 +52,17 @@ pub(in crate::web) async fn list(
     };
     Ok(Answer::page(UsersPage {
         frame: visitor.frame("users"),
-        autofocus: !state.is_narrowed() && query.after.is_none() && query.before.is_none(),
+        autofocus: !state.is_narrowed() && is_first,
         choices: choices(&state),
         kept: kept(&state),
         summary: summary(&state, count),
+        count_exactly: (count == Count::OverLimit).then(|| state.path_with("count", EXACTLY)),
         chips: chips(&state),
         views: if state.is_narrowed() { Vec::new() } else { VIEWS.to_vec() },
         narrowed: state.is_narrowed(),
         caption: caption(&state),
         headers: headers(&state),
-        rows: page.users.iter().map(|user| row(user, &words)).collect(),
+        groups: groups(&page.users, &exact, &words),
         pages,
         range,
         rows_per_page: [25, 50, 100]
@@ -96,6 +76,19 @@ pub(in crate::web) async fn list(
         notes: std::mem::take(&mut state.notes),
         q: state.q,
     }))
+}
+
+/// The rows of the page, those whom the search names exactly before the others.
+fn groups(page: &[User], exact: &[User], words: &[String]) -> Vec<(&'static str, Vec<UserRow>)> {
+    let rows = |users: &mut dyn Iterator<Item = &User>| users.map(|user| row(user, words)).collect();
+    let exact_rows: Vec<UserRow> = rows(&mut exact.iter());
+    let is_other = |user: &&User| exact.iter().all(|other| other.id != user.id);
+    let others: Vec<UserRow> = rows(&mut page.iter().filter(is_other));
+    let heading = if exact_rows.is_empty() { "" } else { "Other matches" };
+    [("Exact match", exact_rows), (heading, others)]
+        .into_iter()
+        .filter(|(_, rows)| !rows.is_empty())
+        .collect()
 }
 
 fn row(user: &User, words: &[String]) -> UserRow {
@@ -170,26 +163,27 @@ fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     kept
 }
 
-fn summary(state: &ListState, count: i64) -> String {
-    let thousands = |count: i64| {
-        let digits = count.to_string();
-        let mut text = String::new();
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                text.push(',');
-            }
-            text.push(digit);
-        }
-        text
-    };
-    let users = if count == 1 { "user" } else { "users" };
-    match (count > COUNTED, state.is_narrowed()) {
-        (true, true) => format!("More than {} users match", thousands(COUNTED)),
-        (true, false) => format!("More than {} users", thousands(COUNTED)),
-        (false, true) if count == 1 => "1 user matches".into(),
-        (false, true) => format!("{} users match", thousands(count)),
-        (false, false) => format!("{} {users}", thousands(count)),
+fn summary(state: &ListState, count: Count) -> String {
+    match (count, state.is_narrowed()) {
+        (Count::OverLimit, _) => format!("More than {} users match", thousands(COUNTED)),
+        (Count::Of(1), true) => "1 user matches".into(),
+        (Count::Of(count), true) => format!("{} users match", thousands(count)),
+        (Count::Of(1), false) => "1 user".into(),
+        (Count::Of(count), false) => format!("{} users", thousands(count)),
     }
+}
+
+/// `1,234,567`
+fn thousands(count: i64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn chips(state: &ListState) -> Vec<(String, String)> {

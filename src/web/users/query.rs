@@ -26,6 +26,7 @@ pub(in crate::web) struct ListQuery {
     pub(in crate::web) per: Option<String>,
     pub(in crate::web) after: Option<String>,
     pub(in crate::web) before: Option<String>,
+    pub(in crate::web) count: Option<String>,
 }
 
 /// The list that a query asks for.
@@ -151,12 +152,17 @@ impl ListState {
             "created" => Field::Integer(IntegerField::DateJoined),
             _ => Field::Text(TextField::Name),
         };
-        // "Never" stands last in both directions.
-        let order = Order { field, ascending: !self.sort.starts_with('-'), nulls_first: false };
-        Filter { expressions, order_by: vec![order], include_inactive: true }
+        let ascending = !self.sort.starts_with('-');
+        // "Never" stands last in both directions; users that are equal otherwise turn round with the rest.
+        let order = Order { field, ascending, nulls_first: false };
+        Filter {
+            expressions,
+            order_by: vec![order, Order { ascending, ..Order::ID }],
+            include_inactive: true,
+        }
     }
 
-    /// Every word is somewhere in the user name, names or e-mail address; a number is also an id.
+    /// Every word is somewhere in the user name, names or e-mail address.
     fn search(&self) -> Option<Expression> {
         let words: Vec<Expression> = self
             .words()
@@ -166,14 +172,12 @@ impl ListState {
                 body: Body::Test(Test::Contains(TextField::Searchable, word, Folding::Folded)),
             })
             .collect();
-        let found = match words.len() {
-            0 => return None,
-            _ => Expression { invert: false, body: Body::All(words) },
-        };
-        let Ok(id) = self.q.parse::<i64>() else { return Some(found) };
-        let id = Test::Integer(IntegerField::Id, Operator::Equal, id);
-        let id = Expression { invert: false, body: Body::Test(id) };
-        Some(Expression { invert: false, body: Body::Any(vec![found, id]) })
+        (!words.is_empty()).then_some(Expression { invert: false, body: Body::All(words) })
+    }
+
+    /// The same list without its search.
+    pub(in crate::web) fn without_search(&self) -> Self {
+        Self { q: String::new(), ..self.clone() }
     }
 
     /// The words of the search, as they are compared.
@@ -214,10 +218,10 @@ mod tests {
         user.last_name = "Кузнецова".into();
         user.email = "z.k@example.org".into();
         user.id = crate::user::UserId(4711);
-        for q in ["zoe", "ZOË", "oe.", "кузн zoë", "EXAMPLE.org z", "4711", "  "] {
+        for q in ["zoe", "ZOË", "oe.", "кузн zoë", "EXAMPLE.org z", "  "] {
             assert!(finds(q, &user), "{q}");
         }
-        for q in ["zoe anna", "471", "%", "_"] {
+        for q in ["zoe anna", "4711", "%", "_"] {
             assert!(!finds(q, &user), "{q}");
         }
     }

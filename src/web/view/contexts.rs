@@ -147,6 +147,8 @@ pub(in crate::web) struct UsersPage {
     pub(in crate::web) kept: Vec<(&'static str, String)>,
     pub(in crate::web) notes: Vec<String>,
     pub(in crate::web) summary: String,
+    /// Counts all that match, if they have not been.
+    pub(in crate::web) count_exactly: Option<String>,
     /// What narrows the list: the path without it, and its words.
     pub(in crate::web) chips: Vec<(String, String)>,
     /// Ready-made lists: path and name.
@@ -154,7 +156,8 @@ pub(in crate::web) struct UsersPage {
     pub(in crate::web) narrowed: bool,
     pub(in crate::web) caption: String,
     pub(in crate::web) headers: Vec<Header>,
-    pub(in crate::web) rows: Vec<UserRow>,
+    /// The rows, in groups with a heading unless there is only one.
+    pub(in crate::web) groups: Vec<(&'static str, Vec<UserRow>)>,
     /// Path, label and relation of the pages around this one.
     pub(in crate::web) pages: Vec<(String, &'static str, &'static str)>,
     /// The first and last name on the page.
@@ -179,7 +182,7 @@ impl View for UsersPage {
             last_login: Some(Timestamp::from_micros(0).into()),
             date_joined: Timestamp::from_micros(0).into(),
         };
-        let sample = |rows, narrowed| Self {
+        let sample = |groups, narrowed: bool| Self {
             frame: Frame::sample(text),
             q: text.to_owned(),
             autofocus: true,
@@ -192,18 +195,23 @@ impl View for UsersPage {
             kept: vec![("sort", text.to_owned())],
             notes: vec![text.to_owned()],
             summary: text.to_owned(),
+            count_exactly: narrowed.then(|| text.to_owned()),
             chips: vec![(text.to_owned(), text.to_owned())],
             views: vec![("/users", "All")],
             narrowed,
             caption: text.to_owned(),
             headers: vec![Header { label: "Name", path: text.to_owned(), sorted: "ascending", class: "" }],
-            rows,
+            groups,
             pages: vec![(text.to_owned(), "Next", "next")],
             range: text.to_owned(),
             rows_per_page: vec![(String::new(), 50), (text.to_owned(), 100)],
         };
         vec![
-            sample(vec![row("Staff"), row("Superuser"), row("")], true),
+            sample(
+                vec![("Exact match", vec![row("Staff")]), ("Other matches", vec![row("Superuser")])],
+                true,
+            ),
+            sample(vec![("", vec![row("Staff"), row("Superuser"), row("")])], false),
             sample(vec![], true),
             sample(vec![], false),
         ]
@@ -292,6 +300,8 @@ impl View for UserPage {
 pub(in crate::web) struct PasswordPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) id: i64,
+    /// For password managers, so that they do not keep it as the viewer's own.
+    pub(in crate::web) username: String,
     pub(in crate::web) name: String,
     pub(in crate::web) version: i64,
     pub(in crate::web) form: FormState,
@@ -305,6 +315,7 @@ impl View for PasswordPage {
         vec![Self {
             frame: Frame::sample(text),
             id: 7,
+            username: text.to_owned(),
             name: text.to_owned(),
             version: 3,
             form: FormState::sample(text),

@@ -46,6 +46,8 @@ async fn instances_that_open_a_fresh_database_at_once_share_it(app: App) {
     }
 }
 
+// The index of the search is a table with triggers in SQLite and an index in PostgreSQL.
+
 /// A column: table, name, type as SQLite has it, and whether it always has a value.
 type Column = (String, String, String, i64);
 
@@ -53,6 +55,7 @@ const SQLITE_COLUMNS: &str = "SELECT tables.name, columns.name, columns.type, \
     MAX(columns.\"notnull\", columns.pk > 0) FROM sqlite_master AS tables \
     JOIN pragma_table_info(tables.name) AS columns \
     WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%' AND tables.name NOT LIKE '_sqlx%' \
+    AND tables.name NOT LIKE 'users_search%' \
     ORDER BY 1, 2";
 
 const POSTGRES_COLUMNS: &str = "SELECT table_name::text, column_name::text, \
@@ -63,11 +66,11 @@ const POSTGRES_COLUMNS: &str = "SELECT table_name::text, column_name::text, \
     ORDER BY table_name COLLATE \"C\", column_name COLLATE \"C\"";
 
 const SQLITE_NAMES: &str = "SELECT type, name, tbl_name, 0 FROM sqlite_master \
-    WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY 1, 2";
+    WHERE type IN ('index', 'trigger') AND sql IS NOT NULL AND name NOT LIKE 'users_search%' ORDER BY 1, 2";
 
 const POSTGRES_NAMES: &str = "SELECT * FROM (\
     SELECT 'index', indexname::text COLLATE \"C\" AS name, tablename::text, 0::bigint FROM pg_indexes \
-    WHERE schemaname = 'public' AND indexname NOT LIKE '%pkey' UNION ALL \
+    WHERE schemaname = 'public' AND indexname NOT LIKE '%pkey' AND indexname <> 'users_search' UNION ALL \
     SELECT 'trigger', tgname::text, tgrelid::regclass::text, 0::bigint FROM pg_trigger WHERE NOT tgisinternal\
     ) AS names ORDER BY 1, name";
 

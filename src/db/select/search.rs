@@ -1,0 +1,133 @@
+//! The index of a search: which users have three given characters in a row in what is searched.
+//!
+//! It only narrows: whoever it gives is looked at once more. So a condition may ask it for less than it
+//! demands itself, and for nothing at all if it knows no three characters that must be there.
+
+use std::collections::BTreeSet;
+
+use crate::db::Sql;
+use crate::filter::{Body, Expression, Filter, Operator, Test, TextField};
+use crate::text;
+
+/// Characters of a text that are looked up. More would not narrow further, only take time.
+const LOOKED_UP: usize = 32;
+
+/// `FROM users WHERE`, with the index if it narrows the filter.
+pub(super) fn push_sqlite_source(sql: &mut Sql, filter: &Filter) {
+    let keys = keys(filter);
+    if keys.is_empty() {
+        sql.push(" FROM users WHERE ");
+    } else {
+        // CROSS JOIN: the index first, then the users.
+        sql.push(" FROM (SELECT rowid AS found FROM users_search WHERE users_search MATCH ")
+            .push_value(sqlite_query(&keys))
+            .push(") CROSS JOIN users ON users.id = found WHERE ");
+    }
+}
+
+/// `FROM users WHERE`, with what the index can answer.
+pub(super) fn push_postgres_source(sql: &mut Sql, filter: &Filter) {
+    sql.push(" FROM users WHERE ");
+    for key in keys(filter) {
+        sql.push("users.searchable LIKE ").push_value(like_pattern(&key)).push(" AND ");
+    }
+}
+
+/// Groups of three characters, each of which must be there: side by side, and the last three. Those between
+/// would hardly narrow further, and each costs time.
+fn sqlite_query(keys: &[String]) -> String {
+    let mut groups = BTreeSet::new();
+    for key in keys {
+        let characters: Vec<char> = key.chars().collect();
+        let side_by_side = characters.chunks_exact(3);
+        groups.extend(side_by_side.chain(characters.windows(3).next_back()).map(String::from_iter));
+    }
+    let quoted = |group: String| format!("\"{}\"", group.replace('"', "\"\""));
+    groups.into_iter().map(quoted).collect::<Vec<_>>().join(" AND ")
+}
+
+/// The text anywhere.
+fn like_pattern(key: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in key.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Texts that are in the column `searchable` of every user that the filter matches.
+fn keys(filter: &Filter) -> Vec<String> {
+    let mut keys = Vec::new();
+    for expression in &filter.expressions {
+        add_keys(expression, &mut keys);
+    }
+    keys
+}
+
+fn add_keys(expression: &Expression, keys: &mut Vec<String>) {
+    match expression {
+        Expression { invert: false, body: Body::Test(test) } => keys.extend(key(test)),
+        Expression { invert: false, body: Body::All(parts) } => {
+            for part in parts {
+                add_keys(part, keys);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn key(test: &Test) -> Option<String> {
+    let (Test::Contains(field, part, _) | Test::Text(field, Operator::Equal, part, _)) = test else {
+        return None;
+    };
+    let key: String = match field {
+        // First and last name are a line each in what is searched.
+        TextField::Name => return None,
+        TextField::Searchable => part.chars().take(LOOKED_UP).collect(),
+        TextField::Username | TextField::FirstName | TextField::LastName | TextField::Email => {
+            text::searchable(part).chars().take(LOOKED_UP).collect()
+        }
+    };
+    (key.chars().count() >= 3).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_searched_for_is_syntax() {
+        assert_eq!(sqlite_query(&["a\"*b".into()]), "\"\"\"*b\" AND \"a\"\"*\"");
+        assert_eq!(sqlite_query(&["quill".into(), "ada".into()]), "\"ada\" AND \"ill\" AND \"qui\"");
+        assert_eq!(like_pattern("50%_\\"), "%50\\%\\_\\\\%");
+    }
+
+    #[test]
+    fn every_character_is_searched_for_alike_whatever_its_case() {
+        for character in '\0'..=char::MAX {
+            let text = character.to_string();
+            assert_eq!(text::searchable(&text::fold(&text)), text::searchable(&text), "{character:?}");
+        }
+    }
+
+    proptest! {
+        // The index is asked for parts of conditions as they are searched for.
+        #[test]
+        fn what_is_part_of_a_text_is_part_of_it_as_it_is_searched(
+            before in "\\PC{0,4}", part in "\\PC{0,4}", after in "\\PC{0,4}",
+        ) {
+            let whole = text::tidy(&format!("{before}{part}{after}"));
+            for (whole, part) in [(whole.clone(), part.clone()), (text::fold(&whole), text::fold(&part))] {
+                if whole.contains(&part) {
+                    prop_assert!(text::searchable(&whole).contains(&text::searchable(&part)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a users list shows: a page of it, exact matches, and how many match.
+
+use rocket::tokio::try_join;
+
+use super::query::{ListQuery, ListState};
+use crate::accounts::{self, Page};
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::page::Place;
+use crate::permission::ManageUsers;
+use crate::user::User;
+use crate::web::frame::Visitor;
+
+/// Above this many, the number of users that match is no longer counted.
+pub(super) const COUNTED: i64 = 10_000;
+
+/// Before the end: the last page. No cursor looks like it.
+pub(super) const END: &str = "end";
+
+/// What `count` says to have all that match counted.
+pub(super) const EXACTLY: &str = "exact";
+
+const NO_SUCH_PAGE: &str = "The link's page could not be found in this order. This is the first page.";
+const NOT_COUNTED: &str = "Counting all of them took too long.";
+
+/// What is shown.
+pub(super) struct Found {
+    pub(super) page: Page,
+    /// The users whom the search names exactly; on the first page only.
+    pub(super) exact: Vec<User>,
+    pub(super) count: Count,
+    /// What did not go as the link says.
+    pub(super) note: Option<&'static str>,
+    pub(super) is_first: bool,
+}
+
+/// How many users match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Count {
+    /// So many.
+    Of(i64),
+    /// More than are counted without being asked.
+    OverLimit,
+}
+
+impl Count {
+    /// With those whom the search names by primary key, which is nothing that a filter looks for.
+    fn and(self, exact: &[User], filter: &Filter) -> Self {
+        let more = exact.iter().filter(|user| !filter.matches(user)).map(|_| 1).sum::<i64>();
+        match self {
+            Self::Of(count) => Self::Of(count + more),
+            Self::OverLimit => self,
+        }
+    }
+}
+
+/// Reads all of it at the same time: each takes its while when users are many.
+pub(super) async fn find(
+    visitor: &Visitor<'_, ManageUsers>,
+    query: &ListQuery,
+    state: &ListState,
+    filter: &Filter,
+) -> Result<Found> {
+    let is_first = query.after.is_none() && query.before.is_none();
+    let ((page, no_page), exact, (count, not_counted)) = try_join!(
+        page(visitor, query, filter, state.per),
+        exact_matches(visitor, state, filter, is_first),
+        count(visitor, query, filter),
+    )?;
+    Ok(Found { count: count.and(&exact, filter), page, exact, note: no_page.or(not_counted), is_first })
+}
+
+async fn page(
+    visitor: &Visitor<'_, ManageUsers>,
+    query: &ListQuery,
+    filter: &Filter,
+    rows: i64,
+) -> Result<(Page, Option<&'static str>)> {
+    let (app, can) = (visitor.app, &visitor.can);
+    let at = |cursor: Option<&str>| cursor.map(|cursor| Place::decode(filter, cursor));
+    let last = query.before.as_deref() == Some(END);
+    let after = at(query.after.as_deref());
+    let before = at(query.before.as_deref().filter(|_| !last));
+    let unknown = matches!(after, Some(None)) || matches!(before, Some(None));
+    let page = match (after.flatten(), before.flatten()) {
+        (Some(place), _) => accounts::page_after(app, can, filter, Some(&place), rows).await?,
+        (None, Some(place)) => accounts::page_before(app, can, filter, Some(&place), rows).await?,
+        (None, None) if last => accounts::page_before(app, can, filter, None, rows).await?,
+        (None, None) => accounts::page_after(app, can, filter, None, rows).await?,
+    };
+    Ok((page, unknown.then_some(NO_SUCH_PAGE)))
+}
+
+/// The users whom the search names exactly: by user name, e-mail address or primary key. The other
+/// filters hold for them, too.
+async fn exact_matches(
+    visitor: &Visitor<'_, ManageUsers>,
+    state: &ListState,
+    filter: &Filter,
+    is_first: bool,
+) -> Result<Vec<User>> {
+    if state.q.is_empty() || !is_first {
+        return Ok(Vec::new());
+    }
+    let others = state.without_search().filter(visitor.app.clock.now());
+    let mut exact = accounts::exact_matches(visitor.app, &visitor.can, &state.q).await?;
+    exact.retain(|user| others.matches(user));
+    exact.sort_by(|left, right| filter.compare(left, right));
+    Ok(exact)
+}
+
+async fn count(
+    visitor: &Visitor<'_, ManageUsers>,
+    query: &ListQuery,
+    filter: &Filter,
+) -> Result<(Count, Option<&'static str>)> {
+    let mut note = None;
+    if query.count.as_deref() == Some(EXACTLY) {
+        match accounts::count_exactly(visitor.app, &visitor.can, filter).await? {
+            Some(count) => return Ok((Count::Of(count), None)),
+            None => note = Some(NOT_COUNTED),
+        }
+    }
+    let count = accounts::count_up_to(visitor.app, &visitor.can, filter, COUNTED + 1).await?;
+    let over_limit = count > COUNTED && !filter.is_everybody();
+    Ok((if over_limit { Count::OverLimit } else { Count::Of(count) }, note))
+}

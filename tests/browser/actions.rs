@@ -1,0 +1,176 @@
+//! Somebody at a browser, who finds things by what they see, and whose work is counted: one action for
+//! each click, each key, and each field that is typed in.
+
+use std::cell::Cell;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::driver::{Browser, Element};
+
+/// How often something that does not show yet is looked for, and how long between two looks.
+const LOOKS: u32 = 200;
+const BETWEEN: Duration = Duration::from_millis(50);
+
+/// Keys without a character, as `WebDriver` spells them.
+pub(crate) const TAB: &str = "\u{e004}";
+pub(crate) const ENTER: &str = "\u{e007}";
+pub(crate) const ESCAPE: &str = "\u{e00c}";
+
+/// A browser in front of a server, and the count of what was done with it.
+pub(crate) struct Actions<'b> {
+    pub(crate) browser: &'b Browser,
+    /// Of the server, such as `http://127.0.0.1:4711`.
+    address: String,
+    count: Cell<u32>,
+}
+
+impl<'b> Actions<'b> {
+    pub(crate) fn new(browser: &'b Browser, address: &str) -> Self {
+        Self { browser, address: address.to_owned(), count: Cell::new(0) }
+    }
+
+    /// How many actions it took since the page was opened.
+    pub(crate) fn count(&self) -> u32 {
+        self.count.get()
+    }
+
+    fn counted(&self) {
+        self.count.set(self.count.get() + 1);
+    }
+
+    /// Starts at a page: by a bookmark, say. Not counted; the count begins here.
+    pub(crate) fn open(&self, path: &str) {
+        self.browser.open(&format!("{}{path}", self.address));
+        self.count.set(0);
+    }
+
+    /// Has the browser hold the session of somebody, or of nobody.
+    pub(crate) fn is(&self, session: Option<&str>) {
+        match session {
+            Some(cookie) => self.browser.set_cookie(&self.address, "__Host-sid", cookie),
+            None => drop(self.browser.cdp("Network.clearBrowserCookies", &serde_json::json!({}))),
+        }
+    }
+
+    /// The path of the page that is shown.
+    pub(crate) fn path(&self) -> String {
+        let address = self.browser.address();
+        address.strip_prefix(&self.address).unwrap_or(&address).to_owned()
+    }
+
+    /// Clicks the link or button of that name, and waits for the page that it leads to.
+    pub(crate) fn click(&self, name: &str) {
+        self.goes_on(|| self.click_here(name));
+    }
+
+    /// Clicks something that changes the page it is on: a menu, a button of the script, a link to a field.
+    pub(crate) fn click_here(&self, name: &str) {
+        let named = format!("normalize-space()={}", quoted(name));
+        let xpath = format!("//a[{named}] | //button[{named}] | //summary[{named}]");
+        let element = self.shown(&xpath, name);
+        self.browser.click(&element).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+        self.counted();
+    }
+
+    /// Clicks the link within the page that begins so.
+    pub(crate) fn follow(&self, start: &str) {
+        let element = self.shown(&format!("//a[starts-with(normalize-space(),{})]", quoted(start)), start);
+        self.browser.click(&element).unwrap_or_else(|refusal| panic!("{start}: {refusal:?}"));
+        self.counted();
+    }
+
+    /// Ticks or unticks a box, or chooses one of several.
+    pub(crate) fn tick(&self, label: &str) {
+        let element = self.field(label);
+        self.browser.click(&element).unwrap_or_else(|refusal| panic!("{label}: {refusal:?}"));
+        self.counted();
+    }
+
+    /// Types in the field of that label, in place of what was there.
+    pub(crate) fn fill(&self, label: &str, text: &str) {
+        self.browser.fill(&self.field(label), text);
+        self.counted();
+    }
+
+    /// Presses a key.
+    pub(crate) fn press(&self, key: &str) {
+        self.browser.press(key);
+        self.counted();
+    }
+
+    /// Presses a key that leads to another page.
+    pub(crate) fn press_and_go(&self, key: &str) {
+        self.goes_on(|| self.press(key));
+    }
+
+    /// Types where the focus is.
+    pub(crate) fn fill_focused(&self, text: &str) {
+        self.browser.fill(&self.browser.focused(), text);
+        self.counted();
+    }
+
+    /// Does something, and waits until the page has made room for the next one.
+    pub(crate) fn goes_on(&self, action: impl FnOnce()) {
+        let page = self.browser.find("/html").into_iter().next().expect("a page");
+        action();
+        until("the page goes on", || self.browser.is_gone(&page).then_some(()));
+    }
+
+    /// The field of that label.
+    pub(crate) fn field(&self, label: &str) -> Element {
+        let start = quoted(label);
+        self.shown(&format!("//*[@id=//label[starts-with(normalize-space(),{start})]/@for]"), label)
+    }
+
+    /// What the field of that label holds.
+    pub(crate) fn value(&self, label: &str) -> String {
+        let value = self.browser.property(&self.field(label), "value");
+        value.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The text of the page, as it can be seen.
+    pub(crate) fn text(&self) -> String {
+        let bodies = self.browser.find("//body");
+        bodies.first().and_then(|body| self.browser.text(body).ok()).unwrap_or_default()
+    }
+
+    /// Waits until the page says something.
+    pub(crate) fn sees(&self, text: &str) {
+        let seen = (0..LOOKS).any(|_| {
+            let seen = self.text().contains(text);
+            if !seen {
+                sleep(BETWEEN);
+            }
+            seen
+        });
+        assert!(seen, "{text:?} is not on the page {}:\n{}", self.path(), self.text());
+    }
+
+    /// Waits until the page has a title.
+    pub(crate) fn until_title(&self, title: &str) {
+        until(&format!("{title} at {}", self.path()), || (self.browser.title() == title).then_some(()));
+    }
+
+    /// The first element that is shown of those that an expression finds.
+    fn shown(&self, xpath: &str, name: &str) -> Element {
+        let what = format!("{name:?} on the page {}", self.path());
+        until(&what, || self.browser.find(xpath).into_iter().find(|element| self.browser.is_shown(element)))
+    }
+}
+
+/// Looks until there is something.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..LOOKS {
+        if let Some(found) = look() {
+            return found;
+        }
+        sleep(BETWEEN);
+    }
+    panic!("waited in vain: {what}")
+}
+
+/// A text as an `XPath` expression writes it.
+fn quoted(text: &str) -> String {
+    assert!(!text.contains('"'), "no name has a double quote: {text}");
+    format!("\"{text}\"")
+}

@@ -1,0 +1,109 @@
+//! What staff come for, each job with the number of actions that it may take from the users list on.
+
+use crate::World;
+use crate::actions::{Actions, ENTER};
+use crate::in_browsers;
+use crate::people::{BERG, PASSWORD, STAFF};
+
+in_browsers![
+    a_user_is_found_by_part_of_a_name_in_2_actions,
+    the_last_sign_in_is_seen_in_2_actions,
+    a_user_is_deactivated_in_4_actions_and_brought_back_in_1,
+    a_password_is_reset_in_6_actions,
+    a_user_is_added_with_four_fields_and_a_password_in_7_actions,
+    a_user_is_made_staff_in_5_actions,
+    somebody_signs_in_and_out,
+];
+
+/// On the users list, signed in as staff.
+fn on_the_list(world: &World) -> Actions<'_> {
+    let staff = world.signed_in(STAFF);
+    staff.open("/users");
+    staff
+}
+
+/// Finds the only user called van der Berg.
+fn find(staff: &Actions<'_>) {
+    staff.fill("Search", "van der berg");
+    staff.press_and_go(ENTER);
+    staff.sees("1 user matches");
+}
+
+fn a_user_is_found_by_part_of_a_name_in_2_actions(world: &World) {
+    let staff = on_the_list(world);
+    find(&staff);
+    staff.sees("agnieszka.vdberg@example.org");
+    assert_eq!(staff.count(), 2);
+}
+
+fn the_last_sign_in_is_seen_in_2_actions(world: &World) {
+    let staff = on_the_list(world);
+    find(&staff);
+    staff.sees("15 Feb 2026");
+    assert_eq!(staff.count(), 2);
+}
+
+fn a_user_is_deactivated_in_4_actions_and_brought_back_in_1(world: &World) {
+    let staff = on_the_list(world);
+    find(&staff);
+    staff.click("Agnieszka van der Berg");
+    staff.click("Deactivate");
+    staff.sees("Deactivated. Agnieszka van der Berg was signed out everywhere.");
+    assert_eq!(staff.count(), 4);
+    assert_eq!(world.server.user(BERG)["is_active"], false);
+    staff.click("Undo");
+    staff.sees("Reactivated.");
+    assert_eq!(staff.count(), 5);
+    assert_eq!(world.server.user(BERG)["is_active"], true);
+}
+
+fn a_password_is_reset_in_6_actions(world: &World) {
+    let staff = on_the_list(world);
+    find(&staff);
+    staff.click("Agnieszka van der Berg");
+    staff.click("Reset password");
+    staff.fill("Password", "a quite different one");
+    staff.click("Reset password");
+    staff.sees("Password reset. Agnieszka van der Berg was signed out everywhere.");
+    assert_eq!(staff.count(), 6);
+}
+
+fn a_user_is_added_with_four_fields_and_a_password_in_7_actions(world: &World) {
+    let staff = on_the_list(world);
+    staff.click("Add user");
+    staff.fill("Username", "ada.new");
+    staff.fill("Email", "ada.new@example.org");
+    staff.fill("First name", "Ada");
+    staff.fill("Last name", "New");
+    staff.fill("Password", "a quite different one");
+    staff.click("Add user");
+    staff.sees("Added Ada New.");
+    assert_eq!(staff.count(), 7);
+}
+
+fn a_user_is_made_staff_in_5_actions(world: &World) {
+    let staff = on_the_list(world);
+    find(&staff);
+    staff.click("Agnieszka van der Berg");
+    staff.tick("Staff");
+    staff.click("Save changes");
+    staff.sees("Saved. Changed Staff.");
+    assert_eq!(staff.count(), 5);
+    assert_eq!(world.server.user(BERG)["is_staff"], true);
+}
+
+fn somebody_signs_in_and_out(world: &World) {
+    let staff = Actions::new(&world.browser, &world.server.address);
+    staff.open("/users?status=deactivated");
+    staff.sees("Sign in");
+    staff.fill("Username", STAFF);
+    staff.fill("Password", PASSWORD);
+    staff.press_and_go(ENTER);
+    staff.sees(STAFF);
+    assert_eq!(staff.count(), 3);
+    staff.click_here(STAFF);
+    staff.click("Sign out");
+    staff.sees("Sign in");
+    staff.open("/users");
+    staff.sees("Sign in");
+}

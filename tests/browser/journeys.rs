@@ -1,0 +1,183 @@
+//! What goes otherwise than planned: two people at once, forms that stood open, ways back.
+
+use serde_json::json;
+
+use crate::actions::Actions;
+use crate::people::{BERG, CROWD, MEMBER, STAFF};
+use crate::{World, in_browsers};
+
+in_browsers![
+    two_people_who_edit_one_user_are_asked_field_by_field,
+    a_form_that_outlived_its_session_comes_back_with_everything_typed,
+    what_does_not_fit_is_said_with_links_and_everything_typed_stays,
+    reloading_after_a_change_changes_nothing,
+    reloading_a_refused_form_saves_nothing,
+    se_7_the_way_back_after_signing_out_shows_no_data,
+    the_list_is_gone_through_and_each_view_has_an_address,
+    an_ordinary_user_sees_their_own_account_only,
+];
+
+/// On the page of the user who is called van der Berg.
+fn on_the_user(world: &World) -> Actions<'_> {
+    let staff = world.signed_in(STAFF);
+    staff.open(&format!("/users/{BERG}"));
+    staff
+}
+
+fn two_people_who_edit_one_user_are_asked_field_by_field(world: &World) {
+    let staff = on_the_user(world);
+    let theirs = json!({ "email": "theirs@example.org", "last_name": "Theirs" });
+    world.server.api("PATCH", &format!("/v1/users/{BERG}"), &theirs);
+    staff.fill("Email", "mine@example.org");
+    staff.fill("Last name", "Mine");
+    staff.fill("First name", "Agnes");
+    staff.click("Save changes");
+    staff.sees("Somebody else changed this user");
+    for value in ["theirs@example.org", "mine@example.org", "As it is now: Theirs", "As you typed: Mine"] {
+        staff.sees(value);
+    }
+    assert_eq!(world.server.user(BERG)["email"], "theirs@example.org", "nothing was overwritten");
+    staff.tick("As you typed: mine@example.org");
+    staff.tick("As you typed: Agnes");
+    staff.click("Save changes");
+    staff.sees("Saved. Changed Email and First name.");
+    let user = world.server.user(BERG);
+    assert_eq!(
+        [&user["email"], &user["first_name"], &user["last_name"]],
+        ["mine@example.org", "Agnes", "Theirs"]
+    );
+}
+
+fn a_form_that_outlived_its_session_comes_back_with_everything_typed(world: &World) {
+    for (path, button, done) in [
+        (
+            format!("/users/{BERG}"),
+            "Save changes",
+            "Saved. Changed Username, Email, First name and Last name.",
+        ),
+        ("/users/new".to_owned(), "Add user", "Added Zoë O’Brien."),
+    ] {
+        let typed = [
+            ("Username", format!("typed{}", path.len())),
+            ("Email", "typed@example.org".to_owned()),
+            ("First name", "Zoë".to_owned()),
+            ("Last name", "O’Brien".to_owned()),
+        ];
+        let staff = world.signed_in(STAFF);
+        staff.open(&path);
+        for (label, text) in &typed {
+            staff.fill(label, text);
+        }
+        // Meanwhile, in another window, they have signed in again.
+        staff.is(Some(&world.server.sign_in(STAFF)));
+        staff.click(button);
+        staff.sees("This page was open for a long time.");
+        for (label, text) in &typed {
+            assert_eq!(staff.value(label), *text, "{path}");
+        }
+        if path == "/users/new" {
+            staff.fill("Password", "a quite different one");
+        }
+        staff.click(button);
+        staff.sees(done);
+    }
+}
+
+fn what_does_not_fit_is_said_with_links_and_everything_typed_stays(world: &World) {
+    let staff = world.signed_in(STAFF);
+    staff.open("/users/new");
+    staff.fill("Username", "two words");
+    staff.fill("Email", "nowhere");
+    staff.fill("First name", "Zoë & <b>Søren</b>");
+    staff.tick("Staff");
+    staff.click("Add user");
+    staff.sees("There is a problem");
+    assert_eq!(world.browser.title(), "Error: Add user – Users – Usher");
+    let focused = |name: &str| world.browser.property(&world.browser.focused(), name);
+    assert_eq!(focused("id"), "errors", "what went wrong has the focus");
+    assert_eq!(staff.value("First name"), "Zoë & <b>Søren</b>");
+    assert_eq!(world.browser.property(&staff.field("Staff"), "checked"), true);
+    for (start, field) in [("Username: ", "username"), ("Email: ", "email"), ("Password: ", "password")] {
+        staff.follow(start);
+        assert_eq!(focused("id"), field, "the link leads to the field");
+    }
+}
+
+fn reloading_after_a_change_changes_nothing(world: &World) {
+    let staff = on_the_user(world);
+    staff.fill("First name", "Agnes");
+    staff.click("Save changes");
+    staff.sees("Saved. Changed First name.");
+    let saved = world.server.user(BERG);
+    staff.goes_on(|| world.browser.reload());
+    staff.sees("Agnes van der Berg");
+    assert!(!staff.text().contains("Saved."), "a message is shown once");
+    staff.click("Deactivate");
+    staff.sees("Deactivated.");
+    world.server.api("PATCH", &format!("/v1/users/{BERG}"), &json!({ "is_active": true }));
+    staff.goes_on(|| world.browser.reload());
+    staff.sees("Active");
+    assert_eq!(world.server.user(BERG), saved, "nobody was deactivated again");
+}
+
+fn reloading_a_refused_form_saves_nothing(world: &World) {
+    let staff = on_the_user(world);
+    let before = world.server.user(BERG);
+    staff.fill("Email", "nowhere");
+    staff.click("Save changes");
+    staff.sees("There is a problem");
+    staff.goes_on(|| world.browser.reload());
+    staff.sees("There is a problem");
+    assert_eq!(staff.value("Email"), "nowhere");
+    assert_eq!(world.server.user(BERG), before);
+}
+
+fn se_7_the_way_back_after_signing_out_shows_no_data(world: &World) {
+    let staff = on_the_user(world);
+    staff.sees("Agnieszka");
+    staff.click_here(STAFF);
+    staff.click("Sign out");
+    staff.sees("Sign in");
+    for _ in 0..2 {
+        world.browser.back();
+        let source = world.browser.source();
+        assert!(!source.contains("Agnieszka") && !source.contains(STAFF), "{source}");
+    }
+    staff.open(&format!("/users/{BERG}"));
+    staff.sees("Sign in");
+}
+
+fn the_list_is_gone_through_and_each_view_has_an_address(world: &World) {
+    let staff = world.signed_in(STAFF);
+    staff.open("/users");
+    assert_eq!(world.browser.property(&world.browser.focused(), "id"), "q", "one can type at once");
+    staff.click("Deactivated");
+    staff.sees("172 users match");
+    let view = staff.path();
+    staff.click("Email");
+    assert_eq!(staff.path(), format!("{view}&sort=email"), "the view is kept when it is sorted");
+    staff.click("Next");
+    staff.sees("Previous");
+    let (address, text) = (staff.path(), staff.text());
+    staff.click("Users");
+    assert_eq!(staff.path(), "/users", "no view is remembered elsewhere");
+    staff.open(&address);
+    assert_eq!(staff.text(), text);
+    world.browser.back();
+    world.browser.back();
+    staff.sees("Previous");
+    staff.click("Previous");
+    staff.sees("Next");
+}
+
+fn an_ordinary_user_sees_their_own_account_only(world: &World) {
+    let member = world.signed_in(MEMBER);
+    member.open("/");
+    member.sees("My account");
+    assert!(world.browser.find("//nav//a").is_empty(), "there is nowhere else to go");
+    for path in ["/users", "/users/new", &format!("/users/{CROWD}"), &format!("/users/{CROWD}/password")] {
+        member.open(path);
+        assert_eq!(world.browser.title(), "Forbidden – Usher", "{path}");
+        member.sees("Go to the start page");
+    }
+}

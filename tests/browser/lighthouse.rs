@@ -1,0 +1,57 @@
+//! Lighthouse's marks for the main pages: `tests/lighthouse` asks for them.
+
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::people::{BERG, STAFF};
+use crate::server::{Backend, Server};
+use crate::visits::results;
+
+/// Fetched by npm when it is asked for.
+const VERSION: &str = "lighthouse@12.8.2";
+
+const CATEGORIES: [&str; 3] = ["performance", "accessibility", "best-practices"];
+
+#[test]
+#[ignore = "it fetches Lighthouse and checks nothing: run tests/lighthouse"]
+fn lighthouse() {
+    let server = Server::populated(Backend::Sqlite);
+    let cookie = server.sign_in(STAFF);
+    let mut table = format!("{:20}{:10}{}\n", "", "", CATEGORIES.join("  "));
+    for path in ["/sign-in", "/users", "/users?q=okafor", &format!("/users/{BERG}"), "/users/new", "/account"]
+    {
+        for device in ["desktop", "phone"] {
+            let marks = marks(&format!("{}{path}", server.address), &cookie, device);
+            let marks: Vec<String> = CATEGORIES
+                .iter()
+                .zip(marks)
+                .map(|(name, mark)| format!("{mark:>width$.0}", width = name.len()))
+                .collect();
+            writeln!(table, "{path:20}{device:10}{}", marks.join("  ")).expect("text");
+        }
+    }
+    println!("{table}");
+    std::fs::write(results().join("lighthouse.txt"), table).expect("the table");
+}
+
+/// From 0 to 100, for each category.
+fn marks(address: &str, cookie: &str, device: &str) -> Vec<f64> {
+    let mut command = Command::new("npm");
+    command.args(["exec", "--yes", &format!("--package={VERSION}"), "--", "lighthouse", address]);
+    command.args(["--quiet", "--output=json", &format!("--only-categories={}", CATEGORIES.join(","))]);
+    command.arg("--chrome-flags=--headless=new --no-sandbox --no-proxy-server --disable-dev-shm-usage");
+    // Nobody who is signed in looks at that page.
+    if !address.ends_with("/sign-in") {
+        command.arg(format!("--extra-headers={{\"Cookie\":\"__Host-sid={cookie}\"}}"));
+    }
+    if device == "desktop" {
+        command.arg("--preset=desktop");
+    }
+    let output = command.stdin(Stdio::null()).output().expect("npm");
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{address}: {}", String::from_utf8_lossy(&output.stderr)));
+    let mark = |name: &&str| report["categories"][*name]["score"].as_f64().unwrap_or_default() * 100.0;
+    CATEGORIES.iter().map(mark).collect()
+}

@@ -1,0 +1,62 @@
+//! The console in a real Chromium: jobs, states, accessibility, sizes, and what other sites try.
+//!
+//! Everything is done as from outside: the program runs as a process, pages are read and clicked in the
+//! browser. A page or a state is added by one entry in `states`; a job by a function in `jobs`.
+//!
+//! `tests/run` brings what is needed: Chromium with its driver, axe-core, PostgreSQL.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
+
+mod actions;
+mod checks;
+mod driver;
+mod jobs;
+mod journeys;
+mod keyboard;
+mod lighthouse;
+mod people;
+mod pictures;
+mod second_origin;
+mod server;
+mod states;
+mod visits;
+
+use actions::Actions;
+use driver::{Borrowed, Scripts};
+use server::{Backend, Server};
+
+/// A server and a browser.
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) browser: Borrowed,
+}
+
+impl World {
+    pub(crate) fn new(backend: Backend, scripts: Scripts) -> Self {
+        Self { server: Server::populated(backend), browser: Borrowed::new(scripts) }
+    }
+
+    /// Somebody at the browser, signed in.
+    pub(crate) fn signed_in(&self, username: &str) -> Actions<'_> {
+        let actions = Actions::new(&self.browser, &self.server.address);
+        actions.is(Some(&self.server.sign_in(username)));
+        actions
+    }
+}
+
+/// Runs each of the tests with scripts, on SQLite, and without, on PostgreSQL.
+macro_rules! in_browsers {
+    ($($name:ident),+ $(,)?) => {
+        mod scripts_on_sqlite {
+            $(#[test] fn $name() {
+                super::$name(&crate::World::new(crate::Backend::Sqlite, crate::Scripts::On));
+            })+
+        }
+        mod no_scripts_on_postgres {
+            $(#[test] fn $name() {
+                super::$name(&crate::World::new(crate::Backend::Postgres, crate::Scripts::Off));
+            })+
+        }
+    };
+}
+pub(crate) use in_browsers;

@@ -1,0 +1,260 @@
+//! The program as it runs: a process of its own that listens on a port, with a database full of users.
+//!
+//! Each server has a fresh database, a copy of one that is filled once. Everything is done from outside,
+//! by the command line and over HTTP.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rocket::tokio::runtime::Runtime;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+use ureq::Agent;
+use ureq::http::{Request, Response};
+
+use crate::people::{self, PASSWORD};
+
+/// Which database a server keeps its users in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// The file of a database on SQLite, in its folder.
+const FILE: &str = "usher.db";
+
+/// A server that listens. Ends with the test.
+pub(crate) struct Server {
+    child: Child,
+    /// Such as `http://127.0.0.1:4711`.
+    pub(crate) address: String,
+    agent: Agent,
+    url: String,
+    directory: TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// As it came over the wire.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Bytes of the status line and the headers.
+    pub(crate) fn head_size(&self) -> u64 {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + ": \r\n".len());
+        (headers.sum::<usize>() + "HTTP/1.1 200 OK\r\n\r\n".len()) as u64
+    }
+
+    /// The value of a cookie that is set.
+    fn cookie(&self, name: &str) -> Option<String> {
+        let mut set = self.headers.iter().filter(|(key, _)| key == "set-cookie");
+        let value = set.find_map(|(_, cookie)| cookie.strip_prefix(name)?.strip_prefix('='))?;
+        value.split(';').next().map(str::to_owned)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Server {
+    /// With the people of [`people`].
+    pub(crate) fn populated(backend: Backend) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let url = match backend {
+            Backend::Sqlite => {
+                let filled = filled_sqlite().path();
+                for file in fs::read_dir(filled).expect("a folder") {
+                    let file = file.expect("a file");
+                    fs::copy(file.path(), directory.path().join(file.file_name())).expect("a copy");
+                }
+                format!("sqlite://{FILE}")
+            }
+            Backend::Postgres => copy_of_postgres(),
+        };
+        Self::start(directory, &url, "30")
+    }
+
+    /// Without anybody, and with no patience for failed sign-ins.
+    pub(crate) fn empty() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        Self::start(directory, &format!("sqlite://{FILE}"), "1")
+    }
+
+    fn start(directory: TempDir, url: &str, free_failures: &str) -> Self {
+        let mut command = usher(directory.path(), url, &["serve"]);
+        command.env("ROCKET_PORT", "0").env("USHER_SIGN_IN_FAILURE_MILLISECONDS", "0");
+        command.env("USHER_THROTTLE_ADDRESS_BURST", free_failures);
+        let mut child = command.spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("a standard output")).lines();
+        let address =
+            lines.find_map(|line| line.expect("text").strip_prefix("Usher listens on ").map(str::to_owned));
+        let address = address.expect("the server listens");
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None);
+        Self { child, address, agent: config.build().into(), url: url.to_owned(), directory }
+    }
+
+    /// All users as they are stored, with their passwords' hashes.
+    pub(crate) fn export(&self) -> String {
+        String::from_utf8(run(self.directory.path(), &self.url, &["export"], "")).expect("text")
+    }
+
+    /// Sends a request to a path, and reads the answer.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = match method {
+            "GET" => self.agent.run(request.body(()).expect("a request")),
+            _ => self.agent.run(request.body(body.to_owned()).expect("a request")),
+        };
+        read(answer.expect("an answer"))
+    }
+
+    /// Signs in with the password that everybody has, as a browser does: the cookie of the new session.
+    pub(crate) fn sign_in(&self, username: &str) -> String {
+        let form = self.send("GET", "/sign-in", &[], "");
+        let before = format!("__Host-pre={}", form.cookie("__Host-pre").expect("a cookie"));
+        let token = hidden(&form.text(), "token");
+        let typed = format!("token={token}&username={username}&password={}", PASSWORD.replace(' ', "+"));
+        let headers = [
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Cookie", &before),
+            ("Origin", &self.address),
+        ];
+        let answer = self.send("POST", "/sign-in", &headers, &typed);
+        answer.cookie("__Host-sid").unwrap_or_else(|| panic!("{username} cannot sign in: {}", answer.text()))
+    }
+
+    /// Asks the API as the superuser, with JSON or `Value::Null` for no body.
+    pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Value {
+        let json = ("Content-Type", "application/json");
+        let typed = json!({ "username": people::ADMIN, "password": PASSWORD }).to_string();
+        let tokens = self.send("POST", "/v1/auth/obtain", &[json], &typed);
+        let tokens: Value = serde_json::from_slice(&tokens.body).expect("JSON");
+        let bearer = format!("Bearer {}", tokens["access"].as_str().expect("an access token"));
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.send(method, path, &[json, ("Authorization", &bearer)], &text);
+        assert!(answer.status < 300, "{method} {path}: {}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
+    }
+
+    /// The record of a user.
+    pub(crate) fn user(&self, id: i64) -> Value {
+        self.api("GET", &format!("/v1/users/{id}"), &Value::Null)
+    }
+}
+
+fn read(answer: Response<ureq::Body>) -> Answer {
+    let (parts, mut body) = answer.into_parts();
+    let headers = parts.headers.iter().map(|(name, value)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    });
+    Answer {
+        status: parts.status.as_u16(),
+        headers: headers.collect(),
+        body: body.read_to_vec().expect("a body"),
+    }
+}
+
+/// The value of a hidden field in a page.
+pub(crate) fn hidden(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).expect(name);
+    rest.split('"').next().unwrap_or_default().to_owned()
+}
+
+/// The program, in a folder and on a database of its own.
+fn usher(directory: &Path, url: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+    command.env_clear().env("DATABASE_URL", url).env("USHER_LOG_LEVEL", "warn");
+    command.current_dir(directory).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// Runs a subcommand to its end with `input`: what it said.
+fn run(directory: &Path, url: &str, arguments: &[&str], input: &str) -> Vec<u8> {
+    let mut child = usher(directory, url, arguments).spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a standard input");
+    stdin.write_all(input.as_bytes()).expect("the program reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the program ends");
+    assert!(output.status.success(), "usher {arguments:?}");
+    output.stdout
+}
+
+/// Makes everybody in a database. They all have the superuser's password, hashed as this program does.
+fn fill(directory: &Path, url: &str) {
+    let name = ["createsuperuser", "--username", people::ADMIN, "--password-stdin"];
+    run(directory, url, &name, &format!("{PASSWORD}\n"));
+    let export = run(directory, url, &["export"], "");
+    let export: Value = serde_json::from_slice(&export).expect("JSON");
+    let hash = export[0]["password"].as_str().expect("a hash");
+    run(directory, url, &["import", "-"], &people::everybody(hash).to_string());
+}
+
+/// The folder with the filled database.
+fn filled_sqlite() -> &'static TempDir {
+    static FILLED: OnceLock<TempDir> = OnceLock::new();
+    FILLED.get_or_init(|| {
+        let directory = TempDir::new().expect("a temporary directory");
+        fill(directory.path(), &format!("sqlite://{FILE}"));
+        directory
+    })
+}
+
+/// The URL of a new copy of the filled database.
+fn copy_of_postgres() -> String {
+    static FILLED: OnceLock<String> = OnceLock::new();
+    static COPIES: AtomicU32 = AtomicU32::new(0);
+    let server = postgres();
+    let (start, _) = server.rsplit_once('/').expect("a URL with a database");
+    let filled = FILLED.get_or_init(|| {
+        let name = format!("usher_browser_{}", std::process::id());
+        statements(&server, &[format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")]);
+        let directory = TempDir::new().expect("a temporary directory");
+        fill(directory.path(), &format!("{start}/{name}"));
+        name
+    });
+    let name = format!("{filled}_{}", COPIES.fetch_add(1, Ordering::Relaxed));
+    let copy = format!("CREATE DATABASE {name} TEMPLATE {filled}");
+    statements(&server, &[format!("DROP DATABASE IF EXISTS {name}"), copy]);
+    format!("{start}/{name}")
+}
+
+/// The URL of the PostgreSQL server to test on.
+#[expect(clippy::disallowed_methods, reason = "the test command says where its server is")]
+fn postgres() -> String {
+    std::env::var("USHER_TEST_POSTGRES").expect(
+        "USHER_TEST_POSTGRES is not set: run the tests by tests/run, which starts a PostgreSQL of its own",
+    )
+}
+
+fn statements(server: &str, statements: &[String]) {
+    Runtime::new().expect("a runtime").block_on(async {
+        let mut connection = PgConnection::connect(server).await.expect("the PostgreSQL server");
+        for statement in statements {
+            let statement = sqlx::query(AssertSqlSafe(statement.clone()));
+            statement.execute(&mut connection).await.expect("a statement");
+        }
+    });
+}

@@ -1,0 +1,201 @@
+//! Every page of the console in every state that it can be in.
+//!
+//! To add one: an entry in [`STATES`] that says who sees it, how they get there, and words that only this
+//! state shows. All checks, the table of sizes and the pictures then cover it.
+
+use serde_json::json;
+
+use crate::actions::{Actions, ENTER};
+use crate::people::{ADMIN, ADMIN_ID, BERG, CROWD, DEACTIVATED, LONGEST, MEMBER, PASSWORD, STAFF, STAFF_ID};
+use crate::server::Server;
+
+/// A page in a state.
+pub(crate) struct State {
+    /// Also the name of its pictures.
+    pub(crate) name: &'static str,
+    /// Who is signed in.
+    pub(crate) who: Option<&'static str>,
+    /// Words that the page shows in this state.
+    pub(crate) shows: &'static str,
+    pub(crate) arrive: fn(&Actions<'_>, &Server),
+    /// Most kilobytes of 1,024 bytes over the wire, with all that the page loads.
+    pub(crate) kilobytes: usize,
+}
+
+/// A page that is not a list.
+const fn state(
+    name: &'static str,
+    who: Option<&'static str>,
+    shows: &'static str,
+    arrive: fn(&Actions<'_>, &Server),
+) -> State {
+    State { name, who, shows, arrive, kilobytes: 9 }
+}
+
+/// A list of 50 users.
+const fn list(name: &'static str, shows: &'static str, arrive: fn(&Actions<'_>, &Server)) -> State {
+    State { kilobytes: 12, ..state(name, Some(STAFF), shows, arrive) }
+}
+
+/// What an installation without anybody shows.
+pub(crate) const EMPTY: &[State] = &[
+    state("sign-in-first-run", None, "There is no superuser yet.", |nobody, _| nobody.open("/sign-in")),
+    state("sign-in-throttled", None, "Too Many Requests", |nobody, _| {
+        // As few failures as there may be are free here, so it is the second or third that is refused.
+        for _ in 0..20 {
+            if nobody.browser.title().starts_with("Too Many Requests") {
+                break;
+            }
+            sign_in_wrongly(nobody);
+        }
+    }),
+];
+
+/// What an installation full of people shows. The states are visited in any order, so each that changes a
+/// user has one of its own.
+pub(crate) const STATES: &[State] = &[
+    state("sign-in", None, "Password", |nobody, _| nobody.open("/")),
+    state("sign-in-wrong", None, "Username or password is wrong.", |nobody, _| sign_in_wrongly(nobody)),
+    state("sign-in-stale", None, "The form had expired.", |nobody, _| {
+        nobody.open("/sign-in");
+        spoil_tokens(nobody);
+        nobody.fill("Username", STAFF);
+        nobody.fill("Password", PASSWORD);
+        nobody.press_and_go(ENTER);
+    }),
+    list("users", "2,406 users", |staff, _| staff.open("/users")),
+    State {
+        kilobytes: 18,
+        ..list("users-100-rows", "Rows per page: 25 · 50 · 100", |staff, _| staff.open("/users?per=100"))
+    },
+    list("users-second-page", "Previous", |staff, _| {
+        staff.open("/users");
+        staff.click("Next");
+    }),
+    list("users-last-page", "Previous", |staff, _| staff.open("/users?before=end")),
+    list("users-by-last-sign-in", "2,406 users", |staff, _| staff.open("/users?sort=-seen")),
+    list("users-found", "users match", |staff, _| {
+        staff.open("/users");
+        staff.fill("Search", "okafor");
+        staff.press_and_go(ENTER);
+    }),
+    list("users-filtered", "Clear all", |staff, _| staff.open("/users?status=active&role=staff&seen=-90d")),
+    list("users-one-found", "1 user matches", |staff, _| staff.open("/users?q=agnieszka")),
+    list("users-none-found", "No users match.", |staff, _| staff.open("/users?q=zzqq&role=staff")),
+    list("users-odd-link", "a filter we do not know", |staff, _| {
+        staff.open("/users?role=boss&after=nonsense");
+    }),
+    list("users-longest-names", "Wolfeschlegelsteinhausen", |staff, _| staff.open("/users?q=wolfeschlegel")),
+    list("users-menu-open", "Sign out", |staff, _| {
+        staff.open("/users");
+        staff.click_here(STAFF);
+    }),
+    state("user", Some(STAFF), "Agnieszka van der Berg", |staff, _| staff.open(&user(BERG))),
+    state("user-as-superuser", Some(ADMIN), "Agnieszka van der Berg", |admin, _| admin.open(&user(BERG))),
+    state("user-deactivated", Some(STAFF), "Reactivate", |staff, _| staff.open(&user(DEACTIVATED))),
+    state("user-longest-names", Some(STAFF), "Wolfeschlegelsteinhausen", |staff, _| {
+        staff.open(&user(LONGEST));
+    }),
+    state("user-read-only", Some(STAFF), "superuser", |staff, _| staff.open(&user(ADMIN_ID))),
+    state("user-oneself", Some(STAFF), "You cannot deactivate yourself.", |staff, _| {
+        staff.open(&user(STAFF_ID));
+    }),
+    state("user-just-deactivated", Some(STAFF), "Deactivated. ", |staff, _| {
+        staff.open(&user(CROWD));
+        staff.click("Deactivate");
+    }),
+    state("user-just-reactivated", Some(STAFF), "Reactivated.", |staff, _| {
+        staff.open(&user(CROWD + 13));
+        staff.click("Reactivate");
+    }),
+    state("user-saved", Some(STAFF), "Saved. Changed Email and First name.", |staff, _| {
+        staff.open(&user(CROWD + 1));
+        staff.fill("Email", "somewhere.else@example.org");
+        staff.fill("First name", "Somebody");
+        staff.click("Save changes");
+    }),
+    state("user-refused", Some(STAFF), "There is a problem", |staff, _| {
+        staff.open(&user(CROWD + 2));
+        staff.fill("Username", "two words");
+        staff.fill("Email", "nowhere");
+        staff.click("Save changes");
+    }),
+    state("user-conflict", Some(STAFF), "Somebody else changed this user", |staff, server| {
+        staff.open(&user(CROWD + 3));
+        let theirs = json!({ "email": "theirs@example.org", "first_name": "Their", "is_staff": true });
+        server.api("PATCH", &format!("/v1/users/{}", CROWD + 3), &theirs);
+        staff.fill("Email", "mine@example.org");
+        staff.fill("First name", "");
+        staff.click("Save changes");
+    }),
+    state("user-stale", Some(STAFF), "This page was open for a long time.", |staff, _| {
+        staff.open(&user(CROWD + 4));
+        spoil_tokens(staff);
+        staff.fill("First name", "Typed with care");
+        staff.click("Save changes");
+    }),
+    state("user-stale-button", Some(STAFF), "Forbidden", |staff, _| {
+        staff.open(&user(CROWD + 5));
+        spoil_tokens(staff);
+        staff.click("Deactivate");
+    }),
+    state("user-not-there", Some(STAFF), "Not Found", |staff, _| staff.open(&user(99_999_999))),
+    state("user-new", Some(STAFF), "Add user", |staff, _| staff.open("/users/new")),
+    state("user-new-refused", Some(STAFF), "There is a problem", |staff, _| {
+        staff.open("/users/new");
+        staff.fill("Username", ADMIN);
+        staff.fill("Email", "nowhere");
+        staff.fill("Password", "password");
+        staff.click("Add user");
+    }),
+    state("user-new-another", Some(STAFF), "Added one.more.", |staff, _| {
+        staff.open("/users/new");
+        staff.fill("Username", "one.more");
+        staff.fill("Password", "a quite different one");
+        staff.click("Add and start another");
+    }),
+    state("password", Some(STAFF), "signed out everywhere", |staff, _| staff.open(&password(BERG))),
+    state("password-refused", Some(STAFF), "There is a problem", |staff, _| {
+        staff.open(&password(BERG));
+        staff.fill("Password", "short");
+        staff.click("Reset password");
+    }),
+    state("password-shown", Some(STAFF), "Hide", |staff, _| {
+        staff.open(&password(BERG));
+        staff.fill("Password", "a quite different one");
+        staff.click_here("Show");
+    }),
+    state("password-just-reset", Some(STAFF), "Password reset.", |staff, _| {
+        staff.open(&password(CROWD + 6));
+        staff.fill("Password", "a quite different one");
+        staff.click("Reset password");
+    }),
+    state("password-forbidden", Some(STAFF), "Forbidden", |staff, _| staff.open(&password(ADMIN_ID))),
+    state("account", Some(STAFF), "My account", |staff, _| staff.open("/account")),
+    state("account-of-a-member", Some(MEMBER), "My account", |member, _| member.open("/")),
+    state("users-forbidden", Some(MEMBER), "Forbidden", |member, _| member.open("/users")),
+    state("no-page", Some(STAFF), "Not Found", |staff, _| staff.open("/nothing/here")),
+    state("no-page-signed-out", None, "Not Found", |nobody, _| nobody.open("/nothing/here")),
+];
+
+fn user(id: i64) -> String {
+    format!("/users/{id}")
+}
+
+fn password(id: i64) -> String {
+    format!("/users/{id}/password")
+}
+
+fn sign_in_wrongly(nobody: &Actions<'_>) {
+    nobody.open("/sign-in");
+    nobody.fill("Username", "nobody");
+    nobody.fill("Password", "not the password");
+    nobody.press_and_go(ENTER);
+}
+
+/// Makes the forms of a page as old as those of a session that has ended.
+pub(crate) fn spoil_tokens(actions: &Actions<'_>) {
+    actions
+        .browser
+        .run("for (const field of document.querySelectorAll('[name=token]')) field.value = 'old';");
+}

@@ -1,0 +1,212 @@
+//! Security properties that no other file is about, each with its id.
+
+use rocket::http::{Header, Method, Status};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Row};
+
+use crate::app::{Answer, App, By, PASSWORD};
+use crate::on_both;
+
+on_both![
+    az_7_a_user_cannot_tell_whether_anybody_else_exists,
+    cs_3_reading_changes_nothing,
+    in_4_pages_are_capped_and_a_limit_out_of_range_is_refused,
+    st_1_three_instances_behave_as_one,
+    se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else,
+    pw_13_a_block_lifts_by_itself_until_the_hundredth_failure,
+    se_7_signing_out_clears_the_browser_and_no_page_is_kept,
+];
+
+async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: App) {
+    let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
+    let missing = app.get(&ada, "/v1/users/999999").await;
+    for path in [format!("/v1/users/{}", bob.id()), "/v1/users/bob".into(), "/v1/users/nobody".into()] {
+        let answer = app.get(&ada, &path).await;
+        assert_eq!((answer.status, &answer.body), (403, &missing.body), "{path}");
+    }
+    assert_eq!(app.get(&ada, &format!("/v1/users/{}", ada.id())).await.status, 200);
+}
+
+/// Every row of every table, but for what is noted of a session's use.
+async fn everything(app: &App) -> Vec<String> {
+    const TABLES: [&str; 9] = [
+        "users",
+        "sessions",
+        "throttles",
+        "installation",
+        "audit_entries",
+        "batches",
+        "batch_items",
+        "links",
+        "mails",
+    ];
+    let mut all = Vec::new();
+    for table in TABLES {
+        let rows: Vec<String> = if app.url.starts_with("sqlite") {
+            let columns: Vec<String> = {
+                let mut connection = sqlx::SqliteConnection::connect(&app.url).await.unwrap();
+                let sql = format!("SELECT name FROM pragma_table_info('{table}')");
+                let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+                rows.iter().map(|row| row.get::<String, _>(0)).collect()
+            };
+            let shown: Vec<String> = columns
+                .iter()
+                .filter(|name| !["last_seen_at", "position", "seal"].contains(&name.as_str()))
+                .map(|name| format!("quote({name})"))
+                .collect();
+            let sql = format!("SELECT {} FROM {table} ORDER BY 1", shown.join(" || ',' || "));
+            let mut connection = sqlx::SqliteConnection::connect(&app.url).await.unwrap();
+            let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+            rows.iter().map(|row| row.get::<String, _>(0)).collect()
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&app.url).await.unwrap();
+            let sql = format!(
+                "SELECT (to_jsonb(t) - 'last_seen_at' - 'position' - 'seal')::text FROM {table} AS t ORDER BY 1"
+            );
+            let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+            rows.iter().map(|row| row.get::<String, _>(0)).collect()
+        };
+        all.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
+    }
+    all
+}
+
+async fn cs_3_reading_changes_nothing(app: App) {
+    let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
+    let path = format!("/v1/users/{}", ada.id());
+    assert_eq!(app.send(&root, Method::Patch, &path, &json!({"email": "a@b.co"})).await.status, 200);
+    let before = everything(&app).await;
+    let mut read = 0;
+    for route in app.client.rocket().routes().filter(|route| route.method == Method::Get) {
+        let path = route.uri.path().split('/').map(|part| match part {
+            "<entry>" | "<batch>" | "<session>" | "<token>" => "1".to_owned(),
+            part if part.starts_with('<') => ada.id().to_string(),
+            part => part.to_owned(),
+        });
+        let path = path.collect::<Vec<_>>().join("/");
+        for method in [Method::Get, Method::Head, Method::Options] {
+            for who in [None, Some((&root, By::Cookie)), Some((&root, By::Bearer))] {
+                let status = app.request(method, &path, who).dispatch().await.status();
+                assert_ne!(status, Status::InternalServerError, "{method} {path}");
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 90, "only {read} requests");
+    assert_eq!(everything(&app).await, before);
+}
+
+async fn in_4_pages_are_capped_and_a_limit_out_of_range_is_refused(app: App) {
+    let staff = app.person("staff", "staff").await;
+    for limit in [json!(0), json!(-1), json!(1001), json!(i64::MAX), json!(1e30), json!("10"), json!(1.5)] {
+        let answer = app.send(&staff, Method::Post, "/v1/users/list", &json!({ "limit": limit })).await;
+        assert_eq!(answer.status, 400, "{limit}: {}", answer.body);
+    }
+    let answer = app.send(&staff, Method::Post, "/v1/users/list", &json!({"limit": 1000})).await;
+    assert_eq!(answer.status, 200);
+    for per in ["0", "-1", "101", "99999999999999999999"] {
+        let path = format!("/users?per={per}");
+        assert_eq!(
+            app.request(Method::Get, &path, Some((&staff, By::Cookie))).dispatch().await.status().code,
+            200
+        );
+    }
+}
+
+async fn st_1_three_instances_behave_as_one(app: App) {
+    let instances = [app.another_instance().await, app.another_instance().await];
+    let all = [&app, &instances[0], &instances[1]];
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
+    for one in all {
+        assert!(one.is_signed_in(&ada, By::Bearer).await && one.is_signed_in(&ada, By::Cookie).await);
+    }
+    // Five failures are free, wherever they happen; then no instance looks at the password.
+    for n in 0..6 {
+        assert_eq!(all[n % 3].obtain("ada", "wrong").await.status, 401);
+    }
+    for one in all {
+        assert_eq!(one.obtain("ada", PASSWORD).await.status, 401);
+    }
+    // What one instance ends is over on all, at the next request.
+    let path = format!("/v1/users/{}", ada.id());
+    assert_eq!(all[1].send(&staff, Method::Delete, &path, &Value::Null).await.status, 204);
+    for one in all {
+        assert!(!one.is_signed_in(&ada, By::Bearer).await && !one.is_signed_in(&ada, By::Cookie).await);
+    }
+}
+
+async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: App) {
+    let ada = app.person("ada", "staff").await;
+    let mut token = String::new();
+    for path in ["/account", "/users", &format!("/users/{}", ada.id())] {
+        let page =
+            Answer::of(app.request(Method::Get, path, Some((&ada, By::Cookie))).dispatch().await).await;
+        assert_eq!(page.header("Cache-Control"), Some("no-store"), "{path}");
+        let start = page.body.split("name=\"token\" value=\"").nth(1).expect("a token");
+        start.split('"').next().unwrap().clone_into(&mut token);
+    }
+    let request = app.request(Method::Post, "/sign-out", Some((&ada, By::Cookie)));
+    let request = request.header(rocket::http::ContentType::Form).body(format!("token={token}"));
+    let out = Answer::of(request.dispatch().await).await;
+    assert_eq!(out.header("Clear-Site-Data"), Some("\"cache\", \"cookies\", \"storage\""));
+    assert!(!app.is_signed_in(&ada, By::Cookie).await);
+    assert!(app.is_signed_in(&ada, By::Bearer).await, "another device stays signed in");
+}
+
+async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app: App) {
+    app.person("ada", "staff").await;
+    let page = app.client.get("/sign-in").dispatch().await;
+    let pre = page.cookies().get("__Host-pre").expect("a cookie before the session").clone().into_owned();
+    let html = page.into_string().await.unwrap();
+    let token = html.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let body = format!("username=ada&password={}&token={token}&next=/", PASSWORD.replace(' ', "+"));
+    let request = app.client.post("/sign-in").header(rocket::http::ContentType::Form).body(body);
+    let request = request.cookie((pre.name().to_owned(), pre.value().to_owned()));
+    let answer = Answer::of(request.dispatch().await).await;
+    assert_eq!(answer.status, 303);
+    let set: Vec<&str> = answer
+        .headers
+        .iter()
+        .filter(|(name, value)| name.eq_ignore_ascii_case("Set-Cookie") && value.starts_with("__Host-sid="))
+        .map(|(_, value)| value.as_str())
+        .collect();
+    let [cookie] = set[..] else { panic!("{set:?}") };
+    let mut parts = cookie.split("; ");
+    let secret = parts.next().unwrap().strip_prefix("__Host-sid=").unwrap().to_owned();
+    let mut attributes: Vec<&str> = parts.collect();
+    attributes.sort_unstable();
+    assert_eq!(attributes, ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]);
+    assert!(secret.len() >= 43, "256 bits");
+    assert!(!answer.header("Location").unwrap().contains(&secret) && !answer.body.contains(&secret));
+    for path in ["/account", "/users", "/users/1"] {
+        let request = app.client.get(path).cookie(("__Host-sid", secret.clone()));
+        let page = Answer::of(request.dispatch().await).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.body.contains(&secret), "{path}");
+    }
+    assert!(!everything(&app).await.iter().any(|row| row.contains(&secret)), "only its hash is stored");
+}
+
+async fn pw_13_a_block_lifts_by_itself_until_the_hundredth_failure(app: App) {
+    let root = app.person("root", "superuser").await;
+    let ada = app.person("ada", "ordinary").await;
+    for _ in 0..6 {
+        assert_eq!(app.obtain("ada", "wrong").await.status, 401);
+    }
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "blocked");
+    app.clock.advance(std::time::Duration::from_secs(2));
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "lifted by itself");
+    // As after a hundred failures, which here would take a hundred hashes.
+    app.obtain("ada", "wrong").await;
+    app.sql("UPDATE throttles SET consecutive = 100").await;
+    app.clock.advance(std::time::Duration::from_hours(24 * 365));
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "not by itself");
+    let body = json!({"password": "another long password"});
+    let root = app.session(root.user.id, usher::session::Carrier::Token).await;
+    let root = usher::sessions::tokens(&app.usher, &root).access;
+    let request = app.client.patch(format!("/v1/users/{}", ada.id()));
+    let request = request.header(Header::new("Authorization", format!("Bearer {root}")));
+    let request = request.header(Header::new("Content-Type", "application/json")).body(body.to_string());
+    assert_eq!(request.dispatch().await.status().code, 200);
+    assert_eq!(app.obtain("ada", "another long password").await.status, 200);
+}
