@@ -58,6 +58,17 @@ impl Cluster {
         self.run("pg_ctl", &["stop", "-D", "data", "-m", "immediate", "-s"]);
     }
 
+    /// Has all its processes stand still, or go on.
+    pub(super) fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.directory.path().join("data/postmaster.pid")).unwrap();
+        let postmaster = pid.lines().next().unwrap().to_owned();
+        let children = format!("/proc/{postmaster}/task/{postmaster}/children");
+        let children = std::fs::read_to_string(children).unwrap();
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{name}")).arg(&postmaster).args(children.split_whitespace());
+        assert!(kill.status().unwrap().success());
+    }
+
     /// Runs one of PostgreSQL's programs, which refuse to run as root.
     fn run(&self, program: &str, arguments: &[&str]) -> Output {
         let program = self.programs.join(program);

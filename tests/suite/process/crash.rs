@@ -1,6 +1,6 @@
 //! Killing the server, or the database, in the middle of everything: what was acknowledged is there.
 //!
-//! `tests/crash` runs more rounds of the same.
+//! `tests/endurance crash` runs more rounds of the same.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,12 +12,12 @@ use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 use super::cluster::Cluster;
-use super::server::{Server, eventually, json_request, make_superuser, run, status_of, text, usher};
+use super::server::{Server, eventually, json_request, make_superuser, rounds, run, status_of, text, usher};
 use crate::app::PASSWORD;
 
 /// At once.
 const WRITERS: u32 = 20;
-/// Rounds of each test, unless `tests/crash` says otherwise.
+/// Rounds of each test, unless `tests/endurance` says otherwise.
 const ROUNDS: u32 = 5;
 /// How soon the server is to be ready again: 2 s, and more for a busy machine.
 const READY: Duration = Duration::from_secs(10);
@@ -35,11 +35,6 @@ struct Expected {
 
 /// What the writers know, by user name.
 type Journal = Mutex<HashMap<String, Expected>>;
-
-#[expect(clippy::disallowed_methods, reason = "the test command says how many rounds")]
-fn rounds() -> u32 {
-    std::env::var("USHER_TEST_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"))
-}
 
 #[test]
 fn rl_1_no_acknowledged_write_is_lost_when_the_server_on_sqlite_is_killed() {
@@ -68,13 +63,13 @@ fn rl_1_no_acknowledged_write_is_lost_when_postgres_is_killed() {
 }
 
 /// Writers write, something is killed, and all that was acknowledged is looked for; again and again.
-#[expect(clippy::print_stdout, reason = "`tests/crash` shows how much was tried")]
+#[expect(clippy::print_stdout, reason = "`tests/endurance crash` shows how much was tried")]
 fn crash(url: &str, directory: &TempDir, kill: &dyn Fn(&Server, u32)) {
     let variables = [("DATABASE_URL", url), ("USHER_LOG_LEVEL", "error")];
     make_superuser(directory.path(), &variables);
     let journal = Journal::default();
     let mut server = Server::start(directory.path(), &variables);
-    for round in 0..rounds() {
+    for round in 0..rounds(ROUNDS) {
         let bearer = server.sign_in();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -99,8 +94,12 @@ fn crash(url: &str, directory: &TempDir, kill: &dyn Fn(&Server, u32)) {
     }
     let journal = journal.into_inner().unwrap();
     let changes: i64 = journal.values().map(|expected| expected.changes).sum();
-    println!("{} rounds: {changes} acknowledged writes to {} users, none lost", rounds(), journal.len());
-    assert!(changes > i64::from(rounds()), "too little was written to lose anything");
+    println!(
+        "{} rounds: {changes} acknowledged writes to {} users, none lost",
+        rounds(ROUNDS),
+        journal.len()
+    );
+    assert!(changes > i64::from(rounds(ROUNDS)), "too little was written to lose anything");
 }
 
 /// Makes a user and changes them until it is over, or the server does not answer.

@@ -154,6 +154,12 @@ pub(super) fn status_of(answer: &str) -> Option<u16> {
     answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
 
+/// How often something is done: `usually`, unless `tests/endurance` says otherwise.
+#[expect(clippy::disallowed_methods, reason = "the test command says how many rounds")]
+pub(super) fn rounds(usually: u32) -> u32 {
+    std::env::var("USHER_TEST_ROUNDS").map_or(usually, |rounds| rounds.parse().expect("a number"))
+}
+
 /// Tries until something is so; `false` if it is not so within the time.
 pub(super) fn eventually(within: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let mut pauses = within.as_millis() / 50;

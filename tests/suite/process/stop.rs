@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::server::{Server, eventually, make_superuser, obtain_request, run, status_of, text, usher};
+use super::server::{
+    Server, eventually, make_superuser, obtain_request, rounds, run, status_of, text, usher,
+};
 use crate::app::App;
 use crate::on_both;
 
@@ -19,7 +21,7 @@ const NO_THROTTLE: (&str, &str) = ("USHER_THROTTLE_ADDRESS_BURST", "1000000");
 async fn rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop(app: App) {
     let url = app.url.clone();
     let rounds = move || {
-        for round in 0..3 {
+        for round in 0..rounds(3) {
             stop_under_load(&url, round);
         }
     };

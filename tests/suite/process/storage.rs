@@ -7,8 +7,9 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
+use super::cluster::Cluster;
 use super::proxy::{Line, Proxy};
-use super::server::{Server, eventually, json_request, make_superuser, obtain_request, status_of};
+use super::server::{Server, eventually, json_request, make_superuser, obtain_request, rounds, status_of};
 use crate::Backend;
 use crate::app::{App, PASSWORD};
 
@@ -81,6 +82,29 @@ async fn rl_12_a_postgres_that_goes_away_in_any_way_is_503_and_comes_back() {
         assert_eq!(server.create(&bearer, when.rsplit(' ').next().unwrap()), Some(201));
     }
     assert!(!server.log().contains("panic"));
+}
+
+#[test]
+fn rl_12_a_postgres_that_is_killed_or_paused_is_503_and_comes_back() {
+    let cluster = Cluster::start();
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", cluster.url.as_str())];
+    make_superuser(directory.path(), &variables);
+    let mut server = Server::start(directory.path(), &variables);
+    let bearer = server.sign_in();
+    for round in 0..rounds(1) {
+        cluster.kill();
+        let killed = server.wrong_while_away(&bearer);
+        cluster.start_again();
+        assert!(killed.is_empty(), "round {round}: {killed:#?}\n{}", server.log());
+        assert!(eventually(RECOVERY, || server.is_well(&bearer)), "round {round}: after it was started");
+        cluster.signal("STOP");
+        let paused = server.wrong_while_away(&bearer);
+        cluster.signal("CONT");
+        assert!(paused.is_empty(), "round {round}: {paused:#?}\n{}", server.log());
+        assert!(eventually(RECOVERY, || server.is_well(&bearer)), "round {round}: after it went on");
+        assert_eq!(server.create(&bearer, &format!("user-{round}")), Some(201));
+    }
 }
 
 /// Runs the program with a small disk of its own below its directory.
