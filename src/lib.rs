@@ -22,6 +22,7 @@ pub mod export;
 pub mod field_errors;
 pub mod filter;
 pub mod forgotten;
+mod gate;
 pub mod guard;
 mod headers;
 mod json;
@@ -31,6 +32,7 @@ pub mod lists;
 pub mod live_sessions;
 mod logging;
 pub mod mail;
+mod metrics;
 pub mod origin;
 pub mod own_account;
 pub mod page;
@@ -123,12 +125,15 @@ impl Usher {
 pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(web::pages())
+        .manage(Arc::new(metrics::Metrics::new(app.clock.now())))
         .manage(app)
+        .manage(Arc::<gate::Traffic>::default())
         .attach(headers::FormMethod)
         .attach(headers::Headers)
         .attach(compression::Pages)
-        .attach(logging::Requests)
         .attach(refusals::Refusals)
+        .attach(logging::Requests)
+        .attach(metrics::Requests)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
             Box::pin(async move { cli::serve::clean_up_now_and_then(rocket) })
         }))
