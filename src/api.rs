@@ -103,8 +103,9 @@ pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
         ["users", id, "link"] if is_number(id) => Some("POST, OPTIONS"),
         ["users", id, "sign-in-check"] if is_number(id) => Some("GET, HEAD, OPTIONS"),
         ["audit", id] if !is_number(id) => None,
-        ["users" | "audit", _] | ["users", "bulk", _] | ["account", "sign-ins"] => Some("GET, HEAD, OPTIONS"),
-        ["openapi.json"] => Some("GET, HEAD, OPTIONS"),
+        ["users" | "audit", _] | ["users", "bulk", _] | ["account", "sign-ins"] | ["openapi.json"] => {
+            Some("GET, HEAD, OPTIONS")
+        }
         ["account"] => Some("GET, HEAD, PATCH, OPTIONS"),
         ["account", rest @ ..] => own_or_of_user(rest),
         ["users", id, rest @ ..] if is_number(id) => own_or_of_user(rest),

@@ -33,16 +33,19 @@ pub trait Table: Resource {
     const KEPT_COUNT: Option<&'static str> = None;
 
     /// The index that has the rows in the order of a field: `INDEXED BY` it.
+    #[must_use]
     fn order_index(_: Field<Self>) -> Option<&'static str> {
         None
     }
 
     /// Whether a text field can be sorted by, but is no part of a row.
+    #[must_use]
     fn is_hidden(_: Self::Text) -> bool {
         false
     }
 
     /// A text that is in what the index of the search looks at, in every row that the test accepts.
+    #[must_use]
     fn search_key(_: &Test<Self>) -> Option<String> {
         None
     }
