@@ -13,6 +13,7 @@ use crate::field_errors::{FieldErrors, Message};
 use crate::passwords::{OwnNames, Password, PasswordHash};
 use crate::permission::{Can, HasSession, Permission, SignedIn};
 use crate::preferences::Preferences;
+use crate::rules;
 use crate::session::{Carrier, NewSession, Secret};
 use crate::sessions;
 use crate::user::{Draft, User};
@@ -60,6 +61,9 @@ pub async fn update(app: &Usher, can: &Can<SignedIn>, draft: Draft, expected: &E
         }
         after.version += 1;
         db::users::update(&mut tx, &after).await?;
+        if rules::ends_links(&before, &after, false) {
+            db::links::delete_of_user(&mut tx, after.id).await?;
+        }
         let entry = Entry::new(Action::UserChanged, can.author()).on(&before).changing(&before, &after);
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;

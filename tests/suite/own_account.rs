@@ -14,6 +14,7 @@ on_both![
     az_4_self_service_takes_names_and_address_and_refuses_everything_else,
     az_9_ones_own_edit_overwrites_nothing_silently,
     pw_9_another_address_needs_the_password,
+    pw_10_another_address_of_ones_own_ends_a_link_that_is_out,
     se_6_a_password_given_again_counts_for_five_minutes_in_that_session,
     pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in,
     se_2_after_a_password_change_every_old_cookie_and_token_is_dead_on_every_instance,
@@ -171,6 +172,24 @@ async fn pw_9_another_address_needs_the_password(app: App) {
     assert_eq!((answer.status, message.as_str()), (303, "Saved."));
     assert_eq!(app.stored(ada.id()).await.email, "a@b.co");
     assert!(!page(&app, &ada, "/account").await.body.contains("Your password"), "asked for only once");
+}
+
+async fn pw_10_another_address_of_ones_own_ends_a_link_that_is_out(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
+    let path = format!("/v1/users/{}/link", ada.id());
+    let made = ask(&app, (&staff, By::Bearer), Method::Post, &path, json!({})).await.json();
+    let secret = made["url"].as_str().unwrap().split_once("?token=").unwrap().1.to_owned();
+    // Whoever stays signed in although a link is out: one session that was opened since.
+    let session = app.session(ada.user.id, usher::session::Carrier::Token).await;
+    let ada = Person { bearer: usher::sessions::tokens(&app.usher, &session).access, ..ada };
+    let open =
+        async || app.client.get(format!("/set-password?token={secret}")).dispatch().await.status().code;
+    let names = json!({"first_name": "Ada"});
+    assert_eq!(ask(&app, (&ada, By::Bearer), Method::Patch, "/v1/account", names).await.status, 200);
+    assert_eq!(open().await, 200, "names do not matter");
+    let email = json!({"email": "ada@example.org"});
+    assert_eq!(ask(&app, (&ada, By::Bearer), Method::Patch, "/v1/account", email).await.status, 200);
+    assert_ne!(open().await, 200, "it may have been sent to the old address");
 }
 
 async fn se_6_a_password_given_again_counts_for_five_minutes_in_that_session(app: App) {
