@@ -217,7 +217,7 @@ pub(crate) const STATES: &[State] = &[
         staff.click("Reset password");
     }),
     state("password-forbidden", Some(STAFF), "You may not do that.", |staff, _| {
-        staff.open(&password(ADMIN_ID))
+        staff.open(&password(ADMIN_ID));
     }),
     state("account", Some(STAFF), "My account", |staff, _| staff.open("/account")),
     state("account-of-a-member", Some(MEMBER), "My account", |member, _| member.open("/")),
