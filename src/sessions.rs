@@ -10,6 +10,7 @@ use crate::Usher;
 use crate::attempt::Attempt;
 use crate::audit::{self, Action, Author, Entry};
 use crate::clock::Timestamp;
+use crate::db::sessions::Presented;
 use crate::db::users::Credentials;
 use crate::db::{self, Tx};
 use crate::error::{AuthenticationFailure, Error, Result};
@@ -141,33 +142,59 @@ impl Attempt<'_> {
 /// [`Error::NotAuthenticated`] with the reason that clients know; [`Error::Unavailable`] when the
 /// database is away, which is never taken for a sign-out.
 pub async fn authenticate(app: &Usher, credential: Credential<'_>) -> Result<(User, Session)> {
+    authenticate_and_read(app, credential, None).await.map(|(user, session, _)| (user, session))
+}
+
+/// As [`authenticate`]; the user with the primary key `along`, if there is one, is read at the same time.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn authenticate_and_read(
+    app: &Usher,
+    credential: Credential<'_>,
+    along: Option<UserId>,
+) -> Result<(User, Session, Option<User>)> {
     match credential {
         Credential::Bearer(token) => {
-            by_token(app, Kind::Access, token).await.map(|(user, session, _)| (user, session))
+            let (user, session, _, along) = by_token(app, Kind::Access, token, along).await?;
+            Ok((user, session, along))
         }
-        Credential::Cookie(secret) => by_cookie(app, secret).await,
+        Credential::Cookie(secret) => by_cookie(app, secret, along).await,
     }
 }
 
-async fn by_token(app: &Usher, kind: Kind, token: &str) -> Result<(User, Session, Secret)> {
+async fn by_token(
+    app: &Usher,
+    kind: Kind,
+    token: &str,
+    along: Option<UserId>,
+) -> Result<(User, Session, Secret, Option<User>)> {
     let refuse = |reason| Err(Error::NotAuthenticated(reason));
     let now = app.clock.now();
     let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
         return refuse(AuthenticationFailure::TokenNotValid);
     };
-    match db::sessions::by_token(&app.db, named.user, &named.secret.hash()).await? {
-        None => refuse(AuthenticationFailure::UserNotFound),
-        Some((user, _)) if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
-        Some((user, Some(session))) if now < session.expires_at => Ok((user, session, named.secret)),
-        Some(_) => refuse(AuthenticationFailure::TokenNotValid),
+    let presented = db::sessions::by_token(&app.db, named.user, &named.secret.hash(), along).await?;
+    let Some(Presented { user, session, along }) = presented else {
+        return refuse(AuthenticationFailure::UserNotFound);
+    };
+    match session {
+        _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
+        Some(session) if now < session.expires_at => Ok((user, session, named.secret, along)),
+        _ => refuse(AuthenticationFailure::TokenNotValid),
     }
 }
 
-async fn by_cookie(app: &Usher, secret: &str) -> Result<(User, Session)> {
+async fn by_cookie(
+    app: &Usher,
+    secret: &str,
+    along: Option<UserId>,
+) -> Result<(User, Session, Option<User>)> {
     let refused = Error::NotAuthenticated(AuthenticationFailure::NoCredentials);
     let Some(secret) = Secret::from_text(secret) else { return Err(refused) };
     let now = app.clock.now();
-    let Some((user, session)) = db::sessions::by_cookie(&app.db, &secret.hash()).await? else {
+    let presented = db::sessions::by_cookie(&app.db, &secret.hash(), along).await?;
+    let Some(Presented { user, session: Some(session), along }) = presented else {
         return Err(refused);
     };
     let unused = now.since(session.last_seen_at);
@@ -180,7 +207,7 @@ async fn by_cookie(app: &Usher, secret: &str) -> Result<(User, Session)> {
             log::warn!("could not note that a session was used: {error}");
         }
     }
-    Ok((user, session))
+    Ok((user, session, along))
 }
 
 async fn touch(app: &Usher, session: &Session, now: Timestamp) -> db::Result<()> {
@@ -219,7 +246,7 @@ fn access_end(app: &Usher, now: Timestamp, session_end: Timestamp) -> Timestamp 
 /// # Errors
 /// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
 pub async fn refresh(app: &Usher, token: &str) -> Result<String> {
-    let (user, session, secret) = by_token(app, Kind::Refresh, token).await.map_err(one_reason)?;
+    let (user, session, secret, _) = by_token(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
     let now = app.clock.now();
     let named = Named { user: user.id, secret };
     Ok(app.keys.tokens.sign(Kind::Access, &named, now, access_end(app, now, session.expires_at)))
@@ -232,7 +259,7 @@ pub async fn refresh(app: &Usher, token: &str) -> Result<String> {
 pub async fn verify(app: &Usher, token: &str) -> Result<()> {
     let invalid = || Error::NotAuthenticated(AuthenticationFailure::TokenInvalid);
     let (kind, _) = app.keys.tokens.read(None, token, app.clock.now()).ok_or_else(invalid)?;
-    by_token(app, kind, token).await.map(drop).map_err(one_reason)
+    by_token(app, kind, token, None).await.map(drop).map_err(one_reason)
 }
 
 fn one_reason(error: Error) -> Error {

@@ -47,7 +47,7 @@ fn can(user: &User) -> Can<ManageUsers> {
         confirmed_at: now,
         read_only: false,
     };
-    Can::check(&Actor { user: user.clone(), session, origin: Origin::command_line() }).unwrap()
+    Can::check(&Actor { user: user.clone(), session, origin: Origin::command_line(), subject: None }).unwrap()
 }
 
 fn draft(fields: &[(&str, &str)]) -> Draft {

@@ -57,7 +57,7 @@ async fn part_of_list(db: &Db, part: &Part<'_>, limit: i64) -> Result<Vec<User>>
 /// # Errors
 /// As the database says.
 pub async fn few(db: &Db, filter: &Filter, limit: i64) -> Result<Vec<User>> {
-    let part = Part::whole(filter, None);
+    let part = Part::whole(filter);
     fetch(db, |sql| push_found(sql, db.dialect(), &part, limit)).await
 }
 
@@ -181,7 +181,7 @@ fn push_source(sql: &mut Sql, dialect: Dialect, filter: &Filter) {
         Dialect::Sqlite => search::push_sqlite_source(sql, filter),
         Dialect::Postgres => search::push_postgres_source(sql, filter),
     }
-    push_filter(sql, dialect, &Part::whole(filter, None));
+    push_filter(sql, dialect, &Part::whole(filter));
 }
 
 #[cfg(test)]
@@ -204,17 +204,22 @@ mod tests {
             "order_by": [{"field": "last_name", "ascending": false}],
         }));
         let place = Place(vec![FieldValue::Text("'; --".into()), FieldValue::Integer(7)]);
-        let parts = parts(&filter, Some(&place));
-        assert_eq!(parts.len(), 1);
-        let mut sql = Sql::new("");
-        push_found(&mut sql, Dialect::Sqlite, &parts[0], 10);
-        let tail = sql.text().split(" FROM users WHERE ").nth(1).unwrap();
+        let tails: Vec<String> = parts(&filter, Some(&place))
+            .iter()
+            .map(|part| {
+                let mut sql = Sql::new("");
+                push_found(&mut sql, Dialect::Sqlite, part, 10);
+                sql.text().split(" FROM users WHERE ").nth(1).unwrap().to_owned()
+            })
+            .collect();
+        let found = "is_active = TRUE AND ((instr(username_folded, $1) > 0) \
+                     OR NOT (last_login IS NOT NULL AND last_login < $2))";
         assert_eq!(
-            tail,
-            "is_active = TRUE AND ((instr(username_folded, $1) > 0) \
-             OR NOT (last_login IS NOT NULL AND last_login < $2)) \
-             AND +last_name <= $3 AND ((+last_name < $4) OR (+last_name = $5 AND +id > $6)) \
-             ORDER BY +last_name DESC, +id ASC LIMIT $7"
+            tails,
+            [
+                format!("{found} AND +last_name = $3 AND +id > $4 ORDER BY +id ASC LIMIT $5"),
+                format!("{found} AND +last_name < $3 ORDER BY +last_name DESC, +id ASC LIMIT $4"),
+            ]
         );
     }
 
@@ -253,15 +258,12 @@ mod tests {
         let never = Place(vec![FieldValue::Flag(true), FieldValue::Null, FieldValue::Integer(7)]);
         assert_eq!(
             order(Some(&never)),
-            format!("{staff} IS NULL AND ((id > $1)); {others} IS NOT NULL; {others} IS NULL; ")
+            format!("{staff} IS NULL AND id > $1; {others} IS NOT NULL; {others} IS NULL; ")
         );
         let once = Place(vec![FieldValue::Flag(false), FieldValue::Integer(5), FieldValue::Integer(7)]);
         assert_eq!(
             order(Some(&once)),
-            format!(
-                "{others} IS NOT NULL AND last_login >= $1 AND \
-                 ((last_login > $2) OR (last_login = $3 AND id > $4)); {others} IS NULL; "
-            )
+            format!("{others} = $1 AND id > $2; {others} > $3; {others} IS NULL; ")
         );
     }
 }
