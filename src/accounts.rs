@@ -9,11 +9,13 @@ use std::time::Duration;
 use rocket::tokio::time::timeout;
 
 use crate::Usher;
-use crate::audit::{self, Action, Author, Entry, EntryId};
+use crate::audit::{self, Action, Author, BatchId, Entry, EntryId};
 use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::error::{Error, Result};
+use crate::field_errors::Message;
 use crate::filter::{Filter, ListRequest};
+use crate::lists::{self, List, Page};
 use crate::origin::Origin;
 use crate::page::Place;
 use crate::passwords::PasswordHash;
@@ -22,11 +24,7 @@ use crate::rules;
 use crate::sessions;
 use crate::text;
 use crate::throttle::Key;
-use crate::user::{Draft, REQUIRED, User, UserId};
-
-/// Users that a whole list fetches at once: enough to make a query worth its while, few enough that
-/// memory does not notice.
-const BATCH: i64 = 1000;
+use crate::user::{Draft, User, UserId};
 
 /// Most users with the same e-mail address that are shown as exact matches.
 const EXACT_MATCHES: i64 = 10;
@@ -44,7 +42,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    fn check(&self, user: &User) -> Result<()> {
+    pub(crate) fn check(&self, user: &User) -> Result<()> {
         match self {
             Self::OneOf(versions) if !versions.contains(&user.version) => Err(Error::PreconditionFailed),
             Self::Any | Self::OneOf(_) => Ok(()),
@@ -76,55 +74,20 @@ pub async fn get_by_name(app: &Usher, can: &Can<SignedIn>, name: &str) -> Result
     db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)
 }
 
-/// A list as far as it was asked for.
-#[derive(Debug)]
-pub struct List {
-    /// The first users.
-    pub users: Vec<User>,
-    /// Where they end, if more may follow. With a limit this is for the client, as a cursor; without
-    /// one, [`next_batch`] goes on from there.
-    pub next: Option<Place>,
-    /// How many users the filter matches, if that was asked for.
-    pub count: Option<i64>,
-}
-
 /// The beginning of a list: the page that was asked for, or the first batch of all.
 ///
 /// # Errors
 /// [`Error::Malformed`] for a cursor of another list.
-pub async fn list(app: &Usher, _can: &Can<ManageUsers>, request: &ListRequest) -> Result<List> {
-    let place = match &request.after {
-        None => None,
-        Some(cursor) => Some(
-            Place::decode(&request.filter, cursor)
-                .ok_or_else(|| Error::Malformed("after: is not a cursor of this filter and order".into()))?,
-        ),
-    };
-    let count = if request.count { Some(db::select::count(&app.db, &request.filter).await?) } else { None };
-    let (users, next) = batch(app, &request.filter, place.as_ref(), request.limit.unwrap_or(BATCH)).await?;
-    Ok(List { users, next, count })
+pub async fn list(app: &Usher, _can: &Can<ManageUsers>, request: &ListRequest) -> Result<List<User>> {
+    lists::begin(app, request).await
 }
 
 /// The users of a whole list that follow after `place`, and where they end.
 ///
-/// A list is fetched in batches, each a query of its own: no connection is held while a slow client
-/// reads, and memory does not grow with the result.
-///
 /// # Errors
 /// As the database says.
 pub async fn next_batch(app: &Usher, filter: &Filter, place: &Place) -> Result<(Vec<User>, Option<Place>)> {
-    batch(app, filter, Some(place), BATCH).await
-}
-
-/// A page of a list that can be gone through both ways.
-#[derive(Debug)]
-pub struct Page {
-    /// The users, in the list's order.
-    pub users: Vec<User>,
-    /// Whether there are users before them.
-    pub has_previous: bool,
-    /// Whether there are users after them.
-    pub has_next: bool,
+    lists::next_batch(app, filter, place).await
 }
 
 /// At most `limit` users after a place, or from the beginning.
@@ -137,9 +100,8 @@ pub async fn page_after(
     filter: &Filter,
     place: Option<&Place>,
     limit: i64,
-) -> Result<Page> {
-    let (users, next) = batch(app, filter, place, limit).await?;
-    Ok(Page { users, has_previous: place.is_some(), has_next: next.is_some() })
+) -> Result<Page<User>> {
+    lists::page_after(app, filter, place, limit).await
 }
 
 /// At most `limit` users before a place, or up to the end.
@@ -152,10 +114,8 @@ pub async fn page_before(
     filter: &Filter,
     place: Option<&Place>,
     limit: i64,
-) -> Result<Page> {
-    let (mut users, next) = batch(app, &filter.reversed(), place, limit).await?;
-    users.reverse();
-    Ok(Page { users, has_previous: next.is_some(), has_next: place.is_some() })
+) -> Result<Page<User>> {
+    lists::page_before(app, filter, place, limit).await
 }
 
 /// The users whom a text names exactly: by user name or e-mail address in any letter case, or by primary
@@ -171,7 +131,7 @@ pub async fn exact_matches(app: &Usher, _can: &Can<ManageUsers>, text: &str) -> 
         more.extend(db::users::by_id(&app.db, UserId(id)).await?);
     }
     if text.contains('@') && !text.contains('\0') {
-        more.extend(db::select::few(&app.db, &Filter::of_email(text), EXACT_MATCHES).await?);
+        more.extend(db::users::by_email(&app.db, text, EXACT_MATCHES).await?);
     }
     for user in more {
         if users.iter().all(|other| other.id != user.id) {
@@ -200,18 +160,14 @@ pub async fn count_up_to(app: &Usher, _can: &Can<ManageUsers>, filter: &Filter, 
     Ok(db::select::count_up_to(&app.db, filter, most).await?)
 }
 
-async fn batch(
-    app: &Usher,
-    filter: &Filter,
-    place: Option<&Place>,
-    limit: i64,
-) -> Result<(Vec<User>, Option<Place>)> {
-    let mut users = db::select::users(&app.db, filter, place, limit + 1).await?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = users.len() > wanted;
-    users.truncate(wanted);
-    let next = users.last().filter(|_| more).map(|last| Place::after(filter, last));
-    Ok((users, next))
+/// Somebody else with the e-mail address of this user. Addresses need not be unique, but one that is
+/// there twice is often a mistake.
+///
+/// # Errors
+/// As the database says.
+pub async fn namesake(app: &Usher, _can: &Can<ManageUsers>, user: &User) -> Result<Option<User>> {
+    let found = db::users::by_email(&app.db, &user.email, 2).await?;
+    Ok(found.into_iter().find(|other| other.id != user.id))
 }
 
 /// Makes a user.
@@ -222,7 +178,7 @@ pub async fn create(app: &Usher, can: &Can<ManageUsers>, draft: Draft) -> Result
     let blank = User::blank(app.clock.now());
     app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
     let (user, password) = prepare(app, &blank, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     db::retrying(|| insert(app, can.author(), user.clone(), &password)).await
 }
 
@@ -249,17 +205,17 @@ pub struct Changed {
 }
 
 /// A change that is to be written if the rules allow it.
-struct Change<'a, F> {
-    id: UserId,
-    expected: &'a Expected,
+pub(crate) struct Change<'a, F> {
+    pub(crate) id: UserId,
+    pub(crate) expected: &'a Expected,
     /// The hash of a new password.
-    password: Option<PasswordHash>,
-    /// The user after it.
-    apply: F,
+    pub(crate) password: Option<PasswordHash>,
+    /// The user after it, unless it does not fit the user as stored.
+    pub(crate) apply: F,
     /// The run on many users that it is a part of.
-    batch_id: Option<i64>,
+    pub(crate) batch_id: Option<BatchId>,
     /// The entry that it takes back.
-    undoes: Option<EntryId>,
+    pub(crate) undoes: Option<EntryId>,
 }
 
 /// Changes a user.
@@ -280,7 +236,7 @@ pub async fn update(
     app.settings.rules().may_change(can.user(), &before, &changes.apply(&before))?;
     expected.check(&before)?;
     let (_, password) = prepare(app, &before, draft).await?;
-    let apply = |before: &User| changes.apply(before);
+    let apply = |before: &User| Ok(changes.apply(before));
     let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
     db::retrying(|| write(app, can, &change)).await
 }
@@ -295,22 +251,25 @@ pub async fn deactivate(
     id: UserId,
     expected: &Expected,
 ) -> Result<Changed> {
-    let apply = |before: &User| User { is_active: false, ..before.clone() };
+    let apply = |before: &User| Ok(User { is_active: false, ..before.clone() });
     let change = Change { id, expected, password: None, apply, batch_id: None, undoes: None };
     db::retrying(|| write(app, can, &change)).await
 }
 
-/// Reads the row, applies the change, asks the rules, and writes it with its entry: all in one
-/// transaction.
-async fn write(
+/// Reads the row, applies the change, asks the rules, and writes it with its entry and its verdict in
+/// the run that it is a part of: all in one transaction.
+///
+/// # Errors
+/// As [`update`], and what the change says itself.
+pub(crate) async fn write(
     app: &Usher,
     can: &Can<ManageUsers>,
-    change: &Change<'_, impl Fn(&User) -> User + Sync>,
+    change: &Change<'_, impl Fn(&User) -> Result<User> + Sync>,
 ) -> Result<Changed> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let before = db::users::lock(&mut tx, change.id).await?.ok_or(Error::NotFound)?.user;
-    let mut after = (change.apply)(&before);
+    let mut after = (change.apply)(&before)?;
     app.settings.rules().may_change(can.user(), &before, &after)?;
     if after.is_superuser && !before.is_superuser {
         can.require_confirmed(now)?;
@@ -331,6 +290,9 @@ async fn write(
     }
     let ends_sessions = rules::ends_sessions(&before, &after, new_password);
     let sessions_ended = if ends_sessions { sessions::end_all(&mut tx, change.id).await? } else { 0 };
+    if rules::ends_links(&before, &after, new_password) {
+        db::links::delete_of_user(&mut tx, change.id).await?;
+    }
     let mut entry =
         Entry::new(action(&before, &after, new_password), can.author()).on(&before).changing(&before, &after);
     if new_password {
@@ -342,6 +304,9 @@ async fn write(
     entry.batch_id = change.batch_id;
     entry.undoes = change.undoes;
     let entry = audit::record(&mut tx, &entry, now).await?;
+    if let Some(batch) = change.batch_id {
+        db::batches::set_done(&mut tx, batch, change.id, entry).await?;
+    }
     tx.commit().await?;
     Ok(Changed { user: after, entry: Some(entry), sessions_ended })
 }
@@ -357,7 +322,12 @@ fn action(before: &User, after: &User, new_password: bool) -> Action {
 }
 
 /// A new password also ends the account's failures: whoever set it has proved who they are.
-async fn set_password(tx: &mut Tx, user: &User, password: &PasswordHash, now: Timestamp) -> Result<()> {
+pub(crate) async fn set_password(
+    tx: &mut Tx,
+    user: &User,
+    password: &PasswordHash,
+    now: Timestamp,
+) -> Result<()> {
     db::users::set_password(tx, user.id, password, now).await?;
     db::throttles::delete(tx, &Key::account(user.username.key())).await?;
     Ok(())
@@ -365,12 +335,17 @@ async fn set_password(tx: &mut Tx, user: &User, password: &PasswordHash, now: Ti
 
 /// Everything about a draft that can be wrong, at once; then the user after it, and the hash of a new
 /// password.
-async fn prepare(app: &Usher, before: &User, mut draft: Draft) -> Result<(User, Option<PasswordHash>)> {
+pub(crate) async fn prepare(
+    app: &Usher,
+    before: &User,
+    mut draft: Draft,
+) -> Result<(User, Option<PasswordHash>)> {
     draft.check(&app.settings.policy(), before);
     if let Some(username) = &draft.changes.username {
         let other = db::users::by_username_key(&app.db, username.key()).await?;
         if other.is_some_and(|other| other.id != before.id) {
-            draft.errors.add("username", db::TAKEN);
+            let taken = Message::UsernameTaken(username.as_str().to_owned());
+            draft.errors.add("username", taken);
         }
     }
     draft.errors.into_result()?;
@@ -388,7 +363,7 @@ async fn prepare(app: &Usher, before: &User, mut draft: Draft) -> Result<(User, 
 pub async fn create_superuser(app: &Usher, draft: Draft) -> Result<User> {
     let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
     let (user, password) = prepare(app, &blank, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     let author = Author::nobody(&Origin::command_line());
     db::retrying(|| insert(app, author.clone(), user.clone(), &password)).await
 }
@@ -401,7 +376,7 @@ pub async fn change_password(app: &Usher, username: &str, draft: Draft) -> Resul
     let key = text::canonical(username);
     let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
     let (user, password) = prepare(app, &before, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", REQUIRED))?;
+    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     let entry = Entry::new(Action::PasswordReset, Author::nobody(&Origin::command_line()))
         .on(&before)
         .with_new_password();

@@ -3,9 +3,14 @@
 //! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
 //! them a `Routed<P>`, if the path has a parameter that may not fit), its path in [`allowed_methods`], and its row in the permission matrix of the tests.
 
+mod audit;
 mod auth;
 mod body;
+mod bulk;
 mod health;
+mod links;
+mod list;
+mod undo;
 mod users;
 
 use rocket::http::{ContentType, Header, Method, Status};
@@ -35,6 +40,15 @@ pub fn routes() -> Vec<Route> {
         users::update,
         users::partial_update,
         users::destroy,
+        audit::list,
+        audit::retrieve,
+        bulk::run,
+        bulk::outcome,
+        bulk::undo,
+        undo::take_back,
+        links::invite,
+        links::make,
+        links::check,
     ]
 }
 
@@ -54,13 +68,24 @@ pub fn catchers() -> Vec<Catcher> {
 #[must_use]
 pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
-        ["auth", "obtain" | "refresh" | "verify"] | ["users", "list" | "create"] => Some("POST, OPTIONS"),
-        ["users", id] if id.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")
-        }
-        ["users", _] => Some("GET, HEAD, OPTIONS"),
+        ["auth", "obtain" | "refresh" | "verify"]
+        | ["users", "list" | "create"]
+        | ["users", "bulk", _, "undo"]
+        | ["audit", "list"]
+        | ["audit", _, "undo"] => Some("POST, OPTIONS"),
+        ["users", id] if is_number(id) => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        // GET is for the user of that name.
+        ["users", "bulk" | "invite"] => Some("GET, HEAD, POST, OPTIONS"),
+        ["users", id, "link"] if is_number(id) => Some("POST, OPTIONS"),
+        ["users", id, "sign-in-check"] if is_number(id) => Some("GET, HEAD, OPTIONS"),
+        ["audit", id] if !is_number(id) => None,
+        ["users" | "audit", _] | ["users", "bulk", _] => Some("GET, HEAD, OPTIONS"),
         _ => None,
     }
+}
+
+fn is_number(segment: &str) -> bool {
+    segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Renders whatever went wrong below [`BASE`]: what a guard or handler said, or that no route fits.
@@ -128,6 +153,7 @@ fn body(error: &Error) -> Value {
         Error::NotAuthenticated(failure) => with_code(&detail, failure.code()),
         Error::Forbidden(denial) => with_code(&detail, Some(Denial::code(*denial))),
         Error::Conflict(conflict) => with_code(&detail, Some(conflict.code())),
+        Error::CannotUndo(obstacle) => with_code(&detail, Some(obstacle.code())),
         _ => with_code(&detail, None),
     }
 }

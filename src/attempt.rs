@@ -113,7 +113,10 @@ impl<'a> Attempt<'a> {
         target: Option<&User>,
         why: &'static str,
     ) -> Result<()> {
-        let failed = self.entry(action, target).detail("reason", why);
+        let mut failed = self.entry(action, target).detail("reason", why);
+        if !self.origin.device.is_empty() {
+            failed = failed.detail("device", self.origin.device.as_str());
+        }
         db::retrying(|| async {
             let now = self.app.clock.now();
             let thresholds = self.app.settings.thresholds();

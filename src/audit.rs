@@ -7,6 +7,8 @@
 //! is recorded: a variant of [`Action`] and an [`Entry`] where it happens.
 
 mod chain;
+mod fields;
+mod reading;
 
 use serde_json::{Map, Value, json};
 
@@ -15,10 +17,13 @@ use crate::clock::Timestamp;
 use crate::db::{self, Tx};
 use crate::error::Result;
 use crate::origin::Origin;
+use crate::permission::{Can, ManageUsers};
 use crate::user::{User, UserId};
 
 pub(crate) use self::chain::keep_sealing;
 pub use self::chain::{Fault, Report, hexadecimal, seal, verify};
+pub use self::fields::{Entries, IntegerField as EntryInteger, TextField as EntryText};
+pub use self::reading::{Side, about, get, list, page};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +131,10 @@ impl Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct EntryId(pub i64);
 
+/// The primary key of a run of one action on many users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct BatchId(pub i64);
+
 /// Whoever does something, as entries name them.
 #[derive(Debug, Clone)]
 pub struct Author {
@@ -163,7 +172,7 @@ pub struct Entry {
     /// Further facts.
     pub details: Map<String, Value>,
     /// The run of an action on many users that it is a part of.
-    pub batch_id: Option<i64>,
+    pub batch_id: Option<BatchId>,
     /// The entry that is taken back by it.
     pub undoes: Option<EntryId>,
 }
@@ -205,8 +214,8 @@ impl Entry {
     }
 }
 
-/// A field as entries tell its value.
-fn field(user: &User, name: &str) -> Value {
+/// A field as entries tell its value; null for one that they do not tell.
+pub(crate) fn field(user: &User, name: &str) -> Value {
     let instant = |at: Option<Timestamp>| json!(at.map(|at| at.to_string()));
     match name {
         "username" => json!(user.username.as_str()),
@@ -256,6 +265,20 @@ pub async fn record(tx: &mut Tx, entry: &Entry, now: Timestamp) -> db::Result<En
     db::audit::insert(tx, entry, now).await
 }
 
+/// Who did something to a user last, and when: their name at that moment, empty for the operator.
+///
+/// # Errors
+/// As the database says.
+pub async fn last(
+    app: &Usher,
+    _can: &Can<ManageUsers>,
+    target: UserId,
+    action: Action,
+) -> Result<Option<(String, Timestamp)>> {
+    let entry = db::audit::last(&app.db, target, action).await?;
+    Ok(entry.map(|entry| (entry.actor_name, Timestamp::from_micros(entry.happened_at))))
+}
+
 /// Writes an entry about something that the operator did and that is no change of a user.
 ///
 /// # Errors
@@ -283,6 +306,14 @@ mod tests {
             assert!(!words.is_empty());
         }
         assert_eq!(Action::named("unknown"), None);
+    }
+
+    #[test]
+    fn every_action_is_in_the_documentation_of_the_api() {
+        let documentation = include_str!("../docs/api.md");
+        for (_, name, _) in Action::NAMES {
+            assert!(documentation.contains(&format!("`{name}`")), "{name}");
+        }
     }
 
     #[test]

@@ -46,6 +46,18 @@ pub enum LogLevelName {
     Debug,
 }
 
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpTls {
+    /// Begun in the open and turned into TLS before anything is said; refused if the server cannot.
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// Not at all: for a relay on this machine or a trusted network.
+    None,
+}
+
 /// Our own settings: section `[default.usher]` of `Rocket.toml`, or `USHER_<NAME>` in the environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -100,6 +112,18 @@ pub struct Settings {
     /// The secret of the installation, at least 32 bytes as base64. Empty: one is made and kept in
     /// the database. Default empty.
     pub secret_key: String,
+    /// The mail server that one-time links are sent through. Empty: no mail is sent. Default empty.
+    pub smtp_host: String,
+    /// Its port. Default 587.
+    pub smtp_port: u16,
+    /// How the connection to it is protected. Default `starttls`.
+    pub smtp_tls: SmtpTls,
+    /// The name to sign in to it with; empty: without. Default empty.
+    pub smtp_username: String,
+    /// The password for that name. Default empty.
+    pub smtp_password: String,
+    /// Whom messages are from, such as `Usher <usher@example.org>`. Default empty.
+    pub mail_from: String,
 }
 
 impl Default for Settings {
@@ -129,6 +153,12 @@ impl Default for Settings {
             insecure_cookie: false,
             log_level: LogLevelName::Info,
             secret_key: String::new(),
+            smtp_host: String::new(),
+            smtp_port: 587,
+            smtp_tls: SmtpTls::Starttls,
+            smtp_username: String::new(),
+            smtp_password: String::new(),
+            mail_from: String::new(),
         }
     }
 }

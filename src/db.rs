@@ -5,12 +5,16 @@
 //! that both understand. To add a statement: a function in the module of its table.
 
 pub mod audit;
+pub mod batches;
 mod connect;
 pub mod dialect;
 pub mod installation;
+pub mod links;
+pub mod mails;
 pub mod select;
 pub mod sessions;
 pub mod throttles;
+pub mod trail;
 pub mod users;
 
 use std::borrow::Cow;
@@ -23,6 +27,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type};
 
 pub use self::dialect::Dialect;
+use crate::field_errors::Message;
 
 /// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
 /// own, shorter limits; this one also covers a server that no longer answers.
@@ -65,6 +70,9 @@ pub enum Error {
     /// A primary key is taken.
     #[error("the primary key is taken")]
     IdTaken,
+    /// The entry of the trail, or the run, is undone already.
+    #[error("it is undone already")]
+    AlreadyUndone,
     /// The change would leave no active superuser.
     #[error("there would be no active superuser left")]
     LastSuperuser,
@@ -94,8 +102,9 @@ impl From<sqlx::Error> for Error {
 impl From<Error> for crate::error::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::UsernameTaken => Self::invalid("username", TAKEN),
+            Error::UsernameTaken => Self::invalid("username", Message::UsernameTaken(String::new())),
             Error::LastSuperuser => Self::Conflict(crate::rules::Conflict::LastSuperuser),
+            Error::AlreadyUndone => Self::CannotUndo(crate::undo::Obstacle::AlreadyUndone),
             Error::Retry(_) => Self::Contended,
             Error::Unavailable(_) | Error::TimedOut => {
                 log::warn!("{error}");
@@ -105,9 +114,6 @@ impl From<Error> for crate::error::Error {
         }
     }
 }
-
-/// The message for a user name that somebody has, in whatever letter case.
-pub const TAKEN: &str = "A user with that username already exists.";
 
 /// A value to bind.
 #[derive(Debug, Clone)]

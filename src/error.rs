@@ -9,9 +9,10 @@ use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
 
-use crate::field_errors::FieldErrors;
+use crate::field_errors::{FieldErrors, Message};
 use crate::passwords::HashError;
 use crate::rules::{Conflict, Denial, Refusal};
+use crate::undo::Obstacle;
 
 /// The result of everything that can fail in front of a user.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -48,6 +49,9 @@ pub enum Error {
     /// The change would break a rule of the data: 409.
     #[error("{}", .0.sentence())]
     Conflict(Conflict),
+    /// What was done cannot be taken back: 409.
+    #[error("{0}")]
+    CannotUndo(Obstacle),
     /// Somebody else changed the record first: 412.
     #[error("The record has changed since it was read.")]
     PreconditionFailed,
@@ -125,7 +129,7 @@ impl Error {
 
     /// A validation error of one field.
     #[must_use]
-    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+    pub fn invalid(field: &'static str, message: impl Into<Message>) -> Self {
         let mut errors = FieldErrors::default();
         errors.add(field, message);
         Self::Invalid(errors)
@@ -140,7 +144,7 @@ impl Error {
             Self::NotFound | Self::NoSuchPath => Status::NotFound,
             Self::MethodNotAllowed { .. } => Status::MethodNotAllowed,
             Self::Malformed(_) | Self::Invalid(_) => Status::BadRequest,
-            Self::Conflict(_) => Status::Conflict,
+            Self::Conflict(_) | Self::CannotUndo(_) => Status::Conflict,
             Self::PreconditionFailed => Status::PreconditionFailed,
             Self::NotAcceptable => Status::NotAcceptable,
             Self::TooLarge(_) => Status::PayloadTooLarge,
@@ -200,6 +204,12 @@ impl From<Refusal> for Error {
             Refusal::Denied(denial) => Self::Forbidden(denial),
             Refusal::Conflicts(conflict) => Self::Conflict(conflict),
         }
+    }
+}
+
+impl From<Obstacle> for Error {
+    fn from(obstacle: Obstacle) -> Self {
+        Self::CannotUndo(obstacle)
     }
 }
 

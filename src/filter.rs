@@ -3,154 +3,100 @@
 //! Parsing decides everything: which field, which operator, whether the value can be read for it.
 //! What is left ([`Filter`]) cannot be wrong, so `db::select` only writes it down as SQL, and
 //! [`Filter::matches`] says in plain Rust what that SQL must mean; a property test compares them.
-//! To add a field: a variant of [`Field`], its names, and its column in `db::select`.
+//! What can be listed is a [`Resource`]: users here, the audit trail in `audit`. To add one: its
+//! fields, and its table in `db::select`.
 
 mod parse;
+mod users;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt::Debug;
 
-use crate::clock::Timestamp;
 use crate::text;
-use crate::user::User;
+
+pub use self::users::{FlagField, IntegerField, TextField, Users};
 
 /// Most leaves and groups in one filter.
 pub const MAX_EXPRESSIONS: usize = 500;
 /// Most entries in `order_by`.
 pub const MAX_ORDERS: usize = 50;
-/// Most users on one page.
+/// Most records on one page.
 pub const MAX_LIMIT: i64 = 1000;
 
-/// A text field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextField {
-    /// `username`
-    Username,
-    /// `first_name`
-    FirstName,
-    /// `last_name`
-    LastName,
-    /// `email`
-    Email,
-    /// The name that the console shows, case folded. For the console's order only.
-    Name,
-    /// All that the console's search looks at. For the console only.
-    Searchable,
+/// What can be listed: which fields its records have, and how their values are had.
+pub trait Resource: Debug + Clone + Copy + Default + PartialEq + Send + Sync + 'static {
+    /// One of what is listed.
+    type Record: Send + Sync;
+    /// The fields that are texts, compared by code point.
+    type Text: Debug + Copy + Eq + Send + Sync;
+    /// The fields that are stored as integers: numbers, and instants in microseconds.
+    type Integer: Debug + Copy + Eq + Send + Sync;
+    /// The fields that are truth values.
+    type Flag: Debug + Copy + Eq + Send + Sync;
+
+    /// As it stands in paths.
+    const NAME: &'static str;
+    /// Every name of a field that a client may use.
+    const FIELDS: &'static [(&'static str, Field<Self>)];
+    /// The end of every order, which no two records share.
+    const LAST_ORDER: Order<Self>;
+    /// The flag without which a record is left out, unless inactive ones are asked for.
+    const ACTIVE: Option<Self::Flag>;
+
+    /// A text field's value.
+    fn text(field: Self::Text, record: &Self::Record) -> Cow<'_, str>;
+    /// An integer field's value.
+    fn integer(field: Self::Integer, record: &Self::Record) -> Option<i64>;
+    /// A flag's value.
+    fn flag(field: Self::Flag, record: &Self::Record) -> bool;
+    /// Whether what is stored is case folded already.
+    fn is_folded(field: Self::Text) -> bool;
+    /// Whether the field is an instant; else it is a number.
+    fn is_instant(field: Self::Integer) -> bool;
+    /// Whether a record may have no value in it.
+    fn is_nullable(field: Self::Integer) -> bool;
+    /// Whether no two records have the same value in it.
+    fn is_unique(field: Field<Self>) -> bool;
 }
 
-/// A field that is stored as an integer.
+/// A field that can be filtered and sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IntegerField {
-    /// `pk`, also spelled `id`
-    Id,
-    /// `date_joined`, in microseconds
-    DateJoined,
-    /// `last_login`, in microseconds; the only field that can be null
-    LastLogin,
-}
-
-/// A truth value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FlagField {
-    /// `is_active`
-    IsActive,
-    /// `is_staff`
-    IsStaff,
-    /// `is_superuser`
-    IsSuperuser,
-}
-
-/// A field that can be filtered and sorted by. The password's hash is not among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
+pub enum Field<R: Resource = Users> {
     /// Compared by code point.
-    Text(TextField),
+    Text(R::Text),
     /// Compared as a number or instant.
-    Integer(IntegerField),
+    Integer(R::Integer),
     /// Compared as `false < true`.
-    Flag(FlagField),
+    Flag(R::Flag),
 }
 
-impl Field {
-    /// Every name that a client may use.
-    const NAMES: [(&'static str, Self); 11] = [
-        ("pk", Self::Integer(IntegerField::Id)),
-        ("id", Self::Integer(IntegerField::Id)),
-        ("username", Self::Text(TextField::Username)),
-        ("first_name", Self::Text(TextField::FirstName)),
-        ("last_name", Self::Text(TextField::LastName)),
-        ("email", Self::Text(TextField::Email)),
-        ("is_active", Self::Flag(FlagField::IsActive)),
-        ("is_staff", Self::Flag(FlagField::IsStaff)),
-        ("is_superuser", Self::Flag(FlagField::IsSuperuser)),
-        ("date_joined", Self::Integer(IntegerField::DateJoined)),
-        ("last_login", Self::Integer(IntegerField::LastLogin)),
-    ];
-
+impl<R: Resource> Field<R> {
     /// The field of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
+        R::FIELDS.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
     }
 
-    /// Whether a user may have no value in it.
+    /// Whether a record may have no value in it.
     #[must_use]
     pub fn is_nullable(self) -> bool {
-        self == Self::Integer(IntegerField::LastLogin)
+        matches!(self, Self::Integer(field) if R::is_nullable(field))
     }
 
-    /// Whether no two users have the same value in it.
+    /// Whether no two records have the same value in it.
     #[must_use]
     pub fn is_unique(self) -> bool {
-        matches!(self, Self::Integer(IntegerField::Id) | Self::Text(TextField::Username))
+        R::is_unique(self)
     }
 
-    /// The field's value in a user.
+    /// The field's value in a record.
     #[must_use]
-    pub fn of(self, user: &User) -> FieldValue {
+    pub fn of(self, record: &R::Record) -> FieldValue {
         match self {
-            Self::Text(field) => FieldValue::Text(field.of(user).into_owned()),
-            Self::Integer(field) => field.of(user).map_or(FieldValue::Null, FieldValue::Integer),
-            Self::Flag(field) => FieldValue::Flag(field.of(user)),
-        }
-    }
-}
-
-impl TextField {
-    /// Whether what is stored is folded already.
-    #[must_use]
-    pub const fn is_folded(self) -> bool {
-        matches!(self, Self::Name | Self::Searchable)
-    }
-
-    fn of(self, user: &User) -> Cow<'_, str> {
-        match self {
-            Self::Username => user.username.as_str().into(),
-            Self::FirstName => user.first_name.as_str().into(),
-            Self::LastName => user.last_name.as_str().into(),
-            Self::Email => user.email.as_str().into(),
-            Self::Name => text::fold(&user.display_name()).into(),
-            Self::Searchable => user.searchable().into(),
-        }
-    }
-}
-
-impl IntegerField {
-    fn of(self, user: &User) -> Option<i64> {
-        match self {
-            Self::Id => Some(user.id.0),
-            Self::DateJoined => Some(user.date_joined.micros()),
-            Self::LastLogin => user.last_login.map(Timestamp::micros),
-        }
-    }
-}
-
-impl FlagField {
-    fn of(self, user: &User) -> bool {
-        match self {
-            Self::IsActive => user.is_active,
-            Self::IsStaff => user.is_staff,
-            Self::IsSuperuser => user.is_superuser,
+            Self::Text(field) => FieldValue::Text(R::text(field, record).into_owned()),
+            Self::Integer(field) => R::integer(field, record).map_or(FieldValue::Null, FieldValue::Integer),
+            Self::Flag(field) => FieldValue::Flag(R::flag(field, record)),
         }
     }
 }
@@ -199,20 +145,20 @@ impl Operator {
 
 /// A test of one field. Two-valued: on a null every test but [`Test::IsNull`] is false.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Test {
-    /// The same for every user: what a test comes to when its value lies outside the field's range.
+pub enum Test<R: Resource = Users> {
+    /// The same for every record: what a test comes to when its value lies outside the field's range.
     Constant(bool),
     /// The field has no value. Only asked of fields that are nullable.
-    IsNull(IntegerField),
+    IsNull(R::Integer),
     /// Text against text, by code point; with `folded` both sides are case folded and the operator
     /// is [`Operator::Equal`].
-    Text(TextField, Operator, String, Folding),
+    Text(R::Text, Operator, String, Folding),
     /// The text is part of the field.
-    Contains(TextField, String, Folding),
+    Contains(R::Text, String, Folding),
     /// Number against number.
-    Integer(IntegerField, Operator, i64),
+    Integer(R::Integer, Operator, i64),
     /// Truth value against truth value.
-    Flag(FlagField, Operator, bool),
+    Flag(R::Flag, Operator, bool),
 }
 
 /// Whether letter case counts.
@@ -224,53 +170,59 @@ pub enum Folding {
     Folded,
 }
 
-impl Test {
-    fn matches(&self, user: &User) -> bool {
-        let side = |field: &TextField, folding: &Folding| match folding {
-            Folding::Folded if !field.is_folded() => Cow::Owned(text::fold(&field.of(user))),
-            Folding::Folded | Folding::Exact => field.of(user),
+impl<R: Resource> Test<R> {
+    fn matches(&self, record: &R::Record) -> bool {
+        let side = |field: R::Text, folding: Folding| match folding {
+            Folding::Folded if !R::is_folded(field) => Cow::Owned(text::fold(&R::text(field, record))),
+            Folding::Folded | Folding::Exact => R::text(field, record),
         };
         match self {
             Self::Constant(verdict) => *verdict,
-            Self::IsNull(field) => field.of(user).is_none(),
+            Self::IsNull(field) => R::integer(*field, record).is_none(),
             Self::Text(field, operator, value, folding) => {
-                operator.accepts(side(field, folding).as_ref().cmp(value.as_str()))
+                operator.accepts(side(*field, *folding).as_ref().cmp(value.as_str()))
             }
-            Self::Contains(field, part, folding) => side(field, folding).contains(part.as_str()),
+            Self::Contains(field, part, folding) => side(*field, *folding).contains(part.as_str()),
             Self::Integer(field, operator, value) => {
-                field.of(user).is_some_and(|own| operator.accepts(own.cmp(value)))
+                R::integer(*field, record).is_some_and(|own| operator.accepts(own.cmp(value)))
             }
-            Self::Flag(field, operator, value) => operator.accepts(field.of(user).cmp(value)),
+            Self::Flag(field, operator, value) => operator.accepts(R::flag(*field, record).cmp(value)),
         }
     }
 }
 
 /// An expression: a test or a group, possibly inverted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expression {
+pub struct Expression<R: Resource = Users> {
     /// Whether the verdict is turned round.
     pub invert: bool,
     /// What is inside.
-    pub body: Body,
+    pub body: Body<R>,
 }
 
 /// The inside of an [`Expression`].
 #[derive(Debug, Clone, PartialEq)]
-pub enum Body {
+pub enum Body<R: Resource = Users> {
     /// A leaf.
-    Test(Test),
+    Test(Test<R>),
     /// All of them hold.
-    All(Vec<Expression>),
+    All(Vec<Expression<R>>),
     /// At least one of them holds.
-    Any(Vec<Expression>),
+    Any(Vec<Expression<R>>),
 }
 
-impl Expression {
-    fn matches(&self, user: &User) -> bool {
+impl<R: Resource> Expression<R> {
+    /// A leaf, not inverted.
+    #[must_use]
+    pub const fn of(test: Test<R>) -> Self {
+        Self { invert: false, body: Body::Test(test) }
+    }
+
+    fn matches(&self, record: &R::Record) -> bool {
         let verdict = match &self.body {
-            Body::Test(test) => test.matches(user),
-            Body::All(parts) => parts.iter().all(|part| part.matches(user)),
-            Body::Any(parts) => parts.iter().any(|part| part.matches(user)),
+            Body::Test(test) => test.matches(record),
+            Body::All(parts) => parts.iter().all(|part| part.matches(record)),
+            Body::Any(parts) => parts.iter().any(|part| part.matches(record)),
         };
         verdict != self.invert
     }
@@ -278,22 +230,18 @@ impl Expression {
 
 /// One order term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
+pub struct Order<R: Resource = Users> {
     /// The field to sort by.
-    pub field: Field,
+    pub field: Field<R>,
     /// From small to great.
     pub ascending: bool,
-    /// Whether users without a value come first. Left out by the client, a null counts as the
+    /// Whether records without a value come first. Left out by the client, a null counts as the
     /// greatest value.
     pub nulls_first: bool,
 }
 
-impl Order {
-    /// Ascending primary key: the end of every order.
-    pub const ID: Self =
-        Self { field: Field::Integer(IntegerField::Id), ascending: true, nulls_first: false };
-
-    fn compare(self, left: &User, right: &User) -> Ordering {
+impl<R: Resource> Order<R> {
+    fn compare(self, left: &R::Record, right: &R::Record) -> Ordering {
         let (left, right) = (self.field.of(left), self.field.of(right));
         let nulls = |side: &FieldValue| (*side == FieldValue::Null) != self.nulls_first;
         let values = match (&left, &right) {
@@ -306,43 +254,35 @@ impl Order {
     }
 }
 
-/// Which users, in which order: the body of a list request without its paging.
+/// Which records, in which order: the body of a list request without its paging.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Filter {
+pub struct Filter<R: Resource = Users> {
     /// All of them must hold.
-    pub expressions: Vec<Expression>,
+    pub expressions: Vec<Expression<R>>,
     /// Most important first, each field once. A unique field ends it; see [`Filter::full_order`].
-    pub order_by: Vec<Order>,
+    pub order_by: Vec<Order<R>>,
     /// Whether deactivated users are listed too.
     pub include_inactive: bool,
 }
 
-impl Filter {
-    /// Whether the user is in the list.
+impl<R: Resource> Filter<R> {
+    /// Whether the record is in the list.
     #[must_use]
-    pub fn matches(&self, user: &User) -> bool {
-        (self.include_inactive || user.is_active)
-            && self.expressions.iter().all(|expression| expression.matches(user))
+    pub fn matches(&self, record: &R::Record) -> bool {
+        let hidden = R::ACTIVE.is_some_and(|active| !self.include_inactive && !R::flag(active, record));
+        !hidden && self.expressions.iter().all(|expression| expression.matches(record))
     }
 
-    /// All users with that e-mail address, in any letter case.
+    /// Whether every record is in the list.
     #[must_use]
-    pub fn of_email(email: &str) -> Self {
-        let test = Test::Text(TextField::Email, Operator::Equal, text::fold(email), Folding::Folded);
-        let expressions = vec![Expression { invert: false, body: Body::Test(test) }];
-        Self { expressions, include_inactive: true, ..Self::default() }
+    pub fn is_everything(&self) -> bool {
+        (self.include_inactive || R::ACTIVE.is_none()) && self.expressions.is_empty()
     }
 
-    /// Whether every user is in the list.
-    #[must_use]
-    pub fn is_everybody(&self) -> bool {
-        self.include_inactive && self.expressions.is_empty()
-    }
-
-    /// The same users the other way round.
+    /// The same records the other way round.
     #[must_use]
     pub fn reversed(&self) -> Self {
-        let reverse = |order: &Order| Order {
+        let reverse = |order: &Order<R>| Order {
             field: order.field,
             ascending: !order.ascending,
             nulls_first: !order.nulls_first,
@@ -350,11 +290,11 @@ impl Filter {
         Self { order_by: self.full_order().iter().map(reverse).collect(), ..self.clone() }
     }
 
-    /// The order terms, ending in one that no two users share.
+    /// The order terms, ending in one that no two records share.
     #[must_use]
-    pub fn full_order(&self) -> Vec<Order> {
+    pub fn full_order(&self) -> Vec<Order<R>> {
         let mut orders = Vec::with_capacity(self.order_by.len() + 1);
-        for order in self.order_by.iter().copied().chain([Order::ID]) {
+        for order in self.order_by.iter().copied().chain([R::LAST_ORDER]) {
             orders.push(order);
             if order.field.is_unique() {
                 break;
@@ -363,9 +303,9 @@ impl Filter {
         orders
     }
 
-    /// How two users stand in the list.
+    /// How two records stand in the list.
     #[must_use]
-    pub fn compare(&self, left: &User, right: &User) -> Ordering {
+    pub fn compare(&self, left: &R::Record, right: &R::Record) -> Ordering {
         self.full_order()
             .iter()
             .fold(Ordering::Equal, |so_far, order| so_far.then_with(|| order.compare(left, right)))
@@ -374,13 +314,13 @@ impl Filter {
 
 /// The body of a list request.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct ListRequest {
-    /// Which users, in which order.
-    pub filter: Filter,
-    /// At most so many users; all of them without it.
+pub struct ListRequest<R: Resource = Users> {
+    /// Which records, in which order.
+    pub filter: Filter<R>,
+    /// At most so many records; all of them without it.
     pub limit: Option<i64>,
-    /// Continue after the user that this cursor names.
+    /// Continue after the record that this cursor names.
     pub after: Option<String>,
-    /// Whether the number of all users that match is wanted.
+    /// Whether the number of all records that match is wanted.
     pub count: bool,
 }

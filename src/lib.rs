@@ -9,20 +9,27 @@ pub mod api;
 mod attempt;
 pub mod audit;
 mod authentication_code;
+pub mod bulk;
 pub mod cli;
 pub mod clock;
 mod compression;
 pub mod config;
+mod confirmation;
 pub mod csrf;
 pub mod db;
 pub mod error;
+pub mod export;
 pub mod field_errors;
 pub mod filter;
+pub mod forgotten;
 pub mod guard;
 mod headers;
 mod json;
 pub mod keys;
+pub mod links;
+pub mod lists;
 mod logging;
+pub mod mail;
 pub mod origin;
 pub mod page;
 pub mod passwords;
@@ -33,9 +40,12 @@ pub mod request_id;
 pub mod rules;
 pub mod session;
 pub mod sessions;
+mod sheet;
+pub mod sign_in_check;
 pub mod text;
 pub mod throttle;
 pub mod tokens;
+pub mod undo;
 pub mod user;
 pub mod web;
 
@@ -49,6 +59,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Db;
 use crate::keys::Keys;
+use crate::mail::Mailer;
 use crate::passwords::Hasher;
 
 /// The installation: what operations work with. Cheap to clone.
@@ -64,6 +75,10 @@ pub struct Usher {
     pub settings: Arc<Settings>,
     /// Signs tokens and forms.
     pub keys: Keys,
+    /// Sends mail, if there is a server for it.
+    pub mailer: Option<Mailer>,
+    /// What links begin with, such as `https://users.example.org`.
+    pub base: Arc<str>,
 }
 
 /// Why an installation could not be opened.
@@ -93,7 +108,9 @@ impl Usher {
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
         let db = Db::open(&figment.focus("databases.main")).await?;
         let keys = Keys::load(&settings, &db).await?;
-        Ok(Self { db, clock, hasher, settings: Arc::new(settings), keys })
+        let mailer = Mailer::new(&settings)?;
+        let base = links::base(&settings, figment).into();
+        Ok(Self { db, clock, hasher, settings: Arc::new(settings), keys, mailer, base })
     }
 }
 

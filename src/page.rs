@@ -7,23 +7,22 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::filter::{Field, FieldValue, Filter};
-use crate::user::User;
+use crate::filter::{Field, FieldValue, Filter, Order, Resource};
 
 /// The place after one row, in the order of one filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place(pub Vec<FieldValue>);
 
 impl Place {
-    /// The place after `user`.
+    /// The place after `record`.
     #[must_use]
-    pub fn after(filter: &Filter, user: &User) -> Self {
-        Self(filter.full_order().iter().map(|order| order.field.of(user)).collect())
+    pub fn after<R: Resource>(filter: &Filter<R>, record: &R::Record) -> Self {
+        Self(filter.full_order().iter().map(|order| order.field.of(record)).collect())
     }
 
     /// The opaque text for it.
     #[must_use]
-    pub fn encode(&self, filter: &Filter) -> String {
+    pub fn encode<R: Resource>(&self, filter: &Filter<R>) -> String {
         let json = serde_json::json!([fingerprint(filter), self.0]).to_string();
         URL_SAFE_NO_PAD.encode(json)
     }
@@ -33,11 +32,11 @@ impl Place {
     /// # Errors
     /// `None` if the text is not a cursor, or one of another filter or order.
     #[must_use]
-    pub fn decode(filter: &Filter, cursor: &str) -> Option<Self> {
+    pub fn decode<R: Resource>(filter: &Filter<R>, cursor: &str) -> Option<Self> {
         let json = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (print, values): (String, Vec<FieldValue>) = serde_json::from_slice(&json).ok()?;
         let orders = filter.full_order();
-        let fits = |(order, value): (&crate::filter::Order, &FieldValue)| match (order.field, value) {
+        let fits = |(order, value): (&Order<R>, &FieldValue)| match (order.field, value) {
             (Field::Text(_), FieldValue::Text(text)) => !text.contains('\0'),
             (Field::Integer(_), FieldValue::Integer(_)) | (Field::Flag(_), FieldValue::Flag(_)) => true,
             (field, FieldValue::Null) => field.is_nullable(),
@@ -51,8 +50,8 @@ impl Place {
 }
 
 /// Tells filters apart, so that a cursor of one is not taken for another's.
-fn fingerprint(filter: &Filter) -> String {
-    let digest = Sha256::digest(format!("{filter:?}"));
+fn fingerprint<R: Resource>(filter: &Filter<R>) -> String {
+    let digest = Sha256::digest(format!("{}: {filter:?}", R::NAME));
     URL_SAFE_NO_PAD.encode(&digest[..12])
 }
 
@@ -62,7 +61,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::filter::Order;
+    use crate::user::User;
 
     fn by_last_login() -> Filter {
         let order = Order { field: Field::named("last_login").unwrap(), ascending: false, nulls_first: true };
@@ -75,12 +74,12 @@ mod tests {
         let place = Place::after(&filter, &User::blank(Timestamp::from_micros(5)));
         let cursor = place.encode(&filter);
         assert_eq!(Place::decode(&filter, &cursor), Some(place));
-        assert_eq!(Place::decode(&Filter::default(), &cursor), None);
+        assert_eq!(Place::decode(&<Filter>::default(), &cursor), None);
     }
 
     #[test]
     fn a_cursor_with_a_null_where_none_can_be_is_refused() {
-        let filter = Filter::default();
+        let filter = <Filter>::default();
         let forged = Place(vec![FieldValue::Null]).encode(&filter);
         assert_eq!(Place::decode(&filter, &forged), None);
     }

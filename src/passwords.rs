@@ -19,6 +19,9 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 pub use hasher::{Failure, HashError, Hasher, SetupError, Verdict};
 pub use policy::{OwnNames, Policy};
 
@@ -66,6 +69,15 @@ impl fmt::Debug for Password {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
+    /// A hash that no password matches, in Django's form: until a password is set, nobody can sign in.
+    #[must_use]
+    pub fn unusable() -> Self {
+        let mut random = [0; 30];
+        // Without randomness it is still unusable; Django only wants no two of them to be alike.
+        let _ = getrandom::fill(&mut random);
+        Self(format!("{UNUSABLE_PREFIX}{}", URL_SAFE_NO_PAD.encode(random)))
+    }
+
     /// The hash as it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -163,6 +175,9 @@ mod tests {
             assert!(!PasswordHash::from(text.to_owned()).is_usable(), "{text:?}");
         }
         assert!(PasswordHash::from("md5$salt$hash".to_owned()).is_usable());
+        let unusable = PasswordHash::unusable();
+        assert!(!unusable.is_usable() && known_algorithm(unusable.as_str()));
+        assert_eq!(unusable.as_str().len(), 41, "as Django's");
     }
 
     #[test]

@@ -132,6 +132,14 @@ impl<P: Permission> Can<P> {
         if self.is_confirmed(now) { Ok(()) } else { Err(Error::Forbidden(Denial::ConfirmationRequired)) }
     }
 
+    /// The same, after the password was given in this session.
+    #[must_use]
+    pub(crate) fn confirmed_at(&self, now: Timestamp) -> Self {
+        let mut actor = self.actor.clone();
+        actor.session.confirmed_at = now;
+        Self { actor, permission: PhantomData }
+    }
+
     /// By which session.
     #[must_use]
     pub fn session(&self) -> &Session {

@@ -74,9 +74,15 @@ pub enum Conflict {
     DeactivatesSelf,
     /// Nobody takes away their own rights.
     DemotesSelf,
+    /// Nobody ends their own sessions with those of others.
+    SignsOutSelf,
 }
 
 impl Conflict {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::LastSuperuser, Self::DeactivatesSelf, Self::DemotesSelf, Self::SignsOutSelf];
+
     /// The machine-readable name.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -84,6 +90,7 @@ impl Conflict {
             Self::LastSuperuser => "last_superuser",
             Self::DeactivatesSelf => "deactivates_self",
             Self::DemotesSelf => "demotes_self",
+            Self::SignsOutSelf => "signs_out_self",
         }
     }
 
@@ -94,6 +101,7 @@ impl Conflict {
             Self::LastSuperuser => "This is the last active superuser. Make another one first.",
             Self::DeactivatesSelf => "You cannot deactivate yourself. Ask another administrator to do it.",
             Self::DemotesSelf => "You cannot remove your own rights. Ask another administrator to do it.",
+            Self::SignsOutSelf => "You cannot sign yourself out together with others.",
         }
     }
 }
@@ -186,6 +194,16 @@ pub fn ends_sessions(before: &User, after: &User, new_password: bool) -> bool {
     new_password || before.is_active && !after.is_active || demotes(before, after)
 }
 
+/// Whether the change ends the one-time links that would set the user's password: with whatever ends
+/// sessions, with another address (a link was sent to the old one), and when the account becomes a
+/// superuser's (somebody with fewer rights may hold a link).
+#[must_use]
+pub fn ends_links(before: &User, after: &User, new_password: bool) -> bool {
+    ends_sessions(before, after, new_password)
+        || before.email != after.email
+        || after.is_superuser && !before.is_superuser
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +290,16 @@ mod tests {
         let rules = Rules { staff_grants_staff: true };
         assert!(rules.may_create(&user(1, "staff"), &user(0, "superuser")).is_err());
         assert!(rules.may_create(&user(1, "staff"), &user(0, "staff")).is_ok());
+    }
+
+    #[test]
+    fn pw_10_links_end_with_sessions_with_the_address_and_when_a_superuser_is_made() {
+        let renamed = User { email: "new@example.org".into(), ..user(1, "plain") };
+        assert!(ends_links(&user(1, "plain"), &renamed, false));
+        assert!(ends_links(&user(1, "plain"), &user(1, "superuser"), false));
+        assert!(ends_links(&user(1, "plain"), &user(1, "inactive"), false));
+        assert!(ends_links(&user(1, "plain"), &user(1, "plain"), true));
+        assert!(!ends_links(&user(1, "plain"), &user(1, "staff"), false));
     }
 
     #[test]

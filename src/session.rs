@@ -2,8 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::Mac;
 use sha2::{Digest, Sha256};
 
+use crate::authentication_code::mac;
 use crate::clock::Timestamp;
 
 /// 32 random bytes that prove a session.
@@ -39,6 +41,31 @@ impl Secret {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    /// This secret, sealed with another one, which alone opens it: the same call takes the seal off.
+    #[must_use]
+    pub fn sealed_with(&self, key: &Self, hash: &SecretHash) -> Self {
+        // The hash makes the pad another one for each secret; it is known wherever the seal is.
+        let pad: [u8; 32] =
+            mac(&key.0).chain_update(b"seal").chain_update(hash.0).finalize().into_bytes().into();
+        let mut bytes = self.0;
+        for (byte, pad) in bytes.iter_mut().zip(pad) {
+            *byte ^= pad;
+        }
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// From its bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
     }
 
     /// As stored.
@@ -110,4 +137,19 @@ pub struct NewSession {
     pub name: String,
     /// Whether it is good for reading only.
     pub read_only: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_secret_that_sealed_another_one_opens_it() {
+        let (secret, key) = (Secret::random(), Secret::random());
+        let sealed = secret.sealed_with(&key, &secret.hash());
+        assert!(sealed != secret && sealed != key);
+        assert!(sealed.sealed_with(&key, &secret.hash()) == secret);
+        assert!(sealed.sealed_with(&key, &key.hash()) != secret);
+        assert!(sealed.sealed_with(&Secret::random(), &secret.hash()) != secret);
+    }
 }

@@ -4,6 +4,7 @@
 //! client. Only a hash of the secret is stored. Deleting the row ends every credential made from it,
 //! on every instance, at the next request.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::Usher;
@@ -16,6 +17,7 @@ use crate::db::{self, Tx};
 use crate::error::{AuthenticationFailure, Error, Result};
 use crate::origin::Origin;
 use crate::passwords::{Password, PasswordHash, Verdict};
+use crate::permission::{Can, ManageUsers};
 use crate::session::{Carrier, NewSession, Secret, Session};
 use crate::throttle::HARD_LIMIT;
 use crate::tokens::{Kind, Named};
@@ -27,6 +29,8 @@ const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 const MOST_SESSIONS: i64 = 10;
 /// Counted failures are forgotten after this time without a new one.
 const FORGET_FAILURES: Duration = Duration::from_hours(24);
+/// What became of a message is known for so long.
+const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
 /// Credentials as they came with a request.
 #[derive(Debug, Clone, Copy)]
@@ -286,6 +290,16 @@ pub async fn sign_out(app: &Usher, user: &User, session: &Session, origin: &Orig
     .await
 }
 
+/// The primary keys of a user's sessions that can still be used.
+///
+/// # Errors
+/// As the database says.
+pub async fn live_of(app: &Usher, _can: &Can<ManageUsers>, user: UserId) -> Result<HashSet<i64>> {
+    let now = app.clock.now();
+    let used_after = now.minus(app.settings.session_idle());
+    Ok(db::sessions::live_of(&app.db, user, now, used_after).await?.into_iter().collect())
+}
+
 /// Ends all sessions of a user, as part of the change that demands it.
 ///
 /// # Errors
@@ -294,7 +308,8 @@ pub async fn end_all(tx: &mut Tx, user: UserId) -> Result<u64> {
     Ok(db::sessions::delete_of_user(tx, user).await?)
 }
 
-/// Removes what nothing can use any more: expired sessions, forgotten failures. Called now and then.
+/// Removes what nothing can use any more: expired sessions and links, forgotten failures and messages.
+/// Called now and then.
 ///
 /// # Errors
 /// As the database says.
@@ -302,6 +317,8 @@ pub async fn clean_up(app: &Usher) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     db::sessions::delete_expired(&mut tx, now).await?;
+    db::links::delete_expired(&mut tx, now).await?;
+    db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
     db::throttles::delete_older(&mut tx, now.minus(FORGET_FAILURES), HARD_LIMIT).await?;
     Ok(tx.commit().await?)
 }

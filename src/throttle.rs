@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::text;
+use crate::user::UserId;
 
 /// Failures older than this no longer count towards the soft block.
 const WINDOW: Duration = Duration::from_mins(15);
@@ -52,6 +53,18 @@ impl Key {
             IpAddr::V4(address) => Self::of("address", &address.octets()),
             IpAddr::V6(address) => Self::of("address", &address.octets()[..8]),
         }
+    }
+
+    /// An address, by the links that were asked for from it.
+    #[must_use]
+    pub fn link_requests_from(address: IpAddr) -> Self {
+        Self::of("link requests from", &Self::address(address).0)
+    }
+
+    /// A user, by the links that were asked for on the sign-in page.
+    #[must_use]
+    pub fn link_requests_for(user: UserId) -> Self {
+        Self::of("link requests for", &user.0.to_be_bytes())
     }
 
     fn of(kind: &str, what: &[u8]) -> Self {

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::clock::Timestamp;
-use crate::field_errors::FieldErrors;
+use crate::field_errors::{FieldErrors, Message};
 use crate::passwords::{OwnNames, Password, Policy};
 use crate::text;
 
@@ -135,16 +135,15 @@ impl Username {
     ///
     /// # Errors
     /// The message for the field.
-    pub fn parse(given: &str) -> Result<Self, String> {
+    pub fn parse(given: &str) -> Result<Self, Message> {
         let text = parse_text(given, NAME_LENGTH)?;
         if text.is_empty() {
-            return Err(BLANK.into());
+            return Err(Message::Blank);
         }
         let allowed = |c: char| c.is_alphanumeric() || c == '_' || Self::PUNCTUATION.contains(&c);
-        if !text.chars().all(allowed) {
-            return Err("Enter a valid username. This value may contain only letters, numbers, \
-                        and @/./+/-/_ characters."
-                .into());
+        let others: Vec<char> = text.chars().filter(|c| !allowed(*c)).collect();
+        if !others.is_empty() {
+            return Err(Message::UsernameCharacters(others));
         }
         Ok(Self { key: text::canonical(&text), text })
     }
@@ -174,21 +173,15 @@ impl Username {
     }
 }
 
-pub(crate) const REQUIRED: &str = "This field is required.";
-const BLANK: &str = "This field may not be blank.";
-pub(crate) const NULL: &str = "This field may not be null.";
-pub(crate) const NOT_A_STRING: &str = "Not a valid string.";
-pub(crate) const RESERVED_NAME: &str = "This name is reserved. It could not be fetched by name: choose one that \
-                                        is not a number, \"list\" or \"create\".";
-
 /// Trims, normalizes and bounds a text.
-fn parse_text(given: &str, limit: usize) -> Result<String, String> {
+fn parse_text(given: &str, limit: usize) -> Result<String, Message> {
     let text = text::tidy(given);
     if let Some(refusal) = text::refusal(&text) {
-        return Err(refusal.into());
+        return Err(Message::Character(refusal));
     }
-    if text.chars().count() > limit {
-        return Err(format!("Ensure this field has no more than {limit} characters."));
+    let length = text.chars().count();
+    if length > limit {
+        return Err(Message::TooLong { most: limit, given: length });
     }
     Ok(text)
 }
@@ -197,7 +190,7 @@ fn parse_text(given: &str, limit: usize) -> Result<String, String> {
 ///
 /// # Errors
 /// The message for the field.
-pub fn parse_name(given: &str) -> Result<String, String> {
+pub fn parse_name(given: &str) -> Result<String, Message> {
     parse_text(given, NAME_LENGTH)
 }
 
@@ -205,9 +198,9 @@ pub fn parse_name(given: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// The message for the field.
-pub fn parse_email(given: &str) -> Result<String, String> {
+pub fn parse_email(given: &str) -> Result<String, Message> {
     let text = parse_text(given, EMAIL_LENGTH)?;
-    if text.is_empty() || is_email(&text) { Ok(text) } else { Err("Enter a valid email address.".into()) }
+    if text.is_empty() || is_email(&text) { Ok(text) } else { Err(Message::Email) }
 }
 
 /// A dot-atom or quoted string, `@`, and a host name with a dot, `localhost` or an address literal.
@@ -267,16 +260,16 @@ impl Raw {
         field: &'static str,
         required: bool,
         errors: &mut FieldErrors,
-        parse: impl FnOnce(&str) -> Result<T, String>,
+        parse: impl FnOnce(&str) -> Result<T, Message>,
     ) -> Option<T> {
         let result = match self {
             Self::Missing if !required => return None,
-            Self::Missing => Err(REQUIRED.into()),
-            Self::Null => Err(NULL.into()),
+            Self::Missing => Err(Message::Required),
+            Self::Null => Err(Message::Null),
             Self::Text(text) => parse(&text),
-            Self::Bool(_) | Self::Integer(_) | Self::Other => Err(NOT_A_STRING.into()),
+            Self::Bool(_) | Self::Integer(_) | Self::Other => Err(Message::NotAString),
         };
-        result.map_err(|message: String| errors.add(field, message)).ok()
+        result.map_err(|message| errors.add(field, message)).ok()
     }
 
     /// An optional instant; null and the empty text mean none.
@@ -292,7 +285,7 @@ impl Raw {
             }
             Self::Bool(_) | Self::Integer(_) | Self::Other => {}
         }
-        errors.add(field, "Enter a date such as 2026-03-31, or a date and time such as 2026-03-31T18:00Z.");
+        errors.add(field, Message::NotAnInstant);
         None
     }
 
@@ -301,7 +294,7 @@ impl Raw {
         let value = match self {
             Self::Missing => return None,
             Self::Null => {
-                errors.add(field, NULL);
+                errors.add(field, Message::Null);
                 return None;
             }
             Self::Bool(value) => Some(value),
@@ -315,7 +308,7 @@ impl Raw {
             Self::Integer(_) | Self::Other => None,
         };
         if value.is_none() {
-            errors.add(field, "Must be a valid boolean.");
+            errors.add(field, Message::NotABoolean);
         }
         value
     }
@@ -326,6 +319,8 @@ impl Raw {
 pub enum Purpose {
     /// A new user, or a full replacement: the five texts are required, the flags optional.
     Whole,
+    /// A new user who will choose the password: as [`Whole`](Self::Whole), and a password is not read.
+    Invitation,
     /// A partial update: everything is optional.
     Part,
 }
@@ -400,11 +395,11 @@ impl Draft {
     /// Reads the fields that a client may set; whatever else was sent is never asked for.
     pub fn read(purpose: Purpose, field: impl Fn(&str) -> Raw) -> Self {
         let mut errors = FieldErrors::default();
-        let required = purpose == Purpose::Whole;
+        let required = purpose != Purpose::Part;
         let password = |given: &str| {
-            if given.is_empty() { Err(BLANK.into()) } else { Ok(Password::new(given.to_owned())) }
+            if given.is_empty() { Err(Message::Blank) } else { Ok(Password::new(given.to_owned())) }
         };
-        let mut text = |name, parse: fn(&str) -> Result<String, String>| {
+        let mut text = |name, parse: fn(&str) -> Result<String, Message>| {
             field(name).text(name, required, &mut errors, parse)
         };
         let first_name = text("first_name", parse_name);
@@ -415,7 +410,12 @@ impl Draft {
             last_name,
             email,
             username: field("username").text("username", required, &mut errors, Username::parse),
-            password: field("password").text("password", required, &mut errors, password),
+            password: match purpose {
+                Purpose::Invitation => None,
+                Purpose::Whole | Purpose::Part => {
+                    field("password").text("password", required, &mut errors, password)
+                }
+            },
             is_active: field("is_active").flag("is_active", &mut errors),
             is_staff: field("is_staff").flag("is_staff", &mut errors),
             // Read-only in the API; the console sets it apart from what a form's texts say.
@@ -433,7 +433,7 @@ impl Draft {
         let after = self.changes.apply(before);
         let renamed = after.username.key() != before.username.key();
         if renamed && after.username.is_reserved() && self.changes.username.is_some() {
-            self.errors.add("username", RESERVED_NAME);
+            self.errors.add("username", Message::UsernameReserved);
         }
         if after.is_superuser {
             for (name, bound) in [("valid_from", after.valid_from), ("valid_until", after.valid_until)] {

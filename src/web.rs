@@ -5,9 +5,16 @@
 
 mod account;
 mod assets;
+mod audit;
+mod failure;
+mod forgotten;
 mod form;
 mod frame;
+mod password_choice;
+mod pre_session;
+mod set_password;
 mod sign_in;
+mod trail;
 mod users;
 mod view;
 
@@ -26,9 +33,14 @@ pub fn routes() -> Vec<Route> {
     let mut routes = routes![
         account::home,
         account::page,
+        audit::page,
         sign_in::form,
         sign_in::submit,
         sign_in::sign_out,
+        set_password::form,
+        set_password::submit,
+        forgotten::form,
+        forgotten::submit,
         assets::file,
     ];
     routes.extend(users::routes());
@@ -41,13 +53,10 @@ pub fn catchers() -> Vec<Catcher> {
     catchers![error]
 }
 
-const NO_PAGE: &str = "There is no page at this address.";
-const NO_ANSWER: &str = "The request could not be answered.";
-
 /// Renders whatever went wrong on a page. Somebody who is not signed in is asked to, if they wanted to
 /// read; an unsafe request is never repeated on its own.
 #[catch(default)]
-fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
+async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
     let stashed = Error::stashed(request);
     if let Some(Error::NotAuthenticated(_)) = stashed
         && request.method() == Method::Get
@@ -57,25 +66,10 @@ fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
             return Rendered(response);
         }
     }
-    // A path that no route can read, such as /users/abc, is as good as none.
-    let unreadable = status == Status::UnprocessableEntity && request.method() == Method::Get;
-    let (status, explanation) = match stashed {
-        Some(error) => {
-            if let Error::Internal(cause) = error {
-                log::error!("internal error: {cause}");
-            }
-            let explanation = match error {
-                Error::Forbidden(denial) => denial.sentence().to_owned(),
-                error => error.to_string(),
-            };
-            (error.status(), explanation)
-        }
-        // A path that no route can read, such as /users/abc, is as good as none.
-        None if status == Status::NotFound || unreadable => (Status::NotFound, NO_PAGE.to_owned()),
-        None => (status, NO_ANSWER.to_owned()),
-    };
-    let title = status.reason_lossy().to_owned();
-    let page = view::ErrorPage { title, explanation };
+    if let Some(Error::Internal(cause)) = stashed {
+        log::error!("internal error: {cause}");
+    }
+    let (status, page) = failure::page(status, stashed, request).await;
     let mut response = view::render(request, &page).unwrap_or_else(|_| Response::new());
     response.set_status(status);
     if let Some(seconds) = stashed.and_then(Error::retry_after) {

@@ -56,11 +56,21 @@ CREATE TABLE audit_entries (
     batch_id INTEGER,
     -- The entry that this one takes back.
     undoes INTEGER,
+    -- The names again, case folded, for searching.
+    actor_folded TEXT NOT NULL,
+    target_folded TEXT NOT NULL,
     position INTEGER,
     seal BLOB
 ) STRICT;
+CREATE INDEX audit_entries_happened_at ON audit_entries (happened_at, id);
 CREATE INDEX audit_entries_target_id ON audit_entries (target_id, id);
+-- What happened to a user but for coming and going, which may be most of it.
+CREATE INDEX audit_entries_changes ON audit_entries (target_id, id)
+    WHERE action NOT IN ('account_blocked', 'password_confirmation_failed', 'password_confirmed',
+                         'sign_in', 'sign_in_failed', 'sign_out');
 CREATE INDEX audit_entries_actor_id ON audit_entries (actor_id, id);
+CREATE INDEX audit_entries_actor_folded ON audit_entries (actor_folded, id);
+CREATE INDEX audit_entries_target_folded ON audit_entries (target_folded, id);
 CREATE INDEX audit_entries_action ON audit_entries (action, id);
 CREATE INDEX audit_entries_batch_id ON audit_entries (batch_id, id) WHERE batch_id IS NOT NULL;
 CREATE UNIQUE INDEX audit_entries_undoes ON audit_entries (undoes) WHERE undoes IS NOT NULL;
@@ -78,6 +88,7 @@ CREATE TABLE batches (
     -- The batch that this one takes back.
     undoes INTEGER
 ) STRICT;
+CREATE UNIQUE INDEX batches_undoes ON batches (undoes) WHERE undoes IS NOT NULL;
 CREATE TABLE batch_items (
     batch_id INTEGER NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
     user_id INTEGER NOT NULL,
@@ -97,12 +108,14 @@ CREATE TABLE links (
     secret_hash BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    -- The session that may still be shown the link, once.
-    reveal_to INTEGER
+    -- The secret, sealed with that of the session that may be shown it; empty once it was.
+    sealed BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX links_secret_hash ON links (secret_hash);
 CREATE INDEX links_user_id ON links (user_id);
 CREATE INDEX links_expires_at ON links (expires_at);
+-- A link that was forgotten is asked for by e-mail address.
+CREATE INDEX users_email_folded ON users (email_folded);
 
 -- Messages, and what became of them. The text is never stored: it holds a link's secret.
 CREATE TABLE mails (

@@ -88,8 +88,8 @@ async fn all_that_is_wrong_with_a_draft_is_said_at_once() {
     let draft = draft(&[("username", "STAFF"), ("email", "nowhere"), ("password", "short")]);
     let result = update(&installation.app, &can(&staff), ada.id, draft, &Expected::Any).await;
     let Err(Error::Invalid(errors)) = result else { panic!("{result:?}") };
-    assert_eq!(errors.of("username"), [db::TAKEN]);
-    assert_eq!(errors.of("email"), ["Enter a valid email address."]);
+    assert_eq!(errors.of("username"), [Message::UsernameTaken("STAFF".into())]);
+    assert_eq!(errors.of("email"), [Message::Email]);
     assert_eq!(errors.of("password").len(), 1);
 }
 
@@ -142,7 +142,7 @@ async fn a_list_continues_where_the_batch_before_ended() {
     }
     let request = ListRequest { limit: Some(3), ..ListRequest::default() };
     let first = list(&installation.app, &can(&staff), &request).await.unwrap();
-    assert_eq!(first.users.len(), 3);
+    assert_eq!(first.records.len(), 3);
     let place = first.next.expect("more users");
     let (rest, end) = next_batch(&installation.app, &request.filter, &place).await.unwrap();
     assert_eq!((rest[0].username.as_str(), rest.len(), end), ("eve", 1, None));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::body::{CredentialsBody, raw};
 use crate::Usher;
 use crate::error::Result;
-use crate::field_errors::FieldErrors;
+use crate::field_errors::{FieldErrors, Message};
 use crate::guard::AcceptsJson;
 use crate::origin::Origin;
 use crate::passwords::Password;
@@ -61,10 +61,10 @@ fn one_text(body: &Map<String, Value>, name: &'static str) -> Result<String> {
 fn text(body: &Map<String, Value>, name: &'static str, errors: &mut FieldErrors) -> String {
     let message = match raw(body, name) {
         Raw::Text(text) if !text.trim().is_empty() => return text,
-        Raw::Text(_) => "This field may not be blank.",
-        Raw::Missing => "This field is required.",
-        Raw::Null => "This field may not be null.",
-        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => "Not a valid string.",
+        Raw::Text(_) => Message::Blank,
+        Raw::Missing => Message::Required,
+        Raw::Null => Message::Null,
+        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Message::NotAString,
     };
     errors.add(name, message);
     String::new()

@@ -4,19 +4,18 @@ use std::marker::PhantomData;
 
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::{FromParam, FromRequest, Outcome, Request};
-use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder, Response};
 use rocket::{delete, get, patch, post, put};
 
 use super::body::{JsonBody, raw};
+use super::list::Records;
 use crate::Usher;
-use crate::accounts::{self, List};
+use crate::accounts;
 use crate::clock::Timestamp;
 use crate::config::GetByName;
 use crate::error::{Error, Result};
-use crate::filter::{Filter, ListRequest};
+use crate::filter::{ListRequest, Users};
 use crate::guard::{AcceptsJson, IfMatch};
-use crate::page::Place;
 use crate::permission::{Can, ManageUsers, SignedIn};
 use crate::record::Record;
 use crate::user::{Draft, Purpose, User, UserId};
@@ -28,7 +27,14 @@ pub fn etag(user: &User) -> String {
 }
 
 /// What stands after `/users/` when it can only be a primary key.
-pub(super) struct Id(UserId);
+pub(super) struct Id(pub(super) UserId);
+
+impl Id {
+    /// The primary key, of whatever resource.
+    pub(super) const fn number(&self) -> i64 {
+        self.0.0
+    }
+}
 
 impl<'r> FromParam<'r> for Id {
     type Error = ();
@@ -84,7 +90,7 @@ pub(super) struct One {
 }
 
 impl One {
-    fn new(user: User) -> Self {
+    pub(super) fn new(user: User) -> Self {
         Self { user: Box::new(user), status: Status::Ok, as_array: false }
     }
 }
@@ -223,79 +229,10 @@ pub(super) async fn list(
     can: Can<ManageUsers>,
     app: &Usher,
     body: JsonBody,
-) -> Result<Users> {
+) -> Result<Records<Users>> {
     let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
     let list = accounts::list(app, &can, &request).await?;
-    Ok(Users { app: app.clone(), request, list })
-}
-
-/// Many records as an answer.
-pub(super) struct Users {
-    app: Usher,
-    request: ListRequest,
-    list: List,
-}
-
-impl<'r> Responder<'r, 'r> for Users {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        let Self { app, request: asked, list } = self;
-        let mut response = match (list.next, asked.limit) {
-            (Some(place), None) => pieces(app, asked.filter, list.users, place).respond_to(request)?,
-            (next, _) => {
-                let mut response = Response::new();
-                if let Some(place) = next {
-                    let link = format!("<{}/users/list>; rel=\"next\"", super::BASE);
-                    response.set_header(Header::new("Link", link));
-                    response.set_header(Header::new("X-Next-Cursor", place.encode(&asked.filter)));
-                }
-                let json = format!("[{}]", records(&list.users));
-                response.set_sized_body(json.len(), std::io::Cursor::new(json));
-                response
-            }
-        };
-        response.set_header(ContentType::JSON);
-        if let Some(count) = list.count {
-            response.set_header(Header::new("X-Total-Count", count.to_string()));
-        }
-        Ok(response)
-    }
-}
-
-/// Records separated by commas.
-fn records(users: &[User]) -> String {
-    let mut json = String::with_capacity(users.len() * 256);
-    for user in users {
-        if !json.is_empty() {
-            json.push(',');
-        }
-        // Writing strings, numbers and booleans to memory cannot fail.
-        json.push_str(&serde_json::to_string(&Record::from(user)).unwrap_or_default());
-    }
-    json
-}
-
-/// A whole list, piece by piece, each fetched when the one before has been taken.
-fn pieces(app: Usher, filter: Filter, first: Vec<User>, place: Place) -> ByteStream![String] {
-    ByteStream! {
-        yield format!("[{}", records(&first));
-        drop(first);
-        let mut next = Some(place);
-        while let Some(place) = next {
-            match accounts::next_batch(&app, &filter, &place).await {
-                Ok((users, following)) => {
-                    if !users.is_empty() {
-                        yield format!(",{}", records(&users));
-                    }
-                    next = following;
-                }
-                Err(error) => {
-                    // The status is sent already. Without its closing bracket the list is no JSON, so
-                    // no client takes the part for the whole.
-                    log::error!("a list broke off: {error}");
-                    return;
-                }
-            }
-        }
-        yield "]".to_owned();
-    }
+    // Writing strings, numbers and booleans to memory cannot fail.
+    let print = |user: &User| serde_json::to_string(&Record::from(user)).unwrap_or_default();
+    Ok(Records { app: app.clone(), request, list, print })
 }

@@ -7,13 +7,14 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::import::{django, row::FIELDS, table};
+use super::import::{django, row::FIELDS};
 use super::{Export, Failure, Format};
 use crate::Usher;
 use crate::audit::{self, Action};
 use crate::clock::Timestamp;
 use crate::db::users::{self, Credentials};
 use crate::record::Record;
+use crate::sheet;
 use crate::user::UserId;
 
 /// Users that are fetched at once.
@@ -84,39 +85,13 @@ fn write_batch(format: Format, out: &mut impl Write, batch: &[Credentials], firs
     Ok(())
 }
 
-fn write_lines(out: &mut impl Write, batch: &[Credentials]) -> io::Result<()> {
-    // Into memory first: through the CSV writer an error of the output would lose its kind.
-    let mut lines = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for credentials in batch {
-        lines.write_record(cells(credentials)?.iter().map(|cell| table::guard(cell)))?;
-    }
-    out.write_all(&lines.into_inner().map_err(csv::IntoInnerError::into_error)?)
-}
-
 /// In the order of [`FIELDS`].
-fn cells(credentials: &Credentials) -> io::Result<[String; FIELDS.len()]> {
-    let user = &credentials.user;
-    Ok([
-        user.username.as_str().to_owned(),
-        user.id.to_string(),
-        user.last_login.map_or(Ok(String::new()), time)?,
-        user.is_superuser.to_string(),
-        user.first_name.clone(),
-        user.last_name.clone(),
-        user.email.clone(),
-        user.is_staff.to_string(),
-        user.is_active.to_string(),
-        time(user.date_joined)?,
-        credentials.password.as_str().to_owned(),
-    ])
-}
-
-/// A date that the calendar does not have is an error here; `to_string` would panic.
-fn time(time: Timestamp) -> io::Result<String> {
-    use std::fmt::Write;
-    let mut text = String::new();
-    write!(text, "{time}").map_err(io::Error::other)?;
-    Ok(text)
+fn write_lines(out: &mut impl Write, batch: &[Credentials]) -> io::Result<()> {
+    let mut lines = Vec::with_capacity(batch.len());
+    for Credentials { user, password } in batch {
+        lines.push(sheet::cells(user)?.into_iter().chain([password.as_str().to_owned()]));
+    }
+    out.write_all(&sheet::lines(lines)?)
 }
 
 /// The record of the API, and the hash.

@@ -1,11 +1,13 @@
 //! The trail's table: entries are only ever added, and sealed once.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value};
-use crate::audit::{Entry, EntryId};
+use crate::audit::{Action, Entry, EntryId};
 use crate::clock::Timestamp;
+use crate::text;
+use crate::user::UserId;
 
 /// What an entry says: the columns that are sealed.
 macro_rules! columns {
@@ -14,9 +16,10 @@ macro_rules! columns {
          door, address, request_id, batch_id, undoes"
     };
 }
+pub(super) use columns;
 
 /// An entry as stored. Its serialized form is what a seal covers: the order of the members must stay.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub struct Stored {
     /// Primary key.
     pub id: i64,
@@ -61,15 +64,18 @@ pub struct Sealed {
 }
 
 const INSERT: &str = "INSERT INTO audit_entries (happened_at, action, actor_id, actor_name, target_id, \
-                      target_name, changes, details, door, address, request_id, batch_id, undoes) VALUES ";
+                      target_name, changes, details, door, address, request_id, batch_id, undoes, \
+                      actor_folded, target_folded) VALUES ";
 
 /// Entries in one statement; see `users::insert_all` for why not more.
 const ROWS_AT_ONCE: usize = 50;
 
-fn values(entry: &Entry, now: Timestamp) -> [Value; 13] {
-    let id = |named: &Option<(crate::user::UserId, String)>| Value::from(named.as_ref().map(|(id, _)| id.0));
-    let name = |named: &Option<(crate::user::UserId, String)>| {
-        Value::from(named.as_ref().map_or("", |(_, name)| name.as_str()))
+fn values(entry: &Entry, now: Timestamp) -> [Value; 15] {
+    let id = |named: &Option<(UserId, String)>| Value::from(named.as_ref().map(|(id, _)| id.0));
+    let name =
+        |named: &Option<(UserId, String)>| Value::from(named.as_ref().map_or("", |(_, name)| name.as_str()));
+    let folded = |named: &Option<(UserId, String)>| {
+        Value::from(named.as_ref().map_or_else(String::new, |(_, name)| text::fold(name)))
     };
     let origin = &entry.author.origin;
     [
@@ -84,8 +90,10 @@ fn values(entry: &Entry, now: Timestamp) -> [Value; 13] {
         origin.door.as_str().into(),
         origin.address_text().into(),
         origin.request_id.as_str().into(),
-        entry.batch_id.into(),
+        entry.batch_id.map(|batch| batch.0).into(),
         entry.undoes.map(|entry| entry.0).into(),
+        folded(&entry.author.user),
+        folded(&entry.target),
     ]
 }
 
@@ -135,6 +143,69 @@ pub async fn insert_all(tx: &mut Tx, entries: &[Entry], now: Timestamp) -> Resul
 pub async fn by_id(tx: &mut Tx, id: EntryId) -> Result<Option<Stored>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
     tx.optional(sql.bind(id.0)).await
+}
+
+/// One entry, outside a transaction.
+///
+/// # Errors
+/// As the database says.
+pub async fn find(db: &Db, id: EntryId) -> Result<Option<Stored>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
+    db.optional(sql.bind(id.0)).await
+}
+
+/// The entry that takes another one back, if one does.
+///
+/// # Errors
+/// As the database says.
+pub async fn undone_by(db: &Db, id: EntryId) -> Result<Option<EntryId>> {
+    let sql = Sql::new("SELECT id FROM audit_entries WHERE undoes = $1");
+    Ok(db.optional::<(i64,)>(sql.bind(id.0)).await?.map(|(id,)| EntryId(id)))
+}
+
+/// The newest entries about a user that are later than one of them.
+///
+/// # Errors
+/// As the database says.
+pub async fn later(db: &Db, target: UserId, than: EntryId, limit: i64) -> Result<Vec<Stored>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM audit_entries WHERE target_id = $1 AND id > $2 ORDER BY id DESC LIMIT $3"
+    ));
+    db.all(sql.bind(target.0).bind(than.0).bind(limit)).await
+}
+
+/// The last time that something was done to a user.
+///
+/// # Errors
+/// As the database says.
+pub async fn last(db: &Db, target: UserId, action: Action) -> Result<Option<Stored>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM audit_entries WHERE target_id = $1 AND action = $2 ORDER BY id DESC LIMIT 1"
+    ));
+    db.optional(sql.bind(target.0).bind(action.as_str())).await
+}
+
+/// The newest entry about a user that tells of an end of their sessions: one of these actions, or a change
+/// whose details count what it ended.
+///
+/// # Errors
+/// As the database says.
+pub async fn last_session_end(db: &Db, user: UserId, actions: &[&'static str]) -> Result<Option<Stored>> {
+    let mut sql =
+        Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE target_id = $1 AND (action IN ("))
+            .bind(user.0);
+    for (action, n) in actions.iter().zip(0..) {
+        sql.push(if n == 0 { "" } else { ", " }).push_value(*action);
+    }
+    sql.push(
+        ") OR (details LIKE '%\"sessions_ended\":%' AND details NOT LIKE '%\"sessions_ended\":0%')) \
+         ORDER BY id DESC LIMIT 1",
+    );
+    db.optional(sql).await
 }
 
 /// Whether there is an entry without a seal.

@@ -63,6 +63,12 @@ fn classify_code(code: &str, constraint: &str, error: sqlx::Error) -> Error {
         _ if constraint.contains("users_username_key") || constraint.contains("users.username_key") => {
             Error::UsernameTaken
         }
+        _ if ["audit_entries_undoes", "audit_entries.undoes", "batches_undoes", "batches.undoes"]
+            .iter()
+            .any(|index| constraint.contains(index)) =>
+        {
+            Error::AlreadyUndone
+        }
         _ if constraint.contains("users_pkey") || constraint.contains("users.id") => Error::IdTaken,
         // serialization_failure, deadlock_detected
         ("40001" | "40P01", _) => Error::Retry(error),

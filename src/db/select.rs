@@ -9,83 +9,90 @@
 mod conditions;
 mod parts;
 mod search;
+mod table;
 
 use self::conditions::{
     Columns, push_filter, push_hidden_order_columns, push_order, push_order_index, push_position,
 };
 use self::parts::{Part, parts};
-use super::users::{UserRow, columns};
 use super::{Db, Dialect, Error, Result, Sql};
 use crate::filter::Filter;
 use crate::page::Place;
 use crate::user::User;
 
-/// How many users a walk looks at for each one that is wanted. Where it does not find them, less than one
-/// in a hundred fits, and sorting these is quick.
-const WALK: i64 = 100;
+pub use self::table::Table;
+
+/// At most `limit` records of the list, from the one after `place` on.
+///
+/// # Errors
+/// As the database says.
+pub async fn page<T: Table>(
+    db: &Db,
+    filter: &Filter<T>,
+    place: Option<&Place>,
+    limit: i64,
+) -> Result<Vec<T::Record>> {
+    let mut records = Vec::new();
+    for part in parts(filter, place) {
+        let wanted = limit.saturating_sub(i64::try_from(records.len()).unwrap_or(limit));
+        if wanted <= 0 {
+            break;
+        }
+        records.extend(part_of_list(db, &part, wanted).await?);
+    }
+    Ok(records)
+}
+
+async fn part_of_list<T: Table>(db: &Db, part: &Part<'_, T>, limit: i64) -> Result<Vec<T::Record>> {
+    let is_narrowed = !part.filter.expressions.is_empty() || !part.tests.is_empty();
+    let Some(walk) = T::WALK.filter(|_| is_narrowed) else {
+        return fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, None, limit)).await;
+    };
+    let walk = Some(limit.saturating_mul(walk));
+    let found = fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
+    if i64::try_from(found.len()) == Ok(limit) {
+        return Ok(found);
+    }
+    fetch::<T>(db, |sql| push_found(sql, db.dialect(), part, limit)).await
+}
 
 /// At most `limit` users of the list, from the one after `place` on.
 ///
 /// # Errors
 /// As the database says.
 pub async fn users(db: &Db, filter: &Filter, place: Option<&Place>, limit: i64) -> Result<Vec<User>> {
-    let mut users = Vec::new();
-    for part in parts(filter, place) {
-        let wanted = limit.saturating_sub(i64::try_from(users.len()).unwrap_or(limit));
-        if wanted <= 0 {
-            break;
-        }
-        users.extend(part_of_list(db, &part, wanted).await?);
-    }
-    Ok(users)
+    page(db, filter, place, limit).await
 }
 
-async fn part_of_list(db: &Db, part: &Part<'_>, limit: i64) -> Result<Vec<User>> {
-    if part.filter.expressions.is_empty() && part.tests.is_empty() {
-        return fetch(db, |sql| push_walk(sql, db.dialect(), part, None, limit)).await;
-    }
-    let walk = Some(limit.saturating_mul(WALK));
-    let found = fetch(db, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
-    if i64::try_from(found.len()) == Ok(limit) {
-        return Ok(found);
-    }
-    fetch(db, |sql| push_found(sql, db.dialect(), part, limit)).await
-}
-
-/// At most `limit` users that the filter matches; quick when they are few.
+/// How many records the filter matches.
 ///
 /// # Errors
 /// As the database says.
-pub async fn few(db: &Db, filter: &Filter, limit: i64) -> Result<Vec<User>> {
-    let part = Part::whole(filter);
-    fetch(db, |sql| push_found(sql, db.dialect(), &part, limit)).await
-}
-
-/// How many users the filter matches.
-///
-/// # Errors
-/// As the database says.
-pub async fn count(db: &Db, filter: &Filter) -> Result<i64> {
-    if filter.is_everybody() {
-        return super::users::count(db).await;
+pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
+    if let Some(kept) = T::KEPT_COUNT.filter(|_| filter.is_everything()) {
+        return one_number(db, Sql::new(kept)).await;
     }
     let mut sql = Sql::new("SELECT count(*)");
     push_source(&mut sql, db.dialect(), filter);
-    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
+    one_number(db, sql).await
 }
 
 /// How many users the filter matches, counted no further than `most`.
 ///
 /// # Errors
 /// As the database says.
-pub async fn count_up_to(db: &Db, filter: &Filter, most: i64) -> Result<i64> {
-    if filter.is_everybody() {
-        return super::users::count(db).await;
+pub async fn count_up_to<T: Table>(db: &Db, filter: &Filter<T>, most: i64) -> Result<i64> {
+    if let Some(kept) = T::KEPT_COUNT.filter(|_| filter.is_everything()) {
+        return one_number(db, Sql::new(kept)).await;
     }
     let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1");
     push_source(&mut sql, db.dialect(), filter);
     sql.push(" LIMIT ").push_value(most).push(") AS found");
-    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
+    one_number(db, sql).await
+}
+
+async fn one_number(db: &Db, sql: Sql) -> Result<i64> {
+    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(number,)| number))
 }
 
 /// Whether searches have their index. PostgreSQL may lack the extension for it.
@@ -102,17 +109,14 @@ pub async fn search_is_indexed(db: &Db) -> Result<bool> {
     }
 }
 
-/// Runs a SELECT of [`columns!`].
-async fn fetch(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<User>> {
-    let rows = match db.dialect() {
+/// Runs a SELECT of a table's columns.
+async fn fetch<T: Table>(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<T::Record>> {
+    let rows: Vec<T::Row> = match db.dialect() {
         // sqlx hands over SQLite's rows one by one between threads; as one JSON value a page costs
         // a fraction of that.
         Dialect::Sqlite => {
-            let mut sql = Sql::new(
-                "SELECT json_group_array(json_array(id, username, username_key, first_name, last_name, \
-                 email, is_active, is_staff, is_superuser, valid_from, valid_until, \
-                 must_change_password, password_changed_at, date_joined, last_login, version)) FROM (",
-            );
+            let mut sql = Sql::new("SELECT json_group_array(");
+            sql.push(T::JSON).push(") FROM (");
             push_select(&mut sql);
             sql.push(")");
             let (json,): (String,) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
@@ -121,24 +125,24 @@ async fn fetch(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<User>> {
         Dialect::Postgres => {
             let mut sql = Sql::new("");
             push_select(&mut sql);
-            db.all::<UserRow>(sql).await?
+            db.all(sql).await?
         }
     };
-    Ok(rows.into_iter().map(User::from).collect())
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// Along the order; with `walk`, no further than so many users.
-fn push_walk(sql: &mut Sql, dialect: Dialect, part: &Part<'_>, walk: Option<i64>, limit: i64) {
-    sql.push(concat!("SELECT ", columns!(), " FROM "));
+fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk: Option<i64>, limit: i64) {
+    sql.push("SELECT ").push(T::COLUMNS).push(" FROM ");
     if let Some(walk) = walk {
-        sql.push("(SELECT * FROM users");
+        sql.push("(SELECT * FROM ").push(T::TABLE);
         push_order_index(sql, dialect, part);
         push_position(sql, part, " WHERE ", Columns::Indexed);
         push_order(sql, part, Columns::Indexed);
-        sql.push(" LIMIT ").push_value(walk).push(") AS users WHERE ");
+        sql.push(" LIMIT ").push_value(walk).push(") AS ").push(T::TABLE).push(" WHERE ");
         push_filter(sql, dialect, part);
     } else {
-        sql.push("users");
+        sql.push(T::TABLE);
         push_order_index(sql, dialect, part);
         sql.push(" WHERE ");
         push_filter(sql, dialect, part);
@@ -153,30 +157,30 @@ fn push_walk(sql: &mut Sql, dialect: Dialect, part: &Part<'_>, walk: Option<i64>
 }
 
 /// All that fit, then sorted.
-fn push_found(sql: &mut Sql, dialect: Dialect, part: &Part<'_>, limit: i64) {
+fn push_found<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, limit: i64) {
     match dialect {
         Dialect::Sqlite => {
-            sql.push(concat!("SELECT ", columns!()));
+            sql.push("SELECT ").push(T::COLUMNS);
             search::push_sqlite_source(sql, part.filter);
             push_filter(sql, dialect, part);
             push_position(sql, part, " AND ", Columns::Computed);
             push_order(sql, part, Columns::Computed);
         }
         Dialect::Postgres => {
-            sql.push(concat!("WITH found AS MATERIALIZED (SELECT ", columns!()));
+            sql.push("WITH found AS MATERIALIZED (SELECT ").push(T::COLUMNS);
             push_hidden_order_columns(sql, part);
             search::push_postgres_source(sql, part.filter);
             push_filter(sql, dialect, part);
             push_position(sql, part, " AND ", Columns::Indexed);
-            sql.push(concat!(") SELECT ", columns!(), " FROM found AS users"));
+            sql.push(") SELECT ").push(T::COLUMNS).push(" FROM found AS ").push(T::TABLE);
             push_order(sql, part, Columns::Indexed);
         }
     }
     sql.push(" LIMIT ").push_value(limit);
 }
 
-/// `FROM` and `WHERE` of all users that the filter matches.
-fn push_source(sql: &mut Sql, dialect: Dialect, filter: &Filter) {
+/// `FROM` and `WHERE` of all rows that the filter matches.
+fn push_source<T: Table>(sql: &mut Sql, dialect: Dialect, filter: &Filter<T>) {
     match dialect {
         Dialect::Sqlite => search::push_sqlite_source(sql, filter),
         Dialect::Postgres => search::push_postgres_source(sql, filter),

@@ -150,12 +150,35 @@ pub async fn delete_oldest(tx: &mut Tx, user: UserId, keep: i64) -> Result<u64> 
     tx.execute(sql.bind(user.0).bind(Carrier::Named.as_str()).bind(keep)).await
 }
 
+/// The primary keys of a user's sessions that have not ended: before their limit, and in a browser used
+/// since `used_after`.
+///
+/// # Errors
+/// As the database says.
+pub async fn live_of(db: &Db, user: UserId, now: Timestamp, used_after: Timestamp) -> Result<Vec<i64>> {
+    let sql = Sql::new(
+        "SELECT id FROM sessions WHERE user_id = $1 AND expires_at > $2 \
+         AND (carrier <> $3 OR last_seen_at > $4)",
+    );
+    let sql = sql.bind(user.0).bind(now.micros()).bind(Carrier::Cookie.as_str()).bind(used_after.micros());
+    Ok(db.all::<(i64,)>(sql).await?.into_iter().map(|(id,)| id).collect())
+}
+
 /// Notes that a session was used.
 ///
 /// # Errors
 /// As the database says.
 pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     let sql = Sql::new("UPDATE sessions SET last_seen_at = $1 WHERE id = $2");
+    tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
+}
+
+/// Notes that the user has given their password again.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_confirmed(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
+    let sql = Sql::new("UPDATE sessions SET confirmed_at = $1 WHERE id = $2");
     tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
 }
 

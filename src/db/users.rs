@@ -25,7 +25,7 @@ pub(super) use columns;
 /// One row of the users table.
 #[derive(Debug, FromRow, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "a column each")]
-pub(super) struct UserRow {
+pub struct UserRow {
     id: i64,
     username: String,
     username_key: String,
@@ -180,15 +180,6 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
     Ok(rows.into_iter().map(Credentials::from).collect())
 }
 
-/// How many users there are, as kept by the database: counting them takes long when they are many.
-///
-/// # Errors
-/// As the database says.
-pub async fn count(db: &Db) -> Result<i64> {
-    let sql = Sql::new("SELECT CAST(SUM(users) AS BIGINT) FROM user_counts");
-    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
-}
-
 /// The highest primary key there is.
 ///
 /// # Errors
@@ -196,6 +187,31 @@ pub async fn count(db: &Db) -> Result<i64> {
 pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
     let sql = Sql::new("SELECT users.id FROM users ORDER BY users.id DESC LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.map(|(id,)| UserId(id)))
+}
+
+/// The users whose e-mail address is this one but for letter case, by primary key: at most `limit`.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
+    if email.is_empty() || cannot_be_stored(email) {
+        return Ok(Vec::new());
+    }
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE users.email_folded = $1 ORDER BY users.id LIMIT $2"
+    ));
+    let rows = db.all::<UserRow>(sql.bind(text::fold(email)).bind(limit)).await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Whether there is any user at all.
+///
+/// # Errors
+/// As the database says.
+pub async fn any_exists(db: &Db) -> Result<bool> {
+    Ok(db.optional::<(i64,)>(Sql::new("SELECT id FROM users LIMIT 1")).await?.is_some())
 }
 
 /// Whether there is an active superuser.
@@ -362,11 +378,12 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
     tx.execute(sql).await.map(drop)
 }
 
-/// Stores the hash of another password.
+/// Stores the hash of another password, whoever sets it; with it end the links that would set one.
 ///
 /// # Errors
 /// As the database says.
 pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<()> {
+    super::links::delete_of_user(tx, id).await?;
     let sql = Sql::new("UPDATE users SET password = $1, password_changed_at = $2 WHERE id = $3");
     tx.execute(sql.bind(password.as_str()).bind(now.micros()).bind(id.0)).await.map(drop)
 }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Body, Expression, Field, Filter, FlagField, Folding, IntegerField, ListRequest, MAX_EXPRESSIONS,
-    MAX_LIMIT, MAX_ORDERS, Operator, Order, Test,
+    Body, Expression, Field, Filter, Folding, ListRequest, MAX_EXPRESSIONS, MAX_LIMIT, MAX_ORDERS, Operator,
+    Order, Resource, Test,
 };
 use crate::clock::Timestamp;
 use crate::text;
@@ -13,7 +13,7 @@ use crate::text;
 type Refusal = String;
 type Result<T> = std::result::Result<T, Refusal>;
 
-impl ListRequest {
+impl<R: Resource> ListRequest<R> {
     /// Reads the body of a list request.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl ListRequest {
             filter: Filter {
                 expressions,
                 order_by: orders(members.list("order_by")?)?,
-                include_inactive: members.flag("include_inactive")?,
+                include_inactive: R::ACTIVE.is_some() && members.flag("include_inactive")?,
             },
             limit: limit(&mut members)?,
             after: members.text("after")?,
@@ -61,7 +61,12 @@ enum Depth {
     InAnd,
 }
 
-fn expression(path: &str, value: Value, depth: Depth, budget: &mut usize) -> Result<Expression> {
+fn expression<R: Resource>(
+    path: &str,
+    value: Value,
+    depth: Depth,
+    budget: &mut usize,
+) -> Result<Expression<R>> {
     *budget = budget
         .checked_sub(1)
         .ok_or_else(|| format!("expressions: more than {MAX_EXPRESSIONS} expressions in one filter"))?;
@@ -82,7 +87,7 @@ fn expression(path: &str, value: Value, depth: Depth, budget: &mut usize) -> Res
     Ok(Expression { invert, body })
 }
 
-fn group(members: &mut Members, depth: Depth, budget: &mut usize) -> Result<Vec<Expression>> {
+fn group<R: Resource>(members: &mut Members, depth: Depth, budget: &mut usize) -> Result<Vec<Expression<R>>> {
     let path = members.path("sub_expressions");
     let parts = members.list("sub_expressions")?;
     if parts.len() < 2 {
@@ -91,8 +96,8 @@ fn group(members: &mut Members, depth: Depth, budget: &mut usize) -> Result<Vec<
     parts.into_iter().map(|(path, value)| expression(&path, value, depth, budget)).collect()
 }
 
-fn exact(members: &mut Members) -> Result<Test> {
-    let field = members.field()?;
+fn exact<R: Resource>(members: &mut Members) -> Result<Test<R>> {
+    let field = members.field::<R>()?;
     let folding = members.folding()?;
     let path = members.path("value");
     let value = members.required("value")?;
@@ -106,9 +111,9 @@ fn exact(members: &mut Members) -> Result<Test> {
     test(&path, field, Operator::Equal, value)
 }
 
-fn contains(members: &mut Members) -> Result<Test> {
+fn contains<R: Resource>(members: &mut Members) -> Result<Test<R>> {
     let path = members.path("field");
-    let Field::Text(field) = members.field()? else {
+    let Field::Text(field) = members.field::<R>()? else {
         return Err(format!("{path}: \"contains\" needs a text field"));
     };
     let folding = members.folding()?;
@@ -122,15 +127,15 @@ fn contains(members: &mut Members) -> Result<Test> {
     }
 }
 
-fn is_null(members: &mut Members) -> Result<Test> {
-    Ok(match members.field()? {
-        Field::Integer(field @ IntegerField::LastLogin) => Test::IsNull(field),
+fn is_null<R: Resource>(members: &mut Members) -> Result<Test<R>> {
+    Ok(match members.field::<R>()? {
+        Field::Integer(field) if R::is_nullable(field) => Test::IsNull(field),
         _ => Test::Constant(false),
     })
 }
 
-fn compare(members: &mut Members) -> Result<Test> {
-    let field = members.field()?;
+fn compare<R: Resource>(members: &mut Members) -> Result<Test<R>> {
+    let field = members.field::<R>()?;
     let operator = match members.required_text("operator")?.as_str() {
         "<" => Operator::Less,
         "<=" => Operator::LessOrEqual,
@@ -150,7 +155,7 @@ fn compare(members: &mut Members) -> Result<Test> {
 }
 
 /// A comparison whose value is read as the field demands.
-fn test(path: &str, field: Field, operator: Operator, value: Value) -> Result<Test> {
+fn test<R: Resource>(path: &str, field: Field<R>, operator: Operator, value: Value) -> Result<Test<R>> {
     match field {
         Field::Text(field) => match value {
             Value::String(value) if value.contains('\0') => Ok(compare_with_nul(operator, field, &value)),
@@ -158,7 +163,7 @@ fn test(path: &str, field: Field, operator: Operator, value: Value) -> Result<Te
             _ => Err(format!("{path}: must be a string for this field")),
         },
         Field::Flag(field) => flag(path, field, operator, &value),
-        Field::Integer(field @ IntegerField::Id) => id(path, field, operator, &value),
+        Field::Integer(field) if !R::is_instant(field) => id(path, field, operator, &value),
         Field::Integer(field) => match value.as_str().and_then(Timestamp::parse) {
             Some(timestamp) => Ok(Test::Integer(field, operator, timestamp.micros())),
             None => Err(format!(
@@ -170,7 +175,7 @@ fn test(path: &str, field: Field, operator: Operator, value: Value) -> Result<Te
 
 /// No stored text has a NUL and PostgreSQL takes none, so a bound with one is moved to where the NUL
 /// stands: nothing lies between `ab` and `ab\0...` but `ab` itself.
-fn compare_with_nul(operator: Operator, field: super::TextField, value: &str) -> Test {
+fn compare_with_nul<R: Resource>(operator: Operator, field: R::Text, value: &str) -> Test<R> {
     let before = value.split('\0').next().unwrap_or_default().to_owned();
     match operator {
         Operator::Equal => Test::Constant(false),
@@ -183,7 +188,7 @@ fn compare_with_nul(operator: Operator, field: super::TextField, value: &str) ->
     }
 }
 
-fn flag(path: &str, field: FlagField, operator: Operator, value: &Value) -> Result<Test> {
+fn flag<R: Resource>(path: &str, field: R::Flag, operator: Operator, value: &Value) -> Result<Test<R>> {
     let verdict = match value {
         Value::Bool(value) => Some(*value),
         Value::Number(number) if number.as_f64() == Some(1.0) => Some(true),
@@ -200,7 +205,7 @@ fn flag(path: &str, field: FlagField, operator: Operator, value: &Value) -> Resu
         .ok_or_else(|| format!("{path}: must be a boolean for this field"))
 }
 
-fn id(path: &str, field: IntegerField, operator: Operator, value: &Value) -> Result<Test> {
+fn id<R: Resource>(path: &str, field: R::Integer, operator: Operator, value: &Value) -> Result<Test<R>> {
     let refusal = || format!("{path}: must be a whole number for this field");
     match value {
         Value::String(text) => {
@@ -224,7 +229,7 @@ fn id(path: &str, field: IntegerField, operator: Operator, value: &Value) -> Res
 }
 
 /// A bound that lies above (or below) every value of the field.
-fn beyond(operator: Operator, above: bool) -> Test {
+fn beyond<R: Resource>(operator: Operator, above: bool) -> Test<R> {
     Test::Constant(match operator {
         Operator::Equal => false,
         Operator::Less | Operator::LessOrEqual => above,
@@ -233,7 +238,7 @@ fn beyond(operator: Operator, above: bool) -> Test {
 }
 
 /// A comparison of whole numbers with any other number, said with whole numbers.
-fn fraction(field: IntegerField, operator: Operator, value: f64) -> Test {
+fn fraction<R: Resource>(field: R::Integer, operator: Operator, value: f64) -> Test<R> {
     // 2^63, the first float above every i64.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if !(-LIMIT..LIMIT).contains(&value) {
@@ -252,14 +257,14 @@ fn fraction(field: IntegerField, operator: Operator, value: f64) -> Test {
     }
 }
 
-fn orders(list: Vec<(String, Value)>) -> Result<Vec<Order>> {
+fn orders<R: Resource>(list: Vec<(String, Value)>) -> Result<Vec<Order<R>>> {
     if list.len() > MAX_ORDERS {
         return Err(format!("order_by: more than {MAX_ORDERS} fields"));
     }
-    let mut orders: Vec<Order> = Vec::new();
+    let mut orders: Vec<Order<R>> = Vec::new();
     for (path, value) in list {
         let mut members = Members::of(&path, value)?;
-        let field = members.field()?;
+        let field = members.field::<R>()?;
         let ascending = members.optional_flag("ascending")?.unwrap_or(true);
         let nulls_first = members.optional_flag("nulls_first")?.unwrap_or(!ascending);
         members.finish()?;
@@ -348,7 +353,7 @@ impl Members {
         }
     }
 
-    fn field(&mut self) -> Result<Field> {
+    fn field<R: Resource>(&mut self) -> Result<Field<R>> {
         let name = self.required_text("field")?;
         Field::named(&name).ok_or_else(|| format!("{}: unknown field {name:?}", self.path("field")))
     }

@@ -3,6 +3,7 @@
 
 use super::common::is_common;
 use super::{LONGEST_HASHED_BYTES, Password};
+use crate::field_errors::Message;
 use crate::text::fold_compatible;
 
 /// The most code points a password may have (OWASP ASVS 5.0, 6.2.9 asks for at least 64).
@@ -78,24 +79,21 @@ impl Policy {
     /// Everything that is wrong with the password, one message each and always in the same order; none if it is
     /// fine. A password that is blank (empty or only white space) gets that message alone.
     #[must_use]
-    pub fn check(&self, password: &Password, own: &OwnNames<'_>) -> Vec<String> {
+    pub fn check(&self, password: &Password, own: &OwnNames<'_>) -> Vec<Message> {
         let text = password.as_str();
         if text.trim().is_empty() {
-            return vec!["This field may not be blank.".to_owned()];
+            return vec![Message::Blank];
         }
         let mut messages = Vec::new();
         let characters = password.char_count();
         if characters < self.min_length {
-            messages.push(format!(
-                "This password is too short. It must contain at least {} characters.",
-                self.min_length
-            ));
+            messages.push(Message::TooShort { least: self.min_length, given: characters });
         }
         if characters > MOST_CHARACTERS {
-            messages.push(format!("Ensure this field has no more than {MOST_CHARACTERS} characters."));
+            messages.push(Message::TooLong { most: MOST_CHARACTERS, given: characters });
         }
         if text.contains('\0') {
-            messages.push("Null characters are not allowed.".to_owned());
+            messages.push(Message::Character("Null characters are not allowed."));
         }
         if text.len() > LONGEST_HASHED_BYTES {
             // Nothing of that length is a common password or a name, and comparing it would only cost time.
@@ -104,10 +102,10 @@ impl Policy {
         let folded = fold_compatible(text);
         let product_word = PRODUCT_WORDS.iter().any(|word| is_name_with_ending(&folded, word));
         if product_word || is_common(&folded) {
-            messages.push("This password is too common.".to_owned());
+            messages.push(Message::TooCommon);
         }
         let labels = own.similar_to(&folded);
-        messages.extend(labels.iter().map(|label| format!("The password is too similar to the {label}.")));
+        messages.extend(labels.into_iter().map(Message::TooSimilar));
         messages
     }
 }
@@ -139,8 +137,12 @@ mod tests {
         email: "b.otterly@mail.example.org",
     };
 
+    fn told(messages: &[Message]) -> Vec<String> {
+        messages.iter().map(ToString::to_string).collect()
+    }
+
     fn check(text: &str) -> Vec<String> {
-        Policy::default().check(&Password::new(text.to_owned()), &OWN)
+        told(&Policy::default().check(&Password::new(text.to_owned()), &OWN))
     }
 
     #[test]
@@ -159,7 +161,7 @@ mod tests {
         let password = Password::new("zq7 wuvx kyt1".to_owned());
         let strict = Policy { min_length: 15 };
         let short = "This password is too short. It must contain at least 15 characters.";
-        assert_eq!(strict.check(&password, &OWN), [short]);
+        assert_eq!(told(&strict.check(&password, &OWN)), [short]);
         assert!(Policy { min_length: 1 }.check(&Password::new("♞".to_owned()), &OWN).is_empty());
     }
 
@@ -195,7 +197,7 @@ mod tests {
             email: "password@example.org",
         };
         let messages = Policy { min_length: 9 }.check(&Password::new("password".to_owned()), &same);
-        assert_eq!(messages[1..], [COMMON, LIKE_USERNAME, LIKE_FIRST, LIKE_LAST, LIKE_EMAIL]);
+        assert_eq!(told(&messages)[1..], [COMMON, LIKE_USERNAME, LIKE_FIRST, LIKE_LAST, LIKE_EMAIL]);
     }
 
     #[test]
@@ -238,7 +240,7 @@ mod tests {
     #[test]
     fn own_values_of_fewer_than_three_characters_do_not_count() {
         let own = OwnNames { username: "zq", first_name: " ", last_name: "Bo", email: "q@x" };
-        let check = |text: &str| Policy { min_length: 1 }.check(&Password::new(text.to_owned()), &own);
+        let check = |text: &str| told(&Policy { min_length: 1 }.check(&Password::new(text.to_owned()), &own));
         assert!(check("zq8391").is_empty() && check("bo-839175").is_empty() && check("839175").is_empty());
         assert_eq!(check("q@x1"), [LIKE_EMAIL]);
         assert!(

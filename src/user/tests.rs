@@ -12,7 +12,7 @@ fn a_username_has_letters_of_any_script_and_five_signs() {
         assert_eq!(Username::parse(name).unwrap().as_str(), name);
     }
     for name in ["a b", "a'b", "a/b", "a\u{ad}b", "🙂", "a,b"] {
-        assert!(Username::parse(name).unwrap_err().starts_with("Enter a valid username."), "{name}");
+        assert!(matches!(Username::parse(name), Err(Message::UsernameCharacters(_))), "{name}");
     }
 }
 
@@ -24,10 +24,7 @@ fn a_username_is_stored_trimmed_and_in_normal_form_c() {
 #[test]
 fn lengths_count_code_points() {
     assert!(Username::parse(&"é".repeat(150)).is_ok());
-    assert_eq!(
-        Username::parse(&"é".repeat(151)).unwrap_err(),
-        "Ensure this field has no more than 150 characters."
-    );
+    assert_eq!(Username::parse(&"é".repeat(151)), Err(Message::TooLong { most: 150, given: 151 }));
 }
 
 #[test]
@@ -87,7 +84,8 @@ fn all_bad_fields_are_reported_at_once() {
             ("is_staff", Raw::Text("perhaps".into())),
         ]),
     );
-    let messages: Vec<_> = draft.errors.iter().collect();
+    let messages: Vec<_> = draft.errors.iter().map(|(field, message)| (field, message.to_string())).collect();
+    let messages: Vec<_> = messages.iter().map(|(field, message)| (*field, message.as_str())).collect();
     assert_eq!(
         messages,
         [

@@ -2,16 +2,20 @@
 
 use serde::Serialize;
 
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::field_errors::FieldErrors;
 use crate::user::{EMAIL_LENGTH, NAME_LENGTH, User};
+
+/// Room for a date and time in any form that is read.
+const DATE_LENGTH: usize = 40;
 
 /// One field of a form.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
-    /// `text`, `email` or `password`.
+    /// `text`, `email`, `password` or `datetime-local`.
     pub(super) kind: &'static str,
     pub(super) value: String,
     pub(super) hint: String,
@@ -37,6 +41,23 @@ pub(super) struct Typed {
     pub(super) first_name: String,
     pub(super) last_name: String,
     pub(super) is_staff: bool,
+    /// `None` where there is no such field.
+    pub(super) valid_from: Option<String>,
+    /// `None` where there is no such field.
+    pub(super) valid_until: Option<String>,
+}
+
+/// A date as the field for one takes it: without an offset, as exact as a browser can be.
+pub(super) fn date_text(date: Option<Timestamp>) -> String {
+    let text = date.map(|date| date.to_string()).unwrap_or_default();
+    let end = if text.ends_with(":00.000000Z") {
+        16
+    } else if text.ends_with(".000000Z") {
+        19
+    } else {
+        23
+    };
+    text.get(..end).unwrap_or_default().to_owned()
 }
 
 impl From<&User> for Typed {
@@ -47,6 +68,9 @@ impl From<&User> for Typed {
             first_name: user.first_name.clone(),
             last_name: user.last_name.clone(),
             is_staff: user.is_staff,
+            // A superuser's account has no dates.
+            valid_from: (!user.is_superuser).then(|| date_text(user.valid_from)),
+            valid_until: (!user.is_superuser).then(|| date_text(user.valid_until)),
         }
     }
 }
@@ -62,7 +86,7 @@ impl FormState {
             hint: String::new(),
             optional,
             max_length,
-            errors: errors.of(name).to_vec(),
+            errors: errors.console(name, label),
         };
         let mut fields = vec![
             Field {
@@ -73,6 +97,15 @@ impl FormState {
             field("first_name", "First name", "text", typed.first_name, true, NAME_LENGTH),
             field("last_name", "Last name", "text", typed.last_name, true, NAME_LENGTH),
         ];
+        for (name, label, typed, hint) in [
+            ("valid_from", "Valid from", typed.valid_from, "In UTC. The account works from then on."),
+            ("valid_until", "Valid until", typed.valid_until, "In UTC. The account stops working then."),
+        ] {
+            if let Some(typed) = typed {
+                let field = field(name, label, "datetime-local", typed, true, DATE_LENGTH);
+                fields.push(Field { hint: hint.into(), ..field });
+            }
+        }
         if let Some(min_length) = password {
             fields.push(password_field(min_length, errors));
         }
@@ -99,8 +132,22 @@ impl FormState {
             first_name: text.to_owned(),
             last_name: text.to_owned(),
             is_staff: true,
+            valid_from: Some(text.to_owned()),
+            valid_until: None,
         };
         Self::about(typed, Some(8), &errors)
+    }
+
+    /// The form with the field for a password apart, for which there is another way than to fill it in.
+    pub(super) fn with_password_apart(mut self, min_length: usize, errors: &FieldErrors) -> (Self, Field) {
+        let field = password_field(min_length, errors);
+        self.problems.extend(problems(std::slice::from_ref(&field)));
+        (self, field)
+    }
+
+    /// A form without fields.
+    pub(super) const fn empty() -> Self {
+        Self { fields: Vec::new(), is_staff: false, problems: Vec::new() }
     }
 
     /// The form that asks for a password only.
@@ -120,17 +167,12 @@ fn password_field(min_length: usize, errors: &FieldErrors) -> Field {
         hint: format!("At least {min_length} characters. A few unrelated words work well."),
         optional: false,
         max_length: 128,
-        errors: errors.of("password").to_vec(),
+        errors: errors.console("password", "Password"),
     }
 }
 
 fn problems(fields: &[Field]) -> Vec<(&'static str, String)> {
-    fields
-        .iter()
-        .flat_map(|field| {
-            field.errors.iter().map(|message| (field.name, format!("{}: {message}", field.label)))
-        })
-        .collect()
+    fields.iter().flat_map(|field| field.errors.iter().map(|message| (field.name, message.clone()))).collect()
 }
 
 /// What is wrong with the fields, if that is what went wrong.
@@ -138,5 +180,22 @@ pub(super) fn field_errors(error: Error) -> Result<FieldErrors, Error> {
     match error {
         Error::Invalid(errors) => Ok(errors),
         other => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_shown_as_exactly_as_the_field_can_take_it() {
+        for (stored, shown) in [
+            ("2026-03-31T18:00:00Z", "2026-03-31T18:00"),
+            ("2026-03-31T18:00:05Z", "2026-03-31T18:00:05"),
+            ("2026-03-31T18:00:00.123456Z", "2026-03-31T18:00:00.123"),
+        ] {
+            assert_eq!(date_text(Timestamp::parse(stored)), shown);
+        }
+        assert_eq!(date_text(None), "");
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Flash {
 pub(super) struct Frame {
     pub(super) username: String,
     pub(super) is_admin: bool,
-    /// `users` or `account`.
+    /// `users`, `audit` or `account`.
     pub(super) section: &'static str,
     /// For all forms of the page.
     pub(super) token: String,
@@ -44,12 +44,17 @@ impl Frame {
         jar: &CookieJar<'_>,
         section: &'static str,
     ) -> Self {
+        Self { flash: take_flash(&app.settings, jar), ..Self::without_message(app, can, section) }
+    }
+
+    /// The same, with the message left for another page.
+    pub(super) fn without_message<P: Permission>(app: &Usher, can: &Can<P>, section: &'static str) -> Self {
         Self {
             username: can.user().username.as_str().to_owned(),
             is_admin: can.user().is_admin(),
             section,
             token: csrf::issue(&app.keys.forms, &binding(can.session())),
-            flash: take_flash(&app.settings, jar),
+            flash: None,
         }
     }
 
@@ -91,7 +96,8 @@ pub(super) fn flash(settings: &Settings, jar: &CookieJar<'_>, flash: &Flash) {
     }
 }
 
-fn take_flash(settings: &Settings, jar: &CookieJar<'_>) -> Option<Flash> {
+/// The message that this page is to show, which no later one will.
+pub(super) fn take_flash(settings: &Settings, jar: &CookieJar<'_>) -> Option<Flash> {
     let name = flash_name(settings);
     let value = jar.get(name)?.value().to_owned();
     jar.remove(cookie(settings, name, String::new()));
@@ -138,6 +144,11 @@ impl<P: Permission> Visitor<'_, P> {
     /// The frame of a page.
     pub(super) fn frame(&self, section: &'static str) -> Frame {
         Frame::new(self.app, &self.can, self.jar, section)
+    }
+
+    /// The frame of a page that does not take the message with it.
+    pub(super) fn frame_without_message(&self, section: &'static str) -> Frame {
+        Frame::without_message(self.app, &self.can, section)
     }
 
     /// The token of a form, checked.

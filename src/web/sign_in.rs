@@ -2,16 +2,15 @@
 
 use rocket::form::{Form, FromForm};
 use rocket::http::uri;
-use rocket::http::{Cookie, CookieJar, Header};
+use rocket::http::{CookieJar, Header};
 use rocket::request::Request;
 use rocket::response::{self, Redirect, Responder, Response};
 use rocket::{get, post, uri};
 
 use super::frame::{self, cookie};
+use super::pre_session;
 use super::view::{Answer, SignInPage};
 use crate::Usher;
-use crate::config::Settings;
-use crate::csrf;
 use crate::db;
 use crate::error::{AuthenticationFailure, Error, Result};
 use crate::guard::{self, Site};
@@ -19,7 +18,7 @@ use crate::origin::Origin;
 use crate::passwords::Password;
 use crate::permission::{Can, HasSession};
 use crate::rules::Denial;
-use crate::session::{Carrier, Secret};
+use crate::session::Carrier;
 use crate::sessions::{self, Credential};
 
 /// What the form sends.
@@ -58,40 +57,59 @@ fn local_path(next: &str) -> &str {
     if local { next } else { "/" }
 }
 
-/// What the form's token is bound to before there is a session.
-const fn pre_session_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "pre" } else { "__Host-pre" }
+/// What the form says about the try before.
+struct Tried<'a> {
+    username: &'a str,
+    next: &'a str,
+    problem: String,
+}
+
+/// The page after a try.
+async fn again(app: &Usher, jar: &CookieJar<'_>, tried: Tried<'_>) -> Result<SignInPage> {
+    let page = page(app, jar, tried.next, None).await?;
+    Ok(SignInPage { username: tried.username.to_owned(), problem: Some(tried.problem), ..page })
 }
 
 /// The page, with a token for a browser that has none yet.
-async fn page(
-    app: &Usher,
-    jar: &CookieJar<'_>,
-    username: &str,
-    next: &str,
-    problem: Option<&str>,
-) -> Result<SignInPage> {
-    let name = pre_session_name(&app.settings);
-    let pre_session = if let Some(cookie) = jar.get(name) {
-        cookie.value().to_owned()
-    } else {
-        let fresh = Secret::random().to_text();
-        jar.add(cookie(&app.settings, name, fresh.clone()));
-        fresh
-    };
+async fn page(app: &Usher, jar: &CookieJar<'_>, next: &str, note: Option<String>) -> Result<SignInPage> {
+    let has_superuser = db::users::superuser_exists(&app.db).await?;
     Ok(SignInPage {
-        username: username.to_owned(),
+        username: String::new(),
         next: local_path(next).to_owned(),
-        token: csrf::issue(&app.keys.forms, &pre_session),
-        problem: problem.map(str::to_owned),
-        needs_superuser: !db::users::superuser_exists(&app.db).await?,
+        token: pre_session::token(app, jar),
+        problem: None,
+        note,
+        needs_superuser: !has_superuser,
+        has_users: has_superuser || db::users::any_exists(&app.db).await?,
+        sends_mail: app.mailer.is_some(),
     })
+}
+
+/// Whether the browser brings a session that is over.
+async fn has_ended(app: &Usher, jar: &CookieJar<'_>) -> bool {
+    let Some(cookie) = jar.get(guard::cookie_name(&app.settings)) else { return false };
+    let session = sessions::authenticate(app, Credential::Cookie(cookie.value())).await;
+    matches!(session, Err(Error::NotAuthenticated(_)))
+}
+
+/// What somebody is told who has to wait.
+pub(super) fn too_many_tries(seconds: u64) -> String {
+    let wait = match seconds.div_ceil(60) {
+        0 | 1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    };
+    format!("Too many tries. Wait {wait}, then try again.")
 }
 
 /// The form.
 #[get("/sign-in?<next>")]
 pub(super) async fn form(next: Option<&str>, app: &Usher, jar: &CookieJar<'_>) -> Result<Answer<SignInPage>> {
-    Ok(Answer::page(page(app, jar, "", next.unwrap_or("/"), None).await?))
+    let note = match frame::take_flash(&app.settings, jar) {
+        Some(flash) => Some(flash.text),
+        None if has_ended(app, jar).await => Some("Your session has ended. Sign in to go on.".to_owned()),
+        None => None,
+    };
+    Ok(Answer::page(page(app, jar, next.unwrap_or("/"), note).await?))
 }
 
 /// Signs in, under a new session; the one that the browser had before is over.
@@ -106,11 +124,10 @@ pub(super) async fn submit(
     if site == Site::Other {
         return Err(Error::Forbidden(Denial::CrossSite));
     }
-    let pre_session = jar.get(pre_session_name(&app.settings)).map(Cookie::value).unwrap_or_default();
-    if pre_session.is_empty() || !csrf::is_valid(&app.keys.forms, pre_session, &form.token) {
+    let tried = |problem: String| Tried { username: &form.username, next: &form.next, problem };
+    if !pre_session::is_valid(app, jar, &form.token) {
         let problem = "The form had expired. Enter your password again.";
-        let page = page(app, jar, &form.username, &form.next, Some(problem)).await?;
-        return Ok(Answer::refused(page));
+        return Ok(Answer::refused(again(app, jar, tried(problem.to_owned())).await?));
     }
     let password = Password::new(form.password.clone());
     match sessions::sign_in(app, &form.username, &password, Carrier::Cookie, origin).await {
@@ -127,8 +144,11 @@ pub(super) async fn submit(
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
             let problem = "Username or password is wrong. Check both and try again.";
-            let page = page(app, jar, &form.username, &form.next, Some(problem)).await?;
-            Ok(Answer::refused(page))
+            Ok(Answer::refused(again(app, jar, tried(problem.to_owned())).await?))
+        }
+        Err(Error::Throttled(seconds)) => {
+            let page = again(app, jar, tried(too_many_tries(seconds))).await?;
+            Ok(Answer::Later(seconds, Box::new(page)))
         }
         Err(error) => Err(error),
     }
@@ -162,6 +182,12 @@ pub(super) async fn sign_out(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_minutes() {
+        assert_eq!(too_many_tries(6), "Too many tries. Wait a minute, then try again.");
+        assert_eq!(too_many_tries(241), "Too many tries. Wait 5 minutes, then try again.");
+    }
 
     #[test]
     fn in_3_only_local_paths_are_gone_on_to() {

@@ -1,12 +1,21 @@
 //! The pages of the users: the list, a new one, one user.
 
+mod bulk;
+mod confirming;
 mod edit;
+mod export;
 mod found;
+mod history;
+mod link;
 mod list;
 mod new;
 mod query;
+mod selection;
+mod undo;
 
 use rocket::{Route, routes};
+
+pub(super) use self::query::encode;
 
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -20,5 +29,16 @@ pub(super) fn routes() -> Vec<Route> {
         edit::reactivate,
         edit::password_form,
         edit::set_password,
+        history::history,
+        history::sign_ins,
+        undo::take_back,
+        bulk::confirm,
+        bulk::run,
+        bulk::outcome,
+        bulk::undo,
+        export::page,
+        export::download,
+        link::make,
+        link::check,
     ]
 }

@@ -4,7 +4,10 @@
 //! one: a struct with its [`View`] in `contexts`, and a file of that name that ends in `.html`, or Tera
 //! would not escape it.
 
+mod bulk;
 mod contexts;
+mod links;
+mod trail;
 
 use rocket::http::{ContentType, Status};
 use rocket::request::Request;
@@ -13,7 +16,10 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use tera::Tera;
 
+pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
+pub(super) use self::links::*;
+pub(super) use self::trail::*;
 use super::assets::ASSETS;
 use super::frame::Frame;
 use crate::error::{Error, Result};
@@ -35,6 +41,8 @@ pub(super) trait View: Serialize + Sized + Send {
 /// What a form leads to: a page with a status, or the next place.
 pub(super) enum Answer<V> {
     Page(Status, Box<V>),
+    /// The page for somebody who has to wait so many seconds.
+    Later(u64, Box<V>),
     GoOn(String),
 }
 
@@ -56,6 +64,12 @@ impl<'r, V: View> Responder<'r, 'r> for Answer<V> {
             Self::Page(status, page) => {
                 let mut response = render(request, &*page).map_err(|error| error.stash(request))?;
                 response.set_status(status);
+                Ok(response)
+            }
+            Self::Later(seconds, page) => {
+                let mut response = render(request, &*page).map_err(|error| error.stash(request))?;
+                response.set_status(Status::TooManyRequests);
+                response.set_raw_header("Retry-After", seconds.to_string());
                 Ok(response)
             }
             Self::GoOn(path) => Redirect::to(path).respond_to(request),
@@ -146,7 +160,16 @@ mod tests {
         assert_escaped::<NewUserPage>();
         assert_escaped::<UserPage>();
         assert_escaped::<PasswordPage>();
+        assert_escaped::<HistoryPage>();
+        assert_escaped::<SignInsPage>();
+        assert_escaped::<AuditPage>();
+        assert_escaped::<BulkPage>();
+        assert_escaped::<OutcomePage>();
+        assert_escaped::<ConfirmationPage>();
         assert_escaped::<ErrorPage>();
+        assert_escaped::<SetPasswordPage>();
+        assert_escaped::<ForgottenPage>();
+        assert_escaped::<SignInCheckPage>();
     }
 
     #[test]

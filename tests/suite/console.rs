@@ -19,7 +19,7 @@ on_both![
 ];
 
 /// A page as somebody sees it.
-async fn page(app: &App, person: &Person, path: &str) -> Answer {
+pub(crate) async fn page(app: &App, person: &Person, path: &str) -> Answer {
     let mut answer =
         Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;
     answer.body = answer
@@ -31,18 +31,18 @@ async fn page(app: &App, person: &Person, path: &str) -> Answer {
     answer
 }
 
-fn token(html: &str) -> String {
+pub(crate) fn token(html: &str) -> String {
     let start = html.split("name=\"token\" value=\"").nth(1).expect("a token");
     start.split('"').next().unwrap().to_owned()
 }
 
-fn hidden(html: &str, name: &str) -> String {
+pub(crate) fn hidden(html: &str, name: &str) -> String {
     let start = html.split(&format!("name=\"{name}\" value=\"")).nth(1).expect(name);
     start.split('"').next().unwrap().to_owned()
 }
 
 /// The user names in the rows of a list.
-fn names(html: &str) -> Vec<String> {
+pub(crate) fn names(html: &str) -> Vec<String> {
     html.split("<small>")
         .skip(1)
         .map(|part| part.split("</small>").next().unwrap().replace("<mark>", "").replace("</mark>", ""))
@@ -50,13 +50,18 @@ fn names(html: &str) -> Vec<String> {
 }
 
 /// The path behind a link's text.
-fn link(html: &str, text: &str) -> String {
+pub(crate) fn link(html: &str, text: &str) -> String {
     let before = html.split(&format!(">{text}</a>")).next().unwrap();
     before.rsplit("href=\"").next().unwrap().split('"').next().unwrap().to_owned()
 }
 
 /// Sends a form from a page of the same origin. The answer, and the message that the next page shows.
-async fn send(app: &App, person: &Person, path: &str, fields: &[(&str, &str)]) -> (Answer, String) {
+pub(crate) async fn send(
+    app: &App,
+    person: &Person,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> (Answer, String) {
     let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
     let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let request = app.request(Method::Post, path, Some((person, By::Cookie)));
@@ -78,7 +83,7 @@ async fn send(app: &App, person: &Person, path: &str, fields: &[(&str, &str)]) -
 }
 
 /// Sends a form with the token of the page that it stands on.
-async fn send_from(
+pub(crate) async fn send_from(
     app: &App,
     person: &Person,
     page_path: &str,
@@ -195,7 +200,7 @@ async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app:
     let id = answer.header("Location").unwrap().rsplit('/').next().unwrap().parse().unwrap();
     assert!(app.stored(id).await.is_staff);
     let (again, _) = send_from(&app, &staff, "/users/new", "/users/new", &typed).await;
-    assert!(again.body.contains("A user with that username already exists."));
+    assert!(again.body.contains("The username “ada” is taken. Choose another."), "{}", again.body);
 }
 
 async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app: App) {
@@ -217,12 +222,40 @@ async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app:
     assert_eq!(app.stored(ada.id()).await.email, "ada@example.org");
 
     let version = hidden(&page(&app, &staff, &path).await.body, "version");
-    for (field, value) in [
-        ("username", "a b"),
-        ("username", ""),
-        ("username", "staff"),
-        ("email", "nowhere"),
-        ("first_name", &"x".repeat(151)),
+    // Each in its own words: what the page says, and what programs know.
+    for (field, value, console, programs) in [
+        (
+            "username",
+            "a b!",
+            "Username can only have letters, digits and . _ - + @. Remove spaces and “!”.",
+            "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.",
+        ),
+        ("username", "", "Enter a username.", "This field may not be blank."),
+        (
+            "username",
+            "Staff",
+            "The username “Staff” is taken. Choose another.",
+            "A user with that username already exists.",
+        ),
+        (
+            "username",
+            "4711",
+            "This username is reserved. Choose one that is not a number, “list” or “create”.",
+            "This name is reserved. It could not be fetched by name: choose one that is not a number, \"list\" \
+             or \"create\".",
+        ),
+        (
+            "email",
+            "nowhere",
+            "Enter an email address in the format name@example.org.",
+            "Enter a valid email address.",
+        ),
+        (
+            "first_name",
+            &"x".repeat(151),
+            "First name must have 150 characters or fewer. You entered 151.",
+            "Ensure this field has no more than 150 characters.",
+        ),
     ] {
         let mut fields = vec![
             ("version", version.as_str()),
@@ -243,8 +276,10 @@ async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app:
             )
             .await;
         assert_eq!((form.status, api.status), (422, 400), "{field}");
-        let message = api.json()[field][0].as_str().unwrap().replace('/', "&#x2F;");
-        assert!(form.body.contains(&message), "{message}: {}", form.body);
+        assert_eq!(api.json()[field], serde_json::json!([programs]), "{field}");
+        let link = format!("<a href=\"#{field}\">{console}</a>");
+        assert!(form.body.contains(&link), "{link}: {}", form.body);
+        assert!(form.body.contains(&format!("Error: </span>{console}</p>")), "{console}: {}", form.body);
     }
 }
 
@@ -316,7 +351,7 @@ async fn deactivating_is_done_at_once_and_can_be_undone(app: App) {
     let path = format!("/users/{}", ada.id());
     let (answer, message) = send_from(&app, &staff, &path, &format!("{path}/deactivate"), &[]).await;
     assert_eq!(answer.status, 303);
-    assert_eq!(message, "Deactivated. ada was signed out everywhere.");
+    assert_eq!(message, "Deactivated. Signed out of 2 devices.");
     assert!(!app.stored(ada.id()).await.is_active);
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "se_2");
     assert!(page(&app, &staff, &path).await.body.contains("Reactivate"));
@@ -335,7 +370,7 @@ async fn a_password_is_reset_and_never_shown(app: App) {
     let (answer, _) =
         send_from(&app, &staff, &path, &path, &[("version", &version), ("password", "password")]).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.body.contains("This password is too common."));
+    assert!(answer.body.contains("This password is on lists of common passwords. Choose another."));
     let fields = [("version", version.as_str()), ("password", "a brand new password")];
     let (answer, message) = send_from(&app, &staff, &path, &path, &fields).await;
     assert_eq!(answer.status, 303);

@@ -39,7 +39,8 @@ fn summary(output: &Output) -> String {
 }
 
 async fn count(app: &App) -> i64 {
-    let everybody = usher::filter::Filter { include_inactive: true, ..Default::default() };
+    let everybody: usher::filter::Filter =
+        usher::filter::Filter { include_inactive: true, ..Default::default() };
     db::select::count(&app.usher.db, &everybody).await.unwrap()
 }
 

@@ -12,18 +12,29 @@
 
 mod app;
 mod audit;
+mod audit_reading;
 mod browser_sessions;
+mod bulk;
+mod bulk_pages;
 mod console;
 mod contract;
+mod dates;
+mod exports;
 mod import;
+mod links;
 mod lists;
+mod mail;
 mod matrix;
 mod model;
 mod process;
 mod properties;
 mod search;
+mod sign_in_check;
+mod sign_in_page;
 mod source;
 mod storage;
+mod trail_pages;
+mod undo;
 
 pub(crate) use app::{App, Backend};
 

@@ -50,8 +50,16 @@ fn changes() -> Value {
     json!({"first_name": "Changed"})
 }
 
+fn nobody() -> Value {
+    json!({"action": "deactivate", "ids": []})
+}
+
 fn whole() -> Value {
     json!({"username": "renamed", "password": "another long password", "first_name": "", "last_name": "", "email": ""})
+}
+
+fn invitation() -> Value {
+    json!({"username": "invited", "first_name": "", "last_name": "", "email": ""})
 }
 
 use Method::{Delete, Get, Patch, Post, Put};
@@ -86,6 +94,20 @@ const ROWS: &[Row] = &[
     row(Delete, "/v1/users/{id}", Other, None, [401, 401, 403, 204, 204]),
     row(Delete, "/v1/users/{id}", Superuser, None, [401, 401, 403, 403, 204]),
     row(Delete, "/v1/users/{id}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Post, "/v1/audit/list", Nobody, Some(nothing), [401, 401, 403, 200, 200]),
+    row(Get, "/v1/audit/{id}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/bulk", Nobody, Some(nobody), [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/bulk/{id}", Missing, None, [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/bulk/{id}/undo", Missing, Some(nothing), [401, 401, 403, 404, 404]),
+    row(Post, "/v1/audit/{id}/undo", Missing, Some(nothing), [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/invite", Nobody, Some(invitation), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/link", Oneself, Some(nothing), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/link", Other, Some(nothing), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/link", Superuser, Some(nothing), [401, 401, 403, 403, 201]),
+    row(Post, "/v1/users/{id}/link", Missing, Some(nothing), [401, 401, 403, 404, 404]),
+    row(Get, "/v1/users/{id}/sign-in-check", Oneself, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}/sign-in-check", Superuser, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}/sign-in-check", Missing, None, [401, 401, 403, 404, 404]),
     row(Get, "/", Nobody, None, [303, 303, 303, 303, 303]),
     row(Get, "/account", Nobody, None, [303, 303, 200, 200, 200]),
     row(Get, "/users", Nobody, None, [303, 303, 403, 200, 200]),
@@ -94,17 +116,40 @@ const ROWS: &[Row] = &[
     row(Get, "/users/{id}", Other, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}", Superuser, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/bulk", Nobody, None, [303, 303, 403, 303, 303]),
+    row(Get, "/users/bulk/{id}", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/export", Nobody, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}/password", Other, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}/password", Superuser, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/password", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/{id}/history", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/history", Superuser, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/history", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/{id}/sign-ins", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/sign-ins", Superuser, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/sign-ins", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/audit", Nobody, None, [303, 303, 403, 200, 200]),
     // Without the form's token nothing is changed, whoever asks; `console` tests them with it.
     row(Post, "/users/new", Nobody, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}", Other, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}", Missing, None, [401, 401, 403, 404, 404]),
     row(Post, "/users/{id}/deactivate", Other, None, [401, 401, 403, 403, 403]),
     row(Post, "/users/{id}/reactivate", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/{id}/undo/{id}", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/bulk", Nobody, None, [401, 401, 403, 303, 303]),
+    row(Post, "/users/bulk/{id}/undo", Missing, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/export", Nobody, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}/password", Other, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}/password", Superuser, None, [401, 401, 403, 403, 422]),
+    row(Get, "/users/{id}/sign-in-check", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/sign-in-check", Missing, None, [303, 303, 403, 404, 404]),
+    row(Post, "/users/{id}/link", Other, None, [401, 401, 403, 403, 403]),
+    // Links are for whoever holds one; `links` tests them with one.
+    row(Get, "/set-password", Nobody, None, [410, 410, 410, 410, 410]),
+    row(Post, "/set-password", Nobody, None, [410, 410, 410, 410, 410]),
+    // There is no mail server here; `mail` has one.
+    row(Get, "/forgotten-password", Nobody, None, [404, 404, 404, 404, 404]),
+    row(Post, "/forgotten-password", Nobody, None, [422, 422, 422, 422, 422]),
     row(Get, "/sign-in", Nobody, None, [200, 200, 200, 200, 200]),
     // A form without its token is shown again, and signs nobody in or out.
     row(Post, "/sign-in", Nobody, None, [422, 422, 422, 422, 422]),

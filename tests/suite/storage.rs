@@ -135,7 +135,11 @@ async fn a_name_in_another_letter_case_or_width_is_taken(app: App) {
         let stored = insert_all(&app.usher.db, &[User { id: UserId(100), ..user }]).await;
         assert!(matches!(stored, Err(db::Error::UsernameTaken)), "{name}: {stored:?}");
         let answer = create(&app, &admin, name).await;
-        assert_eq!((answer.status, answer.json()), (400, json!({"username": [db::TAKEN]})), "{name}");
+        assert_eq!(
+            (answer.status, answer.json()),
+            (400, json!({"username": [usher::field_errors::TAKEN]})),
+            "{name}"
+        );
     }
     assert_eq!(create(&app, &admin, "alice.mussig").await.status, 201, "another letter is another name");
 }
@@ -154,7 +158,7 @@ async fn of_twenty_creates_of_one_name_at_once_one_wins(app: App) {
     let (won, lost): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!(won.len(), 1);
     for answer in lost {
-        assert_eq!((answer.status, answer.json()), (400, json!({"username": [db::TAKEN]})));
+        assert_eq!((answer.status, answer.json()), (400, json!({"username": [usher::field_errors::TAKEN]})));
     }
     let stored = number(&app.usher.db, "SELECT count(*) FROM users WHERE username_key = 'alice'").await;
     assert_eq!(stored, 1);

@@ -2,9 +2,9 @@
 
 use super::row::Row;
 use crate::clock::Timestamp;
-use crate::field_errors::FieldErrors;
+use crate::field_errors::{FieldErrors, Message};
 use crate::passwords::{PasswordHash, known_algorithm};
-use crate::user::{Draft, NOT_A_STRING, NULL, Purpose, REQUIRED, Raw, User, UserChanges, UserId, Username};
+use crate::user::{Draft, Purpose, Raw, User, UserChanges, UserId, Username};
 
 /// The longest hash that is kept, in bytes. What is usable is shorter; what follows the `!` of an
 /// unusable one has no meaning.
@@ -65,7 +65,7 @@ pub(super) fn read(row: &Row) -> Result<Record, Vec<String>> {
     };
     let password = read_hash(row.get("password"), &mut errors);
     if row.get("username") == Raw::Missing {
-        errors.add("username", REQUIRED);
+        errors.add("username", Message::Required);
     }
     let username = changes.username.take();
     let messages = errors.iter().map(|(field, message)| format!("{field}: {message}"));
@@ -98,11 +98,11 @@ fn read_id(given: Raw, errors: &mut FieldErrors) -> Option<UserId> {
 fn read_time(field: &'static str, given: Raw, errors: &mut FieldErrors) -> Option<Timestamp> {
     let result = match given {
         Raw::Missing => return None,
-        Raw::Null => Err(NULL),
+        Raw::Null => Err(Message::Null),
         Raw::Text(text) => Timestamp::parse(text.trim())
             .filter(|time| can_be_printed(*time))
-            .ok_or("Must be a date and time such as 2024-02-29T12:00:00.000000Z."),
-        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(NOT_A_STRING),
+            .ok_or_else(|| "Must be a date and time such as 2024-02-29T12:00:00.000000Z.".into()),
+        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(Message::NotAString),
     };
     result.map_err(|message| errors.add(field, message)).ok()
 }
@@ -120,8 +120,8 @@ fn read_hash(given: Raw, errors: &mut FieldErrors) -> Option<PasswordHash> {
         Raw::Missing | Raw::Null => Ok(UNUSABLE.to_owned()),
         Raw::Text(hash) if hash.is_empty() => Ok(UNUSABLE.to_owned()),
         Raw::Text(hash) if is_storable(&hash) && known_algorithm(&hash) => Ok(hash),
-        Raw::Text(_) => Err("Must be a password hash that can be checked here, or begin with \"!\"."),
-        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(NOT_A_STRING),
+        Raw::Text(_) => Err("Must be a password hash that can be checked here, or begin with \"!\".".into()),
+        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(Message::NotAString),
     };
     result.map(PasswordHash::from).map_err(|message| errors.add("password", message)).ok()
 }

@@ -3,26 +3,8 @@
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::row::{FIELDS, Parsed, Row, field};
+use crate::sheet::unguard;
 use crate::user::Raw;
-
-/// First characters that make a spreadsheet take a cell for a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
-/// Whether a cell, less the quotes before it, would be taken for a formula.
-fn is_formula(cell: &str) -> bool {
-    cell.trim_start_matches('\'').starts_with(FORMULA)
-}
-
-/// A cell that a spreadsheet shows as it is. One that already has such quotes gets one more, so that
-/// [`unguard`] can undo it whatever the cell was.
-pub(in crate::cli) fn guard(cell: &str) -> String {
-    if is_formula(cell) { format!("'{cell}") } else { cell.to_owned() }
-}
-
-/// Undoes [`guard`], and nothing else.
-fn unguard(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell)
-}
 
 /// One row a line.
 ///
@@ -87,8 +69,6 @@ fn value(field: &str, cell: &str) -> Raw {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn text(text: &str) -> Raw {
@@ -137,32 +117,5 @@ mod tests {
         assert_eq!(parsed.rows[2].problems, ["username: is not in UTF-8."]);
         assert_eq!(parsed.rows[3].get("username"), text("d"));
         assert_eq!(parsed.rows[3].number, 4);
-    }
-
-    #[test]
-    fn formulas_are_guarded_and_only_they() {
-        for (cell, guarded) in [
-            ("=1+1", "'=1+1"),
-            ("-", "'-"),
-            ("@ada", "'@ada"),
-            ("+49", "'+49"),
-            ("\tx", "'\tx"),
-            ("'=1", "''=1"),
-            ("O'Brien", "O'Brien"),
-            ("'tHooft", "'tHooft"),
-            ("", ""),
-        ] {
-            assert_eq!(guard(cell), guarded);
-            assert_eq!(unguard(guarded), cell);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn guarding_is_undone_exactly(cell in "['=+@a-]{0,6}") {
-            let guarded = guard(&cell);
-            prop_assert_eq!(unguard(&guarded), cell.as_str());
-            prop_assert!(!guarded.starts_with(FORMULA));
-        }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::record::Record;
 use crate::clock::Timestamp;
-use crate::db::TAKEN;
-use crate::user::{RESERVED_NAME, User, UserId};
+use crate::field_errors::Message;
+use crate::user::{User, UserId};
 
 /// What becomes of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Known {
             (None, _, Some(here)) => compare(record, here),
             // One that has a primary key can still be fetched by it; and it was given elsewhere.
             (None, _, None) if record.username.is_reserved() => {
-                Verdict::refused(format!("username: {RESERVED_NAME}"))
+                Verdict::refused(format!("username: {}", Message::UsernameReserved))
             }
             (_, None, None) | (None, Some(_), None) => {
                 self.add(record.new_user(now));
@@ -73,7 +73,7 @@ fn taken_id(id: UserId) -> String {
 }
 
 fn taken_name() -> String {
-    format!("username: {TAKEN}")
+    format!("username: {}", Message::UsernameTaken(String::new()))
 }
 
 fn compare(record: &Record, here: &User) -> Verdict {

@@ -5,21 +5,21 @@
 //! what follows a place is first whoever is equal in the first term and follows by the other terms, and then
 //! whoever follows by the first.
 
-use crate::filter::{Body, Expression, Field, FieldValue, Filter, FlagField, Operator, Order, Test};
+use crate::filter::{Body, Expression, Field, FieldValue, Filter, Operator, Order, Resource, Test};
 use crate::page::Place;
 
 /// One part of a list.
 #[derive(Debug, Clone)]
-pub(super) struct Part<'a> {
-    pub(super) filter: &'a Filter,
+pub(super) struct Part<'a, R: Resource> {
+    pub(super) filter: &'a Filter<R>,
     /// What holds for users of this part beside the filter.
-    pub(super) tests: Vec<Expression>,
+    pub(super) tests: Vec<Expression<R>>,
     /// Fields in which all users of this part are equal.
-    pub(super) equal: Vec<(Field, &'a FieldValue)>,
+    pub(super) equal: Vec<(Field<R>, &'a FieldValue)>,
     /// Where the part begins in the first term.
     pub(super) begin: Begin<'a>,
     /// The order within the part.
-    pub(super) terms: Vec<Term>,
+    pub(super) terms: Vec<Term<R>>,
 }
 
 /// Which users the first term leaves in.
@@ -35,14 +35,14 @@ pub(super) enum Begin<'a> {
 
 /// One term of an order.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Term {
-    pub(super) order: Order,
+pub(super) struct Term<R: Resource> {
+    pub(super) order: Order<R>,
     /// Whether users without a value may be among those that are sorted.
     pub(super) has_nulls: bool,
 }
 
 /// The parts of a list, from `place` on.
-pub(super) fn parts<'a>(filter: &'a Filter, place: Option<&'a Place>) -> Vec<Part<'a>> {
+pub(super) fn parts<'a, R: Resource>(filter: &'a Filter<R>, place: Option<&'a Place>) -> Vec<Part<'a, R>> {
     let whole = Part::whole(filter);
     match place {
         Some(place) => whole.after(&place.0),
@@ -50,10 +50,10 @@ pub(super) fn parts<'a>(filter: &'a Filter, place: Option<&'a Place>) -> Vec<Par
     }
 }
 
-impl<'a> Part<'a> {
+impl<'a, R: Resource> Part<'a, R> {
     /// The whole list as one part.
-    pub(super) fn whole(filter: &'a Filter) -> Self {
-        let term = |order: Order| Term { order, has_nulls: order.field.is_nullable() };
+    pub(super) fn whole(filter: &'a Filter<R>) -> Self {
+        let term = |order: Order<R>| Term { order, has_nulls: order.field.is_nullable() };
         let terms = filter.full_order().into_iter().map(term).collect();
         Self { filter, tests: Vec::new(), equal: Vec::new(), begin: Begin::Everybody, terms }
     }
@@ -102,7 +102,7 @@ impl<'a> Part<'a> {
         [here.after(rest), later].concat()
     }
 
-    fn with_flag(&self, flag: FlagField, value: bool) -> Self {
+    fn with_flag(&self, flag: R::Flag, value: bool) -> Self {
         let test = Test::Flag(flag, Operator::Equal, value);
         let mut part = self.without_first_term();
         part.tests.push(Expression { invert: false, body: Body::Test(test) });
@@ -124,7 +124,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    fn with_equal(&self, field: Field, value: &'a FieldValue) -> Self {
+    fn with_equal(&self, field: Field<R>, value: &'a FieldValue) -> Self {
         let mut part = self.without_first_term();
         part.equal.push((field, value));
         part

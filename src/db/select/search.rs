@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::table::Table;
 use crate::db::Sql;
 use crate::filter::{Body, Expression, Filter, Operator, Test, TextField};
 use crate::text;
@@ -12,11 +13,11 @@ use crate::text;
 /// Characters of a text that are looked up. More would not narrow further, only take time.
 const LOOKED_UP: usize = 32;
 
-/// `FROM users WHERE`, with the index if it narrows the filter.
-pub(super) fn push_sqlite_source(sql: &mut Sql, filter: &Filter) {
+/// `FROM` the table `WHERE`, with the index if it narrows the filter.
+pub(super) fn push_sqlite_source<T: Table>(sql: &mut Sql, filter: &Filter<T>) {
     let keys = keys(filter);
     if keys.is_empty() {
-        sql.push(" FROM users WHERE ");
+        sql.push(" FROM ").push(T::TABLE).push(" WHERE ");
     } else {
         // CROSS JOIN: the index first, then the users.
         sql.push(" FROM (SELECT rowid AS found FROM users_search WHERE users_search MATCH ")
@@ -25,9 +26,9 @@ pub(super) fn push_sqlite_source(sql: &mut Sql, filter: &Filter) {
     }
 }
 
-/// `FROM users WHERE`, with what the index can answer.
-pub(super) fn push_postgres_source(sql: &mut Sql, filter: &Filter) {
-    sql.push(" FROM users WHERE ");
+/// `FROM` the table `WHERE`, with what the index can answer.
+pub(super) fn push_postgres_source<T: Table>(sql: &mut Sql, filter: &Filter<T>) {
+    sql.push(" FROM ").push(T::TABLE).push(" WHERE ");
     for key in keys(filter) {
         sql.push("users.searchable LIKE ").push_value(like_pattern(&key)).push(" AND ");
     }
@@ -60,7 +61,7 @@ fn like_pattern(key: &str) -> String {
 }
 
 /// Texts that are in the column `searchable` of every user that the filter matches.
-fn keys(filter: &Filter) -> Vec<String> {
+fn keys<T: Table>(filter: &Filter<T>) -> Vec<String> {
     let mut keys = Vec::new();
     for expression in &filter.expressions {
         add_keys(expression, &mut keys);
@@ -68,9 +69,9 @@ fn keys(filter: &Filter) -> Vec<String> {
     keys
 }
 
-fn add_keys(expression: &Expression, keys: &mut Vec<String>) {
+fn add_keys<T: Table>(expression: &Expression<T>, keys: &mut Vec<String>) {
     match expression {
-        Expression { invert: false, body: Body::Test(test) } => keys.extend(key(test)),
+        Expression { invert: false, body: Body::Test(test) } => keys.extend(T::search_key(test)),
         Expression { invert: false, body: Body::All(parts) } => {
             for part in parts {
                 add_keys(part, keys);
@@ -80,7 +81,8 @@ fn add_keys(expression: &Expression, keys: &mut Vec<String>) {
     }
 }
 
-fn key(test: &Test) -> Option<String> {
+/// What a test of users demands of what is searched.
+pub(super) fn key(test: &Test) -> Option<String> {
     let (Test::Contains(field, part, _) | Test::Text(field, Operator::Equal, part, _)) = test else {
         return None;
     };

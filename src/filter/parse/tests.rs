@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::filter::{FlagField, IntegerField};
 
 fn parse(value: Value) -> Result<ListRequest> {
     match value {
@@ -195,7 +196,7 @@ proptest! {
     #[test]
     fn no_json_makes_the_parser_panic(text in "[\\[\\]{}\":,a-z_0-9. -]{0,80}") {
         if let Ok(Value::Object(body)) = serde_json::from_str(&text) {
-            let _ = ListRequest::parse(body);
+            let _ = <ListRequest>::parse(body);
         }
     }
 }

@@ -4,14 +4,21 @@ use rocket::form::{Form, FromForm};
 use rocket::http::Status;
 use rocket::{get, post};
 
+use super::history;
+use super::link;
+use super::undo;
 use crate::accounts::{self, Expected};
+use crate::audit::{self, Action};
 use crate::error::{Error, Result};
 use crate::field_errors::FieldErrors;
+use crate::links;
 use crate::permission::{Can, ManageUsers, SignedIn};
 use crate::rules::Refusal;
+use crate::sign_in_check;
 use crate::user::{Draft, Purpose, Raw, User, UserId};
-use crate::web::form::{FormState, Typed, field_errors};
+use crate::web::form::{FormState, Typed, date_text, field_errors};
 use crate::web::frame::Visitor;
+use crate::web::password_choice::Choice;
 use crate::web::view::{Answer, FieldConflict, PasswordPage, UserPage, role};
 
 /// What the form sends. `access` says that it had the box for staff, which is not sent unless ticked;
@@ -37,6 +44,10 @@ pub(in crate::web) struct EditForm {
     keep_first_name: Option<String>,
     keep_last_name: Option<String>,
     keep_is_staff: Option<String>,
+    valid_from: Option<String>,
+    valid_until: Option<String>,
+    keep_valid_from: Option<String>,
+    keep_valid_until: Option<String>,
 }
 
 impl EditForm {
@@ -47,17 +58,26 @@ impl EditForm {
             first_name: self.first_name.clone(),
             last_name: self.last_name.clone(),
             is_staff: self.is_staff.is_some(),
+            valid_from: self.valid_from.clone(),
+            valid_until: self.valid_until.clone(),
         }
     }
 
-    fn draft(&self) -> Draft {
+    fn draft(&self, before: &User) -> Draft {
         let kept = |keep: &Option<String>| keep.as_deref() == Some("theirs");
         let text = |keep, value: &str| if kept(keep) { Raw::Missing } else { Raw::Text(value.to_owned()) };
+        // A browser's field is not as exact as what is stored, which a date that nobody touched keeps.
+        let date = |keep, typed: &Option<String>, stored| match typed {
+            Some(typed) if *typed != date_text(stored) => text(keep, typed),
+            _ => Raw::Missing,
+        };
         Draft::read(Purpose::Part, |name| match name {
             "username" => text(&self.keep_username, &self.username),
             "email" => text(&self.keep_email, &self.email),
             "first_name" => text(&self.keep_first_name, &self.first_name),
             "last_name" => text(&self.keep_last_name, &self.last_name),
+            "valid_from" => date(&self.keep_valid_from, &self.valid_from, before.valid_from),
+            "valid_until" => date(&self.keep_valid_until, &self.valid_until, before.valid_until),
             "is_staff" if self.access.is_some() && !kept(&self.keep_is_staff) => {
                 Raw::Bool(self.is_staff.is_some())
             }
@@ -70,16 +90,16 @@ impl EditForm {
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct TokenForm {
     #[field(default = "")]
-    token: String,
+    pub(super) token: String,
 }
 
 /// The user that a page is about, as an administrator sees them.
-async fn find(visitor: &Visitor<'_, ManageUsers>, id: i64) -> Result<User> {
+pub(super) async fn find(visitor: &Visitor<'_, ManageUsers>, id: i64) -> Result<User> {
     let can: Can<SignedIn> = visitor.can.weaken();
     accounts::get(visitor.app, &can, UserId(id)).await
 }
 
-fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> UserPage {
+async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> Result<UserPage> {
     let (settings, actor) = (&visitor.app.settings, visitor.can.user());
     let locked_reason = match settings.rules().may_touch(actor, user) {
         Err(Refusal::Denied(denial)) => denial.sentence(),
@@ -87,7 +107,7 @@ fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> 
         Ok(()) => "",
     };
     let is_self = actor.id == user.id;
-    UserPage {
+    Ok(UserPage {
         frame: visitor.frame("users"),
         id: user.id.0,
         name: user.display_name(),
@@ -100,8 +120,14 @@ fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> 
         form,
         may_grant_staff: !is_self && (settings.staff_grants_staff || actor.is_superuser),
         conflicts: Vec::new(),
+        deactivated: None,
         locked_reason,
-    }
+        recent: history::recent(visitor, user).await?,
+        link: None,
+        mail: None,
+        sign_in: String::new(),
+        password_changed_at: user.password_changed_at.map(Into::into),
+    })
 }
 
 /// The user.
@@ -109,7 +135,18 @@ fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> 
 pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<UserPage>> {
     let user = find(&visitor, id).await?;
     let form = FormState::about(Typed::from(&user), None, &FieldErrors::default());
-    Ok(Answer::page(page_of(&visitor, &user, form)))
+    let mut page = page_of(&visitor, &user, form).await?;
+    if !user.is_active {
+        let deactivated = audit::last(visitor.app, &visitor.can, user.id, Action::UserDeactivated).await?;
+        page.deactivated = deactivated.map(|(who, at)| (who, at.into()));
+    }
+    let gates = sign_in_check::gates_of(visitor.app, &visitor.can, &user).await?;
+    page.sign_in = sign_in_check::summary(&gates);
+    if page.locked_reason.is_empty() {
+        page.link = link::note(&visitor, &user).await?;
+        page.mail = link::mail_note(&visitor, &user).await?;
+    }
+    Ok(Answer::page(page))
 }
 
 /// Saves what was typed, unless somebody else has changed the user meanwhile.
@@ -123,27 +160,32 @@ pub(in crate::web) async fn save(
     if visitor.is_stale(&form.token) {
         let state = FormState::about(form.typed(), None, &FieldErrors::default()).stale();
         // Shown for the version that was edited: what others have saved since is still noticed.
-        let page = UserPage { version: form.version, ..page_of(&visitor, &before, state) };
+        let page = UserPage { version: form.version, ..page_of(&visitor, &before, state).await? };
         return Ok(Answer::refused(page));
     }
     let expected = Expected::OneOf(vec![form.version]);
-    match accounts::update(visitor.app, &visitor.can, UserId(id), form.draft(), &expected).await {
+    match accounts::update(visitor.app, &visitor.can, UserId(id), form.draft(&before), &expected).await {
         Ok(done) => {
-            visitor.tell(changed(&before, &done.user), None);
+            let mut told = changed(&before, &done.user);
+            if before.email != done.user.email {
+                told += &shared_address(&visitor, &done.user).await?;
+            }
+            visitor.tell(told, undo::path(&done));
             Ok(Answer::GoOn(format!("/users/{id}")))
         }
         Err(Error::PreconditionFailed) => {
             let now = find(&visitor, id).await?;
             let typed = form.typed();
             let conflicts = conflicts(&now, &typed, form.access.is_some());
-            let mut page = page_of(&visitor, &now, FormState::about(typed, None, &FieldErrors::default()));
+            let form = FormState::about(typed, None, &FieldErrors::default());
+            let mut page = page_of(&visitor, &now, form).await?;
             page.conflicts = conflicts;
             Ok(Answer::Page(Status::PreconditionFailed, Box::new(page)))
         }
         Err(error) => {
             let errors = field_errors(error)?;
             let form = FormState::about(form.typed(), None, &errors);
-            Ok(Answer::refused(page_of(&visitor, &before, form)))
+            Ok(Answer::refused(page_of(&visitor, &before, form).await?))
         }
     }
 }
@@ -158,6 +200,14 @@ fn conflicts(now: &User, typed: &Typed, access: bool) -> Vec<FieldConflict> {
         ("first_name", "First name", stored.first_name, typed.first_name.clone()),
         ("last_name", "Last name", stored.last_name, typed.last_name.clone()),
     ];
+    for (name, label, stored, typed) in [
+        ("valid_from", "Valid from", stored.valid_from, &typed.valid_from),
+        ("valid_until", "Valid until", stored.valid_until, &typed.valid_until),
+    ] {
+        if let (Some(stored), Some(typed)) = (stored, typed) {
+            fields.push((name, label, stored, typed.clone()));
+        }
+    }
     if access {
         fields.push(("is_staff", "Access", staff(stored.is_staff), staff(typed.is_staff)));
     }
@@ -168,6 +218,14 @@ fn conflicts(now: &User, typed: &Typed, access: bool) -> Vec<FieldConflict> {
         .collect()
 }
 
+/// A sentence if somebody else has the user's address, too; to be added to others.
+pub(super) async fn shared_address(visitor: &Visitor<'_, ManageUsers>, user: &User) -> Result<String> {
+    let other = accounts::namesake(visitor.app, &visitor.can, user).await?;
+    Ok(other.map_or_else(String::new, |other| {
+        format!(" Another user has this address: {}.", other.username.as_str())
+    }))
+}
+
 /// What a save has changed, in words.
 fn changed(before: &User, after: &User) -> String {
     let fields: Vec<&str> = [
@@ -176,6 +234,8 @@ fn changed(before: &User, after: &User) -> String {
         ("First name", before.first_name != after.first_name),
         ("Last name", before.last_name != after.last_name),
         ("Staff", before.is_staff != after.is_staff),
+        ("Valid from", before.valid_from != after.valid_from),
+        ("Valid until", before.valid_until != after.valid_until),
     ]
     .into_iter()
     .filter_map(|(label, differs)| differs.then_some(label))
@@ -195,9 +255,13 @@ pub(in crate::web) async fn deactivate(
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     visitor.check(&form.token)?;
-    let user = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?.user;
-    let text = format!("Deactivated. {} was signed out everywhere.", user.display_name());
-    visitor.tell(text, Some(format!("/users/{id}/reactivate")));
+    let done = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?;
+    let text = match done.sessions_ended {
+        0 => "Deactivated.".to_owned(),
+        1 => "Deactivated. Signed out of 1 device.".to_owned(),
+        count => format!("Deactivated. Signed out of {count} devices."),
+    };
+    visitor.tell(text, undo::path(&done));
     Ok(Answer::GoOn(format!("/users/{id}")))
 }
 
@@ -213,8 +277,8 @@ pub(in crate::web) async fn reactivate(
         "is_active" => Raw::Bool(true),
         _ => Raw::Missing,
     });
-    accounts::update(visitor.app, &visitor.can, UserId(id), draft, &Expected::Any).await?;
-    visitor.tell("Reactivated.", Some(format!("/users/{id}/deactivate")));
+    let done = accounts::update(visitor.app, &visitor.can, UserId(id), draft, &Expected::Any).await?;
+    visitor.tell("Reactivated.", undo::path(&done));
     Ok(Answer::GoOn(format!("/users/{id}")))
 }
 
@@ -227,22 +291,34 @@ pub(in crate::web) struct PasswordForm {
     version: i64,
     #[field(default = "")]
     password: String,
+    /// `link` or `password`.
+    mode: Option<String>,
+    must_change: Option<String>,
+}
+
+impl PasswordForm {
+    fn choice(&self) -> Choice {
+        Choice::read(self.mode.as_deref(), &self.password, self.must_change.is_some())
+    }
 }
 
 fn password_page(
     visitor: &Visitor<'_, ManageUsers>,
     user: &User,
+    choice: Choice,
     errors: &FieldErrors,
 ) -> Result<PasswordPage> {
     let settings = &visitor.app.settings;
     settings.rules().may_touch(visitor.can.user(), user)?;
+    let (form, field) = FormState::empty().with_password_apart(settings.password_min_length, errors);
     Ok(PasswordPage {
         frame: visitor.frame("users"),
         id: user.id.0,
         username: user.username.as_str().to_owned(),
         name: user.display_name(),
         version: user.version,
-        form: FormState::password(settings.password_min_length, errors),
+        form,
+        choice: choice.shown(field, links::Purpose::Reset, visitor.can.user().id != user.id),
     })
 }
 
@@ -253,10 +329,10 @@ pub(in crate::web) async fn password_form(
     visitor: Visitor<'_, ManageUsers>,
 ) -> Result<Answer<PasswordPage>> {
     let user = find(&visitor, id).await?;
-    Ok(Answer::page(password_page(&visitor, &user, &FieldErrors::default())?))
+    Ok(Answer::page(password_page(&visitor, &user, Choice::OFFERED, &FieldErrors::default())?))
 }
 
-/// Sets the password and signs the user out everywhere.
+/// Sets the password or makes a link, and signs the user out everywhere.
 #[post("/users/<id>/password", data = "<form>")]
 pub(in crate::web) async fn set_password(
     id: i64,
@@ -265,27 +341,45 @@ pub(in crate::web) async fn set_password(
 ) -> Result<Answer<PasswordPage>> {
     if visitor.is_stale(&form.token) {
         let user = find(&visitor, id).await?;
-        let mut page = password_page(&visitor, &user, &FieldErrors::default())?;
+        let mut page = password_page(&visitor, &user, form.choice(), &FieldErrors::default())?;
         page.form = page.form.stale();
         return Ok(Answer::refused(page));
     }
-    let draft = Draft::read(Purpose::Part, |name| match name {
-        "password" => Raw::Text(form.password.clone()),
-        _ => Raw::Missing,
-    });
-    let expected = Expected::OneOf(vec![form.version]);
-    match accounts::update(visitor.app, &visitor.can, UserId(id), draft, &expected).await {
-        Ok(done) => {
-            let name = done.user.display_name();
-            visitor.tell(format!("Password reset. {name} was signed out everywhere."), None);
+    match reset(&visitor, UserId(id), &form).await {
+        Ok(text) => {
+            visitor.tell(text, None);
             Ok(Answer::GoOn(format!("/users/{id}")))
         }
         Err(error) => {
             let errors = field_errors(error)?;
             let user = find(&visitor, id).await?;
-            Ok(Answer::refused(password_page(&visitor, &user, &errors)?))
+            Ok(Answer::refused(password_page(&visitor, &user, form.choice(), &errors)?))
         }
     }
+}
+
+/// Does it; what there is to say afterwards.
+async fn reset(visitor: &Visitor<'_, ManageUsers>, id: UserId, form: &PasswordForm) -> Result<String> {
+    let expected = Expected::OneOf(vec![form.version]);
+    let (choice, is_self) = (form.choice(), visitor.can.user().id == id);
+    if choice.by_link {
+        let session = link::session_secret(visitor);
+        let made = links::make(visitor.app, &visitor.can, id, &expected, session.as_ref()).await?;
+        let name = made.user.display_name();
+        let own = "Made a link. Your password works until the link is used.";
+        return Ok(if is_self {
+            own.into()
+        } else {
+            format!("Password reset. {name} was signed out everywhere.")
+        });
+    }
+    let draft = Draft::read(Purpose::Part, |name| match name {
+        "password" => Raw::Text(form.password.clone()),
+        "must_change_password" if choice.must_change && !is_self => Raw::Bool(true),
+        _ => Raw::Missing,
+    });
+    let done = accounts::update(visitor.app, &visitor.can, id, draft, &expected).await?;
+    Ok(format!("Password reset. {} was signed out everywhere.", done.user.display_name()))
 }
 
 #[cfg(test)]

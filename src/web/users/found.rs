@@ -3,9 +3,10 @@
 use rocket::tokio::try_join;
 
 use super::query::{ListQuery, ListState};
-use crate::accounts::{self, Page};
+use crate::accounts;
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::lists::Page;
 use crate::page::Place;
 use crate::permission::ManageUsers;
 use crate::user::User;
@@ -25,7 +26,7 @@ const NOT_COUNTED: &str = "Counting all of them took too long.";
 
 /// What is shown.
 pub(super) struct Found {
-    pub(super) page: Page,
+    pub(super) page: Page<User>,
     /// The users whom the search names exactly; on the first page only.
     pub(super) exact: Vec<User>,
     pub(super) count: Count,
@@ -75,7 +76,7 @@ async fn page(
     query: &ListQuery,
     filter: &Filter,
     rows: i64,
-) -> Result<(Page, Option<&'static str>)> {
+) -> Result<(Page<User>, Option<&'static str>)> {
     let (app, can) = (visitor.app, &visitor.can);
     let at = |cursor: Option<&str>| cursor.map(|cursor| Place::decode(filter, cursor));
     let last = query.before.as_deref() == Some(END);
@@ -122,6 +123,6 @@ async fn count(
         }
     }
     let count = accounts::count_up_to(visitor.app, &visitor.can, filter, COUNTED + 1).await?;
-    let over_limit = count > COUNTED && !filter.is_everybody();
+    let over_limit = count > COUNTED && !filter.is_everything();
     Ok((if over_limit { Count::OverLimit } else { Count::Of(count) }, note))
 }

@@ -4,6 +4,7 @@ use rocket::get;
 
 use super::found::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::query::{ListQuery, ListState};
+use super::selection;
 use crate::error::Result;
 use crate::page::Place;
 use crate::permission::ManageUsers;
@@ -34,18 +35,18 @@ pub(in crate::web) async fn list(
     let mut pages = Vec::new();
     if page.has_previous {
         pages.push((state.path_with("q", &state.q), "First", ""));
-        if let Some(cursor) = cursor(page.users.first()) {
+        if let Some(cursor) = cursor(page.records.first()) {
             pages.push((state.path_with("before", &cursor), "Previous", "prev"));
         }
     }
     if page.has_next {
-        if let Some(cursor) = cursor(page.users.last()) {
+        if let Some(cursor) = cursor(page.records.last()) {
             pages.push((state.path_with("after", &cursor), "Next", "next"));
         }
         pages.push((state.path_with("before", END), "Last", ""));
     }
-    let range = match (page.users.first(), page.users.last()) {
-        (Some(first), Some(last)) if page.users.len() > 1 => {
+    let range = match (page.records.first(), page.records.last()) {
+        (Some(first), Some(last)) if page.records.len() > 1 => {
             format!("{} – {}", first.display_name(), last.display_name())
         }
         _ => String::new(),
@@ -62,7 +63,8 @@ pub(in crate::web) async fn list(
         narrowed: state.is_narrowed(),
         caption: caption(&state),
         headers: headers(&state),
-        groups: groups(&page.users, &exact, &words),
+        selection: selection::of(&state, &query, count, page.records.len()),
+        groups: groups(&page.records, &exact, &words),
         pages,
         range,
         rows_per_page: [25, 50, 100]
@@ -174,7 +176,7 @@ fn summary(state: &ListState, count: Count) -> String {
 }
 
 /// `1,234,567`
-fn thousands(count: i64) -> String {
+pub(super) fn thousands(count: i64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

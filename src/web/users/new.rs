@@ -3,13 +3,17 @@
 use rocket::form::{Form, FromForm};
 use rocket::{get, post};
 
+use super::edit::shared_address;
+use super::link;
 use crate::accounts;
 use crate::error::Result;
 use crate::field_errors::FieldErrors;
+use crate::links;
 use crate::permission::ManageUsers;
-use crate::user::{Draft, Purpose, Raw};
+use crate::user::{Draft, Purpose, Raw, User};
 use crate::web::form::{FormState, Typed, field_errors};
 use crate::web::frame::Visitor;
+use crate::web::password_choice::Choice;
 use crate::web::view::{Answer, NewUserPage};
 
 /// What the form sends. A box that is not ticked is not sent.
@@ -29,6 +33,9 @@ pub(in crate::web) struct NewUserForm {
     password: String,
     is_staff: Option<String>,
     another: Option<String>,
+    /// `link` or `password`.
+    mode: Option<String>,
+    must_change: Option<String>,
 }
 
 impl NewUserForm {
@@ -39,15 +46,45 @@ impl NewUserForm {
             first_name: self.first_name.clone(),
             last_name: self.last_name.clone(),
             is_staff: self.is_staff.is_some(),
+            ..Typed::default()
         }
+    }
+
+    fn choice(&self) -> Choice {
+        Choice::read(self.mode.as_deref(), &self.password, self.must_change.is_some())
+    }
+
+    fn draft(&self) -> Draft {
+        let choice = self.choice();
+        let purpose = if choice.by_link { Purpose::Invitation } else { Purpose::Whole };
+        Draft::read(purpose, |name| {
+            Raw::Text(match name {
+                "username" => self.username.clone(),
+                "email" => self.email.clone(),
+                "first_name" => self.first_name.clone(),
+                "last_name" => self.last_name.clone(),
+                "password" => self.password.clone(),
+                "is_staff" => return Raw::Bool(self.is_staff.is_some()),
+                "must_change_password" => return Raw::Bool(choice.must_change && !choice.by_link),
+                _ => return Raw::Missing,
+            })
+        })
     }
 }
 
-fn page(visitor: &Visitor<'_, ManageUsers>, typed: Typed, errors: &FieldErrors) -> NewUserPage {
+fn page(
+    visitor: &Visitor<'_, ManageUsers>,
+    typed: Typed,
+    choice: Choice,
+    errors: &FieldErrors,
+) -> NewUserPage {
     let settings = &visitor.app.settings;
+    let form = FormState::about(typed, None, errors);
+    let (form, field) = form.with_password_apart(settings.password_min_length, errors);
     NewUserPage {
         frame: visitor.frame("users"),
-        form: FormState::about(typed, Some(settings.password_min_length), errors),
+        form,
+        choice: choice.shown(field, links::Purpose::Setup, true),
         may_grant_staff: settings.staff_grants_staff || visitor.can.user().is_superuser,
     }
 }
@@ -56,7 +93,7 @@ fn page(visitor: &Visitor<'_, ManageUsers>, typed: Typed, errors: &FieldErrors) 
 #[get("/users/new")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
 pub(in crate::web) fn form(visitor: Visitor<'_, ManageUsers>) -> Answer<NewUserPage> {
-    Answer::page(page(&visitor, Typed::default(), &FieldErrors::default()))
+    Answer::page(page(&visitor, Typed::default(), Choice::OFFERED, &FieldErrors::default()))
 }
 
 /// Makes the user, and goes on to them or to the next one.
@@ -65,31 +102,31 @@ pub(in crate::web) async fn create(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<NewUserForm>,
 ) -> Result<Answer<NewUserPage>> {
+    let shown = |errors: &FieldErrors| page(&visitor, form.typed(), form.choice(), errors);
     if visitor.is_stale(&form.token) {
-        let mut page = page(&visitor, form.typed(), &FieldErrors::default());
+        let mut page = shown(&FieldErrors::default());
         page.form = page.form.stale();
         return Ok(Answer::refused(page));
     }
-    let draft = Draft::read(Purpose::Whole, |name| {
-        Raw::Text(match name {
-            "username" => form.username.clone(),
-            "email" => form.email.clone(),
-            "first_name" => form.first_name.clone(),
-            "last_name" => form.last_name.clone(),
-            "password" => form.password.clone(),
-            "is_staff" => return Raw::Bool(form.is_staff.is_some()),
-            _ => return Raw::Missing,
-        })
-    });
-    match accounts::create(visitor.app, &visitor.can, draft).await {
+    match make(&visitor, &form).await {
         Ok(user) => {
-            visitor.tell(format!("Added {}.", user.display_name()), None);
+            let shared = shared_address(&visitor, &user).await?;
+            let name = user.display_name();
+            let by_link = form.choice().by_link;
             let another = form.another.is_some();
+            let text = if another && by_link { "Their link is on their page, to be shown once." } else { "" };
+            visitor.tell(format!("Added {name}.{shared} {text}").trim_end(), None);
             Ok(Answer::GoOn(if another { "/users/new".into() } else { format!("/users/{}", user.id) }))
         }
-        Err(error) => {
-            let errors = field_errors(error)?;
-            Ok(Answer::refused(page(&visitor, form.typed(), &errors)))
-        }
+        Err(error) => Ok(Answer::refused(shown(&field_errors(error)?))),
     }
+}
+
+async fn make(visitor: &Visitor<'_, ManageUsers>, form: &NewUserForm) -> Result<User> {
+    if form.choice().by_link {
+        let session = link::session_secret(visitor);
+        let made = links::invite(visitor.app, &visitor.can, form.draft(), session.as_ref()).await?;
+        return Ok(made.user);
+    }
+    accounts::create(visitor.app, &visitor.can, form.draft()).await
 }

@@ -27,6 +27,7 @@ pub(in crate::web) struct ListQuery {
     pub(in crate::web) after: Option<String>,
     pub(in crate::web) before: Option<String>,
     pub(in crate::web) count: Option<String>,
+    pub(in crate::web) select: Option<String>,
 }
 
 /// The list that a query asks for.
@@ -82,6 +83,21 @@ impl ListState {
     /// Whether anything narrows the list.
     pub(in crate::web) fn is_narrowed(&self) -> bool {
         !(self.q.is_empty() && self.status.is_empty() && self.role.is_empty() && self.seen.is_empty())
+    }
+
+    /// What narrows and sorts the list: name and value of each parameter that is not the default.
+    pub(in crate::web) fn parameters(&self) -> Vec<(&'static str, String)> {
+        [
+            ("q", self.q.as_str()),
+            ("status", self.status),
+            ("role", self.role),
+            ("seen", self.seen),
+            ("sort", if self.sort == "name" { "" } else { self.sort }),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect()
     }
 
     /// The query of this list, with one parameter set to another value; defaults and empty ones are

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::bulk::Selection;
+use super::{LinkNote, MailNote, PasswordChoice, Recent, View};
 use crate::clock::Timestamp;
 use crate::user::User;
 use crate::web::form::FormState;
@@ -35,6 +36,12 @@ impl From<Timestamp> for Time {
     }
 }
 
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// The word for a user's rights; empty for none.
 pub(in crate::web) fn role(user: &User) -> &'static str {
     match (user.is_superuser, user.is_staff) {
@@ -51,7 +58,13 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) next: String,
     pub(in crate::web) token: String,
     pub(in crate::web) problem: Option<String>,
+    /// What happened before, such as the end of a session.
+    pub(in crate::web) note: Option<String>,
     pub(in crate::web) needs_superuser: bool,
+    /// Whether there is anybody who could sign in.
+    pub(in crate::web) has_users: bool,
+    /// Whether a link can be sent to who has forgotten the password.
+    pub(in crate::web) sends_mail: bool,
 }
 
 impl View for SignInPage {
@@ -64,9 +77,16 @@ impl View for SignInPage {
             next: text.to_owned(),
             token: text.to_owned(),
             problem: problem.map(str::to_owned),
+            note: Some(text.to_owned()),
             needs_superuser,
+            has_users: true,
+            sends_mail: true,
         };
-        vec![sample(None, true), sample(Some(text), false)]
+        vec![
+            sample(None, true),
+            sample(Some(text), false),
+            Self { has_users: false, ..sample(Some(text), true) },
+        ]
     }
 }
 
@@ -158,6 +178,7 @@ pub(in crate::web) struct UsersPage {
     pub(in crate::web) headers: Vec<Header>,
     /// The rows, in groups with a heading unless there is only one.
     pub(in crate::web) groups: Vec<(&'static str, Vec<UserRow>)>,
+    pub(in crate::web) selection: Selection,
     /// Path, label and relation of the pages around this one.
     pub(in crate::web) pages: Vec<(String, &'static str, &'static str)>,
     /// The first and last name on the page.
@@ -201,6 +222,7 @@ impl View for UsersPage {
             narrowed,
             caption: text.to_owned(),
             headers: vec![Header { label: "Name", path: text.to_owned(), sorted: "ascending", class: "" }],
+            selection: Selection::sample(text),
             groups,
             pages: vec![(text.to_owned(), "Next", "next")],
             range: text.to_owned(),
@@ -223,6 +245,7 @@ impl View for UsersPage {
 pub(in crate::web) struct NewUserPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) form: FormState,
+    pub(in crate::web) choice: PasswordChoice,
     pub(in crate::web) may_grant_staff: bool,
 }
 
@@ -231,7 +254,12 @@ impl View for NewUserPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { frame: Frame::sample(text), form: FormState::sample(text), may_grant_staff: true }]
+        vec![Self {
+            frame: Frame::sample(text),
+            form: FormState::sample(text),
+            choice: PasswordChoice::sample(text),
+            may_grant_staff: true,
+        }]
     }
 }
 
@@ -259,8 +287,19 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) form: FormState,
     pub(in crate::web) may_grant_staff: bool,
     pub(in crate::web) conflicts: Vec<FieldConflict>,
+    /// Who deactivated the user, and when; the name is empty for the operator.
+    pub(in crate::web) deactivated: Option<(String, Time)>,
     /// Why the viewer may not change this user; empty if they may.
     pub(in crate::web) locked_reason: &'static str,
+    /// The last of what happened to them.
+    pub(in crate::web) recent: Recent,
+    /// The link that is out for this user.
+    pub(in crate::web) link: Option<LinkNote>,
+    /// The newest message to this user.
+    pub(in crate::web) mail: Option<MailNote>,
+    /// Whether they can sign in, and why not; empty on a page that asks for something else.
+    pub(in crate::web) sign_in: String,
+    pub(in crate::web) password_changed_at: Option<Time>,
 }
 
 impl View for UserPage {
@@ -281,13 +320,19 @@ impl View for UserPage {
             form: FormState::sample(text),
             may_grant_staff: !is_self,
             conflicts,
+            deactivated: Some((text.to_owned(), Timestamp::from_micros(0).into())),
             locked_reason,
+            recent: if is_self { Recent::default() } else { Recent::sample(text) },
+            link: Some(LinkNote::sample(text)),
+            mail: Some(MailNote::sample(text)),
+            sign_in: text.to_owned(),
+            password_changed_at: None,
         };
         let conflict =
             FieldConflict { name: "email", label: "Email", theirs: text.to_owned(), yours: text.to_owned() };
         vec![
             sample(vec![], "", true, false),
-            sample(vec![], "", false, false),
+            Self { link: None, mail: None, ..sample(vec![], "", false, false) },
             sample(vec![], "", true, true),
             sample(vec![conflict], "", true, false),
             sample(vec![], "Only a superuser can change this account.", true, false),
@@ -305,6 +350,7 @@ pub(in crate::web) struct PasswordPage {
     pub(in crate::web) name: String,
     pub(in crate::web) version: i64,
     pub(in crate::web) form: FormState,
+    pub(in crate::web) choice: PasswordChoice,
 }
 
 impl View for PasswordPage {
@@ -319,6 +365,7 @@ impl View for PasswordPage {
             name: text.to_owned(),
             version: 3,
             form: FormState::sample(text),
+            choice: PasswordChoice::sample(text),
         }]
     }
 }
@@ -326,8 +373,15 @@ impl View for PasswordPage {
 /// What could not be answered, and why.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ErrorPage {
-    pub(in crate::web) title: String,
+    /// For somebody who is signed in.
+    pub(in crate::web) frame: Option<Frame>,
+    pub(in crate::web) title: &'static str,
     pub(in crate::web) explanation: String,
+    /// The path of a way on, and what it is called.
+    pub(in crate::web) next: &'static str,
+    pub(in crate::web) next_label: &'static str,
+    /// The request's number.
+    pub(in crate::web) reference: String,
 }
 
 impl View for ErrorPage {
@@ -335,6 +389,16 @@ impl View for ErrorPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { title: text.to_owned(), explanation: text.to_owned() }]
+        [Some(Frame::sample(text)), None]
+            .into_iter()
+            .map(|frame| Self {
+                frame,
+                title: "You may not do that.",
+                explanation: text.to_owned(),
+                next: "/users",
+                next_label: "All users",
+                reference: text.to_owned(),
+            })
+            .collect()
     }
 }

@@ -26,12 +26,16 @@ fn requests(target: &Person) -> Vec<(Method, String, String)> {
         r#"{"username":"ada","password":"short"}"#,
         r#"{"x":1,"x":2}"#,
     ];
-    let pages = ["", "/password"].map(|end| format!("/users/{}{end}", target.id()));
+    let pages = ["", "/password", "/sign-in-check"].map(|end| format!("/users/{}{end}", target.id()));
+    let check = format!("{path}/sign-in-check");
     let mut requests = Vec::new();
     for method in [Get, Head, Options] {
         for path in [
             &*pages[0],
             &*pages[1],
+            &*pages[2],
+            &*check,
+            "/set-password",
             "/users",
             "/users?q=ada&sort=-seen",
             "/users/new",
@@ -69,6 +73,8 @@ fn requests(target: &Person) -> Vec<(Method, String, String)> {
         "/v1/auth/obtain".into(),
         json!({"username": "ada", "password": PASSWORD}).to_string(),
     ));
+    requests.push((Post, "/v1/users/invite".into(), whole("invited").to_string()));
+    requests.push((Post, format!("{path}/link"), String::new()));
     requests.push((Delete, path, String::new()));
     requests
 }

@@ -107,6 +107,13 @@ fn requests(person: &Person, csrf: &str) -> Vec<Request> {
             vec![cookie(), same(), form_type()],
             format!("token={csrf}&version=1&password={page}"),
         ),
+        (Get, format!("/set-password?token={broken}"), vec![], String::new()),
+        (
+            Post,
+            "/set-password".into(),
+            vec![cookie(), same(), form_type()],
+            format!("token={csrf}&link={broken}&password={page}"),
+        ),
         (Post, "/nothing".into(), vec![cookie(), form_type()], format!("password={page}")),
         (Get, format!("/nothing?password={broken}"), vec![bearer()], String::new()),
         (Get, format!("/v1/nothing?token={}", person.bearer), vec![], String::new()),

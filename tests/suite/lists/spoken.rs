@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Map, Value, json};
 use usher::clock::Timestamp;
-use usher::filter::{Field, FieldValue, ListRequest, Order};
+use usher::filter::{Field, FieldValue, ListRequest, Order, Users};
 use usher::text;
 use usher::user::{User, UserId};
 
@@ -56,7 +56,7 @@ struct Said {
 
 impl Said {
     fn holds(&self, user: &User) -> bool {
-        let value = |name: &str| Field::named(name).expect("a field").of(user);
+        let value = |name: &str| Field::<Users>::named(name).expect("a field").of(user);
         let case = |text: String, ignored: bool| if ignored { text::fold(&text) } else { text };
         let text = |name: &str, ignored: bool| match value(name) {
             FieldValue::Text(own) => case(own, ignored),
@@ -354,13 +354,13 @@ fn request() -> impl Strategy<Value = Request> {
 #[test]
 fn every_request_of_the_contract_is_accepted_and_means_what_it_says_on_both_databases() {
     property(&(population(), request()), |worlds, (users, request)| {
-        let parsed = ListRequest::parse(request.json()).map_err(TestCaseError::fail)?;
+        let parsed = <ListRequest>::parse(request.json()).map_err(TestCaseError::fail)?;
         prop_assert_eq!(parsed.limit, Some(request.limit));
         prop_assert_eq!(&parsed.filter.order_by, &orders(&request.terms));
         // One by one, so that none hides behind another.
         for said in request.expressions.iter().flat_map(Said::all) {
             let alone = Request { expressions: vec![said.clone()], terms: Vec::new(), ..request.clone() };
-            let parsed = ListRequest::parse(alone.json()).map_err(TestCaseError::fail)?;
+            let parsed = <ListRequest>::parse(alone.json()).map_err(TestCaseError::fail)?;
             for user in users.iter().chain(&said.neighbours()) {
                 let meant = (request.include_inactive == Some(true) || user.is_active) && said.holds(user);
                 prop_assert_eq!(parsed.filter.matches(user), meant, "{} for {:?}", &said.json, user);

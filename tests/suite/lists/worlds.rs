@@ -80,13 +80,9 @@ async fn lists(
         return Err(TestCaseError::fail(format!("{name} counts {count} instead of {}", expected.len())));
     }
     let count = select::count_up_to(db, filter, 5).await.map_err(failed)?;
-    let most = if filter.is_everybody() { expected.len() } else { expected.len().min(5) };
+    let most = if filter.is_everything() { expected.len() } else { expected.len().min(5) };
     if usize::try_from(count) != Ok(most) {
         return Err(TestCaseError::fail(format!("{name} counts {count} instead of {most}")));
-    }
-    let few = select::few(db, filter, 1000).await.map_err(failed)?;
-    if few.iter().ne(expected.iter().copied()) {
-        return Err(differs(name, &few, expected));
     }
 
     let mut walked: Vec<User> = Vec::new();

@@ -1,0 +1,96 @@
+//! `/v1/audit`.
+
+use rocket::response::content::RawJson;
+use rocket::{get, post};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::body::JsonBody;
+use super::list::Records;
+use super::users::{Id, Routed};
+use crate::Usher;
+use crate::audit::{self, Entries, EntryId};
+use crate::clock::Timestamp;
+use crate::db::trail::Told;
+use crate::error::{Error, Result};
+use crate::filter::ListRequest;
+use crate::guard::AcceptsJson;
+use crate::permission::{Can, ManageUsers};
+
+/// Somebody, with the name of that moment.
+#[derive(Serialize)]
+struct Person<'a> {
+    pk: i64,
+    username: &'a str,
+}
+
+/// An entry as clients see it.
+#[derive(Serialize)]
+struct Record<'a> {
+    id: i64,
+    at: Timestamp,
+    action: &'a str,
+    actor: Option<Person<'a>>,
+    target: Option<Person<'a>>,
+    changes: Value,
+    details: Value,
+    door: &'a str,
+    address: &'a str,
+    request_id: &'a str,
+    batch: Option<i64>,
+    undoes: Option<i64>,
+    undone_by: Option<i64>,
+}
+
+impl<'a> From<&'a Told> for Record<'a> {
+    fn from(told: &'a Told) -> Self {
+        let entry = &told.entry;
+        let person = |pk: Option<i64>, username: &'a str| pk.map(|pk| Person { pk, username });
+        Self {
+            id: entry.id,
+            at: Timestamp::from_micros(entry.happened_at),
+            action: &entry.action,
+            actor: person(entry.actor_id, &entry.actor_name),
+            target: person(entry.target_id, &entry.target_name),
+            changes: told.changes().into(),
+            details: told.details().into(),
+            door: &entry.door,
+            address: &entry.address,
+            request_id: &entry.request_id,
+            batch: entry.batch_id,
+            undoes: entry.undoes,
+            undone_by: told.undone_by,
+        }
+    }
+}
+
+fn print(told: &Told) -> String {
+    // Writing strings, numbers and maps of strings to memory cannot fail.
+    serde_json::to_string(&Record::from(told)).unwrap_or_default()
+}
+
+/// Lists entries: a page of them, or all, streamed.
+#[post("/audit/list", data = "<body>")]
+pub(super) async fn list(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+    body: JsonBody,
+) -> Result<Records<Entries>> {
+    let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
+    let list = audit::list(app, &can, &request).await?;
+    Ok(Records { app: app.clone(), request, list, print })
+}
+
+/// Gets an entry.
+#[get("/audit/<id>")]
+pub(super) async fn retrieve(
+    _routed: Routed<Id>,
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+) -> Result<RawJson<String>> {
+    let told = audit::get(app, &can, EntryId(id.number())).await?;
+    Ok(RawJson(print(&told)))
+}

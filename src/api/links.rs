@@ -1,0 +1,97 @@
+//! `/v1/users/invite`, `/v1/users/{pk}/link` and `/v1/users/{pk}/sign-in-check`.
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::response::{self, Responder, Response};
+use rocket::serde::json::Json;
+use rocket::{get, post};
+use serde::Serialize;
+
+use super::body::{JsonBody, raw};
+use super::users::{Id, Routed};
+use crate::Usher;
+use crate::accounts::Expected;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::guard::{AcceptsJson, IfMatch};
+use crate::links::{self, Made};
+use crate::mail::State;
+use crate::permission::{Can, ManageUsers};
+use crate::record::Record;
+use crate::sign_in_check::{self, Check};
+use crate::user::{Draft, Purpose};
+
+/// A link as an answer; with the record of a user that was made for it.
+pub(super) struct Link {
+    made: Made,
+    with_user: bool,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Record<'a>>,
+    url: &'a str,
+    expires_at: Timestamp,
+    /// Of the message with the link; null if it is not sent by mail.
+    mail: Option<&'static str>,
+}
+
+impl<'r> Responder<'r, 'static> for Link {
+    fn respond_to(self, request: &'r rocket::Request<'_>) -> response::Result<'static> {
+        let Made { user, url, expires_at, mailed } = &self.made;
+        let body = Body {
+            user: self.with_user.then(|| Record::from(user)),
+            url,
+            expires_at: *expires_at,
+            mail: mailed.then_some(State::Queued.as_str()),
+        };
+        let json = serde_json::to_string(&body).map_err(|error| Error::internal(error).stash(request))?;
+        let mut response = Response::new();
+        response.set_status(Status::Created);
+        response.set_header(ContentType::JSON);
+        response.set_sized_body(json.len(), std::io::Cursor::new(json));
+        if self.with_user {
+            response.set_header(Header::new("Location", format!("{}/users/{}", super::BASE, user.id)));
+        }
+        Ok(response)
+    }
+}
+
+/// Makes a user who chooses the password by a link.
+#[post("/users/invite", data = "<body>")]
+pub(super) async fn invite(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+    body: JsonBody,
+) -> Result<Link> {
+    let draft = Draft::read(Purpose::Invitation, |name| raw(&body.0, name));
+    Ok(Link { made: links::invite(app, &can, draft, None).await?, with_user: true })
+}
+
+/// Makes a link with which a user chooses another password.
+#[post("/users/<id>/link", data = "<_body>")]
+pub(super) async fn make(
+    _routed: Routed<Id>,
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    expected: IfMatch,
+    app: &Usher,
+    _body: JsonBody,
+) -> Result<Link> {
+    let expected: &Expected = &expected.0;
+    Ok(Link { made: links::make(app, &can, id.0, expected, None).await?, with_user: false })
+}
+
+/// Why a user can or cannot sign in.
+#[get("/users/<id>/sign-in-check")]
+pub(super) async fn check(
+    _routed: Routed<Id>,
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+) -> Result<Json<Check>> {
+    Ok(Json(sign_in_check::check(app, &can, id.0).await?))
+}

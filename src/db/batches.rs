@@ -1,0 +1,150 @@
+//! The tables of runs on many users: one row a run, and one for each of its users.
+
+use sqlx::FromRow;
+
+use super::{Db, Result, Sql, Tx};
+use crate::audit::{BatchId, EntryId};
+use crate::bulk::Verdict;
+use crate::clock::Timestamp;
+use crate::user::{User, UserId};
+
+/// Items in one statement; see `users::insert_all` for why not more.
+const ROWS_AT_ONCE: usize = 100;
+
+/// A run as stored.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Batch {
+    /// Primary key.
+    pub id: i64,
+    /// See [`crate::bulk::BulkAction`]; `undo` for one that takes another back.
+    pub action: String,
+    /// Who did it.
+    pub actor_id: i64,
+    /// The name at that moment.
+    pub actor_name: String,
+    /// Microseconds since the epoch.
+    pub created_at: i64,
+    /// The same; `None` while it goes on, and for ever if it was cut short.
+    pub finished_at: Option<i64>,
+    /// The run that is taken back by it.
+    pub undoes: Option<i64>,
+}
+
+/// What became of one user, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Item {
+    /// Whose.
+    pub user_id: i64,
+    /// The name of now; `None` if there is no such user.
+    pub username: Option<String>,
+    /// See [`Verdict`].
+    pub verdict: String,
+    /// The code of the reason, where nothing was done.
+    pub reason: String,
+    /// The entry of the trail, where something was done.
+    pub entry_id: Option<i64>,
+}
+
+/// Stores a run with all its users, none of them done.
+///
+/// # Errors
+/// As the database says.
+pub async fn insert(
+    tx: &mut Tx,
+    action: &str,
+    actor: &User,
+    undoes: Option<BatchId>,
+    users: &[UserId],
+    now: Timestamp,
+) -> Result<BatchId> {
+    let sql = Sql::new(
+        "INSERT INTO batches (action, actor_id, actor_name, created_at, undoes) \
+         VALUES ($1, $2, $3, $4, $5) RETURNING id",
+    );
+    let sql = sql
+        .bind(action)
+        .bind(actor.id.0)
+        .bind(actor.username.as_str())
+        .bind(now.micros())
+        .bind(undoes.map(|batch| batch.0));
+    let row: Option<(i64,)> = tx.optional(sql).await?;
+    let (id,) = row.ok_or_else(|| super::Error::Corrupt("no primary key".into()))?;
+    for users in users.chunks(ROWS_AT_ONCE) {
+        let mut sql = Sql::new("INSERT INTO batch_items (batch_id, user_id, verdict, reason) VALUES ");
+        for (user, n) in users.iter().zip(0..) {
+            sql.push(if n == 0 { "(" } else { ", (" }).push_value(id);
+            sql.push(", ").push_value(user.0);
+            sql.push(", ").push_value(Verdict::Pending.as_str()).push(", '')");
+        }
+        tx.execute(sql).await?;
+    }
+    Ok(BatchId(id))
+}
+
+/// Notes that a user is done, as part of doing it.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_done(tx: &mut Tx, batch: BatchId, user: UserId, entry: EntryId) -> Result<()> {
+    let sql =
+        Sql::new("UPDATE batch_items SET verdict = $1, entry_id = $2 WHERE batch_id = $3 AND user_id = $4");
+    tx.execute(sql.bind(Verdict::Done.as_str()).bind(entry.0).bind(batch.0).bind(user.0)).await.map(drop)
+}
+
+/// Notes that nothing was done to a user, and the code of the reason.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_not_done(
+    tx: &mut Tx,
+    batch: BatchId,
+    user: UserId,
+    verdict: Verdict,
+    reason: &str,
+) -> Result<()> {
+    let sql =
+        Sql::new("UPDATE batch_items SET verdict = $1, reason = $2 WHERE batch_id = $3 AND user_id = $4");
+    tx.execute(sql.bind(verdict.as_str()).bind(reason).bind(batch.0).bind(user.0)).await.map(drop)
+}
+
+/// Notes that a run has come to its end.
+///
+/// # Errors
+/// As the database says.
+pub async fn finish(tx: &mut Tx, batch: BatchId, now: Timestamp) -> Result<()> {
+    let sql = Sql::new("UPDATE batches SET finished_at = $1 WHERE id = $2");
+    tx.execute(sql.bind(now.micros()).bind(batch.0)).await.map(drop)
+}
+
+/// The run with that primary key.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_id(db: &Db, id: BatchId) -> Result<Option<Batch>> {
+    let sql = Sql::new(
+        "SELECT id, action, actor_id, actor_name, created_at, finished_at, undoes FROM batches WHERE id = $1",
+    );
+    db.optional(sql.bind(id.0)).await
+}
+
+/// The run that takes another one back, if one does.
+///
+/// # Errors
+/// As the database says.
+pub async fn undone_by(db: &Db, id: BatchId) -> Result<Option<BatchId>> {
+    let sql = Sql::new("SELECT id FROM batches WHERE undoes = $1 ORDER BY id LIMIT 1");
+    Ok(db.optional::<(i64,)>(sql.bind(id.0)).await?.map(|(id,)| BatchId(id)))
+}
+
+/// What became of each user of a run, by primary key.
+///
+/// # Errors
+/// As the database says.
+pub async fn items(db: &Db, id: BatchId) -> Result<Vec<Item>> {
+    let sql = Sql::new(
+        "SELECT batch_items.user_id, users.username, batch_items.verdict, batch_items.reason, \
+         batch_items.entry_id FROM batch_items LEFT JOIN users ON users.id = batch_items.user_id \
+         WHERE batch_items.batch_id = $1 ORDER BY batch_items.user_id",
+    );
+    db.all(sql.bind(id.0)).await
+}

@@ -1,0 +1,120 @@
+//! The links table: one-time links that set a password.
+
+use sqlx::FromRow;
+
+use super::{Db, Error, Result, Sql, Tx};
+use crate::clock::Timestamp;
+use crate::links::{Link, LinkId, Purpose};
+use crate::session::{Secret, SecretHash};
+use crate::user::UserId;
+
+macro_rules! columns {
+    () => {
+        "id, user_id, purpose, secret_hash, created_at, expires_at, sealed"
+    };
+}
+
+#[derive(FromRow)]
+struct LinkRow {
+    id: i64,
+    user_id: i64,
+    purpose: String,
+    secret_hash: Vec<u8>,
+    created_at: i64,
+    expires_at: i64,
+    sealed: Vec<u8>,
+}
+
+impl TryFrom<LinkRow> for Link {
+    type Error = Error;
+
+    fn try_from(row: LinkRow) -> Result<Self> {
+        let corrupt = || Error::Corrupt(format!("link {}", row.id));
+        Ok(Self {
+            id: LinkId(row.id),
+            user: UserId(row.user_id),
+            purpose: Purpose::named(&row.purpose).ok_or_else(corrupt)?,
+            secret_hash: SecretHash(row.secret_hash.as_slice().try_into().map_err(|_| corrupt())?),
+            created_at: Timestamp::from_micros(row.created_at),
+            expires_at: Timestamp::from_micros(row.expires_at),
+            sealed: Secret::from_bytes(&row.sealed),
+        })
+    }
+}
+
+/// Stores a link; its primary key is given by the database.
+///
+/// # Errors
+/// As the database says.
+pub async fn insert(tx: &mut Tx, link: &Link) -> Result<LinkId> {
+    let sql = Sql::new(
+        "INSERT INTO links (user_id, purpose, secret_hash, created_at, expires_at, sealed) \
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+    );
+    let sql = sql
+        .bind(link.user.0)
+        .bind(link.purpose.as_str())
+        .bind(link.secret_hash.0.to_vec())
+        .bind(link.created_at.micros())
+        .bind(link.expires_at.micros())
+        .bind(link.sealed.as_ref().map(|sealed| sealed.as_bytes().to_vec()).unwrap_or_default());
+    let row: Option<(i64,)> = tx.optional(sql).await?;
+    row.map(|(id,)| LinkId(id)).ok_or_else(|| Error::Corrupt("no primary key".into()))
+}
+
+/// The link of a secret, whether or not it has expired.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_secret(db: &Db, secret: &SecretHash) -> Result<Option<Link>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE secret_hash = $1"));
+    db.optional::<LinkRow>(sql.bind(secret.0.to_vec())).await?.map(Link::try_from).transpose()
+}
+
+/// The newest link of a user, whether or not it has expired.
+///
+/// # Errors
+/// As the database says.
+pub async fn of_user(db: &Db, user: UserId) -> Result<Option<Link>> {
+    let sql =
+        Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE user_id = $1 ORDER BY id DESC LIMIT 1"));
+    db.optional::<LinkRow>(sql.bind(user.0)).await?.map(Link::try_from).transpose()
+}
+
+/// Uses a link up: whoever gets it is the only one who ever does. `None` if it is gone or has expired.
+///
+/// # Errors
+/// As the database says.
+pub async fn take(tx: &mut Tx, secret: &SecretHash, now: Timestamp) -> Result<Option<Link>> {
+    let sql = Sql::new(concat!(
+        "DELETE FROM links WHERE secret_hash = $1 AND expires_at > $2 RETURNING ",
+        columns!()
+    ));
+    let row = tx.optional::<LinkRow>(sql.bind(secret.0.to_vec()).bind(now.micros())).await?;
+    row.map(Link::try_from).transpose()
+}
+
+/// Forgets what a link could be shown by; whether it was still known.
+///
+/// # Errors
+/// As the database says.
+pub async fn forget_sealed(tx: &mut Tx, link: &Link) -> Result<bool> {
+    let sql = Sql::new("UPDATE links SET sealed = $1 WHERE id = $2 AND sealed <> $1");
+    Ok(tx.execute(sql.bind(Vec::new()).bind(link.id.0)).await? > 0)
+}
+
+/// Ends the links of a user.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
+    tx.execute(Sql::new("DELETE FROM links WHERE user_id = $1").bind(user.0)).await.map(drop)
+}
+
+/// Removes links that nothing can use any more.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    tx.execute(Sql::new("DELETE FROM links WHERE expires_at <= $1").bind(now.micros())).await.map(drop)
+}

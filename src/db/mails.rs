@@ -1,0 +1,89 @@
+//! The mails table: messages and what became of them, never their text.
+
+use sqlx::FromRow;
+
+use super::{Db, Error, Result, Sql, Tx};
+use crate::clock::Timestamp;
+use crate::links::Purpose;
+use crate::mail::{Mail, MailId, State};
+use crate::user::UserId;
+
+#[derive(FromRow)]
+struct MailRow {
+    purpose: String,
+    recipient: String,
+    state: String,
+    response: String,
+    created_at: i64,
+    changed_at: i64,
+}
+
+impl TryFrom<MailRow> for Mail {
+    type Error = Error;
+
+    fn try_from(row: MailRow) -> Result<Self> {
+        let corrupt = || Error::Corrupt("a message's state".into());
+        Ok(Self {
+            purpose: Purpose::named(&row.purpose).ok_or_else(corrupt)?,
+            recipient: row.recipient,
+            state: State::named(&row.state).ok_or_else(corrupt)?,
+            response: row.response,
+            created_at: Timestamp::from_micros(row.created_at),
+            changed_at: Timestamp::from_micros(row.changed_at),
+        })
+    }
+}
+
+/// Stores that a message is about to be sent.
+///
+/// # Errors
+/// As the database says.
+pub async fn insert(
+    tx: &mut Tx,
+    user: UserId,
+    purpose: Purpose,
+    recipient: &str,
+    now: Timestamp,
+) -> Result<MailId> {
+    let sql = Sql::new(
+        "INSERT INTO mails (user_id, purpose, recipient, state, response, created_at, changed_at) \
+         VALUES ($1, $2, $3, $4, '', $5, $5) RETURNING id",
+    );
+    let sql = sql
+        .bind(user.0)
+        .bind(purpose.as_str())
+        .bind(recipient)
+        .bind(State::Queued.as_str())
+        .bind(now.micros());
+    let row: Option<(i64,)> = tx.optional(sql).await?;
+    row.map(|(id,)| MailId(id)).ok_or_else(|| Error::Corrupt("no primary key".into()))
+}
+
+/// Stores what became of a message, and what the mail server said.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_state(tx: &mut Tx, id: MailId, state: State, response: &str, now: Timestamp) -> Result<()> {
+    let sql = Sql::new("UPDATE mails SET state = $1, response = $2, changed_at = $3 WHERE id = $4");
+    tx.execute(sql.bind(state.as_str()).bind(response).bind(now.micros()).bind(id.0)).await.map(drop)
+}
+
+/// The newest message to a user.
+///
+/// # Errors
+/// As the database says.
+pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
+    let sql = Sql::new(
+        "SELECT purpose, recipient, state, response, created_at, changed_at FROM mails \
+         WHERE user_id = $1 ORDER BY id DESC LIMIT 1",
+    );
+    db.optional::<MailRow>(sql.bind(user.0)).await?.map(Mail::try_from).transpose()
+}
+
+/// Forgets messages that nothing was heard of since `before`.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_older(tx: &mut Tx, before: Timestamp) -> Result<()> {
+    tx.execute(Sql::new("DELETE FROM mails WHERE changed_at < $1").bind(before.micros())).await.map(drop)
+}

@@ -1,0 +1,355 @@
+//! One-time links: whoever holds one may choose the password of an account, once.
+//!
+//! Staff make them instead of knowing a password. Only a hash of the secret is stored, and the secret
+//! sealed with that of the session that may still be shown the link: no reader of the database can make
+//! a link of it. A link is used up by the transaction that sets the password, and ends with a newer link,
+//! with another password and with whatever else [`crate::rules::ends_links`] names.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use rocket::figment::Figment;
+
+use crate::Usher;
+use crate::accounts::{self, Expected};
+use crate::audit::{self, Action, Author, Entry};
+use crate::clock::Timestamp;
+use crate::config::Settings;
+use crate::db::{self, Tx};
+use crate::error::{Error, Result};
+use crate::mail::{self, Queued};
+use crate::origin::Origin;
+use crate::passwords::PasswordHash;
+use crate::permission::{Can, ManageUsers};
+use crate::session::{Secret, SecretHash};
+use crate::sessions;
+use crate::user::{Draft, Purpose as DraftPurpose, Raw, User, UserId};
+
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The first password of an account.
+    Setup,
+    /// Another password.
+    Reset,
+}
+
+impl Purpose {
+    /// As stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// The purpose of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Setup, Self::Reset].into_iter().find(|purpose| purpose.as_str() == name)
+    }
+
+    /// How long a link lives (ASVS 6.4.1 and OWASP's advice on forgotten passwords).
+    #[must_use]
+    pub const fn life(self) -> Duration {
+        match self {
+            Self::Setup => Duration::from_hours(24),
+            Self::Reset => Duration::from_mins(30),
+        }
+    }
+
+    /// The same in words.
+    #[must_use]
+    pub const fn life_in_words(self) -> &'static str {
+        match self {
+            Self::Setup => "24 hours",
+            Self::Reset => "30 minutes",
+        }
+    }
+}
+
+/// A link's primary key: never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkId(pub i64);
+
+/// A link as stored.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Primary key; 0 for one that is not stored yet.
+    pub id: LinkId,
+    /// Whose password it sets.
+    pub user: UserId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The hash of its secret.
+    pub secret_hash: SecretHash,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops working, that instant included.
+    pub expires_at: Timestamp,
+    /// The secret, sealed; see [`Secret::sealed_with`].
+    pub sealed: Option<Secret>,
+}
+
+/// A link that was just made: the only moment at which its address is known.
+#[derive(Debug)]
+pub struct Made {
+    /// The user as they are now.
+    pub user: User,
+    /// The address to open.
+    pub url: String,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+    /// Whether it was also sent by mail.
+    pub mailed: bool,
+}
+
+/// The origin of this installation in links, from its configuration only: what a request says about the
+/// host is never believed.
+#[must_use]
+pub fn base(settings: &Settings, figment: &Figment) -> String {
+    if !settings.public_origin.is_empty() {
+        return settings.public_origin.clone();
+    }
+    let address = figment.extract_inner("address").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let port = figment.extract_inner("port").unwrap_or(8000);
+    format!("http://{}", SocketAddr::new(address, port))
+}
+
+fn url(app: &Usher, secret: &Secret) -> String {
+    format!("{}/set-password?token={}", app.base, secret.to_text())
+}
+
+/// A link to be made, in the transaction that it belongs to.
+pub(crate) struct NewLink<'a> {
+    pub(crate) purpose: Purpose,
+    /// The secret of the session that may be shown it, once.
+    pub(crate) reveal_to: Option<&'a Secret>,
+    /// Its entry of the trail, without the link.
+    pub(crate) entry: Entry,
+}
+
+/// A link that is stored, and the message that goes with it.
+pub(crate) struct Stored {
+    secret: Secret,
+    expires_at: Timestamp,
+    mail: Option<Queued>,
+}
+
+/// Stores a link with its entry, in place of the user's older ones; and that it is to be sent by mail, if
+/// it can be.
+pub(crate) async fn insert(
+    app: &Usher,
+    tx: &mut Tx,
+    user: &User,
+    new: &NewLink<'_>,
+    now: Timestamp,
+) -> Result<Stored> {
+    let secret = Secret::random();
+    let (secret_hash, expires_at) = (secret.hash(), now.plus(new.purpose.life()));
+    let sealed = new.reveal_to.map(|session| secret.sealed_with(session, &secret_hash));
+    let (id, purpose) = (LinkId(0), new.purpose);
+    let link = Link { id, user: user.id, purpose, secret_hash, created_at: now, expires_at, sealed };
+    db::links::delete_of_user(tx, user.id).await?;
+    let id = db::links::insert(tx, &link).await?;
+    let mail = mail::queue(app, tx, user, purpose, now).await?;
+    let entry = new.entry.clone().on(user).detail("link", id.0).detail("purpose", purpose.as_str());
+    let entry = entry.detail("expires_at", expires_at.to_string()).detail("by_mail", mail.is_some());
+    audit::record(tx, &entry, now).await?;
+    Ok(Stored { secret, expires_at, mail })
+}
+
+/// Sends a link that is committed by mail, if it is to be, and hands it over.
+pub(crate) fn finish(app: &Usher, user: User, stored: Stored) -> Made {
+    let url = url(app, &stored.secret);
+    let mailed = stored.mail.is_some();
+    if let Some(queued) = stored.mail {
+        mail::send(app, queued, &user, &url);
+    }
+    Made { user, url, expires_at: stored.expires_at, mailed }
+}
+
+/// Makes a user who chooses the password by a link.
+///
+/// # Errors
+/// As [`accounts::create`].
+pub async fn invite(
+    app: &Usher,
+    can: &Can<ManageUsers>,
+    draft: Draft,
+    reveal_to: Option<&Secret>,
+) -> Result<Made> {
+    let blank = User::blank(app.clock.now());
+    app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
+    let (draft_user, _) = accounts::prepare(app, &blank, draft).await?;
+    let entry = Entry::new(Action::LinkMade, can.author());
+    let new = NewLink { purpose: Purpose::Setup, reveal_to, entry };
+    let (user, stored) = db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let mut user = draft_user.clone();
+        user.id = db::users::insert(&mut tx, &user, &PasswordHash::unusable()).await?;
+        let entry =
+            Entry::new(Action::UserCreated, can.author()).on(&user).changing(&User::blank(now), &user);
+        audit::record(&mut tx, &entry, now).await?;
+        let stored = insert(app, &mut tx, &user, &new, now).await?;
+        tx.commit().await?;
+        Ok((user, stored))
+    })
+    .await?;
+    Ok(finish(app, user, stored))
+}
+
+/// Makes a link for a user. The password that they had stops working and their sessions end; one's own
+/// go on until the link is used.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionFailed`]
+pub async fn make(
+    app: &Usher,
+    can: &Can<ManageUsers>,
+    id: UserId,
+    expected: &Expected,
+    reveal_to: Option<&Secret>,
+) -> Result<Made> {
+    let (user, stored) = db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let found = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?;
+        app.settings.rules().may_touch(can.user(), &found.user)?;
+        expected.check(&found.user)?;
+        let had_one = found.password.is_usable();
+        let first = !had_one && found.user.password_changed_at.is_none();
+        let purpose = if first { Purpose::Setup } else { Purpose::Reset };
+        let mut entry = Entry::new(Action::LinkMade, can.author());
+        let mut user = found.user;
+        if had_one && can.user().id != id {
+            let ended = revoke(&mut tx, &mut user, now).await?;
+            entry = entry.with_new_password().detail("sessions_ended", ended);
+        }
+        let stored = insert(app, &mut tx, &user, &NewLink { purpose, reveal_to, entry }, now).await?;
+        tx.commit().await?;
+        Ok((user, stored))
+    })
+    .await?;
+    Ok(finish(app, user, stored))
+}
+
+/// Takes a user's password away, and their sessions; how many there were.
+async fn revoke(tx: &mut Tx, user: &mut User, now: Timestamp) -> Result<u64> {
+    user.version += 1;
+    user.password_changed_at = Some(now);
+    db::users::update(tx, user).await?;
+    db::users::set_password(tx, user.id, &PasswordHash::unusable(), now).await?;
+    sessions::end_all(tx, user.id).await
+}
+
+/// The link that is out for a user, if one still works.
+///
+/// # Errors
+/// As the database says.
+pub async fn outstanding(app: &Usher, _can: &Can<ManageUsers>, id: UserId) -> Result<Option<Link>> {
+    let link = db::links::of_user(&app.db, id).await?;
+    Ok(link.filter(|link| app.clock.now() < link.expires_at))
+}
+
+/// The address of a link, for the session that it was made in: once. `None` for any other, and again.
+///
+/// # Errors
+/// As the database says.
+pub async fn reveal(app: &Usher, link: &Link, session: &Secret) -> Result<Option<String>> {
+    let Some(sealed) = &link.sealed else { return Ok(None) };
+    let secret = sealed.sealed_with(session, &link.secret_hash);
+    if secret.hash() != link.secret_hash {
+        return Ok(None);
+    }
+    let mut tx = app.db.begin().await?;
+    let first = db::links::forget_sealed(&mut tx, link).await?;
+    tx.commit().await?;
+    Ok(first.then(|| url(app, &secret)))
+}
+
+/// Whose password a link would set; `None` if it is unknown, used, expired, or the account may not be
+/// used: nobody is told which.
+///
+/// # Errors
+/// As the database says.
+pub async fn holder(app: &Usher, token: &str) -> Result<Option<User>> {
+    let Some(secret) = Secret::from_text(token) else { return Ok(None) };
+    let now = app.clock.now();
+    let link = db::links::by_secret(&app.db, &secret.hash()).await?;
+    let Some(link) = link.filter(|link| now < link.expires_at) else { return Ok(None) };
+    let user = db::users::by_id(&app.db, link.user).await?;
+    Ok(user.filter(|user| user.is_usable(now)))
+}
+
+/// Sets the password that the holder of a link has chosen, and uses the link up. Ends the user's sessions,
+/// the account's failures, and the demand for another password. `None` as for [`holder`].
+///
+/// # Errors
+/// [`Error::Invalid`] with the messages for the password; then the link still works.
+pub async fn redeem(app: &Usher, token: &str, password: &str, origin: &Origin) -> Result<Option<User>> {
+    let (Some(user), Some(secret)) = (holder(app, token).await?, Secret::from_text(token)) else {
+        return Ok(None);
+    };
+    let draft = Draft::read(DraftPurpose::Part, |name| match name {
+        "password" => Raw::Text(password.to_owned()),
+        _ => Raw::Missing,
+    });
+    let (_, hash) = accounts::prepare(app, &user, draft).await?;
+    let hash = hash.ok_or_else(|| Error::internal("a link's password was not hashed"))?;
+    db::retrying(|| use_up(app, user.id, &secret, &hash, origin)).await
+}
+
+async fn use_up(
+    app: &Usher,
+    id: UserId,
+    secret: &Secret,
+    hash: &PasswordHash,
+    origin: &Origin,
+) -> Result<Option<User>> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    // The user first, as everywhere: two transactions never wait for each other crosswise.
+    let found = db::users::lock(&mut tx, id).await?.map(|found| found.user);
+    let Some(before) = found.filter(|user| user.is_usable(now)) else { return Ok(None) };
+    let Some(link) = db::links::take(&mut tx, &secret.hash(), now).await? else { return Ok(None) };
+    let after = User {
+        must_change_password: false,
+        password_changed_at: Some(now),
+        version: before.version + 1,
+        ..before.clone()
+    };
+    db::users::update(&mut tx, &after).await?;
+    accounts::set_password(&mut tx, &before, hash, now).await?;
+    let ended = sessions::end_all(&mut tx, id).await?;
+    let entry = Entry::new(Action::PasswordReset, Author::nobody(origin))
+        .on(&before)
+        .changing(&before, &after)
+        .with_new_password()
+        .detail("by", "link")
+        .detail("link", link.id.0)
+        .detail("purpose", link.purpose.as_str())
+        .detail("sessions_ended", ended);
+    audit::record(&mut tx, &entry, now).await?;
+    tx.commit().await?;
+    Ok(Some(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn pw_11_the_host_in_links_comes_from_the_configuration() {
+        let figment = config::defaults().merge(("port", 8123));
+        let mut settings = Settings::default();
+        assert_eq!(base(&settings, &figment), "http://127.0.0.1:8123");
+        let figment = figment.merge(("address", "::1"));
+        assert_eq!(base(&settings, &figment), "http://[::1]:8123");
+        settings.public_origin = "https://users.example.org".into();
+        assert_eq!(base(&settings, &figment), "https://users.example.org");
+    }
+}

@@ -1,0 +1,231 @@
+//! The audit log: everything, filtered by what the query says.
+
+use std::time::Duration;
+
+use rocket::form::FromForm;
+use rocket::get;
+
+use super::frame::Visitor;
+use super::trail;
+use super::users::encode;
+use super::view::{Answer, AuditPage, Beside};
+use crate::accounts;
+use crate::audit::{self, Action, Entries, EntryInteger, EntryText, Side};
+use crate::clock::Timestamp;
+use crate::db::trail::Told;
+use crate::error::{Error, Result};
+use crate::filter::{Expression, Field, Filter, Folding, Operator, Order, Test};
+use crate::lists::Page;
+use crate::page::Place;
+use crate::permission::{Can, ManageUsers};
+use crate::text;
+
+/// Rows on a page.
+const ROWS: i64 = 50;
+/// Before the end: the last page. No cursor looks like it.
+const END: &str = "end";
+/// Longest name that is looked for, in characters.
+const LONGEST_NAME: usize = 150;
+
+/// The query as it arrived. What cannot be read is ignored, with a note.
+#[derive(Debug, Default, FromForm)]
+pub(super) struct AuditQuery {
+    actor: Option<String>,
+    user: Option<String>,
+    action: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    after: Option<String>,
+    before: Option<String>,
+}
+
+/// What a query asks for.
+#[derive(Debug, Default, PartialEq)]
+struct AuditState {
+    /// A user name, or empty.
+    actor: String,
+    /// A user name, or empty.
+    user: String,
+    /// An action's name, or empty.
+    action: &'static str,
+    /// A day, or empty.
+    from: String,
+    /// A day, or empty.
+    to: String,
+    /// What was not understood, a sentence each.
+    notes: Vec<String>,
+}
+
+impl AuditState {
+    fn read(query: &AuditQuery) -> Self {
+        let mut notes = Vec::new();
+        let name = |given: &Option<String>| -> String {
+            given.as_deref().unwrap_or_default().trim().chars().take(LONGEST_NAME).collect()
+        };
+        let mut unknown = |name: &str, given: &str| {
+            let shown: String = given.chars().take(40).collect();
+            notes.push(format!("The link had a filter we do not know: {name}={shown}"));
+        };
+        let mut day = |name: &str, given: &Option<String>| match given.as_deref().unwrap_or_default() {
+            "" => String::new(),
+            day if is_day(day) => day.to_owned(),
+            other => {
+                unknown(name, other);
+                String::new()
+            }
+        };
+        let (from, to) = (day("from", &query.from), day("to", &query.to));
+        let action = match query.action.as_deref().unwrap_or_default() {
+            "" => "",
+            given => Action::named(given).map_or_else(
+                || {
+                    unknown("action", given);
+                    ""
+                },
+                Action::as_str,
+            ),
+        };
+        Self { actor: name(&query.actor), user: name(&query.user), action, from, to, notes }
+    }
+
+    fn is_narrowed(&self) -> bool {
+        [&self.actor, &self.user, &self.from, &self.to].iter().any(|given| !given.is_empty())
+            || !self.action.is_empty()
+    }
+
+    /// The path of this list, at a cursor.
+    fn path(&self, side: &'static str, cursor: &str) -> String {
+        let pairs = [
+            ("actor", self.actor.as_str()),
+            ("user", &self.user),
+            ("action", self.action),
+            ("from", &self.from),
+            ("to", &self.to),
+            (side, cursor),
+        ];
+        let parts: Vec<String> = pairs
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        if parts.is_empty() { "/audit".to_owned() } else { format!("/audit?{}", parts.join("&")) }
+    }
+
+    /// The filter behind it. By day it is sorted by time: an index is entered at the day.
+    async fn filter(&self, visitor: &Visitor<'_, ManageUsers>) -> Result<Filter<Entries>> {
+        let mut tests = Vec::new();
+        let people = [
+            (&self.actor, EntryInteger::ActorId, EntryText::Actor),
+            (&self.user, EntryInteger::TargetId, EntryText::Target),
+        ];
+        for (name, id, frozen) in people {
+            if !name.is_empty() {
+                tests.push(named(visitor, name, id, frozen).await?);
+            }
+        }
+        if !self.action.is_empty() {
+            let action = self.action.to_owned();
+            tests.push(Test::Text(EntryText::Action, Operator::Equal, action, Folding::Exact));
+        }
+        let at = |operator, at: Timestamp| Test::Integer(EntryInteger::At, operator, at.micros());
+        tests.extend(Timestamp::parse(&self.from).map(|begin| at(Operator::GreaterOrEqual, begin)));
+        let next_day = |begin: Timestamp| begin.plus(Duration::from_hours(24));
+        tests.extend(Timestamp::parse(&self.to).map(next_day).map(|end| at(Operator::Less, end)));
+        let by_time = !self.from.is_empty() || !self.to.is_empty();
+        let order = Order { field: Field::Integer(EntryInteger::At), ascending: false, nulls_first: false };
+        Ok(Filter {
+            expressions: tests.into_iter().map(Expression::of).collect(),
+            order_by: if by_time { vec![order] } else { Vec::new() },
+            include_inactive: true,
+        })
+    }
+}
+
+/// `2026-03-01`, and nothing after it.
+fn is_day(text: &str) -> bool {
+    text.len() == 10 && Timestamp::parse(text).is_some()
+}
+
+/// Whoever has the name now, whatever they were called then; else whoever was called so then.
+async fn named(
+    visitor: &Visitor<'_, ManageUsers>,
+    name: &str,
+    id: EntryInteger,
+    frozen: EntryText,
+) -> Result<Test<Entries>> {
+    let can: Can<_> = visitor.can.weaken();
+    match accounts::get_by_name(visitor.app, &can, name).await {
+        Ok(user) => Ok(Test::Integer(id, Operator::Equal, user.id.0)),
+        // No name has a NUL, and PostgreSQL refuses to be asked.
+        Err(Error::NotFound) if name.contains('\0') => Ok(Test::Constant(false)),
+        Err(Error::NotFound) => Ok(Test::Text(frozen, Operator::Equal, text::fold(name), Folding::Folded)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Everything, or what the query says.
+#[get("/audit?<query..>")]
+pub(super) async fn page(query: AuditQuery, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<AuditPage>> {
+    let mut state = AuditState::read(&query);
+    let filter = state.filter(&visitor).await?;
+    let last = query.before.as_deref() == Some(END);
+    let at = |cursor: &Option<String>| cursor.as_deref().map(|cursor| Place::decode(&filter, cursor));
+    let (after, before) = (at(&query.after), if last { None } else { at(&query.before) });
+    if matches!(after, Some(None)) || matches!(before, Some(None)) {
+        state.notes.push("The link's page could not be found in this order. This is the first page.".into());
+    }
+    let side = match (&after, &before) {
+        (None, Some(Some(place))) => Side::Before(Some(place)),
+        (None, None) if last => Side::Before(None),
+        (after, _) => Side::After(after.as_ref().and_then(Option::as_ref)),
+    };
+    let page = audit::page(visitor.app, &visitor.can, &filter, side, ROWS).await?;
+    Ok(Answer::page(AuditPage {
+        frame: visitor.frame("audit"),
+        actions: Action::NAMES.iter().map(|(_, name, words)| (*name, *words)).collect(),
+        narrowed: state.is_narrowed(),
+        rows: page.records.iter().map(trail::row).collect(),
+        pages: beside(&state, &filter, &page),
+        notes: std::mem::take(&mut state.notes),
+        actor: state.actor,
+        user: state.user,
+        action: state.action,
+        from: state.from,
+        to: state.to,
+    }))
+}
+
+/// The pages around one.
+fn beside(state: &AuditState, filter: &Filter<Entries>, page: &Page<Told>) -> Vec<Beside> {
+    let cursor = |told: &Told| Place::after(filter, told).encode(filter);
+    let mut pages = Vec::new();
+    if let (true, Some(first)) = (page.has_previous, page.records.first()) {
+        pages.push((state.path("", ""), "First", ""));
+        pages.push((state.path("before", &cursor(first)), "Previous", "prev"));
+    }
+    if let (true, Some(last)) = (page.has_next, page.records.last()) {
+        pages.push((state.path("after", &cursor(last)), "Next", "next"));
+        pages.push((state.path("before", END), "Last", ""));
+    }
+    pages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_query_says_that_is_not_understood_is_noted() {
+        let query = AuditQuery {
+            actor: Some("  ada ".into()),
+            action: Some("explode".into()),
+            from: Some("2026-13-01".into()),
+            to: Some("2026-03-01T10:00".into()),
+            ..Default::default()
+        };
+        let state = AuditState::read(&query);
+        assert_eq!(state.notes.len(), 3, "{:?}", state.notes);
+        assert_eq!(state.path("after", "x"), "/audit?actor=ada&after=x");
+        assert_eq!(AuditState::default().path("", ""), "/audit");
+    }
+}

@@ -1,0 +1,72 @@
+//! The page for a forgotten password. It only exists while there is a mail server.
+
+use rocket::form::{Form, FromForm, Strict};
+use rocket::http::CookieJar;
+use rocket::{get, post};
+
+use super::pre_session;
+use super::sign_in;
+use super::view::{Answer, ForgottenPage};
+use crate::Usher;
+use crate::error::{Error, Result};
+use crate::forgotten;
+use crate::guard::Site;
+use crate::origin::Origin;
+use crate::rules::Denial;
+
+/// What the form sends: each field once, and no other.
+#[derive(Debug, FromForm)]
+pub(super) struct ForgottenForm {
+    token: String,
+    /// A user name or e-mail address.
+    name: String,
+}
+
+fn page(app: &Usher, jar: &CookieJar<'_>, name: &str, problem: Option<String>) -> ForgottenPage {
+    let token = pre_session::token(app, jar);
+    ForgottenPage { name: name.to_owned(), token, problem, is_sent: false }
+}
+
+fn require_mail(app: &Usher) -> Result<()> {
+    if app.mailer.is_some() { Ok(()) } else { Err(Error::NoSuchPath) }
+}
+
+/// The form.
+#[get("/forgotten-password")]
+pub(super) fn form(app: &Usher, jar: &CookieJar<'_>) -> Result<Answer<ForgottenPage>> {
+    require_mail(app)?;
+    Ok(Answer::page(page(app, jar, "", None)))
+}
+
+/// Has a link sent, if there is somebody of that name or address; the answer is the same if not.
+#[post("/forgotten-password", data = "<form>")]
+pub(super) async fn submit(
+    form: Form<Strict<ForgottenForm>>,
+    app: &Usher,
+    origin: &Origin,
+    site: Site,
+    jar: &CookieJar<'_>,
+) -> Result<Answer<ForgottenPage>> {
+    require_mail(app)?;
+    if site == Site::Other {
+        return Err(Error::Forbidden(Denial::CrossSite));
+    }
+    let refused = |problem: &str| Answer::refused(page(app, jar, &form.name, Some(problem.to_owned())));
+    if !pre_session::is_valid(app, jar, &form.token) {
+        return Ok(refused("This page was open for a long time. Check it and send it again."));
+    }
+    if form.name.trim().is_empty() {
+        return Ok(refused("Enter your username or email address."));
+    }
+    match forgotten::request(app, &form.name, origin).await {
+        Ok(()) => {
+            let page = ForgottenPage { is_sent: true, ..page(app, jar, "", None) };
+            Ok(Answer::page(page))
+        }
+        Err(Error::Throttled(seconds)) => {
+            let page = page(app, jar, &form.name, Some(sign_in::too_many_tries(seconds)));
+            Ok(Answer::Later(seconds, Box::new(page)))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,32 @@
+//! What the forms of somebody who is not signed in are bound to: a random cookie.
+
+use rocket::http::{Cookie, CookieJar};
+
+use super::frame::cookie;
+use crate::Usher;
+use crate::config::Settings;
+use crate::csrf;
+use crate::session::Secret;
+
+const fn name(settings: &Settings) -> &'static str {
+    if settings.insecure_cookie { "pre" } else { "__Host-pre" }
+}
+
+/// A token for a form, and the cookie that it is bound to for a browser that has none yet.
+pub(super) fn token(app: &Usher, jar: &CookieJar<'_>) -> String {
+    let name = name(&app.settings);
+    let bound_to = if let Some(cookie) = jar.get(name) {
+        cookie.value().to_owned()
+    } else {
+        let fresh = Secret::random().to_text();
+        jar.add(cookie(&app.settings, name, fresh.clone()));
+        fresh
+    };
+    csrf::issue(&app.keys.forms, &bound_to)
+}
+
+/// Whether a form's token belongs to this browser.
+pub(super) fn is_valid(app: &Usher, jar: &CookieJar<'_>, token: &str) -> bool {
+    let bound_to = jar.get(name(&app.settings)).map(Cookie::value).unwrap_or_default();
+    !bound_to.is_empty() && csrf::is_valid(&app.keys.forms, bound_to, token)
+}

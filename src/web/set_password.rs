@@ -1,0 +1,92 @@
+//! The page behind a one-time link, on which its holder chooses a password.
+//!
+//! Looking at the page uses nothing up. Its address holds the link's secret: the form sends it in its
+//! body, and the page has no link that would take the address along to another site.
+
+use rocket::form::{Form, FromForm};
+use rocket::http::{CookieJar, Status};
+use rocket::{get, post};
+
+use super::form::{FormState, field_errors};
+use super::frame::{self, Flash};
+use super::pre_session;
+use super::view::{Answer, SetPasswordPage};
+use crate::Usher;
+use crate::error::{Error, Result};
+use crate::field_errors::FieldErrors;
+use crate::guard::Site;
+use crate::links;
+use crate::origin::Origin;
+use crate::rules::Denial;
+use crate::user::User;
+
+/// What the form sends; `link` is the secret.
+#[derive(Debug, FromForm)]
+pub(super) struct SetPasswordForm {
+    #[field(default = "")]
+    token: String,
+    #[field(default = "")]
+    link: String,
+    #[field(default = "")]
+    password: String,
+}
+
+fn page(app: &Usher, jar: &CookieJar<'_>, user: &User, link: &str, errors: &FieldErrors) -> SetPasswordPage {
+    SetPasswordPage {
+        username: user.username.as_str().to_owned(),
+        link: link.to_owned(),
+        token: pre_session::token(app, jar),
+        form: Some(FormState::password(app.settings.password_min_length, errors)),
+    }
+}
+
+/// A link that was used, has expired, was replaced, or never was: nobody is told which.
+fn gone() -> Answer<SetPasswordPage> {
+    let page =
+        SetPasswordPage { username: String::new(), link: String::new(), token: String::new(), form: None };
+    Answer::Page(Status::Gone, Box::new(page))
+}
+
+/// The form.
+#[get("/set-password?<token>")]
+pub(super) async fn form(
+    token: Option<&str>,
+    app: &Usher,
+    jar: &CookieJar<'_>,
+) -> Result<Answer<SetPasswordPage>> {
+    let link = token.unwrap_or_default();
+    Ok(match links::holder(app, link).await? {
+        Some(user) => Answer::page(page(app, jar, &user, link, &FieldErrors::default())),
+        None => gone(),
+    })
+}
+
+/// Sets the password, and goes on to where it is needed.
+#[post("/set-password", data = "<form>")]
+pub(super) async fn submit(
+    form: Form<SetPasswordForm>,
+    app: &Usher,
+    origin: &Origin,
+    site: Site,
+    jar: &CookieJar<'_>,
+) -> Result<Answer<SetPasswordPage>> {
+    if site == Site::Other {
+        return Err(Error::Forbidden(Denial::CrossSite));
+    }
+    let Some(user) = links::holder(app, &form.link).await? else { return Ok(gone()) };
+    let again = |errors: &FieldErrors| page(app, jar, &user, &form.link, errors);
+    if !pre_session::is_valid(app, jar, &form.token) {
+        let mut page = again(&FieldErrors::default());
+        page.form = page.form.map(FormState::stale);
+        return Ok(Answer::refused(page));
+    }
+    match links::redeem(app, &form.link, &form.password, origin).await {
+        Ok(Some(_)) => {
+            let text = "Your password is set. Sign in with it.".to_owned();
+            frame::flash(&app.settings, jar, &Flash { text, undo: None });
+            Ok(Answer::GoOn("/sign-in".to_owned()))
+        }
+        Ok(None) => Ok(gone()),
+        Err(error) => Ok(Answer::refused(again(&field_errors(error)?))),
+    }
+}

@@ -1,0 +1,336 @@
+//! One action on many users: the question, doing it, what became of each, taking it back.
+
+use rocket::form::{Form, FromForm};
+use rocket::{get, post};
+
+use super::confirming::{self, MISSING, WRONG};
+use super::edit::TokenForm;
+use super::list::thousands;
+use super::query::{ListQuery, ListState};
+use super::selection;
+use crate::audit::BatchId;
+use crate::bulk::{self, BulkAction, Chosen, Outcome, Previewed, Verdict};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::permission::ManageUsers;
+use crate::user::UserId;
+use crate::web::frame::Visitor;
+use crate::web::view::{Answer, BulkPage, Candidate, OutcomePage, OutcomeRow};
+
+/// Users that are shown before an action.
+const SHOWN: usize = 20;
+/// Users that are shown after it, besides those that were not done.
+const DONE_SHOWN: usize = 100;
+/// Above this many, their number has to be typed.
+const UNTYPED: usize = 100;
+
+/// What the list sends: an action, and either the boxes that are ticked or all that match.
+#[derive(Debug, FromForm)]
+pub(in crate::web) struct BulkQuery {
+    #[field(name = "do", default = "")]
+    action: String,
+    #[field(default = "")]
+    more: String,
+    id: Vec<String>,
+    all: Option<String>,
+    q: Option<String>,
+    status: Option<String>,
+    role: Option<String>,
+    seen: Option<String>,
+    sort: Option<String>,
+}
+
+impl BulkQuery {
+    fn action(&self) -> &str {
+        if self.action == "more" { &self.more } else { &self.action }
+    }
+
+    fn list(&self) -> ListState {
+        ListState::read(&ListQuery {
+            q: self.q.clone(),
+            status: self.status.clone(),
+            role: self.role.clone(),
+            seen: self.seen.clone(),
+            sort: self.sort.clone(),
+            ..Default::default()
+        })
+    }
+}
+
+/// Primary keys as a form sends them. What is no number is nobody's.
+pub(super) fn ids<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<UserId> {
+    texts.map(|text| UserId(text.parse().unwrap_or(0))).collect()
+}
+
+/// Asks whether to do it. Nothing is stored: the users are fixed in the form itself.
+#[get("/users/bulk?<query..>")]
+pub(in crate::web) async fn confirm(
+    query: BulkQuery,
+    visitor: Visitor<'_, ManageUsers>,
+) -> Result<Answer<BulkPage>> {
+    let state = query.list();
+    let back = selection::path("/users", &state.parameters());
+    if query.action() == "export" {
+        let mut parameters = state.parameters();
+        if query.all.is_none() {
+            parameters.extend(query.id.iter().map(|id| ("id", id.clone())));
+        }
+        return Ok(Answer::GoOn(selection::path("/users/export", &parameters)));
+    }
+    let Some(action) = BulkAction::named(query.action()) else { return Ok(Answer::GoOn(back)) };
+    let chosen = match query.all {
+        Some(_) => Chosen::Filter(state.filter(visitor.app.clock.now())),
+        None => Chosen::Ids(ids(query.id.iter().map(String::as_str))),
+    };
+    let ids = bulk::freeze(visitor.app, &visitor.can, chosen).await?;
+    Ok(Answer::page(page(&visitor, action, &ids, back).await?))
+}
+
+async fn page(
+    visitor: &Visitor<'_, ManageUsers>,
+    action: BulkAction,
+    ids: &[UserId],
+    back: String,
+) -> Result<BulkPage> {
+    let preview = bulk::preview(visitor.app, &visitor.can, action, ids).await?;
+    let left_out = left_out(&preview);
+    let ready: Vec<&Previewed> = preview.iter().filter(|user| user.left_out.is_none()).collect();
+    let number = ready.len();
+    let ids: Vec<String> = ready.iter().map(|user| user.id.to_string()).collect();
+    let confirmed = visitor.can.is_confirmed(visitor.app.clock.now());
+    Ok(BulkPage {
+        frame: visitor.frame("users"),
+        title: title(action, number),
+        consequence: consequence(action),
+        action: action.as_str(),
+        rows: ready.iter().take(SHOWN).filter_map(|user| candidate(user)).collect(),
+        more: number.saturating_sub(SHOWN),
+        left_out,
+        ids: ids.join(" "),
+        number,
+        asks_number: number > UNTYPED,
+        asks_password: bulk::needs_confirmation(action, number) && !confirmed,
+        problem: None,
+        back,
+    })
+}
+
+fn candidate(user: &Previewed) -> Option<Candidate> {
+    user.user.as_ref().map(|user| Candidate {
+        name: user.display_name(),
+        username: user.username.as_str().to_owned(),
+        email: user.email.clone(),
+        last_login: user.last_login.map(Into::into),
+    })
+}
+
+/// How many are left out for each reason.
+fn left_out(preview: &[Previewed]) -> Vec<(String, &'static str)> {
+    let mut counts: Vec<(&'static str, usize)> = Vec::new();
+    for code in preview.iter().filter_map(|user| user.left_out) {
+        match counts.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((code, 1)),
+        }
+    }
+    let were = |count| if count == 1 { "was" } else { "were" };
+    counts
+        .into_iter()
+        .map(|(code, count)| (format!("{} {} left out:", users(count), were(count)), bulk::sentence(code)))
+        .collect()
+}
+
+/// A number of users in words.
+pub(super) fn users(count: usize) -> String {
+    match count {
+        1 => "1 user".into(),
+        count => format!("{} users", thousands(i64::try_from(count).unwrap_or(i64::MAX))),
+    }
+}
+
+/// What is about to be done, in words.
+fn title(action: BulkAction, number: usize) -> String {
+    let users = users(number);
+    match action {
+        BulkAction::Deactivate => format!("Deactivate {users}"),
+        BulkAction::Reactivate => format!("Reactivate {users}"),
+        BulkAction::GiveStaff => format!("Give staff access to {users}"),
+        BulkAction::RemoveStaff => format!("Remove staff access from {users}"),
+        BulkAction::EndSessions => format!("Sign out {users} everywhere"),
+    }
+}
+
+const fn consequence(action: BulkAction) -> &'static str {
+    match action {
+        BulkAction::Deactivate => {
+            "They are signed out straight away and cannot sign in until someone reactivates them. \
+             Nothing is deleted."
+        }
+        BulkAction::Reactivate => "They can sign in again with the password that they had.",
+        BulkAction::GiveStaff => "They can sign in to this site and manage users.",
+        BulkAction::RemoveStaff => "They are signed out straight away and can no longer manage users.",
+        BulkAction::EndSessions => {
+            "Every device and every API token of theirs has to sign in anew. This cannot be undone."
+        }
+    }
+}
+
+/// What was done, in words.
+fn done_words(action: &str) -> &'static str {
+    match BulkAction::named(action) {
+        Some(BulkAction::Deactivate) => "deactivated",
+        Some(BulkAction::Reactivate) => "reactivated",
+        Some(BulkAction::GiveStaff) => "given staff access",
+        Some(BulkAction::RemoveStaff) => "without staff access now",
+        Some(BulkAction::EndSessions) => "signed out everywhere",
+        None => "put back as before",
+    }
+}
+
+/// What the form sends.
+#[derive(Debug, FromForm)]
+pub(in crate::web) struct RunForm {
+    #[field(default = "")]
+    token: String,
+    #[field(name = "do", default = "")]
+    action: String,
+    #[field(default = "")]
+    ids: String,
+    #[field(default = "")]
+    number: String,
+    #[field(default = "")]
+    password: String,
+    #[field(default = "")]
+    back: String,
+}
+
+/// Does it to exactly the users that the form names.
+#[post("/users/bulk", data = "<form>")]
+pub(in crate::web) async fn run(
+    visitor: Visitor<'_, ManageUsers>,
+    form: Form<RunForm>,
+) -> Result<Answer<BulkPage>> {
+    // Only ever a list of ours.
+    let back = if form.back.starts_with("/users?") { form.back.clone() } else { "/users".into() };
+    let Some(action) = BulkAction::named(&form.action) else { return Ok(Answer::GoOn(back)) };
+    let chosen = Chosen::Ids(ids(form.ids.split_ascii_whitespace()));
+    let ids = bulk::freeze(visitor.app, &visitor.can, chosen).await?;
+    let refuse = async |field: &'static str, problem: &str| {
+        let mut page = page(&visitor, action, &ids, back.clone()).await?;
+        page.problem = Some((field, problem.to_owned()));
+        Ok(Answer::refused(page))
+    };
+    if visitor.is_stale(&form.token) {
+        return refuse("main", "This page was open for a long time. Check it and send it again.").await;
+    }
+    if ids.len() > UNTYPED && form.number.trim().replace(',', "") != ids.len().to_string() {
+        return refuse("number", "Type the number of users to go on.").await;
+    }
+    let Some(can) = confirming::with_password(&visitor, &form.password).await? else {
+        return refuse("password", WRONG).await;
+    };
+    if bulk::needs_confirmation(action, ids.len()) && !can.is_confirmed(visitor.app.clock.now()) {
+        return refuse("password", MISSING).await;
+    }
+    let batch = bulk::run(visitor.app, &can, action, ids.clone()).await?;
+    tell(&visitor, batch).await?;
+    Ok(Answer::GoOn(format!("/users/bulk/{}", batch.0)))
+}
+
+/// Has the next page say what became of a run.
+async fn tell(visitor: &Visitor<'_, ManageUsers>, batch: BatchId) -> Result<()> {
+    let outcome = bulk::outcome(visitor.app, &visitor.can, batch).await?;
+    let can_undo = outcome.check_undo(visitor.app.clock.now()).is_ok();
+    visitor.tell(summary(&outcome), can_undo.then(|| format!("/users/bulk/{}/undo", batch.0)));
+    Ok(())
+}
+
+/// Such as `176 users deactivated, 2 not.`
+fn summary(outcome: &Outcome) -> String {
+    let done = outcome.done();
+    let words = format!("{} {}", users(done), done_words(&outcome.batch.action));
+    match outcome.users.len() - done {
+        0 => format!("{words}."),
+        not => format!("{words}, {} not.", thousands(i64::try_from(not).unwrap_or(i64::MAX))),
+    }
+}
+
+/// What became of each user of a run.
+#[get("/users/bulk/<batch>", rank = 1)]
+pub(in crate::web) async fn outcome(
+    batch: i64,
+    visitor: Visitor<'_, ManageUsers>,
+) -> Result<Answer<OutcomePage>> {
+    let outcome = bulk::outcome(visitor.app, &visitor.can, BatchId(batch)).await?;
+    let (done, not): (Vec<_>, Vec<_>) = outcome.users.iter().partition(|user| user.verdict == Verdict::Done);
+    let row = |user: &&bulk::Settled| OutcomeRow {
+        id: user.id.0,
+        username: user.username.clone().unwrap_or_default(),
+        done: user.verdict == Verdict::Done,
+        reason: bulk::sentence(user.code),
+    };
+    Ok(Answer::page(OutcomePage {
+        frame: visitor.frame("users"),
+        id: batch,
+        title: summary(&outcome).trim_end_matches('.').to_owned(),
+        who: outcome.batch.actor_name.clone(),
+        at: Timestamp::from_micros(outcome.batch.created_at).into(),
+        pending: not.iter().filter(|user| user.verdict == Verdict::Pending).count(),
+        rows: not.iter().map(row).chain(done.iter().take(DONE_SHOWN).map(row)).collect(),
+        more: done.len().saturating_sub(DONE_SHOWN),
+        can_undo: outcome.check_undo(visitor.app.clock.now()).is_ok(),
+        undoes: outcome.batch.undoes,
+        undone_by: outcome.undone_by.map(|batch| batch.0),
+    }))
+}
+
+/// Takes a run back.
+#[post("/users/bulk/<batch>/undo", data = "<form>", rank = 2)]
+pub(in crate::web) async fn undo(
+    batch: i64,
+    visitor: Visitor<'_, ManageUsers>,
+    form: Form<TokenForm>,
+) -> Result<Answer<OutcomePage>> {
+    visitor.check(&form.token)?;
+    let batch = bulk::undo(visitor.app, &visitor.can, BatchId(batch)).await?;
+    tell(&visitor, batch).await?;
+    Ok(Answer::GoOn(format!("/users/bulk/{}", batch.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_its_words() {
+        for action in BulkAction::ALL {
+            assert!(title(action, 1).contains("1 user"), "{action:?}");
+            assert!(title(action, 1234).contains("1,234 users"));
+            assert!(consequence(action).ends_with('.'));
+            assert_ne!(done_words(action.as_str()), done_words(bulk::UNDO));
+        }
+    }
+
+    #[test]
+    fn those_left_out_are_counted_by_reason() {
+        let user = |id, left_out| Previewed { id: UserId(id), user: None, left_out };
+        let preview = [
+            user(1, Some("unchanged")),
+            user(2, None),
+            user(3, Some("not_found")),
+            user(4, Some("unchanged")),
+        ];
+        assert_eq!(
+            left_out(&preview),
+            [
+                ("2 users were left out:".to_owned(), "There is nothing to change."),
+                ("1 user was left out:".to_owned(), "There is no such user."),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_is_nobodys() {
+        assert_eq!(ids(["7", "x", "", "99999999999999999999"].into_iter()), [7, 0, 0, 0].map(UserId));
+    }
+}

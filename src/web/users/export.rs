@@ -1,0 +1,221 @@
+//! The users that the list shows, as a CSV file.
+
+use rocket::form::{Form, FromForm};
+use rocket::http::{ContentType, Header};
+use rocket::request::Request;
+use rocket::response::stream::ByteStream;
+use rocket::response::{self, Responder};
+use rocket::{get, post};
+
+use super::bulk::{ids, users};
+use super::confirming::{self, MISSING, WRONG};
+use super::found::COUNTED;
+use super::list::thousands;
+use super::query::{ListQuery, ListState};
+use super::selection;
+use crate::Usher;
+use crate::accounts;
+use crate::bulk::{self, Chosen};
+use crate::error::{Error, Result};
+use crate::export;
+use crate::filter::Filter;
+use crate::lists::List;
+use crate::page::Place;
+use crate::permission::ManageUsers;
+use crate::rules::Denial;
+use crate::sheet;
+use crate::user::User;
+use crate::web::frame::Visitor;
+use crate::web::view::{Answer, ConfirmationPage};
+
+/// What to export: these users, or the list that the rest says. The form sends it, too.
+#[derive(Debug, FromForm)]
+pub(in crate::web) struct ExportForm {
+    #[field(default = "")]
+    token: String,
+    #[field(default = "")]
+    password: String,
+    id: Vec<String>,
+    /// The same as many `id`s.
+    #[field(default = "")]
+    ids: String,
+    q: Option<String>,
+    status: Option<String>,
+    role: Option<String>,
+    seen: Option<String>,
+    sort: Option<String>,
+}
+
+impl ExportForm {
+    fn list(&self) -> ListState {
+        ListState::read(&ListQuery {
+            q: self.q.clone(),
+            status: self.status.clone(),
+            role: self.role.clone(),
+            seen: self.seen.clone(),
+            sort: self.sort.clone(),
+            ..Default::default()
+        })
+    }
+
+    fn chosen(&self, app: &Usher) -> Chosen {
+        let ids = ids(self.id.iter().map(String::as_str).chain(self.ids.split_ascii_whitespace()));
+        if ids.is_empty() { Chosen::Filter(self.list().filter(app.clock.now())) } else { Chosen::Ids(ids) }
+    }
+}
+
+/// Asks whether to export, and for the password where nothing narrows the list. A page, so that reading it
+/// writes nothing.
+#[get("/users/export?<query..>")]
+pub(in crate::web) async fn page(
+    query: ExportForm,
+    visitor: Visitor<'_, ManageUsers>,
+) -> Result<Answer<ConfirmationPage>> {
+    Ok(Answer::page(question(&visitor, &query, "").await?))
+}
+
+async fn question(
+    visitor: &Visitor<'_, ManageUsers>,
+    form: &ExportForm,
+    problem: &str,
+) -> Result<ConfirmationPage> {
+    let app = visitor.app;
+    let chosen = form.chosen(app);
+    let confirmed = visitor.can.is_confirmed(app.clock.now());
+    let asks_password = export::is_everything(&chosen) && !confirmed;
+    let parameters = form.list().parameters();
+    let (count, hidden) = match chosen {
+        Chosen::Filter(filter) => {
+            let count = accounts::count_up_to(app, &visitor.can, &filter, COUNTED + 1).await?;
+            let words = match usize::try_from(count) {
+                Ok(count) if count <= 10_000 => users(count),
+                _ => format!("more than {} users", thousands(COUNTED)),
+            };
+            (words, parameters.clone())
+        }
+        Chosen::Ids(_) => {
+            let ids = bulk::freeze(app, &visitor.can, chosen).await?;
+            let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            (users(ids.len()), vec![("ids", texts.join(" "))])
+        }
+    };
+    Ok(ConfirmationPage {
+        frame: visitor.frame("users"),
+        title: format!("Export {count}"),
+        text: "A CSV file with the fields of each user, without passwords. The export is recorded.",
+        action: "/users/export".into(),
+        hidden,
+        button: "Export CSV".into(),
+        asks_password,
+        problem: problem.into(),
+        back: selection::path("/users", &parameters),
+        stays: true,
+    })
+}
+
+/// The file, or the question again.
+pub(in crate::web) enum Export {
+    Question(Answer<ConfirmationPage>),
+    File(Box<Sheet>),
+}
+
+impl<'r> Responder<'r, 'r> for Export {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
+        match self {
+            Self::Question(page) => page.respond_to(request),
+            Self::File(sheet) => sheet.respond_to(request),
+        }
+    }
+}
+
+/// Exports.
+#[post("/users/export", data = "<form>")]
+pub(in crate::web) async fn download(
+    visitor: Visitor<'_, ManageUsers>,
+    form: Form<ExportForm>,
+) -> Result<Export> {
+    let ask = async |problem: &str| {
+        Ok(Export::Question(Answer::refused(question(&visitor, &form, problem).await?)))
+    };
+    if visitor.is_stale(&form.token) {
+        return ask("This page was open for a long time. Check it and send it again.").await;
+    }
+    let app = visitor.app;
+    let Some(can) = confirming::with_password(&visitor, &form.password).await? else {
+        return ask(WRONG).await;
+    };
+    let mut chosen = form.chosen(app);
+    if let Chosen::Ids(_) = chosen {
+        chosen = Chosen::Ids(bulk::freeze(app, &can, chosen).await?);
+    }
+    let told = selection::path("/users", &form.list().parameters());
+    match export::begin(app, &can, &chosen, &told).await {
+        Ok(list) => {
+            let filter = match chosen {
+                Chosen::Filter(filter) => filter,
+                Chosen::Ids(_) => <Filter>::default(),
+            };
+            let date = app.clock.now().to_string();
+            let name = format!("users-{}.csv", date.get(..10).unwrap_or_default());
+            Ok(Export::File(Box::new(Sheet { app: app.clone(), filter, list, name })))
+        }
+        Err(Error::Forbidden(Denial::ConfirmationRequired)) => ask(MISSING).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// A CSV file that is written while it is sent.
+pub(in crate::web) struct Sheet {
+    app: Usher,
+    filter: Filter,
+    list: List<User>,
+    name: String,
+}
+
+impl Sheet {
+    fn respond_to<'r>(self, request: &'r Request<'_>) -> response::Result<'r> {
+        let Self { app, filter, list, name } = self;
+        let mut response = pieces(app, filter, list.records, list.next).respond_to(request)?;
+        response.set_header(ContentType::CSV);
+        let disposition = format!("attachment; filename=\"{name}\"");
+        response.set_header(Header::new("Content-Disposition", disposition));
+        Ok(response)
+    }
+}
+
+/// What stands at the end of a file that could not be written to its end: the status is sent already.
+const BROKEN_OFF: &str = "THE EXPORT BROKE OFF HERE\r\n";
+
+fn lines(users: &[User]) -> std::io::Result<Vec<u8>> {
+    let mut lines = Vec::with_capacity(users.len());
+    for user in users {
+        lines.push(sheet::cells(user)?);
+    }
+    sheet::lines(lines)
+}
+
+/// The file piece by piece, each fetched when the one before has been taken.
+fn pieces(app: Usher, filter: Filter, first: Vec<User>, place: Option<Place>) -> ByteStream![Vec<u8>] {
+    ByteStream! {
+        yield format!("{}\r\n", sheet::COLUMNS.join(",")).into_bytes();
+        let mut batch = Ok((first, place));
+        loop {
+            let written = match batch {
+                Ok((users, next)) => lines(&users).map(|lines| (lines, next)).map_err(Error::internal),
+                Err(error) => Err(error),
+            };
+            match written {
+                Ok((lines, next)) => {
+                    yield lines;
+                    let Some(place) = next else { return };
+                    batch = accounts::next_batch(&app, &filter, &place).await;
+                }
+                Err(error) => {
+                    log::error!("an export broke off: {error}");
+                    yield BROKEN_OFF.as_bytes().to_vec();
+                    return;
+                }
+            }
+        }
+    }
+}

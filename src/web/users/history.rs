@@ -1,0 +1,119 @@
+//! What happened to one user, and their sign-ins.
+
+use std::collections::HashSet;
+
+use rocket::form::FromForm;
+use rocket::get;
+
+use super::edit::find;
+use crate::audit::{self, EntryId};
+use crate::db::trail::{About, Start, Told};
+use crate::error::Result;
+use crate::lists::Page;
+use crate::permission::ManageUsers;
+use crate::sessions;
+use crate::undo;
+use crate::user::User;
+use crate::web::frame::Visitor;
+use crate::web::trail;
+use crate::web::view::{Answer, Beside, HistoryPage, Recent, SignInsPage, TrailRow};
+
+/// Rows on a page.
+const ROWS: i64 = 25;
+/// Rows on the user's own page.
+const RECENT: i64 = 5;
+
+/// Where the page begins: before or after an entry. What is no number begins at the newest.
+#[derive(Debug, FromForm)]
+pub(in crate::web) struct Position {
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl Position {
+    fn start(&self) -> Start {
+        let id = |given: &Option<String>| given.as_deref().and_then(|id| id.parse().ok()).map(EntryId);
+        match (id(&self.before), id(&self.after)) {
+            (Some(id), _) => Start::Before(id),
+            (None, Some(id)) => Start::After(id),
+            (None, None) => Start::Newest,
+        }
+    }
+}
+
+/// The pages around one.
+fn beside(path: &str, page: &Page<Told>) -> Vec<Beside> {
+    let mut pages = Vec::new();
+    if let (true, Some(first)) = (page.has_previous, page.records.first()) {
+        pages.push((path.to_owned(), "Newest", ""));
+        pages.push((format!("{path}?after={}", first.entry.id), "Newer", "prev"));
+    }
+    if let (true, Some(last)) = (page.has_next, page.records.last()) {
+        pages.push((format!("{path}?before={}", last.entry.id), "Older", "next"));
+    }
+    pages
+}
+
+/// Entries about the user, those that the viewer can take back with a way to do so.
+fn changes(visitor: &Visitor<'_, ManageUsers>, user: &User, records: &[Told]) -> Vec<TrailRow> {
+    let now = visitor.app.clock.now();
+    let may = visitor.app.settings.rules().may_touch(visitor.can.user(), user).is_ok();
+    let row = |told: &Told| {
+        let can_be = may && undo::check(&told.entry, user, told.undone_by.is_some(), now).is_ok();
+        let path = if can_be { format!("/users/{}/undo/{}", user.id, told.entry.id) } else { String::new() };
+        TrailRow { undo: path, ..trail::row(told) }
+    };
+    records.iter().map(row).collect()
+}
+
+/// All that happened to the user.
+#[get("/users/<id>/history?<position..>")]
+pub(in crate::web) async fn history(
+    id: i64,
+    position: Position,
+    visitor: Visitor<'_, ManageUsers>,
+) -> Result<Answer<HistoryPage>> {
+    let user = find(&visitor, id).await?;
+    let (app, can) = (visitor.app, &visitor.can);
+    let page = audit::about(app, can, user.id, About::Changes, position.start(), ROWS).await?;
+    Ok(Answer::page(HistoryPage {
+        frame: visitor.frame("users"),
+        id,
+        name: user.display_name(),
+        pages: beside(&format!("/users/{id}/history"), &page),
+        rows: changes(&visitor, &user, &page.records),
+    }))
+}
+
+/// All their sign-ins, good and bad.
+#[get("/users/<id>/sign-ins?<position..>")]
+pub(in crate::web) async fn sign_ins(
+    id: i64,
+    position: Position,
+    visitor: Visitor<'_, ManageUsers>,
+) -> Result<Answer<SignInsPage>> {
+    let user = find(&visitor, id).await?;
+    let (app, can) = (visitor.app, &visitor.can);
+    let page = audit::about(app, can, user.id, About::Access, position.start(), ROWS).await?;
+    let live = sessions::live_of(app, can, user.id).await?;
+    Ok(Answer::page(SignInsPage {
+        frame: visitor.frame("users"),
+        id,
+        name: user.display_name(),
+        pages: beside(&format!("/users/{id}/sign-ins"), &page),
+        rows: page.records.iter().map(|told| trail::sign_in(told, &live)).collect(),
+        live: live.len(),
+        may_end: app.settings.rules().may_touch(can.user(), &user).is_ok(),
+    }))
+}
+
+/// The last of both, for the user's page.
+pub(super) async fn recent(visitor: &Visitor<'_, ManageUsers>, user: &User) -> Result<Recent> {
+    let of = |about| audit::about(visitor.app, &visitor.can, user.id, about, Start::Newest, RECENT);
+    let (sign_ins, changes) = (of(About::SignIns).await?, of(About::Changes).await?);
+    let nothing = HashSet::new();
+    Ok(Recent {
+        sign_ins: sign_ins.records.iter().map(|told| trail::sign_in(told, &nothing)).collect(),
+        changes: self::changes(visitor, user, &changes.records),
+    })
+}

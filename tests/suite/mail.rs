@@ -1,0 +1,467 @@
+//! Links by mail, against a mail server of the suite's own; and the forgotten password.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rocket::http::{ContentType, Header, Method};
+use rocket::tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use rocket::tokio::net::{TcpListener, TcpStream};
+use rocket::tokio::task::JoinHandle;
+use rocket::tokio::time::sleep;
+use serde_json::{Value, json};
+
+use crate::app::{Answer, App, Backend, By, Person};
+use crate::audit::trail;
+use crate::console::{page, token};
+use crate::links::{NEW_PASSWORD, redeem, secret};
+use crate::on_both;
+
+/// Runs each of the tests on both databases, each with a mail server of its own.
+macro_rules! on_both_with_mail {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite_with_mail {
+            $(#[rocket::async_test] async fn $name() {
+                let (app, sink) = super::start(crate::Backend::Sqlite).await;
+                super::$name(app, sink).await;
+            })+
+        }
+        mod postgres_with_mail {
+            $(#[rocket::async_test] async fn $name() {
+                let (app, sink) = super::start(crate::Backend::Postgres).await;
+                super::$name(app, sink).await;
+            })+
+        }
+    };
+}
+
+on_both_with_mail![
+    pw_10_a_link_also_goes_by_mail_and_the_page_shows_that_it_was_accepted,
+    a_refused_message_is_shown_with_the_servers_words,
+    a_mail_server_that_is_away_stops_nothing_and_is_said,
+    what_was_queued_when_a_process_ended_is_not_known,
+    a_message_holds_its_link_and_nothing_of_it_is_stored,
+    nothing_is_said_to_a_server_that_cannot_do_the_tls_that_is_demanded,
+    the_server_is_signed_in_to_if_there_is_a_name_for_it,
+    pw_11_known_and_unknown_names_get_the_same_answer,
+    pw_11_a_link_goes_to_the_stored_address_only,
+    pw_11_each_account_of_an_address_gets_its_own_link,
+    pw_11_the_name_must_be_one_string,
+    pw_11_requests_are_limited_by_address_and_by_account,
+    a_forgotten_password_is_set_anew_by_mail,
+];
+
+on_both![without_a_mail_server_there_is_no_mail_and_no_page_for_a_forgotten_password];
+
+/// A message as a mail server gets it.
+#[derive(Debug, Clone)]
+struct Received {
+    to: Vec<String>,
+    text: String,
+}
+
+/// A mail server that keeps what it gets, and takes nothing for recipients whose address has `refused`
+/// in it.
+struct Sink {
+    port: u16,
+    received: Arc<Mutex<Vec<Received>>>,
+    /// All commands.
+    commands: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Sink {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let commands = Arc::new(Mutex::new(Vec::new()));
+        let (kept, heard) = (received.clone(), commands.clone());
+        let task = rocket::tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                rocket::tokio::spawn(serve(stream, kept.clone(), heard.clone()));
+            }
+        });
+        Self { port, received, commands, task }
+    }
+
+    /// Takes no more connections.
+    async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// What was received when there are so many messages.
+    async fn wait_for(&self, count: usize) -> Vec<Received> {
+        for _ in 0..1500 {
+            if self.received().len() >= count {
+                return self.received();
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{} instead of {count} messages", self.received().len());
+    }
+}
+
+async fn serve(stream: TcpStream, kept: Arc<Mutex<Vec<Received>>>, heard: Arc<Mutex<Vec<String>>>) {
+    let (reading, mut writing) = stream.into_split();
+    let mut lines = BufReader::new(reading).lines();
+    let mut message = Received { to: Vec::new(), text: String::new() };
+    writing.write_all(b"220 sink ESMTP\r\n").await.unwrap();
+    while let Ok(Some(line)) = lines.next_line().await {
+        heard.lock().unwrap().push(line.clone());
+        let command = line.to_ascii_uppercase();
+        let answer = if command.starts_with("EHLO") {
+            "250-sink\r\n250 AUTH PLAIN"
+        } else if command.starts_with("AUTH") {
+            "235 2.7.0 Welcome"
+        } else if command.starts_with("RCPT") && command.contains("REFUSED") {
+            "550 5.1.1 No such mailbox <b>here</b>"
+        } else if command.starts_with("RCPT") {
+            message.to.push(line.split(['<', '>']).nth(1).unwrap_or_default().to_owned());
+            "250 OK"
+        } else if command.starts_with("DATA") {
+            writing.write_all(b"354 Go on\r\n").await.unwrap();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line == "." {
+                    break;
+                }
+                message.text.push_str(&line);
+                message.text.push('\n');
+            }
+            kept.lock().unwrap().push(message.clone());
+            message = Received { to: Vec::new(), text: String::new() };
+            "250 2.0.0 Queued as 4711"
+        } else if command.starts_with("QUIT") {
+            "221 Bye"
+        } else {
+            "250 OK"
+        };
+        writing.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+        if answer.starts_with("221") {
+            return;
+        }
+    }
+}
+
+async fn start(backend: Backend) -> (App, Sink) {
+    let sink = Sink::start().await;
+    (App::with(backend, &settings(&sink)).await, sink)
+}
+
+fn settings(sink: &Sink) -> Vec<(&'static str, Value)> {
+    vec![
+        ("smtp_host", json!("127.0.0.1")),
+        ("smtp_port", json!(sink.port)),
+        ("smtp_tls", json!("none")),
+        ("mail_from", json!("Usher <usher@example.org>")),
+        ("public_origin", json!("https://users.example.org")),
+    ]
+}
+
+/// Another app that signs in to the mail server, on the same kind of database.
+async fn with_credentials(app: &App, sink: &Sink, tls: &str) -> App {
+    let backend = if app.url.starts_with("sqlite") { Backend::Sqlite } else { Backend::Postgres };
+    let mut settings = settings(sink);
+    settings.extend([
+        ("smtp_tls", json!(tls)),
+        ("smtp_username", json!("usher")),
+        ("smtp_password", json!("mail-secret")),
+    ]);
+    App::with(backend, &settings).await
+}
+
+/// The link in a message; soft line breaks of quoted-printable are undone.
+fn link_in(message: &Received) -> String {
+    let text = message.text.replace("=\n", "").replace("=3D", "=");
+    let start = text.split("https://users.example.org/set-password?token=").nth(1).expect("a link");
+    start.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
+}
+
+async fn with_address(app: &App, name: &str, kind: &str, email: &str) -> Person {
+    let person = app.person(name, kind).await;
+    let email_folded = email.to_lowercase();
+    app.sql(&format!(
+        "UPDATE users SET email = '{email}', email_folded = '{email_folded}' WHERE id = {}",
+        person.id()
+    ))
+    .await;
+    person
+}
+
+/// The user's page when it says this about the newest message.
+async fn page_says(app: &App, staff: &Person, id: i64, part: &str) -> String {
+    let mut body = String::new();
+    for _ in 0..1500 {
+        body = page(app, staff, &format!("/users/{id}")).await.body;
+        if body.contains(part) {
+            return body;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{part}: {body}");
+}
+
+async fn pw_10_a_link_also_goes_by_mail_and_the_page_shows_that_it_was_accepted(app: App, sink: Sink) {
+    let staff = app.person("staff", "staff").await;
+    let body = json!({"username": "ada", "first_name": "", "last_name": "", "email": "ada@example.org"});
+    let answer = app.send(&staff, Method::Post, "/v1/users/invite", &body).await;
+    assert_eq!((answer.status, &answer.json()["mail"]), (201, &json!("queued")), "{}", answer.body);
+    let received = sink.wait_for(1).await;
+    assert_eq!(received[0].to, ["ada@example.org"]);
+    let sent = link_in(&received[0]);
+    assert_eq!(sent, secret(answer.json()["url"].as_str().unwrap()), "the same link");
+    let id = answer.json()["user"]["pk"].as_i64().unwrap();
+    page_says(&app, &staff, id, "The message to ada@example.org was accepted by the mail server").await;
+    assert_eq!(redeem(&app, &sent, NEW_PASSWORD).await, 303);
+}
+
+async fn a_refused_message_is_shown_with_the_servers_words(app: App, sink: Sink) {
+    let staff = app.person("staff", "staff").await;
+    let ada = with_address(&app, "ada", "", "refused@example.org").await;
+    let answer = app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;
+    assert_eq!(answer.json()["mail"], json!("queued"));
+    let shown = page_says(&app, &staff, ada.id(), "was refused by the mail server").await;
+    assert!(shown.contains("5.1.1 No such mailbox &lt;b&gt;here"), "{shown}");
+    assert!(sink.received().is_empty());
+    let secret = secret(answer.json()["url"].as_str().unwrap());
+    assert_eq!(redeem(&app, &secret, NEW_PASSWORD).await, 303, "staff can still pass it on");
+}
+
+async fn a_mail_server_that_is_away_stops_nothing_and_is_said(app: App, sink: Sink) {
+    let staff = app.person("staff", "staff").await;
+    let ada = with_address(&app, "ada", "", "ada@example.org").await;
+    sink.stop().await;
+    let answer = app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;
+    assert_eq!(answer.status, 201);
+    page_says(&app, &staff, ada.id(), "was refused by the mail server").await;
+}
+
+async fn what_was_queued_when_a_process_ended_is_not_known(app: App, _sink: Sink) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let now = app.clock.now().micros();
+    app.sql(&format!(
+        "INSERT INTO mails (user_id, purpose, recipient, state, response, created_at, changed_at) \
+         VALUES ({}, 'reset', 'ada@example.org', 'queued', '', {now}, {now})",
+        ada.id()
+    ))
+    .await;
+    page_says(&app, &staff, ada.id(), "is being sent").await;
+    app.clock.advance(Duration::from_mins(2));
+    page_says(&app, &staff, ada.id(), "it is not known. Make a new link").await;
+}
+
+async fn a_message_holds_its_link_and_nothing_of_it_is_stored(app: App, sink: Sink) {
+    let staff = app.person("staff", "staff").await;
+    let ada = with_address(&app, "ada", "", "ada@example.org").await;
+    app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;
+    let message = sink.wait_for(1).await.remove(0);
+    for part in [
+        "From: Usher <usher@example.org>",
+        "To: ada@example.org",
+        "Subject: Reset your password",
+        "Content-Type: text/plain; charset=utf-8",
+        "Your user name is ada.",
+    ] {
+        assert!(message.text.contains(part), "{part}: {}", message.text);
+    }
+    page_says(&app, &staff, ada.id(), "was accepted").await;
+    let stored = usher::db::mails::latest(&app.usher.db, ada.user.id).await.unwrap().expect("a message");
+    assert_eq!(
+        (stored.recipient.as_str(), stored.response.as_str()),
+        ("ada@example.org", "2.0.0 Queued as 4711")
+    );
+    assert!(!format!("{stored:?} {:?}", trail(&app).await).contains(&link_in(&message)));
+}
+
+async fn nothing_is_said_to_a_server_that_cannot_do_the_tls_that_is_demanded(app: App, sink: Sink) {
+    for tls in ["starttls", "tls"] {
+        let app = with_credentials(&app, &sink, tls).await;
+        let staff = app.person("staff", "staff").await;
+        let ada = with_address(&app, "ada", "", "ada@example.org").await;
+        app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;
+        page_says(&app, &staff, ada.id(), "was refused by the mail server").await;
+    }
+    assert!(sink.received().is_empty());
+    let commands = sink.commands.lock().unwrap().clone();
+    let said =
+        |command: &String| ["AUTH", "MAIL", "RCPT", "DATA"].iter().any(|word| command.starts_with(word));
+    assert!(!commands.iter().any(said), "{commands:?}");
+}
+
+async fn the_server_is_signed_in_to_if_there_is_a_name_for_it(app: App, sink: Sink) {
+    let app = with_credentials(&app, &sink, "none").await;
+    let staff = app.person("staff", "staff").await;
+    let ada = with_address(&app, "ada", "", "ada@example.org").await;
+    app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;
+    sink.wait_for(1).await;
+    let commands = sink.commands.lock().unwrap().clone();
+    // RFC 4616: NUL, the name, NUL, the password, as base64.
+    assert!(commands.contains(&"AUTH PLAIN AHVzaGVyAG1haWwtc2VjcmV0".to_owned()), "{commands:?}");
+    assert!(commands[0].starts_with("EHLO example.org"), "{commands:?}");
+}
+
+/// Asks for a link on the page, from an address of the client's.
+async fn forgotten(app: &App, name: &str, from: &str) -> Answer {
+    let response = app.client.get("/forgotten-password").dispatch().await;
+    let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+    let form = token(&response.into_string().await.unwrap());
+    let name = rocket::http::RawStr::new(name).percent_encode().to_string();
+    send_form(app, &cookie, &format!("token={form}&name={name}"), from).await
+}
+
+async fn send_form(app: &App, cookie: &str, body: &str, from: &str) -> Answer {
+    let request = app.client.post("/forgotten-password").header(ContentType::Form).body(body);
+    let request = request.remote(format!("{from}:4711").parse().unwrap());
+    let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
+    Answer::of(request.cookie(("__Host-pre", cookie.to_owned())).dispatch().await).await
+}
+
+/// The reasons of all requests for links, when there are so many; empty where one was made.
+async fn requests(app: &App, count: usize) -> Vec<String> {
+    for _ in 0..1500 {
+        let entries: Vec<Value> = trail(app)
+            .await
+            .iter()
+            .filter(|entry| entry.action == "link_requested")
+            .map(|entry| serde_json::from_str(&entry.details).unwrap())
+            .collect();
+        if entries.len() >= count {
+            let reason = |details: &Value| details["reason"].as_str().unwrap_or_default().to_owned();
+            return entries.iter().map(reason).collect();
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("fewer than {count} requests");
+}
+
+async fn pw_11_known_and_unknown_names_get_the_same_answer(app: App, sink: Sink) {
+    with_address(&app, "ada", "", "ada@example.org").await;
+    with_address(&app, "gone", "inactive", "gone@example.org").await;
+    app.person("bare", "").await;
+    let names = ["ada", "ada@example.org", "nobody", "nobody@example.org", "gone", "bare", "a\u{0}b", "'"];
+    let before = app.usher.hasher.operations();
+    let mut answers = Vec::new();
+    for name in names {
+        let answer = forgotten(&app, name, "192.0.2.1").await;
+        let mut headers = answer.headers.clone();
+        // The request's number, which is every answer's own.
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("X-Request-Id"));
+        answers.push((answer.status, answer.body, headers));
+    }
+    assert_eq!(answers[0].0, 200);
+    assert!(answers[0].1.contains("If there is an account of that name or address"), "{}", answers[0].1);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    assert_eq!(app.usher.hasher.operations(), before);
+    let mut reasons = requests(&app, names.len()).await;
+    reasons.sort();
+    let unknown = "unknown_user";
+    assert_eq!(reasons, ["", "", "no_address", "not_usable", unknown, unknown, unknown, unknown]);
+    assert_eq!(sink.wait_for(2).await.len(), 2);
+}
+
+async fn pw_11_a_link_goes_to_the_stored_address_only(app: App, sink: Sink) {
+    with_address(&app, "boss", "superuser", "Boss@Example.org").await;
+    // The long s is an s to whoever ignores letter case.
+    for typed in ["boss@example.org", "BOSS@EXAMPLE.ORG", "bo\u{17f}s@example.org", " boss@example.org "] {
+        assert_eq!(forgotten(&app, typed, "192.0.2.1").await.status, 200);
+    }
+    for message in sink.wait_for(4).await {
+        assert_eq!(message.to, ["Boss@Example.org"]);
+    }
+    assert_eq!(forgotten(&app, "boss@example.org, eve@evil.example", "192.0.2.1").await.status, 200);
+    assert_eq!(forgotten(&app, "boss@example.org\r\nCc: eve@evil.example", "192.0.2.1").await.status, 200);
+    assert_eq!(requests(&app, 6).await[4..], ["unknown_user", "unknown_user"]);
+    assert_eq!(sink.received().len(), 4);
+}
+
+async fn pw_11_each_account_of_an_address_gets_its_own_link(app: App, sink: Sink) {
+    with_address(&app, "ada", "", "shared@example.org").await;
+    with_address(&app, "bob", "", "shared@example.org").await;
+    with_address(&app, "eve", "", "other@example.org").await;
+    forgotten(&app, "shared@example.org", "192.0.2.1").await;
+    let received = sink.wait_for(2).await;
+    for (name, message) in ["ada", "bob"].into_iter().zip(&received) {
+        assert!(received.iter().any(|message| message.text.contains(&format!("Your user name is {name}."))));
+        assert_eq!(message.to, ["shared@example.org"]);
+    }
+    assert_ne!(link_in(&received[0]), link_in(&received[1]));
+}
+
+async fn pw_11_the_name_must_be_one_string(app: App, sink: Sink) {
+    with_address(&app, "ada", "", "ada@example.org").await;
+    let response = app.client.get("/forgotten-password").dispatch().await;
+    let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+    let form = token(&response.into_string().await.unwrap());
+    for fields in [
+        "name=ada@example.org&name=eve@evil.example",
+        "name[]=ada@example.org&name[]=eve@evil.example",
+        "name=ada@example.org&email=eve@evil.example",
+        "name=",
+        "name=%20",
+        "",
+    ] {
+        let answer = send_form(&app, &cookie, &format!("token={form}&{fields}"), "192.0.2.1").await;
+        assert_eq!(answer.status, 422, "{fields}: {}", answer.body);
+    }
+    for (cookie, form) in [("", form.as_str()), (cookie.as_str(), "AAAA")] {
+        let answer = send_form(&app, cookie, &format!("token={form}&name=ada"), "192.0.2.1").await;
+        assert_eq!(answer.status, 422, "cs_4: {}", answer.body);
+    }
+    forgotten(&app, "ada", "192.0.2.1").await;
+    assert_eq!(requests(&app, 1).await, [""], "only the last one was a request");
+    assert_eq!(sink.wait_for(1).await.len(), 1);
+}
+
+async fn pw_11_requests_are_limited_by_address_and_by_account(app: App, sink: Sink) {
+    with_address(&app, "ada", "", "ada@example.org").await;
+    for n in 0..8 {
+        assert_eq!(forgotten(&app, "ada", &format!("192.0.2.{n}")).await.status, 200);
+        requests(&app, n + 1).await;
+    }
+    let reasons = requests(&app, 8).await;
+    assert_eq!(reasons.iter().filter(|reason| *reason == "too_often").count(), 2, "{reasons:?}");
+    assert_eq!(sink.wait_for(6).await.len(), 6);
+    assert_eq!(app.obtain("ada", crate::app::PASSWORD).await.status, 200, "it blocks no sign-in");
+
+    for _ in 0..30 {
+        assert_eq!(forgotten(&app, "nobody", "198.51.100.7").await.status, 200);
+    }
+    for name in ["nobody", "ada"] {
+        let answer = forgotten(&app, name, "198.51.100.7").await;
+        assert_eq!((answer.status, answer.header("Retry-After")), (429, Some("6")));
+        assert!(answer.body.contains("Too many tries. Wait a minute, then try again."), "{}", answer.body);
+    }
+    assert_eq!(forgotten(&app, "nobody", "198.51.100.8").await.status, 200, "others are not affected");
+    app.clock.advance(Duration::from_secs(6));
+    assert_eq!(forgotten(&app, "nobody", "198.51.100.7").await.status, 200);
+}
+
+async fn a_forgotten_password_is_set_anew_by_mail(app: App, sink: Sink) {
+    let ada = with_address(&app, "ada", "", "ada@example.org").await;
+    let sign_in = app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
+    assert!(sign_in.contains("href=\"/forgotten-password\""), "{sign_in}");
+    forgotten(&app, "ADA", "192.0.2.1").await;
+    assert_eq!(requests(&app, 1).await, [""]);
+    assert!(app.is_signed_in(&ada, By::Bearer).await, "asking changes nothing");
+    let link = link_in(&sink.wait_for(1).await[0]);
+    assert_eq!(redeem(&app, &link, NEW_PASSWORD).await, 303);
+    assert!(!app.is_signed_in(&ada, By::Bearer).await);
+    assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200);
+}
+
+async fn without_a_mail_server_there_is_no_mail_and_no_page_for_a_forgotten_password(app: App) {
+    let staff = app.person("staff", "staff").await;
+    let ada = with_address(&app, "ada", "", "ada@example.org").await;
+    let answer = app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;
+    assert_eq!((answer.status, &answer.json()["mail"]), (201, &Value::Null));
+    assert!(usher::db::mails::latest(&app.usher.db, ada.user.id).await.unwrap().is_none());
+    assert_eq!(app.client.get("/forgotten-password").dispatch().await.status().code, 404);
+    let answer = send_form(&app, "x", "token=x&name=ada", "192.0.2.1").await;
+    assert_eq!(answer.status, 404);
+    let sign_in = app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
+    assert!(!sign_in.contains("forgotten-password"));
+}

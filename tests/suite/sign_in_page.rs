@@ -1,0 +1,92 @@
+//! What the page to sign in on says: about waiting, an ended session, and the first start.
+
+use rocket::http::{ContentType, Header};
+
+use crate::app::{Answer, App};
+use crate::console::token;
+use crate::on_both;
+
+on_both![
+    pw_4_somebody_who_has_to_wait_is_told_so_on_the_page,
+    an_ended_session_is_said_and_one_goes_on_from_there,
+    after_a_link_the_page_says_that_the_password_is_set,
+    without_any_user_the_page_has_only_the_command,
+];
+
+async fn try_from(app: &App, username: &str, address: &str) -> Answer {
+    let response = app.client.get("/sign-in").dispatch().await;
+    let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+    let form = token(&response.into_string().await.unwrap());
+    let body = format!("username={username}&password=wrong&token={form}&next=/users");
+    let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
+    let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
+    let request = request.remote(format!("{address}:4711").parse().unwrap());
+    Answer::of(request.cookie(("__Host-pre", cookie)).dispatch().await).await
+}
+
+async fn pw_4_somebody_who_has_to_wait_is_told_so_on_the_page(app: App) {
+    app.person("ada", "").await;
+    for n in 0..30 {
+        assert_eq!(try_from(&app, &format!("name{n}"), "192.0.2.1").await.status, 422);
+    }
+    let answer = try_from(&app, "ada", "192.0.2.1").await;
+    assert_eq!((answer.status, answer.header("Retry-After")), (429, Some("6")));
+    for part in [
+        "<title>Error: Sign in",
+        "There is a problem",
+        "Too many tries. Wait a minute, then try again.",
+        "value=\"ada\"",
+        "name=\"password\"",
+    ] {
+        assert!(answer.body.contains(part), "{part}: {}", answer.body);
+    }
+    assert_eq!(try_from(&app, "ada", "192.0.2.2").await.status, 422);
+}
+
+const ENDED: &str = "Your session has ended. Sign in to go on.";
+
+async fn an_ended_session_is_said_and_one_goes_on_from_there(app: App) {
+    let ada = app.person("ada", "staff").await;
+    let page = async |path: &str| {
+        let request = app.client.get(path.to_owned()).cookie(("__Host-sid", ada.cookie.clone()));
+        Answer::of(request.dispatch().await).await
+    };
+    assert!(!page("/sign-in").await.body.contains(ENDED), "it has not");
+    app.clock.advance(app.usher.settings.session_idle());
+    let led = page("/users").await;
+    let path = led.header("Location").expect("the page to sign in on").to_owned();
+    let shown = page(&path).await.body;
+    assert!(shown.contains(ENDED), "{shown}");
+    assert!(shown.replace("&#x2F;", "/").contains("name=\"next\" value=\"/users\""), "{shown}");
+    let stranger = app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
+    assert!(!stranger.contains(ENDED), "who had none lost none");
+}
+
+async fn after_a_link_the_page_says_that_the_password_is_set(app: App) {
+    let staff = app.person("staff", "staff").await;
+    let path = format!("/v1/users/{}/link", app.person("ada", "").await.id());
+    let made = app.send(&staff, rocket::http::Method::Post, &path, &serde_json::json!({})).await;
+    let secret = crate::links::secret(made.json()["url"].as_str().unwrap());
+    let opened = app.client.get(format!("/set-password?token={secret}")).dispatch().await;
+    let cookie = opened.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+    let form = token(&opened.into_string().await.unwrap());
+    let body = format!("token={form}&link={secret}&password=seven+quiet+otters");
+    let request = app.client.post("/set-password").header(ContentType::Form).body(body);
+    let set = request.cookie(("__Host-pre", cookie)).dispatch().await;
+    let flash = set.cookies().get("__Host-flash").expect("a message").value().to_owned();
+    let next = app.client.get("/sign-in").cookie(("__Host-flash", flash)).dispatch().await;
+    assert!(next.into_string().await.unwrap().contains("Your password is set. Sign in with it."));
+}
+
+async fn without_any_user_the_page_has_only_the_command(app: App) {
+    let page = async || app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
+    let first = page().await;
+    assert!(first.contains("usher createsuperuser --username admin"), "{first}");
+    assert!(!first.contains("<form"), "nobody can sign in");
+    assert_eq!(first.matches("<h1").count(), 1);
+    app.person("ada", "").await;
+    let without_superuser = page().await;
+    assert!(without_superuser.contains("usher createsuperuser") && without_superuser.contains("<form"));
+    app.person("root", "superuser").await;
+    assert!(!page().await.contains("usher createsuperuser"));
+}
