@@ -16,11 +16,14 @@ use self::conditions::{
 };
 use self::parts::{Part, parts};
 use super::{Db, Dialect, Error, Result, Sql};
-use crate::filter::Filter;
+use crate::filter::{Body, Expression, Field, Filter, Folding, Operator, Test};
 use crate::page::Place;
 use crate::user::User;
 
 pub use self::table::Table;
+
+/// The most rows that a walk looks at, however many are wanted: some ten milliseconds.
+const LONGEST_WALK: i64 = 20_000;
 
 /// At most `limit` records of the list, from the one after `place` on.
 ///
@@ -48,12 +51,30 @@ async fn part_of_list<T: Table>(db: &Db, part: &Part<'_, T>, limit: i64) -> Resu
     let Some(walk) = T::WALK.filter(|_| is_narrowed) else {
         return fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, None, limit)).await;
     };
-    let walk = Some(limit.saturating_mul(walk));
-    let found = fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
-    if i64::try_from(found.len()) == Ok(limit) {
-        return Ok(found);
+    if !part.filter.expressions.iter().any(names_a_value) {
+        let walk = Some(limit.saturating_mul(walk).min(LONGEST_WALK));
+        let found = fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
+        if i64::try_from(found.len()) == Ok(limit) {
+            return Ok(found);
+        }
     }
     fetch::<T>(db, |sql| push_found(sql, db.dialect(), part, limit)).await
+}
+
+/// Whether all that fit have a value that an index finds: few enough to go there at once.
+fn names_a_value<T: Table>(expression: &Expression<T>) -> bool {
+    match expression {
+        Expression { invert: true, .. } | Expression { body: Body::Any(_), .. } => false,
+        Expression { body: Body::All(parts), .. } => parts.iter().any(names_a_value),
+        Expression { body: Body::Test(test), .. } => match test {
+            Test::Integer(_, Operator::Equal, _) => true,
+            Test::Text(field, Operator::Equal, _, Folding::Exact) => {
+                T::order_index(Field::Text(*field)).is_some()
+            }
+            Test::Text(_, Operator::Equal, _, Folding::Folded) => T::search_key(test).is_some(),
+            _ => false,
+        },
+    }
 }
 
 /// At most `limit` users of the list, from the one after `place` on.
