@@ -42,6 +42,10 @@ pub enum Expected {
 }
 
 impl Expected {
+    /// Whether the record is of that version.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`] if somebody has changed it since.
     pub(crate) fn check(&self, user: &User) -> Result<()> {
         match self {
             Self::OneOf(versions) if !versions.contains(&user.version) => Err(Error::PreconditionFailed),

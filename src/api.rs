@@ -3,6 +3,7 @@
 //! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
 //! them a `Routed<P>`, if the path has a parameter that may not fit), its path in [`allowed_methods`], and its row in the permission matrix of the tests.
 
+mod account;
 mod audit;
 mod auth;
 mod body;
@@ -10,6 +11,9 @@ mod bulk;
 mod health;
 mod links;
 mod list;
+mod openapi;
+mod sessions;
+mod tokens;
 mod undo;
 mod users;
 
@@ -22,6 +26,7 @@ use serde_json::{Value, json};
 use crate::error::{AuthenticationFailure, Error, Rendered};
 use crate::rules::Denial;
 
+pub use self::openapi::DOCUMENT as OPENAPI;
 pub use self::users::etag;
 
 /// Where the API is mounted.
@@ -34,6 +39,7 @@ pub fn routes() -> Vec<Route> {
         auth::obtain,
         auth::refresh,
         auth::verify,
+        openapi::document,
         users::list,
         users::create,
         users::retrieve,
@@ -49,6 +55,23 @@ pub fn routes() -> Vec<Route> {
         links::invite,
         links::make,
         links::check,
+        account::retrieve,
+        account::partial_update,
+        account::change_password,
+        account::confirm,
+        account::sign_ins,
+        sessions::own,
+        sessions::end_own,
+        sessions::end_own_others,
+        sessions::of_user,
+        sessions::end_of_user,
+        sessions::end_all_of_user,
+        tokens::own,
+        tokens::make_own,
+        tokens::revoke_own,
+        tokens::of_user,
+        tokens::make_for,
+        tokens::revoke_of,
     ]
 }
 
@@ -70,6 +93,7 @@ pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
     match segments {
         ["auth", "obtain" | "refresh" | "verify"]
         | ["users", "list" | "create"]
+        | ["account", "password" | "confirm"]
         | ["users", "bulk", _, "undo"]
         | ["audit", "list"]
         | ["audit", _, "undo"] => Some("POST, OPTIONS"),
@@ -79,13 +103,29 @@ pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
         ["users", id, "link"] if is_number(id) => Some("POST, OPTIONS"),
         ["users", id, "sign-in-check"] if is_number(id) => Some("GET, HEAD, OPTIONS"),
         ["audit", id] if !is_number(id) => None,
-        ["users" | "audit", _] | ["users", "bulk", _] => Some("GET, HEAD, OPTIONS"),
+        ["users" | "audit", _] | ["users", "bulk", _] | ["account", "sign-ins"] | ["openapi.json"] => {
+            Some("GET, HEAD, OPTIONS")
+        }
+        ["account"] => Some("GET, HEAD, PATCH, OPTIONS"),
+        ["account", rest @ ..] => own_or_of_user(rest),
+        ["users", id, rest @ ..] if is_number(id) => own_or_of_user(rest),
         _ => None,
     }
 }
 
+/// What everybody has below their account, and staff below a user.
+fn own_or_of_user(segments: &[&str]) -> Option<&'static str> {
+    match segments {
+        ["sessions"] => Some("GET, HEAD, DELETE, OPTIONS"),
+        ["tokens"] => Some("GET, HEAD, POST, OPTIONS"),
+        ["sessions" | "tokens", key] if is_number(key) => Some("DELETE, OPTIONS"),
+        _ => None,
+    }
+}
+
+/// Whether a segment can only be a primary key.
 fn is_number(segment: &str) -> bool {
-    segment.bytes().all(|byte| byte.is_ascii_digit())
+    !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Renders whatever went wrong below [`BASE`]: what a guard or handler said, or that no route fits.

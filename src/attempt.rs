@@ -14,6 +14,7 @@ use crate::db::{self, Tx};
 use crate::error::{Error, Result};
 use crate::origin::Origin;
 use crate::passwords::{Password, Verdict};
+use crate::permission::{Can, Permission};
 use crate::text;
 use crate::throttle::{Failures, HARD_LIMIT, Key};
 use crate::user::User;
@@ -22,6 +23,8 @@ use crate::user::User;
 pub(crate) struct Attempt<'a> {
     pub(crate) app: &'a Usher,
     pub(crate) origin: &'a Origin,
+    /// Who tries, if they are signed in.
+    author: Author,
     /// The canonical form of the name that was given.
     name: String,
     account: Key,
@@ -37,10 +40,16 @@ impl<'a> Attempt<'a> {
         Self {
             app,
             origin,
+            author: Author::nobody(origin),
             name: text::canonical(username),
             account: Key::account(username),
             address: origin.address.map(Key::address),
         }
+    }
+
+    /// At one's own account, by somebody signed in.
+    pub(crate) fn by<P: Permission>(app: &'a Usher, can: &'a Can<P>) -> Self {
+        Self { author: can.author(), ..Self::new(app, can.user().username.as_str(), can.origin()) }
     }
 
     /// Checks a password, by one hash operation whatever is found. A blocked account's password is not
@@ -145,7 +154,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn entry(&self, action: Action, target: Option<&User>) -> Entry {
-        let entry = Entry::new(action, Author::nobody(self.origin));
+        let entry = Entry::new(action, self.author.clone());
         match target {
             Some(user) => entry.on(user),
             None => entry,

@@ -62,6 +62,8 @@ pub enum Action {
     LinkMade,
     /// Somebody asked for a link on the sign-in page.
     LinkRequested,
+    /// A user changed how they like the console.
+    PreferencesChanged,
     /// One session was ended.
     SessionEnded,
     /// All sessions were ended.
@@ -78,7 +80,7 @@ pub enum Action {
 
 impl Action {
     /// All of them, with the names under which they are stored and filtered, and in words.
-    pub const NAMES: [(Self, &'static str, &'static str); 23] = [
+    pub const NAMES: [(Self, &'static str, &'static str); 24] = [
         (Self::SignIn, "sign_in", "Signed in"),
         (Self::SignInFailed, "sign_in_failed", "Failed to sign in"),
         (Self::SignOut, "sign_out", "Signed out"),
@@ -100,6 +102,7 @@ impl Action {
         (Self::PasswordReset, "password_reset", "Password reset"),
         (Self::LinkMade, "link_made", "Link made"),
         (Self::LinkRequested, "link_requested", "Asked for a link"),
+        (Self::PreferencesChanged, "preferences_changed", "Changed their preferences"),
         (Self::SessionEnded, "session_ended", "Session ended"),
         (Self::SessionsEnded, "sessions_ended", "Signed out everywhere"),
         (Self::TokenMade, "token_made", "API token made"),

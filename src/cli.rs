@@ -8,6 +8,7 @@ mod generate;
 mod import;
 mod password;
 pub(crate) mod serve;
+mod unlock;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -42,6 +43,8 @@ enum Command {
     Createsuperuser(CreateSuperuser),
     /// Set a user's password and sign them out everywhere
     Changepassword(ChangePassword),
+    /// End a block after failed sign-ins
+    Unlock(Unlock),
     /// Import users from a file; each row gets a verdict, bad rows never stop good ones
     #[command(after_help = IMPORT_NOTES)]
     Import(Import),
@@ -78,6 +81,12 @@ struct ChangePassword {
     /// Read the password from the first line of standard input
     #[arg(long)]
     password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+struct Unlock {
+    /// The user name, in any letter case
+    username: String,
 }
 
 /// How a file of users is written.
@@ -200,12 +209,12 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         return Ok(check::run(&figment).await);
     }
     let settings = Settings::read(&figment)?;
-    logging::start(settings.log_level);
-    let app = Usher::open(&figment, Clock::System).await?;
+    logging::start(settings.log_level, settings.log_format);
     if let Command::Serve = command {
-        serve::run(figment, app).await?;
+        serve::run(figment).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    let app = Usher::open(&figment, Clock::System).await?;
     let result = match command {
         Command::Serve | Command::Check => Ok(ExitCode::SUCCESS),
         Command::Migrate => {
@@ -214,6 +223,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Createsuperuser(arguments) => password::create_superuser(&app, &arguments).await,
         Command::Changepassword(arguments) => password::change(&app, &arguments).await,
+        Command::Unlock(arguments) => unlock::run(&app, &arguments).await,
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,

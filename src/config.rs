@@ -4,6 +4,7 @@
 //! `USHER_*`, `DATABASE_URL`. To add a setting: a member of [`Settings`] with its unit and default,
 //! and a line in `docs/configuration.md` (a test compares the two).
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -58,6 +59,18 @@ pub enum SmtpTls {
     None,
 }
 
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// For programs: one object a line.
+    Json,
+}
+
 /// Our own settings: section `[default.usher]` of `Rocket.toml`, or `USHER_<NAME>` in the environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -104,11 +117,25 @@ pub struct Settings {
     /// Other origins whose pages may call the API with a bearer token, each exactly as a browser sends
     /// it. Default none.
     pub cors_origins: Vec<String>,
+    /// Connections at once; more wait. Fewer, if the operating system allows the process too few open
+    /// files. Default 1000.
+    pub connections: usize,
+    /// Connections at once of one address (IPv6: of one /64), other than proxies and this machine; more
+    /// are closed. Default 100.
+    pub connections_per_address: usize,
+    /// After SIGTERM `/readyz` answers 503 for so many seconds before no more connections are accepted, so
+    /// that a balancer notices. Default 0.
+    pub drain_seconds: u64,
+    /// Address and port, such as `127.0.0.1:9464`, where Prometheus finds `/metrics`. Without it there are
+    /// none. Default empty.
+    pub metrics_address: String,
     /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
     /// network without TLS only. Default false.
     pub insecure_cookie: bool,
     /// `off`, `error`, `warn`, `info` (one line a request) or `debug`. Default `info`.
     pub log_level: LogLevelName,
+    /// `text`, `json` (one object a line), or `auto`: text on a terminal, else JSON. Default `auto`.
+    pub log_format: LogFormat,
     /// The secret of the installation, at least 32 bytes as base64. Empty: one is made and kept in
     /// the database. Default empty.
     pub secret_key: String,
@@ -150,8 +177,13 @@ impl Default for Settings {
             public_origin: String::new(),
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            connections: 1000,
+            connections_per_address: 100,
+            drain_seconds: 0,
+            metrics_address: String::new(),
             insecure_cookie: false,
             log_level: LogLevelName::Info,
+            log_format: LogFormat::Auto,
             secret_key: String::new(),
             smtp_host: String::new(),
             smtp_port: 587,
@@ -231,6 +263,16 @@ impl Settings {
         }
         if self.json_limit == 0 || self.json_limit > 64 * 1024 * 1024 {
             return refuse("json_limit", "must be from 1 to 67108864");
+        }
+        // More than any operating system has, and tokio can count.
+        if !(1..=1_000_000).contains(&self.connections) {
+            return refuse("connections", "must be from 1 to 1000000");
+        }
+        if !self.metrics_address.is_empty() && self.metrics_address.parse::<SocketAddr>().is_err() {
+            return refuse("metrics_address", "must be an address and a port, such as 127.0.0.1:9464");
+        }
+        if self.connections_per_address == 0 {
+            return refuse("connections_per_address", "must be at least 1");
         }
         if !self.public_origin.is_empty() {
             let scheme = ["http://", "https://"].iter().find_map(|s| self.public_origin.strip_prefix(s));

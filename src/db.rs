@@ -12,6 +12,7 @@ pub mod installation;
 pub mod links;
 pub mod mails;
 pub mod select;
+mod server_lock;
 pub mod sessions;
 pub mod throttles;
 pub mod trail;
@@ -27,6 +28,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type};
 
 pub use self::dialect::Dialect;
+pub use self::server_lock::{LockError, ServerLock};
 use crate::field_errors::Message;
 
 /// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its

@@ -43,9 +43,11 @@ pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<(U
             let app = usher(request)?;
             let id = subject(request);
             let credential = credential(request, &app.settings)?;
-            let (user, session, subject) = sessions::authenticate_and_read(app, credential, id).await?;
-            request.local_cache(|| Subject(id.map(|id| (id, subject))));
-            Ok((user, session))
+            let found = sessions::authenticate_and_read(app, credential, id).await?;
+            // Whatever renders a page finds them here.
+            request.local_cache(|| found.session.preferences.clone());
+            request.local_cache(|| Subject(id.map(|id| (id, found.along))));
+            Ok((found.user, found.session))
         }))
         .await
 }
@@ -79,6 +81,9 @@ async fn actor<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
 async fn find_actor(request: &Request<'_>) -> Result<Actor> {
     let app = usher(request)?;
     let (user, session) = authenticated(request).await.clone()?;
+    if session.read_only && !only_reads(request) {
+        return Err(Error::Forbidden(Denial::ReadOnlyToken));
+    }
     if session.carrier == Carrier::Cookie && !is_safe(request.method()) {
         let api = is_api(request);
         match site(request, &app.settings) {
@@ -116,6 +121,13 @@ fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Crede
         .get(cookie_name(settings))
         .map(|cookie| Credential::Cookie(cookie.value()))
         .ok_or(Error::NotAuthenticated(AuthenticationFailure::NoCredentials))
+}
+
+/// Whether a request changes nothing: by its method, or because it asks for one of the API's lists.
+fn only_reads(request: &Request<'_>) -> bool {
+    let segments = request.uri().path().segments();
+    let parts: Vec<&str> = segments.filter(|segment| !segment.is_empty()).collect();
+    is_safe(request.method()) || request.method() == Method::Post && matches!(parts[..], ["v1", _, "list"])
 }
 
 fn is_safe(method: Method) -> bool {

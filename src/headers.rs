@@ -9,6 +9,7 @@ use rocket::response::Response;
 
 use crate::Usher;
 use crate::guard;
+use crate::request_id::RequestId;
 
 /// Bodies leave in pieces of this size, in bytes. Rocket's own 4 KiB cost a list two thirds of its
 /// throughput.
@@ -80,6 +81,7 @@ impl Fairing for Headers {
             }
             cross_origin(request, response, &app.settings.cors_origins);
         }
+        response.set_header(Header::new("X-Request-Id", RequestId::of(request).to_string()));
         response.set_max_chunk_size(CHUNK);
     }
 }
@@ -92,7 +94,7 @@ fn cross_origin(request: &Request<'_>, response: &mut Response<'_>, allowed: &[S
     }
     response.set_header(Header::new("Access-Control-Allow-Origin", origin.to_owned()));
     response.set_header(Header::new("Cross-Origin-Resource-Policy", "cross-origin"));
-    let exposed = "ETag, Link, Location, Retry-After, X-Next-Cursor, X-Total-Count";
+    let exposed = "ETag, Link, Location, Retry-After, X-Next-Cursor, X-Request-Id, X-Total-Count";
     response.set_header(Header::new("Access-Control-Expose-Headers", exposed));
     if request.method() == Method::Options {
         let methods = response.headers().get_one("Allow").unwrap_or_default().to_owned();

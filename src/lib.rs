@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod api;
+pub mod api_tokens;
 mod attempt;
 pub mod audit;
 mod authentication_code;
@@ -14,7 +15,6 @@ pub mod cli;
 pub mod clock;
 mod compression;
 pub mod config;
-mod confirmation;
 pub mod csrf;
 pub mod db;
 pub mod error;
@@ -22,18 +22,23 @@ pub mod export;
 pub mod field_errors;
 pub mod filter;
 pub mod forgotten;
+mod gate;
 pub mod guard;
 mod headers;
 mod json;
 pub mod keys;
 pub mod links;
 pub mod lists;
+pub mod live_sessions;
 mod logging;
 pub mod mail;
+mod metrics;
 pub mod origin;
+pub mod own_account;
 pub mod page;
 pub mod passwords;
 pub mod permission;
+pub mod preferences;
 mod record;
 mod refusals;
 pub mod request_id;
@@ -44,6 +49,7 @@ mod sheet;
 pub mod sign_in_check;
 pub mod text;
 pub mod throttle;
+pub mod time_zone;
 pub mod tokens;
 pub mod undo;
 pub mod user;
@@ -119,12 +125,15 @@ impl Usher {
 pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(web::pages())
+        .manage(Arc::new(metrics::Metrics::new(app.clock.now())))
         .manage(app)
+        .manage(Arc::<gate::Traffic>::default())
         .attach(headers::FormMethod)
         .attach(headers::Headers)
         .attach(compression::Pages)
-        .attach(logging::Requests)
         .attach(refusals::Refusals)
+        .attach(logging::Requests)
+        .attach(metrics::Requests)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
             Box::pin(async move { cli::serve::clean_up_now_and_then(rocket) })
         }))

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::origin::Origin;
 use crate::rules::Denial;
-use crate::session::Session;
+use crate::session::{Carrier, Session};
 use crate::user::{User, UserId};
 
 /// Who makes a request, by which session.
@@ -67,6 +67,17 @@ impl Permission for ManageUsers {
     fn check(user: &User) -> std::result::Result<(), Denial> {
         SignedIn::check(user)?;
         if user.is_admin() { Ok(()) } else { Err(Denial::AdminRequired) }
+    }
+}
+
+/// To do what only superusers do.
+#[derive(Debug, Clone, Copy)]
+pub struct IsSuperuser;
+
+impl Permission for IsSuperuser {
+    fn check(user: &User) -> std::result::Result<(), Denial> {
+        ManageUsers::check(user)?;
+        if user.is_superuser { Ok(()) } else { Err(Denial::SuperuserRequired) }
     }
 }
 
@@ -132,12 +143,22 @@ impl<P: Permission> Can<P> {
         if self.is_confirmed(now) { Ok(()) } else { Err(Error::Forbidden(Denial::ConfirmationRequired)) }
     }
 
-    /// The same, after the password was given in this session.
+    /// The same, by a session whose user has just given their password.
     #[must_use]
     pub(crate) fn confirmed_at(&self, now: Timestamp) -> Self {
-        let mut actor = self.actor.clone();
-        actor.session.confirmed_at = now;
-        Self { actor, permission: PhantomData }
+        let session = Session { confirmed_at: now, ..self.actor.session.clone() };
+        Self { actor: Actor { session, ..self.actor.clone() }, permission: PhantomData }
+    }
+
+    /// For what no API token does: nobody stands behind it at the moment.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if the session is carried by one.
+    pub fn require_sign_in(&self) -> Result<()> {
+        match self.actor.session.carrier {
+            Carrier::Named => Err(Error::Forbidden(Denial::SignInRequired)),
+            Carrier::Cookie | Carrier::Token => Ok(()),
+        }
     }
 
     /// By which session.

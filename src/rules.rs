@@ -22,11 +22,13 @@ pub enum Denial {
     ConfirmationRequired,
     /// The API token is for reading only.
     ReadOnlyToken,
+    /// No API token does this, only somebody who has signed in.
+    SignInRequired,
 }
 
 impl Denial {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AdminRequired,
         Self::SuperuserRequired,
         Self::SuperuserGrantsStaff,
@@ -34,6 +36,7 @@ impl Denial {
         Self::PasswordChangeRequired,
         Self::ConfirmationRequired,
         Self::ReadOnlyToken,
+        Self::SignInRequired,
     ];
 
     /// The machine-readable name.
@@ -47,6 +50,7 @@ impl Denial {
             Self::PasswordChangeRequired => "password_change_required",
             Self::ConfirmationRequired => "confirmation_required",
             Self::ReadOnlyToken => "read_only_token",
+            Self::SignInRequired => "sign_in_required",
         }
     }
 
@@ -61,6 +65,7 @@ impl Denial {
             Self::PasswordChangeRequired => "Choose a new password first.",
             Self::ConfirmationRequired => "Give your password again first.",
             Self::ReadOnlyToken => "This API token can only read.",
+            Self::SignInRequired => "An API token cannot do this. Sign in with your password.",
         }
     }
 }

@@ -3,10 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::authentication_code::mac;
 use crate::clock::Timestamp;
+use crate::preferences::Preferences;
 
 /// 32 random bytes that prove a session.
 #[derive(Clone, PartialEq, Eq)]
@@ -80,12 +82,13 @@ impl Secret {
 pub struct SecretHash(pub(crate) [u8; 32]);
 
 /// A session's primary key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SessionId(pub i64);
 
 /// What brings a session's secret back to us. One is never accepted in the other's place: what a
 /// token says can be read by whoever holds it, and must not make a cookie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Carrier {
     /// A browser's cookie: ends after a time without use.
     Cookie,
@@ -105,6 +108,12 @@ impl Carrier {
             Self::Named => "named",
         }
     }
+
+    /// From the database.
+    #[must_use]
+    pub fn stored(name: &str) -> Option<Self> {
+        [Self::Cookie, Self::Token, Self::Named].into_iter().find(|carrier| carrier.as_str() == name)
+    }
 }
 
 /// A live session.
@@ -122,6 +131,34 @@ pub struct Session {
     pub confirmed_at: Timestamp,
     /// Whether it is good for reading only.
     pub read_only: bool,
+    /// How its user likes the console. Read along with a cookie, so that a page costs no query more;
+    /// with other carriers the defaults.
+    pub preferences: Preferences,
+}
+
+/// A live session as its user and staff see it. Its serialized form is the API's.
+#[derive(Debug, Clone, Serialize)]
+pub struct LiveSession {
+    /// Its primary key.
+    pub id: SessionId,
+    /// What carries it.
+    pub carrier: Carrier,
+    /// The name of an API token; else empty.
+    pub name: String,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was last noted as used; of an API token `None` before its first use.
+    pub last_seen_at: Option<Timestamp>,
+    /// When it ends, whatever happens.
+    pub expires_at: Timestamp,
+    /// From where it was opened; may be empty.
+    pub address: String,
+    /// What it was opened with, in words; may be empty.
+    pub device: String,
+    /// Whether it is good for reading only.
+    pub read_only: bool,
+    /// Whether it is the one that asks.
+    pub current: bool,
 }
 
 /// A session to be opened.

@@ -25,6 +25,8 @@ use crate::user::{User, UserId};
 
 /// A session is noted as used at most this often, so that reading costs no write.
 const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
+/// What a named API token begins with, so that people and scanners for secrets know it when they see it.
+pub const NAMED_PREFIX: &str = "usher_";
 /// Sessions of one user at once, named tokens apart; the next one ends the oldest (ASVS 7.1.2).
 const MOST_SESSIONS: i64 = 10;
 /// Counted failures are forgotten after this time without a new one.
@@ -146,10 +148,21 @@ impl Attempt<'_> {
 /// [`Error::NotAuthenticated`] with the reason that clients know; [`Error::Unavailable`] when the
 /// database is away, which is never taken for a sign-out.
 pub async fn authenticate(app: &Usher, credential: Credential<'_>) -> Result<(User, Session)> {
-    authenticate_and_read(app, credential, None).await.map(|(user, session, _)| (user, session))
+    authenticate_and_read(app, credential, None).await.map(|found| (found.user, found.session))
 }
 
-/// As [`authenticate`]; the user with the primary key `along`, if there is one, is read at the same time.
+/// Whoever is behind a credential, by which session, and whom the request was to read.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Who.
+    pub user: User,
+    /// By which session.
+    pub session: Session,
+    /// The user who was to be read along, if there is one.
+    pub along: Option<User>,
+}
+
+/// As [`authenticate`]; the user with the primary key `along` is read at the same time.
 ///
 /// # Errors
 /// As [`authenticate`].
@@ -157,14 +170,35 @@ pub async fn authenticate_and_read(
     app: &Usher,
     credential: Credential<'_>,
     along: Option<UserId>,
-) -> Result<(User, Session, Option<User>)> {
-    match credential {
-        Credential::Bearer(token) => {
-            let (user, session, _, along) = by_token(app, Kind::Access, token, along).await?;
-            Ok((user, session, along))
-        }
-        Credential::Cookie(secret) => by_cookie(app, secret, along).await,
+) -> Result<Authenticated> {
+    let found = match credential {
+        Credential::Bearer(token) => match token.strip_prefix(NAMED_PREFIX) {
+            Some(secret) => by_named_token(app, secret, along).await?,
+            None => by_token(app, Kind::Access, token, along).await?.0,
+        },
+        Credential::Cookie(secret) => by_cookie(app, secret, along).await?,
+    };
+    note_use(app, &found.session).await;
+    Ok(found)
+}
+
+async fn by_named_token(app: &Usher, secret: &str, along: Option<UserId>) -> Result<Authenticated> {
+    let refuse = |reason| Err(Error::NotAuthenticated(reason));
+    let Some(secret) = Secret::from_text(secret) else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    let now = app.clock.now();
+    let presented = db::sessions::by_named_token(&app.db, &secret.hash(), along).await?;
+    let Some(Presented { user, session: Some(session), along }) = presented else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    if !user.is_usable(now) {
+        return refuse(AuthenticationFailure::UserInactive);
     }
+    if now >= session.expires_at {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    }
+    Ok(Authenticated { user, session, along })
 }
 
 async fn by_token(
@@ -172,7 +206,7 @@ async fn by_token(
     kind: Kind,
     token: &str,
     along: Option<UserId>,
-) -> Result<(User, Session, Secret, Option<User>)> {
+) -> Result<(Authenticated, Secret)> {
     let refuse = |reason| Err(Error::NotAuthenticated(reason));
     let now = app.clock.now();
     let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
@@ -184,16 +218,14 @@ async fn by_token(
     };
     match session {
         _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
-        Some(session) if now < session.expires_at => Ok((user, session, named.secret, along)),
+        Some(session) if now < session.expires_at => {
+            Ok((Authenticated { user, session, along }, named.secret))
+        }
         _ => refuse(AuthenticationFailure::TokenNotValid),
     }
 }
 
-async fn by_cookie(
-    app: &Usher,
-    secret: &str,
-    along: Option<UserId>,
-) -> Result<(User, Session, Option<User>)> {
+async fn by_cookie(app: &Usher, secret: &str, along: Option<UserId>) -> Result<Authenticated> {
     let refused = Error::NotAuthenticated(AuthenticationFailure::NoCredentials);
     let Some(secret) = Secret::from_text(secret) else { return Err(refused) };
     let now = app.clock.now();
@@ -205,13 +237,18 @@ async fn by_cookie(
     if !user.is_usable(now) || now >= session.expires_at || unused >= app.settings.session_idle() {
         return Err(refused);
     }
-    if unused >= TOUCH_INTERVAL {
-        // Whoever may read goes on reading when nothing can be written, as on a full disk.
-        if let Err(error) = touch(app, &session, now).await {
-            log::warn!("could not note that a session was used: {error}");
-        }
+    Ok(Authenticated { user, session, along })
+}
+
+/// Notes that a session is used, unless that was noted a moment ago. Whoever may read goes on reading
+/// when nothing can be written, as on a full disk.
+async fn note_use(app: &Usher, session: &Session) {
+    let now = app.clock.now();
+    if now.since(session.last_seen_at) >= TOUCH_INTERVAL
+        && let Err(error) = touch(app, session, now).await
+    {
+        log::warn!("could not note that a session was used: {error}");
     }
-    Ok((user, session, along))
 }
 
 async fn touch(app: &Usher, session: &Session, now: Timestamp) -> db::Result<()> {
@@ -250,7 +287,9 @@ fn access_end(app: &Usher, now: Timestamp, session_end: Timestamp) -> Timestamp 
 /// # Errors
 /// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
 pub async fn refresh(app: &Usher, token: &str) -> Result<String> {
-    let (user, session, secret, _) = by_token(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
+    let (found, secret) = by_token(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
+    let Authenticated { user, session, .. } = found;
+    note_use(app, &session).await;
     let now = app.clock.now();
     let named = Named { user: user.id, secret };
     Ok(app.keys.tokens.sign(Kind::Access, &named, now, access_end(app, now, session.expires_at)))

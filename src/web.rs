@@ -6,6 +6,8 @@
 mod account;
 mod assets;
 mod audit;
+mod confirmation;
+mod documentation;
 mod failure;
 mod forgotten;
 mod form;
@@ -14,6 +16,7 @@ mod password_choice;
 mod pre_session;
 mod set_password;
 mod sign_in;
+mod tokens;
 mod trail;
 mod users;
 mod view;
@@ -24,6 +27,7 @@ use rocket::response::{Redirect, Responder, Response};
 use rocket::{Catcher, Route, catch, catchers, routes};
 
 use crate::error::{Error, Rendered};
+use crate::rules::Denial;
 
 pub use self::view::{Pages, pages};
 
@@ -31,9 +35,8 @@ pub use self::view::{Pages, pages};
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let mut routes = routes![
-        account::home,
-        account::page,
         audit::page,
+        documentation::page,
         sign_in::form,
         sign_in::submit,
         sign_in::sign_out,
@@ -44,6 +47,8 @@ pub fn routes() -> Vec<Route> {
         assets::file,
     ];
     routes.extend(users::routes());
+    routes.extend(account::routes());
+    routes.extend(tokens::routes());
     routes
 }
 
@@ -53,18 +58,16 @@ pub fn catchers() -> Vec<Catcher> {
     catchers![error]
 }
 
-/// Renders whatever went wrong on a page. Somebody who is not signed in is asked to, if they wanted to
-/// read; an unsafe request is never repeated on its own.
+/// Renders whatever went wrong on a page. Somebody who wanted to read is led to what they have to do
+/// first: sign in, or choose another password. An unsafe request is never repeated on its own.
 #[catch(default)]
 async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
     let stashed = Error::stashed(request);
-    if let Some(Error::NotAuthenticated(_)) = stashed
-        && request.method() == Method::Get
+    if request.method() == Method::Get
+        && let Some(path) = stashed.and_then(|error| detour(error, request))
+        && let Ok(response) = Redirect::to(path).respond_to(request)
     {
-        let page = sign_in::path_for(request.uri().path().as_str());
-        if let Ok(response) = Redirect::to(page).respond_to(request) {
-            return Rendered(response);
-        }
+        return Rendered(response);
     }
     if let Some(Error::Internal(cause)) = stashed {
         log::error!("internal error: {cause}");
@@ -76,4 +79,16 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
         response.set_header(Header::new("Retry-After", seconds.to_string()));
     }
     Rendered(response)
+}
+
+/// The page that has to be gone through before the one that was asked for.
+fn detour(error: &Error, request: &Request<'_>) -> Option<String> {
+    let wanted = request.uri().to_string();
+    match error {
+        Error::NotAuthenticated(_) => Some(sign_in::path_for(&wanted).to_string()),
+        Error::Forbidden(Denial::PasswordChangeRequired) => {
+            Some(format!("/account/password?next={}", users::encode(&wanted)))
+        }
+        _ => None,
+    }
 }

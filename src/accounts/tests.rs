@@ -46,6 +46,7 @@ fn can(user: &User) -> Can<ManageUsers> {
         expires_at: now,
         confirmed_at: now,
         read_only: false,
+        preferences: crate::preferences::Preferences::default(),
     };
     Can::check(&Actor { user: user.clone(), session, origin: Origin::command_line(), subject: None }).unwrap()
 }

@@ -1,10 +1,13 @@
 //! Whether the process lives, and whether it can serve.
 
-use rocket::get;
+use std::sync::Arc;
+
 use rocket::http::{ContentType, Status};
+use rocket::{State, get};
 
 use crate::Usher;
 use crate::db;
+use crate::gate::Traffic;
 
 /// The process answers.
 #[get("/livez")]
@@ -12,9 +15,16 @@ pub(super) fn live() -> (ContentType, &'static str) {
     (ContentType::JSON, r#"{"status":"ok"}"#)
 }
 
-/// The database answers, too.
+/// The database answers, too, and nobody told us to stop.
 #[get("/readyz")]
-pub(super) async fn ready(app: &Usher) -> (Status, (ContentType, &'static str)) {
+pub(super) async fn ready(
+    app: &Usher,
+    traffic: &State<Arc<Traffic>>,
+) -> (Status, (ContentType, &'static str)) {
+    if traffic.is_stopping() {
+        let body = r#"{"status":"unavailable","detail":"The server is stopping."}"#;
+        return (Status::ServiceUnavailable, (ContentType::JSON, body));
+    }
     match db::installation::ping(&app.db).await {
         Ok(()) => (Status::Ok, (ContentType::JSON, r#"{"status":"ok"}"#)),
         Err(error) => {

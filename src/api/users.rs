@@ -66,16 +66,17 @@ impl<'r> FromParam<'r> for IdOrName<'r> {
     }
 }
 
-/// The segment after `/users/` is a `P`; otherwise the route has no such method, whoever asks. Stands
-/// first in a handler: Rocket itself reads parameters only after all guards, credentials included.
-pub(super) struct Routed<P>(PhantomData<P>);
+/// A segment of the path, by default that after `/users/`, is a `P`; otherwise the route has no such
+/// method, whoever asks. Stands first in a handler: Rocket itself reads parameters only after all guards,
+/// credentials included.
+pub(super) struct Routed<P, const SEGMENT: usize = 1>(PhantomData<P>);
 
 #[rocket::async_trait]
-impl<'r, P: FromParam<'r> + Send> FromRequest<'r> for Routed<P> {
+impl<'r, P: FromParam<'r> + Send, const SEGMENT: usize> FromRequest<'r> for Routed<P, SEGMENT> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        match request.param::<P>(1) {
+        match request.param::<P>(SEGMENT) {
             Some(Ok(_)) => Outcome::Success(Self(PhantomData)),
             _ => Outcome::Forward(Status::NotFound),
         }

@@ -1,14 +1,22 @@
 //! `serve`: the server, from launch to the last answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use rocket::Orbit;
 use rocket::figment::Figment;
+use rocket::local::asynchronous::Client;
+use rocket::tokio::net::TcpListener;
 use rocket::tokio::runtime::{Builder, Runtime};
+use rocket::tokio::signal::unix::{SignalKind, signal};
+use rocket::tokio::time::timeout;
+use rocket::{Config, Orbit};
 
 use super::{Failure, complain, say};
 use crate::Usher;
-use crate::db;
+use crate::clock::Clock;
+use crate::db::{self, ServerLock};
+use crate::gate::{self, Gate};
+use crate::metrics;
 use crate::sessions;
 
 /// How often expired sessions and forgotten failures are removed.
@@ -19,7 +27,10 @@ pub(super) fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().thread_name("rocket-worker").max_blocking_threads(64).enable_all().build()
 }
 
-pub(super) async fn run(figment: Figment, app: Usher) -> Result<(), Failure> {
+pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
+    // Before the migrations: a newer release leaves the file alone while an older one serves it.
+    let _lock = ServerLock::take(&figment.focus("databases.main"))?;
+    let app = Usher::open(&figment, Clock::System).await?;
     if app.settings.insecure_cookie {
         complain(
             &"usher: WARNING: insecure_cookie is set: sessions can be stolen on the way. For trusted networks only.",
@@ -33,25 +44,53 @@ pub(super) async fn run(figment: Figment, app: Usher) -> Result<(), Failure> {
     if !db::select::search_is_indexed(&app.db).await? {
         log::warn!("{}", super::NO_SEARCH_INDEX);
     }
-    let db = app.db.clone();
-    let rocket =
-        crate::rocket(figment, app).attach(rocket::fairing::AdHoc::on_liftoff("address", |rocket| {
-            Box::pin(async move {
-                let config = rocket.config();
-                say(&format_args!("Usher listens on http://{}:{}", config.address, config.port));
-            })
-        }));
-    let result = rocket.launch().await;
-    // After the last answer: closing with the fairings would cut those still being worked on.
-    db.close().await;
-    match result {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let reason = error.kind().to_string();
-            // Rocket's error shouts when it is dropped without a look.
-            Err(reason.into())
-        }
+    let config = Config::try_from(&figment)?;
+    let told = told_to_stop()?;
+    let listener = TcpListener::bind((config.address, config.port))
+        .await
+        .map_err(|error| format!("cannot listen on {}:{}: {error}", config.address, config.port))?;
+    let address = listener.local_addr()?;
+    let metrics = match app.settings.metrics_address.as_str() {
+        "" => None,
+        address => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| format!("cannot listen on {address}: {error}"))?,
+        ),
+    };
+    let (db, settings) = (app.db.clone(), Arc::clone(&app.settings));
+    let database = figment.extract_inner("databases.main.max_connections")?;
+    let connections = gate::connections(settings.connections, database);
+    // Rocket's error shouts when it is dropped without a look.
+    let client =
+        Client::untracked(crate::rocket(figment, app)).await.map_err(|error| error.kind().to_string())?;
+    // For as long as the process lives: requests outlive their connections, answers their requests.
+    let gate: &'static Gate = Box::leak(Box::new(Gate::new(client, &settings, connections)));
+    if let Some(listener) = metrics {
+        say(&format_args!("Metrics are at http://{}/metrics", listener.local_addr()?));
+        rocket::tokio::spawn(metrics::serve(listener, || gate.metrics()));
     }
+    say(&format_args!("Usher listens on http://{address}"));
+    log::info!("listening on {address}");
+    let drain = Duration::from_secs(settings.drain_seconds);
+    let grace = Duration::from_secs(config.shutdown.grace.into());
+    gate.serve(listener, told, drain, grace).await;
+    // After the last answer: it needs the database.
+    drop(timeout(Duration::from_secs(config.shutdown.mercy.into()), db.close()).await);
+    log::info!("stopped");
+    Ok(())
+}
+
+/// Ends when somebody tells the process to stop.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        rocket::tokio::select! {
+            _ = terminate.recv() => log::info!("told to stop by SIGTERM"),
+            _ = interrupt.recv() => log::info!("told to stop by SIGINT"),
+        }
+    })
 }
 
 /// Removes what nothing can use any more, now and then, until shutdown.

@@ -287,3 +287,47 @@ pub async fn sealed_after(db: &Db, position: i64, limit: i64) -> Result<Vec<Seal
     ));
     db.all(sql.bind(position).bind(limit)).await
 }
+
+/// A sign-in as its user is told of it. Its serialized form is the API's.
+#[derive(Debug, Serialize)]
+pub struct SignInEntry {
+    /// When.
+    pub at: Timestamp,
+    /// `signed_in` or `failed`.
+    pub result: &'static str,
+    /// From where; may be empty.
+    pub address: String,
+    /// With what, in words; may be empty.
+    pub device: String,
+}
+
+#[derive(FromRow)]
+struct SignInRow {
+    happened_at: i64,
+    action: String,
+    address: String,
+    details: String,
+}
+
+/// The last sign-ins of a user, good and bad, the latest first.
+///
+/// # Errors
+/// As the database says.
+pub async fn sign_ins(db: &Db, user: UserId, limit: i64) -> Result<Vec<SignInEntry>> {
+    let sql = Sql::new(
+        "SELECT happened_at, action, address, details FROM audit_entries \
+         WHERE target_id = $1 AND action IN ($2, $3) ORDER BY id DESC LIMIT $4",
+    );
+    let (good, bad) = (Action::SignIn.as_str(), Action::SignInFailed.as_str());
+    let rows: Vec<SignInRow> = db.all(sql.bind(user.0).bind(good).bind(bad).bind(limit)).await?;
+    let read = |row: SignInRow| {
+        let details: serde_json::Value = serde_json::from_str(&row.details).unwrap_or_default();
+        SignInEntry {
+            at: Timestamp::from_micros(row.happened_at),
+            result: if row.action == good { "signed_in" } else { "failed" },
+            address: row.address,
+            device: details["device"].as_str().unwrap_or_default().to_owned(),
+        }
+    };
+    Ok(rows.into_iter().map(read).collect())
+}

@@ -8,7 +8,7 @@ use rocket_db_pools::figment::Figment;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
 
 use super::{Error, Pool, Result};
 
@@ -66,6 +66,27 @@ impl rocket_db_pools::Pool for Pool {
     }
 }
 
+impl super::Db {
+    /// How many connections are open, and how many of them nobody uses.
+    pub(crate) fn connections(&self) -> [usize; 2] {
+        let open = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
+        match &self.0 {
+            Pool::Sqlite { read, write } => {
+                [open(read.size() + write.size()), read.num_idle() + write.num_idle()]
+            }
+            Pool::Postgres(pool) => [open(pool.size()), pool.num_idle()],
+        }
+    }
+
+    /// The size of SQLite's write-ahead log.
+    pub(crate) fn wal_bytes(&self) -> Option<u64> {
+        let Pool::Sqlite { write, .. } = &self.0 else { return None };
+        let mut name = write.connect_options().get_filename().as_os_str().to_owned();
+        name.push("-wal");
+        std::fs::metadata(name).ok().map(|file| file.len())
+    }
+}
+
 async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitError> {
     let options = SqliteConnectOptions::from_str(url).map_err(InitError::Init)?;
     if options.get_filename().as_os_str().is_empty()
@@ -91,7 +112,15 @@ async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitErro
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None);
-    let writer = pool.clone().max_connections(1);
+    let writer = pool.clone().max_connections(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // A statement that finds the disk full ends the transaction by itself; the driver's own ROLLBACK
+            // then fails, and it would refuse to begin another one on this connection for ever. Rollbacks
+            // are only queued when a transaction is dropped: the ping comes after them.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    });
     let writing = options.clone().optimize_on_close(true, 400);
     let write = patiently(|| writer.clone().connect_with(writing.clone())).await?;
     check_version(&write).await?;

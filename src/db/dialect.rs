@@ -47,6 +47,7 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
         }
         Driver::Io(_)
         | Driver::Tls(_)
+        | Driver::Protocol(_)
         | Driver::PoolTimedOut
         | Driver::PoolClosed
         | Driver::WorkerCrashed

@@ -6,8 +6,12 @@ use super::users::{UserRow, columns};
 use super::{Db, Result, Sql, Tx};
 use crate::clock::Timestamp;
 use crate::origin::Origin;
-use crate::session::{Carrier, NewSession, SecretHash, Session, SessionId};
+use crate::preferences::Preferences;
+use crate::session::{Carrier, LiveSession, NewSession, SecretHash, Session, SessionId};
 use crate::user::{User, UserId};
+
+/// Stands for no instant in a column that always has one.
+const NEVER: Timestamp = Timestamp::from_micros(0);
 
 /// A session as it was presented.
 #[derive(Debug)]
@@ -30,6 +34,7 @@ struct PresentedRow {
     expires_at: Option<i64>,
     confirmed_at: Option<i64>,
     read_only: Option<bool>,
+    preferences: Option<String>,
     is_along: bool,
 }
 
@@ -42,6 +47,7 @@ impl PresentedRow {
             expires_at: Timestamp::from_micros(self.expires_at?),
             confirmed_at: Timestamp::from_micros(self.confirmed_at?),
             read_only: self.read_only?,
+            preferences: self.preferences.as_deref().map(Preferences::from_json).unwrap_or_default(),
         })
     }
 }
@@ -52,16 +58,36 @@ impl PresentedRow {
 /// # Errors
 /// As the database says.
 pub async fn by_cookie(db: &Db, secret: &SecretHash, along: Option<UserId>) -> Result<Option<Presented>> {
+    by_secret(db, secret, Carrier::Cookie, along).await
+}
+
+/// The session of a named API token's secret, and its user; `along` as in [`by_cookie`].
+///
+/// # Errors
+/// As the database says.
+pub async fn by_named_token(
+    db: &Db,
+    secret: &SecretHash,
+    along: Option<UserId>,
+) -> Result<Option<Presented>> {
+    by_secret(db, secret, Carrier::Named, along).await
+}
+
+async fn by_secret(
+    db: &Db,
+    secret: &SecretHash,
+    carrier: Carrier,
+    along: Option<UserId>,
+) -> Result<Option<Presented>> {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
         ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, FALSE AS is_along \
+         sessions.confirmed_at, sessions.read_only, users.preferences, FALSE AS is_along \
          FROM sessions JOIN users ON users.id = sessions.user_id \
          WHERE sessions.secret_hash = $1 AND sessions.carrier = $2"
     ));
-    let sql = sql.bind(secret.0.to_vec()).bind(Carrier::Cookie.as_str());
-    presented(db, sql, Carrier::Cookie, along).await
+    presented(db, sql.bind(secret.0.to_vec()).bind(carrier.as_str()), carrier, along).await
 }
 
 /// The user that a token names, and the token's session if it still exists; `along` as in [`by_cookie`].
@@ -74,11 +100,12 @@ pub async fn by_token(
     secret: &SecretHash,
     along: Option<UserId>,
 ) -> Result<Option<Presented>> {
+    // No page is shown to whoever carries a token, so nobody's preferences are asked for.
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
         ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, FALSE AS is_along \
+         sessions.confirmed_at, sessions.read_only, '' AS preferences, FALSE AS is_along \
          FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
          AND sessions.secret_hash = $2 AND sessions.carrier = $3 WHERE users.id = $1"
     ));
@@ -96,7 +123,7 @@ async fn presented(
         sql.push(concat!(
             " UNION ALL SELECT ",
             columns!(),
-            ", NULL, NULL, NULL, NULL, NULL, TRUE FROM users WHERE users.id = "
+            ", NULL, NULL, NULL, NULL, NULL, NULL, TRUE FROM users WHERE users.id = "
         ))
         .push_value(id.0);
     }
@@ -106,7 +133,8 @@ async fn presented(
     Ok(presented.pop().map(|row| Presented { session: row.session(carrier), user: row.user.into(), along }))
 }
 
-/// Stores a new session.
+/// Stores a new session. A named API token has not been used before its first request; whoever opens
+/// another session is there.
 ///
 /// # Errors
 /// As the database says.
@@ -121,13 +149,15 @@ pub async fn insert(
     let sql = Sql::new(
         "INSERT INTO sessions (user_id, carrier, secret_hash, created_at, last_seen_at, expires_at, \
          confirmed_at, address, device, name, read_only) \
-         VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
     );
+    let last_seen_at = if new.carrier == Carrier::Named { NEVER } else { now };
     let sql = sql
         .bind(user.0)
         .bind(new.carrier.as_str())
         .bind(secret.0.to_vec())
         .bind(now.micros())
+        .bind(last_seen_at.micros())
         .bind(new.expires_at.micros())
         .bind(new.confirmed_at.micros())
         .bind(origin.address_text())
@@ -173,15 +203,6 @@ pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
 }
 
-/// Notes that the user has given their password again.
-///
-/// # Errors
-/// As the database says.
-pub async fn set_confirmed(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
-    let sql = Sql::new("UPDATE sessions SET confirmed_at = $1 WHERE id = $2");
-    tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
-}
-
 /// Ends one session; whether there was one.
 ///
 /// # Errors
@@ -204,4 +225,103 @@ pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<u64> {
 /// As the database says.
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute(Sql::new("DELETE FROM sessions WHERE expires_at <= $1").bind(now.micros())).await
+}
+
+#[derive(FromRow)]
+struct LiveSessionRow {
+    id: i64,
+    carrier: String,
+    name: String,
+    created_at: i64,
+    last_seen_at: i64,
+    expires_at: i64,
+    address: String,
+    device: String,
+    read_only: bool,
+}
+
+impl LiveSessionRow {
+    fn read(self) -> Result<LiveSession> {
+        let carrier = Carrier::stored(&self.carrier)
+            .ok_or_else(|| super::Error::Corrupt(format!("carrier {:?}", self.carrier)))?;
+        let last_seen_at = Timestamp::from_micros(self.last_seen_at);
+        Ok(LiveSession {
+            id: SessionId(self.id),
+            carrier,
+            name: self.name,
+            created_at: Timestamp::from_micros(self.created_at),
+            last_seen_at: Some(last_seen_at).filter(|at| *at != NEVER),
+            expires_at: Timestamp::from_micros(self.expires_at),
+            address: self.address,
+            device: self.device,
+            read_only: self.read_only,
+            current: false,
+        })
+    }
+}
+
+/// The columns of a [`LiveSession`].
+macro_rules! live_columns {
+    () => {
+        "id, carrier, name, created_at, last_seen_at, expires_at, address, device, read_only"
+    };
+}
+
+/// The live sessions of a user, the latest first: those that have not expired, and of browsers those
+/// that were used after `idle_since`.
+///
+/// # Errors
+/// As the database says.
+pub async fn live_of_user(
+    db: &Db,
+    user: UserId,
+    now: Timestamp,
+    idle_since: Timestamp,
+) -> Result<Vec<LiveSession>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        live_columns!(),
+        " FROM sessions WHERE user_id = $1 AND expires_at > $2 AND (carrier <> $3 OR last_seen_at > $4) \
+         ORDER BY id DESC"
+    ));
+    let sql = sql.bind(user.0).bind(now.micros()).bind(Carrier::Cookie.as_str()).bind(idle_since.micros());
+    db.all::<LiveSessionRow>(sql).await?.into_iter().map(LiveSessionRow::read).collect()
+}
+
+/// One session of a user.
+///
+/// # Errors
+/// As the database says.
+pub async fn of_user(tx: &mut Tx, user: UserId, id: SessionId) -> Result<Option<LiveSession>> {
+    let sql = Sql::new(concat!("SELECT ", live_columns!(), " FROM sessions WHERE user_id = $1 AND id = $2"));
+    let row: Option<LiveSessionRow> = tx.optional(sql.bind(user.0).bind(id.0)).await?;
+    row.map(LiveSessionRow::read).transpose()
+}
+
+/// The names of a user's API tokens that have not expired.
+///
+/// # Errors
+/// As the database says.
+pub async fn token_names(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<String>> {
+    let sql = Sql::new("SELECT name FROM sessions WHERE user_id = $1 AND carrier = $2 AND expires_at > $3");
+    let sql = sql.bind(user.0).bind(Carrier::Named.as_str()).bind(now.micros());
+    Ok(tx.all::<(String,)>(sql).await?.into_iter().map(|(name,)| name).collect())
+}
+
+/// Notes that the user of a session gave their password; whether there still is one.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_confirmed(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
+    let sql = Sql::new("UPDATE sessions SET confirmed_at = $1 WHERE id = $2");
+    Ok(tx.execute(sql.bind(now.micros()).bind(id.0)).await? > 0)
+}
+
+/// Ends all sessions of a user but one; how many there were.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_others(tx: &mut Tx, user: UserId, kept: SessionId) -> Result<u64> {
+    let sql = Sql::new("DELETE FROM sessions WHERE user_id = $1 AND id <> $2");
+    tx.execute(sql.bind(user.0).bind(kept.0)).await
 }

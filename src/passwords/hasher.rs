@@ -9,10 +9,11 @@ use std::collections::TryReserveError;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use rocket::tokio::task::spawn_blocking;
-use rocket::tokio::time::timeout;
+use rocket::tokio::time::{Instant, timeout};
 use thiserror::Error;
 
 use super::argon::{Memory, OwnHashes, is_within_ceiling};
@@ -102,6 +103,8 @@ struct Shared {
     /// few sign-ins touches only one.
     idle: Mutex<Vec<Memory>>,
     operations: AtomicU64,
+    /// Spent on them, in nanoseconds.
+    time_spent: AtomicU64,
 }
 
 impl fmt::Debug for Hasher {
@@ -179,6 +182,7 @@ impl Hasher {
             waiting: AtomicUsize::new(0),
             idle: Mutex::new(Vec::with_capacity(limits.threads)),
             operations: AtomicU64::new(0),
+            time_spent: AtomicU64::new(0),
         })))
     }
 
@@ -242,6 +246,18 @@ impl Hasher {
         self.0.operations.load(Ordering::Relaxed)
     }
 
+    /// How much time went into them, waiting not counted.
+    #[must_use]
+    pub fn time_spent(&self) -> Duration {
+        Duration::from_nanos(self.0.time_spent.load(Ordering::Relaxed))
+    }
+
+    /// How many passwords wait to be hashed or checked at this moment.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
     /// Waits for a turn.
     async fn turn(&self) -> Result<Turn, HashError> {
         let shared = &self.0;
@@ -273,7 +289,11 @@ impl Hasher {
         let task = spawn_blocking(move || {
             let Turn { shared, memory, .. } = &mut turn;
             shared.operations.fetch_add(1, Ordering::Relaxed);
-            work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)))
+            let begun = Instant::now();
+            let result = work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)));
+            let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            shared.time_spent.fetch_add(nanoseconds, Ordering::Relaxed);
+            result
         });
         match task.await {
             Ok(result) => Ok(result?),

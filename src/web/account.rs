@@ -1,31 +1,158 @@
 //! One's own account, and where one starts.
 
-use rocket::get;
-use rocket::response::Redirect;
+mod password;
+mod preferences;
+mod sessions;
 
+use rocket::form::{Form, FromForm, Strict};
+use rocket::http::Status;
+use rocket::response::Redirect;
+use rocket::{Route, get, post, routes};
+
+use super::confirmation;
+use super::form::{Field, FormState, field_errors};
 use super::frame::Visitor;
-use super::view::{AccountPage, Answer, role};
+use super::view::{AccountPage, Answer, ShortcutsPage, role};
+use crate::accounts::Expected;
+use crate::error::{Error, Result};
+use crate::field_errors::FieldErrors;
+use crate::own_account;
 use crate::permission::{Can, SignedIn};
+use crate::user::{Draft, EMAIL_LENGTH, Purpose, Raw};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    routes![
+        home,
+        page,
+        save,
+        shortcuts,
+        password::form,
+        password::change,
+        sessions::page,
+        sessions::end,
+        sessions::end_others,
+        preferences::page,
+        preferences::save,
+    ]
+}
 
 /// Administrators start with the users, others with their own account.
 #[get("/")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(super) fn home(can: Can<SignedIn>) -> Redirect {
+fn home(can: Can<SignedIn>) -> Redirect {
     Redirect::to(if can.user().is_admin() { "/users" } else { "/account" })
+}
+
+/// The keys that do something.
+#[get("/shortcuts")]
+#[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
+fn shortcuts(visitor: Visitor<'_>) -> Answer<ShortcutsPage> {
+    Answer::page(ShortcutsPage { frame: visitor.frame("") })
+}
+
+/// What the form sends. In a strict form only an option may be missing.
+#[derive(Debug, Clone, FromForm)]
+struct AccountForm {
+    token: String,
+    version: i64,
+    first_name: String,
+    last_name: String,
+    email: String,
+    current_password: Option<String>,
+}
+
+impl AccountForm {
+    fn stored(visitor: &Visitor<'_>) -> Self {
+        let user = visitor.can.user();
+        Self {
+            token: String::new(),
+            version: user.version,
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            email: user.email.clone(),
+            current_password: None,
+        }
+    }
+
+    fn draft(&self) -> Draft {
+        Draft::read(Purpose::Part, |name| match name {
+            "first_name" => Raw::Text(self.first_name.clone()),
+            "last_name" => Raw::Text(self.last_name.clone()),
+            "email" => Raw::Text(self.email.clone()),
+            _ => Raw::Missing,
+        })
+    }
+
+    /// The page with this form on it.
+    fn page(&self, visitor: &Visitor<'_>, errors: &FieldErrors) -> AccountPage {
+        let user = visitor.can.user();
+        let optional = |name, label, kind, value: &String| Field {
+            optional: true,
+            ..Field::new(name, label, kind, value.clone(), errors)
+        };
+        let email = optional("email", "Email", "email", &self.email);
+        let mut fields = vec![
+            optional("first_name", "First name", "text", &self.first_name),
+            optional("last_name", "Last name", "text", &self.last_name),
+            Field { max_length: EMAIL_LENGTH, ..email },
+        ];
+        let password = confirmation::field(visitor, "Only needed to change your email address.", errors);
+        fields.extend(password.map(|field| Field { optional: true, ..field }));
+        AccountPage {
+            frame: visitor.frame("account"),
+            form: FormState::of(fields, errors),
+            version: self.version,
+            username: user.username.as_str().to_owned(),
+            role: role(user),
+            date_joined: user.date_joined.into(),
+            last_login: user.last_login.map(Into::into),
+            password_changed_at: user.password_changed_at.map(Into::into),
+        }
+    }
 }
 
 /// One's own account.
 #[get("/account")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(super) fn page(visitor: Visitor<'_, SignedIn>) -> Answer<AccountPage> {
-    let user = visitor.can.user();
-    Answer::page(AccountPage {
-        frame: visitor.frame("account"),
-        username: user.username.as_str().to_owned(),
-        name: user.display_name(),
-        email: user.email.clone(),
-        role: role(user),
-        date_joined: user.date_joined.into(),
-        last_login: user.last_login.map(Into::into),
-    })
+fn page(visitor: Visitor<'_>) -> Answer<AccountPage> {
+    Answer::page(AccountForm::stored(&visitor).page(&visitor, &FieldErrors::default()))
+}
+
+/// Saves one's own names and e-mail address. A form with any other field is not ours, and is refused.
+#[post("/account", data = "<form>")]
+async fn save(mut visitor: Visitor<'_>, form: Form<Strict<AccountForm>>) -> Result<Answer<AccountPage>> {
+    if visitor.is_stale(&form.token) {
+        let mut page = form.page(&visitor, &FieldErrors::default());
+        page.form = page.form.stale();
+        return Ok(Answer::refused(page));
+    }
+    match update(&mut visitor, &form).await {
+        Ok(changed) => {
+            visitor.tell(if changed { "Saved." } else { "Nothing changed." }, None);
+            Ok(Answer::GoOn("/account".into()))
+        }
+        Err(Error::PreconditionFailed) => {
+            let mut errors = FieldErrors::default();
+            let message =
+                "Your account was changed elsewhere meanwhile. Check what you typed and save again.";
+            errors.add("non_field_errors", message);
+            let form = AccountForm { version: visitor.can.user().version, ..(**form).clone() };
+            Ok(Answer::Page(Status::PreconditionFailed, Box::new(form.page(&visitor, &errors))))
+        }
+        Err(error) => Ok(Answer::refused(form.page(&visitor, &field_errors(error)?))),
+    }
+}
+
+/// Saves; whether anything is different. Another address needs the password, names do not.
+async fn update(visitor: &mut Visitor<'_>, form: &AccountForm) -> Result<bool> {
+    let draft = form.draft();
+    draft.errors.clone().into_result()?;
+    let before = visitor.can.user().clone();
+    if draft.changes.email.as_ref().is_some_and(|email| *email != before.email) {
+        confirmation::require(visitor, form.current_password.as_deref().unwrap_or_default()).await?;
+    }
+    let expected = Expected::OneOf(vec![form.version]);
+    let after = own_account::update(visitor.app, &visitor.can, draft, &expected).await?;
+    Ok(after.version != before.version)
 }

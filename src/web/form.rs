@@ -24,11 +24,46 @@ pub(super) struct Field {
     pub(super) errors: Vec<String>,
 }
 
+/// What a form says that was open for longer than its session.
+pub(super) const STALE: &str = "This page was open for a long time. Check it and send it again.";
+
+/// Longest password, in characters.
+pub(super) const PASSWORD_LENGTH: usize = 128;
+
+impl Field {
+    /// A field that must be filled in, without a hint.
+    pub(super) fn new(
+        name: &'static str,
+        label: &'static str,
+        kind: &'static str,
+        value: String,
+        errors: &FieldErrors,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            kind,
+            value,
+            hint: String::new(),
+            optional: false,
+            max_length: NAME_LENGTH,
+            errors: errors.console(name, label),
+        }
+    }
+
+    /// A password that one has, or wants. What was typed is never sent back.
+    pub(super) fn password(name: &'static str, label: &'static str, errors: &FieldErrors) -> Self {
+        let field = Self::new(name, label, "password", String::new(), errors);
+        Self { max_length: PASSWORD_LENGTH, ..field }
+    }
+}
+
 /// A form with what was typed.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct FormState {
     pub(super) fields: Vec<Field>,
     pub(super) is_staff: bool,
+    pub(super) is_superuser: bool,
     /// One entry for each message: the field it is about, and what it says.
     pub(super) problems: Vec<(&'static str, String)>,
 }
@@ -41,6 +76,7 @@ pub(super) struct Typed {
     pub(super) first_name: String,
     pub(super) last_name: String,
     pub(super) is_staff: bool,
+    pub(super) is_superuser: bool,
     /// `None` where there is no such field.
     pub(super) valid_from: Option<String>,
     /// `None` where there is no such field.
@@ -71,6 +107,7 @@ impl From<&User> for Typed {
             // A superuser's account has no dates.
             valid_from: (!user.is_superuser).then(|| date_text(user.valid_from)),
             valid_until: (!user.is_superuser).then(|| date_text(user.valid_until)),
+            is_superuser: user.is_superuser,
         }
     }
 }
@@ -109,14 +146,31 @@ impl FormState {
         if let Some(min_length) = password {
             fields.push(password_field(min_length, errors));
         }
-        Self { problems: problems(&fields), fields, is_staff: typed.is_staff }
+        let (is_staff, is_superuser) = (typed.is_staff, typed.is_superuser);
+        Self { problems: problems(&fields), fields, is_staff, is_superuser }
+    }
+
+    /// A form of these fields; what is wrong about none of them is told above.
+    pub(super) fn of(fields: Vec<Field>, errors: &FieldErrors) -> Self {
+        let mut problems = problems(&fields);
+        let others = errors.iter().filter(|(name, _)| fields.iter().all(|field| field.name != *name));
+        problems.extend(others.map(|(_, message)| ("main", message.to_string())));
+        Self { fields, problems, is_staff: false, is_superuser: false }
+    }
+
+    /// With one field more.
+    pub(super) fn and(mut self, field: Option<Field>) -> Self {
+        if let Some(field) = field {
+            self.problems.extend(problems(std::slice::from_ref(&field)));
+            self.fields.push(field);
+        }
+        self
     }
 
     /// The form of a page that was open for longer than its session: sent again with everything typed.
     pub(super) fn stale(mut self) -> Self {
         let first = self.fields.first().map_or("main", |field| field.name);
-        let problem = "This page was open for a long time. Check it and send it again.";
-        self.problems.insert(0, (first, problem.to_owned()));
+        self.problems.insert(0, (first, STALE.to_owned()));
         self
     }
 
@@ -134,6 +188,7 @@ impl FormState {
             is_staff: true,
             valid_from: Some(text.to_owned()),
             valid_until: None,
+            is_superuser: true,
         };
         Self::about(typed, Some(8), &errors)
     }
@@ -147,13 +202,13 @@ impl FormState {
 
     /// A form without fields.
     pub(super) const fn empty() -> Self {
-        Self { fields: Vec::new(), is_staff: false, problems: Vec::new() }
+        Self { fields: Vec::new(), is_staff: false, is_superuser: false, problems: Vec::new() }
     }
 
     /// The form that asks for a password only.
     pub(super) fn password(min_length: usize, errors: &FieldErrors) -> Self {
         let fields = vec![password_field(min_length, errors)];
-        Self { problems: problems(&fields), fields, is_staff: false }
+        Self { problems: problems(&fields), fields, is_staff: false, is_superuser: false }
     }
 }
 
@@ -166,7 +221,7 @@ fn password_field(min_length: usize, errors: &FieldErrors) -> Field {
         value: String::new(),
         hint: format!("At least {min_length} characters. A few unrelated words work well."),
         optional: false,
-        max_length: 128,
+        max_length: PASSWORD_LENGTH,
         errors: errors.console("password", "Password"),
     }
 }

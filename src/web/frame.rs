@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rocket::form::FromForm;
 use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::request::{FromRequest, Outcome, Request};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::csrf;
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::permission::{Can, Permission, SignedIn};
+use crate::preferences::{Density, Theme};
 use crate::rules::Denial;
 use crate::session::Session;
 
@@ -34,6 +36,14 @@ pub(super) struct Frame {
     /// For all forms of the page.
     pub(super) token: String,
     pub(super) flash: Option<Flash>,
+    /// `light`, `dark`, or empty for what the system says.
+    pub(super) theme: &'static str,
+    /// Whether rows stand close together.
+    pub(super) compact: bool,
+    /// Whether single keys do something.
+    pub(super) shortcuts: bool,
+    /// The time zone of the times.
+    pub(super) zone: String,
 }
 
 impl Frame {
@@ -49,12 +59,21 @@ impl Frame {
 
     /// The same, with the message left for another page.
     pub(super) fn without_message<P: Permission>(app: &Usher, can: &Can<P>, section: &'static str) -> Self {
+        let preferences = &can.session().preferences;
         Self {
             username: can.user().username.as_str().to_owned(),
             is_admin: can.user().is_admin(),
             section,
             token: csrf::issue(&app.keys.forms, &binding(can.session())),
             flash: None,
+            theme: match preferences.theme {
+                Theme::System => "",
+                Theme::Light => "light",
+                Theme::Dark => "dark",
+            },
+            compact: preferences.density == Density::Compact,
+            shortcuts: preferences.shortcuts,
+            zone: preferences.time_zone.clone(),
         }
     }
 
@@ -66,6 +85,10 @@ impl Frame {
             section: "users",
             token: text.to_owned(),
             flash: Some(Flash { text: text.to_owned(), undo: Some(text.to_owned()) }),
+            theme: "dark",
+            compact: true,
+            shortcuts: false,
+            zone: text.to_owned(),
         }
     }
 }
@@ -102,6 +125,13 @@ pub(super) fn take_flash(settings: &Settings, jar: &CookieJar<'_>) -> Option<Fla
     let value = jar.get(name)?.value().to_owned();
     jar.remove(cookie(settings, name, String::new()));
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value).ok()?).ok()
+}
+
+/// What a button that only needs the token sends.
+#[derive(Debug, FromForm)]
+pub(super) struct TokenForm {
+    #[field(default = "")]
+    pub(super) token: String,
 }
 
 /// The token of a form, checked: the proof that a page of ours sent it.

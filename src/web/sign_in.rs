@@ -47,7 +47,7 @@ pub(super) fn path_for(next: &str) -> uri::Origin<'static> {
 }
 
 /// A path on this server to go on to; anything that a browser could take for another one leads home.
-fn local_path(next: &str) -> &str {
+pub(super) fn local_path(next: &str) -> &str {
     let mut characters = next.chars();
     let local = characters.next() == Some('/')
         && !matches!(characters.next(), Some('/' | '\\'))

@@ -221,7 +221,7 @@ mod tests {
                 ("Status", "Active", "Deactivated", true),
                 ("Must change password", "No", "Yes", true),
                 ("Password", "", "", false),
-                ("Valid until", "", "1 Mar 2026, 09:00", true),
+                ("Valid until", "", "1 Mar 2026, 09:00 UTC", true),
             ]
         );
         assert_eq!(row.notes, ["Signed out of 2 devices"]);

@@ -11,6 +11,7 @@ mod list;
 mod new;
 mod query;
 mod selection;
+mod sessions;
 mod undo;
 
 use rocket::{Route, routes};
@@ -40,5 +41,7 @@ pub(super) fn routes() -> Vec<Route> {
         export::download,
         link::make,
         link::check,
+        sessions::end,
+        sessions::end_all,
     ]
 }

@@ -6,7 +6,11 @@
 
 mod bulk;
 mod contexts;
+mod documentation;
 mod links;
+mod own;
+mod time;
+mod tokens;
 mod trail;
 
 use rocket::http::{ContentType, Status};
@@ -18,11 +22,17 @@ use tera::Tera;
 
 pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
+pub(super) use self::documentation::*;
 pub(super) use self::links::*;
+pub(super) use self::own::*;
+pub(super) use self::time::Time;
+pub(super) use self::tokens::*;
 pub(super) use self::trail::*;
 use super::assets::ASSETS;
 use super::frame::Frame;
 use crate::error::{Error, Result};
+use crate::preferences::Preferences;
+use crate::time_zone::Zone;
 
 #[derive(RustEmbed)]
 #[folder = "templates"]
@@ -125,7 +135,9 @@ impl Pages {
 /// [`Error::Internal`] if a template is wrong, which the tests exclude.
 pub(super) fn render<'r, V: View>(request: &'r Request<'_>, view: &V) -> Result<Response<'r>> {
     let pages = request.rocket().state::<Pages>().ok_or_else(|| Error::internal("no templates"))?;
-    let html = pages.html(view).map_err(|error| {
+    let preferences = request.local_cache(Preferences::default);
+    let zone = Zone::named(&preferences.time_zone).unwrap_or(Zone::UTC);
+    let html = time::shown_in(zone, || pages.html(view)).map_err(|error| {
         // Tera's own text names only the template; the chain below says where and why.
         let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
         Error::internal(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
@@ -139,7 +151,6 @@ pub(super) fn render<'r, V: View>(request: &'r Request<'_>, view: &V) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'&javascript:";
 
@@ -156,6 +167,11 @@ mod tests {
     fn ou_1_every_template_escapes_hostile_values() {
         assert_escaped::<SignInPage>();
         assert_escaped::<AccountPage>();
+        assert_escaped::<OwnPasswordPage>();
+        assert_escaped::<SessionsPage>();
+        assert_escaped::<TokensPage>();
+        assert_escaped::<PreferencesPage>();
+        assert_escaped::<ShortcutsPage>();
         assert_escaped::<UsersPage>();
         assert_escaped::<NewUserPage>();
         assert_escaped::<UserPage>();
@@ -167,6 +183,7 @@ mod tests {
         assert_escaped::<OutcomePage>();
         assert_escaped::<ConfirmationPage>();
         assert_escaped::<ErrorPage>();
+        assert_escaped::<DocumentationPage>();
         assert_escaped::<SetPasswordPage>();
         assert_escaped::<ForgottenPage>();
         assert_escaped::<SignInCheckPage>();
@@ -188,11 +205,5 @@ mod tests {
                 assert!(!text.contains(trap), "{name}: has {trap}");
             }
         }
-    }
-
-    #[test]
-    fn times_are_shown_in_words_and_for_programs() {
-        let time = Time::from(Timestamp::parse("2026-03-01T09:05:59.5Z").unwrap());
-        assert_eq!((time.text.as_str(), time.machine.as_str()), ("1 Mar 2026, 09:05", "2026-03-01T09:05Z"));
     }
 }

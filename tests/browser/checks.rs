@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::driver::{Borrowed, Scripts};
 use crate::server::{Backend, Server};
-use crate::states::{EMPTY, STATES};
+use crate::states::{EMPTY, IMPATIENT, STATES};
 use crate::visits::{Check, Visit, report};
 
 /// Everything that a check has found, or nothing.
@@ -22,7 +22,7 @@ fn assert_nothing(check: Check) {
 #[test]
 fn every_state_is_reached() {
     assert_eq!(report().missed, [""; 0]);
-    assert_eq!(report().visits.len(), STATES.len() + EMPTY.len());
+    assert_eq!(report().visits.len(), STATES.len() + EMPTY.len() + IMPATIENT.len());
 }
 
 #[test]

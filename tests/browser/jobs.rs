@@ -9,8 +9,8 @@ in_browsers![
     a_user_is_found_by_part_of_a_name_in_2_actions,
     the_last_sign_in_is_seen_in_2_actions,
     a_user_is_deactivated_in_4_actions_and_brought_back_in_1,
-    a_password_is_reset_in_6_actions,
-    a_user_is_added_with_four_fields_and_a_password_in_7_actions,
+    a_password_is_reset_by_a_link_in_5_actions,
+    a_user_is_added_with_four_fields_and_a_link_in_6_actions,
     a_user_is_made_staff_in_5_actions,
     somebody_signs_in_and_out,
 ];
@@ -57,28 +57,28 @@ fn a_user_is_deactivated_in_4_actions_and_brought_back_in_1(world: &World) {
     assert_eq!(world.server.user(BERG)["is_active"], true);
 }
 
-fn a_password_is_reset_in_6_actions(world: &World) {
+fn a_password_is_reset_by_a_link_in_5_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
     staff.click("Agnieszka van der Berg");
     staff.click("Reset password");
-    staff.fill("Password", "a quite different one");
     staff.click("Reset password");
     staff.sees("Password reset. Agnieszka van der Berg was signed out everywhere.");
-    assert_eq!(staff.count(), 6);
+    staff.sees("Copy it now and pass it on.");
+    assert_eq!(staff.count(), 5);
 }
 
-fn a_user_is_added_with_four_fields_and_a_password_in_7_actions(world: &World) {
+fn a_user_is_added_with_four_fields_and_a_link_in_6_actions(world: &World) {
     let staff = on_the_list(world);
     staff.click("Add user");
     staff.fill("Username", "ada.new");
     staff.fill("Email", "ada.new@example.org");
     staff.fill("First name", "Ada");
     staff.fill("Last name", "New");
-    staff.fill("Password", "a quite different one");
     staff.click("Add user");
     staff.sees("Added Ada New.");
-    assert_eq!(staff.count(), 7);
+    staff.sees("Copy it now and pass it on.");
+    assert_eq!(staff.count(), 6);
 }
 
 fn a_user_is_made_staff_in_5_actions(world: &World) {

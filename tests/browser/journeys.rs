@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::actions::Actions;
 use crate::people::{BERG, CROWD, MEMBER, STAFF};
+use crate::states::BY_HAND;
 use crate::{World, in_browsers};
 
 in_browsers![
@@ -76,6 +77,7 @@ fn a_form_that_outlived_its_session_comes_back_with_everything_typed(world: &Wor
             assert_eq!(staff.value(label), *text, "{path}");
         }
         if path == "/users/new" {
+            staff.tick(BY_HAND);
             staff.fill("Password", "a quite different one");
         }
         staff.click(button);
@@ -90,6 +92,7 @@ fn what_does_not_fit_is_said_with_links_and_everything_typed_stays(world: &World
     staff.fill("Email", "nowhere");
     staff.fill("First name", "Zoë & <b>Søren</b>");
     staff.tick("Staff");
+    staff.tick(BY_HAND);
     staff.click("Add user");
     staff.sees("There is a problem");
     assert_eq!(world.browser.title(), "Error: Add user – Users – Usher");

@@ -80,29 +80,32 @@ impl Server {
     pub(crate) fn populated(backend: Backend) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let url = match backend {
-            Backend::Sqlite => {
-                let filled = filled_sqlite().path();
-                for file in fs::read_dir(filled).expect("a folder") {
-                    let file = file.expect("a file");
-                    fs::copy(file.path(), directory.path().join(file.file_name())).expect("a copy");
-                }
-                format!("sqlite://{FILE}")
-            }
+            Backend::Sqlite => copy_of_sqlite(directory.path()),
             Backend::Postgres => copy_of_postgres(),
         };
         Self::start(directory, &url, "30")
     }
 
-    /// Without anybody, and with no patience for failed sign-ins.
+    /// With the same people, and with no patience for failed sign-ins.
+    pub(crate) fn impatient() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let url = copy_of_sqlite(directory.path());
+        Self::start(directory, &url, "1")
+    }
+
+    /// Without anybody.
     pub(crate) fn empty() -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        Self::start(directory, &format!("sqlite://{FILE}"), "1")
+        Self::start(directory, &format!("sqlite://{FILE}"), "30")
     }
 
     fn start(directory: TempDir, url: &str, free_failures: &str) -> Self {
         let mut command = usher(directory.path(), url, &["serve"]);
         command.env("ROCKET_PORT", "0").env("USHER_SIGN_IN_FAILURE_MILLISECONDS", "0");
         command.env("USHER_THROTTLE_ADDRESS_BURST", free_failures);
+        // A mail server that nobody answers for: the pages for one are there, and say what became of it.
+        command.env("USHER_SMTP_HOST", "127.0.0.1").env("USHER_SMTP_PORT", "9").env("USHER_SMTP_TLS", "none");
+        command.env("USHER_MAIL_FROM", "usher@example.org");
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a standard output")).lines();
         let address =
@@ -220,6 +223,15 @@ fn filled_sqlite() -> &'static TempDir {
         fill(directory.path(), &format!("sqlite://{FILE}"));
         directory
     })
+}
+
+/// The URL of a new copy of the filled database, in that folder.
+fn copy_of_sqlite(folder: &Path) -> String {
+    for file in fs::read_dir(filled_sqlite().path()).expect("a folder") {
+        let file = file.expect("a file");
+        fs::copy(file.path(), folder.join(file.file_name())).expect("a copy");
+    }
+    format!("sqlite://{FILE}")
 }
 
 /// The URL of a new copy of the filled database.

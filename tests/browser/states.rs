@@ -38,18 +38,19 @@ const fn list(name: &'static str, shows: &'static str, arrive: fn(&Actions<'_>, 
 }
 
 /// What an installation without anybody shows.
-pub(crate) const EMPTY: &[State] = &[
-    state("sign-in-first-run", None, "There is no superuser yet.", |nobody, _| nobody.open("/sign-in")),
-    state("sign-in-throttled", None, "Too Many Requests", |nobody, _| {
-        // As few failures as there may be are free here, so it is the second or third that is refused.
-        for _ in 0..20 {
-            if nobody.browser.title().starts_with("Too Many Requests") {
-                break;
-            }
-            sign_in_wrongly(nobody);
+pub(crate) const EMPTY: &[State] =
+    &[state("sign-in-first-run", None, "There are no users yet", |nobody, _| nobody.open("/sign-in"))];
+
+/// What an installation without patience for failed sign-ins shows.
+pub(crate) const IMPATIENT: &[State] = &[state("sign-in-throttled", None, "Too many tries.", |nobody, _| {
+    // As few failures as there may be are free here, so it is the second or third that is refused.
+    for _ in 0..20 {
+        if nobody.text().contains("Too many tries.") {
+            break;
         }
-    }),
-];
+        sign_in_wrongly(nobody);
+    }
+})];
 
 /// What an installation full of people shows. The states are visited in any order, so each that changes a
 /// user has one of its own.
@@ -81,6 +82,7 @@ pub(crate) const STATES: &[State] = &[
     }),
     list("users-filtered", "Clear all", |staff, _| staff.open("/users?status=active&role=staff&seen=-90d")),
     list("users-one-found", "1 user matches", |staff, _| staff.open("/users?q=agnieszka")),
+    list("users-exact-first", "Other matches", |staff, _| staff.open("/users?q=user7")),
     list("users-none-found", "No users match.", |staff, _| staff.open("/users?q=zzqq&role=staff")),
     list("users-odd-link", "a filter we do not know", |staff, _| {
         staff.open("/users?role=boss&after=nonsense");
@@ -145,28 +147,72 @@ pub(crate) const STATES: &[State] = &[
         staff.open("/users/new");
         staff.fill("Username", ADMIN);
         staff.fill("Email", "nowhere");
+        staff.tick(BY_HAND);
         staff.fill("Password", "password");
         staff.click("Add user");
     }),
     state("user-new-another", Some(STAFF), "Added one.more.", |staff, _| {
         staff.open("/users/new");
         staff.fill("Username", "one.more");
-        staff.fill("Password", "a quite different one");
         staff.click("Add and start another");
+    }),
+    state("user-new-with-link", Some(STAFF), "Copy it now and pass it on.", |staff, _| {
+        staff.open("/users/new");
+        staff.fill("Username", "by.link");
+        staff.fill("Email", "by.link@example.org");
+        staff.click("Add user");
+    }),
+    state("user-link-already-shown", Some(STAFF), "Already shown.", |staff, server| {
+        server.api("POST", &format!("/v1/users/{}/link", CROWD + 7), &json!({}));
+        staff.open(&user(CROWD + 7));
+    }),
+    state("user-with-dates", Some(STAFF), "The account ended on", |staff, server| {
+        let dates = json!({ "valid_from": "2020-01-01", "valid_until": "2021-01-01T12:00" });
+        server.api("PATCH", &user_api(CROWD + 8), &dates);
+        staff.open(&user(CROWD + 8));
+    }),
+    state("sign-in-check", Some(STAFF), "What a sign-in looks at", |staff, server| {
+        server.api("DELETE", &user_api(CROWD + 9), &serde_json::Value::Null);
+        staff.open(&format!("{}/sign-in-check", user(CROWD + 9)));
+    }),
+    state("set-password", None, "Choose a password for", |nobody, server| {
+        nobody.open(&link(server, CROWD + 10));
+    }),
+    state("set-password-refused", None, "There is a problem", |nobody, server| {
+        nobody.open(&link(server, CROWD + 11));
+        nobody.fill("Password", "password");
+        nobody.click("Set password");
+    }),
+    state("set-password-done", None, "Your password is set.", |nobody, server| {
+        nobody.open(&link(server, CROWD + 12));
+        nobody.fill("Password", "a quite different one");
+        nobody.click("Set password");
+    }),
+    state("set-password-gone", None, "This link does not work", |nobody, _| {
+        nobody.open("/set-password?token=unknown");
+    }),
+    state("forgotten-password", None, "Send a link", |nobody, _| nobody.open("/forgotten-password")),
+    state("forgotten-password-sent", None, "Look into your mail", |nobody, _| {
+        nobody.open("/forgotten-password");
+        nobody.fill("Username or email", "somebody");
+        nobody.click("Send a link");
     }),
     state("password", Some(STAFF), "signed out everywhere", |staff, _| staff.open(&password(BERG))),
     state("password-refused", Some(STAFF), "There is a problem", |staff, _| {
         staff.open(&password(BERG));
+        staff.tick(BY_HAND);
         staff.fill("Password", "short");
         staff.click("Reset password");
     }),
     state("password-shown", Some(STAFF), "Hide", |staff, _| {
         staff.open(&password(BERG));
+        staff.tick(BY_HAND);
         staff.fill("Password", "a quite different one");
         staff.click_here("Show");
     }),
     state("password-just-reset", Some(STAFF), "Password reset.", |staff, _| {
         staff.open(&password(CROWD + 6));
+        staff.tick(BY_HAND);
         staff.fill("Password", "a quite different one");
         staff.click("Reset password");
     }),
@@ -177,6 +223,20 @@ pub(crate) const STATES: &[State] = &[
     state("no-page", Some(STAFF), "Not Found", |staff, _| staff.open("/nothing/here")),
     state("no-page-signed-out", None, "Not Found", |nobody, _| nobody.open("/nothing/here")),
 ];
+
+/// The choice of staff who type a password.
+pub(crate) const BY_HAND: &str = "Set a password myself";
+
+/// The path of a new link for a user.
+fn link(server: &Server, id: i64) -> String {
+    let made = server.api("POST", &format!("{}/link", user_api(id)), &json!({}));
+    let (_, secret) = made["url"].as_str().and_then(|url| url.split_once("?token=")).expect("a link");
+    format!("/set-password?token={secret}")
+}
+
+fn user_api(id: i64) -> String {
+    format!("/v1/users/{id}")
+}
 
 fn user(id: i64) -> String {
     format!("/users/{id}")

@@ -86,6 +86,12 @@ impl Answer {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// All headers but the request's number, which is another one each time.
+    pub(crate) fn lasting_headers(&self) -> Vec<(String, String)> {
+        let lasting = |(name, _): &&(String, String)| !name.eq_ignore_ascii_case("X-Request-Id");
+        self.headers.iter().filter(lasting).cloned().collect()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
     }

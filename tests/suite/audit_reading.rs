@@ -173,6 +173,7 @@ async fn the_filter_language_means_the_same_on_the_trail_as_in_plain_rust(app: A
         json!([{"field": "at"}]),
         json!([{"field": "actor", "ascending": false}, {"field": "target_pk", "nulls_first": true}]),
         json!([{"field": "undoes", "ascending": false, "nulls_first": false}, {"field": "action"}]),
+        json!([{"field": "actor_pk"}, {"field": "target_pk", "nulls_first": true}, {"field": "undoes"}]),
         json!([{"field": "id"}]),
     ];
     for (number, expressions) in filters().into_iter().enumerate() {

@@ -10,6 +10,7 @@
     reason = "a test may fail where it stands"
 )]
 
+mod api_tokens;
 mod app;
 mod audit;
 mod audit_reading;
@@ -23,9 +24,13 @@ mod exports;
 mod import;
 mod links;
 mod lists;
+mod live_sessions;
 mod mail;
 mod matrix;
 mod model;
+mod openapi;
+mod own_account;
+mod preferences;
 mod process;
 mod properties;
 mod search;

@@ -13,7 +13,7 @@ on_both![az_1_every_route_answers_every_actor_as_the_matrix_says, az_1_every_mou
 
 /// Whom a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+pub(crate) enum Target {
     Nobody,
     Oneself,
     Other,
@@ -22,12 +22,12 @@ enum Target {
 }
 
 /// A route, its target, and the status for: anonymous, inactive, ordinary, staff, superuser.
-struct Row {
-    method: Method,
-    route: &'static str,
-    target: Target,
-    body: Option<fn() -> Value>,
-    expected: [u16; 5],
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    pub(crate) route: &'static str,
+    pub(crate) target: Target,
+    pub(crate) body: Option<fn() -> Value>,
+    pub(crate) expected: [u16; 5],
 }
 
 const ACTORS: [&str; 5] = ["anonymous", "inactive", "ordinary", "staff", "superuser"];
@@ -65,8 +65,9 @@ fn invitation() -> Value {
 use Method::{Delete, Get, Patch, Post, Put};
 use Target::{Missing, Nobody, Oneself, Other, Superuser};
 
-/// Every route of the server. `{id}` is the target's primary key, `{name}` its user name.
-const ROWS: &[Row] = &[
+/// Every route of the server. `{id}` is the target's primary key, `{name}` its user name, `{session}` a
+/// session that does not exist.
+pub(crate) const ROWS: &[Row] = &[
     row(Get, "/livez", Nobody, None, [200, 200, 200, 200, 200]),
     row(Get, "/readyz", Nobody, None, [200, 200, 200, 200, 200]),
     row(Post, "/v1/auth/obtain", Nobody, Some(nothing), [400, 400, 400, 400, 400]),
@@ -108,8 +109,42 @@ const ROWS: &[Row] = &[
     row(Get, "/v1/users/{id}/sign-in-check", Oneself, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sign-in-check", Superuser, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sign-in-check", Missing, None, [401, 401, 403, 404, 404]),
+    row(Get, "/v1/account", Nobody, None, [401, 401, 200, 200, 200]),
+    row(Patch, "/v1/account", Nobody, Some(changes), [401, 401, 200, 200, 200]),
+    row(Post, "/v1/account/password", Nobody, Some(nothing), [401, 401, 400, 400, 400]),
+    row(Post, "/v1/account/confirm", Nobody, Some(nothing), [401, 401, 400, 400, 400]),
+    row(Get, "/v1/account/sign-ins", Nobody, None, [401, 401, 200, 200, 200]),
+    row(Get, "/v1/account/sessions", Nobody, None, [401, 401, 200, 200, 200]),
+    row(Delete, "/v1/account/sessions", Nobody, None, [401, 401, 204, 204, 204]),
+    row(Delete, "/v1/account/sessions/{session}", Nobody, None, [401, 401, 404, 404, 404]),
+    row(Get, "/v1/account/tokens", Nobody, None, [401, 401, 200, 200, 200]),
+    row(Post, "/v1/account/tokens", Nobody, Some(nothing), [401, 401, 400, 400, 400]),
+    row(Delete, "/v1/account/tokens/{session}", Nobody, None, [401, 401, 404, 404, 404]),
+    row(Get, "/v1/users/{id}/sessions", Oneself, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}/sessions", Other, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}/sessions", Superuser, None, [401, 401, 403, 403, 200]),
+    row(Get, "/v1/users/{id}/sessions", Missing, None, [401, 401, 403, 404, 404]),
+    row(Delete, "/v1/users/{id}/sessions", Other, None, [401, 401, 403, 204, 204]),
+    row(Delete, "/v1/users/{id}/sessions", Superuser, None, [401, 401, 403, 403, 204]),
+    row(Delete, "/v1/users/{id}/sessions", Missing, None, [401, 401, 403, 404, 404]),
+    row(Delete, "/v1/users/{id}/sessions/{session}", Other, None, [401, 401, 403, 404, 404]),
+    row(Delete, "/v1/users/{id}/sessions/{session}", Superuser, None, [401, 401, 403, 403, 404]),
+    row(Get, "/v1/users/{id}/tokens", Other, None, [401, 401, 403, 403, 200]),
+    row(Get, "/v1/users/{id}/tokens", Missing, None, [401, 401, 403, 403, 404]),
+    row(Post, "/v1/users/{id}/tokens", Other, Some(nothing), [401, 401, 403, 403, 400]),
+    row(Delete, "/v1/users/{id}/tokens/{session}", Other, None, [401, 401, 403, 403, 404]),
+    row(Get, "/v1/openapi.json", Nobody, None, [200, 200, 200, 200, 200]),
+    row(Get, "/docs", Nobody, None, [200, 200, 200, 200, 200]),
     row(Get, "/", Nobody, None, [303, 303, 303, 303, 303]),
     row(Get, "/account", Nobody, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/password", Nobody, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/sessions", Nobody, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/tokens", Nobody, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/preferences", Nobody, None, [303, 303, 200, 200, 200]),
+    row(Get, "/shortcuts", Nobody, None, [303, 303, 200, 200, 200]),
+    row(Get, "/users/{id}/tokens", Other, None, [303, 303, 403, 403, 200]),
+    row(Get, "/users/{id}/tokens", Superuser, None, [303, 303, 403, 403, 200]),
+    row(Get, "/users/{id}/tokens", Missing, None, [303, 303, 403, 403, 404]),
     row(Get, "/users", Nobody, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/new", Nobody, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}", Oneself, None, [303, 303, 403, 200, 200]),
@@ -150,6 +185,17 @@ const ROWS: &[Row] = &[
     // There is no mail server here; `mail` has one.
     row(Get, "/forgotten-password", Nobody, None, [404, 404, 404, 404, 404]),
     row(Post, "/forgotten-password", Nobody, None, [422, 422, 422, 422, 422]),
+    row(Post, "/users/{id}/sessions/end", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/{id}/sessions/{session}/end", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/{id}/tokens", Other, None, [401, 401, 403, 403, 422]),
+    row(Post, "/users/{id}/tokens/{session}/revoke", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/account", Nobody, None, [401, 401, 422, 422, 422]),
+    row(Post, "/account/password", Nobody, None, [401, 401, 422, 422, 422]),
+    row(Post, "/account/sessions/end", Nobody, None, [401, 401, 403, 403, 403]),
+    row(Post, "/account/sessions/{session}/end", Nobody, None, [401, 401, 403, 403, 403]),
+    row(Post, "/account/tokens", Nobody, None, [401, 401, 422, 422, 422]),
+    row(Post, "/account/tokens/{session}/revoke", Nobody, None, [401, 401, 403, 403, 403]),
+    row(Post, "/account/preferences", Nobody, None, [401, 401, 422, 422, 422]),
     row(Get, "/sign-in", Nobody, None, [200, 200, 200, 200, 200]),
     // A form without its token is shown again, and signs nobody in or out.
     row(Post, "/sign-in", Nobody, None, [422, 422, 422, 422, 422]),
@@ -197,7 +243,8 @@ async fn az_1_every_route_answers_every_actor_as_the_matrix_says(app: App) {
                     || ("999999".to_owned(), "no-such-name".to_owned()),
                     |person| (person.id().to_string(), person.user.username.as_str().to_owned()),
                 );
-                let path = row.route.replace("{id}", &id).replace("{name}", &name);
+                let path =
+                    row.route.replace("{id}", &id).replace("{name}", &name).replace("{session}", "999999");
                 let before = app.stored(cast.superuser.id()).await;
                 let answer =
                     ask(&app, row, &path, cast.actor.as_ref().map(|person| (person, by)), number).await;
@@ -216,7 +263,13 @@ async fn az_1_every_route_answers_every_actor_as_the_matrix_says(app: App) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-async fn ask(app: &App, row: &Row, path: &str, who: Option<(&Person, By)>, number: usize) -> Answer {
+pub(crate) async fn ask(
+    app: &App,
+    row: &Row,
+    path: &str,
+    who: Option<(&Person, By)>,
+    number: usize,
+) -> Answer {
     let mut request = app.request(row.method, path, who);
     if let Some(body) = row.body {
         let mut body = body();
@@ -231,7 +284,11 @@ async fn ask(app: &App, row: &Row, path: &str, who: Option<(&Person, By)>, numbe
 }
 
 async fn az_1_every_mounted_route_is_in_the_matrix(app: App) {
-    let pattern = |route: &str| route.replace("{id}", "<>").replace("{name}", "<>").replace("unknown", "<>");
+    let pattern = |route: &str| {
+        ["{id}", "{name}", "{session}", "unknown"]
+            .iter()
+            .fold(route.to_owned(), |path, part| path.replace(part, "<>"))
+    };
     let mut rows: Vec<String> =
         ROWS.iter().map(|row| format!("{} {}", row.method, pattern(row.route))).collect();
     let mut mounted: Vec<String> = app
@@ -255,8 +312,10 @@ async fn az_1_every_mounted_route_is_in_the_matrix(app: App) {
 async fn az_1_the_table_of_paths_agrees_with_the_mounted_routes() {
     let app = App::new(Backend::Sqlite).await;
     for route in app.client.rocket().routes().filter(|route| route.uri.path().starts_with("/v1/")) {
-        let path = route.uri.path().replace("<key>", "7").replace("<id>", "7");
-        let segments: Vec<&str> = path.split('/').skip(2).collect();
+        let path = route.uri.path();
+        let example = |part: &'_ str| if part.starts_with('<') { "7".to_owned() } else { part.to_owned() };
+        let segments: Vec<String> = path.split('/').skip(2).map(example).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let allowed = usher::api::allowed_methods(&segments).expect("a known path");
         assert!(allowed.split(", ").any(|method| method == route.method.as_str()), "{} {path}", route.method);
     }

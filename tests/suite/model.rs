@@ -111,7 +111,9 @@ async fn attempt(app: &App, actor: &Person, target: &User, deed: Deed, by: By) {
             );
             for (name, is_ticked) in [("is_staff", is_staff), ("is_superuser", is_superuser)] {
                 if is_ticked {
-                    fields += &format!("&{name}=on");
+                    fields.push_str("&");
+                    fields.push_str(name);
+                    fields.push_str("=on");
                 }
             }
             form(app, actor, &format!("/users/{}", target.id), &fields).await;

@@ -1,9 +1,16 @@
 //! The program as an operator runs it: subcommands, start, stop, exit codes.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+mod behind_nginx;
+mod clients;
+mod cluster;
+mod crash;
+mod logs;
+mod metrics;
+mod proxy;
+mod server;
+mod stop;
+mod storage;
+
 use std::time::Duration;
 
 use rocket::http::{Header, Method};
@@ -14,97 +21,15 @@ use tempfile::TempDir;
 use crate::app::{Answer, App, By, PASSWORD};
 use crate::{Backend, on_both};
 
+use self::server::{Server, obtain_request, run, text, usher};
+
 on_both![
     a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions,
     cf_2_nothing_makes_a_superuser_but_a_valid_command,
     check_says_by_its_exit_code_whether_all_is_fit,
+    pw_13_the_operator_ends_a_block_and_the_trail_says_so,
     an_accepted_request_is_answered_although_the_server_is_told_to_stop,
 ];
-
-/// The program, in a directory and with an environment of its own.
-fn usher(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
-    command.env_clear().current_dir(directory).args(arguments).envs(variables.iter().copied());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Runs a subcommand to its end, giving it `input`.
-fn run(mut command: Command, input: &str) -> Output {
-    let mut child = command.spawn().expect("the program starts");
-    let mut stdin = child.stdin.take().expect("a standard input");
-    stdin.write_all(input.as_bytes()).expect("the program reads");
-    drop(stdin);
-    child.wait_with_output().expect("the program ends")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A server that listens, and where. Killed when the test ends.
-struct Server {
-    child: Child,
-    address: String,
-    /// What it said before it listened.
-    said: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Server {
-    fn start(directory: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut variables = variables.to_vec();
-        variables.push(("ROCKET_PORT", "0"));
-        let mut child = usher(directory, &variables, &[]).spawn().expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("a standard output")).lines();
-        let mut said = String::new();
-        let address = loop {
-            let line = lines.next().expect("the server listens").expect("text");
-            if let Some(address) = line.strip_prefix("Usher listens on http://") {
-                break address.to_owned();
-            }
-            said.push_str(&line);
-            said.push('\n');
-        };
-        Self { child, address, said }
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args([&format!("-{name}"), &id]).status().expect("kill");
-        assert!(status.success());
-    }
-
-    /// Sends a request over a connection of its own and reads the whole answer.
-    fn ask(&self, request: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    }
-
-    fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
-            .expect("an answer")
-    }
-}
-
-fn obtain_request(username: &str, password: &str) -> String {
-    let body = json!({"username": username, "password": password}).to_string();
-    format!(
-        "POST /v1/auth/obtain HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
 
 #[test]
 fn without_any_configuration_it_makes_its_database_and_says_how_to_make_the_first_superuser() {
@@ -117,9 +42,8 @@ fn without_any_configuration_it_makes_its_database_and_says_how_to_make_the_firs
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
     assert_eq!(mode & 0o777, 0o600, "cf_3: only its owner reads the database");
     server.signal("INT");
-    let mut complaints = String::new();
-    server.child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
-    assert!(server.child.wait().unwrap().success());
+    assert!(server.wait().success());
+    let complaints = server.log();
     assert!(!complaints.contains("WARN") && !complaints.contains("secret"), "{complaints}");
 }
 
@@ -128,7 +52,9 @@ fn help_explains_every_subcommand() {
     let directory = TempDir::new().unwrap();
     let output = run(usher(directory.path(), &[], &["--help"]), "");
     let help = text(&output.stdout);
-    for command in ["serve", "migrate", "createsuperuser", "changepassword", "import", "export", "check"] {
+    for command in
+        ["serve", "migrate", "createsuperuser", "changepassword", "unlock", "import", "export", "check"]
+    {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -256,6 +182,31 @@ async fn check_says_by_its_exit_code_whether_all_is_fit(app: App) {
     assert_eq!(run(usher(directory.path(), &away, &["check"]), "").status.code(), Some(1));
 }
 
+async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: App) {
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", app.url.as_str())];
+    let unlock = |name: &str| run(usher(directory.path(), &variables, &["unlock", name]), "");
+    let person = app.person("Ada", "staff").await;
+    let said = text(&unlock("ada").stdout);
+    assert!(said.contains("No failed sign-ins stand against Ada."), "{said}");
+    for _ in 0..8 {
+        assert_eq!(app.obtain("ada", "wrong").await.status, 401);
+    }
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "the right password is not looked at");
+    let output = unlock(" ADA ");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("Forgot "), "{}", text(&output.stdout));
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+    let entries = "SELECT count(*) FROM audit_entries WHERE action = 'account_unblocked' \
+                   AND door = 'command_line' AND target_id = $1";
+    let count: Option<(i64,)> =
+        app.usher.db.optional(usher::db::Sql::new(entries).bind(person.id())).await.unwrap();
+    assert_eq!(count, Some((1,)));
+    let output = unlock("nobody");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("there is no user of that name"), "{}", text(&output.stderr));
+}
+
 async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app: App) {
     app.person("ada", "staff").await;
     let url = app.url.clone();
@@ -272,7 +223,7 @@ async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app
         });
         assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
         assert!(answer.ends_with("No active account found with the given credentials\"}"), "{answer}");
-        assert!(server.child.wait().unwrap().success());
+        assert!(server.wait().success());
         assert!(server.ask("GET / HTTP/1.1\r\n\r\n").is_err(), "nobody listens any more");
     })
     .await

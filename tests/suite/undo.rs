@@ -42,6 +42,7 @@ pub(crate) fn can(app: &App, person: &Person) -> Can<ManageUsers> {
         expires_at: now.plus(Duration::from_hours(8)),
         confirmed_at: now,
         read_only: false,
+        preferences: usher::preferences::Preferences::default(),
     };
     let user = person.user.clone();
     Can::check(&Actor { user, session, origin: Origin::command_line(), subject: None }).unwrap()

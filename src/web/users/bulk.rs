@@ -4,7 +4,6 @@ use rocket::form::{Form, FromForm};
 use rocket::{get, post};
 
 use super::confirming::{self, MISSING, WRONG};
-use super::edit::TokenForm;
 use super::list::thousands;
 use super::query::{ListQuery, ListState};
 use super::selection;
@@ -13,8 +12,9 @@ use crate::bulk::{self, BulkAction, Chosen, Outcome, Previewed, Verdict};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::permission::ManageUsers;
+use crate::preferences::Preferences;
 use crate::user::UserId;
-use crate::web::frame::Visitor;
+use crate::web::frame::{TokenForm, Visitor};
 use crate::web::view::{Answer, BulkPage, Candidate, OutcomePage, OutcomeRow};
 
 /// Users that are shown before an action.
@@ -46,14 +46,15 @@ impl BulkQuery {
     }
 
     fn list(&self) -> ListState {
-        ListState::read(&ListQuery {
+        let query = ListQuery {
             q: self.q.clone(),
             status: self.status.clone(),
             role: self.role.clone(),
             seen: self.seen.clone(),
             sort: self.sort.clone(),
             ..Default::default()
-        })
+        };
+        ListState::read(&query, Preferences::default().rows)
     }
 }
 
@@ -79,7 +80,7 @@ pub(in crate::web) async fn confirm(
     }
     let Some(action) = BulkAction::named(query.action()) else { return Ok(Answer::GoOn(back)) };
     let chosen = match query.all {
-        Some(_) => Chosen::Filter(state.filter(visitor.app.clock.now())),
+        Some(_) => Chosen::Filter(selection::filter(&state, visitor.app.clock.now())),
         None => Chosen::Ids(ids(query.id.iter().map(String::as_str))),
     };
     let ids = bulk::freeze(visitor.app, &visitor.can, chosen).await?;

@@ -1,7 +1,7 @@
 //! The password, given again in the form that asks for it.
 
-use crate::confirmation;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::own_account;
 use crate::passwords::Password;
 use crate::permission::{Can, ManageUsers};
 use crate::web::frame::Visitor;
@@ -14,7 +14,7 @@ pub(super) const MISSING: &str = "Enter your password to go on.";
 /// The visitor's permission, with the password behind it if one was given; `None` if it is wrong.
 ///
 /// # Errors
-/// As [`confirmation::confirm`].
+/// As [`own_account::confirm`].
 pub(super) async fn with_password(
     visitor: &Visitor<'_, ManageUsers>,
     password: &str,
@@ -22,5 +22,10 @@ pub(super) async fn with_password(
     if password.is_empty() {
         return Ok(Some(visitor.can.clone()));
     }
-    confirmation::confirm(visitor.app, &visitor.can, &Password::new(password.to_owned())).await
+    let password = Password::new(password.to_owned());
+    match own_account::confirm(visitor.app, &visitor.can, "password", &password).await {
+        Ok(can) => Ok(Some(can)),
+        Err(Error::Invalid(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -7,7 +7,7 @@ use rocket::{get, post};
 use super::history;
 use super::link;
 use super::undo;
-use crate::accounts::{self, Expected};
+use crate::accounts::{self, Changed, Expected};
 use crate::audit::{self, Action};
 use crate::error::{Error, Result};
 use crate::field_errors::FieldErrors;
@@ -16,12 +16,14 @@ use crate::permission::{Can, ManageUsers, SignedIn};
 use crate::rules::Refusal;
 use crate::sign_in_check;
 use crate::user::{Draft, Purpose, Raw, User, UserId};
+use crate::web::confirmation;
 use crate::web::form::{FormState, Typed, date_text, field_errors};
-use crate::web::frame::Visitor;
+use crate::web::frame::{TokenForm, Visitor};
 use crate::web::password_choice::Choice;
 use crate::web::view::{Answer, FieldConflict, PasswordPage, UserPage, role};
 
-/// What the form sends. `access` says that it had the box for staff, which is not sent unless ticked;
+/// What the form sends. `access` says that it had the box for staff, `rights` the one for superusers: a
+/// box is not sent unless it is ticked;
 /// `keep_*` is the answer to a conflict: `theirs` or `yours`.
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct EditForm {
@@ -39,6 +41,10 @@ pub(in crate::web) struct EditForm {
     last_name: String,
     is_staff: Option<String>,
     access: Option<String>,
+    is_superuser: Option<String>,
+    rights: Option<String>,
+    #[field(default = "")]
+    current_password: String,
     keep_username: Option<String>,
     keep_email: Option<String>,
     keep_first_name: Option<String>,
@@ -48,6 +54,7 @@ pub(in crate::web) struct EditForm {
     valid_until: Option<String>,
     keep_valid_from: Option<String>,
     keep_valid_until: Option<String>,
+    keep_is_superuser: Option<String>,
 }
 
 impl EditForm {
@@ -60,6 +67,7 @@ impl EditForm {
             is_staff: self.is_staff.is_some(),
             valid_from: self.valid_from.clone(),
             valid_until: self.valid_until.clone(),
+            is_superuser: self.is_superuser.is_some(),
         }
     }
 
@@ -71,7 +79,7 @@ impl EditForm {
             Some(typed) if *typed != date_text(stored) => text(keep, typed),
             _ => Raw::Missing,
         };
-        Draft::read(Purpose::Part, |name| match name {
+        let mut draft = Draft::read(Purpose::Part, |name| match name {
             "username" => text(&self.keep_username, &self.username),
             "email" => text(&self.keep_email, &self.email),
             "first_name" => text(&self.keep_first_name, &self.first_name),
@@ -82,15 +90,12 @@ impl EditForm {
                 Raw::Bool(self.is_staff.is_some())
             }
             _ => Raw::Missing,
-        })
+        });
+        if self.rights.is_some() && !kept(&self.keep_is_superuser) {
+            draft.changes.is_superuser = Some(self.is_superuser.is_some());
+        }
+        draft
     }
-}
-
-/// What a button that only needs the token sends.
-#[derive(Debug, FromForm)]
-pub(in crate::web) struct TokenForm {
-    #[field(default = "")]
-    pub(super) token: String,
 }
 
 /// The user that a page is about, as an administrator sees them.
@@ -119,6 +124,7 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormStat
         last_login: user.last_login.map(Into::into),
         form,
         may_grant_staff: !is_self && (settings.staff_grants_staff || actor.is_superuser),
+        may_grant_superuser: !is_self && actor.is_superuser,
         conflicts: Vec::new(),
         deactivated: None,
         locked_reason,
@@ -153,7 +159,7 @@ pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> 
 #[post("/users/<id>", data = "<form>")]
 pub(in crate::web) async fn save(
     id: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    mut visitor: Visitor<'_, ManageUsers>,
     form: Form<EditForm>,
 ) -> Result<Answer<UserPage>> {
     let before = find(&visitor, id).await?;
@@ -163,8 +169,7 @@ pub(in crate::web) async fn save(
         let page = UserPage { version: form.version, ..page_of(&visitor, &before, state).await? };
         return Ok(Answer::refused(page));
     }
-    let expected = Expected::OneOf(vec![form.version]);
-    match accounts::update(visitor.app, &visitor.can, UserId(id), form.draft(&before), &expected).await {
+    match submit(&mut visitor, &before, &form).await {
         Ok(done) => {
             let mut told = changed(&before, &done.user);
             if before.email != done.user.email {
@@ -176,7 +181,7 @@ pub(in crate::web) async fn save(
         Err(Error::PreconditionFailed) => {
             let now = find(&visitor, id).await?;
             let typed = form.typed();
-            let conflicts = conflicts(&now, &typed, form.access.is_some());
+            let conflicts = conflicts(&now, &typed, form.access.is_some(), form.rights.is_some());
             let form = FormState::about(typed, None, &FieldErrors::default());
             let mut page = page_of(&visitor, &now, form).await?;
             page.conflicts = conflicts;
@@ -184,15 +189,31 @@ pub(in crate::web) async fn save(
         }
         Err(error) => {
             let errors = field_errors(error)?;
-            let form = FormState::about(form.typed(), None, &errors);
+            // Asked for only once it is needed: browsers fill in what looks like a sign-in.
+            let hint = "Needed to make somebody a superuser.";
+            let password =
+                confirmation::field(&visitor, hint, &errors).filter(|field| !field.errors.is_empty());
+            let form = FormState::about(form.typed(), None, &errors).and(password);
             Ok(Answer::refused(page_of(&visitor, &before, form).await?))
         }
     }
 }
 
+/// Saves. To make somebody a superuser, the password is given again.
+async fn submit(visitor: &mut Visitor<'_, ManageUsers>, before: &User, form: &EditForm) -> Result<Changed> {
+    let draft = form.draft(before);
+    let grants = draft.changes.is_superuser == Some(true) && !before.is_superuser;
+    if grants && visitor.can.user().is_superuser {
+        confirmation::require(visitor, &form.current_password).await?;
+    }
+    let expected = Expected::OneOf(vec![form.version]);
+    accounts::update(visitor.app, &visitor.can, before.id, draft, &expected).await
+}
+
 /// The fields in which what was typed differs from what is stored now.
-fn conflicts(now: &User, typed: &Typed, access: bool) -> Vec<FieldConflict> {
+fn conflicts(now: &User, typed: &Typed, access: bool, rights: bool) -> Vec<FieldConflict> {
     let staff = |is_staff: bool| if is_staff { "Staff" } else { "No admin access" }.to_owned();
+    let superuser = |is_superuser: bool| if is_superuser { "Superuser" } else { "No superuser" }.to_owned();
     let stored = Typed::from(now);
     let mut fields = vec![
         ("username", "Username", stored.username, typed.username.clone()),
@@ -210,6 +231,10 @@ fn conflicts(now: &User, typed: &Typed, access: bool) -> Vec<FieldConflict> {
     }
     if access {
         fields.push(("is_staff", "Access", staff(stored.is_staff), staff(typed.is_staff)));
+    }
+    if rights {
+        let (theirs, yours) = (superuser(stored.is_superuser), superuser(typed.is_superuser));
+        fields.push(("is_superuser", "Superuser", theirs, yours));
     }
     fields
         .into_iter()
@@ -234,6 +259,7 @@ fn changed(before: &User, after: &User) -> String {
         ("First name", before.first_name != after.first_name),
         ("Last name", before.last_name != after.last_name),
         ("Staff", before.is_staff != after.is_staff),
+        ("Superuser", before.is_superuser != after.is_superuser),
         ("Valid from", before.valid_from != after.valid_from),
         ("Valid until", before.valid_until != after.valid_until),
     ]

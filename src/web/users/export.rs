@@ -22,6 +22,7 @@ use crate::filter::Filter;
 use crate::lists::List;
 use crate::page::Place;
 use crate::permission::ManageUsers;
+use crate::preferences::Preferences;
 use crate::rules::Denial;
 use crate::sheet;
 use crate::user::User;
@@ -48,19 +49,24 @@ pub(in crate::web) struct ExportForm {
 
 impl ExportForm {
     fn list(&self) -> ListState {
-        ListState::read(&ListQuery {
+        let query = ListQuery {
             q: self.q.clone(),
             status: self.status.clone(),
             role: self.role.clone(),
             seen: self.seen.clone(),
             sort: self.sort.clone(),
             ..Default::default()
-        })
+        };
+        ListState::read(&query, Preferences::default().rows)
     }
 
     fn chosen(&self, app: &Usher) -> Chosen {
         let ids = ids(self.id.iter().map(String::as_str).chain(self.ids.split_ascii_whitespace()));
-        if ids.is_empty() { Chosen::Filter(self.list().filter(app.clock.now())) } else { Chosen::Ids(ids) }
+        if ids.is_empty() {
+            Chosen::Filter(selection::filter(&self.list(), app.clock.now()))
+        } else {
+            Chosen::Ids(ids)
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use rocket::form::Form;
 use rocket::{get, post};
 
-use super::edit::TokenForm;
 use crate::accounts::{self, Expected};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -14,7 +13,7 @@ use crate::permission::{Can, ManageUsers, SignedIn};
 use crate::session::Secret;
 use crate::sign_in_check;
 use crate::user::{User, UserId};
-use crate::web::frame::Visitor;
+use crate::web::frame::{TokenForm, Visitor};
 use crate::web::view::{Answer, LinkNote, MailNote, SignInCheckPage, UserPage};
 
 /// The secret of the visitor's own session, with which a link is sealed for them; a visitor without a

@@ -26,7 +26,7 @@ pub(in crate::web) async fn list(
     query: ListQuery,
     visitor: Visitor<'_, ManageUsers>,
 ) -> Result<Answer<UsersPage>> {
-    let mut state = ListState::read(&query);
+    let mut state = ListState::read(&query, visitor.can.session().preferences.rows);
     let filter = state.filter(visitor.app.clock.now());
     let Found { page, exact, count, note, is_first } = found::find(&visitor, &query, &state, &filter).await?;
     state.notes.extend(note.map(str::to_owned));
@@ -63,7 +63,7 @@ pub(in crate::web) async fn list(
         narrowed: state.is_narrowed(),
         caption: caption(&state),
         headers: headers(&state),
-        selection: selection::of(&state, &query, count, page.records.len()),
+        selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
         groups: groups(&page.records, &exact, &words),
         pages,
         range,
@@ -159,7 +159,7 @@ fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     if state.sort != "name" {
         kept.push(("sort", state.sort.to_owned()));
     }
-    if state.per != 50 {
+    if state.per != state.rows {
         kept.push(("per", state.per.to_string()));
     }
     kept

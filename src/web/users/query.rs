@@ -12,9 +12,6 @@ use crate::text;
 
 /// Longest search text, in characters.
 const LONGEST_SEARCH: usize = 128;
-/// Rows on a page when the query does not say.
-const ROWS: i64 = 50;
-
 /// The query as it arrived. What is unknown is ignored, with a note.
 #[derive(Debug, Clone, Default, FromForm)]
 pub(in crate::web) struct ListQuery {
@@ -45,6 +42,8 @@ pub(in crate::web) struct ListState {
     pub(in crate::web) sort: &'static str,
     /// Rows on a page.
     pub(in crate::web) per: i64,
+    /// Rows on a page when the query does not say, as the viewer likes it.
+    pub(in crate::web) rows: i64,
     /// What was not understood, a sentence each.
     pub(in crate::web) notes: Vec<String>,
 }
@@ -56,7 +55,7 @@ const SORTS: [&str; 8] = ["name", "-name", "email", "-email", "seen", "-seen", "
 
 impl ListState {
     /// Reads the query; what is not understood becomes a note.
-    pub(in crate::web) fn read(query: &ListQuery) -> Self {
+    pub(in crate::web) fn read(query: &ListQuery, rows: i64) -> Self {
         let mut notes = Vec::new();
         let mut choose = |name: &str, given: &Option<String>, known: &[&'static str]| -> &'static str {
             let given = given.as_deref().unwrap_or_default();
@@ -73,11 +72,12 @@ impl ListState {
         let sort = choose("sort", &query.sort, &SORTS);
         let per = match choose("per", &query.per, &["25", "50", "100"]) {
             "25" => 25,
+            "50" => 50,
             "100" => 100,
-            _ => ROWS,
+            _ => rows,
         };
         let q = query.q.as_deref().unwrap_or_default().trim().chars().take(LONGEST_SEARCH).collect();
-        Self { q, status, role, seen, sort: if sort.is_empty() { "name" } else { sort }, per, notes }
+        Self { q, status, role, seen, sort: if sort.is_empty() { "name" } else { sort }, per, rows, notes }
     }
 
     /// Whether anything narrows the list.
@@ -103,7 +103,7 @@ impl ListState {
     /// The query of this list, with one parameter set to another value; defaults and empty ones are
     /// left out. A change of anything drops the cursor.
     pub(in crate::web) fn query_with(&self, name: &str, value: &str) -> String {
-        let per = self.per.to_string();
+        let (per, rows) = (self.per.to_string(), self.rows.to_string());
         let own = [
             ("q", self.q.as_str()),
             ("status", self.status),
@@ -119,7 +119,7 @@ impl ListState {
         }
         let parts: Vec<String> = pairs
             .into_iter()
-            .filter(|pair| !pair.1.is_empty() && !matches!(pair, ("sort", "name") | ("per", "50")))
+            .filter(|pair| !pair.1.is_empty() && *pair != ("sort", "name") && *pair != ("per", rows.as_str()))
             .map(|(name, value)| format!("{name}={}", encode(value)))
             .collect();
         parts.join("&")
@@ -179,7 +179,7 @@ impl ListState {
     }
 
     /// Every word is somewhere in the user name, names or e-mail address.
-    fn search(&self) -> Option<Expression> {
+    pub(super) fn search(&self) -> Option<Expression> {
         let words: Vec<Expression> = self
             .words()
             .into_iter()
@@ -216,10 +216,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::preferences::ROWS;
     use crate::user::{User, Username};
 
     fn state(q: &str) -> ListState {
-        ListState::read(&ListQuery { q: Some(q.to_owned()), ..Default::default() })
+        ListState::read(&ListQuery { q: Some(q.to_owned()), ..Default::default() }, ROWS)
     }
 
     fn finds(q: &str, user: &User) -> bool {
@@ -245,18 +246,21 @@ mod tests {
     #[test]
     fn defaults_are_left_out_and_unknown_values_are_noted() {
         let query = ListQuery { role: Some("boss".into()), per: Some("50".into()), ..Default::default() };
-        let state = ListState::read(&query);
+        let state = ListState::read(&query, ROWS);
         assert_eq!(state.notes, ["The link had a filter we do not know: role=boss"]);
         assert_eq!(state.path_with("sort", "name"), "/users");
         assert_eq!(state.path_with("sort", "-seen"), "/users?sort=-seen");
         assert_eq!(self::state("a b&c").path_with("per", "25"), "/users?q=a%20b%26c&per=25");
+        let few = ListState::read(&<ListQuery as Default>::default(), 25);
+        assert_eq!(few.path_with("per", "50"), "/users?per=50");
+        assert_eq!(few.path_with("per", "25"), "/users", "the default is the viewer's");
     }
 
     proptest! {
         #[test]
         fn no_query_makes_the_reader_panic(q in "\\PC{0,40}", other in "\\PC{0,10}") {
             let query = ListQuery { q: Some(q), sort: Some(other.clone()), seen: Some(other), ..Default::default() };
-            let state = ListState::read(&query);
+            let state = ListState::read(&query, ROWS);
             let _ = (state.filter(Timestamp::from_micros(0)), state.path_with("q", ""));
         }
     }

@@ -1,16 +1,18 @@
-//! The boxes of the users list.
+//! The boxes of the users list, and what "all that match" means.
 
 use super::found::Count;
 use super::list::thousands;
 use super::query::{ListQuery, ListState, encode};
+use crate::clock::Timestamp;
+use crate::filter::{Body, Expression, Filter, IntegerField, Operator, Test};
 use crate::web::view::Selection;
 
-/// What the list needs, so that users can be chosen: `rows` of the `count` that match are on the page.
-pub(super) fn of(state: &ListState, query: &ListQuery, count: Count, rows: usize) -> Selection {
-    let all = match count {
-        Count::Of(count) if i64::try_from(rows).is_ok_and(|rows| rows >= count) => String::new(),
-        Count::Of(count) => format!("All {} that match", thousands(count)),
-        Count::OverLimit => "All that match".into(),
+/// What the list needs, so that users can be chosen. `more` says that not all that match are on the page.
+pub(super) fn of(state: &ListState, query: &ListQuery, count: Count, more: bool) -> Selection {
+    let all = match (more, count) {
+        (false, _) => String::new(),
+        (true, Count::OverLimit) => "All that match".into(),
+        (true, Count::Of(count)) => format!("All {} that match", thousands(count)),
     };
     Selection {
         checked: query.select.as_deref() == Some("page"),
@@ -19,6 +21,17 @@ pub(super) fn of(state: &ListState, query: &ListQuery, count: Count, rows: usize
         all,
         export_path: path("/users/export", &state.parameters()),
     }
+}
+
+/// All users of the list. A number that is searched for is also a primary key: the list shows that user
+/// besides those that its filter finds.
+pub(super) fn filter(state: &ListState, now: Timestamp) -> Filter {
+    let (Ok(id), Some(search)) = (state.q.parse(), state.search()) else { return state.filter(now) };
+    let named = Body::Test(Test::Integer(IntegerField::Id, Operator::Equal, id));
+    let either = Body::Any(vec![search, Expression { invert: false, body: named }]);
+    let mut filter = state.without_search().filter(now);
+    filter.expressions.push(Expression { invert: false, body: either });
+    filter
 }
 
 /// This page with all boxes ticked: for browsers without scripts.
@@ -43,6 +56,7 @@ pub(super) fn path(path: &str, parameters: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user::{User, UserId};
 
     #[test]
     fn selecting_a_page_stays_on_it() {
@@ -50,14 +64,26 @@ mod tests {
             q: Some("a b".into()),
             after: Some("cursor".into()),
             select: Some("page".into()),
-            ..ListQuery::default()
+            ..Default::default()
         };
-        let selection = of(&ListState::read(&query), &query, Count::Of(178), 50);
+        let state = ListState::read(&query, 50);
+        let selection = of(&state, &query, Count::Of(1780), true);
         assert!(selection.checked);
         assert_eq!(selection.select_path, "/users?q=a%20b&select=page&after=cursor");
         assert_eq!(selection.export_path, "/users/export?q=a%20b");
-        assert_eq!(selection.all, "All 178 that match");
-        assert_eq!(of(&ListState::read(&query), &query, Count::Of(50), 50).all, "");
-        assert_eq!(of(&ListState::read(&query), &query, Count::OverLimit, 50).all, "All that match");
+        assert_eq!(selection.all, "All 1,780 that match");
+        assert_eq!(of(&state, &query, Count::Of(50), false).all, "");
+        assert_eq!(of(&state, &query, Count::OverLimit, true).all, "All that match");
+    }
+
+    #[test]
+    fn all_that_match_a_number_are_also_the_user_of_that_primary_key() {
+        let now = Timestamp::from_micros(0);
+        let query = ListQuery { q: Some("7".into()), status: Some("active".into()), ..Default::default() };
+        let filter = filter(&ListState::read(&query, 50), now);
+        let user = |id, email: &str| User { id: UserId(id), email: email.into(), ..User::blank(now) };
+        assert!(filter.matches(&user(7, "")) && filter.matches(&user(1, "a7@example.org")));
+        assert!(!filter.matches(&user(1, "")));
+        assert!(!filter.matches(&User { is_active: false, ..user(7, "") }));
     }
 }

@@ -3,44 +3,12 @@
 use serde::Serialize;
 
 use super::bulk::Selection;
-use super::{LinkNote, MailNote, PasswordChoice, Recent, View};
+use super::{LinkNote, MailNote, PasswordChoice, Recent, Time, View};
+#[cfg(test)]
 use crate::clock::Timestamp;
 use crate::user::User;
 use crate::web::form::FormState;
 use crate::web::frame::Frame;
-
-/// An instant, for people and for programs.
-#[derive(Debug, Clone, Serialize)]
-pub(in crate::web) struct Time {
-    /// `2026-03-01T09:00Z`
-    pub(super) machine: String,
-    /// `1 Mar 2026, 09:00`
-    pub(super) text: String,
-}
-
-impl From<Timestamp> for Time {
-    fn from(timestamp: Timestamp) -> Self {
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let printed = timestamp.to_string();
-        let part = |from: usize, to: usize| printed.get(from..to).unwrap_or_default();
-        let month = part(5, 7).parse::<usize>().ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
-        let text = format!(
-            "{} {} {}, {}",
-            part(8, 10).trim_start_matches('0'),
-            month.unwrap_or(&""),
-            part(0, 4),
-            part(11, 16)
-        );
-        Self { machine: format!("{}Z", part(0, 16)), text }
-    }
-}
-
-impl std::fmt::Display for Time {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
 
 /// The word for a user's rights; empty for none.
 pub(in crate::web) fn role(user: &User) -> &'static str {
@@ -87,35 +55,6 @@ impl View for SignInPage {
             sample(Some(text), false),
             Self { has_users: false, ..sample(Some(text), true) },
         ]
-    }
-}
-
-/// One's own account.
-#[derive(Debug, Serialize)]
-pub(in crate::web) struct AccountPage {
-    pub(in crate::web) frame: Frame,
-    pub(in crate::web) username: String,
-    pub(in crate::web) name: String,
-    pub(in crate::web) email: String,
-    pub(in crate::web) role: &'static str,
-    pub(in crate::web) date_joined: Time,
-    pub(in crate::web) last_login: Option<Time>,
-}
-
-impl View for AccountPage {
-    const NAME: &'static str = "account.html";
-
-    #[cfg(test)]
-    fn samples(text: &str) -> Vec<Self> {
-        vec![Self {
-            frame: Frame::sample(text),
-            username: text.to_owned(),
-            name: text.to_owned(),
-            email: text.to_owned(),
-            role: "Staff",
-            date_joined: Timestamp::from_micros(0).into(),
-            last_login: None,
-        }]
     }
 }
 
@@ -274,6 +213,7 @@ pub(in crate::web) struct FieldConflict {
 
 /// One user.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one part of the page is there")]
 pub(in crate::web) struct UserPage {
     pub(in crate::web) frame: Frame,
     pub(in crate::web) id: i64,
@@ -286,6 +226,7 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) last_login: Option<Time>,
     pub(in crate::web) form: FormState,
     pub(in crate::web) may_grant_staff: bool,
+    pub(in crate::web) may_grant_superuser: bool,
     pub(in crate::web) conflicts: Vec<FieldConflict>,
     /// Who deactivated the user, and when; the name is empty for the operator.
     pub(in crate::web) deactivated: Option<(String, Time)>,
@@ -319,6 +260,7 @@ impl View for UserPage {
             last_login: None,
             form: FormState::sample(text),
             may_grant_staff: !is_self,
+            may_grant_superuser: !is_self,
             conflicts,
             deactivated: Some((text.to_owned(), Timestamp::from_micros(0).into())),
             locked_reason,

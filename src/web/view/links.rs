@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::Time;
 use super::View;
-use super::contexts::Time;
 #[cfg(test)]
 use crate::clock::Timestamp;
 use crate::sign_in_check::Gate;

@@ -196,6 +196,7 @@ async fn lg_1_the_program_writes_no_secret_however_much_it_logs(app: App) {
         let address = loop {
             let line = lines.next().expect("the server listens").expect("text");
             said.push_str(&line);
+            said.push('\n');
             if let Some(address) = line.strip_prefix("Usher listens on http://") {
                 break address.to_owned();
             }
@@ -211,8 +212,15 @@ async fn lg_1_the_program_writes_no_secret_however_much_it_logs(app: App) {
     .await
     .expect("no panic");
     assert!(log.contains("POST /v1/auth/obtain 200"), "the log is there: {log}");
-    assert!(log.lines().count() >= count, "one line a request at least: {log}");
+    let requests = said_as_json(&log).iter().filter(|line| line["method"].is_string()).count();
+    assert_eq!(requests, count, "lg_3: one line a request: {log}");
     assert_none_in(&log, &secrets);
+}
+
+/// The lines that are JSON, each an object; the others are what is said on standard output.
+fn said_as_json(log: &str) -> Vec<serde_json::Value> {
+    let lines = log.lines().filter(|line| line.starts_with('{'));
+    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
 }
 
 /// Sends a request over a connection of its own and waits for the answer.

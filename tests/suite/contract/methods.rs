@@ -178,6 +178,7 @@ async fn a_node_id_header_changes_nothing(app: App) {
     let plain = app.get(&admin, "/v1/users/1").await;
     for id in ["1", "node-7", "../x"] {
         let answer = ask(&app, Get, "/v1/users/1", bearer(&admin), &[("Node-Id", id)], "").await;
-        assert_eq!((answer.status, &answer.body, &answer.headers), (200, &plain.body, &plain.headers));
+        assert_eq!((answer.status, &answer.body), (200, &plain.body));
+        assert_eq!(answer.lasting_headers(), plain.lasting_headers());
     }
 }

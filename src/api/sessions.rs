@@ -1,0 +1,95 @@
+//! The live sessions of oneself and of users.
+
+use rocket::http::Status;
+use rocket::request::FromParam;
+use rocket::serde::json::Json;
+use rocket::{delete, get};
+
+use super::users::{Id, Routed};
+use crate::Usher;
+use crate::error::Result;
+use crate::guard::AcceptsJson;
+use crate::live_sessions;
+use crate::permission::{Can, ManageUsers, SignedIn};
+use crate::session::{LiveSession, SessionId};
+
+/// A segment that can only be the primary key of a session.
+pub(super) struct Key(pub(super) SessionId);
+
+impl<'r> FromParam<'r> for Key {
+    type Error = ();
+
+    fn from_param(segment: &'r str) -> std::result::Result<Self, ()> {
+        Id::from_param(segment).map(|id| Self(SessionId(id.0.0)))
+    }
+}
+
+/// One's own.
+#[get("/account/sessions")]
+pub(super) async fn own(
+    _accepts: AcceptsJson,
+    can: Can<SignedIn>,
+    app: &Usher,
+) -> Result<Json<Vec<LiveSession>>> {
+    live_sessions::own(app, &can).await.map(Json)
+}
+
+/// Ends one of one's own.
+#[delete("/account/sessions/<key>")]
+pub(super) async fn end_own(
+    _routed: Routed<Key, 2>,
+    key: Key,
+    _accepts: AcceptsJson,
+    can: Can<SignedIn>,
+    app: &Usher,
+) -> Result<Status> {
+    live_sessions::end_own(app, &can, key.0).await?;
+    Ok(Status::NoContent)
+}
+
+/// Ends all of one's own but the one that asks.
+#[delete("/account/sessions")]
+pub(super) async fn end_own_others(_accepts: AcceptsJson, can: Can<SignedIn>, app: &Usher) -> Result<Status> {
+    live_sessions::end_own_others(app, &can).await?;
+    Ok(Status::NoContent)
+}
+
+/// Those of a user.
+#[get("/users/<id>/sessions")]
+pub(super) async fn of_user(
+    _routed: Routed<Id>,
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+) -> Result<Json<Vec<LiveSession>>> {
+    live_sessions::of_user(app, &can, id.0).await.map(Json)
+}
+
+/// Ends one of a user.
+#[delete("/users/<id>/sessions/<key>")]
+pub(super) async fn end_of_user(
+    _routed: Routed<Id>,
+    _ends: Routed<Key, 3>,
+    id: Id,
+    key: Key,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+) -> Result<Status> {
+    live_sessions::end_of_user(app, &can, id.0, key.0).await?;
+    Ok(Status::NoContent)
+}
+
+/// Signs a user out everywhere.
+#[delete("/users/<id>/sessions")]
+pub(super) async fn end_all_of_user(
+    _routed: Routed<Id>,
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    app: &Usher,
+) -> Result<Status> {
+    live_sessions::end_all_of_user(app, &can, id.0).await?;
+    Ok(Status::NoContent)
+}

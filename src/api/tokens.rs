@@ -1,0 +1,100 @@
+//! Named API tokens, of oneself and, for superusers, of users.
+
+use rocket::http::Status;
+use rocket::response::status;
+use rocket::serde::json::Json;
+use rocket::{delete, get, post};
+
+use super::body::{JsonBody, raw};
+use super::sessions::Key;
+use super::users::{Id, Routed};
+use crate::Usher;
+use crate::api_tokens::{self, ApiToken, MadeToken, TokenDraft};
+use crate::error::Result;
+use crate::guard::AcceptsJson;
+use crate::permission::{Can, IsSuperuser, SignedIn};
+
+/// A new token, with 201.
+type Made = status::Custom<Json<MadeToken>>;
+
+fn draft(app: &Usher, body: &JsonBody) -> TokenDraft {
+    TokenDraft::read(&app.settings, |name| raw(&body.0, name))
+}
+
+const fn made(token: MadeToken) -> Made {
+    status::Custom(Status::Created, Json(token))
+}
+
+/// One's own.
+#[get("/account/tokens")]
+pub(super) async fn own(
+    _accepts: AcceptsJson,
+    can: Can<SignedIn>,
+    app: &Usher,
+) -> Result<Json<Vec<ApiToken>>> {
+    api_tokens::own(app, &can).await.map(Json)
+}
+
+/// Makes one for oneself.
+#[post("/account/tokens", data = "<body>")]
+pub(super) async fn make_own(
+    _accepts: AcceptsJson,
+    can: Can<SignedIn>,
+    app: &Usher,
+    body: JsonBody,
+) -> Result<Made> {
+    api_tokens::make_own(app, &can, &draft(app, &body)).await.map(made)
+}
+
+/// Revokes one of one's own.
+#[delete("/account/tokens/<key>")]
+pub(super) async fn revoke_own(
+    _routed: Routed<Key, 2>,
+    key: Key,
+    _accepts: AcceptsJson,
+    can: Can<SignedIn>,
+    app: &Usher,
+) -> Result<Status> {
+    api_tokens::revoke_own(app, &can, key.0).await?;
+    Ok(Status::NoContent)
+}
+
+/// Those of a user.
+#[get("/users/<id>/tokens")]
+pub(super) async fn of_user(
+    _routed: Routed<Id>,
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<IsSuperuser>,
+    app: &Usher,
+) -> Result<Json<Vec<ApiToken>>> {
+    api_tokens::of_user(app, &can, id.0).await.map(Json)
+}
+
+/// Makes one for a user.
+#[post("/users/<id>/tokens", data = "<body>")]
+pub(super) async fn make_for(
+    _routed: Routed<Id>,
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<IsSuperuser>,
+    app: &Usher,
+    body: JsonBody,
+) -> Result<Made> {
+    api_tokens::make_for(app, &can, id.0, &draft(app, &body)).await.map(made)
+}
+
+/// Revokes one of a user.
+#[delete("/users/<id>/tokens/<key>")]
+pub(super) async fn revoke_of(
+    _routed: Routed<Id>,
+    _revokes: Routed<Key, 3>,
+    id: Id,
+    key: Key,
+    _accepts: AcceptsJson,
+    can: Can<IsSuperuser>,
+    app: &Usher,
+) -> Result<Status> {
+    api_tokens::revoke_of(app, &can, id.0, key.0).await?;
+    Ok(Status::NoContent)
+}

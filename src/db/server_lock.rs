@@ -1,0 +1,79 @@
+//! One server to an SQLite file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use rocket_db_pools::figment::Figment;
+use sqlx::sqlite::SqliteConnectOptions;
+
+/// The right to serve a database, for as long as it lives. The operating system takes it back when the
+/// process ends, however it ends: what is left of the lock's file means nothing.
+///
+/// Subcommands need no lock. They write little, and SQLite's own locks keep them apart; but a second server
+/// would hold its own part of what one process must know alone, such as who waits to write.
+#[derive(Debug)]
+pub struct ServerLock(#[expect(dead_code, reason = "held, not used")] Option<File>);
+
+/// Why a server may not serve a database.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// There is one already.
+    #[error("another server is running on {}: stop it first, or give this one a database of its own", .0.display())]
+    Taken(PathBuf),
+    /// The file of the lock cannot be had.
+    #[error("{} cannot be locked: {source}", path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl ServerLock {
+    /// Takes the lock of the SQLite file that section `databases.main` names. PostgreSQL is for any number of
+    /// servers; and a URL that names no file is refused where it is opened.
+    ///
+    /// # Errors
+    /// [`LockError::Taken`] if another server has it.
+    pub fn take(section: &Figment) -> Result<Self, LockError> {
+        let url: String = section.extract_inner("url").unwrap_or_default();
+        let file = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(&url).ok()).flatten();
+        match file.as_ref().map(SqliteConnectOptions::get_filename) {
+            Some(file) if file.file_name().is_some() && !url.contains("memory") => {
+                lock(&real(file)).map(|file| Self(Some(file)))
+            }
+            _ => Ok(Self(None)),
+        }
+    }
+}
+
+fn lock(database: &Path) -> Result<File, LockError> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let options = &mut OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|source| LockError::File { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LockError::Taken(database.to_owned())),
+        Err(TryLockError::Error(source)) => Err(LockError::File { path, source }),
+    }
+}
+
+/// The file behind links, so that two names of one database have one lock.
+fn real(database: &Path) -> PathBuf {
+    if let Ok(real) = database.canonicalize() {
+        return real;
+    }
+    // It is not there yet.
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    match (folder, database.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => database.to_owned(),
+    }
+}

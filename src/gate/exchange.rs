@@ -1,0 +1,140 @@
+//! One request and its answer: from hyper to Rocket, and back.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use rocket::http::uri::Origin;
+use rocket::http::{Cookie, Header, Method};
+use rocket::local::asynchronous::LocalResponse;
+use rocket::tokio;
+use rocket::tokio::sync::mpsc;
+
+use super::body::{Answer, Failed, Received};
+use super::paced::Phase;
+use super::{Counted, Gate};
+use crate::api;
+use crate::error::Error;
+use crate::request_id::RequestId;
+
+/// The method that the client named, where Rocket does not know it.
+#[derive(Debug)]
+pub(crate) struct AskedMethod(pub(crate) Option<String>);
+
+/// For as long as a request is being read or answered.
+pub(super) struct Busy {
+    phase: Arc<Phase>,
+    _counted: Counted<'static>,
+    /// Who waits for the last answer waits for this one.
+    _alive: mpsc::Sender<Infallible>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.phase.end();
+    }
+}
+
+impl Gate {
+    /// Answers a request. An error means that there is nobody to answer.
+    pub(super) async fn exchange(
+        &'static self,
+        request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+        phase: Arc<Phase>,
+        alive: mpsc::Sender<Infallible>,
+    ) -> io::Result<hyper::Response<Answer>> {
+        phase.begin();
+        let busy = Busy { phase, _counted: Counted::new(&self.traffic.in_flight), _alive: alive };
+        let (head, body) = request.into_parts();
+        let received = match self.receive(body, head.headers.contains_key(EXPECT)).await {
+            Ok(received) => Ok(received),
+            Err(Failed::Refused(error)) => Err(error),
+            Err(Failed::Gone) => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        let id = RequestId::random();
+        // A task of its own: what is begun is finished, also when the client goes away meanwhile.
+        let work = tokio::spawn(id.clone().scope(async move {
+            let response = self.dispatch(&head, peer, received).await;
+            (response, busy)
+        }));
+        let (response, busy) = work.await.map_err(io::Error::other)?;
+        answer(Answer { response, id, _busy: busy })
+    }
+
+    /// Has Rocket answer. What is refused here already goes by a method that no route has to the catcher of its
+    /// path, which renders the error like any other.
+    async fn dispatch(
+        &'static self,
+        head: &Parts,
+        peer: SocketAddr,
+        received: Result<Received, Error>,
+    ) -> LocalResponse<'static> {
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let (origin, received) = match Origin::parse_owned(path.to_owned()) {
+            Ok(origin) => (origin, received),
+            Err(_) => (Origin::ROOT, Err(Error::Malformed("The address cannot be read.".to_owned()))),
+        };
+        let known: Option<Method> = head.method.as_str().parse().ok();
+        let received = match known {
+            Some(_) => received,
+            None => Err(unknown_method(head.method.as_str(), &origin)),
+        };
+        let method = known.filter(|_| received.is_ok()).unwrap_or(Method::Trace);
+        let mut request = self.client.req(method, origin).remote(peer);
+        for (name, value) in &head.headers {
+            // Rocket's headers are text; others mean nothing to us.
+            if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
+                request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
+                if name == hyper::header::COOKIE {
+                    let cookies = value.split(';').filter_map(|pair| Cookie::parse_encoded(pair.trim()).ok());
+                    request = request.cookies(cookies.map(Cookie::into_owned).collect::<Vec<_>>());
+                }
+            }
+        }
+        let asked = (known != Some(method)).then(|| head.method.as_str().to_owned());
+        request.inner().local_cache(|| AskedMethod(asked));
+        match received {
+            Ok(received) => {
+                let Received { bytes, .. } = &received;
+                // The memory is accounted for until the answer is known.
+                request.body(bytes).dispatch().await
+            }
+            Err(error) => {
+                error.stash(request.inner());
+                request.dispatch().await
+            }
+        }
+    }
+}
+
+/// Any method may be asked for, but none that is not in the standard is allowed anywhere.
+fn unknown_method(method: &str, origin: &Origin<'_>) -> Error {
+    let segments: Vec<&str> = origin.path().segments().filter(|segment| !segment.is_empty()).collect();
+    let allow = match segments.split_first() {
+        Some((&"v1", rest)) => api::allowed_methods(rest),
+        _ => Some("GET, HEAD, POST"),
+    };
+    match allow {
+        Some(allow) => Error::MethodNotAllowed { method: method.to_owned(), allow },
+        None => Error::NoSuchPath,
+    }
+}
+
+/// The answer as hyper sends it.
+fn answer(body: Answer) -> io::Result<hyper::Response<Answer>> {
+    let response = &body.response;
+    let mut answer = hyper::Response::builder().status(response.status().code);
+    for header in response.headers().iter() {
+        answer = answer.header(header.name.as_str(), header.value.as_bytes());
+    }
+    let chunked = response.headers().contains(TRANSFER_ENCODING.as_str());
+    if let (false, Some(size)) = (chunked, response.body().preset_size()) {
+        answer = answer.header(CONTENT_LENGTH, size);
+    }
+    answer.body(body).map_err(io::Error::other)
+}

@@ -1,0 +1,315 @@
+//! The gate over real connections, with little patience.
+
+use std::net::SocketAddr;
+
+use rocket::data::ToByteUnit;
+use rocket::tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rocket::tokio::sync::oneshot;
+use rocket::{Data, get, post, routes};
+
+use super::*;
+
+const PATIENCE: Patience = Patience {
+    head: Duration::from_millis(300),
+    idle: Duration::from_millis(600),
+    pause: Duration::from_millis(300),
+    body: Duration::from_millis(900),
+    stall: Duration::from_millis(300),
+};
+/// Longer than any patience.
+const LONG: Duration = Duration::from_secs(1);
+/// Nothing here takes so long unless it hangs.
+const HANGS: Duration = Duration::from_secs(20);
+/// More than the operating system keeps for a client that does not read.
+const BIG: usize = 64 * 1024 * 1024;
+
+#[post("/echo", data = "<data>")]
+async fn echo(data: Data<'_>) -> Result<Vec<u8>, rocket::http::Status> {
+    match data.open(64.kibibytes()).into_bytes().await {
+        Ok(bytes) if bytes.is_complete() => Ok(bytes.into_inner()),
+        _ => Err(rocket::http::Status::PayloadTooLarge),
+    }
+}
+
+#[get("/slow")]
+async fn slow() -> &'static str {
+    sleep(LONG).await;
+    "done"
+}
+
+#[get("/big")]
+fn big() -> Vec<u8> {
+    vec![b'x'; BIG]
+}
+
+#[get("/small")]
+fn small() -> &'static str {
+    "small"
+}
+
+/// A gate that listens, until it is told to stop.
+struct Open {
+    gate: &'static Gate,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+async fn open(connections: usize) -> Open {
+    let rocket = rocket::custom(crate::config::defaults())
+        .manage(Arc::<Traffic>::default())
+        .attach(crate::headers::Headers)
+        .mount("/", routes![echo, slow, big, small])
+        .register("/", crate::api::catchers());
+    let client = Client::untracked(rocket).await.unwrap();
+    let settings = Settings { json_limit: 64 * 1024, ..Settings::default() };
+    let mut gate = Gate::new(client, &settings, connections);
+    gate.patience = PATIENCE;
+    let gate: &'static Gate = Box::leak(Box::new(gate));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, told) = oneshot::channel();
+    let stopped = async { drop(told.await) };
+    let served = tokio::spawn(gate.serve(listener, stopped, Duration::ZERO, HANGS));
+    Open { gate, address, stop, served }
+}
+
+impl Open {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends something and reads until the connection is closed.
+    async fn say(&self, text: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(text.as_ref()).await.unwrap();
+        rest(&mut stream).await
+    }
+
+    /// Waits until nobody is connected.
+    async fn is_empty(&self) -> bool {
+        let empty = async {
+            while self.gate.traffic.connections() > 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(HANGS, empty).await.is_ok()
+    }
+}
+
+/// What still comes until the connection is closed.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A connection that is reset is closed, too.
+    drop(timeout(HANGS, stream.read_to_end(&mut answer)).await.expect("the connection is closed"));
+    String::from_utf8(answer).unwrap()
+}
+
+fn get_request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
+fn post_head(length: usize) -> String {
+    format!("POST /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")
+}
+
+#[rocket::async_test]
+async fn rl_7_whoever_does_not_ask_is_cut() {
+    let open = open(10).await;
+    assert_eq!(open.say("").await, "", "no request at all");
+    assert_eq!(open.say("GET /small HTTP/1.1\r\nHost: loc").await, "", "half a head");
+    let mut dripping = open.connect().await;
+    for byte in format!("GET /small HTTP/1.1\r\nX-Long: {}", "x".repeat(1000)).bytes() {
+        if dripping.write_all(&[byte]).await.is_err() {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(rest(&mut dripping).await, "", "a byte now and then");
+}
+
+#[rocket::async_test]
+async fn rl_7_a_connection_without_a_next_request_is_closed() {
+    let open = open(10).await;
+    let answer = open.say("GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("small"), "{answer}");
+    let mut stream = open.connect().await;
+    for _ in 0..5 {
+        stream.write_all(b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = [0; 1024];
+        assert!(stream.read(&mut answer).await.unwrap() > 0, "in between it is kept");
+        sleep(PATIENCE.idle / 3).await;
+    }
+    assert_eq!(rest(&mut stream).await, "");
+}
+
+#[rocket::async_test]
+async fn rl_7_a_body_that_does_not_come_is_answered_408() {
+    let open = open(10).await;
+    let answer = open.say(format!("{}hel", post_head(5))).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("The request body did not arrive in time."), "{answer}");
+    assert!(answer.contains("x-content-type-options: nosniff"), "hd_1: {answer}");
+    let mut dripping = open.connect().await;
+    dripping.write_all(post_head(1000).as_bytes()).await.unwrap();
+    let (mut reader, mut writer) = dripping.split();
+    let drip = async {
+        while writer.write_all(b"x").await.is_ok() {
+            sleep(PATIENCE.pause / 3).await;
+        }
+    };
+    let mut answer = [0; 16];
+    tokio::select! {
+        () = drip => panic!("cut without an answer"),
+        read = timeout(HANGS, reader.read_exact(&mut answer)) => { read.unwrap().unwrap(); }
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 408 "), "a byte now and then is not enough");
+}
+
+#[rocket::async_test]
+async fn rl_7_every_kind_of_slow_client_goes_away_although_it_would_stay() {
+    let open = open(100).await;
+    let keep = |text: String| text.replace("Connection: close\r\n", "");
+    let mut streams = Vec::new();
+    for text in [
+        String::new(),
+        "GET /sm".to_owned(),
+        keep(get_request("/small")),
+        keep(get_request("/small")).repeat(50),
+        keep(get_request("/slow")),
+        keep(get_request("/small")).repeat(3) + "GET /sm",
+        keep(post_head(100)),
+        keep(post_head(100)) + "some of it",
+        keep(post_head(100 * 1024 * 1024)),
+        keep(post_head(100)).replace("Content-Length: 100", "Transfer-Encoding: chunked"),
+        keep(post_head(100)).replace("Content-Length: 100", "Transfer-Encoding: chunked") + "5\r\nhello\r\n",
+        keep(get_request("/nothing")).replace("\r\n\r\n", "\r\nContent-Length: 100\r\n\r\n"),
+    ] {
+        let mut stream = open.connect().await;
+        stream.write_all(text.as_bytes()).await.unwrap();
+        streams.push((text, stream));
+    }
+    for (text, mut stream) in streams {
+        let mut answer = Vec::new();
+        let end = timeout(HANGS, stream.read_to_end(&mut answer)).await;
+        assert!(end.is_ok(), "still there: {text}: {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[rocket::async_test]
+async fn rl_7_a_client_that_does_not_read_its_answer_is_cut() {
+    let open = open(10).await;
+    let mut stream = open.connect().await;
+    stream.write_all(get_request("/big").as_bytes()).await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    assert!(open.is_empty().await, "it was cut");
+    let answer = open.say(get_request("/big")).await;
+    assert!(answer.len() > BIG, "who reads gets all of it: {} bytes", answer.len());
+}
+
+#[rocket::async_test]
+async fn our_own_slowness_cuts_nobody() {
+    let open = open(10).await;
+    let answer = open.say(get_request("/slow")).await;
+    assert!(answer.ends_with("done"), "{answer}");
+}
+
+#[rocket::async_test]
+async fn a_body_that_is_too_long_is_answered_413_after_it_was_sent() {
+    let open = open(10).await;
+    for length in [64 * 1024 + 1, 200 * 1024, 5 * 1024 * 1024] {
+        let answer = open.say([post_head(length).into_bytes(), vec![b'x'; length]].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{length}: {answer}");
+    }
+    let fits = open.say([post_head(64 * 1024).into_bytes(), vec![b'x'; 64 * 1024]].concat()).await;
+    assert!(fits.starts_with("HTTP/1.1 200 ") && fits.len() > 64 * 1024, "{}", fits.len());
+    let head = post_head(1024 * 1024).replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
+    assert!(open.say(head).await.starts_with("HTTP/1.1 413 "), "who asks first need not send it");
+}
+
+#[rocket::async_test]
+async fn rl_7_long_bodies_share_memory_and_short_ones_need_none_of_it() {
+    let open = open(10).await;
+    let all = open.gate.bodies.available_permits();
+    let taken = open.gate.bodies.acquire_many(u32::try_from(all).unwrap()).await.unwrap();
+    let long = [post_head(64 * 1024).into_bytes(), vec![b'x'; 64 * 1024]].concat();
+    let answer = open.say(&long).await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 2"), "{answer}");
+    let short = [post_head(8 * 1024).into_bytes(), vec![b'x'; 8 * 1024]].concat();
+    assert!(open.say(short).await.starts_with("HTTP/1.1 200 "));
+    drop(taken);
+    assert!(open.say(long).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(open.gate.bodies.available_permits(), all, "memory is given back");
+}
+
+#[rocket::async_test]
+async fn more_connections_than_slots_wait_for_one() {
+    let open = open(1).await;
+    let mut first = open.connect().await;
+    first.write_all(b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = [0; 1024];
+    assert!(first.read(&mut answer).await.unwrap() > 0);
+    let second = open.say(get_request("/small")).await;
+    assert!(second.ends_with("small"), "served when the first was idle for too long: {second}");
+}
+
+#[rocket::async_test]
+async fn requests_that_come_at_once_are_answered_in_turn() {
+    let open = open(10).await;
+    let first = "GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
+    let answers = open.say(first + &get_request("/slow")).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 21, "{answers}");
+    assert!(answers.ends_with("done"));
+}
+
+#[rocket::async_test]
+async fn hd_3_methods_that_nobody_knows_are_not_allowed() {
+    let open = open(10).await;
+    let ask = async |line: &str| {
+        open.say(format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
+    };
+    for (line, status, allow) in [
+        ("FOO /small", "405", "GET, HEAD, POST"),
+        ("BREW /v1/users/1", "405", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ("BREW /%761//users/list", "405", "POST, OPTIONS"),
+        ("BREW /v1/nothing", "404", ""),
+    ] {
+        let answer = ask(line).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
+        assert!(allow.is_empty() || answer.contains(&format!("allow: {allow}\r\n")), "{line}: {answer}");
+        assert!(answer.contains("x-frame-options: DENY"), "hd_1: {answer}");
+    }
+    assert!(ask("FOO /small").await.ends_with(r#"{"detail":"Method \"FOO\" not allowed."}"#));
+    for line in ["TRACE /small", "CONNECT localhost:80", "OPTIONS *", "GET /a\"b"] {
+        let answer = ask(line).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{line}: {answer}");
+    }
+}
+
+#[rocket::async_test]
+async fn rl_10_a_stop_waits_for_what_was_asked_and_for_nothing_else() {
+    let open = open(10).await;
+    let mut idle = open.connect().await;
+    idle.write_all(b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = [0; 1024];
+    assert!(idle.read(&mut answer).await.unwrap() > 0);
+    let silent = open.connect().await;
+    let address = open.address;
+    let busy = tokio::spawn(async move {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(get_request("/slow").as_bytes()).await.unwrap();
+        rest(&mut stream).await
+    });
+    sleep(LONG / 3).await;
+    // In the kernel's queue, or just accepted: it counts.
+    let mut late = open.connect().await;
+    late.write_all(get_request("/small").as_bytes()).await.unwrap();
+    open.stop.send(()).unwrap();
+    assert!(rest(&mut late).await.ends_with("small"));
+    assert!(busy.await.unwrap().ends_with("done"));
+    timeout(HANGS / 2, open.served).await.expect("it waits for nobody else").unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(open.gate.traffic.is_stopping());
+    assert_eq!((open.gate.traffic.connections(), open.gate.traffic.in_flight()), (0, 0));
+    drop((idle, silent));
+}

@@ -1,0 +1,123 @@
+//! How one likes the console.
+
+use rocket::form::{Form, FromForm};
+use rocket::{get, post};
+
+use crate::error::Result;
+use crate::own_account;
+use crate::preferences::{Density, Preferences, Theme};
+use crate::time_zone::Zone;
+use crate::web::form::STALE;
+use crate::web::frame::Visitor;
+use crate::web::view::{Answer, Preference, PreferencesPage, Problems};
+
+/// What the form sends. A box that is not ticked is not sent.
+#[derive(Debug, FromForm)]
+pub(super) struct PreferencesForm {
+    #[field(default = "")]
+    token: String,
+    #[field(default = "")]
+    theme: String,
+    #[field(default = "")]
+    density: String,
+    #[field(default = "")]
+    rows: String,
+    #[field(default = "")]
+    time_zone: String,
+    shortcuts: Option<String>,
+}
+
+const THEMES: [(Theme, &str, &str); 3] = [
+    (Theme::System, "system", "As the system says"),
+    (Theme::Light, "light", "Light"),
+    (Theme::Dark, "dark", "Dark"),
+];
+const DENSITIES: [(Density, &str, &str); 2] =
+    [(Density::Comfortable, "comfortable", "Comfortable"), (Density::Compact, "compact", "Compact")];
+const ROWS: [(i64, &str, &str); 3] = [(25, "25", "25"), (50, "50", "50"), (100, "100", "100")];
+
+/// The value that is sent under a name, if there is one.
+fn chosen<T: Copy>(known: &[(T, &str, &str)], sent: &str) -> Option<T> {
+    known.iter().find(|(_, name, _)| *name == sent).map(|(value, ..)| *value)
+}
+
+impl PreferencesForm {
+    fn stored(preferences: &Preferences) -> Self {
+        fn sent<T: PartialEq>(known: &[(T, &str, &str)], value: &T) -> String {
+            known.iter().find(|known| known.0 == *value).map_or("", |known| known.1).to_owned()
+        }
+        Self {
+            token: String::new(),
+            theme: sent(&THEMES, &preferences.theme),
+            density: sent(&DENSITIES, &preferences.density),
+            rows: sent(&ROWS, &preferences.rows),
+            time_zone: preferences.time_zone.clone(),
+            shortcuts: preferences.shortcuts.then(String::new),
+        }
+    }
+
+    /// What was chosen, unless something is unknown.
+    fn read(&self) -> Option<Preferences> {
+        Some(Preferences {
+            theme: chosen(&THEMES, &self.theme)?,
+            density: chosen(&DENSITIES, &self.density)?,
+            rows: chosen(&ROWS, &self.rows)?,
+            time_zone: Zone::named(&self.time_zone)?.name().to_owned(),
+            shortcuts: self.shortcuts.is_some(),
+        })
+    }
+
+    fn page(&self, visitor: &Visitor<'_>, problem: Option<&str>) -> PreferencesPage {
+        fn options<T>(known: &[(T, &str, &str)]) -> Vec<(String, String)> {
+            known.iter().map(|(_, name, words)| ((*name).to_owned(), (*words).to_owned())).collect()
+        }
+        let zones = Zone::names().into_iter().map(|name| (name.clone(), name.replace('_', " "))).collect();
+        let mut preferences = Vec::new();
+        let mut problems = Vec::new();
+        for (name, label, options, value) in [
+            ("theme", "Theme", options(&THEMES), &self.theme),
+            ("density", "Density", options(&DENSITIES), &self.density),
+            ("rows", "Rows per page", options(&ROWS), &self.rows),
+            ("time_zone", "Time zone", zones, &self.time_zone),
+        ] {
+            let is_known = options.iter().any(|(known, _)| known == value);
+            let mut errors = Vec::new();
+            if !is_known && problem.is_none() {
+                errors.push("Choose one of the list.".to_owned());
+                problems.push((name, format!("{label}: Choose one of the list.")));
+            }
+            preferences.push(Preference { name, label, options, value: value.clone(), errors });
+        }
+        problems.extend(problem.map(|problem| ("theme", problem.to_owned())));
+        PreferencesPage {
+            frame: visitor.frame("account"),
+            preferences,
+            shortcuts: self.shortcuts.is_some(),
+            form: Problems { problems },
+        }
+    }
+}
+
+/// The form.
+#[get("/account/preferences")]
+#[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
+pub(super) fn page(visitor: Visitor<'_>) -> Answer<PreferencesPage> {
+    Answer::page(PreferencesForm::stored(&visitor.can.session().preferences).page(&visitor, None))
+}
+
+/// Saves what was chosen.
+#[post("/account/preferences", data = "<form>")]
+pub(super) async fn save(
+    visitor: Visitor<'_>,
+    form: Form<PreferencesForm>,
+) -> Result<Answer<PreferencesPage>> {
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::refused(form.page(&visitor, Some(STALE))));
+    }
+    let Some(preferences) = form.read() else {
+        return Ok(Answer::refused(form.page(&visitor, None)));
+    };
+    let changed = own_account::set_preferences(visitor.app, &visitor.can, &preferences).await?;
+    visitor.tell(if changed { "Saved." } else { "Nothing changed." }, None);
+    Ok(Answer::GoOn("/account/preferences".into()))
+}

@@ -1,0 +1,68 @@
+//! The API's description as a page, made of its OpenAPI document.
+
+use std::sync::LazyLock;
+
+use rocket::get;
+use serde_json::Value;
+
+use super::view::{Answer, DocumentationPage, Operation, OperationGroup};
+use crate::api;
+
+/// Methods in the order in which they are shown.
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+/// The page, for anybody: it tells nothing about an installation.
+#[get("/docs")]
+pub(super) fn page() -> Answer<DocumentationPage> {
+    static GROUPS: LazyLock<Vec<OperationGroup>> = LazyLock::new(|| {
+        // A test reads the same document: it is JSON.
+        groups(&serde_json::from_str(api::OPENAPI).unwrap_or_default())
+    });
+    Answer::page(DocumentationPage { groups: GROUPS.clone() })
+}
+
+/// The operations by their first tag, in the order of the document.
+fn groups(document: &Value) -> Vec<OperationGroup> {
+    let mut groups: Vec<OperationGroup> = Vec::new();
+    let Some(paths) = document["paths"].as_object() else { return groups };
+    for (path, methods) in paths {
+        for method in METHODS {
+            let Some(described) = methods.get(method) else { continue };
+            let name = text(&described["tags"][0]);
+            let operation = operation(document, method, path, described);
+            match groups.iter_mut().find(|group| group.name == name) {
+                Some(group) => group.operations.push(operation),
+                None => groups.push(OperationGroup { name, operations: vec![operation] }),
+            }
+        }
+    }
+    groups
+}
+
+fn operation(document: &Value, method: &str, path: &str, described: &Value) -> Operation {
+    let example = &described["requestBody"]["content"]["application/json"]["example"];
+    let responses = described["responses"].as_object().into_iter().flatten().map(|(status, response)| {
+        let response = match response["$ref"].as_str() {
+            Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap_or(response),
+            None => response,
+        };
+        (status.clone(), text(&response["description"]))
+    });
+    Operation {
+        id: text(&described["operationId"]),
+        method: method.to_uppercase(),
+        path: path.to_owned(),
+        summary: text(&described["summary"]),
+        description: text(&described["description"]),
+        example: if example.is_null() {
+            String::new()
+        } else {
+            serde_json::to_string_pretty(example).unwrap_or_default()
+        },
+        responses: responses.collect(),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,231 @@
+//! API tokens: one's own, and for superusers those of users.
+
+use rocket::form::{Form, FromForm};
+use rocket::{Route, get, post, routes};
+
+use super::confirmation;
+use super::form::{Field, FormState, field_errors};
+use super::frame::{TokenForm, Visitor};
+use super::view::{Answer, NewToken, TokenRow, TokensPage};
+use crate::accounts;
+use crate::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenDraft};
+use crate::error::Result;
+use crate::field_errors::FieldErrors;
+use crate::permission::{IsSuperuser, Permission};
+use crate::session::SessionId;
+use crate::user::{Raw, User, UserId};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    routes![own, make_own, revoke_own, of_user, make_for, revoke_of]
+}
+
+/// What the form sends. A box that is not ticked is not sent.
+#[derive(Debug, FromForm)]
+struct MakeForm {
+    #[field(default = "")]
+    token: String,
+    #[field(default = "")]
+    name: String,
+    #[field(default = "")]
+    expires_in_days: String,
+    full: Option<String>,
+    #[field(default = "")]
+    current_password: String,
+}
+
+impl MakeForm {
+    /// The empty form.
+    fn new(days: u64) -> Self {
+        let empty = String::new;
+        let expires_in_days = days.to_string();
+        Self { token: empty(), name: empty(), expires_in_days, full: None, current_password: empty() }
+    }
+
+    /// What is asked for, once the password was given where it has to be.
+    async fn draft<P: Permission>(&self, visitor: &mut Visitor<'_, P>) -> Result<TokenDraft> {
+        let draft = TokenDraft::read(&visitor.app.settings, |field| match field {
+            "name" => Raw::Text(self.name.clone()),
+            "expires_in_days" => Raw::Text(self.expires_in_days.clone()),
+            _ => Raw::Bool(self.full.is_none()),
+        });
+        draft.check()?;
+        if !draft.read_only {
+            confirmation::require(visitor, &self.current_password).await?;
+        }
+        Ok(draft)
+    }
+}
+
+/// Where the page is: its path, what it belongs to, and whose tokens they are.
+struct Place {
+    path: String,
+    back: (String, String),
+    owner: String,
+}
+
+impl Place {
+    fn own() -> Self {
+        let back = ("/account".to_owned(), "My account".to_owned());
+        Self { path: "/account/tokens".into(), back, owner: String::new() }
+    }
+
+    fn of(user: &User) -> Self {
+        let (path, name) = (format!("/users/{}", user.id), user.display_name());
+        Self { back: (path.clone(), name.clone()), path: format!("{path}/tokens"), owner: name }
+    }
+
+    fn page<P: Permission>(
+        self,
+        visitor: &Visitor<'_, P>,
+        tokens: Vec<ApiToken>,
+        form: &MakeForm,
+        errors: &FieldErrors,
+    ) -> TokensPage {
+        let most = visitor.app.settings.api_token_days;
+        let days = form.expires_in_days.clone();
+        let name = Field::new("name", "Name", "text", form.name.clone(), errors);
+        let days = Field::new("expires_in_days", "Expires in days", "text", days, errors);
+        let hint = "Only needed for a token that may change things.";
+        let password = confirmation::field(visitor, hint, errors);
+        let mut fields = vec![
+            Field {
+                hint: "What it is for, such as “nightly report”.".into(),
+                max_length: NAME_LENGTH,
+                ..name
+            },
+            Field { hint: format!("From 1 to {most}."), max_length: 5, ..days },
+        ];
+        fields.extend(password.map(|field| Field { optional: true, ..field }));
+        let row = |token: ApiToken| TokenRow {
+            id: token.id.0,
+            name: token.name,
+            read_only: token.read_only,
+            created_at: token.created_at.into(),
+            last_used_at: token.last_used_at.map(Into::into),
+            expires_at: token.expires_at.into(),
+        };
+        TokensPage {
+            frame: visitor.frame(if self.owner.is_empty() { "account" } else { "users" }),
+            path: self.path,
+            back: self.back,
+            owner: self.owner,
+            tokens: tokens.into_iter().map(row).collect(),
+            made: None,
+            form: FormState::of(fields, errors),
+            full: form.full.is_some(),
+        }
+    }
+}
+
+/// The page after a form was sent. A new token stands in this answer and nowhere else: it is not kept,
+/// so there is no page to lead to that could show it. Sent again, the form is refused for its name.
+fn after<P: Permission>(
+    visitor: &Visitor<'_, P>,
+    place: Place,
+    tokens: Vec<ApiToken>,
+    form: &MakeForm,
+    result: Result<MadeToken>,
+) -> Result<Answer<TokensPage>> {
+    let made = match result {
+        Ok(made) => made,
+        Err(error) => return Ok(Answer::refused(place.page(visitor, tokens, form, &field_errors(error)?))),
+    };
+    let form = MakeForm::new(api_tokens::default_days(&visitor.app.settings));
+    let page = place.page(visitor, tokens, &form, &FieldErrors::default());
+    let MadeToken { listed, token } = made;
+    let made = NewToken { name: listed.name, token, expires_at: listed.expires_at.into() };
+    Ok(Answer::page(TokensPage { made: Some(made), ..page }))
+}
+
+/// The form again, for a page that was open for longer than its session.
+fn stale<P: Permission>(
+    visitor: &Visitor<'_, P>,
+    place: Place,
+    tokens: Vec<ApiToken>,
+    form: &MakeForm,
+) -> Answer<TokensPage> {
+    let mut page = place.page(visitor, tokens, form, &FieldErrors::default());
+    page.form = page.form.stale();
+    Answer::refused(page)
+}
+
+/// One's own tokens.
+#[get("/account/tokens")]
+async fn own(visitor: Visitor<'_>) -> Result<Answer<TokensPage>> {
+    let tokens = api_tokens::own(visitor.app, &visitor.can).await?;
+    let form = MakeForm::new(api_tokens::default_days(&visitor.app.settings));
+    Ok(Answer::page(Place::own().page(&visitor, tokens, &form, &FieldErrors::default())))
+}
+
+/// Makes one for oneself.
+#[post("/account/tokens", data = "<form>")]
+async fn make_own(mut visitor: Visitor<'_>, form: Form<MakeForm>) -> Result<Answer<TokensPage>> {
+    if visitor.is_stale(&form.token) {
+        let tokens = api_tokens::own(visitor.app, &visitor.can).await?;
+        return Ok(stale(&visitor, Place::own(), tokens, &form));
+    }
+    let result = match form.draft(&mut visitor).await {
+        Ok(draft) => api_tokens::make_own(visitor.app, &visitor.can, &draft).await,
+        Err(error) => Err(error),
+    };
+    let tokens = api_tokens::own(visitor.app, &visitor.can).await?;
+    after(&visitor, Place::own(), tokens, &form, result)
+}
+
+/// Revokes one of one's own.
+#[post("/account/tokens/<id>/revoke", data = "<form>")]
+async fn revoke_own(id: i64, visitor: Visitor<'_>, form: Form<TokenForm>) -> Result<Answer<TokensPage>> {
+    visitor.check(&form.token)?;
+    let revoked = api_tokens::revoke_own(visitor.app, &visitor.can, SessionId(id)).await?;
+    visitor.tell(format!("Revoked the token “{}”.", revoked.name), None);
+    Ok(Answer::GoOn("/account/tokens".into()))
+}
+
+/// The user that a page is about.
+async fn owner(visitor: &Visitor<'_, IsSuperuser>, id: i64) -> Result<User> {
+    accounts::get(visitor.app, &visitor.can.weaken(), UserId(id)).await
+}
+
+/// The tokens of a user.
+#[get("/users/<id>/tokens")]
+async fn of_user(id: i64, visitor: Visitor<'_, IsSuperuser>) -> Result<Answer<TokensPage>> {
+    let user = owner(&visitor, id).await?;
+    let tokens = api_tokens::of_user(visitor.app, &visitor.can, user.id).await?;
+    let form = MakeForm::new(api_tokens::default_days(&visitor.app.settings));
+    Ok(Answer::page(Place::of(&user).page(&visitor, tokens, &form, &FieldErrors::default())))
+}
+
+/// Makes one for a user.
+#[post("/users/<id>/tokens", data = "<form>")]
+async fn make_for(
+    id: i64,
+    mut visitor: Visitor<'_, IsSuperuser>,
+    form: Form<MakeForm>,
+) -> Result<Answer<TokensPage>> {
+    let user = owner(&visitor, id).await?;
+    if visitor.is_stale(&form.token) {
+        let tokens = api_tokens::of_user(visitor.app, &visitor.can, user.id).await?;
+        return Ok(stale(&visitor, Place::of(&user), tokens, &form));
+    }
+    let result = match form.draft(&mut visitor).await {
+        Ok(draft) => api_tokens::make_for(visitor.app, &visitor.can, user.id, &draft).await,
+        Err(error) => Err(error),
+    };
+    let tokens = api_tokens::of_user(visitor.app, &visitor.can, user.id).await?;
+    after(&visitor, Place::of(&user), tokens, &form, result)
+}
+
+/// Revokes one of a user.
+#[post("/users/<id>/tokens/<token>/revoke", data = "<form>")]
+async fn revoke_of(
+    id: i64,
+    token: i64,
+    visitor: Visitor<'_, IsSuperuser>,
+    form: Form<TokenForm>,
+) -> Result<Answer<TokensPage>> {
+    visitor.check(&form.token)?;
+    let revoked = api_tokens::revoke_of(visitor.app, &visitor.can, UserId(id), SessionId(token)).await?;
+    visitor.tell(format!("Revoked the token “{}”.", revoked.name), None);
+    Ok(Answer::GoOn(format!("/users/{id}/tokens")))
+}

@@ -1,0 +1,187 @@
+//! What the templates about one's own account are given.
+
+use serde::Serialize;
+
+use super::{Time, View};
+#[cfg(test)]
+use crate::clock::Timestamp;
+use crate::web::form::FormState;
+use crate::web::frame::Frame;
+
+/// One's own account.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct AccountPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) form: FormState,
+    pub(in crate::web) version: i64,
+    pub(in crate::web) username: String,
+    pub(in crate::web) role: &'static str,
+    pub(in crate::web) date_joined: Time,
+    pub(in crate::web) last_login: Option<Time>,
+    pub(in crate::web) password_changed_at: Option<Time>,
+}
+
+impl View for AccountPage {
+    const NAME: &'static str = "account.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        vec![Self {
+            frame: Frame::sample(text),
+            form: FormState::sample(text),
+            version: 3,
+            username: text.to_owned(),
+            role: "Staff",
+            date_joined: Timestamp::from_micros(0).into(),
+            last_login: None,
+            password_changed_at: Some(Timestamp::from_micros(0).into()),
+        }]
+    }
+}
+
+/// The form for another password of one's own.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct OwnPasswordPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) form: FormState,
+    pub(in crate::web) username: String,
+    /// Where to go on to.
+    pub(in crate::web) next: String,
+    /// Whether nothing else may be done before.
+    pub(in crate::web) forced: bool,
+}
+
+impl View for OwnPasswordPage {
+    const NAME: &'static str = "account-password.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let sample = |forced| Self {
+            frame: Frame::sample(text),
+            form: FormState::sample(text),
+            username: text.to_owned(),
+            next: text.to_owned(),
+            forced,
+        };
+        vec![sample(true), sample(false)]
+    }
+}
+
+/// A live session.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct SessionRow {
+    pub(in crate::web) id: i64,
+    /// What it is used with, in words.
+    pub(in crate::web) what: String,
+    pub(in crate::web) address: String,
+    pub(in crate::web) created_at: Time,
+    pub(in crate::web) last_seen_at: Option<Time>,
+    pub(in crate::web) current: bool,
+}
+
+/// A sign-in, good or bad.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct OwnSignInRow {
+    pub(in crate::web) at: Time,
+    pub(in crate::web) good: bool,
+    pub(in crate::web) address: String,
+    pub(in crate::web) device: String,
+}
+
+/// One's own sessions and last sign-ins.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct SessionsPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) sessions: Vec<SessionRow>,
+    pub(in crate::web) sign_ins: Vec<OwnSignInRow>,
+}
+
+impl View for SessionsPage {
+    const NAME: &'static str = "account-sessions.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let at = || Time::from(Timestamp::from_micros(0));
+        let session = |current, last_seen_at| SessionRow {
+            id: 7,
+            what: text.to_owned(),
+            address: text.to_owned(),
+            created_at: at(),
+            last_seen_at,
+            current,
+        };
+        let sign_in =
+            |good| OwnSignInRow { at: at(), good, address: text.to_owned(), device: text.to_owned() };
+        let sample = |sessions, sign_ins| Self { frame: Frame::sample(text), sessions, sign_ins };
+        vec![
+            sample(
+                vec![session(true, Some(at())), session(false, None)],
+                vec![sign_in(true), sign_in(false)],
+            ),
+            sample(vec![session(true, Some(at()))], vec![]),
+        ]
+    }
+}
+
+/// One preference: its name, its label, and what can be chosen.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Preference {
+    pub(in crate::web) name: &'static str,
+    pub(in crate::web) label: &'static str,
+    /// Value and words.
+    pub(in crate::web) options: Vec<(String, String)>,
+    pub(in crate::web) value: String,
+    pub(in crate::web) errors: Vec<String>,
+}
+
+/// How one likes the console.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct PreferencesPage {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) preferences: Vec<Preference>,
+    pub(in crate::web) shortcuts: bool,
+    /// As [`FormState`] has them.
+    pub(in crate::web) form: Problems,
+}
+
+/// What is wrong with a form: the field it is about, and what it says.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Problems {
+    pub(in crate::web) problems: Vec<(&'static str, String)>,
+}
+
+impl View for PreferencesPage {
+    const NAME: &'static str = "preferences.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let preference = Preference {
+            name: "theme",
+            label: "Theme",
+            options: vec![(text.to_owned(), text.to_owned()), ("dark".into(), "Dark".into())],
+            value: "dark".into(),
+            errors: vec![text.to_owned()],
+        };
+        vec![Self {
+            frame: Frame::sample(text),
+            preferences: vec![preference],
+            shortcuts: true,
+            form: Problems { problems: vec![("theme", text.to_owned())] },
+        }]
+    }
+}
+
+/// The keys that do something.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct ShortcutsPage {
+    pub(in crate::web) frame: Frame,
+}
+
+impl View for ShortcutsPage {
+    const NAME: &'static str = "shortcuts.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        vec![Self { frame: Frame::sample(text) }]
+    }
+}

@@ -1,0 +1,243 @@
+//! The OpenAPI document is complete and true: it names every route, and its examples work as it says.
+
+use std::collections::BTreeSet;
+
+use rocket::http::{Header, Method};
+use serde_json::{Map, Value, json};
+
+use crate::app::{Answer, App, Backend, By, Person};
+use crate::on_both;
+
+on_both![cf_4_the_document_and_its_page_are_for_anybody];
+
+#[rocket::async_test]
+async fn every_example_is_answered_as_the_document_says_on_sqlite() {
+    every_example_is_answered_as_the_document_says(Backend::Sqlite).await;
+}
+
+#[rocket::async_test]
+async fn every_example_is_answered_as_the_document_says_on_postgres() {
+    every_example_is_answered_as_the_document_says(Backend::Postgres).await;
+}
+
+fn document() -> Value {
+    serde_json::from_str(usher::api::OPENAPI).expect("JSON")
+}
+
+/// Method, path and description of every operation.
+fn operations(document: &Value) -> Vec<(Method, String, Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let mut all = Vec::new();
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().expect("methods") {
+            all.push((method.to_uppercase().parse().expect("a method"), path.clone(), operation.clone()));
+        }
+    }
+    all
+}
+
+/// What a reference in the document stands for.
+fn resolved<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).expect(reference),
+        None => value,
+    }
+}
+
+/// What is wrong with a value, by the words of JSON Schema that the document uses; any other word fails.
+fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    let schema = resolved(document, schema);
+    let mut found = Vec::new();
+    for (word, rule) in schema.as_object().expect("a schema") {
+        let fits = match word.as_str() {
+            "type" => match rule {
+                Value::Array(types) => types.iter().any(|name| is_of(value, name)),
+                name => is_of(value, name),
+            },
+            "enum" => rule.as_array().unwrap().contains(value),
+            "const" => rule == value,
+            "minLength" => {
+                value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap())
+            }
+            "maxLength" => {
+                value.as_str().is_none_or(|text| text.chars().count() as u64 <= rule.as_u64().unwrap())
+            }
+            "minimum" => value.as_i64().is_none_or(|number| number >= rule.as_i64().unwrap()),
+            "maximum" => value.as_i64().is_none_or(|number| number <= rule.as_i64().unwrap()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= rule.as_u64().unwrap()),
+            "format" => rule == "date-time",
+            "anyOf" => {
+                rule.as_array().unwrap().iter().any(|one| faults(document, one, value, place).is_empty())
+            }
+            "required" => {
+                let missing = |name: &&Value| value.get(name.as_str().unwrap()).is_none();
+                !value.is_object() || rule.as_array().unwrap().iter().find(missing).is_none()
+            }
+            "properties" | "items" | "additionalProperties" => {
+                found.extend(children(document, schema, word, value, place));
+                true
+            }
+            "pattern" | "description" | "default" => true,
+            unknown => panic!("the schema at {place} has the word {unknown}"),
+        };
+        if !fits {
+            found.push(format!("{place}: {value} does not fit {word} {rule}"));
+        }
+    }
+    found
+}
+
+fn is_of(value: &Value, name: &Value) -> bool {
+    match name.as_str().unwrap() {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        unknown => panic!("no type {unknown}"),
+    }
+}
+
+fn children(document: &Value, schema: &Value, word: &str, value: &Value, place: &str) -> Vec<String> {
+    let none = Map::new();
+    let members = value.as_object().unwrap_or(&none);
+    let known = schema["properties"].as_object().unwrap_or(&none);
+    match word {
+        "items" => {
+            let items = value.as_array().into_iter().flatten().enumerate();
+            items
+                .flat_map(|(n, item)| faults(document, &schema[word], item, &format!("{place}[{n}]")))
+                .collect()
+        }
+        "properties" => known
+            .iter()
+            .filter_map(|(name, schema)| Some((name, schema, members.get(name)?)))
+            .flat_map(|(name, schema, value)| faults(document, schema, value, &format!("{place}.{name}")))
+            .collect(),
+        _ if schema[word] == json!(false) => members
+            .keys()
+            .filter(|name| !known.contains_key(*name))
+            .map(|name| format!("{place}: has {name}, which is not described"))
+            .collect(),
+        _ => members
+            .iter()
+            .filter(|(name, _)| !known.contains_key(*name))
+            .flat_map(|(name, value)| faults(document, &schema[word], value, &format!("{place}.{name}")))
+            .collect(),
+    }
+}
+
+#[rocket::async_test]
+async fn every_route_is_described_and_every_description_has_a_route() {
+    let app = App::new(Backend::Sqlite).await;
+    let shape = |path: &str| {
+        let parts = path.split('/').map(|part| if part.starts_with(['<', '{']) { "{}" } else { part });
+        parts.collect::<Vec<_>>().join("/")
+    };
+    let mounted: BTreeSet<String> = app
+        .client
+        .rocket()
+        .routes()
+        .filter(|route| route.uri.path().starts_with("/v1/"))
+        .map(|route| format!("{} {}", route.method, shape(route.uri.path())))
+        .collect();
+    let described: BTreeSet<String> =
+        operations(&document()).iter().map(|(method, path, _)| format!("{method} {}", shape(path))).collect();
+    assert_eq!(mounted, described);
+}
+
+/// A world in which every example works: a superuser `root`, `ada` and `bob`, who have sessions; an edit of
+/// ada, which is entry 1; a run on bob, which is batch 1; a token of ada's and one of root's.
+async fn world(app: &App) -> (Person, Person) {
+    let root = app.person("root", "superuser").await;
+    let ada = app.person("ada", "ordinary").await;
+    app.person("bob", "ordinary").await;
+    for (method, path, body) in [
+        (Method::Patch, "/v1/users/2", json!({"email": "ada@example.org"})),
+        (Method::Post, "/v1/users/bulk", json!({"action": "deactivate", "ids": [3]})),
+        (Method::Post, "/v1/users/2/tokens", json!({"name": "of ada", "read_only": true})),
+        (Method::Post, "/v1/account/tokens", json!({"name": "of root", "read_only": true})),
+    ] {
+        let answer = app.send(&root, method, path, &body).await;
+        assert!(answer.status < 300, "{method} {path}: {answer:?}");
+    }
+    (root, ada)
+}
+
+/// The body of an example, with tokens where it has words in angle brackets.
+fn filled(example: &Value, ada: &Person) -> String {
+    example.to_string().replace("<refresh token>", &ada.refresh).replace("<access token>", &ada.bearer)
+}
+
+async fn every_example_is_answered_as_the_document_says(backend: Backend) {
+    let document = document();
+    let mut failures = Vec::new();
+    for (method, path, operation) in operations(&document) {
+        let app = App::new(backend).await;
+        let (root, ada) = world(&app).await;
+        let mut target = path.clone();
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            if parameter["in"] == "path" {
+                let value = parameter["example"].to_string().replace('"', "");
+                target = target.replace(&format!("{{{}}}", parameter["name"].as_str().unwrap()), &value);
+            }
+        }
+        let public = operation["security"] == json!([]);
+        let mut request = app.request(method, &target, (!public).then_some((&root, By::Bearer)));
+        let body = &operation["requestBody"]["content"]["application/json"];
+        if body["example"].is_null() {
+            assert!(operation["requestBody"].is_null(), "{method} {path} has no example");
+        } else {
+            let faults = faults(&document, &body["schema"], &body["example"], "body");
+            assert!(faults.is_empty(), "{method} {path}: {faults:?}");
+            request = request
+                .header(Header::new("Content-Type", "application/json"))
+                .body(filled(&body["example"], &ada));
+        }
+        let answer = Answer::of(request.dispatch().await).await;
+        let described = operation["responses"].as_object().unwrap();
+        let (status, success) = described.iter().next().unwrap();
+        if answer.status.to_string() != *status {
+            failures
+                .push(format!("{method} {target}: {} instead of {status}: {}", answer.status, answer.body));
+            continue;
+        }
+        let schema = &success["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            assert_eq!(answer.body, "", "{method} {path}");
+        } else {
+            failures.extend(faults(&document, schema, &answer.json(), &format!("{method} {target}")));
+        }
+        // Whoever brings nothing is refused as described.
+        if !public {
+            let answer = Answer::of(app.request(method, &target, None).dispatch().await).await;
+            assert!(described.contains_key(&answer.status.to_string()), "{method} {path}: {}", answer.status);
+            let refused = resolved(&document, &described[&answer.status.to_string()]);
+            let schema = &refused["content"]["application/json"]["schema"];
+            failures.extend(faults(&document, schema, &answer.json(), &format!("{method} {target} refused")));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+async fn cf_4_the_document_and_its_page_are_for_anybody(app: App) {
+    let answer = Answer::of(app.client.get("/v1/openapi.json").dispatch().await).await;
+    assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("application/json")));
+    let page = Answer::of(app.client.get("/docs").dispatch().await).await;
+    assert_eq!(page.status, 200);
+    for (_, path, operation) in operations(&document()) {
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(page.body.contains(&format!("id=\"{id}\"")), "{path}");
+    }
+    for text in [&answer.body, &page.body] {
+        assert!(!text.contains(env!("CARGO_PKG_VERSION")), "no version for strangers");
+    }
+    for path in ["/livez", "/readyz"] {
+        let answer = Answer::of(app.client.get(path).dispatch().await).await;
+        assert!(!answer.body.contains(env!("CARGO_PKG_VERSION")), "{path}");
+        assert_eq!(answer.header("Server"), None, "{path}");
+    }
+}

@@ -1,0 +1,501 @@
+//! One's own account: names, address, password, giving the password again, a change that is demanded.
+
+use std::time::Duration;
+
+use rocket::http::Method;
+use serde_json::{Value, json};
+
+use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::console::{hidden, page, send, send_from};
+use crate::matrix::{self, ROWS, Target};
+use crate::on_both;
+
+on_both![
+    az_4_self_service_takes_names_and_address_and_refuses_everything_else,
+    az_9_ones_own_edit_overwrites_nothing_silently,
+    pw_9_another_address_needs_the_password,
+    pw_10_another_address_of_ones_own_ends_a_link_that_is_out,
+    se_6_a_password_given_again_counts_for_five_minutes_in_that_session,
+    pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in,
+    se_2_after_a_password_change_every_old_cookie_and_token_is_dead_on_every_instance,
+    se_2_the_console_goes_on_under_a_new_session_after_a_password_change,
+    pw_9_changing_the_password_asks_for_the_current_one,
+    pw_7_another_password_has_to_fit_and_to_be_another_one,
+    without_scripts_a_new_password_is_typed_twice,
+    a_forced_change_lets_nothing_be_done_but_changing_the_password,
+    after_a_forced_change_one_gets_to_where_one_wanted,
+    a_forced_change_is_over_for_the_api_too,
+    se_6_making_a_superuser_in_the_console_asks_for_the_password,
+    az_2_staff_cannot_make_a_superuser_with_the_consoles_form,
+    ones_own_sign_ins_are_told_good_and_bad,
+];
+
+const NEW: &str = "a wholly different phrase";
+const BOTH: [By; 2] = [By::Bearer, By::Cookie];
+
+/// Nobody has given their password for a long time.
+async fn forget_confirmations(app: &App) {
+    app.sql("UPDATE sessions SET confirmed_at = 0").await;
+}
+
+async fn ask(app: &App, who: (&Person, By), method: Method, path: &str, body: Value) -> Answer {
+    app.json(method, path, Some(who), &body).await
+}
+
+/// The actions that the trail tells of, without those of the requests before.
+async fn actions(app: &App, target: &Person) -> Vec<String> {
+    while usher::audit::seal(&app.usher).await.unwrap() > 0 {}
+    let entries = usher::db::audit::sealed_after(&app.usher.db, 0, 1000).await.unwrap();
+    entries
+        .into_iter()
+        .filter(|sealed| sealed.entry.target_id == Some(target.id()))
+        .map(|sealed| sealed.entry.action)
+        .collect()
+}
+
+async fn az_4_self_service_takes_names_and_address_and_refuses_everything_else(app: App) {
+    for by in BOTH {
+        let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
+        let changes = json!({"first_name": " Ada ", "last_name": "L", "email": "ada@example.org"});
+        let answer = ask(&app, (&ada, by), Method::Patch, "/v1/account", changes).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.json()["first_name"], "Ada");
+        let record = ask(&app, (&ada, by), Method::Get, "/v1/account", json!({})).await.json();
+        assert_eq!(record.as_object().unwrap().len(), 10, "the record's ten members");
+        let before = app.stored(ada.id()).await;
+        assert_eq!((before.email.as_str(), before.version), ("ada@example.org", 2));
+        for member in [
+            "username",
+            "password",
+            "pk",
+            "is_staff",
+            "is_superuser",
+            "is_active",
+            "date_joined",
+            "last_login",
+            "valid_until",
+            "must_change_password",
+            "preferences",
+            "nonsense",
+        ] {
+            let body = json!({"first_name": "Eve", member: true});
+            let answer = ask(&app, (&ada, by), Method::Patch, "/v1/account", body).await;
+            assert_eq!(answer.status, 400, "{member}");
+            assert!(answer.json()["detail"].as_str().unwrap().starts_with(member), "{}", answer.body);
+            assert_eq!(app.stored(ada.id()).await, before, "{member}");
+        }
+        assert_eq!(actions(&app, &ada).await, ["user_changed"]);
+    }
+    let ada = app.person("ada", "ordinary").await;
+    let fields = [("version", "1"), ("first_name", "Ada"), ("last_name", ""), ("email", "")];
+    for extra in ["is_staff", "is_superuser", "username", "password", "is_active"] {
+        let mut all = fields.to_vec();
+        all.push((extra, "1"));
+        let (answer, _) = send_from(&app, &ada, "/account", "/account", &all).await;
+        assert_eq!(answer.status, 422, "{extra}");
+        assert_eq!(app.stored(ada.id()).await, ada.user, "{extra}");
+    }
+    let (answer, message) = send_from(&app, &ada, "/account", "/account", &fields).await;
+    assert_eq!((answer.status, message.as_str()), (303, "Saved."));
+    assert_eq!(app.stored(ada.id()).await.first_name, "Ada");
+}
+
+async fn az_9_ones_own_edit_overwrites_nothing_silently(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let tag = app.get(&ada, "/v1/account").await.header("ETag").unwrap().to_owned();
+    let token = hidden(&page(&app, &ada, "/account").await.body, "token");
+    let body = json!({"first_name": "First"});
+    assert_eq!(ask(&app, (&ada, By::Bearer), Method::Patch, "/v1/account", body).await.status, 200);
+    let request = app.request(Method::Patch, "/v1/account", Some((&ada, By::Bearer)));
+    let request = request.header(rocket::http::Header::new("If-Match", tag));
+    let request = request.header(rocket::http::ContentType::JSON).body(r#"{"first_name":"Second"}"#);
+    assert_eq!(request.dispatch().await.status().code, 412);
+    let typed = [
+        ("token", token.as_str()),
+        ("version", "1"),
+        ("first_name", "Third"),
+        ("last_name", ""),
+        ("email", ""),
+    ];
+    let (answer, _) = send(&app, &ada, "/account", &typed).await;
+    assert_eq!(answer.status, 412);
+    assert!(answer.body.contains("Third") && answer.body.contains("changed elsewhere"));
+    assert_eq!(app.stored(ada.id()).await.first_name, "First");
+    let (version, token) = (hidden(&answer.body, "version"), hidden(&answer.body, "token"));
+    let again = [
+        ("token", token.as_str()),
+        ("version", &version),
+        ("first_name", "Third"),
+        ("last_name", ""),
+        ("email", ""),
+    ];
+    assert_eq!(send(&app, &ada, "/account", &again).await.0.status, 303);
+    assert_eq!(app.stored(ada.id()).await.first_name, "Third");
+}
+
+async fn pw_9_another_address_needs_the_password(app: App) {
+    for by in BOTH {
+        let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
+        forget_confirmations(&app).await;
+        let email = || json!({"email": "ada@example.org", "first_name": "Ada"});
+        let answer = ask(&app, (&ada, by), Method::Patch, "/v1/account", email()).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("confirmation_required")));
+        assert_eq!(app.stored(ada.id()).await, ada.user, "all or nothing");
+        let names = json!({"first_name": "Ada", "email": ""});
+        assert_eq!(ask(&app, (&ada, by), Method::Patch, "/v1/account", names).await.status, 200);
+        let body = json!({"password": PASSWORD});
+        assert_eq!(ask(&app, (&ada, by), Method::Post, "/v1/account/confirm", body).await.status, 204);
+        assert_eq!(ask(&app, (&ada, by), Method::Patch, "/v1/account", email()).await.status, 200);
+    }
+    let ada = app.person("ada", "ordinary").await;
+    forget_confirmations(&app).await;
+    let html = page(&app, &ada, "/account").await.body;
+    assert!(html.contains("Your password") && html.contains("autocomplete=\"current-password\""));
+    let fields = |password| {
+        [
+            ("version", "1"),
+            ("first_name", "Ada"),
+            ("last_name", ""),
+            ("email", "a@b.co"),
+            ("current_password", password),
+        ]
+    };
+    for (wrong, message) in
+        [("", "Enter your password to go on."), ("wrong", "Your current password is wrong.")]
+    {
+        let (answer, _) = send_from(&app, &ada, "/account", "/account", &fields(wrong)).await;
+        assert_eq!(answer.status, 422);
+        assert!(answer.body.contains(message) && answer.body.contains("a@b.co"), "what was typed is kept");
+        assert_eq!(app.stored(ada.id()).await, ada.user);
+    }
+    let (answer, message) = send_from(&app, &ada, "/account", "/account", &fields(PASSWORD)).await;
+    assert_eq!((answer.status, message.as_str()), (303, "Saved."));
+    assert_eq!(app.stored(ada.id()).await.email, "a@b.co");
+    assert!(!page(&app, &ada, "/account").await.body.contains("Your password"), "asked for only once");
+}
+
+async fn pw_10_another_address_of_ones_own_ends_a_link_that_is_out(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
+    let path = format!("/v1/users/{}/link", ada.id());
+    let made = ask(&app, (&staff, By::Bearer), Method::Post, &path, json!({})).await.json();
+    let secret = made["url"].as_str().unwrap().split_once("?token=").unwrap().1.to_owned();
+    // Whoever stays signed in although a link is out: one session that was opened since.
+    let session = app.session(ada.user.id, usher::session::Carrier::Token).await;
+    let ada = Person { bearer: usher::sessions::tokens(&app.usher, &session).access, ..ada };
+    let open =
+        async || app.client.get(format!("/set-password?token={secret}")).dispatch().await.status().code;
+    let names = json!({"first_name": "Ada"});
+    assert_eq!(ask(&app, (&ada, By::Bearer), Method::Patch, "/v1/account", names).await.status, 200);
+    assert_eq!(open().await, 200, "names do not matter");
+    let email = json!({"email": "ada@example.org"});
+    assert_eq!(ask(&app, (&ada, By::Bearer), Method::Patch, "/v1/account", email).await.status, 200);
+    assert_ne!(open().await, 200, "it may have been sent to the old address");
+}
+
+async fn se_6_a_password_given_again_counts_for_five_minutes_in_that_session(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    forget_confirmations(&app).await;
+    let change = |n: i32| json!({"email": format!("ada{n}@example.org")});
+    let body = || json!({"password": PASSWORD});
+    let confirm = ask(&app, (&ada, By::Cookie), Method::Post, "/v1/account/confirm", body()).await;
+    assert_eq!((confirm.status, confirm.body.as_str()), (204, ""));
+    let other = ask(&app, (&ada, By::Bearer), Method::Patch, "/v1/account", change(0)).await;
+    assert_eq!(other.status, 403, "another session of the same user");
+    app.clock.advance(Duration::from_secs(299));
+    assert_eq!(ask(&app, (&ada, By::Cookie), Method::Patch, "/v1/account", change(1)).await.status, 200);
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(ask(&app, (&ada, By::Cookie), Method::Patch, "/v1/account", change(2)).await.status, 403);
+    assert!(actions(&app, &ada).await.contains(&"password_confirmed".to_owned()));
+    for (body, field) in [
+        (json!({}), "This field is required."),
+        (json!({"password": null}), "This field may not be null."),
+        (json!({"password": ""}), "This field may not be blank."),
+        (json!({"password": ["a"]}), "Not a valid string."),
+    ] {
+        let answer = ask(&app, (&ada, By::Cookie), Method::Post, "/v1/account/confirm", body).await;
+        assert_eq!((answer.status, answer.json()), (400, json!({"password": [field]})));
+    }
+}
+
+async fn pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    forget_confirmations(&app).await;
+    let body = |password: &str| json!({"password": password});
+    for n in 0..6 {
+        let by = BOTH[n % 2];
+        let answer = ask(&app, (&ada, by), Method::Post, "/v1/account/confirm", body("wrong")).await;
+        assert_eq!(answer.status, 400);
+        assert_eq!(answer.json(), json!({"password": ["Your current password is wrong."]}));
+    }
+    let right = ask(&app, (&ada, By::Bearer), Method::Post, "/v1/account/confirm", body(PASSWORD)).await;
+    assert_eq!(right.status, 400, "blocked, and not looked at");
+    let change = json!({"current_password": PASSWORD, "new_password": NEW});
+    let change = ask(&app, (&ada, By::Bearer), Method::Post, "/v1/account/password", change).await;
+    assert_eq!(change.status, 400, "through no door");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "through no door");
+    let told = actions(&app, &ada).await;
+    assert_eq!(told.iter().filter(|action| *action == "password_confirmation_failed").count(), 8);
+    assert!(told.contains(&"account_blocked".to_owned()));
+    app.clock.advance(Duration::from_mins(1));
+    let right = ask(&app, (&ada, By::Bearer), Method::Post, "/v1/account/confirm", body(PASSWORD)).await;
+    assert_eq!(right.status, 204, "the block lifts by itself");
+}
+
+/// Makes a named token for somebody; its text.
+async fn named_token(app: &App, person: &Person) -> String {
+    let body = json!({"name": "script", "read_only": false});
+    let made = ask(app, (person, By::Bearer), Method::Post, "/v1/account/tokens", body).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    made.json()["token"].as_str().unwrap().to_owned()
+}
+
+async fn se_2_after_a_password_change_every_old_cookie_and_token_is_dead_on_every_instance(app: App) {
+    for by in BOTH {
+        let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
+        let named = Person { bearer: named_token(&app, &ada).await, ..ada.clone() };
+        let other = app.another_instance().await;
+        let body = json!({"current_password": PASSWORD, "new_password": NEW, "end_other_sessions": true});
+        let answer = ask(&app, (&ada, by), Method::Post, "/v1/account/password", body).await;
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+        for instance in [&app, &other] {
+            for (person, by) in [(&ada, By::Bearer), (&ada, By::Cookie), (&named, By::Bearer)] {
+                let answer = ask(instance, (person, by), Method::Get, "/v1/account", json!({})).await;
+                assert_eq!(answer.status, 401, "{by:?}");
+            }
+            let refresh = json!({"refresh": ada.refresh});
+            assert_eq!(instance.json(Method::Post, "/v1/auth/refresh", None, &refresh).await.status, 401);
+        }
+        assert_eq!(app.obtain(ada.user.username.as_str(), PASSWORD).await.status, 401);
+        assert_eq!(app.obtain(ada.user.username.as_str(), NEW).await.status, 200);
+        let told = actions(&app, &ada).await;
+        assert!(told.contains(&"password_changed".to_owned()), "{told:?}");
+    }
+}
+
+/// Sends the form for another password; the answer, and the session that the browser has then.
+async fn change_in_console(app: &App, ada: &Person, fields: &[(&str, &str)]) -> (Answer, Person) {
+    let token = hidden(&page(app, ada, "/account/password").await.body, "token");
+    let mut all = vec![("token", token.as_str())];
+    all.extend(fields);
+    let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
+    let body: Vec<String> = all.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let request = app.request(Method::Post, "/account/password", Some((ada, By::Cookie)));
+    let response = request.header(rocket::http::ContentType::Form).body(body.join("&")).dispatch().await;
+    let cookie = response.cookies().get("__Host-sid").map(|cookie| cookie.value().to_owned());
+    let after = Person { cookie: cookie.unwrap_or_else(|| ada.cookie.clone()), ..ada.clone() };
+    (Answer::of(response).await, after)
+}
+
+async fn se_2_the_console_goes_on_under_a_new_session_after_a_password_change(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let fields = [("current_password", PASSWORD), ("new_password", NEW)];
+    let (answer, after) = change_in_console(&app, &ada, &fields).await;
+    assert_eq!((answer.status, answer.header("Location")), (303, Some("/account")), "{}", answer.body);
+    assert_ne!(after.cookie, ada.cookie);
+    assert!(!app.is_signed_in(&ada, By::Cookie).await, "the old cookie is dead");
+    assert!(!app.is_signed_in(&ada, By::Bearer).await);
+    assert!(app.is_signed_in(&after, By::Cookie).await, "this browser is still signed in");
+    let sessions =
+        ask(&app, (&after, By::Cookie), Method::Get, "/v1/account/sessions", json!({})).await.json();
+    assert_eq!(sessions.as_array().unwrap().len(), 1);
+    assert_eq!(app.stored(ada.id()).await.password_changed_at, Some(app.clock.now()));
+}
+
+async fn pw_9_changing_the_password_asks_for_the_current_one(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let who = (&ada, By::Bearer);
+    for (body, expected) in [
+        (json!({"new_password": NEW}), json!({"current_password": ["This field is required."]})),
+        (
+            json!({"current_password": "wrong", "new_password": NEW}),
+            json!({"current_password": ["Your current password is wrong."]}),
+        ),
+        (
+            json!({"current_password": PASSWORD, "new_password": NEW, "end_other_sessions": false}),
+            json!({"end_other_sessions": ["Another password always ends all sessions and tokens."]}),
+        ),
+    ] {
+        let answer = ask(&app, who, Method::Post, "/v1/account/password", body).await;
+        assert_eq!((answer.status, answer.json()), (400, expected));
+    }
+    for (current, message) in
+        [("", "Enter your current password."), ("wrong", "Your current password is wrong.")]
+    {
+        let fields = [("current_password", current), ("new_password", NEW)];
+        let (answer, _) = change_in_console(&app, &ada, &fields).await;
+        assert_eq!(answer.status, 422);
+        assert!(answer.body.contains(message), "{}", answer.body);
+    }
+    assert!(app.is_signed_in(&ada, By::Bearer).await && app.is_signed_in(&ada, By::Cookie).await);
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+    let trail = actions(&app, &ada).await;
+    assert!(trail.contains(&"password_confirmation_failed".to_owned()));
+    assert!(!trail.contains(&"password_changed".to_owned()));
+}
+
+async fn pw_7_another_password_has_to_fit_and_to_be_another_one(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    for new in ["short", "password1", PASSWORD, &"x".repeat(129)] {
+        let body = json!({"current_password": PASSWORD, "new_password": new});
+        let answer = ask(&app, (&ada, By::Bearer), Method::Post, "/v1/account/password", body).await;
+        assert_eq!(answer.status, 400, "{new}");
+        let errors = answer.json();
+        assert!(errors["new_password"].is_array() && errors.as_object().unwrap().len() == 1, "{errors}");
+    }
+    let both = json!({"current_password": "wrong", "new_password": "short"});
+    let errors = ask(&app, (&ada, By::Bearer), Method::Post, "/v1/account/password", both).await.json();
+    assert_eq!(errors.as_object().unwrap().len(), 2, "all that is wrong at once: {errors}");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+}
+
+async fn without_scripts_a_new_password_is_typed_twice(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let html = page(&app, &ada, "/account/password").await.body;
+    let inside = html.split("<noscript>").nth(1).unwrap().split("</noscript>").next().unwrap();
+    assert!(inside.contains("repeat_password") && inside.contains("new-password"));
+    let fields = |again| [("current_password", PASSWORD), ("new_password", NEW), ("repeat_password", again)];
+    let (answer, _) = change_in_console(&app, &ada, &fields("something else")).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("The two new passwords differ."));
+    assert_eq!(change_in_console(&app, &ada, &fields(NEW)).await.0.status, 303);
+}
+
+async fn a_forced_change_lets_nothing_be_done_but_changing_the_password(app: App) {
+    app.person("spare", "superuser").await;
+    let ada = app.person("ada", "superuser").await;
+    app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
+    let before = app.stored(ada.id()).await;
+    let (mut refused, mut led) = (0, 0);
+    for row in ROWS {
+        // Who is not signed in may do it, too; or it is what has to be done.
+        let open = !matches!(row.expected[0], 401 | 303);
+        if open || ["/v1/account/password", "/account/password", "/sign-out"].contains(&row.route) {
+            continue;
+        }
+        let id = if row.target == Target::Missing { "999999".to_owned() } else { ada.id().to_string() };
+        let path = row.route.replace("{id}", &id).replace("{name}", "ada").replace("{session}", "999999");
+        for by in BOTH {
+            let answer = matrix::ask(&app, row, &path, Some((&ada, by)), 0).await;
+            if row.route.starts_with("/v1/") {
+                assert_eq!(answer.status, 403, "{} {path}: {}", row.method, answer.body);
+                assert_eq!(answer.json()["code"], "password_change_required", "{} {path}", row.method);
+                refused += 1;
+            } else if row.method == Method::Get {
+                let location = answer.header("Location").unwrap_or_default();
+                assert_eq!(answer.status, 303, "{path}");
+                assert!(location.starts_with("/account/password?next="), "{path} leads to {location}");
+                led += 1;
+            } else {
+                assert_eq!(answer.status, 403, "{} {path}", row.method);
+                assert!(answer.body.contains("Choose a new password first."), "{} {path}", row.method);
+            }
+        }
+    }
+    assert!(refused > 40 && led > 20, "{refused} and {led}");
+    assert_eq!(app.stored(ada.id()).await, before);
+    assert!(page(&app, &ada, "/account/password").await.body.contains("before you go on"));
+}
+
+async fn after_a_forced_change_one_gets_to_where_one_wanted(app: App) {
+    let ada = app.person("ada", "staff").await;
+    app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
+    let answer = page(&app, &ada, "/users?q=a%20b&per=25").await;
+    let location = answer.header("Location").unwrap();
+    assert_eq!(location, "/account/password?next=%2Fusers%3Fq%3Da%2520b%26per%3D25");
+    let html = page(&app, &ada, location).await.body;
+    assert_eq!(hidden(&html, "next"), "/users?q=a%20b&per=25");
+    let fields = [("next", "/users?q=a%20b&per=25"), ("current_password", PASSWORD), ("new_password", NEW)];
+    let (answer, after) = change_in_console(&app, &ada, &fields).await;
+    assert_eq!((answer.status, answer.header("Location")), (303, Some("/users?q=a%20b&per=25")));
+    assert_eq!(page(&app, &after, "/users?q=a%20b&per=25").await.status, 200);
+    assert!(!app.stored(ada.id()).await.must_change_password);
+    // IN-3
+    let fields =
+        [("next", "//evil.example"), ("current_password", NEW), ("new_password", "yet another phrase")];
+    let (answer, _) = change_in_console(&app, &after, &fields).await;
+    assert_eq!((answer.status, answer.header("Location")), (303, Some("/")));
+}
+
+async fn a_forced_change_is_over_for_the_api_too(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
+    let body = json!({"current_password": PASSWORD, "new_password": NEW});
+    let answer = ask(&app, (&ada, By::Bearer), Method::Post, "/v1/account/password", body).await;
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    let pair = app.obtain("ada", NEW).await.json();
+    let after = Person { bearer: pair["access"].as_str().unwrap().to_owned(), ..ada };
+    assert_eq!(app.get(&after, "/v1/account").await.status, 200);
+}
+
+async fn se_6_making_a_superuser_in_the_console_asks_for_the_password(app: App) {
+    let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
+    forget_confirmations(&app).await;
+    let path = format!("/users/{}", ada.id());
+    let html = page(&app, &root, &path).await.body;
+    assert!(html.contains("Can do everything, including changing other superusers."));
+    let own = page(&app, &root, &format!("/users/{}", root.id())).await.body;
+    assert!(own.contains("You cannot change your own access.") && !own.contains("name=\"is_superuser\""));
+    let fields = |version, password| {
+        [
+            ("version", version),
+            ("username", "ada"),
+            ("email", "ada@example.org"),
+            ("first_name", ""),
+            ("last_name", ""),
+            ("rights", "1"),
+            ("is_superuser", "1"),
+            ("current_password", password),
+        ]
+    };
+    for wrong in ["", "wrong"] {
+        let (answer, _) = send_from(&app, &root, &path, &path, &fields("1", wrong)).await;
+        assert_eq!(answer.status, 422);
+        assert!(answer.body.contains("Your password") && answer.body.contains("ada@example.org"));
+        assert!(!app.stored(ada.id()).await.is_superuser);
+    }
+    let (answer, message) = send_from(&app, &root, &path, &path, &fields("1", PASSWORD)).await;
+    assert_eq!((answer.status, message.as_str()), (303, "Saved. Changed Email and Superuser."));
+    assert!(app.stored(ada.id()).await.is_superuser);
+    // Taking the right away needs no password.
+    forget_confirmations(&app).await;
+    let mut fields = fields("2", "").to_vec();
+    fields.retain(|(name, _)| *name != "is_superuser");
+    let (answer, message) = send_from(&app, &root, &path, &path, &fields).await;
+    assert_eq!((answer.status, message.as_str()), (303, "Saved. Changed Superuser."), "{}", answer.body);
+}
+
+async fn az_2_staff_cannot_make_a_superuser_with_the_consoles_form(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
+    let path = format!("/users/{}", ada.id());
+    assert!(!page(&app, &staff, &path).await.body.contains("name=\"is_superuser\""));
+    let fields = [
+        ("version", "1"),
+        ("username", "ada"),
+        ("email", ""),
+        ("first_name", ""),
+        ("last_name", ""),
+        ("rights", "1"),
+        ("is_superuser", "1"),
+        ("current_password", PASSWORD),
+    ];
+    let (answer, _) = send_from(&app, &staff, &path, &path, &fields).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(app.stored(ada.id()).await, ada.user);
+}
+
+async fn ones_own_sign_ins_are_told_good_and_bad(app: App) {
+    let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
+    app.obtain("ada", PASSWORD).await;
+    app.clock.advance(Duration::from_secs(1));
+    app.obtain("ada", "wrong").await;
+    app.obtain("bob", PASSWORD).await;
+    let told = app.get(&ada, "/v1/account/sign-ins").await.json();
+    let results: Vec<&str> =
+        told.as_array().unwrap().iter().map(|entry| entry["result"].as_str().unwrap()).collect();
+    assert_eq!(results, ["failed", "signed_in"], "one's own, the latest first");
+    assert_eq!(told[0]["at"], app.clock.now().to_string());
+    assert_eq!(told[0].as_object().unwrap().len(), 4);
+    assert_eq!(app.get(&bob, "/v1/account/sign-ins").await.json().as_array().unwrap().len(), 1);
+    let html = page(&app, &ada, "/account/sessions").await.body;
+    assert!(html.contains("Failed") && html.contains("Signed in"));
+}

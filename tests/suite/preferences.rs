@@ -1,0 +1,173 @@
+//! How somebody likes the console, and what stands around its pages.
+
+use rocket::http::{Header, Method};
+
+use crate::app::{App, By, Person};
+use crate::console::{page, send, send_from};
+use crate::on_both;
+
+on_both![
+    preferences_are_kept_and_shape_every_page,
+    times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc,
+    what_cannot_be_chosen_is_refused,
+    the_list_has_as_many_rows_as_one_likes,
+    errors_stand_in_the_frame_of_whoever_is_signed_in,
+    the_menu_leads_to_everything_of_ones_own,
+    pages_of_ones_own_are_small,
+];
+
+const PATH: &str = "/account/preferences";
+
+/// The form with one field changed.
+fn with<'a>(name: &str, value: &'a str) -> Vec<(&'static str, &'a str)> {
+    let defaults = [
+        ("theme", "system"),
+        ("density", "comfortable"),
+        ("rows", "50"),
+        ("time_zone", "UTC"),
+        ("shortcuts", "1"),
+    ];
+    defaults.into_iter().map(|field| if field.0 == name { (field.0, value) } else { field }).collect()
+}
+
+async fn preferences_are_kept_and_shape_every_page(app: App) {
+    let (ada, bob) = (app.person("ada", "staff").await, app.person("bob", "staff").await);
+    assert!(page(&app, &ada, "/users").await.body.contains("<html lang=\"en\">"));
+    let fields = [("theme", "dark"), ("density", "compact"), ("rows", "50"), ("time_zone", "UTC")];
+    let (answer, message) = send_from(&app, &ada, PATH, PATH, &fields).await;
+    assert_eq!((answer.status, answer.header("Location"), message.as_str()), (303, Some(PATH), "Saved."));
+    for path in ["/users", "/account", "/account/password", "/shortcuts", PATH] {
+        let html = page(&app, &ada, path).await.body;
+        let root = "<html lang=\"en\" data-theme=\"dark\" data-density=\"compact\" data-keys=\"off\">";
+        assert!(html.contains(root), "{path}");
+        assert!(page(&app, &bob, path).await.body.contains("<html lang=\"en\">"), "everybody has their own");
+    }
+    let html = page(&app, &ada, PATH).await.body;
+    assert!(
+        html.contains("<option value=\"dark\" selected>")
+            && !html.contains("value=\"1\" aria-describedby=\"shortcuts-hint\" checked")
+    );
+    let (_, message) = send_from(&app, &ada, PATH, PATH, &fields).await;
+    assert_eq!(message, "Nothing changed.");
+    while usher::audit::seal(&app.usher).await.unwrap() > 0 {}
+    let trail = usher::db::audit::sealed_after(&app.usher.db, 0, 100).await.unwrap();
+    assert_eq!(trail.len(), 1, "a change is recorded, and nothing else is");
+    assert_eq!(trail[0].entry.action, "preferences_changed");
+    let changes: serde_json::Value = serde_json::from_str(&trail[0].entry.changes).unwrap();
+    assert_eq!(changes["theme"], serde_json::json!({"old": "system", "new": "dark"}));
+    assert_eq!(changes.as_object().unwrap().len(), 3);
+}
+
+async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc(app: App) {
+    let ada = app.person("ada", "staff").await;
+    let utc = "<time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 09:00</time>";
+    let html = page(&app, &ada, "/account").await.body;
+    assert!(html.contains(utc) && html.contains("Times in UTC"));
+    let (answer, _) = send_from(&app, &ada, PATH, PATH, &with("time_zone", "Pacific/Kiritimati")).await;
+    assert_eq!(answer.status, 303);
+    let there = "<time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 23:00</time>";
+    for path in [
+        "/account".to_owned(),
+        "/users".to_owned(),
+        format!("/users/{}", ada.id()),
+        "/account/sessions".into(),
+    ] {
+        let html = page(&app, &ada, &path).await.body;
+        assert!(html.contains(there) && !html.contains(utc), "{path}");
+        assert!(html.contains("Times in Pacific/Kiritimati"), "{path}");
+    }
+    let bob = app.person("bob", "staff").await;
+    assert!(page(&app, &bob, "/account").await.body.contains(utc));
+    assert_eq!(app.get(&ada, "/v1/account").await.json()["date_joined"], "2026-03-01T09:00:00.123456Z");
+}
+
+async fn what_cannot_be_chosen_is_refused(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    for (name, value) in [
+        ("theme", "purple"),
+        ("density", ""),
+        ("rows", "1000000"),
+        ("time_zone", "Europe/Nowhere"),
+        ("time_zone", "../../etc/passwd"),
+        ("time_zone", "<script>"),
+    ] {
+        let (answer, _) = send_from(&app, &ada, PATH, PATH, &with(name, value)).await;
+        assert_eq!(answer.status, 422, "{name}={value}");
+        assert!(
+            answer.body.contains("Choose one of the list.")
+                && answer.body.contains(&format!("href=\"#{name}\""))
+        );
+        assert!(!answer.body.contains("<script>"));
+    }
+    let mut stale = with("theme", "light");
+    stale.push(("token", "of another session"));
+    let (answer, _) = send(&app, &ada, PATH, &stale).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("<option value=\"light\" selected>"), "what was chosen is kept");
+    let html = page(&app, &ada, PATH).await.body;
+    assert!(html.contains("<html lang=\"en\">") && html.contains("<option value=\"system\" selected>"));
+}
+
+async fn the_list_has_as_many_rows_as_one_likes(app: App) {
+    let staff = app.person("staff", "staff").await;
+    for n in 0..30 {
+        app.person(&format!("user{n:02}"), "").await;
+    }
+    let rows = |html: &str| html.matches("<th scope=\"row\"").count();
+    assert_eq!(rows(&page(&app, &staff, "/users").await.body), 31);
+    assert_eq!(send_from(&app, &staff, PATH, PATH, &with("rows", "25")).await.0.status, 303);
+    let html = page(&app, &staff, "/users").await.body;
+    assert_eq!(rows(&html), 25);
+    assert!(html.contains("href=\"/users?per=50\""), "the others can still be asked for");
+    assert_eq!(rows(&page(&app, &staff, "/users?per=50").await.body), 31);
+}
+
+async fn errors_stand_in_the_frame_of_whoever_is_signed_in(app: App) {
+    let (ada, staff) = (app.person("ada", "ordinary").await, app.person("staff", "staff").await);
+    for (person, path, status) in
+        [(&ada, "/users", 403), (&ada, "/nothing", 404), (&staff, "/users/999999", 404)]
+    {
+        let answer = page(&app, person, path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body.contains("action=\"/sign-out\""), "{path}");
+        assert_eq!(answer.body.matches("<h1").count(), 1, "{path}");
+    }
+    let stranger = app.client.get("/nothing").dispatch().await;
+    assert_eq!(stranger.status().code, 404);
+    assert!(!stranger.into_string().await.unwrap().contains("/sign-out"));
+}
+
+async fn the_menu_leads_to_everything_of_ones_own(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let html = page(&app, &ada, "/account").await.body;
+    let menu = html.split("<details class=\"menu\">").nth(1).unwrap().split("</details>").next().unwrap();
+    for path in ["/account", "/account/password", "/account/sessions", "/account/tokens", PATH, "/shortcuts"]
+    {
+        assert!(menu.contains(&format!("href=\"{path}\"")), "{path}");
+        let answer = page(&app, &ada, path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.body.matches("<h1").count(), 1, "{path}");
+    }
+    for key in ["/", "n", "e", "?", "Esc", "s"] {
+        assert!(page(&app, &ada, "/shortcuts").await.body.contains(&format!("<kbd>{key}</kbd>")), "{key}");
+    }
+}
+
+async fn pages_of_ones_own_are_small(app: App) {
+    let ada: Person = app.person("ada", "superuser").await;
+    for path in [
+        "/account",
+        "/account/password",
+        "/account/sessions",
+        "/account/tokens",
+        PATH,
+        "/shortcuts",
+        "/nothing",
+    ] {
+        let request = app.request(Method::Get, path, Some((&ada, By::Cookie)));
+        let response = request.header(Header::new("Accept-Encoding", "gzip")).dispatch().await;
+        assert_eq!(response.headers().get_one("Content-Encoding"), Some("gzip"), "{path}");
+        let length = response.into_bytes().await.unwrap().len();
+        assert!(length <= 9 * 1024, "{path}: {length} bytes");
+    }
+}

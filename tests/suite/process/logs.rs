@@ -1,0 +1,127 @@
+//! What the program writes on standard error.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::server::{Server, obtain_request};
+use crate::app::{App, PASSWORD};
+use crate::on_both;
+
+on_both![
+    lg_3_each_request_is_one_line_that_parses_and_says_who_and_why,
+    the_same_reference_is_in_the_log_the_header_and_on_the_error_page,
+];
+
+/// All lines, each an object.
+fn lines(log: &str) -> Vec<Value> {
+    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+}
+
+/// The line of the one request for a path.
+fn line_of<'a>(lines: &'a [Value], path: &str) -> &'a Value {
+    let mut found = lines.iter().filter(|line| line["path"] == path);
+    let line = found.next().unwrap_or_else(|| panic!("no line for {path}: {lines:#?}"));
+    assert!(found.next().is_none(), "two lines for one request to {path}");
+    line
+}
+
+/// The value of a header in a whole answer.
+fn header<'a>(answer: &'a str, name: &str) -> &'a str {
+    let named = |line: &'a str| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    answer.lines().find_map(named).unwrap_or_else(|| panic!("no {name}: {answer}")).1
+}
+
+/// Control characters in all the places where a client can put them.
+fn hostile_request(path: &str, bearer: &str) -> String {
+    let body = r#"{"username":"x\r\nforged: line\u001b[31m\u2028","password":"x\ny"}"#;
+    format!(
+        "POST {path}?q=a%0d%0aforged HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         User-Agent: \u{9b}31m\t\"forged\"\r\nX-Request-Id: forged\r\nX-Forwarded-For: 192.0.2.9\r\n\
+         Authorization: Bearer {bearer}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn lg_3_each_request_is_one_line_that_parses_and_says_who_and_why(app: App) {
+    let staff = app.person("staff", "staff").await;
+    let id = staff.id();
+    let url = app.url.clone();
+    let bearer = staff.bearer.clone();
+    let log = rocket::tokio::task::spawn_blocking(move || {
+        let directory = TempDir::new().unwrap();
+        let key = ("USHER_SIGN_IN_FAILURE_MILLISECONDS", "0");
+        let mut server = Server::start(directory.path(), &[("DATABASE_URL", &url), key]);
+        // The clock of the test is not that of the program: the token is long expired.
+        server.ask(&hostile_request("/v1/users/%0D%0Aforged%1B", &bearer)).unwrap();
+        server.ask(&hostile_request("/v1/auth/obtain", &bearer)).unwrap();
+        let answer = server.ask(&obtain_request("staff", PASSWORD)).unwrap();
+        let tokens: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        let bearer = tokens["access"].as_str().unwrap();
+        server.ask(&hostile_request("/v1/users/list", bearer)).unwrap();
+        server.get("/livez");
+        server.log()
+    })
+    .await
+    .unwrap();
+    let lines = lines(&log);
+    let requests = lines.iter().filter(|line| line["method"].is_string());
+    assert_eq!(requests.count(), 5, "{log}");
+    for line in lines.iter().filter(|line| line["method"].is_string()) {
+        assert_eq!(line["address"], "127.0.0.1", "ip_1: a header changes nothing: {line}");
+        assert!(line["duration_ms"].as_f64().unwrap() >= 0.0, "{line}");
+        assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
+        let id = line["request_id"].as_str().unwrap();
+        assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+    }
+    let hostile = line_of(&lines, "/v1/users/%0D%0Aforged%1B");
+    assert_eq!((&hostile["status"], &hostile["method"]), (&405.into(), &"POST".into()), "{hostile}");
+    let listed = line_of(&lines, "/v1/users/list");
+    assert_eq!(listed["user"], id, "{listed}");
+    let live = line_of(&lines, "/livez");
+    assert_eq!((&live["status"], &live["level"]), (&200.into(), &"info".into()), "{live}");
+    assert!(live.get("user").is_none() && live.get("reason").is_none(), "{live}");
+    let failed: Vec<&Value> =
+        lines.iter().filter(|line| line["path"] == "/v1/auth/obtain" && line["status"] == 401).collect();
+    assert_eq!(failed.len(), 1, "{log}");
+    assert_eq!(failed[0]["reason"], "wrong_credentials", "lg_4: {log}");
+    assert!(!log.contains("forged:") && !log.contains("192.0.2.9"), "{log}");
+}
+
+async fn the_same_reference_is_in_the_log_the_header_and_on_the_error_page(app: App) {
+    let url = app.url.clone();
+    let (page, failure, log) = rocket::tokio::task::spawn_blocking(move || {
+        let directory = TempDir::new().unwrap();
+        let mut server = Server::start(directory.path(), &[("DATABASE_URL", &url)]);
+        (server.get("/no-such-page"), server.get("/v1/no-such-path"), server.log())
+    })
+    .await
+    .unwrap();
+    let lines = lines(&log);
+    let reference = header(&page, "X-Request-Id");
+    assert!(page.contains(&format!("Reference {reference}")), "{page}");
+    assert_eq!(line_of(&lines, "/no-such-page")["request_id"], reference);
+    let reference = header(&failure, "X-Request-Id");
+    assert_eq!(line_of(&lines, "/v1/no-such-path")["request_id"], json!(reference));
+}
+
+#[test]
+fn a_log_for_people_is_text() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(directory.path(), &[("USHER_LOG_FORMAT", "text")]);
+    let reference = header(&server.get("/livez"), "X-Request-Id").to_owned();
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains(" INFO GET /livez 200 ")).expect(&log);
+    assert!(
+        line.contains(" address=127.0.0.1") && line.contains(&format!(" request_id={reference}")),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_quiet_log_still_has_what_failed() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(directory.path(), &[("USHER_LOG_LEVEL", "warn")]);
+    server.get("/livez");
+    server.get("/no-such-page");
+    assert_eq!(server.log(), "", "nothing of it needs a person");
+}

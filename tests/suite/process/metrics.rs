@@ -1,0 +1,114 @@
+//! What Prometheus reads.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::server::{Server, json_request, make_superuser, obtain_request, status_of};
+use crate::app::App;
+use crate::on_both;
+
+on_both![
+    the_numbers_are_those_of_what_happened,
+    cf_4_numbers_tell_nothing_of_people_and_only_where_they_are_asked_for
+];
+
+impl Server {
+    /// What the metrics' own address answers.
+    fn metrics(&self, request: &str) -> String {
+        let line = self.said.lines().find_map(|line| line.strip_prefix("Metrics are at http://"));
+        let address = line.expect("it says where").strip_suffix("/metrics").unwrap().to_owned();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    }
+}
+
+const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// All samples by name and labels; each line is one, or a comment.
+fn samples(page: &str) -> HashMap<&str, f64> {
+    let (head, body) = page.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("Content-Type: text/plain; version=0.0.4"), "{head}");
+    let lines = body.lines().filter(|line| !line.starts_with("# "));
+    lines
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(name, value)| (name, value.parse().unwrap()))
+        .collect()
+}
+
+/// A server with metrics that was asked this and that.
+async fn busy(app: &App) -> (TempDir, Server) {
+    let url = app.url.clone();
+    rocket::tokio::task::spawn_blocking(move || {
+        let directory = TempDir::new().unwrap();
+        let variables = [("DATABASE_URL", url.as_str()), ("USHER_METRICS_ADDRESS", "127.0.0.1:0")];
+        make_superuser(directory.path(), &variables);
+        let server = Server::start(directory.path(), &variables);
+        let bearer = server.sign_in();
+        server.ask(&json_request("POST", "/v1/users/list", &bearer, &json!({}))).unwrap();
+        server.ask(&obtain_request("admin-secret-name", "x")).unwrap();
+        server.get("/livez");
+        server.get("/sign-in");
+        server.get("/no-such-secret-page");
+        server.ask("FORGED /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        (directory, server)
+    })
+    .await
+    .unwrap()
+}
+
+async fn the_numbers_are_those_of_what_happened(app: App) {
+    let (_directory, server) = busy(&app).await;
+    let page = server.metrics(GET);
+    let samples = samples(&page);
+    for (name, value) in [
+        (r#"usher_requests_total{method="POST",group="auth",status="200"}"#, 1.0),
+        (r#"usher_requests_total{method="POST",group="auth",status="401"}"#, 1.0),
+        (r#"usher_requests_total{method="POST",group="api",status="200"}"#, 1.0),
+        (r#"usher_requests_total{method="GET",group="health",status="200"}"#, 1.0),
+        (r#"usher_requests_total{method="GET",group="console",status="200"}"#, 1.0),
+        (r#"usher_requests_total{method="GET",group="none",status="404"}"#, 1.0),
+        (r#"usher_requests_total{method="TRACE",group="none",status="405"}"#, 1.0),
+        (r#"usher_request_duration_seconds_count{group="auth"}"#, 2.0),
+        (r#"usher_request_duration_seconds_bucket{group="auth",le="+Inf"}"#, 2.0),
+        ("usher_authenticated_requests_total", 1.0),
+        ("usher_password_hashes_total", 2.0),
+        ("usher_password_hashes_waiting", 0.0),
+        ("usher_requests_in_flight", 0.0),
+        ("usher_stopping", 0.0),
+    ] {
+        assert_eq!(samples.get(name), Some(&value), "{name}\n{page}");
+    }
+    for name in
+        ["usher_password_hash_seconds_total", "usher_resident_memory_bytes", "usher_database_connections"]
+    {
+        assert!(samples.get(name).is_some_and(|value| *value > 0.0), "{name}\n{page}");
+    }
+    assert!(samples["usher_database_connections_idle"] <= samples["usher_database_connections"]);
+    assert!(samples["usher_start_time_seconds"] > 1.7e9, "{page}");
+    assert_eq!(samples.contains_key("usher_sqlite_wal_bytes"), app.url.starts_with("sqlite"), "{page}");
+}
+
+async fn cf_4_numbers_tell_nothing_of_people_and_only_where_they_are_asked_for(app: App) {
+    let (_directory, server) = busy(&app).await;
+    let page = server.metrics(GET);
+    for secret in ["admin", "secret", "FORGED", env!("CARGO_PKG_VERSION"), "127.0.0.1"] {
+        let body = page.split_once("\r\n\r\n").unwrap().1;
+        assert!(!body.contains(secret), "{secret}: {body}");
+    }
+    assert_eq!(status_of(&server.metrics("GET / HTTP/1.1\r\n\r\n")), Some(404));
+    assert_eq!(status_of(&server.metrics("POST /metrics HTTP/1.1\r\n\r\n")), Some(404));
+    assert_eq!(server.status("/metrics"), Some(404), "the open port has none");
+}
+
+#[test]
+fn without_the_setting_there_are_no_metrics_and_a_bad_one_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    assert!(!server.said.contains("Metrics"), "{}", server.said);
+    let bad = [("USHER_METRICS_ADDRESS", "localhost")];
+    let output = super::run(super::usher(directory.path(), &bad, &["check"]), "");
+    assert!(super::text(&output.stderr).contains("usher.metrics_address"), "{}", super::text(&output.stderr));
+}

@@ -1,0 +1,134 @@
+//! Being told to stop, and being alone.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::server::{
+    Server, eventually, make_superuser, obtain_request, rounds, run, status_of, text, usher,
+};
+use crate::app::App;
+use crate::on_both;
+
+on_both![rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop];
+
+/// The server answers these after 700 ms.
+const SLOW: (&str, &str) = ("USHER_SIGN_IN_FAILURE_MILLISECONDS", "700");
+/// A bucket that never fills.
+const NO_THROTTLE: (&str, &str) = ("USHER_THROTTLE_ADDRESS_BURST", "1000000");
+
+async fn rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop(app: App) {
+    let url = app.url.clone();
+    let rounds = move || {
+        for round in 0..rounds(3) {
+            stop_under_load(&url, round);
+        }
+    };
+    rocket::tokio::task::spawn_blocking(rounds).await.unwrap();
+}
+
+/// Eight clients ask without a pause, half of them for what takes long, while the server is told to stop.
+fn stop_under_load(url: &str, round: u32) {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(directory.path(), &[("DATABASE_URL", url), SLOW, NO_THROTTLE]);
+    let told = AtomicBool::new(false);
+    let (quick, slow) = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|client| {
+                let (server, told) = (&server, &told);
+                scope.spawn(move || {
+                    let slow = client % 2 == 0;
+                    let request = if slow {
+                        obtain_request(&format!("nobody-{client}-{round}"), "x")
+                    } else {
+                        "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned()
+                    };
+                    let mut answered = 0_u32;
+                    loop {
+                        // A connection that the kernel has not handed over yet is not an accepted request.
+                        let may_be_refused = told.load(Ordering::SeqCst);
+                        match server.ask(&request).ok().as_deref().and_then(status_of) {
+                            Some(200 | 401) => answered += 1,
+                            // Readiness is over, but this request was accepted.
+                            Some(503) if !slow => answered += 1,
+                            other if may_be_refused => break (slow, answered, other),
+                            other => {
+                                // It was begun in the moment before: only a refusal to connect is fine.
+                                assert!(told.load(Ordering::SeqCst), "{request}: {other:?}");
+                                assert!(server.ask(&request).is_err(), "the server still listens");
+                                break (slow, answered, other);
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_secs(1));
+        // What is asked from here on may find nobody.
+        told.store(true, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(50));
+        server.signal("TERM");
+        let results: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        let count =
+            |slow| results.iter().filter(|result| result.0 == slow).map(|result| result.1).sum::<u32>();
+        for (slow, _, last) in &results {
+            assert_eq!(*last, None, "the last request of a client (slow: {slow}) found nobody");
+        }
+        (count(false), count(true))
+    });
+    assert!(quick > 4 && slow >= 4, "round {round}: {quick} quick and {slow} slow answers");
+    assert!(server.wait().success());
+    let log = server.log();
+    assert!(log.contains("told to stop by SIGTERM") && !log.contains("cut off"), "{log}");
+}
+
+#[test]
+fn rl_10_a_stop_does_not_wait_for_longer_than_it_has_to() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(directory.path(), &[SLOW]);
+    let answer = std::thread::scope(|scope| {
+        let request = scope.spawn(|| server.ask(&obtain_request("nobody", "x")));
+        std::thread::sleep(Duration::from_millis(300));
+        server.signal("TERM");
+        request.join().unwrap().unwrap()
+    });
+    assert_eq!(status_of(&answer), Some(401), "{answer}");
+    // The grace is 8 s; the answer took 0.7 s.
+    let ended = eventually(Duration::from_secs(4), || server.child.try_wait().unwrap().is_some());
+    assert!(ended, "the last answer is out, and the server is still there");
+}
+
+#[test]
+fn readiness_ends_before_the_server_does() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(directory.path(), &[("USHER_DRAIN_SECONDS", "2")]);
+    assert_eq!(server.status("/readyz"), Some(200));
+    server.signal("TERM");
+    assert!(eventually(Duration::from_secs(1), || server.status("/readyz") == Some(503)));
+    assert!(server.get("/readyz").contains("The server is stopping."));
+    assert_eq!(server.status("/livez"), Some(200), "what still comes is answered");
+    assert!(server.wait().success());
+}
+
+#[test]
+fn rl_20_a_second_server_on_one_sqlite_file_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let mut first = Server::start(directory.path(), &[]);
+    std::os::unix::fs::symlink(directory.path(), directory.path().join("link")).unwrap();
+    for url in ["sqlite://usher.db", "sqlite://link/usher.db"] {
+        let output =
+            run(usher(directory.path(), &[("DATABASE_URL", url), ("ROCKET_PORT", "0")], &["serve"]), "");
+        assert_eq!(output.status.code(), Some(1));
+        let complaint = text(&output.stderr);
+        assert!(complaint.contains("another server is running on "), "{complaint}");
+        assert!(complaint.contains("usher.db: stop it first"), "{complaint}");
+    }
+    assert_eq!(first.status("/readyz"), Some(200), "the first is not hurt");
+    make_superuser(directory.path(), &[]);
+    // Killed, it leaves the file of its lock behind.
+    first.log();
+    assert!(directory.path().join("usher.db.lock").exists());
+    let second = Server::start(directory.path(), &[]);
+    assert_eq!(second.status("/readyz"), Some(200));
+}
