@@ -10,7 +10,7 @@ use crate::on_both;
 
 on_both![
     lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field,
-    lg_2_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded,
+    lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded,
     lg_2_what_was_refused_is_recorded_with_the_missing_right,
     lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment,
     lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has,
@@ -71,7 +71,7 @@ async fn lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field(app: App)
     assert_eq!(parsed(&reset.details), json!({"sessions_ended": 2}));
 }
 
-async fn lg_2_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded(app: App) {
+async fn lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded(app: App) {
     let ada = app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("Ada", PASSWORD).await.status, 200);
     assert_eq!(app.obtain("nobody", PASSWORD).await.status, 401);

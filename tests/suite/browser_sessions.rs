@@ -230,7 +230,7 @@ async fn pages_say_how_to_make_the_first_superuser_while_there_is_none(app: App)
     assert!(!page().await.contains("usher createsuperuser"));
     let missing = app.client.get("/no-such-page").dispatch().await;
     assert_eq!(missing.status().code, 404);
-    assert!(missing.into_string().await.unwrap().contains("There is no page at this address."));
+    assert!(missing.into_string().await.unwrap().contains("There is no such page."));
     // Tera writes slashes as references, which is as good to a browser.
     let html = page().await.replace("&#x2F;", "/");
     let stylesheet =

@@ -80,7 +80,7 @@ async fn the_console_sets_shows_and_lifts_the_dates(app: App) {
     assert!(shown.contains("Valid from <span class=\"muted\">(optional)"), "{shown}");
 
     for (from, until, message) in [
-        ("soon", "", "Enter a date such as"),
+        ("soon", "", "Valid from must be a date such as"),
         ("2026-07-01T00:00", "2026-06-30T18:00", "The account must end after it begins."),
     ] {
         let (answer, _) = save(from, until).await;

@@ -111,7 +111,7 @@ async fn attempt(app: &App, actor: &Person, target: &User, deed: Deed, by: By) {
             );
             for (name, is_ticked) in [("is_staff", is_staff), ("is_superuser", is_superuser)] {
                 if is_ticked {
-                    fields.push_str("&");
+                    fields.push('&');
                     fields.push_str(name);
                     fields.push_str("=on");
                 }

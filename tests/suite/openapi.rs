@@ -219,6 +219,7 @@ async fn every_example_is_answered_as_the_document_says(backend: Backend) {
             let schema = &refused["content"]["application/json"]["schema"];
             failures.extend(faults(&document, schema, &answer.json(), &format!("{method} {target} refused")));
         }
+        app.usher.db.close().await;
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
