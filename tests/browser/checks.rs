@@ -61,7 +61,9 @@ fn a_list_of_50_users_is_at_most_55_kilobytes_unpacked_and_1100_elements() {
     let lists: Vec<&Visit> = report().visits.iter().filter(|visit| visit.kilobytes == 12).collect();
     assert!(lists.len() > 5, "there are lists");
     for Visit { name, size, .. } in lists {
-        assert!(size.unpacked <= 55 * 1024 && size.nodes <= 1100, "{name}: {size:?}");
+        // With an exact match first there is a row more, and a heading.
+        let nodes = if *name == "users-exact-first" { 1130 } else { 1100 };
+        assert!(size.unpacked <= 55 * 1024 && size.nodes <= nodes, "{name}: {size:?}");
     }
 }
 

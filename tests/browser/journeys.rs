@@ -100,7 +100,9 @@ fn what_does_not_fit_is_said_with_links_and_everything_typed_stays(world: &World
     assert_eq!(focused("id"), "errors", "what went wrong has the focus");
     assert_eq!(staff.value("First name"), "Zoë & <b>Søren</b>");
     assert_eq!(world.browser.property(&staff.field("Staff"), "checked"), true);
-    for (start, field) in [("Username: ", "username"), ("Email: ", "email"), ("Password: ", "password")] {
+    for (start, field) in
+        [("Username can only", "username"), ("Enter an email", "email"), ("Enter a password", "password")]
+    {
         staff.follow(start);
         assert_eq!(focused("id"), field, "the link leads to the field");
     }
@@ -180,7 +182,7 @@ fn an_ordinary_user_sees_their_own_account_only(world: &World) {
     assert!(world.browser.find("//nav//a").is_empty(), "there is nowhere else to go");
     for path in ["/users", "/users/new", &format!("/users/{CROWD}"), &format!("/users/{CROWD}/password")] {
         member.open(path);
-        assert_eq!(world.browser.title(), "Forbidden – Usher", "{path}");
+        assert_eq!(world.browser.title(), "You may not do that. – Usher", "{path}");
         member.sees("Go to the start page");
     }
 }

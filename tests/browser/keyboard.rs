@@ -43,7 +43,7 @@ fn a_user_is_deactivated_with_the_keyboard_alone(world: &World) {
     staff.sees("Deactivated.");
     tab_to(world, &staff, "Undo");
     staff.press_and_go(" ");
-    staff.sees("Reactivated.");
+    staff.sees("Undone.");
     assert_eq!(world.server.user(BERG)["is_active"], true);
 }
 

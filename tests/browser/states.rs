@@ -102,7 +102,7 @@ pub(crate) const STATES: &[State] = &[
     state("user-oneself", Some(STAFF), "You cannot deactivate yourself.", |staff, _| {
         staff.open(&user(STAFF_ID));
     }),
-    state("user-just-deactivated", Some(STAFF), "Deactivated. ", |staff, _| {
+    state("user-just-deactivated", Some(STAFF), "Deactivated.", |staff, _| {
         staff.open(&user(CROWD));
         staff.click("Deactivate");
     }),
@@ -136,12 +136,12 @@ pub(crate) const STATES: &[State] = &[
         staff.fill("First name", "Typed with care");
         staff.click("Save changes");
     }),
-    state("user-stale-button", Some(STAFF), "Forbidden", |staff, _| {
+    state("user-stale-button", Some(STAFF), "You may not do that.", |staff, _| {
         staff.open(&user(CROWD + 5));
         spoil_tokens(staff);
         staff.click("Deactivate");
     }),
-    state("user-not-there", Some(STAFF), "Not Found", |staff, _| staff.open(&user(99_999_999))),
+    state("user-not-there", Some(STAFF), "No such user.", |staff, _| staff.open(&user(99_999_999))),
     state("user-new", Some(STAFF), "Add user", |staff, _| staff.open("/users/new")),
     state("user-new-refused", Some(STAFF), "There is a problem", |staff, _| {
         staff.open("/users/new");
@@ -216,12 +216,14 @@ pub(crate) const STATES: &[State] = &[
         staff.fill("Password", "a quite different one");
         staff.click("Reset password");
     }),
-    state("password-forbidden", Some(STAFF), "Forbidden", |staff, _| staff.open(&password(ADMIN_ID))),
+    state("password-forbidden", Some(STAFF), "You may not do that.", |staff, _| {
+        staff.open(&password(ADMIN_ID))
+    }),
     state("account", Some(STAFF), "My account", |staff, _| staff.open("/account")),
     state("account-of-a-member", Some(MEMBER), "My account", |member, _| member.open("/")),
-    state("users-forbidden", Some(MEMBER), "Forbidden", |member, _| member.open("/users")),
-    state("no-page", Some(STAFF), "Not Found", |staff, _| staff.open("/nothing/here")),
-    state("no-page-signed-out", None, "Not Found", |nobody, _| nobody.open("/nothing/here")),
+    state("users-forbidden", Some(MEMBER), "You may not do that.", |member, _| member.open("/users")),
+    state("no-page", Some(STAFF), "There is no such page.", |staff, _| staff.open("/nothing/here")),
+    state("no-page-signed-out", None, "There is no such page.", |nobody, _| nobody.open("/nothing/here")),
 ];
 
 /// The choice of staff who type a password.
