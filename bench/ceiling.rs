@@ -24,10 +24,12 @@ use serde::Serialize;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{FromRow, PgPool, SqlitePool};
-use usher::clock::Timestamp;
+use usher::audit::{self, Action, Author, Entry};
+use usher::clock::{Clock, Timestamp};
 use usher::config;
-use usher::db::Db;
 use usher::db::users::{self, Ids};
+use usher::db::{self, Db};
+use usher::origin::Origin;
 use usher::passwords::PasswordHash;
 use usher::user::{User, UserId, Username};
 
@@ -175,10 +177,14 @@ async fn change(url: &str, seconds: u64) -> Result<f64, Failure> {
             users::by_id(db, UserId(1)).await?;
             users::by_id(db, id).await?;
             let mut tx = db.begin().await?;
-            if let Some(mut user) = users::lock(&mut tx, id).await?.map(|found| found.user) {
+            if let Some(before) = users::lock(&mut tx, id).await?.map(|found| found.user) {
+                let mut user = before.clone();
                 user.version += 1;
                 user.email = format!("n{}@example.org", user.version);
                 users::update(&mut tx, &user).await?;
+                let author = Author::user(&before, &Origin::command_line());
+                let entry = Entry::new(Action::UserChanged, author).on(&user).changing(&before, &user);
+                audit::record(&mut tx, &entry, Clock::System.now()).await?;
             }
             tx.commit().await?;
             Ok(())
@@ -207,6 +213,12 @@ async fn insert(url: &str, count: usize) -> Result<f64, Failure> {
     for batch in rows.chunks(BATCH) {
         let mut tx = db.begin().await?;
         users::insert_all(&mut tx, Ids::Next, batch).await?;
+        let entry = |(user, _): &(User, PasswordHash)| {
+            let author = Author::user(user, &Origin::command_line());
+            Entry::new(Action::Imported, author).on(user)
+        };
+        let entries: Vec<Entry> = batch.iter().map(entry).collect();
+        db::audit::insert_all(&mut tx, &entries, Clock::System.now()).await?;
         tx.commit().await?;
     }
     let time = start.elapsed();

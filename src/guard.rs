@@ -18,7 +18,7 @@ use crate::request_id::RequestId;
 use crate::rules::Denial;
 use crate::session::{Carrier, Session};
 use crate::sessions::{self, Credential};
-use crate::user::User;
+use crate::user::{User, UserId};
 
 /// The installation that serves this request.
 pub fn usher<'r>(request: &'r Request<'_>) -> Result<&'r Usher> {
@@ -41,12 +41,26 @@ pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<(U
     request
         .local_cache_async(Box::pin(async {
             let app = usher(request)?;
-            let found = sessions::authenticate(app, credential(request, &app.settings)?).await?;
+            let id = subject(request);
+            let credential = credential(request, &app.settings)?;
+            let found = sessions::authenticate_and_read(app, credential, id).await?;
             // Whatever renders a page finds them here.
-            request.local_cache(|| found.1.preferences.clone());
-            Ok(found)
+            request.local_cache(|| found.session.preferences.clone());
+            request.local_cache(|| Subject(id.map(|id| (id, found.along))));
+            Ok((found.user, found.session))
         }))
         .await
+}
+
+/// The user whom a request is for, read together with its session.
+struct Subject(Option<(UserId, Option<User>)>);
+
+/// The primary key in a path that ends with one, if the request only reads.
+fn subject(request: &Request<'_>) -> Option<UserId> {
+    let mut segments = request.uri().path().segments().skip_while(|segment| *segment != "users").skip(1);
+    let (id, end) = (segments.next()?, segments.next());
+    let is_id = end.is_none() && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    if is_id && request.method() == Method::Get { id.parse().ok().map(UserId) } else { None }
 }
 
 /// Where the request comes from, found out once.
@@ -82,7 +96,8 @@ async fn find_actor(request: &Request<'_>) -> Result<Actor> {
             require_json(request)?;
         }
     }
-    Ok(Actor { user, session, origin: origin(request).clone() })
+    let subject = request.local_cache(|| Subject(None)).0.clone();
+    Ok(Actor { user, session, origin: origin(request).clone(), subject })
 }
 
 /// Whether the request is for the API. Routes are found by the decoded segments that are not empty, so

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::origin::Origin;
 use crate::rules::Denial;
 use crate::session::{Carrier, Session};
-use crate::user::User;
+use crate::user::{User, UserId};
 
 /// Who makes a request, by which session.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Actor {
     pub session: Session,
     /// Where the request comes from.
     pub origin: Origin,
+    /// The user whom the request only reads, by primary key; `None` as its second half if there is none.
+    pub subject: Option<(UserId, Option<User>)>,
 }
 
 /// How long a password that was given stands behind what asks for it (ASVS 7.5.3).
@@ -106,6 +108,13 @@ impl<P: Permission> Can<P> {
     #[must_use]
     pub fn user(&self) -> &User {
         &self.actor.user
+    }
+
+    /// The user with that primary key, or that there is none, if that was found out with the session.
+    #[must_use]
+    pub fn subject(&self, id: UserId) -> Option<Option<&User>> {
+        let (_, user) = self.actor.subject.as_ref().filter(|(subject, _)| *subject == id)?;
+        Some(user.as_ref())
     }
 
     /// Who, as the trail names them.

@@ -11,6 +11,7 @@ use crate::Usher;
 use crate::attempt::Attempt;
 use crate::audit::{self, Action, Author, Entry};
 use crate::clock::Timestamp;
+use crate::db::sessions::Presented;
 use crate::db::users::Credentials;
 use crate::db::{self, Tx};
 use crate::error::{AuthenticationFailure, Error, Result};
@@ -147,56 +148,96 @@ impl Attempt<'_> {
 /// [`Error::NotAuthenticated`] with the reason that clients know; [`Error::Unavailable`] when the
 /// database is away, which is never taken for a sign-out.
 pub async fn authenticate(app: &Usher, credential: Credential<'_>) -> Result<(User, Session)> {
-    let (user, session) = match credential {
-        Credential::Bearer(token) => match token.strip_prefix(NAMED_PREFIX) {
-            Some(secret) => by_named_token(app, secret).await?,
-            None => by_token(app, Kind::Access, token).await.map(|(user, session, _)| (user, session))?,
-        },
-        Credential::Cookie(secret) => by_cookie(app, secret).await?,
-    };
-    note_use(app, &session).await;
-    Ok((user, session))
+    authenticate_and_read(app, credential, None).await.map(|found| (found.user, found.session))
 }
 
-async fn by_named_token(app: &Usher, secret: &str) -> Result<(User, Session)> {
+/// Whoever is behind a credential, by which session, and whom the request was to read.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Who.
+    pub user: User,
+    /// By which session.
+    pub session: Session,
+    /// The user who was to be read along, if there is one.
+    pub along: Option<User>,
+}
+
+/// As [`authenticate`]; the user with the primary key `along` is read at the same time.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn authenticate_and_read(
+    app: &Usher,
+    credential: Credential<'_>,
+    along: Option<UserId>,
+) -> Result<Authenticated> {
+    let found = match credential {
+        Credential::Bearer(token) => match token.strip_prefix(NAMED_PREFIX) {
+            Some(secret) => by_named_token(app, secret, along).await?,
+            None => by_token(app, Kind::Access, token, along).await?.0,
+        },
+        Credential::Cookie(secret) => by_cookie(app, secret, along).await?,
+    };
+    note_use(app, &found.session).await;
+    Ok(found)
+}
+
+async fn by_named_token(app: &Usher, secret: &str, along: Option<UserId>) -> Result<Authenticated> {
     let refuse = |reason| Err(Error::NotAuthenticated(reason));
     let Some(secret) = Secret::from_text(secret) else {
         return refuse(AuthenticationFailure::TokenNotValid);
     };
     let now = app.clock.now();
-    match db::sessions::by_named_token(&app.db, &secret.hash()).await? {
-        Some((user, _)) if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
-        Some((user, session)) if now < session.expires_at => Ok((user, session)),
-        Some(_) | None => refuse(AuthenticationFailure::TokenNotValid),
+    let presented = db::sessions::by_named_token(&app.db, &secret.hash(), along).await?;
+    let Some(Presented { user, session: Some(session), along }) = presented else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    if !user.is_usable(now) {
+        return refuse(AuthenticationFailure::UserInactive);
     }
+    if now >= session.expires_at {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    }
+    Ok(Authenticated { user, session, along })
 }
 
-async fn by_token(app: &Usher, kind: Kind, token: &str) -> Result<(User, Session, Secret)> {
+async fn by_token(
+    app: &Usher,
+    kind: Kind,
+    token: &str,
+    along: Option<UserId>,
+) -> Result<(Authenticated, Secret)> {
     let refuse = |reason| Err(Error::NotAuthenticated(reason));
     let now = app.clock.now();
     let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
         return refuse(AuthenticationFailure::TokenNotValid);
     };
-    match db::sessions::by_token(&app.db, named.user, &named.secret.hash()).await? {
-        None => refuse(AuthenticationFailure::UserNotFound),
-        Some((user, _)) if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
-        Some((user, Some(session))) if now < session.expires_at => Ok((user, session, named.secret)),
-        Some(_) => refuse(AuthenticationFailure::TokenNotValid),
+    let presented = db::sessions::by_token(&app.db, named.user, &named.secret.hash(), along).await?;
+    let Some(Presented { user, session, along }) = presented else {
+        return refuse(AuthenticationFailure::UserNotFound);
+    };
+    match session {
+        _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
+        Some(session) if now < session.expires_at => {
+            Ok((Authenticated { user, session, along }, named.secret))
+        }
+        _ => refuse(AuthenticationFailure::TokenNotValid),
     }
 }
 
-async fn by_cookie(app: &Usher, secret: &str) -> Result<(User, Session)> {
+async fn by_cookie(app: &Usher, secret: &str, along: Option<UserId>) -> Result<Authenticated> {
     let refused = Error::NotAuthenticated(AuthenticationFailure::NoCredentials);
     let Some(secret) = Secret::from_text(secret) else { return Err(refused) };
     let now = app.clock.now();
-    let Some((user, session)) = db::sessions::by_cookie(&app.db, &secret.hash()).await? else {
+    let presented = db::sessions::by_cookie(&app.db, &secret.hash(), along).await?;
+    let Some(Presented { user, session: Some(session), along }) = presented else {
         return Err(refused);
     };
     let unused = now.since(session.last_seen_at);
     if !user.is_usable(now) || now >= session.expires_at || unused >= app.settings.session_idle() {
         return Err(refused);
     }
-    Ok((user, session))
+    Ok(Authenticated { user, session, along })
 }
 
 /// Notes that a session is used, unless that was noted a moment ago. Whoever may read goes on reading
@@ -246,7 +287,8 @@ fn access_end(app: &Usher, now: Timestamp, session_end: Timestamp) -> Timestamp 
 /// # Errors
 /// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
 pub async fn refresh(app: &Usher, token: &str) -> Result<String> {
-    let (user, session, secret) = by_token(app, Kind::Refresh, token).await.map_err(one_reason)?;
+    let (found, secret) = by_token(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
+    let Authenticated { user, session, .. } = found;
     note_use(app, &session).await;
     let now = app.clock.now();
     let named = Named { user: user.id, secret };
@@ -260,7 +302,7 @@ pub async fn refresh(app: &Usher, token: &str) -> Result<String> {
 pub async fn verify(app: &Usher, token: &str) -> Result<()> {
     let invalid = || Error::NotAuthenticated(AuthenticationFailure::TokenInvalid);
     let (kind, _) = app.keys.tokens.read(None, token, app.clock.now()).ok_or_else(invalid)?;
-    by_token(app, kind, token).await.map(drop).map_err(one_reason)
+    by_token(app, kind, token, None).await.map(drop).map_err(one_reason)
 }
 
 fn one_reason(error: Error) -> Error {

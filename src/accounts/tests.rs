@@ -48,7 +48,7 @@ fn can(user: &User) -> Can<ManageUsers> {
         read_only: false,
         preferences: crate::preferences::Preferences::default(),
     };
-    Can::check(&Actor { user: user.clone(), session, origin: Origin::command_line() }).unwrap()
+    Can::check(&Actor { user: user.clone(), session, origin: Origin::command_line(), subject: None }).unwrap()
 }
 
 fn draft(fields: &[(&str, &str)]) -> Draft {

@@ -13,108 +13,124 @@ use crate::user::{User, UserId};
 /// Stands for no instant in a column that always has one.
 const NEVER: Timestamp = Timestamp::from_micros(0);
 
-#[derive(FromRow)]
-struct SessionRow {
-    session_id: i64,
-    last_seen_at: i64,
-    expires_at: i64,
-    confirmed_at: i64,
-    read_only: bool,
+/// A session as it was presented.
+#[derive(Debug)]
+pub struct Presented {
+    /// Whose it is, or whom its token names.
+    pub user: User,
+    /// The session, if it still exists.
+    pub session: Option<Session>,
+    /// The user who was to be read along, if there is one.
+    pub along: Option<User>,
 }
 
-impl SessionRow {
-    fn with(self, carrier: Carrier) -> Session {
-        Session {
-            id: SessionId(self.session_id),
-            carrier,
-            last_seen_at: Timestamp::from_micros(self.last_seen_at),
-            expires_at: Timestamp::from_micros(self.expires_at),
-            confirmed_at: Timestamp::from_micros(self.confirmed_at),
-            read_only: self.read_only,
-            preferences: Preferences::default(),
-        }
-    }
-}
-
-/// A session and its user, in one query.
+/// A user with the session that was presented, or the user read along.
 #[derive(FromRow)]
-struct SessionAndUserRow {
-    #[sqlx(flatten)]
-    user: UserRow,
-    #[sqlx(flatten)]
-    session: SessionRow,
-    preferences: String,
-}
-
-/// A user, and their session if it still exists.
-#[derive(FromRow)]
-struct UserAndSessionRow {
+struct PresentedRow {
     #[sqlx(flatten)]
     user: UserRow,
     session_id: Option<i64>,
     last_seen_at: Option<i64>,
     expires_at: Option<i64>,
     confirmed_at: Option<i64>,
+    read_only: Option<bool>,
+    preferences: Option<String>,
+    is_along: bool,
 }
 
-/// The session of a cookie's secret, and its user.
+impl PresentedRow {
+    fn session(&self, carrier: Carrier) -> Option<Session> {
+        Some(Session {
+            id: SessionId(self.session_id?),
+            carrier,
+            last_seen_at: Timestamp::from_micros(self.last_seen_at?),
+            expires_at: Timestamp::from_micros(self.expires_at?),
+            confirmed_at: Timestamp::from_micros(self.confirmed_at?),
+            read_only: self.read_only?,
+            preferences: self.preferences.as_deref().map(Preferences::from_json).unwrap_or_default(),
+        })
+    }
+}
+
+/// The session of a cookie's secret, and its user. The user with the primary key `along` is read in the
+/// same statement: a second one would cost as much as the first.
 ///
 /// # Errors
 /// As the database says.
-pub async fn by_cookie(db: &Db, secret: &SecretHash) -> Result<Option<(User, Session)>> {
-    by_secret(db, secret, Carrier::Cookie).await
+pub async fn by_cookie(db: &Db, secret: &SecretHash, along: Option<UserId>) -> Result<Option<Presented>> {
+    by_secret(db, secret, Carrier::Cookie, along).await
 }
 
-/// The session of a named API token's secret, and its user.
+/// The session of a named API token's secret, and its user; `along` as in [`by_cookie`].
 ///
 /// # Errors
 /// As the database says.
-pub async fn by_named_token(db: &Db, secret: &SecretHash) -> Result<Option<(User, Session)>> {
-    by_secret(db, secret, Carrier::Named).await
+pub async fn by_named_token(
+    db: &Db,
+    secret: &SecretHash,
+    along: Option<UserId>,
+) -> Result<Option<Presented>> {
+    by_secret(db, secret, Carrier::Named, along).await
 }
 
-async fn by_secret(db: &Db, secret: &SecretHash, carrier: Carrier) -> Result<Option<(User, Session)>> {
+async fn by_secret(
+    db: &Db,
+    secret: &SecretHash,
+    carrier: Carrier,
+    along: Option<UserId>,
+) -> Result<Option<Presented>> {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
         ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, users.preferences FROM sessions \
-         JOIN users ON users.id = sessions.user_id \
+         sessions.confirmed_at, sessions.read_only, users.preferences, FALSE AS is_along \
+         FROM sessions JOIN users ON users.id = sessions.user_id \
          WHERE sessions.secret_hash = $1 AND sessions.carrier = $2"
     ));
-    let sql = sql.bind(secret.0.to_vec()).bind(carrier.as_str());
-    let row: Option<SessionAndUserRow> = db.optional(sql).await?;
-    Ok(row.map(|row| {
-        let preferences = Preferences::from_json(&row.preferences);
-        (row.user.into(), Session { preferences, ..row.session.with(carrier) })
-    }))
+    presented(db, sql.bind(secret.0.to_vec()).bind(carrier.as_str()), carrier, along).await
 }
 
-/// The user that a token names, and the token's session if it still exists.
+/// The user that a token names, and the token's session if it still exists; `along` as in [`by_cookie`].
 ///
 /// # Errors
 /// As the database says.
-pub async fn by_token(db: &Db, id: UserId, secret: &SecretHash) -> Result<Option<(User, Option<Session>)>> {
+pub async fn by_token(
+    db: &Db,
+    id: UserId,
+    secret: &SecretHash,
+    along: Option<UserId>,
+) -> Result<Option<Presented>> {
+    // No page is shown to whoever carries a token, so nobody's preferences are asked for.
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
         ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
+         sessions.confirmed_at, sessions.read_only, '' AS preferences, FALSE AS is_along \
+         FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
          AND sessions.secret_hash = $2 AND sessions.carrier = $3 WHERE users.id = $1"
     ));
     let sql = sql.bind(id.0).bind(secret.0.to_vec()).bind(Carrier::Token.as_str());
-    let row: Option<UserAndSessionRow> = db.optional(sql).await?;
-    Ok(row.map(|row| {
-        let session = match (row.session_id, row.last_seen_at, row.expires_at, row.confirmed_at) {
-            (Some(session_id), Some(last_seen_at), Some(expires_at), Some(confirmed_at)) => {
-                let read_only = false;
-                let row = SessionRow { session_id, last_seen_at, expires_at, confirmed_at, read_only };
-                Some(row.with(Carrier::Token))
-            }
-            _ => None,
-        };
-        (row.user.into(), session)
-    }))
+    presented(db, sql, Carrier::Token, along).await
+}
+
+async fn presented(
+    db: &Db,
+    mut sql: Sql,
+    carrier: Carrier,
+    along: Option<UserId>,
+) -> Result<Option<Presented>> {
+    if let Some(id) = along {
+        sql.push(concat!(
+            " UNION ALL SELECT ",
+            columns!(),
+            ", NULL, NULL, NULL, NULL, NULL, NULL, TRUE FROM users WHERE users.id = "
+        ))
+        .push_value(id.0);
+    }
+    let (along, mut presented): (Vec<PresentedRow>, Vec<PresentedRow>) =
+        db.all(sql).await?.into_iter().partition(|row: &PresentedRow| row.is_along);
+    let along = along.into_iter().next().map(|row| row.user.into());
+    Ok(presented.pop().map(|row| Presented { session: row.session(carrier), user: row.user.into(), along }))
 }
 
 /// Stores a new session. A named API token has not been used before its first request; whoever opens

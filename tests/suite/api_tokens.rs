@@ -363,7 +363,7 @@ async fn lg_1_the_secret_is_stored_hashed_and_in_no_entry(app: App) {
     );
     assert!(!format!("{trail:?}").contains(&secret));
     let hash = usher::session::Secret::from_text(&secret).unwrap().hash();
-    let found = usher::db::sessions::by_cookie(&app.usher.db, &hash).await.unwrap();
+    let found = usher::db::sessions::by_cookie(&app.usher.db, &hash, None).await.unwrap();
     assert!(found.is_none(), "a token's secret makes no cookie");
 }
 

@@ -44,7 +44,8 @@ pub(crate) fn can(app: &App, person: &Person) -> Can<ManageUsers> {
         read_only: false,
         preferences: usher::preferences::Preferences::default(),
     };
-    Can::check(&Actor { user: person.user.clone(), session, origin: Origin::command_line() }).unwrap()
+    let user = person.user.clone();
+    Can::check(&Actor { user, session, origin: Origin::command_line(), subject: None }).unwrap()
 }
 
 async fn patch(app: &App, by: &Person, of: &Person, body: Value) -> i64 {

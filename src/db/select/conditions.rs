@@ -1,9 +1,9 @@
 //! What a filter, an order and a place come to in SQL.
 
-use super::parts::{Part, Term};
+use super::parts::{Begin, Part, Term};
 use super::table::Table;
 use crate::db::{Dialect, Sql, Value};
-use crate::filter::{Body, Expression, Field, FieldValue, Folding, Operator, Order, Test};
+use crate::filter::{Body, Expression, Field, FieldValue, Folding, Operator, Test};
 
 /// Whether an index may be used for columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +38,11 @@ pub(super) fn push_order<T: Table>(sql: &mut Sql, part: &Part<'_, T>, columns: C
     });
 }
 
-/// The index that has the rows in the order of a part. PostgreSQL finds it by itself.
+/// The index that has the rows in the order of a part; rows that are equal in something are found by that.
+/// PostgreSQL finds it by itself.
 pub(super) fn push_order_index<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>) {
     if dialect == Dialect::Sqlite
+        && part.equal.is_empty()
         && let Some(index) = part.terms.first().and_then(|term| T::order_index(term.order.field))
     {
         sql.push(index);
@@ -126,8 +128,7 @@ fn push_test<T: Table>(sql: &mut Sql, dialect: Dialect, test: &Test<T>) {
     }
 }
 
-/// Where a part is in the list: the users with or without a value, and those after the place. `before`
-/// stands before it if it says anything.
+/// Where a part is in the list. `before` stands before it if it says anything.
 pub(super) fn push_position<T: Table>(
     sql: &mut Sql,
     part: &Part<'_, T>,
@@ -135,81 +136,27 @@ pub(super) fn push_position<T: Table>(
     columns: Columns,
 ) {
     let mut before = before;
-    for (field, without) in &part.without_value {
+    for (field, value) in &part.equal {
         sql.push(before).push(columns.sign()).push(column(*field));
-        sql.push(if *without { " IS NULL" } else { " IS NOT NULL" });
+        match value {
+            FieldValue::Null => sql.push(" IS NULL"),
+            value => sql.push(" = ").push_value(bound(value)),
+        };
         before = " AND ";
     }
-    if let Some(place) = part.place {
-        let terms: Vec<(Term<T>, &FieldValue)> = part.terms.iter().copied().zip(place).collect();
-        sql.push(before);
-        push_after(sql, &terms, columns);
+    let Some(first) = part.terms.first().map(|term| term.order) else { return };
+    if part.begin != Begin::Everybody {
+        sql.push(before).push(columns.sign()).push(column(first.field));
     }
-}
-
-/// The rows that come after a place: those that differ from it first in some order term, and there
-/// stand later. An index on the first term can be entered at the place, because the first term is
-/// also bounded by itself.
-fn push_after<T: Table>(sql: &mut Sql, terms: &[(Term<T>, &FieldValue)], columns: Columns) {
-    if let Some((first, value)) = terms.first()
-        && !first.has_nulls
-        && terms.len() > 1
-    {
-        sql.push(columns.sign())
-            .push(column(first.order.field))
-            .push(if first.order.ascending { " >= " } else { " <= " })
-            .push_value(bound(value))
-            .push(" AND ");
+    match part.begin {
+        Begin::Everybody => {}
+        Begin::WithValue => {
+            sql.push(" IS NOT NULL");
+        }
+        Begin::After(value) => {
+            sql.push(if first.ascending { " > " } else { " < " }).push_value(bound(value));
+        }
     }
-    sql.push("(");
-    for index in 0..terms.len() {
-        if index > 0 {
-            sql.push(" OR ");
-        }
-        sql.push("(");
-        for (term, value) in &terms[..index] {
-            sql.push(columns.sign());
-            push_same(sql, term.order, value);
-            sql.push(" AND ");
-        }
-        let (term, value) = terms[index];
-        push_later(sql, term, value, columns);
-        sql.push(")");
-    }
-    sql.push(")");
-}
-
-fn push_same<T: Table>(sql: &mut Sql, order: Order<T>, value: &FieldValue) {
-    sql.push(column(order.field));
-    match value {
-        FieldValue::Null => sql.push(" IS NULL"),
-        value => sql.push(" = ").push_value(bound(value)),
-    };
-}
-
-fn push_later<T: Table>(
-    sql: &mut Sql,
-    Term { order, has_nulls }: Term<T>,
-    value: &FieldValue,
-    columns: Columns,
-) {
-    let name = column(order.field);
-    match value {
-        FieldValue::Null if order.nulls_first => sql.push(name).push(" IS NOT NULL"),
-        FieldValue::Null => sql.push("FALSE"),
-        value => {
-            let nulls_follow = has_nulls && !order.nulls_first;
-            sql.push(if nulls_follow { "(" } else { "" })
-                .push(columns.sign())
-                .push(name)
-                .push(if order.ascending { " > " } else { " < " })
-                .push_value(bound(value));
-            if nulls_follow {
-                sql.push(" OR ").push(name).push(" IS NULL)");
-            }
-            sql
-        }
-    };
 }
 
 fn bound(value: &FieldValue) -> Value {

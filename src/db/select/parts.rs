@@ -1,7 +1,9 @@
-//! A list cut into parts, one after the other, each of which an index has in its order.
+//! A list cut into parts, one after the other, each of which an index has in its order from its beginning on.
 //!
 //! No index has users without a value at whichever end a list wants them, or one of two halves sorted by
-//! something else. A part has users with a value or users without, and those with a flag or those without.
+//! something else: users with a value and users without, with a flag and without, are parts of their own. And
+//! what follows a place is first whoever is equal in the first term and follows by the other terms, and then
+//! whoever follows by the first.
 
 use crate::filter::{Body, Expression, Field, FieldValue, Filter, Operator, Order, Resource, Test};
 use crate::page::Place;
@@ -12,12 +14,23 @@ pub(super) struct Part<'a, R: Resource> {
     pub(super) filter: &'a Filter<R>,
     /// What holds for users of this part beside the filter.
     pub(super) tests: Vec<Expression<R>>,
-    /// Nullable fields, and whether the part is of records without a value in each, or of those with one.
-    pub(super) without_value: Vec<(Field<R>, bool)>,
+    /// Fields in which all users of this part are equal.
+    pub(super) equal: Vec<(Field<R>, &'a FieldValue)>,
+    /// Where the part begins in the first term.
+    pub(super) begin: Begin<'a>,
     /// The order within the part.
     pub(super) terms: Vec<Term<R>>,
-    /// The values of the terms in the row after which the part begins.
-    pub(super) place: Option<&'a [FieldValue]>,
+}
+
+/// Which users the first term leaves in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Begin<'a> {
+    /// All.
+    Everybody,
+    /// Those with a value.
+    WithValue,
+    /// Those after a value.
+    After(&'a FieldValue),
 }
 
 /// One term of an order.
@@ -28,81 +41,97 @@ pub(super) struct Term<R: Resource> {
     pub(super) has_nulls: bool,
 }
 
-/// The parts of a list, from the one that `place` is in.
+/// The parts of a list, from `place` on.
 pub(super) fn parts<'a, R: Resource>(filter: &'a Filter<R>, place: Option<&'a Place>) -> Vec<Part<'a, R>> {
-    cut(Part::whole(filter, place))
+    let whole = Part::whole(filter);
+    match place {
+        Some(place) => whole.after(&place.0),
+        None => whole.cut(),
+    }
 }
 
 impl<'a, R: Resource> Part<'a, R> {
     /// The whole list as one part.
-    pub(super) fn whole(filter: &'a Filter<R>, place: Option<&'a Place>) -> Self {
+    pub(super) fn whole(filter: &'a Filter<R>) -> Self {
         let term = |order: Order<R>| Term { order, has_nulls: order.field.is_nullable() };
-        Self {
-            filter,
-            tests: Vec::new(),
-            without_value: Vec::new(),
-            terms: filter.full_order().into_iter().map(term).collect(),
-            place: place.map(|place| place.0.as_slice()),
+        let terms = filter.full_order().into_iter().map(term).collect();
+        Self { filter, tests: Vec::new(), equal: Vec::new(), begin: Begin::Everybody, terms }
+    }
+
+    /// From its beginning on.
+    fn cut(self) -> Vec<Self> {
+        let Some(Term { order, has_nulls }) = self.terms.first().copied() else { return Vec::new() };
+        match order.field {
+            Field::Flag(flag) => {
+                let halves = [!order.ascending, order.ascending];
+                halves.into_iter().flat_map(|value| self.with_flag(flag, value).cut()).collect()
+            }
+            _ if has_nulls && order.nulls_first => {
+                [self.without_value().cut(), vec![self.with_value(Begin::WithValue)]].concat()
+            }
+            _ if has_nulls => [vec![self.with_value(Begin::WithValue)], self.without_value().cut()].concat(),
+            _ => vec![self],
         }
     }
 
-    /// The part whose users all have the same value in the first term.
-    fn of_one_value(&self, place: Option<&'a [FieldValue]>) -> Self {
-        Self {
-            terms: self.terms[1..].to_vec(),
-            place: place.and_then(|place| place.get(1..)),
-            ..self.clone()
+    /// What follows the row with these values of the terms.
+    fn after(self, place: &'a [FieldValue]) -> Vec<Self> {
+        let (Some(Term { order, has_nulls }), Some((value, rest))) =
+            (self.terms.first().copied(), place.split_first())
+        else {
+            return Vec::new();
+        };
+        let (here, later) = match (order.field, value) {
+            (Field::Flag(flag), FieldValue::Flag(value)) => {
+                let is_last = *value == order.ascending;
+                let later = if is_last { Vec::new() } else { self.with_flag(flag, !value).cut() };
+                (self.with_flag(flag, *value), later)
+            }
+            (_, FieldValue::Null) if order.nulls_first => {
+                (self.without_value(), vec![self.with_value(Begin::WithValue)])
+            }
+            (_, FieldValue::Null) => (self.without_value(), Vec::new()),
+            (field, value) => {
+                let mut later = vec![self.with_value(Begin::After(value))];
+                if has_nulls && !order.nulls_first {
+                    later.extend(self.without_value().cut());
+                }
+                (self.with_equal(field, value), later)
+            }
+        };
+        [here.after(rest), later].concat()
+    }
+
+    fn with_flag(&self, flag: R::Flag, value: bool) -> Self {
+        let test = Test::Flag(flag, Operator::Equal, value);
+        let mut part = self.without_first_term();
+        part.tests.push(Expression { invert: false, body: Body::Test(test) });
+        part
+    }
+
+    fn with_value(&self, begin: Begin<'a>) -> Self {
+        let mut part = Self { begin, ..self.clone() };
+        if let Some(first) = part.terms.first_mut() {
+            first.has_nulls = false;
+        }
+        part
+    }
+
+    fn without_value(&self) -> Self {
+        match self.terms.first() {
+            Some(term) => self.with_equal(term.order.field, &FieldValue::Null),
+            None => self.clone(),
         }
     }
-}
 
-fn cut<R: Resource>(part: Part<'_, R>) -> Vec<Part<'_, R>> {
-    match part.terms.first().copied() {
-        Some(Term { order: Order { field: Field::Flag(_), .. }, .. }) => by_flag(&part),
-        Some(Term { has_nulls: true, .. }) => by_value(&part),
-        _ => vec![part],
+    fn with_equal(&self, field: Field<R>, value: &'a FieldValue) -> Self {
+        let mut part = self.without_first_term();
+        part.equal.push((field, value));
+        part
     }
-}
 
-fn by_flag<'a, R: Resource>(part: &Part<'a, R>) -> Vec<Part<'a, R>> {
-    let Some(Term { order: Order { field: Field::Flag(field), ascending, .. }, .. }) = part.terms.first()
-    else {
-        return Vec::new();
-    };
-    let mut parts = Vec::new();
-    for value in [!ascending, *ascending] {
-        let here = part.place.and_then(<[FieldValue]>::first) == Some(&FieldValue::Flag(value));
-        let mut half = part.of_one_value(if here { part.place } else { None });
-        let test = Test::Flag(*field, Operator::Equal, value);
-        half.tests.push(Expression { invert: false, body: Body::Test(test) });
-        if here {
-            // What came before lies before the place.
-            parts.clear();
-        }
-        parts.extend(cut(half));
-    }
-    parts
-}
-
-fn by_value<'a, R: Resource>(part: &Part<'a, R>) -> Vec<Part<'a, R>> {
-    let Some((first, rest)) = part.terms.split_first() else { return Vec::new() };
-    let told = |without: bool| [part.without_value.as_slice(), &[(first.order.field, without)]].concat();
-    let begins = part.place.and_then(<[FieldValue]>::first);
-    let begins_without = begins == Some(&FieldValue::Null);
-    let without = Part {
-        without_value: told(true),
-        ..part.of_one_value(if begins_without { part.place } else { None })
-    };
-    let with = Part {
-        without_value: told(false),
-        terms: [&[Term { has_nulls: false, ..*first }], rest].concat(),
-        place: if begins_without { None } else { part.place },
-        ..part.clone()
-    };
-    match (first.order.nulls_first, begins_without) {
-        (true, _) if begins.is_some() && !begins_without => vec![with],
-        (true, _) => cut(without).into_iter().chain([with]).collect(),
-        (false, true) => cut(without),
-        (false, false) => [with].into_iter().chain(cut(without)).collect(),
+    /// Without the term in which all users of the part are equal.
+    fn without_first_term(&self) -> Self {
+        Self { terms: self.terms.iter().skip(1).copied().collect(), ..self.clone() }
     }
 }

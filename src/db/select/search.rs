@@ -113,8 +113,10 @@ mod tests {
     #[test]
     fn every_character_is_searched_for_alike_whatever_its_case() {
         for character in '\0'..=char::MAX {
-            let text = character.to_string();
-            assert_eq!(text::searchable(&text::fold(&text)), text::searchable(&text), "{character:?}");
+            let (text, folded) = (character.to_string(), text::fold(&character.to_string()));
+            if folded != text {
+                assert_eq!(text::searchable(&folded), text::searchable(&text), "{character:?}");
+            }
         }
     }
 
