@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::driver::{Browser, Element};
 
 /// How often something that does not show yet is looked for, and how long between two looks.
-const LOOKS: u32 = 200;
+const LOOKS: u32 = 1200;
 const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Keys without a character, as `WebDriver` spells them.
@@ -72,9 +72,10 @@ impl<'b> Actions<'b> {
         self.counted();
     }
 
-    /// Clicks the link within the page that begins so.
+    /// Clicks the link or button whose name begins so.
     pub(crate) fn follow(&self, start: &str) {
-        let element = self.shown(&format!("//a[starts-with(normalize-space(),{})]", quoted(start)), start);
+        let named = format!("starts-with(normalize-space(),{})", quoted(start));
+        let element = self.shown(&format!("//a[{named}] | //button[{named}]"), start);
         self.browser.click(&element).unwrap_or_else(|refusal| panic!("{start}: {refusal:?}"));
         self.counted();
     }
@@ -118,8 +119,8 @@ impl<'b> Actions<'b> {
 
     /// The field of that label.
     pub(crate) fn field(&self, label: &str) -> Element {
-        let start = quoted(label);
-        self.shown(&format!("//*[@id=//label[starts-with(normalize-space(),{start})]/@for]"), label)
+        let label_for = format!("//label[starts-with(normalize-space(),{})]", quoted(label));
+        self.shown(&format!("//*[@id={label_for}/@for] | {label_for}/input"), label)
     }
 
     /// What the field of that label holds.
@@ -144,6 +145,15 @@ impl<'b> Actions<'b> {
             seen
         });
         assert!(seen, "{text:?} is not on the page {}:\n{}", self.path(), self.text());
+    }
+
+    /// The number that the page shows before some words.
+    pub(crate) fn number_before(&self, words: &str) -> u32 {
+        self.sees(words);
+        let text = self.text();
+        let (before, _) = text.split_once(words).expect(words);
+        let digits = before.rsplit(|c: char| !c.is_ascii_digit() && c != ',').next().unwrap_or_default();
+        digits.replace(',', "").parse().unwrap_or_else(|_| panic!("no number before {words:?}:\n{text}"))
     }
 
     /// Waits until the page has a title.

@@ -1,9 +1,11 @@
 //! What staff come for, each job with the number of actions that it may take from the users list on.
 
+use serde_json::json;
+
 use crate::World;
 use crate::actions::{Actions, ENTER};
 use crate::in_browsers;
-use crate::people::{BERG, PASSWORD, STAFF};
+use crate::people::{BERG, CROWD, PASSWORD, STAFF};
 
 in_browsers![
     a_user_is_found_by_part_of_a_name_in_2_actions,
@@ -12,6 +14,9 @@ in_browsers![
     a_password_is_reset_by_a_link_in_5_actions,
     a_user_is_added_with_four_fields_and_a_link_in_6_actions,
     a_user_is_made_staff_in_5_actions,
+    the_last_sign_ins_with_their_addresses_are_seen_in_3_actions,
+    three_users_are_deactivated_at_once_in_7_actions,
+    all_that_match_are_deactivated_in_5_actions_and_brought_back_in_1,
     somebody_signs_in_and_out,
 ];
 
@@ -90,6 +95,53 @@ fn a_user_is_made_staff_in_5_actions(world: &World) {
     staff.sees("Saved. Changed Staff.");
     assert_eq!(staff.count(), 5);
     assert_eq!(world.server.user(BERG)["is_staff"], true);
+}
+
+fn the_last_sign_ins_with_their_addresses_are_seen_in_3_actions(world: &World) {
+    world.server.sign_in("agnieszka.vdberg");
+    let staff = on_the_list(world);
+    find(&staff);
+    staff.click("Agnieszka van der Berg");
+    staff.sees("127.0.0.1");
+    assert_eq!(staff.count(), 3);
+}
+
+fn three_users_are_deactivated_at_once_in_7_actions(world: &World) {
+    let staff = on_the_list(world);
+    staff.fill("Search", "user100");
+    staff.press_and_go(ENTER);
+    for name in ["user100", "user1000", "user1001"] {
+        staff.tick(&format!("Select {name}"));
+    }
+    staff.click("Deactivate");
+    staff.click("Deactivate 3 users");
+    staff.sees("3 users deactivated.");
+    assert_eq!(staff.count(), 7);
+    assert_eq!(world.server.user(CROWD + 1001)["is_active"], false);
+    assert_eq!(world.server.user(CROWD + 1002)["is_active"], true);
+}
+
+fn all_that_match_are_deactivated_in_5_actions_and_brought_back_in_1(world: &World) {
+    let staff = on_the_list(world);
+    staff.fill("Search", "lovelace");
+    staff.press_and_go(ENTER);
+    let matching: u32 = staff.number_before(" users match");
+    staff.tick(&format!("All {matching} that match"));
+    staff.click("Deactivate");
+    // Who was deactivated before is left out, and stays it.
+    let number: u32 = staff.number_before(" users?");
+    assert!(number > 1 && number < matching, "{number} of {matching}");
+    // Somebody who comes to match meanwhile is not what was confirmed.
+    let late = json!({ "last_name": "Lovelace" });
+    world.server.api("PATCH", &format!("/v1/users/{BERG}"), &late);
+    staff.click(&format!("Deactivate {number} users"));
+    staff.sees(&format!("{number} users deactivated."));
+    assert_eq!(staff.count(), 5);
+    assert_eq!(world.server.user(BERG)["is_active"], true);
+    assert_eq!(world.server.user(CROWD)["is_active"], false);
+    staff.click("Undo");
+    staff.sees(&format!("{number} users put back as before."));
+    assert_eq!(world.server.user(CROWD)["is_active"], true);
 }
 
 fn somebody_signs_in_and_out(world: &World) {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::actions::Actions;
+use crate::driver::Scripts;
 use crate::people::{BERG, CROWD, MEMBER, STAFF};
 use crate::states::BY_HAND;
 use crate::{World, in_browsers};
@@ -16,6 +17,10 @@ in_browsers![
     se_7_the_way_back_after_signing_out_shows_no_data,
     the_list_is_gone_through_and_each_view_has_an_address,
     an_ordinary_user_sees_their_own_account_only,
+    a_change_is_taken_back_from_the_history_unless_it_was_changed_again,
+    se_5_another_device_is_signed_out_from_ones_own_account,
+    a_password_given_by_staff_has_to_be_changed_before_anything_else,
+    a_token_made_on_the_page_works_and_is_revoked_there,
 ];
 
 /// On the page of the user who is called van der Berg.
@@ -185,4 +190,80 @@ fn an_ordinary_user_sees_their_own_account_only(world: &World) {
         assert_eq!(world.browser.title(), "You may not do that. – Usher", "{path}");
         member.sees("Go to the start page");
     }
+}
+
+fn a_change_is_taken_back_from_the_history_unless_it_was_changed_again(world: &World) {
+    let staff = on_the_user(world);
+    staff.fill("Last name", "Mountain");
+    staff.click("Save changes");
+    staff.click("Full history");
+    staff.sees("Mountain");
+    staff.follow("Undo");
+    staff.sees("Undone.");
+    assert_eq!(world.server.user(BERG)["last_name"], "van der Berg");
+    staff.open(&format!("/users/{BERG}"));
+    staff.fill("Last name", "Mountain");
+    staff.click("Save changes");
+    staff.click("Full history");
+    world.server.api("PATCH", &format!("/v1/users/{BERG}"), &json!({ "last_name": "Hill" }));
+    staff.goes_on(|| staff.follow("Undo"));
+    staff.sees("Last name");
+    assert!(!staff.text().contains("Undone."), "{}", staff.text());
+    assert_eq!(world.server.user(BERG)["last_name"], "Hill", "nothing was overwritten");
+}
+
+fn se_5_another_device_is_signed_out_from_ones_own_account(world: &World) {
+    let elsewhere = format!("__Host-sid={}", world.server.sign_in(MEMBER));
+    let status = || world.server.send("GET", "/account", &[("Cookie", &elsewhere)], "").status;
+    assert_eq!(status(), 200);
+    let member = world.signed_in(MEMBER);
+    member.open("/account");
+    member.click("Sessions and sign-ins");
+    member.click("Sign out everywhere else");
+    member.sees("This session");
+    assert_eq!(status(), 303, "it is led to the sign-in");
+    member.open("/account");
+    member.sees("My account");
+}
+
+fn a_password_given_by_staff_has_to_be_changed_before_anything_else(world: &World) {
+    let staff = world.signed_in(STAFF);
+    staff.open(&format!("/users/{BERG}/password"));
+    staff.tick(BY_HAND);
+    staff.fill("Password", "given by the staff");
+    staff.click("Reset password");
+    staff.sees("Password reset.");
+    staff.is(None);
+    staff.open("/account/preferences");
+    staff.fill("Username", "agnieszka.vdberg");
+    staff.fill("Password", "given by the staff");
+    staff.click("Sign in");
+    staff.sees("Choose a password of your own before you go on.");
+    staff.open("/account");
+    staff.sees("Choose a password of your own before you go on.");
+    staff.fill("Current password", "given by the staff");
+    staff.fill("New password", "chosen by herself");
+    if world.scripts == Scripts::Off {
+        staff.fill("Repeat new password", "chosen by herself");
+    }
+    staff.click("Change password");
+    staff.sees("My account");
+}
+
+fn a_token_made_on_the_page_works_and_is_revoked_there(world: &World) {
+    let member = world.signed_in(MEMBER);
+    member.open("/account/tokens");
+    member.fill("Name", "nightly report");
+    member.click("Make token");
+    member.sees("Copy it now");
+    let text = member.text();
+    let token = text.split_whitespace().find(|word| word.starts_with("usher_")).expect("a token");
+    let bearer = format!("Bearer {token}");
+    let status = || world.server.send("GET", "/v1/account", &[("Authorization", &bearer)], "").status;
+    assert_eq!(status(), 200);
+    member.goes_on(|| world.browser.reload());
+    assert!(!member.text().contains(token), "it is shown once");
+    member.follow("Revoke");
+    member.sees("There are none.");
+    assert_eq!(status(), 401);
 }

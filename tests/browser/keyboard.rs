@@ -67,6 +67,11 @@ fn tab_goes_through_a_page_in_reading_order_and_shows_where_it_is(world: &World)
             assert!(stops >= 4, "{path}: {stops}");
             for stop in 0..stops {
                 staff.press(TAB);
+                // A date has a stop for each of its parts.
+                while stop > 0 && world.browser.run(&format!("const left = {stop} - 1;{STILL_THERE}")) == true
+                {
+                    staff.press(TAB);
+                }
                 let wrong = world.browser.run(&format!("const expected = {stop};{STOP}"));
                 assert_eq!(wrong, json!(null), "{path}, {width} pixels wide, stop {stop}");
             }
@@ -80,6 +85,9 @@ const selector = 'a[href], button, select, textarea, summary, input:not([type=hi
 window.stops = [...document.querySelectorAll(selector)].filter(stop => stop.checkVisibility());
 return window.stops.length;
 ";
+
+/// Whether the focus is still where it was.
+const STILL_THERE: &str = "return document.activeElement === window.stops[left];";
 
 /// What is wrong with where the focus is.
 const STOP: &str = r"

@@ -29,11 +29,12 @@ use server::{Backend, Server};
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) browser: Borrowed,
+    pub(crate) scripts: Scripts,
 }
 
 impl World {
     pub(crate) fn new(backend: Backend, scripts: Scripts) -> Self {
-        Self { server: Server::populated(backend), browser: Borrowed::new(scripts) }
+        Self { server: Server::populated(backend), browser: Borrowed::new(scripts), scripts }
     }
 
     /// Somebody at the browser, signed in.

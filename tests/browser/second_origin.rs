@@ -126,7 +126,7 @@ fn cs_1_no_page_of_another_origin_changes_anything() {
     let mallory = world.server.sign_in(crate::people::ADMIN);
     let page = world.server.send("GET", "/users/new", &[("Cookie", &format!("__Host-sid={mallory}"))], "");
     let token = hidden(&page.text(), "token");
-    let before = world.server.export();
+    let before = world.server.everything();
     let site = OtherSite::new();
     let paths: Vec<String> = targets().into_iter().map(|(_, path)| path).collect();
     for expected in ["/sign-out", "/users/new", "/users/4/password", "/v1/users/4", "/v1/users/create"] {
@@ -138,13 +138,13 @@ fn cs_1_no_page_of_another_origin_changes_anything() {
         site.show(attack(&world.server.address, &token));
         world.browser.open(&other);
         staff.until_title("Done");
-        assert_eq!(world.server.export(), before, "{host}, in the background");
+        assert_eq!(world.server.everything(), before, "{host}, in the background");
         for path in ["/users/4/deactivate", "/users/4", "/users/new", "/sign-out"] {
             site.show(form(&world.server.address, path, &token));
             world.browser.open(&other);
             staff.until_title(answer);
         }
-        assert_eq!(world.server.export(), before, "{host}");
+        assert_eq!(world.server.everything(), before, "{host}");
         staff.open(&format!("/users/{STAFF_ID}"));
         staff.sees("You cannot deactivate yourself.");
     }
@@ -154,10 +154,10 @@ fn cs_1_no_page_of_another_origin_changes_anything() {
 fn cs_1_the_same_requests_from_our_own_pages_do_change_something() {
     let world = World::new(Backend::Sqlite, Scripts::On);
     let staff = world.signed_in(STAFF);
-    let before = world.server.export();
+    let before = world.server.everything();
     staff.open("/users/new");
     let send = "const done = arguments[0], body = new URLSearchParams(new FormData(document.querySelector('main form')));
         fetch('/users/4/deactivate', { method: 'POST', body }).then(answer => done(answer.status));";
     assert_eq!(world.browser.run_until_called(send), 200);
-    assert_ne!(world.server.export(), before);
+    assert_ne!(world.server.everything(), before);
 }

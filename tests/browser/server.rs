@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rocket::tokio::runtime::Runtime;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tempfile::TempDir;
 use ureq::Agent;
 use ureq::http::{Request, Response};
@@ -118,6 +119,36 @@ impl Server {
     /// All users as they are stored, with their passwords' hashes.
     pub(crate) fn export(&self) -> String {
         String::from_utf8(run(self.directory.path(), &self.url, &["export"], "")).expect("text")
+    }
+
+    /// As if nobody had given their password within the last minutes.
+    pub(crate) fn forget_passwords_given(&self) {
+        self.ask_sqlite("UPDATE sessions SET confirmed_at = 0 RETURNING ''");
+    }
+
+    /// All that people could change: users with their passwords' hashes, sessions, tokens, links, runs,
+    /// preferences. The time of the last visit is left out.
+    pub(crate) fn everything(&self) -> Vec<String> {
+        let mut everything = vec![self.export()];
+        for question in [
+            "SELECT json_array(id, preferences, valid_from, valid_until, must_change_password) FROM users",
+            "SELECT json_array(id, user_id, carrier, name, read_only, confirmed_at) FROM sessions ORDER BY id",
+            "SELECT json_array(id, user_id, purpose) FROM links ORDER BY id",
+            "SELECT json_array(id, user_id, purpose) FROM mails ORDER BY id",
+            "SELECT json_array(id, action) FROM batches ORDER BY id",
+        ] {
+            everything.extend(self.ask_sqlite(question));
+        }
+        everything
+    }
+
+    /// What the database on SQLite answers, a text for each row.
+    fn ask_sqlite(&self, question: &'static str) -> Vec<String> {
+        let options = SqliteConnectOptions::new().filename(self.directory.path().join(FILE));
+        Runtime::new().expect("a runtime").block_on(async {
+            let mut connection = options.connect().await.expect("the database");
+            sqlx::query_scalar(question).fetch_all(&mut connection).await.expect(question)
+        })
     }
 
     /// Sends a request to a path, and reads the answer.

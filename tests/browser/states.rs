@@ -1,7 +1,11 @@
 //! Every page of the console in every state that it can be in.
 //!
-//! To add one: an entry in [`STATES`] that says who sees it, how they get there, and words that only this
-//! state shows. All checks, the table of sizes and the pictures then cover it.
+//! To add one: an entry in a table here or in a module below, that says who sees it, how they get there, and
+//! words that only this state shows. All checks, the table of sizes and the pictures then cover it.
+
+mod many;
+mod own;
+mod trail;
 
 use serde_json::json;
 
@@ -54,7 +58,12 @@ pub(crate) const IMPATIENT: &[State] = &[state("sign-in-throttled", None, "Too m
 
 /// What an installation full of people shows. The states are visited in any order, so each that changes a
 /// user has one of its own.
-pub(crate) const STATES: &[State] = &[
+pub(crate) fn populated() -> impl Iterator<Item = &'static State> {
+    [STATES, many::STATES, own::STATES, trail::STATES].into_iter().flatten()
+}
+
+/// The list, each user, and the way in.
+const STATES: &[State] = &[
     state("sign-in", None, "Password", |nobody, _| nobody.open("/")),
     state("sign-in-wrong", None, "Username or password is wrong.", |nobody, _| sign_in_wrongly(nobody)),
     state("sign-in-stale", None, "The form had expired.", |nobody, _| {
@@ -219,8 +228,6 @@ pub(crate) const STATES: &[State] = &[
     state("password-forbidden", Some(STAFF), "You may not do that.", |staff, _| {
         staff.open(&password(ADMIN_ID));
     }),
-    state("account", Some(STAFF), "My account", |staff, _| staff.open("/account")),
-    state("account-of-a-member", Some(MEMBER), "My account", |member, _| member.open("/")),
     state("users-forbidden", Some(MEMBER), "You may not do that.", |member, _| member.open("/users")),
     state("no-page", Some(STAFF), "There is no such page.", |staff, _| staff.open("/nothing/here")),
     state("no-page-signed-out", None, "There is no such page.", |nobody, _| nobody.open("/nothing/here")),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::actions::Actions;
 use crate::driver::{Borrowed, Browser, Scripts};
 use crate::server::{Answer, Backend, Server};
-use crate::states::{EMPTY, IMPATIENT, STATES, State};
+use crate::states::{self, EMPTY, IMPATIENT, State};
 
 /// The looks in which a state is checked: theme and width, in pixels.
 pub(crate) const THEMES: [&str; 2] = ["light", "dark"];
@@ -79,9 +79,9 @@ pub(crate) fn report() -> &'static Report {
 /// on a wide window. Gives the states that were not reached; why is said where it happened.
 pub(crate) fn tour(look: impl Fn(&Browser, &State, &Server) + Sync) -> Vec<&'static str> {
     let (full, empty, impatient) = (Server::populated(Backend::Sqlite), Server::empty(), Server::impatient());
-    let all: Vec<(&State, &Server)> = [(STATES, &full), (EMPTY, &empty), (IMPATIENT, &impatient)]
-        .into_iter()
-        .flat_map(|(states, server)| states.iter().map(move |state| (state, server)))
+    let all: Vec<(&State, &Server)> = (states::populated().map(|state| (state, &full)))
+        .chain(EMPTY.iter().map(|state| (state, &empty)))
+        .chain(IMPATIENT.iter().map(|state| (state, &impatient)))
         .collect();
     let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {

@@ -1,0 +1,86 @@
+//! One's own account.
+
+use serde_json::json;
+
+use super::{State, list, state, user_api};
+use crate::actions::Actions;
+use crate::people::{ADMIN, CROWD, MEMBER, PASSWORD, STAFF, STAFF_ID};
+
+pub(super) const STATES: &[State] = &[
+    state("account", Some(STAFF), "My account", |staff, _| staff.open("/account")),
+    state("account-of-a-member", Some(MEMBER), "My account", |member, _| member.open("/")),
+    state("account-saved", Some("user50"), "Saved.", |member, _| {
+        member.open("/account");
+        member.fill("First name", "Another");
+        member.click("Save changes");
+    }),
+    state("account-refused", Some(MEMBER), "There is a problem", |member, _| {
+        member.open("/account");
+        member.fill("Email", "nowhere");
+        member.click("Save changes");
+    }),
+    state("account-password", Some(STAFF), "You stay signed in here.", |staff, _| {
+        staff.open("/account/password");
+    }),
+    state("account-password-refused", Some(STAFF), "There is a problem", |staff, _| {
+        staff.open("/account/password");
+        staff.fill("Current password", "not the password");
+        staff.fill("New password", "password");
+        staff.click("Change password");
+    }),
+    state("account-password-changed", Some("user51"), "Password changed.", |member, _| {
+        member.open("/account/password");
+        member.fill("Current password", PASSWORD);
+        member.fill("New password", "a quite different one");
+        member.click("Change password");
+    }),
+    state("account-password-forced", Some("user52"), "before you go on", |member, server| {
+        server.api("PATCH", &user_api(CROWD + 52), &json!({ "must_change_password": true }));
+        member.is(Some(&server.sign_in("user52")));
+        member.open("/account");
+    }),
+    state("sessions", Some(STAFF), "This session", |staff, server| {
+        server.sign_in(STAFF);
+        staff.open("/account/sessions");
+    }),
+    state("tokens", Some(MEMBER), "There are none.", |member, _| member.open("/account/tokens")),
+    state("tokens-made", Some("user53"), "Copy it now", |member, _| make_token(member, "nightly report")),
+    state("tokens-refused", Some(MEMBER), "There is a problem", |member, _| make_token(member, "")),
+    state("tokens-password", Some("user54"), "Your current password", |member, server| {
+        server.forget_passwords_given();
+        member.open("/account/tokens");
+        member.fill("Name", "deployment");
+        member.tick("May change things");
+        member.click("Make token");
+    }),
+    state("tokens-of-another", Some(ADMIN), "API tokens of", |admin, _| {
+        admin.open(&format!("/users/{STAFF_ID}/tokens"));
+    }),
+    // Most of this page are the names of all time zones.
+    State {
+        kilobytes: 14,
+        ..state("preferences", Some(STAFF), "Time zone", |staff, _| staff.open("/account/preferences"))
+    },
+    state("preferences-saved", Some("user55"), "Saved.", |member, _| {
+        member.open("/account/preferences");
+        member.tick("Single-key shortcuts");
+        member.click("Save");
+    }),
+    State {
+        who: Some("user65"),
+        ..list("users-compact", "2,406 users", |staff, _| {
+            staff.open("/account/preferences");
+            let choose = "document.getElementById('density').value = 'compact';
+                document.getElementById('theme').value = 'dark';";
+            staff.browser.run(choose);
+            staff.click("Save");
+            staff.open("/users");
+        })
+    },
+];
+
+fn make_token(member: &Actions<'_>, name: &str) {
+    member.open("/account/tokens");
+    member.fill("Name", name);
+    member.click("Make token");
+}
