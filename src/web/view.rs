@@ -13,6 +13,9 @@ mod time;
 mod tokens;
 mod trail;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rocket::http::{ContentType, Status};
 use rocket::request::Request;
 use rocket::response::{self, Redirect, Responder, Response};
@@ -89,7 +92,7 @@ impl<'r, V: View> Responder<'r, 'r> for Answer<V> {
 
 /// The parsed templates.
 #[derive(Debug)]
-pub struct Pages(tera::Result<Tera>);
+pub struct Pages(tera::Result<Arc<Tera>>);
 
 /// Parses the templates.
 #[must_use]
@@ -97,15 +100,23 @@ pub fn pages() -> Pages {
     Pages(parse())
 }
 
-fn parse() -> tera::Result<Tera> {
+/// The parsed templates; they are parsed anew only where a file is not as it was the last time.
+fn parse() -> tera::Result<Arc<Tera>> {
+    type Files = BTreeMap<String, String>;
+    static LAST: Mutex<Option<(Files, Arc<Tera>)>> = Mutex::new(None);
+
+    let text = |name: &str| Some(String::from_utf8_lossy(&Templates::get(name)?.data).into_owned());
+    let files: Files = Templates::iter().filter_map(|name| Some((name.to_string(), text(&name)?))).collect();
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, tera)) = &*last
+        && *of == files
+    {
+        return Ok(Arc::clone(tera));
+    }
     let mut tera = Tera::default();
-    let files: Vec<(String, String)> = Templates::iter()
-        .filter_map(|name| {
-            let file = Templates::get(&name)?;
-            Some((name.into_owned(), String::from_utf8_lossy(&file.data).into_owned()))
-        })
-        .collect();
-    tera.add_raw_templates(files)?;
+    tera.add_raw_templates(files.iter())?;
+    let tera = Arc::new(tera);
+    *last = Some((files, Arc::clone(&tera)));
     Ok(tera)
 }
 
