@@ -29,8 +29,10 @@ const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 pub const NAMED_PREFIX: &str = "usher_";
 /// Sessions of one user at once, named tokens apart; the next one ends the oldest (ASVS 7.1.2).
 const MOST_SESSIONS: i64 = 10;
-/// Counted failures are forgotten after this time without a new one.
-const FORGET_FAILURES: Duration = Duration::from_hours(24);
+/// The failures of an address are forgotten after this time without a new one.
+const FORGET_ADDRESSES: Duration = Duration::from_hours(24);
+/// The same of an account: long, or whoever waits a day now and then would never come to the hundredth failure.
+const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
 /// What became of a message is known for so long.
 const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
@@ -358,6 +360,7 @@ pub async fn clean_up(app: &Usher) -> Result<()> {
     db::sessions::delete_expired(&mut tx, now).await?;
     db::links::delete_expired(&mut tx, now).await?;
     db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
-    db::throttles::delete_older(&mut tx, now.minus(FORGET_FAILURES), HARD_LIMIT).await?;
+    let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
+    db::throttles::delete_older(&mut tx, addresses, accounts, HARD_LIMIT).await?;
     Ok(tx.commit().await?)
 }
