@@ -17,7 +17,7 @@ use crate::db::{self, Tx};
 use crate::error::{AuthenticationFailure, Error, Result};
 use crate::origin::Origin;
 use crate::passwords::{Password, PasswordHash, Verdict};
-use crate::permission::{Can, ManageUsers};
+use crate::permission::{Can, ManageUsers, Permission};
 use crate::session::{Carrier, NewSession, Secret, Session};
 use crate::throttle::HARD_LIMIT;
 use crate::tokens::{Kind, Named};
@@ -339,6 +339,22 @@ pub async fn live_of(app: &Usher, _can: &Can<ManageUsers>, user: UserId) -> Resu
     let now = app.clock.now();
     let used_after = now.minus(app.settings.session_idle());
     Ok(db::sessions::live_of(&app.db, user, now, used_after).await?.into_iter().collect())
+}
+
+/// Makes sure, in the transaction of a change, that its author's session has not been ended since the request
+/// was let in: it may have waited for long, as for a turn at hashing. To be asked after the row that is changed
+/// is locked.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`], as the next request will be told.
+pub(crate) async fn require_open<P: Permission>(tx: &mut Tx, can: &Can<P>) -> Result<()> {
+    if db::sessions::exists(tx, can.session().id).await? {
+        return Ok(());
+    }
+    Err(Error::NotAuthenticated(match can.session().carrier {
+        Carrier::Cookie => AuthenticationFailure::NoCredentials,
+        Carrier::Token | Carrier::Named => AuthenticationFailure::TokenNotValid,
+    }))
 }
 
 /// Ends all sessions of a user, as part of the change that demands it.
