@@ -183,13 +183,23 @@ pub async fn create(app: &Usher, can: &Can<ManageUsers>, draft: Draft) -> Result
     app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
     let (user, password) = prepare(app, &blank, draft).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
-    db::retrying(|| insert(app, can.author(), user.clone(), &password)).await
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
+        insert(app, tx, can.author(), user.clone(), &password).await
+    })
+    .await
 }
 
-async fn insert(app: &Usher, author: Author, mut user: User, password: &PasswordHash) -> Result<User> {
+async fn insert(
+    app: &Usher,
+    mut tx: Tx,
+    author: Author,
+    mut user: User,
+    password: &PasswordHash,
+) -> Result<User> {
     let now = app.clock.now();
     user.password_changed_at = Some(now);
-    let mut tx = app.db.begin().await?;
     user.id = db::users::insert(&mut tx, &user, password).await?;
     let entry = Entry::new(Action::UserCreated, author).on(&user).changing(&User::blank(now), &user);
     audit::record(&mut tx, &entry, now).await?;
@@ -273,6 +283,7 @@ pub(crate) async fn write(
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let before = db::users::lock(&mut tx, change.id).await?.ok_or(Error::NotFound)?.user;
+    sessions::require_open(&mut tx, can).await?;
     let mut after = (change.apply)(&before)?;
     app.settings.rules().may_change(can.user(), &before, &after)?;
     if after.is_superuser && !before.is_superuser {
@@ -369,7 +380,10 @@ pub async fn create_superuser(app: &Usher, draft: Draft) -> Result<User> {
     let (user, password) = prepare(app, &blank, draft).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     let author = Author::nobody(&Origin::command_line());
-    db::retrying(|| insert(app, author.clone(), user.clone(), &password)).await
+    db::retrying(|| async {
+        insert(app, app.db.begin().await?, author.clone(), user.clone(), &password).await
+    })
+    .await
 }
 
 /// Sets a user's password and ends their sessions. For the operator on the command line.

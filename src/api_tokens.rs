@@ -18,7 +18,7 @@ use crate::field_errors::{FieldErrors, Message};
 use crate::live_sessions;
 use crate::permission::{Can, IsSuperuser, Permission, SignedIn};
 use crate::session::{Carrier, LiveSession, NewSession, Secret, SessionId};
-use crate::sessions::NAMED_PREFIX;
+use crate::sessions::{self, NAMED_PREFIX};
 use crate::text;
 use crate::user::{Raw, User, UserId};
 
@@ -187,6 +187,7 @@ async fn make<P: Permission>(app: &Usher, can: &Can<P>, id: UserId, draft: &Toke
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
+        sessions::require_open(&mut tx, can).await?;
         let made = insert(&mut tx, can, &user, draft, now).await?;
         tx.commit().await?;
         Ok(made)
@@ -262,6 +263,7 @@ async fn revoke<P: Permission>(app: &Usher, can: &Can<P>, id: UserId, token: Ses
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
+        sessions::require_open(&mut tx, can).await?;
         let session = live_sessions::end_one(&mut tx, can.author(), &user, token, app.clock.now()).await?;
         if session.carrier != Carrier::Named {
             // Sessions are ended elsewhere, by those who may; nothing of this is committed.

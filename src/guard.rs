@@ -108,7 +108,12 @@ pub(crate) fn is_api(request: &Request<'_>) -> bool {
 
 /// The one credential that counts: a bearer token if there is one, good or bad, else the cookie.
 fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Credential<'r>> {
-    let header = request.headers().get_one("Authorization").unwrap_or_default();
+    let mut headers = request.headers().get("Authorization");
+    let header = headers.next().unwrap_or_default();
+    // Of two nobody can say which one a proxy has looked at.
+    if headers.next().is_some() {
+        return Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader));
+    }
     let mut parts = header.split_ascii_whitespace();
     if parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer")) {
         return match (parts.next(), parts.next()) {

@@ -8,6 +8,7 @@ use rocket::request::Request;
 use rocket::response::Response;
 
 use crate::Usher;
+use crate::gate::AskedMethod;
 use crate::guard;
 use crate::request_id::RequestId;
 
@@ -31,9 +32,11 @@ impl Fairing for FormMethod {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        let sent = request.local_cache(|| AskedMethod(None)).0.as_deref();
+        let sent = sent.and_then(|method| method.parse().ok()).unwrap_or(Method::Post);
         let is_form = request.content_type().is_some_and(|kind| kind.is_form());
-        if is_form && request.method() != Method::Post && names_method(data.peek(PEEKED).await) {
-            request.set_method(Method::Post);
+        if is_form && request.method() != sent && names_method(data.peek(PEEKED).await) {
+            request.set_method(sent);
         }
     }
 }

@@ -188,6 +188,7 @@ pub async fn invite(
     let (user, stored) = db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
         let mut user = draft_user.clone();
         user.id = db::users::insert(&mut tx, &user, &PasswordHash::unusable()).await?;
         let entry =
@@ -217,6 +218,7 @@ pub async fn make(
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         let found = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?;
+        sessions::require_open(&mut tx, can).await?;
         app.settings.rules().may_touch(can.user(), &found.user)?;
         expected.check(&found.user)?;
         let had_one = found.password.is_usable();

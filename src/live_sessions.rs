@@ -121,6 +121,7 @@ pub async fn end_all_of_user(app: &Usher, can: &Can<ManageUsers>, id: UserId) ->
 /// The user, locked, if the actor may do something about them.
 async fn touched(app: &Usher, can: &Can<ManageUsers>, tx: &mut Tx, id: UserId) -> Result<User> {
     let user = db::users::lock(tx, id).await?.ok_or(Error::NotFound)?.user;
+    sessions::require_open(tx, can).await?;
     app.settings.rules().may_touch(can.user(), &user)?;
     Ok(user)
 }

@@ -42,6 +42,7 @@ pub async fn update(app: &Usher, can: &Can<SignedIn>, draft: Draft, expected: &E
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         let before = db::users::lock(&mut tx, can.user().id).await?.ok_or(Error::NotFound)?.user;
+        sessions::require_open(&mut tx, can).await?;
         let mut after = before.clone();
         for (field, change) in [
             (&mut after.first_name, &changes.first_name),

@@ -12,6 +12,9 @@ use crate::guard;
 use crate::rules::Denial;
 use crate::user::UserId;
 
+/// So much of a path is recorded, in characters: no route of ours needs more, and entries are kept for ever.
+const LONGEST_PATH: usize = 200;
+
 /// Writes an entry for each request that was refused for want of a right.
 pub(crate) struct Refusals;
 
@@ -37,7 +40,8 @@ async fn record(request: &Request<'_>, denial: Denial) -> Result<()> {
     let app = guard::usher(request)?;
     let Ok((user, _)) = guard::authenticated(request).await else { return Ok(()) };
     let author = Author::user(user, guard::origin(request));
-    let what = format!("{} {}", request.method(), request.uri().path());
+    let path: String = request.uri().path().as_str().chars().take(LONGEST_PATH).collect();
+    let what = format!("{} {path}", request.method());
     let mut entry = Entry::new(Action::Refused, author).detail("code", denial.code()).detail("request", what);
     if let Some(target) = target(app, request).await? {
         entry = entry.on(&target);

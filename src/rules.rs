@@ -193,20 +193,21 @@ pub fn demotes(before: &User, after: &User) -> bool {
     before.is_staff && !after.is_staff || before.is_superuser && !after.is_superuser
 }
 
-/// Whether the change ends the user's sessions: deactivation, demotion or a new password.
+/// Whether the change ends the user's sessions: deactivation, demotion, a new password, and when the account
+/// becomes a superuser's (somebody with fewer rights may have one of them).
 #[must_use]
 pub fn ends_sessions(before: &User, after: &User, new_password: bool) -> bool {
-    new_password || before.is_active && !after.is_active || demotes(before, after)
+    new_password
+        || before.is_active && !after.is_active
+        || demotes(before, after)
+        || after.is_superuser && !before.is_superuser
 }
 
 /// Whether the change ends the one-time links that would set the user's password: with whatever ends
-/// sessions, with another address (a link was sent to the old one), and when the account becomes a
-/// superuser's (somebody with fewer rights may hold a link).
+/// sessions, and with another address (a link was sent to the old one).
 #[must_use]
 pub fn ends_links(before: &User, after: &User, new_password: bool) -> bool {
-    ends_sessions(before, after, new_password)
-        || before.email != after.email
-        || after.is_superuser && !before.is_superuser
+    ends_sessions(before, after, new_password) || before.email != after.email
 }
 
 #[cfg(test)]
@@ -312,6 +313,7 @@ mod tests {
         assert!(ends_sessions(&user(1, "staff"), &user(1, "staff"), true));
         assert!(ends_sessions(&user(1, "staff"), &user(1, "plain"), false));
         assert!(ends_sessions(&user(1, "plain"), &user(1, "inactive"), false));
+        assert!(ends_sessions(&user(1, "staff"), &user(1, "staff superuser"), false));
         assert!(!ends_sessions(&user(1, "plain"), &user(1, "staff"), false));
         assert!(!ends_sessions(&user(1, "inactive"), &user(1, "plain"), false));
     }

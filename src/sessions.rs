@@ -17,7 +17,7 @@ use crate::db::{self, Tx};
 use crate::error::{AuthenticationFailure, Error, Result};
 use crate::origin::Origin;
 use crate::passwords::{Password, PasswordHash, Verdict};
-use crate::permission::{Can, ManageUsers};
+use crate::permission::{Can, ManageUsers, Permission};
 use crate::session::{Carrier, NewSession, Secret, Session};
 use crate::throttle::HARD_LIMIT;
 use crate::tokens::{Kind, Named};
@@ -29,8 +29,10 @@ const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 pub const NAMED_PREFIX: &str = "usher_";
 /// Sessions of one user at once, named tokens apart; the next one ends the oldest (ASVS 7.1.2).
 const MOST_SESSIONS: i64 = 10;
-/// Counted failures are forgotten after this time without a new one.
-const FORGET_FAILURES: Duration = Duration::from_hours(24);
+/// The failures of an address are forgotten after this time without a new one.
+const FORGET_ADDRESSES: Duration = Duration::from_hours(24);
+/// The same of an account: long, or whoever waits a day now and then would never come to the hundredth failure.
+const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
 /// What became of a message is known for so long.
 const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
@@ -339,6 +341,22 @@ pub async fn live_of(app: &Usher, _can: &Can<ManageUsers>, user: UserId) -> Resu
     Ok(db::sessions::live_of(&app.db, user, now, used_after).await?.into_iter().collect())
 }
 
+/// Makes sure, in the transaction of a change, that its author's session has not been ended since the request
+/// was let in: it may have waited for long, as for a turn at hashing. To be asked after the row that is changed
+/// is locked.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`], as the next request will be told.
+pub(crate) async fn require_open<P: Permission>(tx: &mut Tx, can: &Can<P>) -> Result<()> {
+    if db::sessions::exists(tx, can.session().id).await? {
+        return Ok(());
+    }
+    Err(Error::NotAuthenticated(match can.session().carrier {
+        Carrier::Cookie => AuthenticationFailure::NoCredentials,
+        Carrier::Token | Carrier::Named => AuthenticationFailure::TokenNotValid,
+    }))
+}
+
 /// Ends all sessions of a user, as part of the change that demands it.
 ///
 /// # Errors
@@ -358,6 +376,7 @@ pub async fn clean_up(app: &Usher) -> Result<()> {
     db::sessions::delete_expired(&mut tx, now).await?;
     db::links::delete_expired(&mut tx, now).await?;
     db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
-    db::throttles::delete_older(&mut tx, now.minus(FORGET_FAILURES), HARD_LIMIT).await?;
+    let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
+    db::throttles::delete_older(&mut tx, addresses, accounts, HARD_LIMIT).await?;
     Ok(tx.commit().await?)
 }

@@ -24,7 +24,7 @@ mod view;
 use rocket::http::{Header, Method, Status};
 use rocket::request::Request;
 use rocket::response::{Redirect, Responder, Response};
-use rocket::{Catcher, Route, catch, catchers, routes};
+use rocket::{Catcher, Orbit, Rocket, Route, catch, catchers, routes};
 
 use crate::error::{Error, Rendered};
 use crate::rules::Denial;
@@ -62,7 +62,8 @@ pub fn catchers() -> Vec<Catcher> {
 /// first: sign in, or choose another password. An unsafe request is never repeated on its own.
 #[catch(default)]
 async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
-    let stashed = Error::stashed(request);
+    let refused = wrong_method(status, request);
+    let stashed = Error::stashed(request).or(refused.as_ref());
     if request.method() == Method::Get
         && let Some(path) = stashed.and_then(|error| detour(error, request))
         && let Ok(response) = Redirect::to(path).respond_to(request)
@@ -78,7 +79,42 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
     if let Some(seconds) = stashed.and_then(Error::retry_after) {
         response.set_header(Header::new("Retry-After", seconds.to_string()));
     }
+    if let Some(Error::MethodNotAllowed { allow, .. }) = stashed {
+        response.set_header(Header::new("Allow", *allow));
+    }
     Rendered(response)
+}
+
+/// No route fits because the path does not have the method.
+fn wrong_method(status: Status, request: &Request<'_>) -> Option<Error> {
+    if status != Status::NotFound || Error::stashed(request).is_some() {
+        return None;
+    }
+    let segments: Vec<&str> = request.uri().path().segments().filter(|segment| !segment.is_empty()).collect();
+    let (method, allow) = (request.method().as_str(), allowed_methods(request.rocket(), &segments)?);
+    let is_allowed = allow.split(", ").any(|allowed| allowed == method);
+    (!is_allowed).then(|| Error::MethodNotAllowed { method: method.to_owned(), allow })
+}
+
+/// The methods of a path of the pages, or `None` if there is nothing.
+#[must_use]
+pub(crate) fn allowed_methods(rocket: &Rocket<Orbit>, segments: &[&str]) -> Option<&'static str> {
+    let has =
+        |method| rocket.routes().any(|route| route.method == method && fits(route.uri.path(), segments));
+    match (has(Method::Get), has(Method::Post)) {
+        (true, true) => Some("GET, HEAD, POST"),
+        (true, false) => Some("GET, HEAD"),
+        (false, true) => Some("POST"),
+        (false, false) => None,
+    }
+}
+
+/// Whether a path is one of a route, such as `/users/<id>`.
+fn fits(route: &str, segments: &[&str]) -> bool {
+    let parts: Vec<&str> = route.split('/').filter(|part| !part.is_empty()).collect();
+    let is_open = parts.last().is_some_and(|part| part.ends_with("..>"));
+    (is_open || parts.len() == segments.len())
+        && parts.iter().zip(segments).all(|(part, segment)| part.starts_with('<') || part == segment)
 }
 
 /// The page that has to be gone through before the one that was asked for.

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::permission::Actor;
 use crate::rules::{Conflict, Denial};
-use crate::session::{Carrier, Session, SessionId};
+use crate::session::{Carrier, NewSession, Secret, Session, SessionId};
 use crate::user::{Purpose, Raw};
 
 struct Installation {
@@ -25,18 +25,29 @@ impl Installation {
         Self { app: Usher::open(&figment, clock).await.unwrap(), _directory: directory }
     }
 
-    /// Stores a user of a kind said in words.
+    /// Stores a user of a kind said in words, with a session. The first one's has the primary key 1.
     async fn user(&self, username: &str, kind: &str) -> User {
         let mut user = draft(&[("username", username)]).changes.apply(&User::blank(self.app.clock.now()));
         user.is_staff = kind.contains("staff");
         user.is_superuser = kind.contains("superuser");
         let mut tx = self.app.db.begin().await.unwrap();
         user.id = db::users::insert(&mut tx, &user, &PasswordHash::from("!".to_owned())).await.unwrap();
+        let now = self.app.clock.now();
+        let new = NewSession {
+            carrier: Carrier::Token,
+            expires_at: now,
+            confirmed_at: now,
+            name: String::new(),
+            read_only: false,
+        };
+        let hash = Secret::random().hash();
+        db::sessions::insert(&mut tx, user.id, &new, &hash, &Origin::command_line(), now).await.unwrap();
         tx.commit().await.unwrap();
         user
     }
 }
 
+/// The proof for the first user, or for whoever is to be taken for them.
 fn can(user: &User) -> Can<ManageUsers> {
     let now = Timestamp::from_micros(0);
     let session = Session {

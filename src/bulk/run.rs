@@ -53,9 +53,9 @@ pub const fn needs_confirmation(action: BulkAction, users: usize) -> bool {
     matches!(action, BulkAction::EndSessions) && users > 1
 }
 
-/// A run may take a while: whoever loses their rights meanwhile does not go on.
+/// A run may take a while: whoever loses their rights or their session meanwhile does not go on.
 async fn is_entitled(app: &Usher, can: &Can<ManageUsers>) -> Result<bool> {
-    let actor = db::users::by_id(&app.db, can.user().id).await?;
+    let actor = db::sessions::holder(&app.db, can.session().id).await?;
     Ok(actor.is_some_and(|actor| {
         actor.is_usable(app.clock.now()) && actor.is_admin() && actor.is_superuser == can.user().is_superuser
     }))
@@ -96,6 +96,7 @@ async fn end_sessions(
 ) -> Result<Option<EntryId>> {
     let mut tx = app.db.begin().await?;
     let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
+    sessions::require_open(&mut tx, can).await?;
     app.settings.rules().may_touch(can.user(), &user)?;
     if user.id == can.user().id {
         return Err(Error::Conflict(Conflict::SignsOutSelf));

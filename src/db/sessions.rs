@@ -203,6 +203,29 @@ pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
 }
 
+/// Whether a session has not been ended.
+///
+/// # Errors
+/// As the database says.
+pub async fn exists(tx: &mut Tx, id: SessionId) -> Result<bool> {
+    let row: Option<(i64,)> =
+        tx.optional(Sql::new("SELECT id FROM sessions WHERE id = $1").bind(id.0)).await?;
+    Ok(row.is_some())
+}
+
+/// The user of a session that has not been ended.
+///
+/// # Errors
+/// As the database says.
+pub async fn holder(db: &Db, id: SessionId) -> Result<Option<User>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.id = $1"
+    ));
+    Ok(db.optional::<UserRow>(sql.bind(id.0)).await?.map(User::from))
+}
+
 /// Ends one session; whether there was one.
 ///
 /// # Errors

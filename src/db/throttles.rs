@@ -79,11 +79,20 @@ pub async fn delete(tx: &mut Tx, key: &Key) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM throttles WHERE key = $1").bind(key.0.to_vec())).await.map(drop)
 }
 
-/// Forgets keys without a failure since `before`, but those at the hard limit.
+/// Forgets addresses without a failure since `addresses`, and accounts without one since `accounts`, but those
+/// at the hard limit. Only accounts have failures in a row.
 ///
 /// # Errors
 /// As the database says.
-pub async fn delete_older(tx: &mut Tx, before: Timestamp, hard_limit: i64) -> Result<u64> {
-    let sql = Sql::new("DELETE FROM throttles WHERE last_failure_at < $1 AND consecutive < $2");
-    tx.execute(sql.bind(before.micros()).bind(hard_limit)).await
+pub async fn delete_older(
+    tx: &mut Tx,
+    addresses: Timestamp,
+    accounts: Timestamp,
+    hard_limit: i64,
+) -> Result<u64> {
+    let sql = Sql::new(
+        "DELETE FROM throttles WHERE last_failure_at < $1 AND consecutive = 0 \
+         OR last_failure_at < $2 AND consecutive < $3",
+    );
+    tx.execute(sql.bind(addresses.micros()).bind(accounts.micros()).bind(hard_limit)).await
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
@@ -20,8 +20,9 @@ use super::{Counted, Gate};
 use crate::api;
 use crate::error::Error;
 use crate::request_id::RequestId;
+use crate::web;
 
-/// The method that the client named, where Rocket does not know it.
+/// The method as the client sent it; `None` for a request that did not come through the gate.
 #[derive(Debug)]
 pub(crate) struct AskedMethod(pub(crate) Option<String>);
 
@@ -79,25 +80,30 @@ impl Gate {
             Ok(origin) => (origin, received),
             Err(_) => (Origin::ROOT, Err(Error::Malformed("The address cannot be read.".to_owned()))),
         };
-        let known: Option<Method> = head.method.as_str().parse().ok();
+        let known = head.method.as_str().parse().ok();
+        // Rocket takes any letter case; in HTTP `get` is another method than `GET`.
+        let known = known.filter(|known: &Method| known.as_str() == head.method.as_str());
         let received = match known {
+            // Nobody can say which host a proxy has looked at.
+            Some(_) if head.headers.get_all(HOST).iter().count() > 1 => {
+                Err(Error::Malformed("There is more than one Host header.".to_owned()))
+            }
             Some(_) => received,
-            None => Err(unknown_method(head.method.as_str(), &origin)),
+            None => Err(self.unknown_method(head.method.as_str(), &origin)),
         };
         let method = known.filter(|_| received.is_ok()).unwrap_or(Method::Trace);
         let mut request = self.client.req(method, origin).remote(peer);
         for (name, value) in &head.headers {
-            // Rocket's headers are text; others mean nothing to us.
-            if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
-                request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
-                if name == hyper::header::COOKIE {
-                    let cookies = value.split(';').filter_map(|pair| Cookie::parse_encoded(pair.trim()).ok());
-                    request = request.cookies(cookies.map(Cookie::into_owned).collect::<Vec<_>>());
-                }
+            // Rocket's headers are text. One that is none is still there: a token that cannot be read is a bad
+            // one, and a cookie of somebody else's does not hide ours.
+            let value = String::from_utf8_lossy(value.as_bytes());
+            request.add_header(Header::new(name.as_str().to_owned(), value.clone().into_owned()));
+            if name == COOKIE {
+                let cookies = value.split(';').filter_map(|pair| Cookie::parse_encoded(pair.trim()).ok());
+                request = request.cookies(cookies.map(Cookie::into_owned).collect::<Vec<_>>());
             }
         }
-        let asked = (known != Some(method)).then(|| head.method.as_str().to_owned());
-        request.inner().local_cache(|| AskedMethod(asked));
+        request.inner().local_cache(|| AskedMethod(Some(head.method.as_str().to_owned())));
         match received {
             Ok(received) => {
                 let Received { bytes, .. } = &received;
@@ -110,18 +116,18 @@ impl Gate {
             }
         }
     }
-}
 
-/// Any method may be asked for, but none that is not in the standard is allowed anywhere.
-fn unknown_method(method: &str, origin: &Origin<'_>) -> Error {
-    let segments: Vec<&str> = origin.path().segments().filter(|segment| !segment.is_empty()).collect();
-    let allow = match segments.split_first() {
-        Some((&"v1", rest)) => api::allowed_methods(rest),
-        _ => Some("GET, HEAD, POST"),
-    };
-    match allow {
-        Some(allow) => Error::MethodNotAllowed { method: method.to_owned(), allow },
-        None => Error::NoSuchPath,
+    /// Any method may be asked for, but none that is not in the standard is allowed anywhere.
+    fn unknown_method(&self, method: &str, origin: &Origin<'_>) -> Error {
+        let segments: Vec<&str> = origin.path().segments().filter(|segment| !segment.is_empty()).collect();
+        let allow = match segments.split_first() {
+            Some((&"v1", rest)) => api::allowed_methods(rest),
+            _ => web::allowed_methods(self.client.rocket(), &segments),
+        };
+        match allow {
+            Some(allow) => Error::MethodNotAllowed { method: method.to_owned(), allow },
+            None => Error::NoSuchPath,
+        }
     }
 }
 

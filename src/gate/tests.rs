@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use rocket::data::ToByteUnit;
+use rocket::request::{FromRequest, Outcome, Request};
 use rocket::tokio::io::{AsyncReadExt, AsyncWriteExt};
 use rocket::tokio::sync::oneshot;
 use rocket::{Data, get, post, routes};
@@ -47,6 +48,25 @@ fn small() -> &'static str {
     "small"
 }
 
+/// The credentials that Rocket was given.
+struct Said(String);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Said {
+    type Error = Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        let authorization = request.headers().get_one("Authorization").unwrap_or_default();
+        let cookie = request.cookies().get("ours").map_or("", |cookie| cookie.value());
+        Outcome::Success(Self(format!("{authorization} {cookie}")))
+    }
+}
+
+#[get("/said")]
+fn said(said: Said) -> String {
+    said.0
+}
+
 /// A gate that listens, until it is told to stop.
 struct Open {
     gate: &'static Gate,
@@ -58,8 +78,9 @@ struct Open {
 async fn open(connections: usize) -> Open {
     let rocket = rocket::custom(crate::config::defaults())
         .manage(Arc::<Traffic>::default())
+        .attach(crate::headers::FormMethod)
         .attach(crate::headers::Headers)
-        .mount("/", routes![echo, slow, big, small])
+        .mount("/", routes![echo, slow, big, small, said])
         .register("/", crate::api::catchers());
     let client = Client::untracked(rocket).await.unwrap();
     let settings = Settings { json_limit: 64 * 1024, ..Settings::default() };
@@ -269,7 +290,10 @@ async fn hd_3_methods_that_nobody_knows_are_not_allowed() {
         open.say(format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await
     };
     for (line, status, allow) in [
-        ("FOO /small", "405", "GET, HEAD, POST"),
+        ("FOO /small", "405", "GET, HEAD"),
+        ("get /small", "405", "GET, HEAD"),
+        ("FOO /echo", "405", "POST"),
+        ("FOO /nothing", "404", ""),
         ("BREW /v1/users/1", "405", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
         ("BREW /%761//users/list", "405", "POST, OPTIONS"),
         ("BREW /v1/nothing", "404", ""),
@@ -284,6 +308,34 @@ async fn hd_3_methods_that_nobody_knows_are_not_allowed() {
         let answer = ask(line).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{line}: {answer}");
     }
+}
+
+#[rocket::async_test]
+async fn in_2_of_two_hosts_none_is_believed() {
+    let open = open(10).await;
+    let answer = open.say("GET /small HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[rocket::async_test]
+async fn cs_2_only_what_was_sent_as_post_becomes_one_again() {
+    let open = open(10).await;
+    let ask = async |method: &str, path: &str| {
+        let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\n_method=PUT";
+        open.say(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{form}")).await
+    };
+    assert!(ask("POST", "/echo").await.ends_with("_method=PUT"));
+    assert!(ask("GET", "/small").await.ends_with("small"));
+    assert!(!ask("GET", "/echo").await.contains("200 OK"));
+}
+
+#[rocket::async_test]
+async fn tk_4_headers_that_are_no_text_are_there_all_the_same() {
+    let open = open(10).await;
+    let head = b"GET /said HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+    let rest = b"Authorization: Bearer \xff\r\nCookie: theirs=\xe9; ours=1\r\n\r\n";
+    let answer = open.say([&head[..], rest].concat()).await;
+    assert!(answer.ends_with("Bearer \u{fffd} 1"), "{answer}");
 }
 
 #[rocket::async_test]

@@ -22,11 +22,17 @@ pub(super) fn token(app: &Usher, jar: &CookieJar<'_>) -> String {
         jar.add(cookie(&app.settings, name, fresh.clone()));
         fresh
     };
-    csrf::issue(&app.keys.forms, &bound_to)
+    csrf::issue(&app.keys.forms, &binding(&bound_to))
+}
+
+/// What the token of a form is bound to. The browser says what is in its cookie, and may say anything, so that
+/// this must never be what the token of a session is bound to.
+fn binding(cookie: &str) -> String {
+    format!("before a session {cookie}")
 }
 
 /// Whether a form's token belongs to this browser.
 pub(super) fn is_valid(app: &Usher, jar: &CookieJar<'_>, token: &str) -> bool {
     let bound_to = jar.get(name(&app.settings)).map(Cookie::value).unwrap_or_default();
-    !bound_to.is_empty() && csrf::is_valid(&app.keys.forms, bound_to, token)
+    !bound_to.is_empty() && csrf::is_valid(&app.keys.forms, &binding(bound_to), token)
 }

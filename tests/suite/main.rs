@@ -21,6 +21,7 @@ mod console;
 mod contract;
 mod dates;
 mod exports;
+mod hostile;
 mod import;
 mod links;
 mod lists;

@@ -8,7 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::app::{Answer, App, Backend, By, Person};
 use crate::on_both;
 
-on_both![cf_4_the_document_and_its_page_are_for_anybody];
+on_both![
+    cf_4_the_document_and_its_page_are_for_anybody,
+    what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described,
+];
 
 #[rocket::async_test]
 async fn every_example_is_answered_as_the_document_says_on_sqlite() {
@@ -222,6 +225,25 @@ async fn every_example_is_answered_as_the_document_says(backend: Backend) {
         app.usher.db.close().await;
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+async fn what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described(app: App) {
+    let root = app.person("root", "superuser").await;
+    let document = document();
+    for (method, path, operation) in operations(&document) {
+        if !path.contains("{pk}") {
+            continue;
+        }
+        let target = path.replace("{pk}", "null,null").replace("{id}", "1");
+        let who = Some((&root, By::Bearer));
+        let answer = Answer::of(app.request(method, &target, who).dispatch().await).await;
+        let described = &operation["responses"][answer.status.to_string()];
+        assert!(described.is_object(), "{method} {target}: {}", answer.status);
+        let headers = resolved(&document, described)["headers"].as_object();
+        for (name, _) in headers.into_iter().flatten() {
+            assert!(answer.header(name).is_some(), "{method} {target}: no {name}");
+        }
+    }
 }
 
 async fn cf_4_the_document_and_its_page_are_for_anybody(app: App) {

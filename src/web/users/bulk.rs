@@ -15,6 +15,7 @@ use crate::permission::ManageUsers;
 use crate::preferences::Preferences;
 use crate::user::UserId;
 use crate::web::frame::{TokenForm, Visitor};
+use crate::web::sign_in::local_path;
 use crate::web::view::{Answer, BulkPage, Candidate, OutcomePage, OutcomeRow};
 
 /// Users that are shown before an action.
@@ -212,7 +213,8 @@ pub(in crate::web) async fn run(
     form: Form<RunForm>,
 ) -> Result<Answer<BulkPage>> {
     // Only ever a list of ours.
-    let back = if form.back.starts_with("/users?") { form.back.clone() } else { "/users".into() };
+    let back = Some(local_path(&form.back)).filter(|back| back.starts_with("/users?"));
+    let back = back.unwrap_or("/users").to_owned();
     let Some(action) = BulkAction::named(&form.action) else { return Ok(Answer::GoOn(back)) };
     let chosen = Chosen::Ids(ids(form.ids.split_ascii_whitespace()));
     let ids = bulk::freeze(visitor.app, &visitor.can, chosen).await?;

@@ -5,11 +5,13 @@ use rocket::http::Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put
 use serde_json::json;
 
 use super::*;
+use crate::matrix::ROWS;
 use crate::on_both;
 
 on_both![
     a_wrong_method_is_405_with_the_right_ones_and_its_name,
     hd_3_options_is_204_with_the_methods,
+    hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones,
     hd_1_every_answer_carries_the_security_headers_and_none_says_what_answers,
     hd_2_without_a_setting_there_are_no_cross_origin_headers,
     a_node_id_header_changes_nothing,
@@ -65,6 +67,32 @@ async fn hd_3_options_is_204_with_the_methods(app: App) {
             assert_eq!((answer.status, answer.header("Allow")), (204, Some(allow)), "{path}");
             assert_eq!((answer.body.as_str(), answer.header("Content-Type")), ("", None), "{path}");
         }
+    }
+}
+
+async fn hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones(app: App) {
+    let root = app.person("root", "superuser").await;
+    for row in ROWS.iter().filter(|row| !row.route.starts_with("/v1/")) {
+        let has = |method| ROWS.iter().any(|other| other.route == row.route && other.method == method);
+        let allow = match (has(Get), has(Post)) {
+            (true, true) => "GET, HEAD, POST",
+            (true, false) => "GET, HEAD",
+            (false, _) => "POST",
+        };
+        let path = row.route.replace("{id}", "1").replace("{session}", "1");
+        for method in [Get, Head, Post, Put, Patch, Delete, Options, Trace] {
+            if allow.split(", ").any(|allowed| allowed == method.as_str()) {
+                continue;
+            }
+            for who in [NOBODY, bearer(&root)] {
+                let answer = ask(&app, method, &path, who, &[], "").await;
+                assert_eq!((answer.status, answer.header("Allow")), (405, Some(allow)), "{method} {path}");
+            }
+        }
+    }
+    for path in ["/nothing", "/users/1/nothing", "/static"] {
+        let answer = ask(&app, Delete, path, NOBODY, &[], "").await;
+        assert_eq!((answer.status, answer.header("Allow")), (404, None), "{path}");
     }
 }
 

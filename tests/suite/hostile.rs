@@ -1,0 +1,176 @@
+//! What people with a browser, an account or a stolen session tried beyond the forms, and got by once.
+
+use std::time::Duration;
+
+use rocket::http::{ContentType, Header, Method};
+use serde_json::{Value, json};
+use usher::accounts::{self, Expected};
+use usher::api_tokens::{self, TokenDraft};
+use usher::error::Error;
+use usher::links;
+use usher::live_sessions;
+use usher::origin::Origin;
+use usher::own_account;
+use usher::permission::{Actor, Can, Permission};
+use usher::sessions::{self, Credential};
+use usher::user::{Draft, Purpose, Raw, UserId};
+
+use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::on_both;
+
+on_both![
+    cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session,
+    se_2_a_request_that_waits_while_its_session_ends_changes_nothing,
+    az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user,
+    tk_4_of_several_authorizations_none_counts,
+    lg_2_a_long_path_does_not_fill_the_trail,
+    in_3_a_form_with_a_crooked_way_back_leads_to_the_list,
+    pw_4_waiting_a_day_gives_nobody_another_hundred_tries,
+];
+
+/// The token in the form of the page to sign in on, for a browser that says what it is bound to.
+async fn token_bound_to(app: &App, binding: &str) -> String {
+    let request = app.client.get("/sign-in").cookie(("__Host-pre", binding.to_owned()));
+    let page = request.dispatch().await.into_string().await.unwrap();
+    page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+async fn cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session(app: App) {
+    let staff = app.person("staff", "staff").await;
+    let ada = app.person("ada", "ordinary").await;
+    for session in 1..=8 {
+        let token = token_bound_to(&app, &format!("session {session}")).await;
+        // An old browser, which does not say where a form comes from: only the token stands in the way.
+        let request = app.client.post(format!("/users/{}/deactivate", ada.id())).header(ContentType::Form);
+        let request = request.cookie(("__Host-sid", staff.cookie.clone())).body(format!("token={token}"));
+        assert_eq!(request.dispatch().await.status().code, 403, "session {session}");
+    }
+    assert!(app.stored(ada.id()).await.is_active);
+}
+
+/// What the guards hand to a handler: the proof of a permission, as things are at this moment.
+async fn proof<P: Permission>(app: &App, who: &Person) -> Can<P> {
+    let (user, session) = sessions::authenticate(&app.usher, Credential::Cookie(&who.cookie)).await.unwrap();
+    Can::check(&Actor { user, session, origin: Origin::command_line(), subject: None }).unwrap()
+}
+
+fn draft(purpose: Purpose, username: &str) -> Draft {
+    Draft::read(purpose, |name| match name {
+        "username" => Raw::Text(username.to_owned()),
+        "password" if purpose == Purpose::Whole => Raw::Text("a wholly different phrase".into()),
+        "first_name" | "last_name" | "email" => Raw::Text(String::new()),
+        _ => Raw::Missing,
+    })
+}
+
+fn first_name(name: &str) -> Draft {
+    Draft::read(
+        Purpose::Part,
+        |field| if field == "first_name" { Raw::Text(name.into()) } else { Raw::Missing },
+    )
+}
+
+async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: App) {
+    let rogue = app.person("rogue", "superuser").await;
+    let ada = app.person("ada", "ordinary").await;
+    let id = UserId(ada.id());
+    let usher = &app.usher;
+    let manager: Can<usher::permission::ManageUsers> = proof(&app, &rogue).await;
+    let superuser: Can<usher::permission::IsSuperuser> = proof(&app, &rogue).await;
+    let own = manager.weaken();
+    let token = |name: &str| {
+        let name = name.to_owned();
+        TokenDraft::read(&usher.settings, move |field| match field {
+            "name" => Raw::Text(name.clone()),
+            _ => Raw::Missing,
+        })
+    };
+    // They wait for a turn at hashing, or for the database; meanwhile somebody signs the rogue out.
+    app.sql(&format!("DELETE FROM sessions WHERE user_id = {}", rogue.id())).await;
+    let any = &Expected::Any;
+    let results = [
+        ("create", accounts::create(usher, &manager, draft(Purpose::Whole, "one")).await.err()),
+        ("update", accounts::update(usher, &manager, id, first_name("x"), any).await.err()),
+        ("deactivate", accounts::deactivate(usher, &manager, id, any).await.err()),
+        ("invite", links::invite(usher, &manager, draft(Purpose::Invitation, "two"), None).await.err()),
+        ("link", links::make(usher, &manager, id, any, None).await.err()),
+        ("own token", api_tokens::make_own(usher, &own, &token("a")).await.err()),
+        ("their token", api_tokens::make_for(usher, &superuser, id, &token("b")).await.err()),
+        ("sign out", live_sessions::end_all_of_user(usher, &manager, id).await.err()),
+        ("own record", own_account::update(usher, &own, first_name("x"), any).await.err()),
+    ];
+    for (what, error) in results {
+        assert!(matches!(error, Some(Error::NotAuthenticated(_))), "{what}: {error:?}");
+    }
+    let stored = app.stored(ada.id()).await;
+    assert_eq!(stored, ada.user);
+    assert!(app.is_signed_in(&ada, By::Bearer).await && app.is_signed_in(&ada, By::Cookie).await);
+    assert!(app.is_signed_in(&rogue, By::Bearer).await == false);
+}
+
+async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user(app: App) {
+    let root = app.person("root", "superuser").await;
+    // Staff know the password that they gave, and may have signed in with it.
+    let ada = app.person("ada", "staff").await;
+    let token = json!({"name": "kept", "read_only": false});
+    let made = app.json(Method::Post, "/v1/account/tokens", Some((&ada, By::Cookie)), &token).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let kept = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
+    let can: Can<usher::permission::ManageUsers> = proof(&app, &root).await;
+    let mut draft = Draft::read(Purpose::Part, |_| Raw::Missing);
+    draft.changes.is_superuser = Some(true);
+    accounts::update(&app.usher, &can, UserId(ada.id()), draft, &Expected::Any).await.unwrap();
+    assert!(app.stored(ada.id()).await.is_superuser);
+    for (person, by) in [(&ada, By::Bearer), (&ada, By::Cookie), (&kept, By::Bearer)] {
+        assert!(!app.is_signed_in(person, by).await, "{by:?}");
+    }
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+}
+
+async fn tk_4_of_several_authorizations_none_counts(app: App) {
+    let root = app.person("root", "superuser").await;
+    let path = format!("/v1/users/{}", root.id());
+    for others in [["Basic eDp5", "Bearer x"], ["", "Bearer x"], ["Bearer x", "Basic eDp5"]] {
+        let mut request = app.request(Method::Get, &path, Some((&root, By::Cookie)));
+        for value in others {
+            request.add_header(Header::new("Authorization", value));
+        }
+        assert_eq!(request.dispatch().await.status().code, 401, "{others:?}");
+    }
+}
+
+async fn lg_2_a_long_path_does_not_fill_the_trail(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let path = format!("/v1/users/{}", "x".repeat(50_000));
+    assert_eq!(app.get(&ada, &path).await.status, 403);
+    let root = app.person("root", "superuser").await;
+    let entries = app.send(&root, Method::Post, "/v1/audit/list", &json!({})).await;
+    let refused: Vec<Value> = entries.json().as_array().unwrap().clone();
+    let refused = refused.iter().find(|entry| entry["action"] == "refused").expect("an entry");
+    let request = refused["details"]["request"].as_str().unwrap();
+    assert!(request.starts_with("GET /v1/users/xxx") && request.len() < 300, "{} bytes", request.len());
+}
+
+async fn in_3_a_form_with_a_crooked_way_back_leads_to_the_list(app: App) {
+    let staff = app.person("staff", "staff").await;
+    for back in
+        ["/users?%0D%0ASet-Cookie:%20a=b", "/users?a%20b", "/users?%00", "/users?%C3%A9%7F", "//evil.example"]
+    {
+        let request = app.request(Method::Post, "/users/bulk", Some((&staff, By::Cookie)));
+        let body = format!("do=nothing&back={back}");
+        let answer = Answer::of(request.header(ContentType::Form).body(body).dispatch().await).await;
+        assert_eq!((answer.status, answer.header("Location")), (303, Some("/users")), "{back}");
+    }
+}
+
+async fn pw_4_waiting_a_day_gives_nobody_another_hundred_tries(app: App) {
+    app.person("ada", "ordinary").await;
+    assert_eq!(app.obtain("ada", "wrong wrong").await.status, 401);
+    // Nobody counts so many within a test: the failures of an address have none in a row.
+    app.sql("UPDATE throttles SET consecutive = 99 WHERE consecutive = 1").await;
+    app.clock.advance(Duration::from_hours(30 * 24));
+    sessions::clean_up(&app.usher).await.unwrap();
+    assert_eq!(app.obtain("ada", "wrong wrong").await.status, 401);
+    app.clock.advance(Duration::from_hours(1));
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "the hundredth failure was one");
+}
