@@ -5,13 +5,14 @@ use rocket::get;
 use super::found::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::query::{ListQuery, ListState};
 use super::selection;
+use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::page::Place;
 use crate::permission::ManageUsers;
 use crate::text;
 use crate::user::User;
 use crate::web::frame::Visitor;
-use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role};
+use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role, status};
 
 /// Ready-made lists.
 const VIEWS: [(&str, &str); 3] = [
@@ -64,7 +65,7 @@ pub(in crate::web) async fn list(
         caption: caption(&state),
         headers: headers(&state),
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
-        groups: groups(&page.records, &exact, &words),
+        groups: groups(&page.records, &exact, &words, visitor.app.clock.now()),
         pages,
         range,
         rows_per_page: [25, 50, 100]
@@ -81,8 +82,13 @@ pub(in crate::web) async fn list(
 }
 
 /// The rows of the page, those whom the search names exactly before the others.
-fn groups(page: &[User], exact: &[User], words: &[String]) -> Vec<(&'static str, Vec<UserRow>)> {
-    let rows = |users: &mut dyn Iterator<Item = &User>| users.map(|user| row(user, words)).collect();
+fn groups(
+    page: &[User],
+    exact: &[User],
+    words: &[String],
+    now: Timestamp,
+) -> Vec<(&'static str, Vec<UserRow>)> {
+    let rows = |users: &mut dyn Iterator<Item = &User>| users.map(|user| row(user, words, now)).collect();
     let exact_rows: Vec<UserRow> = rows(&mut exact.iter());
     let is_other = |user: &&User| exact.iter().all(|other| other.id != user.id);
     let others: Vec<UserRow> = rows(&mut page.iter().filter(is_other));
@@ -93,14 +99,14 @@ fn groups(page: &[User], exact: &[User], words: &[String]) -> Vec<(&'static str,
         .collect()
 }
 
-fn row(user: &User, words: &[String]) -> UserRow {
+fn row(user: &User, words: &[String], now: Timestamp) -> UserRow {
     UserRow {
         id: user.id.0,
         name: marked(&user.display_name(), words),
         username: marked(user.username.as_str(), words),
         email: marked(&user.email, words),
         role: role(user),
-        is_active: user.is_active,
+        status: status(user, now),
         last_login: user.last_login.map(Time::from),
         date_joined: user.date_joined.into(),
     }
