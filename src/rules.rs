@@ -87,13 +87,8 @@ pub enum Conflict {
 
 impl Conflict {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::LastSuperuser,
-        Self::DeactivatesSelf,
-        Self::DemotesSelf,
-        Self::LimitsSelf,
-        Self::SignsOutSelf,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::LastSuperuser, Self::DeactivatesSelf, Self::DemotesSelf, Self::LimitsSelf, Self::SignsOutSelf];
 
     /// The machine-readable name.
     #[must_use]

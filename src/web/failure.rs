@@ -27,13 +27,19 @@ pub(super) async fn page(
         None => status,
     };
     let (title, explanation) = match error {
-        Some(error) => of_error(error, is_about_a_user(request)),
+        Some(error) => of_error(error, user_of(request).is_some()),
         None => of_status(status),
     };
     let frame = frame(error, request).await;
     let (next, next_label) = match &frame {
-        Some(frame) if frame.is_admin => ("/users", "All users"),
-        _ => ("/", "Go to the start page"),
+        Some(frame) if frame.is_admin => match user_of(request) {
+            // The page that the button is on, which is there.
+            Some(page) if request.method() == Method::Post && status != Status::NotFound => {
+                (page, "Back to the user")
+            }
+            _ => ("/users".to_owned(), "All users"),
+        },
+        _ => ("/".to_owned(), "Go to the start page"),
     };
     let reference = RequestId::of(request).to_string();
     (status, ErrorPage { frame, title, explanation, next, next_label, reference })
@@ -51,11 +57,12 @@ async fn frame(error: Option<&Error>, request: &Request<'_>) -> Option<Frame> {
     }
 }
 
-/// Whether the path is that of a user.
-fn is_about_a_user(request: &Request<'_>) -> bool {
+/// The page of the user whom the path is about.
+fn user_of(request: &Request<'_>) -> Option<String> {
     let mut segments = request.uri().path().segments();
-    segments.next() == Some("users")
-        && segments.next().is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_users = segments.next() == Some("users");
+    let id = segments.next().filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()))?;
+    is_users.then(|| format!("/users/{id}"))
 }
 
 fn of_error(error: &Error, about_a_user: bool) -> Words {

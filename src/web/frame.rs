@@ -10,11 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::Usher;
 use crate::config::Settings;
 use crate::csrf;
-use crate::error::{Error, Result};
 use crate::guard;
 use crate::permission::{Can, Permission, SignedIn};
 use crate::preferences::{Density, Theme};
-use crate::rules::Denial;
 use crate::session::Session;
 
 /// The message that a page shows once, after a change was made elsewhere.
@@ -24,7 +22,14 @@ pub(super) struct Flash {
     pub(super) text: String,
     /// The path that a form posts to in order to undo it.
     pub(super) undo: Option<String>,
+    /// Whether it says that nothing happened.
+    #[serde(default)]
+    pub(super) is_warning: bool,
 }
+
+/// What the page of a button says that was open for longer than its session.
+const STALE: &str =
+    "This page was open for a long time. Nothing was done: check it and press the button again.";
 
 /// The bar at the top, and the message.
 #[derive(Debug, Clone, Serialize)]
@@ -44,6 +49,8 @@ pub(super) struct Frame {
     pub(super) shortcuts: bool,
     /// The time zone of the times.
     pub(super) zone: String,
+    /// The way back to the list, as it was last seen.
+    pub(super) list: String,
 }
 
 impl Frame {
@@ -54,7 +61,8 @@ impl Frame {
         jar: &CookieJar<'_>,
         section: &'static str,
     ) -> Self {
-        Self { flash: take_flash(&app.settings, jar), ..Self::without_message(app, can, section) }
+        let (flash, list) = (take_flash(&app.settings, jar), last_list(&app.settings, jar));
+        Self { flash, list, ..Self::without_message(app, can, section) }
     }
 
     /// The same, with the message left for another page.
@@ -74,6 +82,7 @@ impl Frame {
             compact: preferences.density == Density::Compact,
             shortcuts: preferences.shortcuts,
             zone: preferences.time_zone.clone(),
+            list: LIST.to_owned(),
         }
     }
 
@@ -84,12 +93,45 @@ impl Frame {
             is_admin: true,
             section: "users",
             token: text.to_owned(),
-            flash: Some(Flash { text: text.to_owned(), undo: Some(text.to_owned()) }),
+            flash: Some(Flash { text: text.to_owned(), undo: Some(text.to_owned()), is_warning: true }),
             theme: "dark",
             compact: true,
             shortcuts: false,
             zone: text.to_owned(),
+            list: text.to_owned(),
         }
+    }
+}
+
+/// The list without a filter.
+const LIST: &str = "/users";
+
+/// Longest path of a list that a browser is asked to keep, in bytes: cookies come with every request.
+const LONGEST_LIST: usize = 1_000;
+
+const fn list_name(settings: &Settings) -> &'static str {
+    if settings.insecure_cookie { "list" } else { "__Host-list" }
+}
+
+/// The path of the list that the browser was last on; of anything else than a list of ours, the list of all.
+fn last_list(settings: &Settings, jar: &CookieJar<'_>) -> String {
+    let path = jar.get(list_name(settings)).map(|cookie| cookie.value().to_owned());
+    let is_ours = |path: &String| {
+        path.strip_prefix(LIST).is_some_and(|rest| rest.starts_with('?')) && path.len() <= LONGEST_LIST
+    };
+    path.filter(is_ours).unwrap_or_else(|| LIST.to_owned())
+}
+
+/// Has the browser keep the path of the list that it is on, for the way back from a user.
+pub(super) fn keep_list(settings: &Settings, jar: &CookieJar<'_>, path: &str) {
+    if last_list(settings, jar) == path {
+        return;
+    }
+    let name = list_name(settings);
+    if path == LIST || path.len() > LONGEST_LIST {
+        jar.remove(cookie(settings, name, String::new()));
+    } else {
+        jar.add(cookie(settings, name, path.to_owned()));
     }
 }
 
@@ -134,16 +176,14 @@ pub(super) struct TokenForm {
     pub(super) token: String,
 }
 
-/// The token of a form, checked: the proof that a page of ours sent it.
-///
-/// # Errors
-/// [`Error::Forbidden`] for a token of another session, or none.
-pub(super) fn check_token<P: Permission>(app: &Usher, can: &Can<P>, token: &str) -> Result<()> {
-    if csrf::is_valid(&app.keys.forms, &binding(can.session()), token) {
-        Ok(())
-    } else {
-        Err(Error::Forbidden(Denial::CrossSite))
-    }
+/// Whether the token of a form is of this session: the proof that a page of ours sent it.
+pub(super) fn is_own<P: Permission>(app: &Usher, can: &Can<P>, token: &str) -> bool {
+    csrf::is_valid(&app.keys.forms, &binding(can.session()), token)
+}
+
+/// Has the next page say that a button was too old for anything to be done.
+pub(super) fn tell_stale(settings: &Settings, jar: &CookieJar<'_>) {
+    flash(settings, jar, &Flash { text: STALE.to_owned(), undo: None, is_warning: true });
 }
 
 /// Somebody signed in by a cookie, and the jar and installation that every page needs with them.
@@ -181,21 +221,13 @@ impl<P: Permission> Visitor<'_, P> {
         Frame::without_message(self.app, &self.can, section)
     }
 
-    /// The token of a form, checked.
-    ///
-    /// # Errors
-    /// As [`check_token`].
-    pub(super) fn check(&self, token: &str) -> Result<()> {
-        check_token(self.app, &self.can, token)
-    }
-
     /// Whether a form's token is of another session: then nothing is done, and the form is shown again.
     pub(super) fn is_stale(&self, token: &str) -> bool {
-        self.check(token).is_err()
+        !is_own(self.app, &self.can, token)
     }
 
     /// Has the next page say what happened.
     pub(super) fn tell(&self, text: impl Into<String>, undo: Option<String>) {
-        flash(&self.app.settings, self.jar, &Flash { text: text.into(), undo });
+        flash(&self.app.settings, self.jar, &Flash { text: text.into(), undo, is_warning: false });
     }
 }

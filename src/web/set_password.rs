@@ -83,7 +83,7 @@ pub(super) async fn submit(
     match links::redeem(app, &form.link, &form.password, origin).await {
         Ok(Some(_)) => {
             let text = "Your password is set. Sign in with it.".to_owned();
-            frame::flash(&app.settings, jar, &Flash { text, undo: None });
+            frame::flash(&app.settings, jar, &Flash { text, undo: None, is_warning: false });
             Ok(Answer::GoOn("/sign-in".to_owned()))
         }
         Ok(None) => Ok(gone()),

@@ -5,7 +5,7 @@ use rocket::http::uri;
 use rocket::http::{CookieJar, Header};
 use rocket::request::Request;
 use rocket::response::{self, Redirect, Responder, Response};
-use rocket::{get, post, uri};
+use rocket::{Either, get, post, uri};
 
 use super::frame::{self, cookie};
 use super::pre_session;
@@ -43,7 +43,7 @@ pub(super) struct SignOutForm {
 
 /// The page to sign in on, which leads back to `next`.
 pub(super) fn path_for(next: &str) -> uri::Origin<'static> {
-    if next == "/" { uri!(form(None::<&str>)) } else { uri!(form(Some(next))) }
+    if next == "/" { uri!(form(None::<&str>, None::<bool>)) } else { uri!(form(Some(next), None::<bool>)) }
 }
 
 /// A path on this server to go on to; anything that a browser could take for another one leads home.
@@ -101,11 +101,17 @@ pub(super) fn too_many_tries(seconds: u64) -> String {
     format!("Too many tries. Wait {wait}, then try again.")
 }
 
-/// The form.
-#[get("/sign-in?<next>")]
-pub(super) async fn form(next: Option<&str>, app: &Usher, jar: &CookieJar<'_>) -> Result<Answer<SignInPage>> {
+/// The form. That somebody has signed out is said by the address: signing out clears all cookies.
+#[get("/sign-in?<next>&<signed_out>")]
+pub(super) async fn form(
+    next: Option<&str>,
+    signed_out: Option<bool>,
+    app: &Usher,
+    jar: &CookieJar<'_>,
+) -> Result<Answer<SignInPage>> {
     let note = match frame::take_flash(&app.settings, jar) {
         Some(flash) => Some(flash.text),
+        None if signed_out == Some(true) => Some("Signed out.".to_owned()),
         None if has_ended(app, jar).await => Some("Your session has ended. Sign in to go on.".to_owned()),
         None => None,
     };
@@ -159,7 +165,8 @@ pub(super) struct SignedOut;
 
 impl<'r> Responder<'r, 'r> for SignedOut {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        let mut response: Response<'r> = Redirect::to(path_for("/")).respond_to(request)?;
+        let mut response: Response<'r> =
+            Redirect::to(uri!(form(None::<&str>, Some(true)))).respond_to(request)?;
         response.set_header(Header::new("Clear-Site-Data", "\"cache\", \"cookies\", \"storage\""));
         Ok(response)
     }
@@ -172,11 +179,14 @@ pub(super) async fn sign_out(
     can: Can<HasSession>,
     app: &Usher,
     jar: &CookieJar<'_>,
-) -> Result<SignedOut> {
-    frame::check_token(app, &can, &form.token)?;
+) -> Result<Either<SignedOut, Redirect>> {
+    if !frame::is_own(app, &can, &form.token) {
+        frame::tell_stale(&app.settings, jar);
+        return Ok(Either::Right(Redirect::to("/")));
+    }
     sessions::sign_out(app, can.user(), can.session(), can.origin()).await?;
     jar.remove(cookie(&app.settings, guard::cookie_name(&app.settings), String::new()));
-    Ok(SignedOut)
+    Ok(Either::Left(SignedOut))
 }
 
 #[cfg(test)]

@@ -176,7 +176,9 @@ async fn make_own(mut visitor: Visitor<'_>, form: Form<MakeForm>) -> Result<Answ
 /// Revokes one of one's own.
 #[post("/account/tokens/<id>/revoke", data = "<form>")]
 async fn revoke_own(id: i64, visitor: Visitor<'_>, form: Form<TokenForm>) -> Result<Answer<TokensPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, "/account/tokens"));
+    }
     let revoked = api_tokens::revoke_own(visitor.app, &visitor.can, SessionId(id)).await?;
     visitor.tell(format!("Revoked the token “{}”.", revoked.name), None);
     Ok(Answer::GoOn("/account/tokens".into()))
@@ -224,7 +226,9 @@ async fn revoke_of(
     visitor: Visitor<'_, IsSuperuser>,
     form: Form<TokenForm>,
 ) -> Result<Answer<TokensPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, format!("/users/{id}/tokens")));
+    }
     let revoked = api_tokens::revoke_of(visitor.app, &visitor.can, UserId(id), SessionId(token)).await?;
     visitor.tell(format!("Revoked the token “{}”.", revoked.name), None);
     Ok(Answer::GoOn(format!("/users/{id}/tokens")))

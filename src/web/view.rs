@@ -29,8 +29,9 @@ pub(super) use self::time::Time;
 pub(super) use self::tokens::*;
 pub(super) use self::trail::*;
 use super::assets::ASSETS;
-use super::frame::Frame;
+use super::frame::{self, Frame, Visitor};
 use crate::error::{Error, Result};
+use crate::permission::Permission;
 use crate::preferences::Preferences;
 use crate::time_zone::Zone;
 
@@ -65,6 +66,12 @@ impl<V> Answer<V> {
     /// The page with what is wrong about what was sent.
     pub(super) fn refused(view: V) -> Self {
         Self::Page(Status::UnprocessableEntity, Box::new(view))
+    }
+
+    /// The page of a button that was open for longer than its session, anew: nothing was done.
+    pub(super) fn again<P: Permission>(visitor: &Visitor<'_, P>, path: impl Into<String>) -> Self {
+        frame::tell_stale(&visitor.app.settings, visitor.jar);
+        Self::GoOn(path.into())
     }
 }
 

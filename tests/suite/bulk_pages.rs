@@ -7,7 +7,7 @@ use rocket::http::Method;
 use crate::app::{Answer, App, By, PASSWORD, Person};
 use crate::audit::trail;
 use crate::bulk::crowd;
-use crate::console::{hidden, names, page, send, send_from, token};
+use crate::console::{STALE, hidden, names, page, send, send_from, token};
 use crate::on_both;
 
 on_both![
@@ -197,7 +197,9 @@ async fn cs_1_nothing_is_done_without_the_token_and_a_stale_page_comes_back(app:
     assert!(app.stored(ada.id()).await.is_active);
     submit(&app, &staff, &html, &[]).await;
     for token in ["", "AAAA"] {
-        assert_eq!(send(&app, &staff, "/users/bulk/1/undo", &[("token", token)]).await.0.status, 403);
+        let (answer, message) = send(&app, &staff, "/users/bulk/1/undo", &[("token", token)]).await;
+        assert_eq!(answer.header("Location"), Some("/users/bulk/1"));
+        assert_eq!(message, STALE);
     }
     assert!(!app.stored(ada.id()).await.is_active);
 }

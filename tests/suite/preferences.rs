@@ -91,7 +91,9 @@ async fn no_time_in_the_zone_that_one_chose_is_said_to_be_utc(app: App) {
     let html = page(&app, &staff, &path).await.body;
     assert!(html.contains("1 Mar 2026, 18:30</time> Asia/Tokyo. Already shown."), "{html}");
     let html = page(&app, &staff, &format!("{path}/sign-in-check")).await.body;
-    assert!(html.contains("was last ended on <time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 18:00</time>:"));
+    assert!(
+        html.contains("was last ended on <time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 18:00</time>:")
+    );
 }
 
 async fn what_cannot_be_chosen_is_refused(app: App) {

@@ -56,7 +56,9 @@ pub(super) async fn end(
     visitor: Visitor<'_>,
     form: Form<TokenForm>,
 ) -> Result<Answer<SessionsPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, "/account/sessions"));
+    }
     let ended = live_sessions::end_own(visitor.app, &visitor.can, SessionId(id)).await?;
     visitor.tell(format!("Signed out: {}.", what(&ended)), None);
     Ok(Answer::GoOn("/account/sessions".into()))
@@ -65,7 +67,9 @@ pub(super) async fn end(
 /// Ends all but this one.
 #[post("/account/sessions/end", data = "<form>")]
 pub(super) async fn end_others(visitor: Visitor<'_>, form: Form<TokenForm>) -> Result<Answer<SessionsPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, "/account/sessions"));
+    }
     let text = match live_sessions::end_own_others(visitor.app, &visitor.can).await? {
         0 => "There was nothing else to sign out.".to_owned(),
         1 => "1 other session was ended.".to_owned(),

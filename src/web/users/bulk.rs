@@ -292,7 +292,9 @@ pub(in crate::web) async fn undo(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<OutcomePage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, format!("/users/bulk/{batch}")));
+    }
     let batch = bulk::undo(visitor.app, &visitor.can, BatchId(batch)).await?;
     tell(&visitor, batch).await?;
     Ok(Answer::GoOn(format!("/users/bulk/{}", batch.0)))

@@ -140,6 +140,7 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, mut form: Form
         link: None,
         mail: None,
         sign_in: String::new(),
+        has_no_password: false,
         is_kept_out: false,
         password_changed_at: user.password_changed_at.map(Into::into),
     })
@@ -161,6 +162,7 @@ pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> 
         page.link = link::note(&visitor, &user).await?;
         page.mail = link::mail_note(&visitor, &user).await?;
     }
+    page.has_no_password = gates.iter().any(|gate| gate.gate == "password_set" && !gate.passed);
     page.is_kept_out = user.is_active && page.link.is_none() && !sign_in_check::can_sign_in(&gates);
     Ok(Answer::page(page))
 }
@@ -290,7 +292,9 @@ pub(in crate::web) async fn deactivate(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, format!("/users/{id}")));
+    }
     let done = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?;
     let text = match done.sessions_ended {
         0 => "Deactivated.".to_owned(),
@@ -308,7 +312,9 @@ pub(in crate::web) async fn reactivate(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, format!("/users/{id}")));
+    }
     let draft = Draft::read(Purpose::Part, |name| match name {
         "is_active" => Raw::Bool(true),
         _ => Raw::Missing,

@@ -30,7 +30,9 @@ pub(in crate::web) async fn make(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, format!("/users/{id}")));
+    }
     let session = session_secret(&visitor);
     links::make(visitor.app, &visitor.can, UserId(id), &Expected::Any, session.as_ref()).await?;
     visitor.tell("Made a new link. Older ones no longer work.", None);

@@ -3,15 +3,15 @@
 use rocket::get;
 
 use super::found::{self, COUNTED, Count, END, EXACTLY, Found};
-use super::query::{ListQuery, ListState};
+use super::query::{ListQuery, ListState, encode};
 use super::selection;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::page::Place;
 use crate::permission::ManageUsers;
 use crate::text;
-use crate::user::User;
-use crate::web::frame::Visitor;
+use crate::user::{User, Username};
+use crate::web::frame::{self, Visitor};
 use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role, status};
 
 /// Ready-made lists.
@@ -29,7 +29,7 @@ pub(in crate::web) async fn list(
 ) -> Result<Answer<UsersPage>> {
     let mut state = ListState::read(&query, visitor.can.session().preferences.rows);
     let filter = state.filter(visitor.app.clock.now());
-    let Found { page, exact, count, note, is_first } = found::find(&visitor, &query, &state, &filter).await?;
+    let Found { page, exact, count, note } = found::find(&visitor, &query, &state, &filter).await?;
     state.notes.extend(note.map(str::to_owned));
     let words = state.words();
     let cursor = |user: Option<&User>| user.map(|user| Place::after(&filter, user).encode(&filter));
@@ -52,9 +52,10 @@ pub(in crate::web) async fn list(
         }
         _ => String::new(),
     };
+    frame::keep_list(&visitor.app.settings, visitor.jar, &own_path(&query, &state));
     Ok(Answer::page(UsersPage {
         frame: visitor.frame("users"),
-        autofocus: !state.is_narrowed() && is_first,
+        autofocus: query == ListQuery::default(),
         choices: choices(&state),
         kept: kept(&state),
         summary: summary(&state, count),
@@ -62,6 +63,9 @@ pub(in crate::web) async fn list(
         chips: chips(&state),
         views: if state.is_narrowed() { Vec::new() } else { VIEWS.to_vec() },
         narrowed: state.is_narrowed(),
+        add_path: Username::parse(&state.q)
+            .ok()
+            .map(|name| format!("/users/new?username={}", encode(name.as_str()))),
         caption: caption(&state),
         headers: headers(&state),
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
@@ -79,6 +83,15 @@ pub(in crate::web) async fn list(
         notes: std::mem::take(&mut state.notes),
         q: state.q,
     }))
+}
+
+/// The path of this very page of the list.
+fn own_path(query: &ListQuery, state: &ListState) -> String {
+    match (&query.after, &query.before) {
+        (Some(cursor), _) => state.path_with("after", cursor),
+        (None, Some(cursor)) => state.path_with("before", cursor),
+        (None, None) => state.path_with("q", &state.q),
+    }
 }
 
 /// The rows of the page, those whom the search names exactly before the others.
@@ -144,6 +157,16 @@ fn marked(text: &str, words: &[String]) -> Marked {
 const STATUS: [(&str, &str); 3] = [("", "Any"), ("active", "Active"), ("deactivated", "Deactivated")];
 const ROLE: [(&str, &str); 4] =
     [("", "Any"), ("staff", "Staff"), ("superuser", "Superuser"), ("none", "No admin access")];
+const SORT: [(&str, &str); 8] = [
+    ("", "Name, A to Z"),
+    ("-name", "Name, Z to A"),
+    ("email", "Email, A to Z"),
+    ("-email", "Email, Z to A"),
+    ("-seen", "Last sign-in, latest first"),
+    ("seen", "Last sign-in, earliest first"),
+    ("-created", "Created, newest first"),
+    ("created", "Created, oldest first"),
+];
 const SEEN: [(&str, &str); 5] = [
     ("", "Any time"),
     ("7d", "In the last 7 days"),
@@ -153,18 +176,17 @@ const SEEN: [(&str, &str); 5] = [
 ];
 
 fn choices(state: &ListState) -> Vec<Choice> {
+    let sort = if state.sort == "name" { "" } else { state.sort };
     vec![
         Choice { name: "status", label: "Status", value: state.status, options: STATUS.to_vec() },
         Choice { name: "role", label: "Role", value: state.role, options: ROLE.to_vec() },
         Choice { name: "seen", label: "Last sign-in", value: state.seen, options: SEEN.to_vec() },
+        Choice { name: "sort", label: "Sort by", value: sort, options: SORT.to_vec() },
     ]
 }
 
 fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     let mut kept = Vec::new();
-    if state.sort != "name" {
-        kept.push(("sort", state.sort.to_owned()));
-    }
     if state.per != state.rows {
         kept.push(("per", state.per.to_string()));
     }

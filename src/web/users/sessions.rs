@@ -19,7 +19,9 @@ pub(in crate::web) async fn end(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, format!("/users/{id}/sign-ins")));
+    }
     live_sessions::end_of_user(visitor.app, &visitor.can, UserId(id), SessionId(session)).await?;
     visitor.tell("The session was ended.", None);
     Ok(Answer::GoOn(format!("/users/{id}/sign-ins")))
@@ -32,7 +34,9 @@ pub(in crate::web) async fn end_all(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, format!("/users/{id}")));
+    }
     let done = live_sessions::end_all_of_user(visitor.app, &visitor.can, UserId(id)).await?;
     let name = done.user.display_name();
     visitor.tell(

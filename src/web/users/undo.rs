@@ -36,7 +36,9 @@ pub(in crate::web) async fn take_back(
     visitor: Visitor<'_, ManageUsers>,
     form: Form<UndoForm>,
 ) -> Result<Answer<ConfirmationPage>> {
-    visitor.check(&form.token)?;
+    if visitor.is_stale(&form.token) {
+        return Ok(Answer::again(&visitor, format!("/users/{id}")));
+    }
     let ask = |problem: &str| {
         Ok(Answer::refused(ConfirmationPage {
             frame: visitor.frame("users"),

@@ -122,6 +122,8 @@ pub(in crate::web) struct UsersPage {
     /// Ready-made lists: path and name.
     pub(in crate::web) views: Vec<(&'static str, &'static str)>,
     pub(in crate::web) narrowed: bool,
+    /// Adds somebody with the name that was searched for, if it can be one.
+    pub(in crate::web) add_path: Option<String>,
     pub(in crate::web) caption: String,
     pub(in crate::web) headers: Vec<Header>,
     /// The rows, in groups with a heading unless there is only one.
@@ -168,6 +170,7 @@ impl View for UsersPage {
             chips: vec![(text.to_owned(), text.to_owned())],
             views: vec![("/users", "All")],
             narrowed,
+            add_path: Some(text.to_owned()),
             caption: text.to_owned(),
             headers: vec![Header { label: "Name", path: text.to_owned(), sorted: "ascending", class: "" }],
             selection: Selection::sample(text),
@@ -252,6 +255,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) mail: Option<MailNote>,
     /// Whether they can sign in, and why not; empty on a page that asks for something else.
     pub(in crate::web) sign_in: String,
+    /// Whether there is no password, whenever one was set.
+    pub(in crate::web) has_no_password: bool,
     /// Whether the page says at its top, too, that they cannot.
     pub(in crate::web) is_kept_out: bool,
     pub(in crate::web) password_changed_at: Option<Time>,
@@ -284,6 +289,7 @@ impl View for UserPage {
             link: Some(LinkNote::sample(text)),
             mail: Some(MailNote::sample(text)),
             sign_in: text.to_owned(),
+            has_no_password: is_self,
             is_kept_out: true,
             password_changed_at: None,
         };
@@ -337,7 +343,7 @@ pub(in crate::web) struct ErrorPage {
     pub(in crate::web) title: &'static str,
     pub(in crate::web) explanation: String,
     /// The path of a way on, and what it is called.
-    pub(in crate::web) next: &'static str,
+    pub(in crate::web) next: String,
     pub(in crate::web) next_label: &'static str,
     /// The request's number.
     pub(in crate::web) reference: String,
@@ -354,7 +360,7 @@ impl View for ErrorPage {
                 frame,
                 title: "You may not do that.",
                 explanation: text.to_owned(),
-                next: "/users",
+                next: text.to_owned(),
                 next_label: "All users",
                 reference: text.to_owned(),
             })
