@@ -79,14 +79,16 @@ pub enum Conflict {
     DeactivatesSelf,
     /// Nobody takes away their own rights.
     DemotesSelf,
+    /// Nobody says from when until when their own account may be used.
+    LimitsSelf,
     /// Nobody ends their own sessions with those of others.
     SignsOutSelf,
 }
 
 impl Conflict {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::LastSuperuser, Self::DeactivatesSelf, Self::DemotesSelf, Self::SignsOutSelf];
+    pub const ALL: [Self; 5] =
+        [Self::LastSuperuser, Self::DeactivatesSelf, Self::DemotesSelf, Self::LimitsSelf, Self::SignsOutSelf];
 
     /// The machine-readable name.
     #[must_use]
@@ -95,6 +97,7 @@ impl Conflict {
             Self::LastSuperuser => "last_superuser",
             Self::DeactivatesSelf => "deactivates_self",
             Self::DemotesSelf => "demotes_self",
+            Self::LimitsSelf => "limits_self",
             Self::SignsOutSelf => "signs_out_self",
         }
     }
@@ -106,6 +109,9 @@ impl Conflict {
             Self::LastSuperuser => "This is the last active superuser. Make another one first.",
             Self::DeactivatesSelf => "You cannot deactivate yourself. Ask another administrator to do it.",
             Self::DemotesSelf => "You cannot remove your own rights. Ask another administrator to do it.",
+            Self::LimitsSelf => {
+                "You cannot change the dates of your own account. Ask another administrator to do it."
+            }
             Self::SignsOutSelf => "You cannot sign yourself out together with others.",
         }
     }
@@ -132,7 +138,7 @@ impl Rules {
     ///
     /// # Errors
     /// [`Refusal::Denied`] without the right, [`Refusal::Conflicts`] for a change to oneself that
-    /// would lock oneself out.
+    /// would lock oneself out, or keep oneself in.
     pub fn may_change(self, actor: &User, before: &User, after: &User) -> Result<(), Refusal> {
         self.may_touch(actor, before)?;
         self.may_have(actor, before.is_staff, after)?;
@@ -142,6 +148,9 @@ impl Rules {
             }
             if demotes(before, after) {
                 return Err(Refusal::Conflicts(Conflict::DemotesSelf));
+            }
+            if (before.valid_from, before.valid_until) != (after.valid_from, after.valid_until) {
+                return Err(Refusal::Conflicts(Conflict::LimitsSelf));
             }
         }
         Ok(())
@@ -278,6 +287,19 @@ mod tests {
         assert_eq!(judge("superuser", "inactive superuser"), "deactivates_self");
         assert_eq!(judge("staff", "plain"), "demotes_self");
         assert_eq!(judge("staff superuser", "staff"), "demotes_self");
+    }
+
+    #[test]
+    fn nobody_sets_or_lifts_the_dates_of_their_own_account() {
+        let rules = Rules { staff_grants_staff: true };
+        let (staff, at) = (user(1, "staff"), Some(Timestamp::from_micros(1)));
+        let refused = Err(Refusal::Conflicts(Conflict::LimitsSelf));
+        for limited in [User { valid_from: at, ..staff.clone() }, User { valid_until: at, ..staff.clone() }] {
+            assert_eq!(rules.may_change(&staff, &staff, &limited), refused, "nobody locks themselves out");
+            assert_eq!(rules.may_change(&limited, &limited, &staff), refused, "or stays beyond their end");
+            let other = User { id: UserId(2), ..staff.clone() };
+            assert_eq!(rules.may_change(&other, &staff, &limited), Ok(()));
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! To add a gate: its line in [`gates`], in the place where signing in looks at it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -119,7 +121,8 @@ fn locked(failures: Option<&Failures>, now: Timestamp) -> Gate {
             gate(false, format!("Locked after {count} failures in a row, until the password is set anew."))
         }
         Some((failures, wait)) => {
-            let until = in_words(now.plus(wait));
+            // To the minute, and never before it is over.
+            let until = in_words(now.plus(wait).plus(Duration::from_micros(59_999_999)));
             gate(false, format!("Locked after {} failures in a row, until {until}.", failures.consecutive))
         }
     }
@@ -143,7 +146,7 @@ pub async fn check(app: &Usher, can: &Can<ManageUsers>, id: UserId) -> Result<Ch
     let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     let gates = gates_of(app, can, &user).await?;
     Ok(Check {
-        can_sign_in: gates.iter().all(|gate| gate.passed || gate.gate == FORCED_CHANGE),
+        can_sign_in: can_sign_in(&gates),
         first_failing: gates.iter().find(|gate| !gate.passed).map(|gate| gate.gate),
         gates,
         last_session_end: last_session_end(app, id).await?,
@@ -181,6 +184,12 @@ async fn last_session_end(app: &Usher, id: UserId) -> Result<Option<LastSessionE
     }))
 }
 
+/// Whether none of the gates keeps the user out.
+#[must_use]
+pub fn can_sign_in(gates: &[Gate]) -> bool {
+    gates.iter().all(|gate| gate.passed || gate.gate == FORCED_CHANGE)
+}
+
 /// Yes or no and why, on one line.
 #[must_use]
 pub fn summary(gates: &[Gate]) -> String {
@@ -193,8 +202,6 @@ pub fn summary(gates: &[Gate]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_micros(1_772_355_600_000_000);
@@ -257,6 +264,13 @@ mod tests {
                 Some(failures(7, 120)),
                 "not_locked",
                 "Locked after 7 failures in a row, until 2026-03-01 09:02 UTC.",
+            ),
+            (
+                user.clone(),
+                GOOD,
+                Some(failures(7, 121)),
+                "not_locked",
+                "Locked after 7 failures in a row, until 2026-03-01 09:03 UTC.",
             ),
             (
                 user.clone(),

@@ -9,6 +9,7 @@ use super::view::ErrorPage;
 use crate::error::Error;
 use crate::permission::HasSession;
 use crate::request_id::RequestId;
+use crate::rules::Denial;
 
 /// A title and what follows it.
 type Words = (&'static str, String);
@@ -27,13 +28,14 @@ pub(super) async fn page(
         None => status,
     };
     let (title, explanation) = match error {
-        Some(error) => of_error(error, is_about_a_user(request)),
+        Some(error) => of_error(error, user_of(request).is_some()),
         None => of_status(status),
     };
     let frame = frame(error, request).await;
-    let (next, next_label) = match &frame {
-        Some(frame) if frame.is_admin => ("/users", "All users"),
-        _ => ("/", "Go to the start page"),
+    let (next, next_label) = match (page_of_button(status, request), &frame) {
+        (Some(page), Some(_)) => page,
+        (None, Some(frame)) if frame.is_admin => (frame.list.clone(), "All users"),
+        _ => ("/".to_owned(), "Go to the start page"),
     };
     let reference = RequestId::of(request).to_string();
     (status, ErrorPage { frame, title, explanation, next, next_label, reference })
@@ -51,11 +53,23 @@ async fn frame(error: Option<&Error>, request: &Request<'_>) -> Option<Frame> {
     }
 }
 
-/// Whether the path is that of a user.
-fn is_about_a_user(request: &Request<'_>) -> bool {
+/// The page that a button is on, which was there when it was pressed, and what it is called.
+fn page_of_button(status: Status, request: &Request<'_>) -> Option<(String, &'static str)> {
+    if request.method() != Method::Post || status == Status::NotFound {
+        None
+    } else if request.uri().path().starts_with("/account/") {
+        Some(("/account".to_owned(), "Back to your account"))
+    } else {
+        user_of(request).map(|page| (page, "Back to the user"))
+    }
+}
+
+/// The page of the user whom the path is about.
+fn user_of(request: &Request<'_>) -> Option<String> {
     let mut segments = request.uri().path().segments();
-    segments.next() == Some("users")
-        && segments.next().is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_users = segments.next() == Some("users");
+    let id = segments.next().filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()))?;
+    is_users.then(|| format!("/users/{id}"))
 }
 
 fn of_error(error: &Error, about_a_user: bool) -> Words {
@@ -63,6 +77,12 @@ fn of_error(error: &Error, about_a_user: bool) -> Words {
         Error::NotAuthenticated(_) => {
             ("You are not signed in.", "Your session has ended. Sign in to go on.".to_owned())
         }
+        Error::Forbidden(Denial::CrossSite) => (
+            "Nothing was done.",
+            "The button is on a page that was open for a long time, or on one of another site. Go back, \
+             look again and press it there."
+                .to_owned(),
+        ),
         Error::Forbidden(denial) => ("You may not do that.", denial.sentence().to_owned()),
         Error::NotFound if about_a_user => ("No such user.", "It may have been removed.".to_owned()),
         Error::NotFound | Error::NoSuchPath => of_status(Status::NotFound),
@@ -106,7 +126,7 @@ fn wait(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{Conflict, Denial};
+    use crate::rules::Conflict;
 
     #[test]
     fn every_failure_is_told_in_words_of_the_console() {

@@ -44,6 +44,8 @@ pub(super) struct Frame {
     pub(super) shortcuts: bool,
     /// The time zone of the times.
     pub(super) zone: String,
+    /// The way back to the list, as it was last seen.
+    pub(super) list: String,
 }
 
 impl Frame {
@@ -54,7 +56,8 @@ impl Frame {
         jar: &CookieJar<'_>,
         section: &'static str,
     ) -> Self {
-        Self { flash: take_flash(&app.settings, jar), ..Self::without_message(app, can, section) }
+        let (flash, list) = (take_flash(&app.settings, jar), last_list(&app.settings, jar));
+        Self { flash, list, ..Self::without_message(app, can, section) }
     }
 
     /// The same, with the message left for another page.
@@ -74,6 +77,7 @@ impl Frame {
             compact: preferences.density == Density::Compact,
             shortcuts: preferences.shortcuts,
             zone: preferences.time_zone.clone(),
+            list: LIST.to_owned(),
         }
     }
 
@@ -89,7 +93,40 @@ impl Frame {
             compact: true,
             shortcuts: false,
             zone: text.to_owned(),
+            list: text.to_owned(),
         }
+    }
+}
+
+/// The list without a filter.
+const LIST: &str = "/users";
+
+/// Longest path of a list that a browser is asked to keep, in bytes: cookies come with every request.
+const LONGEST_LIST: usize = 1_000;
+
+const fn list_name(settings: &Settings) -> &'static str {
+    if settings.insecure_cookie { "list" } else { "__Host-list" }
+}
+
+/// The path of the list that the browser was last on; of anything else than a list of ours, the list of all.
+fn last_list(settings: &Settings, jar: &CookieJar<'_>) -> String {
+    let path = jar.get(list_name(settings)).map(|cookie| cookie.value().to_owned());
+    let is_ours = |path: &String| {
+        path.strip_prefix(LIST).is_some_and(|rest| rest.starts_with('?')) && path.len() <= LONGEST_LIST
+    };
+    path.filter(is_ours).unwrap_or_else(|| LIST.to_owned())
+}
+
+/// Has the browser keep the path of the list that it is on, for the way back from a user.
+pub(super) fn keep_list(settings: &Settings, jar: &CookieJar<'_>, path: &str) {
+    if last_list(settings, jar) == path {
+        return;
+    }
+    let name = list_name(settings);
+    if path == LIST || path.len() > LONGEST_LIST {
+        jar.remove(cookie(settings, name, String::new()));
+    } else {
+        jar.add(cookie(settings, name, path.to_owned()));
     }
 }
 

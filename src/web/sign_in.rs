@@ -43,7 +43,7 @@ pub(super) struct SignOutForm {
 
 /// The page to sign in on, which leads back to `next`.
 pub(super) fn path_for(next: &str) -> uri::Origin<'static> {
-    if next == "/" { uri!(form(None::<&str>)) } else { uri!(form(Some(next))) }
+    if next == "/" { uri!(form(None::<&str>, None::<bool>)) } else { uri!(form(Some(next), None::<bool>)) }
 }
 
 /// A path on this server to go on to; anything that a browser could take for another one leads home.
@@ -101,11 +101,17 @@ pub(super) fn too_many_tries(seconds: u64) -> String {
     format!("Too many tries. Wait {wait}, then try again.")
 }
 
-/// The form.
-#[get("/sign-in?<next>")]
-pub(super) async fn form(next: Option<&str>, app: &Usher, jar: &CookieJar<'_>) -> Result<Answer<SignInPage>> {
+/// The form. That somebody has signed out is said by the address: signing out clears all cookies.
+#[get("/sign-in?<next>&<signed_out>")]
+pub(super) async fn form(
+    next: Option<&str>,
+    signed_out: Option<bool>,
+    app: &Usher,
+    jar: &CookieJar<'_>,
+) -> Result<Answer<SignInPage>> {
     let note = match frame::take_flash(&app.settings, jar) {
         Some(flash) => Some(flash.text),
+        None if signed_out == Some(true) => Some("Signed out.".to_owned()),
         None if has_ended(app, jar).await => Some("Your session has ended. Sign in to go on.".to_owned()),
         None => None,
     };
@@ -159,7 +165,8 @@ pub(super) struct SignedOut;
 
 impl<'r> Responder<'r, 'r> for SignedOut {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        let mut response: Response<'r> = Redirect::to(path_for("/")).respond_to(request)?;
+        let mut response: Response<'r> =
+            Redirect::to(uri!(form(None::<&str>, Some(true)))).respond_to(request)?;
         response.set_header(Header::new("Clear-Site-Data", "\"cache\", \"cookies\", \"storage\""));
         Ok(response)
     }

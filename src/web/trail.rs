@@ -100,7 +100,7 @@ fn shown(field: &str, value: &Value) -> String {
         ("is_active", Value::Bool(active)) => if *active { "Active" } else { "Deactivated" }.to_owned(),
         (_, Value::Bool(yes)) => if *yes { "Yes" } else { "No" }.to_owned(),
         ("valid_from" | "valid_until", Value::String(at)) => {
-            Timestamp::parse(at).map_or_else(|| at.clone(), |at| Time::from(at).to_string())
+            Timestamp::parse(at).map_or_else(|| at.clone(), in_words)
         }
         (_, Value::String(text)) => text.clone(),
         (_, other) => other.to_string(),
@@ -120,8 +120,17 @@ fn note(name: &str, value: &Value) -> Option<String> {
     let text = value.as_str().unwrap_or_default();
     let number = value.as_u64().unwrap_or_default();
     Some(match name {
-        // A number that only links one entry with others.
-        "session" => return None,
+        // Numbers that only link one entry with others, and what goes without saying.
+        "session" | "link" | "kept" => return None,
+        "by_mail" if value == &Value::Bool(false) => return None,
+        "by_mail" => "Sent by mail".to_owned(),
+        "purpose" if text == "setup" => "For the first password".to_owned(),
+        "purpose" if text == "reset" => "For another password".to_owned(),
+        "expires_at" => format!("Until {}", Timestamp::parse(text).map_or_else(|| text.to_owned(), in_words)),
+        "read_only" => {
+            if value == &Value::Bool(true) { "Can only read" } else { "Can change things" }.to_owned()
+        }
+        "by" if text == "link" => "By a one-time link".to_owned(),
         "reason" => reason(text),
         "by" => carrier(text).to_owned(),
         "code" => Denial::ALL
@@ -144,6 +153,11 @@ fn note(name: &str, value: &Value) -> Option<String> {
             other => format!("{}: {other}", sentence(name)),
         },
     })
+}
+
+/// An instant among words. In UTC, as the fields of a form take it.
+fn in_words(at: Timestamp) -> String {
+    Time::from(at).to_string()
 }
 
 fn counted(number: u64, thing: &str) -> String {
@@ -246,6 +260,24 @@ mod tests {
         );
         assert_eq!(failed.notes, ["Wrong password"]);
         assert_eq!((failed.device.as_str(), failed.is_bad), ("Firefox on Linux", true));
+    }
+
+    #[test]
+    fn links_and_tokens_are_told_in_words_without_their_numbers() {
+        let at = "2026-03-02T09:00:00.000000Z";
+        for (details, told_as) in [
+            (
+                json!({"link": 3, "purpose": "setup", "expires_at": at, "by_mail": true}),
+                vec!["Sent by mail", "Until 2 Mar 2026, 09:00 UTC", "For the first password"],
+            ),
+            (json!({"link": 3, "purpose": "reset", "by_mail": false}), vec!["For another password"]),
+            (json!({"by": "link", "link": 3, "sessions_ended": 0}), vec!["By a one-time link"]),
+            (json!({"name": "deploy", "read_only": true}), vec!["Name: deploy", "Can only read"]),
+            (json!({"read_only": false}), vec!["Can change things"]),
+            (json!({"kept": 15, "sessions_ended": 2}), vec!["Signed out of 2 devices"]),
+        ] {
+            assert_eq!(row(&told("link_made", &json!({}), &details)).notes, told_as, "{details}");
+        }
     }
 
     #[test]

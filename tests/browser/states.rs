@@ -145,7 +145,7 @@ const STATES: &[State] = &[
         staff.fill("First name", "Typed with care");
         staff.click("Save changes");
     }),
-    state("user-stale-button", Some(STAFF), "You may not do that.", |staff, _| {
+    state("user-stale-button", Some(STAFF), "Nothing was done", |staff, _| {
         staff.open(&user(CROWD + 5));
         spoil_tokens(staff);
         staff.click("Deactivate");

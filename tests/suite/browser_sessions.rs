@@ -77,7 +77,9 @@ async fn a_browser_signs_in_and_out(app: App) {
     let request = app.client.post("/sign-out").header(ContentType::Form).body(body);
     let request = request.cookie((session.name().to_owned(), session.value().to_owned()));
     let answer = Answer::of(request.dispatch().await).await;
-    assert_eq!((answer.status, answer.header("Location")), (303, Some("/sign-in")));
+    assert_eq!((answer.status, answer.header("Location")), (303, Some("/sign-in?signed_out=true")));
+    let out = Answer::of(app.client.get("/sign-in?signed_out=true").dispatch().await).await;
+    assert!(out.body.contains("<p class=\"note info\" role=\"status\">Signed out.</p>"), "{}", out.body);
     assert!(answer.header("Clear-Site-Data").unwrap().contains("\"cache\""), "se_7");
     assert_eq!(account(&app, &session).await.status, 303, "se_2: the session is over");
 }

@@ -7,6 +7,10 @@ use crate::on_both;
 
 on_both![
     the_list_is_searched_filtered_sorted_and_gone_through_both_ways,
+    the_form_above_the_list_sorts_it_where_rows_are_cards,
+    only_the_bare_list_takes_the_focus,
+    the_way_back_from_a_user_leads_to_the_list_as_it_was,
+    who_is_not_found_can_be_added,
     pages_are_small_and_say_so_to_caches,
     a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit,
     an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike,
@@ -73,7 +77,7 @@ pub(crate) async fn send(
         (Some(flash), Some(next)) => {
             let request = app.request(Method::Get, next, Some((person, By::Cookie)));
             let request = request.cookie((flash.name().to_owned(), flash.value().to_owned()));
-            let html = request.dispatch().await.into_string().await.unwrap();
+            let html = request.dispatch().await.into_string().await.unwrap_or_default();
             let note = html.split("role=\"status\"><p>").nth(1).unwrap_or_default();
             note.split("</p>").next().unwrap_or_default().to_owned()
         }
@@ -137,6 +141,70 @@ async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: Ap
     let odd = page(&app, &staff, "/users?role=boss&after=nonsense").await;
     assert_eq!(odd.status, 200);
     assert!(odd.body.contains("role=boss") && odd.body.contains("This is the first page."));
+}
+
+async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: App) {
+    let (staff, _) = (app.person("staff", "staff").await, app.person("zoe", "").await);
+    let html = page(&app, &staff, "/users?sort=-name&per=25").await.body;
+    assert_eq!(names(&html), ["zoe", "staff"]);
+    assert!(html.contains("<option value=\"-name\" selected>Name, Z to A</option>"), "{html}");
+    assert!(html.contains("<input type=\"hidden\" name=\"per\" value=\"25\">"), "the form keeps the rest");
+    let form = html.split("</form>").find(|part| part.contains("role=\"search\"")).expect("the form");
+    assert_eq!(form.matches("name=\"sort\"").count(), 1, "it is sent once");
+    let offered = form.split("id=\"sort\"").nth(1).expect("a choice").split("<option value=\"").skip(1);
+    for value in offered.map(|option| option.split('"').next().unwrap()) {
+        let sorted = page(&app, &staff, &format!("/users?sort={value}")).await.body;
+        assert!(!sorted.contains("we do not know"), "{value}");
+        assert!(sorted.contains(&format!("<option value=\"{value}\" selected>")), "{value}");
+    }
+}
+
+async fn only_the_bare_list_takes_the_focus(app: App) {
+    let staff = app.person("staff", "staff").await;
+    assert!(page(&app, &staff, "/users").await.body.contains(" autofocus"));
+    for path in ["/users?sort=-seen", "/users?per=25", "/users?q=", "/users?select=page", "/users?before=end"]
+    {
+        assert!(!page(&app, &staff, path).await.body.contains(" autofocus"), "{path}");
+    }
+}
+
+async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let kept = async |path: &str, cookie: &str| {
+        let request = app.request(Method::Get, path, Some((&staff, By::Cookie)));
+        let response = request.cookie(("__Host-list", cookie.to_owned())).dispatch().await;
+        response.cookies().get("__Host-list").map(|cookie| cookie.value().to_owned())
+    };
+    let back = async |cookie: String| {
+        let path = format!("/users/{}", ada.id());
+        let request = app.request(Method::Get, &path, Some((&staff, By::Cookie)));
+        let html = request.cookie(("__Host-list", cookie)).dispatch().await.into_string().await.unwrap();
+        let html = html.replace("&#x2F;", "/").replace("&amp;", "&");
+        link(&html, "Back to users")
+    };
+    let list = kept("/users?q=a%20%26b&status=active&role=&sort=-seen", "").await.expect("a cookie");
+    assert_eq!(back(list.clone()).await, "/users?q=a%20%26b&status=active&sort=-seen");
+    assert_eq!(kept("/users?q=a%20%26b&status=active&sort=-seen", &list).await, None, "it is there already");
+    assert_eq!(kept("/users", &list).await.as_deref(), Some(""), "the list of all is the way back again");
+    for strange in ["", "/audit", "/users", "//evil.example", "https://evil.example/users?q=a", "/usersx?q=a"]
+    {
+        assert_eq!(back(strange.to_owned()).await, "/users", "{strange}");
+    }
+}
+
+async fn who_is_not_found_can_be_added(app: App) {
+    let staff = app.person("staff", "staff").await;
+    let html = page(&app, &staff, "/users?q=new.name").await.body;
+    let path = link(&html, "Add “new.name” as a new user");
+    assert_eq!(path, "/users/new?username=new.name");
+    assert!(
+        page(&app, &staff, &path).await.body.contains("name=\"username\" type=\"text\" value=\"new.name\"")
+    );
+    let other = page(&app, &staff, "/users?q=no%20name").await.body;
+    assert!(
+        other.contains("No users match.") && !other.contains("as a new user"),
+        "it cannot be a user name"
+    );
 }
 
 async fn pages_are_small_and_say_so_to_caches(app: App) {
@@ -302,6 +370,8 @@ async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: App) {
     assert_eq!(conflict.status, 412);
     assert!(conflict.body.contains("two@example.org") && conflict.body.contains("one@example.org"));
     assert!(!conflict.body.contains("keep_first_name"), "only what differs is asked");
+    let who = "<b>two</b> saved on <time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 09:00</time>";
+    assert!(conflict.body.contains(who), "{}", conflict.body);
     assert_eq!(app.stored(ada.id()).await.email, "two@example.org", "nothing was overwritten");
 
     let now = hidden(&conflict.body, "version");
@@ -401,9 +471,16 @@ async fn cs_1_a_form_without_its_token_or_from_another_site_changes_nothing(app:
     let path = format!("/users/{}/deactivate", ada.id());
     let foreign = token(&page(&app, &other, "/users/new").await.body);
     for token in ["", "AAAA", &foreign] {
-        assert_eq!(send(&app, &staff, &path, &[("token", token)]).await.0.status, 403);
+        let (answer, _) = send(&app, &staff, &path, &[("token", token)]).await;
+        let back = format!("<a href=\"/users/{}\">Back to the user</a>", ada.id());
+        assert_eq!(answer.status, 403);
+        assert!(answer.body.contains("a page that was open for a long time"), "{}", answer.body);
+        assert!(answer.body.replace("&#x2F;", "/").contains(&back), "{}", answer.body);
     }
+    assert!(app.stored(ada.id()).await.is_active && app.is_signed_in(&ada, By::Cookie).await);
     let own = token(&page(&app, &staff, "/users/new").await.body);
+    assert_eq!(send(&app, &staff, "/sign-out", &[("token", &foreign)]).await.0.status, 403);
+    assert!(app.is_signed_in(&staff, By::Cookie).await);
     for site in ["cross-site", "same-site", "none"] {
         let request = app.client.post(path.clone()).header(ContentType::Form).body(format!("token={own}"));
         let request =

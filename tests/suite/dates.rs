@@ -14,6 +14,9 @@ on_both![
     se_2_every_door_session_and_token_obeys_the_dates_at_once,
     the_console_sets_shows_and_lifts_the_dates,
     a_superusers_account_cannot_have_dates,
+    az_5_no_way_leads_to_a_superuser_with_an_end,
+    nobody_changes_the_dates_of_their_own_account,
+    an_account_outside_its_dates_is_not_shown_as_active,
 ];
 
 /// What of a person's is accepted: bearer, cookie, refresh, verify, sign-in.
@@ -109,4 +112,74 @@ async fn a_superusers_account_cannot_have_dates(app: App) {
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json()["valid_until"][0], json!("A superuser's account cannot have dates."));
     assert!(!page(&app, &root, &path).await.body.contains("valid_until"));
+}
+
+async fn az_5_no_way_leads_to_a_superuser_with_an_end(app: App) {
+    let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "staff").await);
+    let path = format!("/v1/users/{}", ada.id());
+    let change = async |body: Value| app.send(&root, Method::Patch, &path, &body).await;
+    assert_eq!(change(json!({"valid_until": "2026-04-01"})).await.status, 200);
+    let answer = change(json!({"is_superuser": true})).await;
+    assert!(!app.stored(ada.id()).await.is_superuser, "{}: {}", answer.status, answer.body);
+    assert_eq!(change(json!({"valid_until": null})).await.status, 200);
+    let newest = json!({"limit": 1});
+    let lifted = app.send(&root, Method::Post, "/v1/audit/list", &newest).await.json()[0]["id"].clone();
+    app.sql(&format!("UPDATE users SET is_superuser = TRUE WHERE id = {}", ada.id())).await;
+    let undo = app.send(&root, Method::Post, &format!("/v1/audit/{lifted}/undo"), &json!({})).await;
+    assert_eq!((undo.status, &undo.json()["code"]), (409, &json!("does_not_fit")));
+    assert_eq!(app.stored(ada.id()).await.valid_until, None);
+}
+
+async fn nobody_changes_the_dates_of_their_own_account(app: App) {
+    let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
+    let path = format!("/users/{}", staff.id());
+    let end = json!({"valid_until": "2026-04-01T18:00"});
+    let soon = [("valid_from", ""), ("valid_until", "2026-03-01T09:01")];
+    let typed = async || {
+        let version = hidden(&page(&app, &staff, &path).await.body, "version");
+        let own = [("version", version.as_str()), ("username", "staff"), ("email", ""), ("first_name", "")];
+        let fields: Vec<_> = own.into_iter().chain([("last_name", "")]).chain(soon).collect();
+        send_from(&app, &staff, &path, &path, &fields).await.0
+    };
+    let refused = app.send(&staff, Method::Patch, &format!("/v1{path}"), &end).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("limits_self")));
+    let answer = typed().await;
+    assert_eq!(answer.status, 409);
+    assert!(answer.body.contains("You cannot change the dates of your own account."), "{}", answer.body);
+    assert_eq!(app.stored(staff.id()).await.valid_until, None);
+
+    assert_eq!(app.send(&other, Method::Patch, &format!("/v1{path}"), &end).await.status, 200);
+    let lifted = app.send(&staff, Method::Patch, &format!("/v1{path}"), &json!({"valid_until": null})).await;
+    assert_eq!(lifted.status, 409, "nor does anybody stay beyond their end");
+    let shown = page(&app, &staff, &path).await.body;
+    assert!(!shown.contains("name=\"valid_until\""), "{shown}");
+    assert!(shown.contains("You cannot change your own access or the dates of your own account."), "{shown}");
+    assert!(shown.contains("<dt>Valid until</dt><dd><time datetime=\"2026-04-01T18:00Z\">"), "{shown}");
+    assert!(!shown.contains("/undo/"), "no button for what would be refused");
+    assert!(page(&app, &other, &path).await.body.contains("/undo/"));
+}
+
+async fn an_account_outside_its_dates_is_not_shown_as_active(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let path = format!("/users/{}", ada.id());
+    for (dates, word, reason) in [
+        (json!({"valid_until": "2026-02-28"}), "Ended", "The account ended on 2026-02-28 00:00 UTC."),
+        (
+            json!({"valid_until": null, "valid_from": "2026-03-02"}),
+            "Not yet valid",
+            "The account begins on 2026-03-02 00:00 UTC.",
+        ),
+    ] {
+        assert_eq!(app.send(&staff, Method::Patch, &format!("/v1{path}"), &dates).await.status, 200);
+        let tag = format!("<span aria-hidden=\"true\">○</span>{word}</span>");
+        let list = page(&app, &staff, "/users?q=ada").await.body;
+        let own = page(&app, &staff, &path).await.body;
+        assert!(list.contains(&tag) && own.contains(&tag), "{word}");
+        assert!(own.contains(&format!("<p class=\"note off\">Can they sign in? No. {reason}</p>")), "{own}");
+    }
+    let lifted = json!({"valid_from": null});
+    assert_eq!(app.send(&staff, Method::Patch, &format!("/v1{path}"), &lifted).await.status, 200);
+    let own = page(&app, &staff, &path).await.body;
+    assert!(own.contains("●</span>Active"), "{own}");
+    assert!(!own.contains("<p class=\"note off\">"), "{own}");
 }

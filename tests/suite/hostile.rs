@@ -105,7 +105,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: A
     let stored = app.stored(ada.id()).await;
     assert_eq!(stored, ada.user);
     assert!(app.is_signed_in(&ada, By::Bearer).await && app.is_signed_in(&ada, By::Cookie).await);
-    assert!(app.is_signed_in(&rogue, By::Bearer).await == false);
+    assert!(!app.is_signed_in(&rogue, By::Bearer).await);
 }
 
 async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user(app: App) {

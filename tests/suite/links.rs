@@ -101,8 +101,11 @@ async fn pw_10_an_invited_user_has_no_password_until_the_link_is_used(app: App) 
     for password in ["", "!", stored.password.as_str(), PASSWORD] {
         assert_ne!(app.obtain("ada", password).await.status, 200);
     }
+    let says = async || page(&app, &staff, &format!("/users/{id}")).await.body;
+    assert!(says().await.contains("<dt>Password set</dt><dd>None is set</dd>"));
     let secret = secret(body["url"].as_str().unwrap());
     assert_eq!(redeem(&app, &secret, NEW_PASSWORD).await, 303);
+    assert!(says().await.contains("<dt>Password set</dt><dd><time"));
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200);
 
     for (wrong, field) in [

@@ -9,6 +9,7 @@ use crate::on_both;
 on_both![
     preferences_are_kept_and_shape_every_page,
     times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc,
+    no_time_in_the_zone_that_one_chose_is_said_to_be_utc,
     what_cannot_be_chosen_is_refused,
     the_list_has_as_many_rows_as_one_likes,
     errors_stand_in_the_frame_of_whoever_is_signed_in,
@@ -79,6 +80,20 @@ async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc
     let bob = app.person("bob", "staff").await;
     assert!(page(&app, &bob, "/account").await.body.contains(utc));
     assert_eq!(app.get(&ada, "/v1/account").await.json()["date_joined"], "2026-03-01T09:00:00.123456Z");
+}
+
+async fn no_time_in_the_zone_that_one_chose_is_said_to_be_utc(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    assert_eq!(send_from(&app, &staff, PATH, PATH, &with("time_zone", "Asia/Tokyo")).await.0.status, 303);
+    let path = format!("/users/{}", ada.id());
+    let made = app.send(&staff, Method::Post, &format!("/v1{path}/link"), &serde_json::json!({})).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let html = page(&app, &staff, &path).await.body;
+    assert!(html.contains("1 Mar 2026, 18:30</time> Asia/Tokyo. Already shown."), "{html}");
+    let html = page(&app, &staff, &format!("{path}/sign-in-check")).await.body;
+    assert!(
+        html.contains("was last ended on <time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 18:00</time>:")
+    );
 }
 
 async fn what_cannot_be_chosen_is_refused(app: App) {

@@ -370,6 +370,8 @@ async fn a_page_that_fails_says_what_happened_and_shows_a_way_on(app: App) {
     let (conflict, _) = send_from(&app, &root, &own, &format!("{own}/deactivate"), &[]).await;
     assert_eq!(conflict.status, 409);
     assert!(conflict.body.contains("You cannot deactivate yourself. Ask another administrator to do it."));
+    let back = format!("<a href=\"{own}\">Back to the user</a>");
+    assert!(conflict.body.replace("&#x2F;", "/").contains(&back), "{}", conflict.body);
 
     app.sql("ALTER TABLE audit_entries RENAME TO elsewhere").await;
     let failed = page(&app, &staff, &format!("/users/{}/history", ada.id())).await;

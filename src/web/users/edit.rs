@@ -20,7 +20,7 @@ use crate::web::confirmation;
 use crate::web::form::{FormState, Typed, date_text, field_errors};
 use crate::web::frame::{TokenForm, Visitor};
 use crate::web::password_choice::Choice;
-use crate::web::view::{Answer, FieldConflict, PasswordPage, UserPage, role};
+use crate::web::view::{Answer, FieldConflict, PasswordPage, UserPage, role, status};
 
 /// What the form sends. `access` says that it had the box for staff, `rights` the one for superusers: a
 /// box is not sent unless it is ticked;
@@ -104,7 +104,7 @@ pub(super) async fn find(visitor: &Visitor<'_, ManageUsers>, id: i64) -> Result<
     accounts::get(visitor.app, &can, UserId(id)).await
 }
 
-async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormState) -> Result<UserPage> {
+async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, mut form: FormState) -> Result<UserPage> {
     let (settings, actor) = (&visitor.app.settings, visitor.can.user());
     let locked_reason = match settings.rules().may_touch(actor, user) {
         Err(Refusal::Denied(denial)) => denial.sentence(),
@@ -112,11 +112,18 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormStat
         Ok(()) => "",
     };
     let is_self = actor.id == user.id;
+    let mut own_dates = Vec::new();
+    if is_self {
+        form.fields.retain(|field| !["valid_from", "valid_until"].contains(&field.name));
+        let dates = [("Valid from", user.valid_from), ("Valid until", user.valid_until)];
+        own_dates.extend(dates.into_iter().filter_map(|(label, date)| Some((label, date?.into()))));
+    }
     Ok(UserPage {
         frame: visitor.frame("users"),
         id: user.id.0,
         name: user.display_name(),
         version: user.version,
+        status: status(user, visitor.app.clock.now()),
         is_active: user.is_active,
         is_self,
         role: role(user),
@@ -127,11 +134,14 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, form: FormStat
         may_grant_superuser: !is_self && actor.is_superuser,
         conflicts: Vec::new(),
         deactivated: None,
+        own_dates,
         locked_reason,
         recent: history::recent(visitor, user).await?,
         link: None,
         mail: None,
         sign_in: String::new(),
+        has_no_password: false,
+        is_kept_out: false,
         password_changed_at: user.password_changed_at.map(Into::into),
     })
 }
@@ -152,6 +162,8 @@ pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> 
         page.link = link::note(&visitor, &user).await?;
         page.mail = link::mail_note(&visitor, &user).await?;
     }
+    page.has_no_password = gates.iter().any(|gate| gate.gate == "password_set" && !gate.passed);
+    page.is_kept_out = user.is_active && page.link.is_none() && !sign_in_check::can_sign_in(&gates);
     Ok(Answer::page(page))
 }
 

@@ -32,7 +32,6 @@ pub(super) struct Found {
     pub(super) count: Count,
     /// What did not go as the link says.
     pub(super) note: Option<&'static str>,
-    pub(super) is_first: bool,
 }
 
 /// How many users match.
@@ -68,7 +67,7 @@ pub(super) async fn find(
         exact_matches(visitor, state, filter, is_first),
         count(visitor, query, filter),
     )?;
-    Ok(Found { count: count.and(&exact, filter), page, exact, note: no_page.or(not_counted), is_first })
+    Ok(Found { count: count.and(&exact, filter), page, exact, note: no_page.or(not_counted) })
 }
 
 async fn page(

@@ -57,9 +57,10 @@ fn beside(path: &str, page: &Page<Told>) -> Vec<Beside> {
 /// Entries about the user, those that the viewer can take back with a way to do so.
 fn changes(visitor: &Visitor<'_, ManageUsers>, user: &User, records: &[Told]) -> Vec<TrailRow> {
     let now = visitor.app.clock.now();
-    let may = visitor.app.settings.rules().may_touch(visitor.can.user(), user).is_ok();
+    let rules = visitor.app.settings.rules();
     let row = |told: &Told| {
-        let can_be = may && undo::check(&told.entry, user, told.undone_by.is_some(), now).is_ok();
+        let can_be = undo::check(&told.entry, user, told.undone_by.is_some(), now)
+            .is_ok_and(|before| rules.may_change(visitor.can.user(), user, &before.apply(user)).is_ok());
         let path = if can_be { format!("/users/{}/undo/{}", user.id, told.entry.id) } else { String::new() };
         TrailRow { undo: path, ..trail::row(told) }
     };

@@ -3,15 +3,16 @@
 use rocket::get;
 
 use super::found::{self, COUNTED, Count, END, EXACTLY, Found};
-use super::query::{ListQuery, ListState};
+use super::query::{ListQuery, ListState, encode};
 use super::selection;
+use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::page::Place;
 use crate::permission::ManageUsers;
 use crate::text;
-use crate::user::User;
-use crate::web::frame::Visitor;
-use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role};
+use crate::user::{User, Username};
+use crate::web::frame::{self, Visitor};
+use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role, status};
 
 /// Ready-made lists.
 const VIEWS: [(&str, &str); 3] = [
@@ -28,7 +29,7 @@ pub(in crate::web) async fn list(
 ) -> Result<Answer<UsersPage>> {
     let mut state = ListState::read(&query, visitor.can.session().preferences.rows);
     let filter = state.filter(visitor.app.clock.now());
-    let Found { page, exact, count, note, is_first } = found::find(&visitor, &query, &state, &filter).await?;
+    let Found { page, exact, count, note } = found::find(&visitor, &query, &state, &filter).await?;
     state.notes.extend(note.map(str::to_owned));
     let words = state.words();
     let cursor = |user: Option<&User>| user.map(|user| Place::after(&filter, user).encode(&filter));
@@ -51,9 +52,10 @@ pub(in crate::web) async fn list(
         }
         _ => String::new(),
     };
+    frame::keep_list(&visitor.app.settings, visitor.jar, &own_path(&query, &state));
     Ok(Answer::page(UsersPage {
         frame: visitor.frame("users"),
-        autofocus: !state.is_narrowed() && is_first,
+        autofocus: query == ListQuery::default(),
         choices: choices(&state),
         kept: kept(&state),
         summary: summary(&state, count),
@@ -61,10 +63,13 @@ pub(in crate::web) async fn list(
         chips: chips(&state),
         views: if state.is_narrowed() { Vec::new() } else { VIEWS.to_vec() },
         narrowed: state.is_narrowed(),
+        add_path: Username::parse(&state.q)
+            .ok()
+            .map(|name| format!("/users/new?username={}", encode(name.as_str()))),
         caption: caption(&state),
         headers: headers(&state),
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
-        groups: groups(&page.records, &exact, &words),
+        groups: groups(&page.records, &exact, &words, visitor.app.clock.now()),
         pages,
         range,
         rows_per_page: [25, 50, 100]
@@ -80,9 +85,23 @@ pub(in crate::web) async fn list(
     }))
 }
 
+/// The path of this very page of the list.
+fn own_path(query: &ListQuery, state: &ListState) -> String {
+    match (&query.after, &query.before) {
+        (Some(cursor), _) => state.path_with("after", cursor),
+        (None, Some(cursor)) => state.path_with("before", cursor),
+        (None, None) => state.path_with("q", &state.q),
+    }
+}
+
 /// The rows of the page, those whom the search names exactly before the others.
-fn groups(page: &[User], exact: &[User], words: &[String]) -> Vec<(&'static str, Vec<UserRow>)> {
-    let rows = |users: &mut dyn Iterator<Item = &User>| users.map(|user| row(user, words)).collect();
+fn groups(
+    page: &[User],
+    exact: &[User],
+    words: &[String],
+    now: Timestamp,
+) -> Vec<(&'static str, Vec<UserRow>)> {
+    let rows = |users: &mut dyn Iterator<Item = &User>| users.map(|user| row(user, words, now)).collect();
     let exact_rows: Vec<UserRow> = rows(&mut exact.iter());
     let is_other = |user: &&User| exact.iter().all(|other| other.id != user.id);
     let others: Vec<UserRow> = rows(&mut page.iter().filter(is_other));
@@ -93,14 +112,14 @@ fn groups(page: &[User], exact: &[User], words: &[String]) -> Vec<(&'static str,
         .collect()
 }
 
-fn row(user: &User, words: &[String]) -> UserRow {
+fn row(user: &User, words: &[String], now: Timestamp) -> UserRow {
     UserRow {
         id: user.id.0,
         name: marked(&user.display_name(), words),
         username: marked(user.username.as_str(), words),
         email: marked(&user.email, words),
         role: role(user),
-        is_active: user.is_active,
+        status: status(user, now),
         last_login: user.last_login.map(Time::from),
         date_joined: user.date_joined.into(),
     }
@@ -138,6 +157,16 @@ fn marked(text: &str, words: &[String]) -> Marked {
 const STATUS: [(&str, &str); 3] = [("", "Any"), ("active", "Active"), ("deactivated", "Deactivated")];
 const ROLE: [(&str, &str); 4] =
     [("", "Any"), ("staff", "Staff"), ("superuser", "Superuser"), ("none", "No admin access")];
+const SORT: [(&str, &str); 8] = [
+    ("", "Name, A to Z"),
+    ("-name", "Name, Z to A"),
+    ("email", "Email, A to Z"),
+    ("-email", "Email, Z to A"),
+    ("-seen", "Last sign-in, latest first"),
+    ("seen", "Last sign-in, earliest first"),
+    ("-created", "Created, newest first"),
+    ("created", "Created, oldest first"),
+];
 const SEEN: [(&str, &str); 5] = [
     ("", "Any time"),
     ("7d", "In the last 7 days"),
@@ -147,18 +176,17 @@ const SEEN: [(&str, &str); 5] = [
 ];
 
 fn choices(state: &ListState) -> Vec<Choice> {
+    let sort = if state.sort == "name" { "" } else { state.sort };
     vec![
         Choice { name: "status", label: "Status", value: state.status, options: STATUS.to_vec() },
         Choice { name: "role", label: "Role", value: state.role, options: ROLE.to_vec() },
         Choice { name: "seen", label: "Last sign-in", value: state.seen, options: SEEN.to_vec() },
+        Choice { name: "sort", label: "Sort by", value: sort, options: SORT.to_vec() },
     ]
 }
 
 fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     let mut kept = Vec::new();
-    if state.sort != "name" {
-        kept.push(("sort", state.sort.to_owned()));
-    }
     if state.per != state.rows {
         kept.push(("per", state.per.to_string()));
     }

@@ -89,11 +89,12 @@ fn page(
     }
 }
 
-/// The empty form.
-#[get("/users/new")]
+/// The form, empty but for a name that was searched for in vain.
+#[get("/users/new?<username>")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(in crate::web) fn form(visitor: Visitor<'_, ManageUsers>) -> Answer<NewUserPage> {
-    Answer::page(page(&visitor, Typed::default(), Choice::OFFERED, &FieldErrors::default()))
+pub(in crate::web) fn form(username: Option<&str>, visitor: Visitor<'_, ManageUsers>) -> Answer<NewUserPage> {
+    let typed = Typed { username: username.unwrap_or_default().to_owned(), ..Typed::default() };
+    Answer::page(page(&visitor, typed, Choice::OFFERED, &FieldErrors::default()))
 }
 
 /// Makes the user, and goes on to them or to the next one.

@@ -13,7 +13,7 @@ use crate::text;
 /// Longest search text, in characters.
 const LONGEST_SEARCH: usize = 128;
 /// The query as it arrived. What is unknown is ignored, with a note.
-#[derive(Debug, Clone, Default, FromForm)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromForm)]
 pub(in crate::web) struct ListQuery {
     pub(in crate::web) q: Option<String>,
     pub(in crate::web) status: Option<String>,

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::bulk::Selection;
 use super::{LinkNote, MailNote, PasswordChoice, Recent, Time, View};
-#[cfg(test)]
 use crate::clock::Timestamp;
 use crate::user::User;
 use crate::web::form::FormState;
@@ -16,6 +15,16 @@ pub(in crate::web) fn role(user: &User) -> &'static str {
         (true, _) => "Superuser",
         (false, true) => "Staff",
         (false, false) => "",
+    }
+}
+
+/// The word for whether an account may be used at this moment.
+pub(in crate::web) fn status(user: &User, now: Timestamp) -> &'static str {
+    match (user.valid_from, user.valid_until) {
+        _ if !user.is_active => "Deactivated",
+        (Some(from), _) if now < from => "Not yet valid",
+        (_, Some(until)) if now >= until => "Ended",
+        _ => "Active",
     }
 }
 
@@ -69,7 +78,7 @@ pub(in crate::web) struct UserRow {
     pub(in crate::web) username: Marked,
     pub(in crate::web) email: Marked,
     pub(in crate::web) role: &'static str,
-    pub(in crate::web) is_active: bool,
+    pub(in crate::web) status: &'static str,
     pub(in crate::web) last_login: Option<Time>,
     pub(in crate::web) date_joined: Time,
 }
@@ -113,6 +122,8 @@ pub(in crate::web) struct UsersPage {
     /// Ready-made lists: path and name.
     pub(in crate::web) views: Vec<(&'static str, &'static str)>,
     pub(in crate::web) narrowed: bool,
+    /// Adds somebody with the name that was searched for, if it can be one.
+    pub(in crate::web) add_path: Option<String>,
     pub(in crate::web) caption: String,
     pub(in crate::web) headers: Vec<Header>,
     /// The rows, in groups with a heading unless there is only one.
@@ -138,7 +149,7 @@ impl View for UsersPage {
             username: marked(),
             email: marked(),
             role,
-            is_active: role.is_empty(),
+            status: if role.is_empty() { "Active" } else { "Ended" },
             last_login: Some(Timestamp::from_micros(0).into()),
             date_joined: Timestamp::from_micros(0).into(),
         };
@@ -159,6 +170,7 @@ impl View for UsersPage {
             chips: vec![(text.to_owned(), text.to_owned())],
             views: vec![("/users", "All")],
             narrowed,
+            add_path: Some(text.to_owned()),
             caption: text.to_owned(),
             headers: vec![Header { label: "Name", path: text.to_owned(), sorted: "ascending", class: "" }],
             selection: Selection::sample(text),
@@ -219,6 +231,7 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
     pub(in crate::web) version: i64,
+    pub(in crate::web) status: &'static str,
     pub(in crate::web) is_active: bool,
     pub(in crate::web) is_self: bool,
     pub(in crate::web) role: &'static str,
@@ -230,6 +243,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) conflicts: Vec<FieldConflict>,
     /// Who deactivated the user, and when; the name is empty for the operator.
     pub(in crate::web) deactivated: Option<(String, Time)>,
+    /// When the viewer's own account may be used: nobody changes that for themselves.
+    pub(in crate::web) own_dates: Vec<(&'static str, Time)>,
     /// Why the viewer may not change this user; empty if they may.
     pub(in crate::web) locked_reason: &'static str,
     /// The last of what happened to them.
@@ -240,6 +255,10 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) mail: Option<MailNote>,
     /// Whether they can sign in, and why not; empty on a page that asks for something else.
     pub(in crate::web) sign_in: String,
+    /// Whether there is no password, whenever one was set.
+    pub(in crate::web) has_no_password: bool,
+    /// Whether the page says at its top, too, that they cannot.
+    pub(in crate::web) is_kept_out: bool,
     pub(in crate::web) password_changed_at: Option<Time>,
 }
 
@@ -253,6 +272,7 @@ impl View for UserPage {
             id: 7,
             name: text.to_owned(),
             version: 3,
+            status: "Active",
             is_active,
             is_self,
             role: "Staff",
@@ -263,11 +283,14 @@ impl View for UserPage {
             may_grant_superuser: !is_self,
             conflicts,
             deactivated: Some((text.to_owned(), Timestamp::from_micros(0).into())),
+            own_dates: vec![("Valid until", Timestamp::from_micros(0).into())],
             locked_reason,
             recent: if is_self { Recent::default() } else { Recent::sample(text) },
             link: Some(LinkNote::sample(text)),
             mail: Some(MailNote::sample(text)),
             sign_in: text.to_owned(),
+            has_no_password: is_self,
+            is_kept_out: true,
             password_changed_at: None,
         };
         let conflict =
@@ -320,7 +343,7 @@ pub(in crate::web) struct ErrorPage {
     pub(in crate::web) title: &'static str,
     pub(in crate::web) explanation: String,
     /// The path of a way on, and what it is called.
-    pub(in crate::web) next: &'static str,
+    pub(in crate::web) next: String,
     pub(in crate::web) next_label: &'static str,
     /// The request's number.
     pub(in crate::web) reference: String,
@@ -337,7 +360,7 @@ impl View for ErrorPage {
                 frame,
                 title: "You may not do that.",
                 explanation: text.to_owned(),
-                next: "/users",
+                next: text.to_owned(),
                 next_label: "All users",
                 reference: text.to_owned(),
             })
