@@ -137,14 +137,8 @@ impl<'b> Actions<'b> {
 
     /// Waits until the page says something.
     pub(crate) fn sees(&self, text: &str) {
-        let seen = (0..LOOKS).any(|_| {
-            let seen = self.text().contains(text);
-            if !seen {
-                sleep(BETWEEN);
-            }
-            seen
-        });
-        assert!(seen, "{text:?} is not on the page {}:\n{}", self.path(), self.text());
+        let seen = attempt(|| self.text().contains(text).then_some(()));
+        assert!(seen.is_some(), "{text:?} is not on the page {}:\n{}", self.path(), self.text());
     }
 
     /// The number that the page shows before some words.
@@ -163,20 +157,27 @@ impl<'b> Actions<'b> {
 
     /// The first element that is shown of those that an expression finds.
     fn shown(&self, xpath: &str, name: &str) -> Element {
-        let what = format!("{name:?} on the page {}", self.path());
-        until(&what, || self.browser.find(xpath).into_iter().find(|element| self.browser.is_shown(element)))
+        let find = || self.browser.find(xpath).into_iter().find(|element| self.browser.is_shown(element));
+        attempt(find).unwrap_or_else(|| {
+            panic!("{name:?} is not on the page {}:\n{}", self.path(), self.text());
+        })
     }
 }
 
 /// Looks until there is something.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..LOOKS {
-        if let Some(found) = look() {
-            return found;
+fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    attempt(look).unwrap_or_else(|| panic!("waited in vain: {what}"))
+}
+
+/// Looks for something, for a while.
+fn attempt<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    (0..LOOKS).find_map(|_| {
+        let found = look();
+        if found.is_none() {
+            sleep(BETWEEN);
         }
-        sleep(BETWEEN);
-    }
-    panic!("waited in vain: {what}")
+        found
+    })
 }
 
 /// A text as an `XPath` expression writes it.

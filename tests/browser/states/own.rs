@@ -46,7 +46,7 @@ pub(super) const STATES: &[State] = &[
     state("tokens", Some(MEMBER), "There are none.", |member, _| member.open("/account/tokens")),
     state("tokens-made", Some("user53"), "Copy it now", |member, _| make_token(member, "nightly report")),
     state("tokens-refused", Some(MEMBER), "There is a problem", |member, _| make_token(member, "")),
-    state("tokens-password", Some("user54"), "Your current password", |member, server| {
+    state("tokens-password", Some("user54"), "Enter your password to go on.", |member, server| {
         server.forget_passwords_given();
         member.open("/account/tokens");
         member.fill("Name", "deployment");
@@ -61,14 +61,14 @@ pub(super) const STATES: &[State] = &[
         kilobytes: 14,
         ..state("preferences", Some(STAFF), "Time zone", |staff, _| staff.open("/account/preferences"))
     },
-    state("preferences-saved", Some("user55"), "Saved.", |member, _| {
+    state("preferences-saved", Some("user57"), "Saved.", |member, _| {
         member.open("/account/preferences");
         member.tick("Single-key shortcuts");
         member.click("Save");
     }),
     State {
         who: Some("user65"),
-        ..list("users-compact", "2,406 users", |staff, _| {
+        ..list("users-compact", "Rows per page", |staff, _| {
             staff.open("/account/preferences");
             let choose = "document.getElementById('density').value = 'compact';
                 document.getElementById('theme').value = 'dark';";
