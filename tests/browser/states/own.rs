@@ -61,11 +61,14 @@ pub(super) const STATES: &[State] = &[
         kilobytes: 14,
         ..state("preferences", Some(STAFF), "Time zone", |staff, _| staff.open("/account/preferences"))
     },
-    state("preferences-saved", Some("user57"), "Saved.", |member, _| {
-        member.open("/account/preferences");
-        member.tick("Single-key shortcuts");
-        member.click("Save");
-    }),
+    State {
+        kilobytes: 14,
+        ..state("preferences-saved", Some("user57"), "Saved.", |member, _| {
+            member.open("/account/preferences");
+            member.tick("Single-key shortcuts");
+            member.click("Save");
+        })
+    },
     State {
         who: Some("user65"),
         ..list("users-compact", "Rows per page", |staff, _| {
