@@ -63,17 +63,29 @@ async fn part_of_list<T: Table>(db: &Db, part: &Part<'_, T>, limit: i64) -> Resu
 
 /// Whether all that fit have a value that an index finds: few enough to go there at once.
 fn names_a_value<T: Table>(expression: &Expression<T>) -> bool {
+    demands(expression, &|test| {
+        names_a_key(test)
+            || matches!(test, Test::Text(_, Operator::Equal, _, Folding::Folded) if T::search_key(test).is_some())
+    })
+}
+
+/// Whether all that fit have the value of a column that an index has in its order.
+fn names_a_key<T: Table>(test: &Test<T>) -> bool {
+    match test {
+        Test::Integer(_, Operator::Equal, _) => true,
+        Test::Text(field, Operator::Equal, _, Folding::Exact) => {
+            T::order_index(Field::Text(*field)).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// Whether nothing fits but what passes a test of this kind.
+fn demands<T: Table>(expression: &Expression<T>, is_of_kind: &impl Fn(&Test<T>) -> bool) -> bool {
     match expression {
         Expression { invert: true, .. } | Expression { body: Body::Any(_), .. } => false,
-        Expression { body: Body::All(parts), .. } => parts.iter().any(names_a_value),
-        Expression { body: Body::Test(test), .. } => match test {
-            Test::Integer(_, Operator::Equal, _) => true,
-            Test::Text(field, Operator::Equal, _, Folding::Exact) => {
-                T::order_index(Field::Text(*field)).is_some()
-            }
-            Test::Text(_, Operator::Equal, _, Folding::Folded) => T::search_key(test).is_some(),
-            _ => false,
-        },
+        Expression { body: Body::All(parts), .. } => parts.iter().any(|part| demands(part, is_of_kind)),
+        Expression { body: Body::Test(test), .. } => is_of_kind(test),
     }
 }
 
@@ -258,6 +270,18 @@ mod tests {
             push_source(&mut sql, dialect, &filter);
             assert!(!sql.text().contains(['\'', '"']), "{}", sql.text());
             assert!(sql.text().contains("$1") && sql.text().contains("$2"), "{}", sql.text());
+        }
+    }
+
+    #[test]
+    fn where_a_column_has_the_value_nothing_is_searched() {
+        for (test, is_searched) in [
+            (serde_json::json!({"type": "exact", "field": "username", "value": "ada.lovelace"}), false),
+            (serde_json::json!({"type": "contains", "field": "username", "sub_string": "ada"}), true),
+        ] {
+            let mut sql = Sql::new("");
+            push_source(&mut sql, Dialect::Sqlite, &filter(serde_json::json!({"expressions": [test]})));
+            assert_eq!(sql.text().contains("MATCH"), is_searched, "{}", sql.text());
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::table::Table;
+use super::{demands, names_a_key};
 use crate::db::Sql;
 use crate::filter::{Body, Expression, Filter, Operator, Test, TextField};
 use crate::text;
@@ -16,7 +17,8 @@ const LOOKED_UP: usize = 32;
 /// `FROM` the table `WHERE`, with the index if it narrows the filter.
 pub(super) fn push_sqlite_source<T: Table>(sql: &mut Sql, filter: &Filter<T>) {
     let keys = keys(filter);
-    if keys.is_empty() {
+    // The index of a column gives one user at once, where this one would look up each group of characters.
+    if keys.is_empty() || filter.expressions.iter().any(|it| demands(it, &names_a_key)) {
         sql.push(" FROM ").push(T::TABLE).push(" WHERE ");
     } else {
         // CROSS JOIN: the index first, then the users.
