@@ -153,7 +153,15 @@ async fn create(app: &App, admin: &Person, name: &str) -> Answer {
 async fn of_twenty_creates_of_one_name_at_once_one_wins(app: App) {
     let admin = app.person("admin", "superuser").await;
     let names = ["alice", "ALICE", "Alice", "ａｌｉｃｅ"];
-    let creates = (0..20).map(|index| create(&app, &admin, names[index % names.len()]));
+    let creates = (0..20).map(async |index: usize| {
+        // A slow machine has no room for twenty hashes at once, and says so.
+        loop {
+            let answer = create(&app, &admin, names[index % names.len()]).await;
+            if answer.status != 503 {
+                break answer;
+            }
+        }
+    });
     let answers = join_all(creates).await;
     let (won, lost): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!(won.len(), 1);
