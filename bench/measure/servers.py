@@ -19,8 +19,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def usher_environment(url, port=0):
     """Usher as it is by default, but with tokens that last as long as the measurement, and without a log."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("USHER_", "ROCKET_"))}
     return {
-        **os.environ,
+        **inherited,
         "DATABASE_URL": url,
         "ROCKET_PORT": str(port),
         "ROCKET_CLI_COLORS": "false",
