@@ -66,7 +66,7 @@ struct Place {
 
 impl Place {
     fn own() -> Self {
-        let back = ("/account".to_owned(), "My account".to_owned());
+        let back = ("/account".to_owned(), "my account".to_owned());
         Self { path: "/account/tokens".into(), back, owner: String::new() }
     }
 
