@@ -108,6 +108,20 @@ pub async fn page_after(
     lists::page_after(app, filter, place, limit).await
 }
 
+/// The first page of users, and how many a filter matches, counted no further than `most`.
+///
+/// # Errors
+/// As the database says.
+pub async fn first_page_and_count(
+    app: &Usher,
+    _can: &Can<ManageUsers>,
+    filter: &Filter,
+    limit: i64,
+    most: i64,
+) -> Result<(Page<User>, i64)> {
+    lists::first_page_and_count(app, filter, limit, most).await
+}
+
 /// At most `limit` users before a place, or up to the end.
 ///
 /// # Errors

@@ -169,13 +169,22 @@ impl From<Vec<u8>> for Value {
 pub struct Sql {
     text: Cow<'static, str>,
     values: Vec<Value>,
+    /// Whether PostgreSQL may keep a plan of it that is good enough for any values.
+    keeps_plan: bool,
 }
 
 impl Sql {
     /// A statement, or the beginning of one.
     #[must_use]
     pub const fn new(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), values: Vec::new() }
+        Self { text: Cow::Borrowed(text), values: Vec::new(), keeps_plan: true }
+    }
+
+    /// Has PostgreSQL plan it anew each time, for the values that are bound: a word that hardly anybody has is
+    /// looked for otherwise than one that most have.
+    pub const fn plan_for_values(&mut self) -> &mut Self {
+        self.keeps_plan = false;
+        self
     }
 
     /// Binds the next placeholder that the text already has.
@@ -197,6 +206,32 @@ impl Sql {
         let placeholder = format!("${}", self.values.len());
         self.text.to_mut().push_str(&placeholder);
         self
+    }
+
+    /// Adds rows of values, each in parentheses, and binds them; nothing else may be bound.
+    fn push_rows<R: IntoIterator<Item = Value>>(
+        &mut self,
+        dialect: Dialect,
+        rows: impl IntoIterator<Item = R>,
+    ) -> &mut Self {
+        for (n, row) in rows.into_iter().enumerate() {
+            for (m, value) in row.into_iter().enumerate() {
+                self.push(match (n, m) {
+                    (0, 0) => "(",
+                    (_, 0) => "), (",
+                    _ => ", ",
+                });
+                match dialect {
+                    // SQLite takes numbered placeholders for names, and searches all of them for each one.
+                    Dialect::Sqlite => {
+                        self.values.push(value);
+                        self.push("?")
+                    }
+                    Dialect::Postgres => self.push_value(value),
+                };
+            }
+        }
+        self.push(")")
     }
 
     /// The text, for tests.
@@ -247,9 +282,10 @@ async fn within<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error
 /// Runs a statement on an executor of either database.
 macro_rules! run {
     ($fetch:ident, $database:ty, $executor:expr, $sql:expr) => {{
-        let Sql { text, values } = $sql;
+        let Sql { text, values, keeps_plan } = $sql;
         let arguments = arguments::<$database>(values).map_err(Error::from)?;
-        within(Box::pin(sqlx::query_as_with(AssertSqlSafe(text), arguments).$fetch($executor))).await
+        let query = sqlx::query_as_with(AssertSqlSafe(text), arguments).persistent(keeps_plan);
+        within(Box::pin(query.$fetch($executor))).await
     }};
 }
 
@@ -369,7 +405,7 @@ impl Tx {
     /// # Errors
     /// As the database says.
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
-        let Sql { text, values } = sql;
+        let Sql { text, values, .. } = sql;
         let text = AssertSqlSafe(text);
         match self {
             Self::Sqlite(tx) => {

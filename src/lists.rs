@@ -7,6 +7,7 @@ use crate::db::select::{self, Table};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, ListRequest};
 use crate::page::Place;
+use crate::user::User;
 
 /// Records that a whole list fetches at once: enough to make a query worth its while, few enough that
 /// memory does not notice.
@@ -82,6 +83,21 @@ pub async fn page_after<T: Table>(
     Ok(Page { records, has_previous: place.is_some(), has_next: next.is_some() })
 }
 
+/// The first page of users, and how many the filter matches, counted no further than `most`.
+///
+/// # Errors
+/// As the database says.
+pub async fn first_page_and_count(
+    app: &Usher,
+    filter: &Filter,
+    limit: i64,
+    most: i64,
+) -> Result<(Page<User>, i64)> {
+    let (users, count) = select::beginning(&app.db, filter, limit + 1, most).await?;
+    let (records, next) = cut(filter, users, limit);
+    Ok((Page { records, has_previous: false, has_next: next.is_some() }, count))
+}
+
 /// At most `limit` records before a place, or up to the end.
 ///
 /// # Errors
@@ -103,10 +119,18 @@ async fn batch<T: Table>(
     place: Option<&Place>,
     limit: i64,
 ) -> Result<(Vec<T::Record>, Option<Place>)> {
-    let mut records = select::page(&app.db, filter, place, limit + 1).await?;
+    Ok(cut(filter, select::page(&app.db, filter, place, limit + 1).await?, limit))
+}
+
+/// The first `limit` of what was found, and where they end if there was more.
+fn cut<T: Table>(
+    filter: &Filter<T>,
+    mut records: Vec<T::Record>,
+    limit: i64,
+) -> (Vec<T::Record>, Option<Place>) {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = records.len() > wanted;
     records.truncate(wanted);
     let next = records.last().filter(|_| more).map(|last| Place::after(filter, last));
-    Ok((records, next))
+    (records, next)
 }

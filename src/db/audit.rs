@@ -1,5 +1,6 @@
 //! The trail's table: entries are only ever added, and sealed once.
 
+use rocket::tokio::join;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
@@ -67,9 +68,6 @@ const INSERT: &str = "INSERT INTO audit_entries (happened_at, action, actor_id, 
                       target_name, changes, details, door, address, request_id, batch_id, undoes, \
                       actor_folded, target_folded) VALUES ";
 
-/// Entries in one statement; see `users::insert_all` for why not more.
-const ROWS_AT_ONCE: usize = 50;
-
 fn values(entry: &Entry, now: Timestamp) -> [Value; 15] {
     let id = |named: &Option<(UserId, String)>| Value::from(named.as_ref().map(|(id, _)| id.0));
     let name =
@@ -98,19 +96,9 @@ fn values(entry: &Entry, now: Timestamp) -> [Value; 15] {
 }
 
 /// A statement that stores at least one entry.
-fn insertion<'e>(entries: impl Iterator<Item = &'e Entry>, now: Timestamp) -> Sql {
+fn insertion(dialect: Dialect, entries: &[Entry], now: Timestamp) -> Sql {
     let mut sql = Sql::new(INSERT);
-    for (entry, n) in entries.zip(0..) {
-        for (value, m) in values(entry, now).into_iter().zip(0..) {
-            let before = match (n, m) {
-                (0, 0) => "(",
-                (_, 0) => "), (",
-                _ => ", ",
-            };
-            sql.push(before).push_value(value);
-        }
-    }
-    sql.push(")");
+    sql.push_rows(dialect, entries.iter().map(|entry| values(entry, now)));
     sql
 }
 
@@ -119,7 +107,7 @@ fn insertion<'e>(entries: impl Iterator<Item = &'e Entry>, now: Timestamp) -> Sq
 /// # Errors
 /// As the database says.
 pub async fn insert(tx: &mut Tx, entry: &Entry, now: Timestamp) -> Result<EntryId> {
-    let mut sql = insertion(std::iter::once(entry), now);
+    let mut sql = insertion(tx.dialect(), std::slice::from_ref(entry), now);
     sql.push(" RETURNING id");
     let row: Option<(i64,)> = tx.optional(sql).await?;
     row.map(|(id,)| EntryId(id)).ok_or_else(|| super::Error::Corrupt("no primary key".into()))
@@ -130,8 +118,15 @@ pub async fn insert(tx: &mut Tx, entry: &Entry, now: Timestamp) -> Result<EntryI
 /// # Errors
 /// As the database says.
 pub async fn insert_all(tx: &mut Tx, entries: &[Entry], now: Timestamp) -> Result<()> {
-    for entries in entries.chunks(ROWS_AT_ONCE) {
-        tx.execute(insertion(entries.iter(), now)).await?;
+    let dialect = tx.dialect();
+    let mut statements =
+        entries.chunks(Dialect::ROWS_AT_ONCE).map(|entries| insertion(dialect, entries, now));
+    let mut next = statements.next();
+    while let Some(sql) = next {
+        // The next one is put together while the database is busy with this one.
+        let (stored, following) = join!(tx.execute(sql), async { statements.next() });
+        stored?;
+        next = following;
     }
     Ok(())
 }
@@ -261,14 +256,14 @@ pub async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<Stored>> {
 /// # Errors
 /// As the database says.
 pub async fn set_seals(tx: &mut Tx, seals: &[(i64, i64, Vec<u8>)]) -> Result<()> {
-    for seals in seals.chunks(ROWS_AT_ONCE) {
+    for seals in seals.chunks(Dialect::ROWS_AT_ONCE) {
         let mut sql = Sql::new(
             "UPDATE audit_entries SET position = sealed.column2, seal = sealed.column3 FROM (VALUES ",
         );
-        for ((id, position, seal), n) in seals.iter().zip(0..) {
-            sql.push(if n == 0 { "(" } else { ", (" }).push_value(*id);
-            sql.push(", ").push_value(*position).push(", ").push_value(seal.clone()).push(")");
-        }
+        let row = |(id, position, seal): &(i64, i64, Vec<u8>)| -> [Value; 3] {
+            [(*id).into(), (*position).into(), seal.clone().into()]
+        };
+        sql.push_rows(tx.dialect(), seals.iter().map(row));
         sql.push(") AS sealed WHERE audit_entries.id = sealed.column1");
         tx.execute(sql).await?;
     }

@@ -2,14 +2,11 @@
 
 use sqlx::FromRow;
 
-use super::{Db, Result, Sql, Tx};
+use super::{Db, Dialect, Result, Sql, Tx, Value};
 use crate::audit::{BatchId, EntryId};
 use crate::bulk::Verdict;
 use crate::clock::Timestamp;
 use crate::user::{User, UserId};
-
-/// Items in one statement; see `users::insert_all` for why not more.
-const ROWS_AT_ONCE: usize = 100;
 
 /// A run as stored.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -69,13 +66,12 @@ pub async fn insert(
         .bind(undoes.map(|batch| batch.0));
     let row: Option<(i64,)> = tx.optional(sql).await?;
     let (id,) = row.ok_or_else(|| super::Error::Corrupt("no primary key".into()))?;
-    for users in users.chunks(ROWS_AT_ONCE) {
+    for users in users.chunks(Dialect::ROWS_AT_ONCE) {
         let mut sql = Sql::new("INSERT INTO batch_items (batch_id, user_id, verdict, reason) VALUES ");
-        for (user, n) in users.iter().zip(0..) {
-            sql.push(if n == 0 { "(" } else { ", (" }).push_value(id);
-            sql.push(", ").push_value(user.0);
-            sql.push(", ").push_value(Verdict::Pending.as_str()).push(", '')");
-        }
+        let row = |user: &UserId| -> [Value; 4] {
+            [id.into(), user.0.into(), Verdict::Pending.as_str().into(), "".into()]
+        };
+        sql.push_rows(tx.dialect(), users.iter().map(row));
         tx.execute(sql).await?;
     }
     Ok(BatchId(id))

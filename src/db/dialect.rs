@@ -12,6 +12,10 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// How many rows one statement stores. Of PostgreSQL each statement is a round trip; in SQLite the index of the
+    /// search is written once for each.
+    pub(super) const ROWS_AT_ONCE: usize = 200;
+
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {

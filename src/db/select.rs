@@ -4,15 +4,17 @@
 //! quick however many users there are. A list is read in `parts`, each of which an index has in its
 //! order. And a filter is answered in one of two ways: by walking along the order and picking what fits,
 //! which is quick when many do, or by finding all that fits and sorting it, which is quick when few do.
-//! Which it is nobody knows before, so the walk comes first and goes no further than [`WALK`] says.
+//! `estimate` says which, and how far to walk.
 
 mod conditions;
+mod estimate;
 mod parts;
 mod search;
 mod table;
 
 use self::conditions::{
-    Columns, push_filter, push_hidden_order_columns, push_order, push_order_index, push_position,
+    Columns, push_filter, push_hidden_order_columns, push_order, push_order_columns, push_order_index,
+    push_position,
 };
 use self::parts::{Part, parts};
 use super::{Db, Dialect, Error, Result, Sql};
@@ -20,10 +22,10 @@ use crate::filter::{Body, Expression, Field, Filter, Folding, Operator, Test};
 use crate::page::Place;
 use crate::user::User;
 
-pub use self::table::Table;
+use rocket::tokio::try_join;
+use sqlx::FromRow;
 
-/// The most rows that a walk looks at, however many are wanted: some ten milliseconds.
-const LONGEST_WALK: i64 = 20_000;
+pub use self::table::Table;
 
 /// At most `limit` records of the list, from the one after `place` on.
 ///
@@ -35,30 +37,52 @@ pub async fn page<T: Table>(
     place: Option<&Place>,
     limit: i64,
 ) -> Result<Vec<T::Record>> {
+    let walk = if T::WALK > 0 { estimate::walk(db, filter, limit).await? } else { None };
     let mut records = Vec::new();
     for part in parts(filter, place) {
         let wanted = limit.saturating_sub(i64::try_from(records.len()).unwrap_or(limit));
         if wanted <= 0 {
             break;
         }
-        records.extend(part_of_list(db, &part, wanted).await?);
+        records.extend(part_of_list(db, &part, walk, wanted).await?);
     }
     Ok(records)
 }
 
-async fn part_of_list<T: Table>(db: &Db, part: &Part<'_, T>, limit: i64) -> Result<Vec<T::Record>> {
+async fn part_of_list<T: Table>(
+    db: &Db,
+    part: &Part<'_, T>,
+    walk: Option<i64>,
+    limit: i64,
+) -> Result<Vec<T::Record>> {
     let is_narrowed = !part.filter.expressions.is_empty() || !part.tests.is_empty();
-    let Some(walk) = T::WALK.filter(|_| is_narrowed) else {
+    if !is_narrowed || T::WALK == 0 {
         return fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, None, limit)).await;
-    };
-    if !part.filter.expressions.iter().any(names_a_value) {
-        let walk = Some(limit.saturating_mul(walk).min(LONGEST_WALK));
+    }
+    if walk.is_some() {
         let found = fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
         if i64::try_from(found.len()) == Ok(limit) {
             return Ok(found);
         }
     }
     fetch::<T>(db, |sql| push_found(sql, db.dialect(), part, limit)).await
+}
+
+/// The beginning of a list, and how many users the filter matches, counted no further than `most`.
+///
+/// # Errors
+/// As the database says.
+pub async fn beginning(db: &Db, filter: &Filter, limit: i64, most: i64) -> Result<(Vec<User>, i64)> {
+    let parts = parts(filter, None);
+    if let [part] = &parts[..]
+        && !filter.expressions.is_empty()
+        && estimate::walk(db, filter, limit).await?.is_none()
+    {
+        // All that match are found for the page; to count them apart would find them once more.
+        let (users, count) = counted(db, part, limit).await?;
+        return Ok((users, count.min(most)));
+    }
+    try_join!(page(db, filter, None, limit), count_up_to(db, filter, most))
 }
 
 /// Whether all that fit have a value that an index finds: few enough to go there at once.
@@ -153,7 +177,7 @@ async fn fetch<T: Table>(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<
             push_select(&mut sql);
             sql.push(")");
             let (json,): (String,) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
-            serde_json::from_str(&json).map_err(|error| Error::Corrupt(error.to_string()))?
+            read_rows::<T>(&json)?
         }
         Dialect::Postgres => {
             let mut sql = Sql::new("");
@@ -164,10 +188,54 @@ async fn fetch<T: Table>(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
+fn read_rows<T: Table>(json: &str) -> Result<Vec<T::Row>> {
+    serde_json::from_str(json).map_err(|error| Error::Corrupt(error.to_string()))
+}
+
+/// Records of a part whose records are all found, and how many these are.
+async fn counted<T: Table>(db: &Db, part: &Part<'_, T>, limit: i64) -> Result<(Vec<T::Record>, i64)> {
+    let (rows, count): (Vec<T::Row>, i64) = match db.dialect() {
+        Dialect::Sqlite => {
+            let mut sql = Sql::new("WITH found AS MATERIALIZED (SELECT ");
+            sql.push(T::TABLE).push(".id");
+            push_order_columns(&mut sql, part);
+            search::push_sqlite_source(&mut sql, part.filter);
+            push_filter(&mut sql, Dialect::Sqlite, part);
+            sql.push(") SELECT json_group_array(")
+                .push(T::JSON)
+                .push("), (SELECT count(*) FROM found) FROM (SELECT ");
+            sql.push(T::COLUMNS).push(" FROM (SELECT id AS wanted FROM found");
+            push_order(&mut sql, part, Columns::Indexed);
+            sql.push(" LIMIT ").push_value(limit).push(") ");
+            push_wanted::<T>(&mut sql);
+            sql.push(")");
+            let (json, count): (String, i64) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(), 0));
+            (read_rows::<T>(&json)?, count)
+        }
+        Dialect::Postgres => {
+            let mut sql = Sql::new("");
+            push_found_in_postgres(&mut sql, part, ", (SELECT count(*) FROM found) AS count", limit);
+            let rows: Vec<Counted<T::Row>> = db.all(sql).await?;
+            let count = rows.first().map_or(0, |row| row.count);
+            (rows.into_iter().map(|row| row.row).collect(), count)
+        }
+    };
+    Ok((rows.into_iter().map(Into::into).collect(), count))
+}
+
+/// A row, and how many there are of them.
+#[derive(FromRow)]
+struct Counted<Columns> {
+    #[sqlx(flatten)]
+    row: Columns,
+    count: i64,
+}
+
 /// Along the order; with `walk`, no further than so many users.
 fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk: Option<i64>, limit: i64) {
     sql.push("SELECT ").push(T::COLUMNS).push(" FROM ");
     if let Some(walk) = walk {
+        sql.plan_for_values();
         sql.push("(SELECT * FROM ").push(T::TABLE);
         push_order_index(sql, dialect, part);
         push_position(sql, part, " WHERE ", Columns::Indexed);
@@ -193,27 +261,38 @@ fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk
 fn push_found<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, limit: i64) {
     match dialect {
         Dialect::Sqlite => {
-            sql.push("SELECT ").push(T::COLUMNS);
+            sql.push("SELECT ").push(T::COLUMNS).push(" FROM (SELECT ").push(T::TABLE).push(".id AS wanted");
             search::push_sqlite_source(sql, part.filter);
             push_filter(sql, dialect, part);
             push_position(sql, part, " AND ", Columns::Computed);
             push_order(sql, part, Columns::Computed);
+            sql.push(" LIMIT ").push_value(limit).push(") ");
+            push_wanted::<T>(sql);
         }
-        Dialect::Postgres => {
-            sql.push("WITH found AS MATERIALIZED (SELECT ").push(T::COLUMNS);
-            push_hidden_order_columns(sql, part);
-            search::push_postgres_source(sql, part.filter);
-            push_filter(sql, dialect, part);
-            push_position(sql, part, " AND ", Columns::Indexed);
-            sql.push(") SELECT ").push(T::COLUMNS).push(" FROM found AS ").push(T::TABLE);
-            push_order(sql, part, Columns::Indexed);
-        }
+        Dialect::Postgres => push_found_in_postgres(sql, part, "", limit),
     }
+}
+
+/// Only those that are wanted are read whole. They stay in the order of the inner SELECT.
+fn push_wanted<T: Table>(sql: &mut Sql) {
+    sql.push("CROSS JOIN ").push(T::TABLE).push(" ON ").push(T::TABLE).push(".id = wanted");
+}
+
+fn push_found_in_postgres<T: Table>(sql: &mut Sql, part: &Part<'_, T>, more: &'static str, limit: i64) {
+    sql.plan_for_values();
+    sql.push("WITH found AS MATERIALIZED (SELECT ").push(T::COLUMNS);
+    push_hidden_order_columns(sql, part);
+    search::push_postgres_source(sql, part.filter);
+    push_filter(sql, Dialect::Postgres, part);
+    push_position(sql, part, " AND ", Columns::Indexed);
+    sql.push(") SELECT ").push(T::COLUMNS).push(more).push(" FROM found AS ").push(T::TABLE);
+    push_order(sql, part, Columns::Indexed);
     sql.push(" LIMIT ").push_value(limit);
 }
 
 /// `FROM` and `WHERE` of all rows that the filter matches.
 fn push_source<T: Table>(sql: &mut Sql, dialect: Dialect, filter: &Filter<T>) {
+    sql.plan_for_values();
     match dialect {
         Dialect::Sqlite => search::push_sqlite_source(sql, filter),
         Dialect::Postgres => search::push_postgres_source(sql, filter),
@@ -246,7 +325,8 @@ mod tests {
             .map(|part| {
                 let mut sql = Sql::new("");
                 push_found(&mut sql, Dialect::Sqlite, part, 10);
-                sql.text().split(" FROM users WHERE ").nth(1).unwrap().to_owned()
+                let (_, tail) = sql.text().split_once(" FROM users WHERE ").unwrap();
+                tail.split_once(") CROSS JOIN users ").unwrap().0.to_owned()
             })
             .collect();
         let found = "is_active = TRUE AND ((instr(username_folded, $1) > 0) \

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::users::{UserRow, columns};
+use super::users::{LastUser, UserRow, columns};
 use super::{Db, Result, Sql, Tx};
 use crate::clock::Timestamp;
 use crate::origin::Origin;
@@ -24,7 +24,7 @@ pub struct Presented {
     pub along: Option<User>,
 }
 
-/// A user with the session that was presented, or the user read along.
+/// A user with the session that was presented, and the user read along.
 #[derive(FromRow)]
 struct PresentedRow {
     #[sqlx(flatten)]
@@ -35,7 +35,8 @@ struct PresentedRow {
     confirmed_at: Option<i64>,
     read_only: Option<bool>,
     preferences: Option<String>,
-    is_along: bool,
+    #[sqlx(flatten)]
+    along: LastUser,
 }
 
 impl PresentedRow {
@@ -83,11 +84,14 @@ async fn by_secret(
         "SELECT ",
         columns!(),
         ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, users.preferences, FALSE AS is_along \
-         FROM sessions JOIN users ON users.id = sessions.user_id \
+         sessions.confirmed_at, sessions.read_only, users.preferences, ",
+        columns!("along"),
+        " FROM sessions JOIN users ON users.id = sessions.user_id \
+         LEFT JOIN users AS along ON along.id = $3 \
          WHERE sessions.secret_hash = $1 AND sessions.carrier = $2"
     ));
-    presented(db, sql.bind(secret.0.to_vec()).bind(carrier.as_str()), carrier, along).await
+    let sql = sql.bind(secret.0.to_vec()).bind(carrier.as_str()).bind(along.map(|id| id.0));
+    presented(db, sql, carrier).await
 }
 
 /// The user that a token names, and the token's session if it still exists; `along` as in [`by_cookie`].
@@ -105,32 +109,22 @@ pub async fn by_token(
         "SELECT ",
         columns!(),
         ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, '' AS preferences, FALSE AS is_along \
-         FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
-         AND sessions.secret_hash = $2 AND sessions.carrier = $3 WHERE users.id = $1"
+         sessions.confirmed_at, sessions.read_only, '' AS preferences, ",
+        columns!("along"),
+        " FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
+         AND sessions.secret_hash = $2 AND sessions.carrier = $3 \
+         LEFT JOIN users AS along ON along.id = $4 WHERE users.id = $1"
     ));
     let sql = sql.bind(id.0).bind(secret.0.to_vec()).bind(Carrier::Token.as_str());
-    presented(db, sql, Carrier::Token, along).await
+    presented(db, sql.bind(along.map(|id| id.0)), Carrier::Token).await
 }
 
-async fn presented(
-    db: &Db,
-    mut sql: Sql,
-    carrier: Carrier,
-    along: Option<UserId>,
-) -> Result<Option<Presented>> {
-    if let Some(id) = along {
-        sql.push(concat!(
-            " UNION ALL SELECT ",
-            columns!(),
-            ", NULL, NULL, NULL, NULL, NULL, NULL, TRUE FROM users WHERE users.id = "
-        ))
-        .push_value(id.0);
-    }
-    let (along, mut presented): (Vec<PresentedRow>, Vec<PresentedRow>) =
-        db.all(sql).await?.into_iter().partition(|row: &PresentedRow| row.is_along);
-    let along = along.into_iter().next().map(|row| row.user.into());
-    Ok(presented.pop().map(|row| Presented { session: row.session(carrier), user: row.user.into(), along }))
+async fn presented(db: &Db, sql: Sql, carrier: Carrier) -> Result<Option<Presented>> {
+    Ok(db.optional::<PresentedRow>(sql).await?.map(|row| Presented {
+        session: row.session(carrier),
+        user: row.user.into(),
+        along: row.along.0.map(User::from),
+    }))
 }
 
 /// Stores a new session. A named API token has not been used before its first request; whoever opens

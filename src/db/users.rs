@@ -2,28 +2,63 @@
 
 use std::collections::HashMap;
 
+use rocket::tokio::join;
 use serde::Deserialize;
-use sqlx::FromRow;
+use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
-use super::{Db, Result, Sql, Tx, Value};
+use super::{Db, Dialect, Result, Sql, Tx, Value};
 use crate::clock::Timestamp;
 use crate::passwords::PasswordHash;
 use crate::text;
 use crate::user::{User, UserId, Username};
 
-/// The columns of a [`User`], in the order of [`UserRow`]. The password is not among them.
+/// The columns of a [`User`], in the order of [`UserRow`]. The password is not among them. They stand first in
+/// every row that has them, or last as the columns of [`LastUser`].
 macro_rules! columns {
     () => {
-        "users.id, users.username, users.username_key, users.first_name, users.last_name, \
-         users.email, users.is_active, users.is_staff, users.is_superuser, users.valid_from, \
-         users.valid_until, users.must_change_password, users.password_changed_at, \
-         users.date_joined, users.last_login, users.version"
+        columns!("users")
+    };
+    ($table:literal) => {
+        concat!(
+            $table,
+            ".id, ",
+            $table,
+            ".username, ",
+            $table,
+            ".username_key, ",
+            $table,
+            ".first_name, ",
+            $table,
+            ".last_name, ",
+            $table,
+            ".email, ",
+            $table,
+            ".is_active, ",
+            $table,
+            ".is_staff, ",
+            $table,
+            ".is_superuser, ",
+            $table,
+            ".valid_from, ",
+            $table,
+            ".valid_until, ",
+            $table,
+            ".must_change_password, ",
+            $table,
+            ".password_changed_at, ",
+            $table,
+            ".date_joined, ",
+            $table,
+            ".last_login, ",
+            $table,
+            ".version"
+        )
     };
 }
 pub(super) use columns;
 
 /// One row of the users table.
-#[derive(Debug, FromRow, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "a column each")]
 pub struct UserRow {
     id: i64,
@@ -46,6 +81,72 @@ pub struct UserRow {
     date_joined: i64,
     last_login: Option<i64>,
     version: i64,
+}
+
+impl UserRow {
+    /// How many columns it has.
+    const COLUMNS: usize = 16;
+
+    /// Reads it from the columns of a row from `first` on: looking for each by its name takes longer than reading.
+    fn read<'r, R>(row: &'r R, first: usize) -> std::result::Result<Self, sqlx::Error>
+    where
+        R: sqlx::Row,
+        usize: ColumnIndex<R>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+        bool: Decode<'r, R::Database> + Type<R::Database>,
+        String: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        Ok(Self {
+            id: row.try_get(first)?,
+            username: row.try_get(first + 1)?,
+            username_key: row.try_get(first + 2)?,
+            first_name: row.try_get(first + 3)?,
+            last_name: row.try_get(first + 4)?,
+            email: row.try_get(first + 5)?,
+            is_active: row.try_get(first + 6)?,
+            is_staff: row.try_get(first + 7)?,
+            is_superuser: row.try_get(first + 8)?,
+            valid_from: row.try_get(first + 9)?,
+            valid_until: row.try_get(first + 10)?,
+            must_change_password: row.try_get(first + 11)?,
+            password_changed_at: row.try_get(first + 12)?,
+            date_joined: row.try_get(first + 13)?,
+            last_login: row.try_get(first + 14)?,
+            version: row.try_get(first + 15)?,
+        })
+    }
+}
+
+impl<'r, R> FromRow<'r, R> for UserRow
+where
+    R: sqlx::Row,
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    bool: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> std::result::Result<Self, sqlx::Error> {
+        Self::read(row, 0)
+    }
+}
+
+/// The user whose columns are the last of a row, if there is one.
+#[derive(Debug)]
+pub(super) struct LastUser(pub(super) Option<UserRow>);
+
+impl<'r, R> FromRow<'r, R> for LastUser
+where
+    R: sqlx::Row,
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    bool: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> std::result::Result<Self, sqlx::Error> {
+        let first = row.len().saturating_sub(UserRow::COLUMNS);
+        let id: Option<i64> = row.try_get(first)?;
+        id.map(|_| UserRow::read(row, first)).transpose().map(Self)
+    }
 }
 
 /// SQLite's JSON has its truth values as it stores them: 0 and 1.
@@ -231,10 +332,10 @@ pub async fn superuser_exists(db: &Db) -> Result<bool> {
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<Credentials>> {
     let sql = match tx.dialect() {
         // A transaction of SQLite's one writer has the whole file to itself.
-        super::Dialect::Sqlite => {
+        Dialect::Sqlite => {
             concat!("SELECT ", columns!(), ", users.password FROM users WHERE users.id = $1")
         }
-        super::Dialect::Postgres => {
+        Dialect::Postgres => {
             concat!("SELECT ", columns!(), ", users.password FROM users WHERE users.id = $1 FOR UPDATE")
         }
     };
@@ -276,10 +377,6 @@ pub enum Ids {
     Next,
 }
 
-/// Users in one statement. SQLite takes the placeholders for names and searches them one by one, so the
-/// time for a statement grows with the square of their number.
-const ROWS_AT_ONCE: usize = 50;
-
 /// Stores new users, and says under which primary key each canonical name is, in no order. After an
 /// error the transaction is of no more use.
 ///
@@ -291,9 +388,14 @@ pub async fn insert_all(
     users: &[(User, PasswordHash)],
 ) -> Result<HashMap<String, UserId>> {
     let mut stored = HashMap::with_capacity(users.len());
-    for users in users.chunks(ROWS_AT_ONCE) {
-        let rows: Vec<(i64, String)> = tx.all(insert_rows(ids, users)).await?;
-        stored.extend(rows.into_iter().map(|(id, key)| (key, UserId(id))));
+    let dialect = tx.dialect();
+    let mut statements = users.chunks(Dialect::ROWS_AT_ONCE).map(|users| insert_rows(dialect, ids, users));
+    let mut next = statements.next();
+    while let Some(sql) = next {
+        // The next one is put together while the database is busy with this one.
+        let (rows, following) = join!(tx.all::<(i64, String)>(sql), async { statements.next() });
+        stored.extend(rows?.into_iter().map(|(id, key)| (key, UserId(id))));
+        next = following;
     }
     Ok(stored)
 }
@@ -305,32 +407,22 @@ pub async fn insert_all(
 pub async fn expect_many(tx: &mut Tx) -> Result<()> {
     match tx.dialect() {
         // In KiB. With the default, 2 MiB, changed pages go to the disk again and again.
-        super::Dialect::Sqlite => tx.execute(Sql::new("PRAGMA cache_size = -262144")).await.map(drop),
-        super::Dialect::Postgres => Ok(()),
+        Dialect::Sqlite => tx.execute(Sql::new("PRAGMA cache_size = -262144")).await.map(drop),
+        Dialect::Postgres => Ok(()),
     }
 }
 
 /// One statement for at least one user.
-fn insert_rows(ids: Ids, users: &[(User, PasswordHash)]) -> Sql {
+fn insert_rows(dialect: Dialect, ids: Ids, users: &[(User, PasswordHash)]) -> Sql {
     let mut sql = Sql::new(match ids {
         Ids::Kept => concat!("INSERT INTO users (", written_columns!(), ", id) VALUES "),
         Ids::Next => concat!("INSERT INTO users (", written_columns!(), ") VALUES "),
     });
-    for ((user, password), n) in users.iter().zip(0..) {
-        let mut row = bind_all(Sql::new(""), user, password);
-        if ids == Ids::Kept {
-            row = row.bind(user.id.0);
-        }
-        for (value, m) in row.values.into_iter().zip(0..) {
-            let before = match (n, m) {
-                (0, 0) => "(",
-                (_, 0) => "), (",
-                _ => ", ",
-            };
-            sql.push(before).push_value(value);
-        }
-    }
-    sql.push(") RETURNING id, username_key");
+    let row = |(user, password): &(User, PasswordHash)| {
+        let row = bind_all(Sql::new(""), user, password);
+        if ids == Ids::Kept { row.bind(user.id.0).values } else { row.values }
+    };
+    sql.push_rows(dialect, users.iter().map(row)).push(" RETURNING id, username_key");
     sql
 }
 
@@ -341,8 +433,8 @@ fn insert_rows(ids: Ids, users: &[(User, PasswordHash)]) -> Sql {
 pub async fn continue_after_highest_id(tx: &mut Tx) -> Result<()> {
     match tx.dialect() {
         // AUTOINCREMENT does so by itself.
-        super::Dialect::Sqlite => Ok(()),
-        super::Dialect::Postgres => {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => {
             // No other instance may take a number between reading the sequence and setting it.
             tx.execute(Sql::new("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")).await?;
             // A sequence that was never asked has its first number as last_value already.

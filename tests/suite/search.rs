@@ -62,6 +62,15 @@ async fn a_few_matches_far_down_the_order_are_found_from_both_ends(app: App) {
     assert_eq!(rows(&page(&app, &staff, "/users?q=QUILLfea").await), rare);
     assert_eq!(rows(&page(&app, &staff, "/users?q=illf%20anna&before=end").await), rare);
     assert_eq!(rows(&page(&app, &staff, "/users?q=lfeather&sort=-name").await), reversed(&rare));
+    // More than a page, too few to walk for: all are found, and counted on the way.
+    let some = expected(|user| user.is_active && user.email.starts_with("anna11"));
+    let found = page(&app, &staff, "/users?q=anna11&status=active&sort=-name&per=25").await;
+    assert_eq!(rows(&found), reversed(&some)[..25]);
+    assert!(found.contains("1,111 users match"), "{found}");
+    let found = page(&app, &staff, "/users?q=anna11&status=active&sort=email&per=25").await;
+    let mut by_email: Vec<&User> = users.iter().filter(|user| some.contains(&user.id.0)).collect();
+    by_email.sort_by_key(|user| &user.email);
+    assert_eq!(rows(&found), by_email[..25].iter().map(|user| user.id.0).collect::<Vec<_>>());
     let inactive = expected(|user| !user.is_active);
     assert_eq!(rows(&page(&app, &staff, "/users?status=deactivated").await), inactive);
     let common = page(&app, &staff, "/users?q=anna&sort=-name&before=end&per=25").await;

@@ -49,6 +49,13 @@ pub(super) fn push_order_index<T: Table>(sql: &mut Sql, dialect: Dialect, part: 
     }
 }
 
+/// The columns of an order but for the primary key, after other columns.
+pub(super) fn push_order_columns<T: Table>(sql: &mut Sql, part: &Part<'_, T>) {
+    for column in part.terms.iter().map(|term| column(term.order.field)).filter(|column| *column != "id") {
+        sql.push(", ").push(column);
+    }
+}
+
 /// The columns of an order that are no part of a user.
 pub(super) fn push_hidden_order_columns<T: Table>(sql: &mut Sql, part: &Part<'_, T>) {
     for term in &part.terms {

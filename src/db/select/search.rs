@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::table::Table;
 use super::{demands, names_a_key};
 use crate::db::Sql;
-use crate::filter::{Body, Expression, Filter, Operator, Test, TextField};
+use crate::filter::{Body, Expression, Filter, IntegerField, Operator, Test, TextField};
 use crate::text;
 
 /// Characters of a text that are looked up. More would not narrow further, only take time.
@@ -16,15 +16,41 @@ const LOOKED_UP: usize = 32;
 
 /// `FROM` the table `WHERE`, with the index if it narrows the filter.
 pub(super) fn push_sqlite_source<T: Table>(sql: &mut Sql, filter: &Filter<T>) {
-    let keys = keys(filter);
-    // The index of a column gives one user at once, where this one would look up each group of characters.
-    if keys.is_empty() || filter.expressions.iter().any(|it| demands(it, &names_a_key)) {
+    let Some(query) = sqlite_query(filter) else {
         sql.push(" FROM ").push(T::TABLE).push(" WHERE ");
-    } else {
-        // CROSS JOIN: the index first, then the users.
-        sql.push(" FROM (SELECT rowid AS found FROM users_search WHERE users_search MATCH ")
-            .push_value(sqlite_query(&keys))
-            .push(") CROSS JOIN users ON users.id = found WHERE ");
+        return;
+    };
+    // CROSS JOIN: the index first, then the users.
+    sql.push(" FROM (SELECT rowid AS found FROM users_search WHERE users_search MATCH ")
+        .push_value(query)
+        .push(") CROSS JOIN users ");
+    if filter.expressions.iter().all(is_searched) {
+        sql.push("INDEXED BY users_searched ");
+    }
+    sql.push("ON users.id = found WHERE ");
+}
+
+/// Counts those whom SQLite's index gives, `most` at most. None if it gives nothing.
+pub(super) fn push_candidates<T: Table>(sql: &mut Sql, filter: &Filter<T>, most: i64) -> Option<()> {
+    sql.push("SELECT count(*) FROM (SELECT 1 FROM users_search WHERE users_search MATCH ")
+        .push_value(sqlite_query(filter)?)
+        .push(" LIMIT ")
+        .push_value(most)
+        .push(")");
+    Some(())
+}
+
+/// Whether the index gives anything.
+pub(super) fn is_of_use<T: Table>(filter: &Filter<T>) -> bool {
+    // The index of a column gives one user at once, where this one would look up each group of characters.
+    !keys(filter).is_empty() && !filter.expressions.iter().any(|it| demands(it, &names_a_key))
+}
+
+/// Whether the index `users_searched` has all that an expression looks at.
+fn is_searched<T: Table>(expression: &Expression<T>) -> bool {
+    match &expression.body {
+        Body::Any(parts) | Body::All(parts) => parts.iter().all(is_searched),
+        Body::Test(test) => T::is_searched(test),
     }
 }
 
@@ -36,9 +62,14 @@ pub(super) fn push_postgres_source<T: Table>(sql: &mut Sql, filter: &Filter<T>) 
     }
 }
 
+/// What SQLite's index is asked for, if anything.
+fn sqlite_query<T: Table>(filter: &Filter<T>) -> Option<String> {
+    is_of_use(filter).then(|| groups_of(&keys(filter)))
+}
+
 /// Groups of three characters, each of which must be there: side by side, and the last three. Those between
 /// would hardly narrow further, and each costs time.
-fn sqlite_query(keys: &[String]) -> String {
+fn groups_of(keys: &[String]) -> String {
     let mut groups = BTreeSet::new();
     for key in keys {
         let characters: Vec<char> = key.chars().collect();
@@ -83,6 +114,17 @@ fn add_keys<T: Table>(expression: &Expression<T>, keys: &mut Vec<String>) {
     }
 }
 
+/// Whether the index `users_searched` has the column that a test of users looks at.
+pub(super) const fn has_column(test: &Test) -> bool {
+    match test {
+        Test::Text(field, ..) | Test::Contains(field, ..) => {
+            matches!(field, TextField::Name | TextField::Searchable)
+        }
+        Test::Integer(field, ..) | Test::IsNull(field) => matches!(field, IntegerField::Id),
+        Test::Flag(..) | Test::Constant(_) => true,
+    }
+}
+
 /// What a test of users demands of what is searched.
 pub(super) fn key(test: &Test) -> Option<String> {
     let (Test::Contains(field, part, _) | Test::Text(field, Operator::Equal, part, _)) = test else {
@@ -107,8 +149,8 @@ mod tests {
 
     #[test]
     fn nothing_that_is_searched_for_is_syntax() {
-        assert_eq!(sqlite_query(&["a\"*b".into()]), "\"\"\"*b\" AND \"a\"\"*\"");
-        assert_eq!(sqlite_query(&["quill".into(), "ada".into()]), "\"ada\" AND \"ill\" AND \"qui\"");
+        assert_eq!(groups_of(&["a\"*b".into()]), "\"\"\"*b\" AND \"a\"\"*\"");
+        assert_eq!(groups_of(&["quill".into(), "ada".into()]), "\"ada\" AND \"ill\" AND \"qui\"");
         assert_eq!(like_pattern("50%_\\"), "%50\\%\\_\\\\%");
     }
 

@@ -27,8 +27,8 @@ pub trait Table: Resource {
     fn flag_column(field: Self::Flag) -> &'static str;
 
     /// How many rows a walk along the order looks at for each one that is wanted, before all that fits is
-    /// found and sorted instead. Without it the database decides by itself.
-    const WALK: Option<i64> = None;
+    /// found and sorted instead; 0 if there are so few rows that the database may decide by itself.
+    const WALK: i64 = 0;
     /// The statement that tells how many rows there are, where that is kept.
     const KEPT_COUNT: Option<&'static str> = None;
 
@@ -41,6 +41,12 @@ pub trait Table: Resource {
     /// Whether a text field can be sorted by, but is no part of a row.
     #[must_use]
     fn is_hidden(_: Self::Text) -> bool {
+        false
+    }
+
+    /// Whether SQLite's index of what is searched has the column that the test looks at.
+    #[must_use]
+    fn is_searched(_: &Test<Self>) -> bool {
         false
     }
 
@@ -93,7 +99,7 @@ impl Table for Users {
     }
 
     /// Where a walk does not find them, less than one in a hundred fits, and sorting these is quick.
-    const WALK: Option<i64> = Some(100);
+    const WALK: i64 = 100;
     const KEPT_COUNT: Option<&'static str> = Some("SELECT CAST(SUM(users) AS BIGINT) FROM user_counts");
 
     /// SQLite would rather sort all users than some that are equal in the first term.
@@ -115,6 +121,10 @@ impl Table for Users {
 
     fn is_hidden(field: TextField) -> bool {
         matches!(field, TextField::Name | TextField::Searchable)
+    }
+
+    fn is_searched(test: &Test) -> bool {
+        search::has_column(test)
     }
 
     fn search_key(test: &Test) -> Option<String> {

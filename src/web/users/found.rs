@@ -44,6 +44,11 @@ pub(super) enum Count {
 }
 
 impl Count {
+    /// What was counted up to one more than the limit.
+    fn up_to(count: i64, filter: &Filter) -> Self {
+        if count > COUNTED && !filter.is_everything() { Self::OverLimit } else { Self::Of(count) }
+    }
+
     /// With those whom the search names by primary key, which is nothing that a filter looks for.
     fn and(self, exact: &[User], filter: &Filter) -> Self {
         let more = exact.iter().filter(|user| !filter.matches(user)).map(|_| 1).sum::<i64>();
@@ -62,12 +67,27 @@ pub(super) async fn find(
     filter: &Filter,
 ) -> Result<Found> {
     let is_first = query.after.is_none() && query.before.is_none();
-    let ((page, no_page), exact, (count, not_counted)) = try_join!(
-        page(visitor, query, filter, state.per),
+    let ((page, count, note), exact) = try_join!(
+        page_and_count(visitor, query, filter, state.per),
         exact_matches(visitor, state, filter, is_first),
-        count(visitor, query, filter),
     )?;
-    Ok(Found { count: count.and(&exact, filter), page, exact, note: no_page.or(not_counted) })
+    Ok(Found { count: count.and(&exact, filter), page, exact, note })
+}
+
+async fn page_and_count(
+    visitor: &Visitor<'_, ManageUsers>,
+    query: &ListQuery,
+    filter: &Filter,
+    rows: i64,
+) -> Result<(Page<User>, Count, Option<&'static str>)> {
+    if query.after.is_none() && query.before.is_none() && query.count.is_none() {
+        let (app, can) = (visitor.app, &visitor.can);
+        let (page, count) = accounts::first_page_and_count(app, can, filter, rows, COUNTED + 1).await?;
+        return Ok((page, Count::up_to(count, filter), None));
+    }
+    let ((page, no_page), (count, not_counted)) =
+        try_join!(page(visitor, query, filter, rows), count(visitor, query, filter))?;
+    Ok((page, count, no_page.or(not_counted)))
 }
 
 async fn page(
@@ -122,6 +142,5 @@ async fn count(
         }
     }
     let count = accounts::count_up_to(visitor.app, &visitor.can, filter, COUNTED + 1).await?;
-    let over_limit = count > COUNTED && !filter.is_everything();
-    Ok((if over_limit { Count::OverLimit } else { Count::Of(count) }, note))
+    Ok((Count::up_to(count, filter), note))
 }
