@@ -27,10 +27,12 @@ use sqlx::{FromRow, PgPool, SqlitePool};
 use usher::audit::{self, Action, Author, Entry};
 use usher::clock::{Clock, Timestamp};
 use usher::config;
+use usher::db::sessions;
 use usher::db::users::{self, Ids};
 use usher::db::{self, Db};
 use usher::origin::Origin;
 use usher::passwords::PasswordHash;
+use usher::session::SessionId;
 use usher::user::{User, UserId, Username};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -178,6 +180,8 @@ async fn change(url: &str, seconds: u64) -> Result<f64, Failure> {
             users::by_id(db, id).await?;
             let mut tx = db.begin().await?;
             if let Some(before) = users::lock(&mut tx, id).await?.map(|found| found.user) {
+                // The session that it is done from is still there.
+                sessions::exists(&mut tx, SessionId(1)).await?;
                 let mut user = before.clone();
                 user.version += 1;
                 user.email = format!("n{}@example.org", user.version);
@@ -214,8 +218,9 @@ async fn insert(url: &str, count: usize) -> Result<f64, Failure> {
         let mut tx = db.begin().await?;
         users::insert_all(&mut tx, Ids::Next, batch).await?;
         let entry = |(user, _): &(User, PasswordHash)| {
-            let author = Author::user(user, &Origin::command_line());
-            Entry::new(Action::Imported, author).on(user)
+            let author = Author::nobody(&Origin::command_line());
+            let blank = User::blank(user.date_joined);
+            Entry::new(Action::UserCreated, author).on(user).changing(&blank, user).detail("by", "import")
         };
         let entries: Vec<Entry> = batch.iter().map(entry).collect();
         db::audit::insert_all(&mut tx, &entries, Clock::System.now()).await?;

@@ -169,15 +169,28 @@ impl fmt::Display for Timestamp {
         let (year, month, day) = date.to_calendar_date();
         let micros = self.0.rem_euclid(DAY);
         let seconds = micros / SECOND;
-        write!(
-            f,
-            "{year:04}-{:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
-            u8::from(month),
-            seconds / 3600,
-            seconds / 60 % 60,
-            seconds % 60,
-            micros % SECOND,
-        )
+        // Lists are full of these: `write!` would take as long as all the rest of a record.
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        for (place, number) in [
+            (0..4, i64::from(u16::try_from(year).map_err(|_| fmt::Error)?)),
+            (5..7, u8::from(month).into()),
+            (8..10, day.into()),
+            (11..13, seconds / 3600),
+            (14..16, seconds / 60 % 60),
+            (17..19, seconds % 60),
+            (20..26, micros % SECOND),
+        ] {
+            put_digits(text.get_mut(place).unwrap_or_default(), number);
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Fills a field with the last digits of a number.
+fn put_digits(field: &mut [u8], mut number: i64) {
+    for place in field.iter_mut().rev() {
+        *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
     }
 }
 

@@ -68,6 +68,10 @@ use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::passwords::Hasher;
 
+/// Answers take many small pieces of memory, on one thread and back on another: glibc's own is slower at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The installation: what operations work with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Usher {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::body::JsonBody;
-use super::list::Records;
+use super::list::{Records, put};
 use super::users::{Id, Routed};
 use crate::Usher;
 use crate::audit::{self, Entries, EntryId};
@@ -64,9 +64,8 @@ impl<'a> From<&'a Told> for Record<'a> {
     }
 }
 
-fn print(told: &Told) -> String {
-    // Writing strings, numbers and maps of strings to memory cannot fail.
-    serde_json::to_string(&Record::from(told)).unwrap_or_default()
+fn print(told: &Told, json: &mut Vec<u8>) {
+    put(&Record::from(told), json);
 }
 
 /// Lists entries: a page of them, or all, streamed.
@@ -90,7 +89,9 @@ pub(super) async fn retrieve(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     app: &Usher,
-) -> Result<RawJson<String>> {
+) -> Result<RawJson<Vec<u8>>> {
     let told = audit::get(app, &can, EntryId(id.number())).await?;
-    Ok(RawJson(print(&told)))
+    let mut json = Vec::new();
+    print(&told, &mut json);
+    Ok(RawJson(json))
 }

@@ -4,6 +4,7 @@ use rocket::http::{ContentType, Header};
 use rocket::request::Request;
 use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder, Response};
+use serde::Serialize;
 
 use crate::Usher;
 use crate::db::select::Table;
@@ -11,8 +12,8 @@ use crate::filter::{Filter, ListRequest};
 use crate::lists::{self, List};
 use crate::page::Place;
 
-/// One record as JSON.
-type Print<T> = fn(&T) -> String;
+/// Adds one record as JSON.
+type Print<T> = fn(&T, &mut Vec<u8>);
 
 /// A page of a list, or all of it, streamed.
 pub(super) struct Records<T: Table> {
@@ -37,7 +38,8 @@ impl<'r, T: Table> Responder<'r, 'r> for Records<T> {
                     response.set_header(Header::new("Link", link));
                     response.set_header(Header::new("X-Next-Cursor", place.encode(&asked.filter)));
                 }
-                let json = format!("[{}]", separated(&list.records, print));
+                let mut json = separated(b"[", &list.records, print);
+                json.push(b']');
                 response.set_sized_body(json.len(), std::io::Cursor::new(json));
                 response
             }
@@ -50,14 +52,22 @@ impl<'r, T: Table> Responder<'r, 'r> for Records<T> {
     }
 }
 
-/// Records separated by commas.
-fn separated<T>(records: &[T], print: Print<T>) -> String {
-    let mut json = String::with_capacity(records.len() * 256);
-    for record in records {
-        if !json.is_empty() {
-            json.push(',');
+/// Adds a record. Writing strings, numbers, booleans and maps of strings to memory cannot fail.
+pub(super) fn put(record: &impl Serialize, json: &mut Vec<u8>) {
+    drop(serde_json::to_writer(json, record));
+}
+
+/// Records separated by commas, after `before`.
+fn separated<T>(before: &[u8], records: &[T], print: Print<T>) -> Vec<u8> {
+    /// Bytes of most records.
+    const RECORD: usize = 320;
+    let mut json = Vec::with_capacity(records.len() * RECORD);
+    json.extend_from_slice(before);
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
         }
-        json.push_str(&print(record));
+        print(record, &mut json);
     }
     json
 }
@@ -69,16 +79,16 @@ fn pieces<T: Table>(
     first: Vec<T::Record>,
     place: Place,
     print: Print<T::Record>,
-) -> ByteStream![String] {
+) -> ByteStream![Vec<u8>] {
     ByteStream! {
-        yield format!("[{}", separated(&first, print));
+        yield separated(b"[", &first, print);
         drop(first);
         let mut next = Some(place);
         while let Some(place) = next {
             match lists::next_batch(&app, &filter, &place).await {
                 Ok((records, following)) => {
                     if !records.is_empty() {
-                        yield format!(",{}", separated(&records, print));
+                        yield separated(b",", &records, print);
                     }
                     next = following;
                 }
@@ -90,6 +100,6 @@ fn pieces<T: Table>(
                 }
             }
         }
-        yield "]".to_owned();
+        yield b"]".to_vec();
     }
 }

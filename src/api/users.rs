@@ -8,7 +8,7 @@ use rocket::response::{self, Responder, Response};
 use rocket::{delete, get, patch, post, put};
 
 use super::body::{JsonBody, raw};
-use super::list::Records;
+use super::list::{Records, put};
 use crate::Usher;
 use crate::accounts;
 use crate::clock::Timestamp;
@@ -233,7 +233,6 @@ pub(super) async fn list(
 ) -> Result<Records<Users>> {
     let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
     let list = accounts::list(app, &can, &request).await?;
-    // Writing strings, numbers and booleans to memory cannot fail.
-    let print = |user: &User| serde_json::to_string(&Record::from(user)).unwrap_or_default();
+    let print = |user: &User, json: &mut Vec<u8>| put(&Record::from(user), json);
     Ok(Records { app: app.clone(), request, list, print })
 }
