@@ -1,180 +1,20 @@
 //! The users table: its columns, and every statement on it but the list, which `select` builds.
 
+mod row;
+
 use std::collections::HashMap;
 
 use rocket::tokio::join;
-use serde::Deserialize;
-use sqlx::{ColumnIndex, Decode, FromRow, Type};
+use sqlx::FromRow;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value};
 use crate::clock::Timestamp;
 use crate::passwords::PasswordHash;
 use crate::text;
-use crate::user::{User, UserId, Username};
+use crate::user::{User, UserId};
 
-/// The columns of a [`User`], in the order of [`UserRow`]. The password is not among them. They stand first in
-/// every row that has them, or last as the columns of [`LastUser`].
-macro_rules! columns {
-    () => {
-        columns!("users")
-    };
-    ($table:literal) => {
-        concat!(
-            $table,
-            ".id, ",
-            $table,
-            ".username, ",
-            $table,
-            ".username_key, ",
-            $table,
-            ".first_name, ",
-            $table,
-            ".last_name, ",
-            $table,
-            ".email, ",
-            $table,
-            ".is_active, ",
-            $table,
-            ".is_staff, ",
-            $table,
-            ".is_superuser, ",
-            $table,
-            ".valid_from, ",
-            $table,
-            ".valid_until, ",
-            $table,
-            ".must_change_password, ",
-            $table,
-            ".password_changed_at, ",
-            $table,
-            ".date_joined, ",
-            $table,
-            ".last_login, ",
-            $table,
-            ".version"
-        )
-    };
-}
-pub(super) use columns;
-
-/// One row of the users table.
-#[derive(Debug, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "a column each")]
-pub struct UserRow {
-    id: i64,
-    username: String,
-    username_key: String,
-    first_name: String,
-    last_name: String,
-    email: String,
-    #[serde(deserialize_with = "number_as_flag")]
-    is_active: bool,
-    #[serde(deserialize_with = "number_as_flag")]
-    is_staff: bool,
-    #[serde(deserialize_with = "number_as_flag")]
-    is_superuser: bool,
-    valid_from: Option<i64>,
-    valid_until: Option<i64>,
-    #[serde(deserialize_with = "number_as_flag")]
-    must_change_password: bool,
-    password_changed_at: Option<i64>,
-    date_joined: i64,
-    last_login: Option<i64>,
-    version: i64,
-}
-
-impl UserRow {
-    /// How many columns it has.
-    const COLUMNS: usize = 16;
-
-    /// Reads it from the columns of a row from `first` on: looking for each by its name takes longer than reading.
-    fn read<'r, R>(row: &'r R, first: usize) -> std::result::Result<Self, sqlx::Error>
-    where
-        R: sqlx::Row,
-        usize: ColumnIndex<R>,
-        i64: Decode<'r, R::Database> + Type<R::Database>,
-        bool: Decode<'r, R::Database> + Type<R::Database>,
-        String: Decode<'r, R::Database> + Type<R::Database>,
-    {
-        Ok(Self {
-            id: row.try_get(first)?,
-            username: row.try_get(first + 1)?,
-            username_key: row.try_get(first + 2)?,
-            first_name: row.try_get(first + 3)?,
-            last_name: row.try_get(first + 4)?,
-            email: row.try_get(first + 5)?,
-            is_active: row.try_get(first + 6)?,
-            is_staff: row.try_get(first + 7)?,
-            is_superuser: row.try_get(first + 8)?,
-            valid_from: row.try_get(first + 9)?,
-            valid_until: row.try_get(first + 10)?,
-            must_change_password: row.try_get(first + 11)?,
-            password_changed_at: row.try_get(first + 12)?,
-            date_joined: row.try_get(first + 13)?,
-            last_login: row.try_get(first + 14)?,
-            version: row.try_get(first + 15)?,
-        })
-    }
-}
-
-impl<'r, R> FromRow<'r, R> for UserRow
-where
-    R: sqlx::Row,
-    usize: ColumnIndex<R>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-    bool: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-{
-    fn from_row(row: &'r R) -> std::result::Result<Self, sqlx::Error> {
-        Self::read(row, 0)
-    }
-}
-
-/// The user whose columns are the last of a row, if there is one.
-#[derive(Debug)]
-pub(super) struct LastUser(pub(super) Option<UserRow>);
-
-impl<'r, R> FromRow<'r, R> for LastUser
-where
-    R: sqlx::Row,
-    usize: ColumnIndex<R>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-    bool: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-{
-    fn from_row(row: &'r R) -> std::result::Result<Self, sqlx::Error> {
-        let first = row.len().saturating_sub(UserRow::COLUMNS);
-        let id: Option<i64> = row.try_get(first)?;
-        id.map(|_| UserRow::read(row, first)).transpose().map(Self)
-    }
-}
-
-/// SQLite's JSON has its truth values as it stores them: 0 and 1.
-fn number_as_flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
-    u8::deserialize(deserializer).map(|number| number != 0)
-}
-
-impl From<UserRow> for User {
-    fn from(row: UserRow) -> Self {
-        Self {
-            id: UserId(row.id),
-            username: Username::from_row(row.username, row.username_key),
-            first_name: row.first_name,
-            last_name: row.last_name,
-            email: row.email,
-            is_active: row.is_active,
-            is_staff: row.is_staff,
-            is_superuser: row.is_superuser,
-            valid_from: row.valid_from.map(Timestamp::from_micros),
-            valid_until: row.valid_until.map(Timestamp::from_micros),
-            must_change_password: row.must_change_password,
-            password_changed_at: row.password_changed_at.map(Timestamp::from_micros),
-            date_joined: Timestamp::from_micros(row.date_joined),
-            last_login: row.last_login.map(Timestamp::from_micros),
-            version: row.version,
-        }
-    }
-}
+pub use self::row::UserRow;
+pub(super) use self::row::{LastUser, columns};
 
 /// A user with the hash of their password: read only where a password is checked.
 #[derive(Debug)]
