@@ -116,8 +116,8 @@ class Bench:
         file.unlink()
         return result
 
-    def measure(self, database, size, pairs):
-        """All operations of all servers in turn, round by round."""
+    def measure(self, database, url, size, pairs, loops):
+        """All operations of all servers in turn, round by round, each with the loop that has its name."""
         for round_number in range(self.plan["rounds"]):
             names = dict.fromkeys(operation.name for _, operation in pairs)
             for name in names:
@@ -135,6 +135,13 @@ class Bench:
                         f"  p50 {result['p50'] / 1000:8.2f} ms  p99 {result['p99'] / 1000:8.2f} ms"
                         + (f"  REFUSED {result['refused']}" if result["refused"] else "")
                     )
+                if name in loops:
+                    rate = float(run([CEILING, *loops[name]], url)[0])
+                    self.results.append({
+                        "database": database, "size": size, "server": "loop", "operation": name, "rate": rate,
+                        "round": round_number,
+                    })
+                    say(f"{database:9}{size:>9,}  {'loop':8}{name:30}{rate:>10,.1f}/s")
 
     # What is measured
 
@@ -174,7 +181,7 @@ class Bench:
                 ceiling = self.ceiling(url)
                 servers.append(ceiling)
                 pairs = [(ceiling, operation) for operation in operations.of_ceiling(taken)] + pairs
-            self.measure(database, size, pairs)
+            self.measure(database, url, size, pairs, self.loops(url) if compared else {})
             self.note(database, f"peak bytes at {size}", usher.peak)
             if compared:
                 self.note(database, "peer peak bytes", peer.peak)
@@ -185,7 +192,7 @@ class Bench:
             for server in servers:
                 server.stop()
         if compared:
-            self.loops(database, url)
+            self.imports(database, url)
         if database == "sqlite":
             Path(url.removeprefix("sqlite://")).unlink()
         else:
@@ -228,16 +235,18 @@ class Bench:
         self.note(database, "p99 of reading while sign-ins are saturated", reading["p99"])
         self.note(database, "sign-ins refused while saturated", flooding["refused"])
 
-    def loops(self, database, url):
-        """The database and the hash alone, and an import beside the inserts that it consists of."""
+    def loops(self, url):
+        """What the database and the hash alone do of an operation."""
         seconds = self.plan["seconds"]
-        for fact, arguments in [
-            ("raw queries per second", ["query", url, seconds]),
-            ("raw changes per second", ["change", url, seconds]),
-        ]:
-            self.note(database, fact, float(run([CEILING, *arguments], url)[0]))
         threads = min(max((os.cpu_count() or 1) - 1, 1), 4)
-        self.note(database, "raw hashes per second", float(run([CEILING, "argon", seconds, threads], url)[0]))
+        return {
+            "get by bearer": ["query", url, seconds],
+            "change": ["change", url, seconds],
+            "sign in": ["argon", seconds, threads],
+        }
+
+    def imports(self, database, url):
+        """An import beside the inserts that it consists of."""
         raw, imported = [], []
         for attempt in range(self.plan["rounds"]):
             raw.append(float(run([CEILING, "insert", url, self.plan["import"]], url)[0]))
