@@ -8,6 +8,7 @@ pub mod audit;
 pub mod batches;
 mod connect;
 pub mod dialect;
+mod gathering;
 pub mod installation;
 pub mod links;
 pub mod mails;
@@ -20,6 +21,7 @@ pub mod trail;
 pub mod users;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rocket_db_pools::figment::Figment;
@@ -28,7 +30,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 pub use self::dialect::Dialect;
+use self::gathering::Gathering;
 pub use self::server_lock::{LockError, ServerLock};
+use self::sessions::{Asked, Presented};
 use self::sql::arguments;
 pub use self::sql::{Sql, Value};
 use crate::field_errors::Message;
@@ -42,7 +46,17 @@ const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
 /// It is opened before Rocket is, because most subcommands need no server, and closed after the last
 /// answer; Rocket's fairing for databases would close it while requests are still being answered.
 #[derive(Debug, Clone)]
-pub struct Db(Pool);
+pub struct Db {
+    pool: Pool,
+    /// Where requests meet whose credentials are looked up at the same time.
+    presented: Arc<Gathering<Asked, Option<Presented>>>,
+}
+
+impl From<Pool> for Db {
+    fn from(pool: Pool) -> Self {
+        Self { pool, presented: Arc::default() }
+    }
+}
 
 /// Connections to one of the two databases.
 #[derive(Debug, Clone)]
@@ -92,6 +106,9 @@ pub enum Error {
     /// A stored value that we cannot have written.
     #[error("a stored value cannot be read: {0}")]
     Corrupt(String),
+    /// The error of a read that was made for several at once.
+    #[error(transparent)]
+    Shared(Arc<Error>),
 }
 
 /// The result of every database function.
@@ -114,6 +131,14 @@ impl From<Error> for crate::error::Error {
                 log::warn!("{error}");
                 Self::Unavailable
             }
+            Error::Shared(shared) => match &*shared {
+                Error::Retry(_) => Self::Contended,
+                Error::Unavailable(_) | Error::TimedOut => {
+                    log::warn!("{shared}");
+                    Self::Unavailable
+                }
+                _ => Self::internal(shared),
+            },
             Error::IdTaken | Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => Self::internal(error),
         }
     }
@@ -147,7 +172,7 @@ impl Db {
     /// # Errors
     /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
     pub async fn open(figment: &Figment) -> std::result::Result<Self, OpenError> {
-        let db = Self(<Pool as rocket_db_pools::Pool>::init(figment).await?);
+        let db = Self::from(<Pool as rocket_db_pools::Pool>::init(figment).await?);
         db.migrate().await?;
         Ok(db)
     }
@@ -157,13 +182,13 @@ impl Db {
     /// # Errors
     /// [`Error::Migrate`]
     pub async fn migrate(&self) -> Result<()> {
-        connect::migrate(&self.0).await
+        connect::migrate(&self.pool).await
     }
 
     /// Which database it is.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        match &self.0 {
+        match &self.pool {
             Pool::Sqlite { .. } => Dialect::Sqlite,
             Pool::Postgres(_) => Dialect::Postgres,
         }
@@ -174,7 +199,7 @@ impl Db {
     /// # Errors
     /// As the database says.
     pub async fn optional<T: Row>(&self, sql: Sql) -> Result<Option<T>> {
-        match &self.0 {
+        match &self.pool {
             Pool::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql),
             Pool::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
         }
@@ -185,7 +210,7 @@ impl Db {
     /// # Errors
     /// As the database says.
     pub async fn all<T: Row>(&self, sql: Sql) -> Result<Vec<T>> {
-        match &self.0 {
+        match &self.pool {
             Pool::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql),
             Pool::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
         }
@@ -196,7 +221,7 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] if no connection is to be had in time.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match &self.0 {
+        Ok(match &self.pool {
             // A transaction that begins by reading could not be upgraded while another one writes.
             Pool::Sqlite { write, .. } => Tx::Sqlite(within(write.begin_with("BEGIN IMMEDIATE")).await?),
             Pool::Postgres(pool) => Tx::Postgres(within(pool.begin()).await?),
@@ -205,7 +230,7 @@ impl Db {
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
-        rocket_db_pools::Pool::close(&self.0).await;
+        rocket_db_pools::Pool::close(&self.pool).await;
     }
 }
 

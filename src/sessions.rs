@@ -190,7 +190,7 @@ async fn by_named_token(app: &Usher, secret: &str, along: Option<UserId>) -> Res
         return refuse(AuthenticationFailure::TokenNotValid);
     };
     let now = app.clock.now();
-    let presented = db::sessions::by_named_token(&app.db, &secret.hash(), along).await?;
+    let presented = db::sessions::by_secret(&app.db, secret.hash(), Carrier::Named, along).await?;
     let Some(Presented { user, session: Some(session), along }) = presented else {
         return refuse(AuthenticationFailure::TokenNotValid);
     };
@@ -214,7 +214,7 @@ async fn by_token(
     let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
         return refuse(AuthenticationFailure::TokenNotValid);
     };
-    let presented = db::sessions::by_token(&app.db, named.user, &named.secret.hash(), along).await?;
+    let presented = db::sessions::by_token(&app.db, named.user, named.secret.hash(), along).await?;
     let Some(Presented { user, session, along }) = presented else {
         return refuse(AuthenticationFailure::UserNotFound);
     };
@@ -231,7 +231,7 @@ async fn by_cookie(app: &Usher, secret: &str, along: Option<UserId>) -> Result<A
     let refused = Error::NotAuthenticated(AuthenticationFailure::NoCredentials);
     let Some(secret) = Secret::from_text(secret) else { return Err(refused) };
     let now = app.clock.now();
-    let presented = db::sessions::by_cookie(&app.db, &secret.hash(), along).await?;
+    let presented = db::sessions::by_secret(&app.db, secret.hash(), Carrier::Cookie, along).await?;
     let Some(Presented { user, session: Some(session), along }) = presented else {
         return Err(refused);
     };

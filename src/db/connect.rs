@@ -47,7 +47,7 @@ impl rocket_db_pools::Pool for Pool {
     }
 
     async fn get(&self) -> std::result::Result<Self::Connection, Self::Error> {
-        super::Db(self.clone()).begin().await.map_err(|error| {
+        super::Db::from(self.clone()).begin().await.map_err(|error| {
             InitError::Get(match error {
                 Error::Unavailable(error) | Error::Retry(error) | Error::Other(error) => error,
                 other => sqlx::Error::Protocol(other.to_string()),
@@ -70,7 +70,7 @@ impl super::Db {
     /// How many connections are open, and how many of them nobody uses.
     pub(crate) fn connections(&self) -> [usize; 2] {
         let open = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
-        match &self.0 {
+        match &self.pool {
             Pool::Sqlite { read, write } => {
                 [open(read.size() + write.size()), read.num_idle() + write.num_idle()]
             }
@@ -80,7 +80,7 @@ impl super::Db {
 
     /// The size of SQLite's write-ahead log.
     pub(crate) fn wal_bytes(&self) -> Option<u64> {
-        let Pool::Sqlite { write, .. } = &self.0 else { return None };
+        let Pool::Sqlite { write, .. } = &self.pool else { return None };
         let mut name = write.connect_options().get_filename().as_os_str().to_owned();
         name.push("-wal");
         std::fs::metadata(name).ok().map(|file| file.len())

@@ -1,9 +1,9 @@
 //! The sessions table.
 
-use sqlx::FromRow;
+use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
-use super::users::{LastUser, UserRow, columns};
-use super::{Db, Result, Sql, Tx};
+use super::users::{UserRow, columns};
+use super::{Db, Result, Sql, Tx, Value};
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::preferences::Preferences;
@@ -12,6 +12,16 @@ use crate::user::{User, UserId};
 
 /// Stands for no instant in a column that always has one.
 const NEVER: Timestamp = Timestamp::from_micros(0);
+
+/// A credential that was presented, to be looked up.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Whom it names; `None` if only its session tells.
+    user: Option<UserId>,
+    secret: SecretHash,
+    carrier: Carrier,
+    along: Option<UserId>,
+}
 
 /// A session as it was presented.
 #[derive(Debug)]
@@ -24,107 +34,138 @@ pub struct Presented {
     pub along: Option<User>,
 }
 
-/// A user with the session that was presented, and the user read along.
-#[derive(FromRow)]
+/// What is found for a credential.
 struct PresentedRow {
-    #[sqlx(flatten)]
-    user: UserRow,
-    session_id: Option<i64>,
-    last_seen_at: Option<i64>,
-    expires_at: Option<i64>,
-    confirmed_at: Option<i64>,
-    read_only: Option<bool>,
-    preferences: Option<String>,
-    #[sqlx(flatten)]
-    along: LastUser,
+    /// Of the credential among those that were looked up together.
+    position: i64,
+    session: Option<SessionRow>,
+    user: Option<UserRow>,
+    along: Option<UserRow>,
 }
 
-impl PresentedRow {
-    fn session(&self, carrier: Carrier) -> Option<Session> {
-        Some(Session {
-            id: SessionId(self.session_id?),
-            carrier,
-            last_seen_at: Timestamp::from_micros(self.last_seen_at?),
-            expires_at: Timestamp::from_micros(self.expires_at?),
-            confirmed_at: Timestamp::from_micros(self.confirmed_at?),
-            read_only: self.read_only?,
-            preferences: self.preferences.as_deref().map(Preferences::from_json).unwrap_or_default(),
+struct SessionRow {
+    id: i64,
+    user_id: i64,
+    last_seen_at: i64,
+    expires_at: i64,
+    confirmed_at: i64,
+    read_only: bool,
+    preferences: String,
+}
+
+impl<'r, R> FromRow<'r, R> for PresentedRow
+where
+    R: sqlx::Row,
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    bool: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> std::result::Result<Self, sqlx::Error> {
+        let session = match row.try_get::<Option<i64>, _>(1)? {
+            None => None,
+            Some(id) => Some(SessionRow {
+                id,
+                user_id: row.try_get(2)?,
+                last_seen_at: row.try_get(3)?,
+                expires_at: row.try_get(4)?,
+                confirmed_at: row.try_get(5)?,
+                read_only: row.try_get(6)?,
+                preferences: row.try_get(7)?,
+            }),
+        };
+        Ok(Self {
+            position: row.try_get(0)?,
+            session,
+            user: UserRow::read_if_any(row, 8)?,
+            along: UserRow::read_if_any(row, 8 + UserRow::COLUMNS)?,
         })
     }
 }
 
-/// The session of a cookie's secret, and its user. The user with the primary key `along` is read in the
-/// same statement: a second one would cost as much as the first.
+impl PresentedRow {
+    fn presented(self, carrier: Carrier) -> Option<Presented> {
+        let user = User::from(self.user?);
+        // A token names its user; a session of anybody else's is not its own.
+        let session = self.session.filter(|session| session.user_id == user.id.0).map(|row| Session {
+            id: SessionId(row.id),
+            carrier,
+            last_seen_at: Timestamp::from_micros(row.last_seen_at),
+            expires_at: Timestamp::from_micros(row.expires_at),
+            confirmed_at: Timestamp::from_micros(row.confirmed_at),
+            read_only: row.read_only,
+            // No page is shown to whoever carries a token.
+            preferences: match carrier {
+                Carrier::Cookie => Preferences::from_json(&row.preferences),
+                Carrier::Token | Carrier::Named => Preferences::default(),
+            },
+        });
+        Some(Presented { user, session, along: self.along.map(User::from) })
+    }
+}
+
+/// The session of a cookie's or a named API token's secret, and its user. The user with the primary key
+/// `along` is read in the same statement: a second one would cost as much as the first.
 ///
 /// # Errors
 /// As the database says.
-pub async fn by_cookie(db: &Db, secret: &SecretHash, along: Option<UserId>) -> Result<Option<Presented>> {
-    by_secret(db, secret, Carrier::Cookie, along).await
-}
-
-/// The session of a named API token's secret, and its user; `along` as in [`by_cookie`].
-///
-/// # Errors
-/// As the database says.
-pub async fn by_named_token(
+pub async fn by_secret(
     db: &Db,
-    secret: &SecretHash,
-    along: Option<UserId>,
-) -> Result<Option<Presented>> {
-    by_secret(db, secret, Carrier::Named, along).await
-}
-
-async fn by_secret(
-    db: &Db,
-    secret: &SecretHash,
+    secret: SecretHash,
     carrier: Carrier,
     along: Option<UserId>,
 ) -> Result<Option<Presented>> {
-    let sql = Sql::new(concat!(
-        "SELECT ",
-        columns!(),
-        ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, users.preferences, ",
-        columns!("along"),
-        " FROM sessions JOIN users ON users.id = sessions.user_id \
-         LEFT JOIN users AS along ON along.id = $3 \
-         WHERE sessions.secret_hash = $1 AND sessions.carrier = $2"
-    ));
-    let sql = sql.bind(secret.0.to_vec()).bind(carrier.as_str()).bind(along.map(|id| id.0));
-    presented(db, sql, carrier).await
+    presented(db, Asked { user: None, secret, carrier, along }).await
 }
 
-/// The user that a token names, and the token's session if it still exists; `along` as in [`by_cookie`].
+/// The user that a token names, and the token's session if it still exists; `along` as in [`by_secret`].
 ///
 /// # Errors
 /// As the database says.
 pub async fn by_token(
     db: &Db,
     id: UserId,
-    secret: &SecretHash,
+    secret: SecretHash,
     along: Option<UserId>,
 ) -> Result<Option<Presented>> {
-    // No page is shown to whoever carries a token, so nobody's preferences are asked for.
-    let sql = Sql::new(concat!(
-        "SELECT ",
-        columns!(),
-        ", sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, '' AS preferences, ",
-        columns!("along"),
-        " FROM users LEFT JOIN sessions ON sessions.user_id = users.id \
-         AND sessions.secret_hash = $2 AND sessions.carrier = $3 \
-         LEFT JOIN users AS along ON along.id = $4 WHERE users.id = $1"
-    ));
-    let sql = sql.bind(id.0).bind(secret.0.to_vec()).bind(Carrier::Token.as_str());
-    presented(db, sql.bind(along.map(|id| id.0)), Carrier::Token).await
+    presented(db, Asked { user: Some(id), secret, carrier: Carrier::Token, along }).await
 }
 
-async fn presented(db: &Db, sql: Sql, carrier: Carrier) -> Result<Option<Presented>> {
-    Ok(db.optional::<PresentedRow>(sql).await?.map(|row| Presented {
-        session: row.session(carrier),
-        user: row.user.into(),
-        along: row.along.0.map(User::from),
-    }))
+async fn presented(db: &Db, asked: Asked) -> Result<Option<Presented>> {
+    db.presented.get(asked, |asked| all_presented(db, asked)).await
+}
+
+/// Looks up several credentials in one statement.
+async fn all_presented(db: &Db, asked: Vec<Asked>) -> Result<Vec<Option<Presented>>> {
+    let mut sql = Sql::new("WITH asked (position, user_id, secret_hash, carrier, along_id) AS (VALUES ");
+    let rows = (0_i64..).zip(&asked).map(|(position, asked)| -> [Value; 5] {
+        [
+            position.into(),
+            asked.user.map(|id| id.0).into(),
+            asked.secret.0.to_vec().into(),
+            asked.carrier.as_str().into(),
+            asked.along.map(|id| id.0).into(),
+        ]
+    });
+    sql.push_rows(db.dialect(), rows).push(concat!(
+        ") SELECT asked.position, sessions.id, sessions.user_id, sessions.last_seen_at, sessions.expires_at, \
+         sessions.confirmed_at, sessions.read_only, users.preferences, ",
+        columns!(),
+        ", ",
+        columns!("along"),
+        " FROM asked LEFT JOIN sessions ON sessions.secret_hash = asked.secret_hash \
+         AND sessions.carrier = asked.carrier \
+         LEFT JOIN users ON users.id = coalesce(asked.user_id, sessions.user_id) \
+         LEFT JOIN users AS along ON along.id = asked.along_id"
+    ));
+    let mut found: Vec<Option<Presented>> = asked.iter().map(|_| None).collect();
+    for row in db.all::<PresentedRow>(sql).await? {
+        let position = usize::try_from(row.position).unwrap_or(usize::MAX);
+        if let (Some(place), Some(asked)) = (found.get_mut(position), asked.get(position)) {
+            *place = row.presented(asked.carrier);
+        }
+    }
+    Ok(found)
 }
 
 /// Stores a new session. A named API token has not been used before its first request; whoever opens

@@ -14,7 +14,7 @@ use crate::text;
 use crate::user::{User, UserId};
 
 pub use self::row::UserRow;
-pub(super) use self::row::{LastUser, columns};
+pub(super) use self::row::columns;
 
 /// A user with the hash of their password: read only where a password is checked.
 #[derive(Debug)]

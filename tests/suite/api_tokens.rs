@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rocket::http::Method;
 use serde_json::{Value, json};
+use usher::session::Carrier;
 
 use crate::app::{Answer, App, Backend, By, PASSWORD, Person};
 use crate::console::{page, send_from};
@@ -363,7 +364,7 @@ async fn lg_1_the_secret_is_stored_hashed_and_in_no_entry(app: App) {
     );
     assert!(!format!("{trail:?}").contains(&secret));
     let hash = usher::session::Secret::from_text(&secret).unwrap().hash();
-    let found = usher::db::sessions::by_cookie(&app.usher.db, &hash, None).await.unwrap();
+    let found = usher::db::sessions::by_secret(&app.usher.db, hash, Carrier::Cookie, None).await.unwrap();
     assert!(found.is_none(), "a token's secret makes no cookie");
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rocket::http::{ContentType, Cookie, Header, Method, SameSite};
+use usher::session::Carrier;
 
 use crate::app::{Answer, App, By, PASSWORD};
 use crate::on_both;
@@ -95,7 +96,8 @@ async fn se_1_a_new_session_replaces_the_one_that_came_along(app: App) {
     assert_eq!(account(&app, &session).await.status, 200);
     // Only a hash of the secret is stored.
     let stored = usher::session::Secret::from_text(session.value()).unwrap();
-    let found = usher::db::sessions::by_cookie(&app.usher.db, &stored.hash(), None).await.unwrap();
+    let found =
+        usher::db::sessions::by_secret(&app.usher.db, stored.hash(), Carrier::Cookie, None).await.unwrap();
     assert!(found.is_some());
 }
 

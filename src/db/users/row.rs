@@ -6,8 +6,7 @@ use sqlx::{ColumnIndex, Decode, FromRow, Type};
 use crate::clock::Timestamp;
 use crate::user::{User, UserId, Username};
 
-/// The columns of a [`User`], in the order of [`UserRow`]. The password is not among them. They stand first in
-/// every row that has them, or last as the columns of [`LastUser`].
+/// The columns of a [`User`], in the order of [`UserRow`]. The password is not among them.
 macro_rules! columns {
     () => {
         columns!("users")
@@ -79,7 +78,23 @@ pub struct UserRow {
 
 impl UserRow {
     /// How many columns it has.
-    const COLUMNS: usize = 16;
+    pub(in crate::db) const COLUMNS: usize = 16;
+
+    /// The same as [`UserRow::read`] of a row that may have no user there.
+    pub(in crate::db) fn read_if_any<'r, R>(
+        row: &'r R,
+        first: usize,
+    ) -> std::result::Result<Option<Self>, sqlx::Error>
+    where
+        R: sqlx::Row,
+        usize: ColumnIndex<R>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+        bool: Decode<'r, R::Database> + Type<R::Database>,
+        String: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        let id: Option<i64> = row.try_get(first)?;
+        id.map(|_| Self::read(row, first)).transpose()
+    }
 
     /// Reads it from the columns of a row from `first` on: looking for each by its name takes longer than reading.
     fn read<'r, R>(row: &'r R, first: usize) -> std::result::Result<Self, sqlx::Error>
@@ -121,25 +136,6 @@ where
 {
     fn from_row(row: &'r R) -> std::result::Result<Self, sqlx::Error> {
         Self::read(row, 0)
-    }
-}
-
-/// The user whose columns are the last of a row, if there is one.
-#[derive(Debug)]
-pub(in crate::db) struct LastUser(pub(in crate::db) Option<UserRow>);
-
-impl<'r, R> FromRow<'r, R> for LastUser
-where
-    R: sqlx::Row,
-    usize: ColumnIndex<R>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-    bool: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-{
-    fn from_row(row: &'r R) -> std::result::Result<Self, sqlx::Error> {
-        let first = row.len().saturating_sub(UserRow::COLUMNS);
-        let id: Option<i64> = row.try_get(first)?;
-        id.map(|_| UserRow::read(row, first)).transpose().map(Self)
     }
 }
 
