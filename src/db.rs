@@ -24,6 +24,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocket::tokio::sync::{Semaphore, SemaphorePermit};
+use rocket::tokio::time::timeout;
 use rocket_db_pools::figment::Figment;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -41,6 +43,9 @@ use crate::field_errors::Message;
 /// own, shorter limits; this one also covers a server that no longer answers.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
 
+/// Longest time to wait for a turn at a statement that may look at every row.
+const SCAN_WAIT: Duration = Duration::from_secs(2);
+
 /// The database of the installation: section `databases.main` of Rocket's configuration.
 ///
 /// It is opened before Rocket is, because most subcommands need no server, and closed after the last
@@ -50,11 +55,14 @@ pub struct Db {
     pool: Pool,
     /// Where requests meet whose credentials are looked up at the same time.
     presented: Arc<Gathering<Asked, Option<Presented>>>,
+    /// Turns at statements that may look at every row.
+    scans: Arc<Semaphore>,
 }
 
 impl From<Pool> for Db {
     fn from(pool: Pool) -> Self {
-        Self { pool, presented: Arc::default() }
+        let scans = Arc::new(Semaphore::new(pool.most_scans()));
+        Self { pool, presented: Arc::default(), scans }
     }
 }
 
@@ -66,6 +74,8 @@ pub enum Pool {
     Sqlite {
         /// Connections that refuse to write.
         read: SqlitePool,
+        /// The same for statements that may look at every row, which are broken off after a while.
+        scan: SqlitePool,
         /// The one connection that writes.
         write: SqlitePool,
     },
@@ -150,7 +160,7 @@ impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, 
 
 /// Gives up on a statement that takes too long. The driver's futures are large: callers box them.
 async fn within<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
-    match rocket::tokio::time::timeout(STATEMENT_LIMIT, work).await {
+    match timeout(STATEMENT_LIMIT, work).await {
         Ok(result) => result.map_err(Error::from),
         Err(_) => Err(Error::TimedOut),
     }
@@ -216,6 +226,12 @@ impl Db {
         }
     }
 
+    /// For statements that may look at every row: lists, searches, counts.
+    #[must_use]
+    pub const fn scanning(&self) -> Scanning<'_> {
+        Scanning(self)
+    }
+
     /// Begins a transaction that writes. It is rolled back unless it is committed.
     ///
     /// # Errors
@@ -231,6 +247,45 @@ impl Db {
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
         rocket_db_pools::Pool::close(&self.pool).await;
+    }
+}
+
+/// The database for statements that may look at every row. They get only a part of the connections, so that
+/// however many and slow they are, whoever asks for a single row finds one.
+#[derive(Debug, Clone, Copy)]
+pub struct Scanning<'a>(&'a Db);
+
+impl<'a> Scanning<'a> {
+    /// The first row, or none.
+    ///
+    /// # Errors
+    /// As the database says; [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
+    pub async fn optional<T: Row>(self, sql: Sql) -> Result<Option<T>> {
+        let _turn = self.turn().await?;
+        match &self.0.pool {
+            Pool::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql),
+            Pool::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
+        }
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// As the database says; [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
+    pub async fn all<T: Row>(self, sql: Sql) -> Result<Vec<T>> {
+        let _turn = self.turn().await?;
+        match &self.0.pool {
+            Pool::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql),
+            Pool::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
+        }
+    }
+
+    async fn turn(self) -> Result<SemaphorePermit<'a>> {
+        match timeout(SCAN_WAIT, self.0.scans.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Error::TimedOut),
+        }
     }
 }
 

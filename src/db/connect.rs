@@ -4,13 +4,14 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rocket::tokio::time::Instant;
 use rocket_db_pools::figment::Figment;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, Connection, PgPool, SqliteConnection, SqlitePool};
 
-use super::{Error, Pool, Result};
+use super::{Error, Pool, Result, STATEMENT_LIMIT};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -19,7 +20,13 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// Readers beside the one writer. SQLite reads are short; more would only compete for the cores.
-const SQLITE_READERS: u32 = 4;
+const SQLITE_READERS: u32 = 3;
+/// Readers of lists and searches beside them. A page of the console needs two at once.
+const SQLITE_SCANNERS: u32 = 3;
+/// PostgreSQL's connections that lists and searches leave to others.
+const KEPT_FROM_SCANS: usize = 3;
+/// SQLite asks whether a statement may go on after so many of its virtual machine's instructions: a few milliseconds.
+const INSTRUCTIONS: i32 = 200_000;
 
 type InitError = rocket_db_pools::Error<sqlx::Error>;
 
@@ -57,11 +64,25 @@ impl rocket_db_pools::Pool for Pool {
 
     async fn close(&self) {
         match self {
-            Self::Sqlite { read, write } => {
+            Self::Sqlite { read, scan, write } => {
                 read.close().await;
+                scan.close().await;
                 write.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Pool {
+    /// How many statements that may look at every row may run at once.
+    pub(super) fn most_scans(&self) -> usize {
+        let connections = |pool_size: u32| usize::try_from(pool_size).unwrap_or(usize::MAX);
+        match self {
+            Self::Sqlite { scan, .. } => connections(scan.options().get_max_connections()),
+            Self::Postgres(pool) => {
+                connections(pool.options().get_max_connections()).saturating_sub(KEPT_FROM_SCANS).max(1)
+            }
         }
     }
 }
@@ -71,9 +92,10 @@ impl super::Db {
     pub(crate) fn connections(&self) -> [usize; 2] {
         let open = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
         match &self.pool {
-            Pool::Sqlite { read, write } => {
-                [open(read.size() + write.size()), read.num_idle() + write.num_idle()]
-            }
+            Pool::Sqlite { read, scan, write } => [read, scan, write]
+                .map(|pool| [open(pool.size()), pool.num_idle()])
+                .into_iter()
+                .fold([0, 0], |[size, idle], [more, more_idle]| [size + more, idle + more_idle]),
             Pool::Postgres(pool) => [open(pool.size()), pool.num_idle()],
         }
     }
@@ -129,7 +151,25 @@ async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitErro
     let reader = pool.max_connections(SQLITE_READERS);
     let reading = options.pragma("query_only", "on");
     let read = patiently(|| reader.clone().connect_with(reading.clone())).await?;
-    Ok(Pool::Sqlite { read, write })
+    let scanner = reader
+        .max_connections(SQLITE_SCANNERS)
+        .after_connect(|connection, _| Box::pin(limit_statement(connection)))
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                limit_statement(connection).await?;
+                Ok(true)
+            })
+        });
+    let scan = patiently(|| scanner.clone().connect_with(reading.clone())).await?;
+    Ok(Pool::Sqlite { read, scan, write })
+}
+
+/// Has SQLite break off what is not done in time. Whoever asked has given up by then, but SQLite would go on
+/// to the end, and nobody else could have the connection.
+async fn limit_statement(connection: &mut SqliteConnection) -> std::result::Result<(), sqlx::Error> {
+    let end = Instant::now() + STATEMENT_LIMIT;
+    connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || Instant::now() < end);
+    Ok(())
 }
 
 /// Connects, for up to five seconds, while the file is locked. A fresh file is switched to WAL under a

@@ -13,8 +13,7 @@ mod search;
 mod table;
 
 use self::conditions::{
-    Columns, push_filter, push_hidden_order_columns, push_order, push_order_columns, push_order_index,
-    push_position,
+    Columns, push_filter, push_order, push_order_columns, push_order_index, push_position,
 };
 use self::parts::{Part, parts};
 use super::{Db, Dialect, Error, Result, Sql};
@@ -149,7 +148,7 @@ pub async fn count_up_to<T: Table>(db: &Db, filter: &Filter<T>, most: i64) -> Re
 }
 
 async fn one_number(db: &Db, sql: Sql) -> Result<i64> {
-    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(number,)| number))
+    Ok(db.scanning().optional::<(i64,)>(sql).await?.map_or(0, |(number,)| number))
 }
 
 /// Whether searches have their index. PostgreSQL may lack the extension for it.
@@ -176,13 +175,13 @@ async fn fetch<T: Table>(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<
             sql.push(T::JSON).push(") FROM (");
             push_select(&mut sql);
             sql.push(")");
-            let (json,): (String,) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
+            let (json,): (String,) = db.scanning().optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
             read_rows::<T>(&json)?
         }
         Dialect::Postgres => {
             let mut sql = Sql::new("");
             push_select(&mut sql);
-            db.all(sql).await?
+            db.scanning().all(sql).await?
         }
     };
     Ok(rows.into_iter().map(Into::into).collect())
@@ -209,13 +208,14 @@ async fn counted<T: Table>(db: &Db, part: &Part<'_, T>, limit: i64) -> Result<(V
             sql.push(" LIMIT ").push_value(limit).push(") ");
             push_wanted::<T>(&mut sql);
             sql.push(")");
-            let (json, count): (String, i64) = db.optional(sql).await?.unwrap_or_else(|| ("[]".into(), 0));
+            let (json, count): (String, i64) =
+                db.scanning().optional(sql).await?.unwrap_or_else(|| ("[]".into(), 0));
             (read_rows::<T>(&json)?, count)
         }
         Dialect::Postgres => {
             let mut sql = Sql::new("");
             push_found_in_postgres(&mut sql, part, ", (SELECT count(*) FROM found) AS count", limit);
-            let rows: Vec<Counted<T::Row>> = db.all(sql).await?;
+            let rows: Vec<Counted<T::Row>> = db.scanning().all(sql).await?;
             let count = rows.first().map_or(0, |row| row.count);
             (rows.into_iter().map(|row| row.row).collect(), count)
         }
@@ -280,14 +280,17 @@ fn push_wanted<T: Table>(sql: &mut Sql) {
 
 fn push_found_in_postgres<T: Table>(sql: &mut Sql, part: &Part<'_, T>, more: &'static str, limit: i64) {
     sql.plan_for_values();
-    sql.push("WITH found AS MATERIALIZED (SELECT ").push(T::COLUMNS);
-    push_hidden_order_columns(sql, part);
+    sql.push("WITH found AS MATERIALIZED (SELECT ").push(T::TABLE).push(".id");
+    push_order_columns(sql, part);
     search::push_postgres_source(sql, part.filter);
     push_filter(sql, Dialect::Postgres, part);
     push_position(sql, part, " AND ", Columns::Indexed);
-    sql.push(") SELECT ").push(T::COLUMNS).push(more).push(" FROM found AS ").push(T::TABLE);
+    // Only those that are wanted are read whole, and put in order once more.
+    sql.push(") SELECT ").push(T::COLUMNS).push(more).push(" FROM (SELECT id AS wanted FROM found");
     push_order(sql, part, Columns::Indexed);
-    sql.push(" LIMIT ").push_value(limit);
+    sql.push(" LIMIT ").push_value(limit).push(") AS first JOIN ").push(T::TABLE);
+    sql.push(" ON ").push(T::TABLE).push(".id = wanted");
+    push_order(sql, part, Columns::Indexed);
 }
 
 /// `FROM` and `WHERE` of all rows that the filter matches.

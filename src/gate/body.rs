@@ -1,6 +1,6 @@
 //! Bodies: a request's is read whole before anything is done for it, an answer's is passed on as it comes.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -58,7 +58,7 @@ impl Gate {
             let frame = match timeout_at(deadline, next).await {
                 Err(_) => return Err(Failed::Refused(Error::Timeout)),
                 Ok(None) => break,
-                Ok(Some(Err(_))) => return Err(Failed::Gone),
+                Ok(Some(Err(error))) => return Err(failed(&error)),
                 Ok(Some(Ok(frame))) => frame,
             };
             // Trailers are of no use to anybody.
@@ -88,6 +88,18 @@ impl Gate {
                 Err(Failed::Refused(Error::Unavailable))
             }
         }
+    }
+}
+
+/// What to do about a body that broke off.
+fn failed(error: &hyper::Error) -> Failed {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        // Its pieces do not say how long they are.
+        Some(ErrorKind::InvalidInput | ErrorKind::InvalidData) => {
+            Failed::Refused(Error::Malformed("The body cannot be read.".to_owned()))
+        }
+        _ => Failed::Gone,
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, TRANSFER_ENCODING};
+use hyper::http::Version;
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::LocalResponse;
@@ -84,11 +86,7 @@ impl Gate {
         // Rocket takes any letter case; in HTTP `get` is another method than `GET`.
         let known = known.filter(|known: &Method| known.as_str() == head.method.as_str());
         let received = match known {
-            // Nobody can say which host a proxy has looked at.
-            Some(_) if head.headers.get_all(HOST).iter().count() > 1 => {
-                Err(Error::Malformed("There is more than one Host header.".to_owned()))
-            }
-            Some(_) => received,
+            Some(_) => host_is_clear(head).and(received),
             None => Err(self.unknown_method(head.method.as_str(), &origin)),
         };
         let method = known.filter(|_| received.is_ok()).unwrap_or(Method::Trace);
@@ -129,6 +127,23 @@ impl Gate {
             None => Error::NoSuchPath,
         }
     }
+}
+
+/// One host is asked for, and it can be one (RFC 9112, 3.2). Of two nobody can say which one a proxy has looked at.
+fn host_is_clear(head: &Parts) -> Result<(), Error> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let reason = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => "There is more than one Host header.",
+        (None, None) if head.version == Version::HTTP_11 => "There is no Host header.",
+        (Some(host), None) if !is_host(host.as_bytes()) => "The Host header cannot be read.",
+        (_, None) => return Ok(()),
+    };
+    Err(Error::Malformed(reason.to_owned()))
+}
+
+/// Whether a host can be called so, with its port. It may be empty.
+fn is_host(host: &[u8]) -> bool {
+    host.is_empty() || !host.contains(&b'@') && Authority::try_from(host).is_ok()
 }
 
 /// The answer as hyper sends it.

@@ -313,6 +313,18 @@ async fn hd_3_methods_that_nobody_knows_are_not_allowed() {
 #[rocket::async_test]
 async fn in_2_of_two_hosts_none_is_believed() {
     let open = open(10).await;
+    for (version, host, status) in [
+        ("1.1", "", 400),
+        ("1.0", "", 200),
+        ("1.1", "Host:\r\n", 200),
+        ("1.1", "Host: [::1]:8000\r\n", 200),
+        ("1.1", "Host: a b\r\n", 400),
+        ("1.1", "Host: a@b\r\n", 400),
+        ("1.1", "Host: a/b\r\n", 400),
+    ] {
+        let head = format!("GET /small HTTP/{version}\r\n{host}Connection: close\r\n\r\n");
+        assert!(open.say(head).await.contains(&format!(" {status} ")), "{version} {host:?}");
+    }
     let answer = open.say("GET /small HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
@@ -364,4 +376,16 @@ async fn rl_10_a_stop_waits_for_what_was_asked_and_for_nothing_else() {
     assert!(open.gate.traffic.is_stopping());
     assert_eq!((open.gate.traffic.connections(), open.gate.traffic.in_flight()), (0, 0));
     drop((idle, silent));
+}
+
+#[rocket::async_test]
+async fn a_body_whose_pieces_have_no_length_is_answered_400_and_is_the_last() {
+    let open = open(10).await;
+    for size in ["ZZ", "-1", "+2", "0x2", "", "fffffffffffffffff"] {
+        let head = "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let next = "GET /small HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let answer = open.say(format!("{head}{size}\r\nab\r\n0\r\n\r\n{next}")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{size}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{size}: {answer}");
+    }
 }

@@ -1,6 +1,7 @@
 //! What both databases do alike: text, uniqueness, and changes at the same instant.
 
 mod opening;
+mod scans;
 
 use rocket::futures::future::join_all;
 use rocket::http::{Header, Method};

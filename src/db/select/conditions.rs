@@ -56,17 +56,6 @@ pub(super) fn push_order_columns<T: Table>(sql: &mut Sql, part: &Part<'_, T>) {
     }
 }
 
-/// The columns of an order that are no part of a user.
-pub(super) fn push_hidden_order_columns<T: Table>(sql: &mut Sql, part: &Part<'_, T>) {
-    for term in &part.terms {
-        if let Field::Text(field) = term.order.field
-            && T::is_hidden(field)
-        {
-            sql.push(", ").push(T::TABLE).push(".").push(T::text_column(field, Folding::Exact));
-        }
-    }
-}
-
 /// What every user of a part fits.
 pub(super) fn push_filter<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>) {
     match T::ACTIVE {

@@ -38,12 +38,6 @@ pub trait Table: Resource {
         None
     }
 
-    /// Whether a text field can be sorted by, but is no part of a row.
-    #[must_use]
-    fn is_hidden(_: Self::Text) -> bool {
-        false
-    }
-
     /// Whether SQLite's index of what is searched has the column that the test looks at.
     #[must_use]
     fn is_searched(_: &Test<Self>) -> bool {
@@ -117,10 +111,6 @@ impl Table for Users {
                 return None;
             }
         })
-    }
-
-    fn is_hidden(field: TextField) -> bool {
-        matches!(field, TextField::Name | TextField::Searchable)
     }
 
     fn is_searched(test: &Test) -> bool {

@@ -1,0 +1,44 @@
+//! Statements that look at every row, and those that must not wait for them.
+
+use std::time::Duration;
+
+use rocket::http::Method;
+use rocket::tokio::{spawn, time};
+use usher::db::{Dialect, Error, Sql};
+
+use crate::app::{App, By};
+use crate::on_both;
+
+on_both![do_1_searches_that_never_end_are_broken_off_and_keep_nobody_from_a_single_row];
+
+async fn do_1_searches_that_never_end_are_broken_off_and_keep_nobody_from_a_single_row(app: App) {
+    let admin = app.person("admin", "superuser").await;
+    let endless = match app.usher.db.dialect() {
+        Dialect::Sqlite => {
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n"
+        }
+        Dialect::Postgres => "SELECT count(*) FROM generate_series(1, 1000000000000)",
+    };
+    let searches: Vec<_> = (0..20)
+        .map(|_| {
+            let db = app.usher.db.clone();
+            spawn(async move { db.scanning().optional::<(i64,)>(Sql::new(endless)).await })
+        })
+        .collect();
+    time::sleep(Duration::from_millis(300)).await;
+    // Twenty at once, each of which reads a session and a user.
+    let path = format!("/v1/users/{}", admin.id());
+    let reads = (0..20).map(|_| app.request(Method::Get, &path, Some((&admin, By::Bearer))).dispatch());
+    for answer in rocket::futures::future::join_all(reads).await {
+        assert_eq!(answer.status().code, 200);
+    }
+    assert!(searches.iter().all(|search| !search.is_finished()), "they are still under way");
+    for search in searches {
+        let ended = search.await.unwrap();
+        assert!(matches!(ended, Err(Error::Unavailable(_) | Error::TimedOut)), "{ended:?}");
+    }
+    let listed = time::timeout(Duration::from_secs(3), async {
+        app.send(&admin, Method::Post, "/v1/users/list", &serde_json::json!({})).await.status
+    });
+    assert_eq!(listed.await.expect("their connections are free again"), 200);
+}
