@@ -9,19 +9,24 @@ use unicode_normalization::char::is_combining_mark;
 /// Trims Unicode white space and puts the text into normal form C, the form in which text is stored.
 #[must_use]
 pub fn tidy(text: &str) -> String {
-    text.trim().nfc().collect()
+    let text = text.trim();
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
 }
 
 /// Unicode's full case folding: two texts that differ only in case fold to the same text.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    caseless::default_case_fold_str(text)
+    // Most text is plain, and by the tables of Unicode this would take many times as long.
+    if text.is_ascii() { text.to_ascii_lowercase() } else { caseless::default_case_fold_str(text) }
 }
 
 /// NFKC and case folding: two texts that differ only in letter case, full-width letters or other
 /// compatibility forms become the same. For comparing only.
 #[must_use]
 pub fn fold_compatible(text: &str) -> String {
+    if text.is_ascii() {
+        return fold(text);
+    }
     // Folding can undo a normal form and the reverse; Unicode's NFKC_Casefold repeats both (UAX 31, R4).
     let folded: String = fold(&text.nfkc().collect::<String>()).nfkc().collect();
     fold(&folded).nfkc().collect()
@@ -30,6 +35,9 @@ pub fn fold_compatible(text: &str) -> String {
 /// What the console's search compares: compatible folding, without accents and other marks.
 #[must_use]
 pub fn searchable(text: &str) -> String {
+    if text.is_ascii() {
+        return fold(text);
+    }
     fold_compatible(text).nfd().filter(|c| !is_combining_mark(*c)).collect()
 }
 
@@ -100,6 +108,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_text_is_treated_as_the_tables_of_unicode_say(text in "[ -~]{0,40}") {
+            // Beside another script the tables are used, and this character stays as it is.
+            let beside = format!("{text}中");
+            for treat in [fold, fold_compatible, searchable] {
+                prop_assert_eq!(treat(&beside), treat(&text) + "中");
+            }
+            prop_assert_eq!(tidy(&format!("{text}.中")), tidy(&format!("{text}.")) + "中");
+        }
+
         #[test]
         fn the_canonical_key_is_stable(text in "\\PC{0,20}") {
             let key = canonical(&text);

@@ -18,9 +18,7 @@ mod tests;
 
 use std::fmt;
 use std::io::{BufWriter, Write};
-use std::num::NonZero;
 use std::process::ExitCode;
-use std::thread;
 
 use serde_json::{Map, Value};
 
@@ -59,7 +57,8 @@ struct Report {
 /// Judges all rows, then writes those that are new unless it is a dry run.
 async fn import(app: &Usher, parsed: Parsed, dry_run: bool) -> Result<Report, Failure> {
     let now = app.clock.now();
-    let read = read_all(&parsed.rows);
+    let read: Vec<(Label, Result<Record, Vec<String>>)> =
+        parsed.rows.into_iter().map(|row| (Label::of(&row), record::read(&row))).collect();
     let records: Vec<&Record> = read.iter().filter_map(|(_, record)| record.as_ref().ok()).collect();
     let mut known =
         store::load(app, &records).await.map_err(|error| explain(error, "nothing was written"))?;
@@ -90,25 +89,6 @@ async fn import(app: &Usher, parsed: Parsed, dry_run: bool) -> Result<Report, Fa
             .map_err(|error| explain(error, "a part may be written; run the same import again"))?;
     }
     Ok(Report { rows, skipped: parsed.skipped, dry_run })
-}
-
-/// What a row says, or what is wrong with it, and how it is called.
-type Read = (Label, Result<Record, Vec<String>>);
-
-/// Reads rows on all cores: normal forms, case folding and checks of a row take as long as storing it.
-fn read_all(rows: &[Row]) -> Vec<Read> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let read = |row: &Row| (Label::of(row), record::read(row));
-    thread::scope(|scope| {
-        let parts = rows.chunks(rows.len().div_ceil(cores).max(1));
-        let readers: Vec<_> =
-            parts.map(|part| scope.spawn(move || part.iter().map(read).collect::<Vec<_>>())).collect();
-        let parts = readers.into_iter().map(|reader| match reader.join() {
-            Ok(part) => part,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        parts.flatten().collect()
-    })
 }
 
 fn explain(error: Error, consequence: &str) -> Failure {
