@@ -25,8 +25,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::tokio::sync::{Semaphore, SemaphorePermit};
-use rocket::tokio::time::timeout;
+use rocket::tokio::time::{Instant, timeout};
 use rocket_db_pools::figment::Figment;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
@@ -54,7 +55,7 @@ const SCAN_WAIT: Duration = Duration::from_secs(2);
 pub struct Db {
     pool: Pool,
     /// Where requests meet whose credentials are looked up at the same time.
-    presented: Arc<Gathering<Asked, Option<Presented>>>,
+    presented: Arc<Gathering<Asked, Option<Presented>, Connection>>,
     /// Turns at statements that may look at every row.
     scans: Arc<Semaphore>,
 }
@@ -226,6 +227,18 @@ impl Db {
         }
     }
 
+    /// A connection for several statements one after the other. Reads only.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if none is to be had in time.
+    async fn connection(&self) -> Result<Connection> {
+        let link = match &self.pool {
+            Pool::Sqlite { read, .. } => Link::Sqlite(within(read.acquire()).await?),
+            Pool::Postgres(pool) => Link::Postgres(within(pool.acquire()).await?),
+        };
+        Ok(Connection { link, since: Instant::now() })
+    }
+
     /// For statements that may look at every row: lists, searches, counts.
     #[must_use]
     pub const fn scanning(&self) -> Scanning<'_> {
@@ -247,6 +260,35 @@ impl Db {
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
         rocket_db_pools::Pool::close(&self.pool).await;
+    }
+}
+
+/// A connection that only reads.
+#[derive(Debug)]
+struct Connection {
+    link: Link,
+    /// When it was taken from the pool.
+    since: Instant,
+}
+
+#[derive(Debug)]
+enum Link {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Connection {
+    /// Whether it may be kept: now and then the pool has to look whether it still leads to the right server.
+    fn is_fresh(&self) -> bool {
+        self.since.elapsed() < Duration::from_secs(1)
+    }
+
+    /// All rows.
+    async fn all<T: Row>(&mut self, sql: Sql) -> Result<Vec<T>> {
+        match &mut self.link {
+            Link::Sqlite(connection) => run!(fetch_all, Sqlite, &mut **connection, sql),
+            Link::Postgres(connection) => run!(fetch_all, Postgres, &mut **connection, sql),
+        }
     }
 }
 

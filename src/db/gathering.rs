@@ -25,56 +25,60 @@ const MOST: usize = 32;
 
 /// Where reads of one kind meet.
 #[derive(Debug)]
-pub(super) struct Gathering<K, V>(Mutex<State<K, V>>);
+pub(super) struct Gathering<K, V, C>(Mutex<State<K, V, C>>);
 
 #[derive(Debug)]
-struct State<K, V> {
+struct State<K, V, C> {
     under_way: usize,
     /// When the last one of them began.
     began: Instant,
-    waiting: Vec<Waiting<K, V>>,
+    waiting: Vec<Waiting<K, V, C>>,
 }
 
 #[derive(Debug)]
-struct Waiting<K, V> {
+struct Waiting<K, V, C> {
     key: K,
-    tell: oneshot::Sender<Told<K, V>>,
+    tell: oneshot::Sender<Told<K, V, C>>,
 }
+
+/// Whoever is to be told.
+type Others<K, V, C> = Vec<oneshot::Sender<Told<K, V, C>>>;
 
 /// What whoever waits is told.
 #[derive(Debug)]
-enum Told<K, V> {
+enum Told<K, V, C> {
     /// The value was read along.
     Value(Result<V>),
     /// It is their turn to read, for all who wait by then.
-    Turn(Turn<K, V>, K),
+    Turn(Turn<K, V, C>, K),
 }
 
-impl<K, V> Default for Gathering<K, V> {
+impl<K, V, C> Default for Gathering<K, V, C> {
     fn default() -> Self {
         Self(Mutex::new(State { under_way: 0, began: Instant::now(), waiting: Vec::new() }))
     }
 }
 
-impl<K, V> Gathering<K, V> {
-    fn state(&self) -> MutexGuard<'_, State<K, V>> {
+impl<K, V, C> Gathering<K, V, C> {
+    fn state(&self) -> MutexGuard<'_, State<K, V, C>> {
         // Nothing that can panic happens under the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Clone, V> Gathering<K, V> {
-    /// The value for a key. `read` finds those for several, in their order.
+impl<K: Clone, V, C> Gathering<K, V, C> {
+    /// The value for a key. `read` finds those for several, in their order. The connection that it returns is given
+    /// to the next one that begins at once, if one does.
     ///
     /// # Errors
     /// Those of `read`, shared by all for whom it was made; [`Error::TimedOut`] for whoever waits too long.
-    pub(super) async fn get<F>(self: &Arc<Self>, key: K, read: impl Fn(Vec<K>) -> F) -> Result<V>
+    pub(super) async fn get<F>(self: &Arc<Self>, key: K, read: impl Fn(Option<C>, Vec<K>) -> F) -> Result<V>
     where
-        F: Future<Output = Result<Vec<V>>>,
+        F: Future<Output = (Option<C>, Result<Vec<V>>)>,
     {
         let work = async {
             loop {
-                let (turn, own) = match self.enter(&key) {
+                let (mut turn, own) = match self.enter(&key) {
                     Entered::Turn(turn) => (turn, key.clone()),
                     Entered::Waits(told) => match told.await {
                         Ok(Told::Value(value)) => return value,
@@ -86,7 +90,8 @@ impl<K: Clone, V> Gathering<K, V> {
                 // Whatever else is ready to run comes first: it may ask, too.
                 yield_now().await;
                 let (keys, others) = turn.take(own);
-                let found = read(keys).await;
+                let (connection, found) = read(turn.connection.take(), keys).await;
+                turn.connection = connection;
                 drop(turn);
                 return distribute(found, others);
             }
@@ -94,12 +99,12 @@ impl<K: Clone, V> Gathering<K, V> {
         timeout(STATEMENT_LIMIT, work).await.unwrap_or(Err(Error::TimedOut))
     }
 
-    fn enter(self: &Arc<Self>, key: &K) -> Entered<K, V> {
+    fn enter(self: &Arc<Self>, key: &K) -> Entered<K, V, C> {
         let mut state = self.state();
         if state.under_way == 0 || state.under_way < AT_ONCE && state.began.elapsed() > SLOW {
             state.under_way += 1;
             state.began = Instant::now();
-            return Entered::Turn(Turn(Some(Arc::clone(self))));
+            return Entered::Turn(Turn { gathering: Some(Arc::clone(self)), connection: None });
         }
         let (tell, told) = oneshot::channel();
         state.waiting.push(Waiting { key: key.clone(), tell });
@@ -107,21 +112,25 @@ impl<K: Clone, V> Gathering<K, V> {
     }
 }
 
-enum Entered<K, V> {
-    Turn(Turn<K, V>),
-    Waits(oneshot::Receiver<Told<K, V>>),
+enum Entered<K, V, C> {
+    Turn(Turn<K, V, C>),
+    Waits(oneshot::Receiver<Told<K, V, C>>),
 }
 
 /// The right to read. Given up, it goes to whoever waits first.
 #[derive(Debug)]
-struct Turn<K, V>(Option<Arc<Gathering<K, V>>>);
+struct Turn<K, V, C> {
+    gathering: Option<Arc<Gathering<K, V, C>>>,
+    /// That of the read before, if this one follows at once: to give it back and ask for one would take its time.
+    connection: Option<C>,
+}
 
-impl<K, V> Turn<K, V> {
+impl<K, V, C> Turn<K, V, C> {
     /// The keys to read now, one's own first, and whom to tell of the others.
-    fn take(&self, own: K) -> (Vec<K>, Vec<oneshot::Sender<Told<K, V>>>) {
+    fn take(&self, own: K) -> (Vec<K>, Others<K, V, C>) {
         let mut keys = vec![own];
         let mut others = Vec::new();
-        if let Some(gathering) = &self.0 {
+        if let Some(gathering) = &self.gathering {
             let mut state = gathering.state();
             state.began = Instant::now();
             let count = state.waiting.len().min(MOST - 1);
@@ -134,9 +143,9 @@ impl<K, V> Turn<K, V> {
     }
 }
 
-impl<K, V> Drop for Turn<K, V> {
+impl<K, V, C> Drop for Turn<K, V, C> {
     fn drop(&mut self) {
-        let Some(gathering) = self.0.take() else { return };
+        let Some(gathering) = self.gathering.take() else { return };
         loop {
             let next = {
                 let mut state = gathering.state();
@@ -146,11 +155,15 @@ impl<K, V> Drop for Turn<K, V> {
                 }
                 state.waiting.remove(0)
             };
-            let turn = Self(Some(Arc::clone(&gathering)));
+            let connection = self.connection.take();
+            let turn = Self { gathering: Some(Arc::clone(&gathering)), connection };
             match next.tell.send(Told::Turn(turn, next.key)) {
                 Ok(()) => return,
                 // They have left; the turn that comes back is not to be given up, but offered to the next.
-                Err(Told::Turn(mut turn, _)) => drop(turn.0.take()),
+                Err(Told::Turn(mut turn, _)) => {
+                    self.connection = turn.connection.take();
+                    drop(turn.gathering.take());
+                }
                 Err(Told::Value(_)) => {}
             }
         }
@@ -158,7 +171,7 @@ impl<K, V> Drop for Turn<K, V> {
 }
 
 /// Gives each their value; the first is one's own.
-fn distribute<K, V>(found: Result<Vec<V>>, others: Vec<oneshot::Sender<Told<K, V>>>) -> Result<V> {
+fn distribute<K, V, C>(found: Result<Vec<V>>, others: Others<K, V, C>) -> Result<V> {
     match found {
         Ok(values) => {
             let mut values = values.into_iter();
@@ -194,19 +207,29 @@ mod tests {
 
     use super::*;
 
-    type Numbers = Arc<Gathering<u32, u32>>;
+    type Numbers = Arc<Gathering<u32, u32, u32>>;
 
-    /// Doubles numbers once it is let, and notes how many it was asked for.
-    async fn double(gate: &Semaphore, sizes: &Mutex<Vec<usize>>, keys: Vec<u32>) -> Result<Vec<u32>> {
+    /// What one read did: how many it was asked for, and how many have had its connection before.
+    type Reads = Mutex<Vec<(usize, u32)>>;
+
+    /// Doubles numbers once it is let.
+    async fn double(
+        gate: &Semaphore,
+        reads: &Reads,
+        connection: Option<u32>,
+        keys: Vec<u32>,
+    ) -> (Option<u32>, Result<Vec<u32>>) {
         gate.acquire().await.unwrap().forget();
-        sizes.lock().unwrap().push(keys.len());
-        Ok(keys.into_iter().map(|key| key * 2).collect())
+        let before = connection.unwrap_or(0);
+        reads.lock().unwrap().push((keys.len(), before));
+        (Some(before + 1), Ok(keys.into_iter().map(|key| key * 2).collect()))
     }
 
     #[rocket::async_test]
     async fn while_one_is_read_all_others_wait_for_the_next_read() {
-        let (numbers, gate, sizes) = (Numbers::default(), Semaphore::new(0), Mutex::default());
-        let asked = (0..40).map(|key| numbers.get(key, |keys| double(&gate, &sizes, keys)));
+        let (numbers, gate, reads) = (Numbers::default(), Semaphore::new(0), Reads::default());
+        let asked =
+            (0..40).map(|key| numbers.get(key, |connection, keys| double(&gate, &reads, connection, keys)));
         let open = async {
             for _ in 0..100 {
                 yield_now().await;
@@ -217,18 +240,18 @@ mod tests {
         let found: Vec<u32> = found.into_iter().map(Result::unwrap).collect();
         assert_eq!(found, (0..40).map(|key| key * 2).collect::<Vec<_>>());
         // The first waits until all who are ready have asked.
-        assert_eq!(*sizes.lock().unwrap(), [MOST, 40 - MOST]);
+        assert_eq!(*reads.lock().unwrap(), [(MOST, 0), (40 - MOST, 1)]);
         assert_eq!(numbers.state().under_way, 0);
     }
 
     #[rocket::async_test]
     async fn an_error_is_everybodys_and_ends_nothing() {
         let numbers = Numbers::default();
-        let fail = |_| async { Err(Error::TimedOut) };
+        let fail = |_, _| async { (None, Err(Error::TimedOut)) };
         for found in join_all((0..5).map(|key| numbers.get(key, fail))).await {
             assert!(matches!(found, Err(Error::Shared(error)) if matches!(*error, Error::TimedOut)));
         }
-        let short = |_| async { Ok(vec![7]) };
+        let short = |_, _| async { (None, Ok(vec![7])) };
         let found = join_all((0..2).map(|key| numbers.get(key, short))).await;
         assert!(matches!(found[..], [Ok(7), Err(Error::Corrupt(_))]), "{found:?}");
         assert_eq!(numbers.get(1, short).await.unwrap(), 7);
@@ -241,12 +264,12 @@ mod tests {
         let ask = |key: u32| {
             let (numbers, reads) = (Arc::clone(&numbers), Arc::clone(&reads));
             spawn(async move {
-                let read = |keys: Vec<u32>| async {
+                let read = |_, keys: Vec<u32>| async {
                     // The first read never ends.
                     if reads.fetch_add(1, Ordering::SeqCst) == 0 {
                         std::future::pending::<()>().await;
                     }
-                    Ok(keys)
+                    (None, Ok(keys))
                 };
                 numbers.get(key, read).await
             })
@@ -267,29 +290,32 @@ mod tests {
 
     #[rocket::async_test]
     async fn whoever_left_while_waiting_is_passed_over() {
-        let (numbers, gate, sizes) = (Numbers::default(), Semaphore::new(0), Mutex::default());
-        let mut first = Box::pin(numbers.get(1, |keys| double(&gate, &sizes, keys)));
+        let (numbers, gate, reads) = (Numbers::default(), Semaphore::new(0), Reads::default());
+        let mut first = Box::pin(numbers.get(1, |connection, keys| double(&gate, &reads, connection, keys)));
         assert!(time::timeout(Duration::ZERO, &mut first).await.is_err());
         while numbers.state().waiting.len() < 3 {
-            let gone = numbers.get(2, |keys| double(&gate, &sizes, keys));
+            let gone = numbers.get(2, |connection, keys| double(&gate, &reads, connection, keys));
             assert!(time::timeout(Duration::ZERO, gone).await.is_err());
         }
         gate.add_permits(100);
         assert_eq!(first.await.unwrap(), 2);
-        assert_eq!(numbers.get(3, |keys| double(&gate, &sizes, keys)).await.unwrap(), 6);
+        assert_eq!(
+            numbers.get(3, |connection, keys| double(&gate, &reads, connection, keys)).await.unwrap(),
+            6
+        );
         assert_eq!(numbers.state().under_way, 0);
     }
 
     #[rocket::async_test]
     async fn beside_a_slow_read_another_one_begins() {
         let numbers = Numbers::default();
-        let stuck = |_| std::future::pending::<Result<Vec<u32>>>();
+        let stuck = |_, _| std::future::pending::<(Option<u32>, Result<Vec<u32>>)>();
         let slow = spawn({
             let numbers = Arc::clone(&numbers);
             async move { numbers.get(1, stuck).await }
         });
         time::sleep(SLOW * 2).await;
-        assert_eq!(numbers.get(2, async |keys| Ok(keys)).await.unwrap(), 2);
+        assert_eq!(numbers.get(2, |_, keys| async { (None, Ok(keys)) }).await.unwrap(), 2);
         assert_eq!(numbers.state().under_way, 1);
         slow.abort();
         assert!(slow.await.unwrap_err().is_cancelled());

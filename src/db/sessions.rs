@@ -3,7 +3,7 @@
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use super::users::{UserRow, columns};
-use super::{Db, Result, Sql, Tx, Value};
+use super::{Connection, Db, Result, Sql, Tx, Value};
 use crate::clock::Timestamp;
 use crate::origin::Origin;
 use crate::preferences::Preferences;
@@ -132,11 +132,28 @@ pub async fn by_token(
 }
 
 async fn presented(db: &Db, asked: Asked) -> Result<Option<Presented>> {
-    db.presented.get(asked, |asked| all_presented(db, asked)).await
+    let look_up = async |kept: Option<Connection>, asked| {
+        let connection = match kept.filter(Connection::is_fresh) {
+            Some(connection) => Ok(connection),
+            None => db.connection().await,
+        };
+        match connection {
+            Ok(mut connection) => match all_presented(db, &mut connection, asked).await {
+                Ok(found) => (Some(connection), Ok(found)),
+                Err(error) => (None, Err(error)),
+            },
+            Err(error) => (None, Err(error)),
+        }
+    };
+    db.presented.get(asked, look_up).await
 }
 
 /// Looks up several credentials in one statement.
-async fn all_presented(db: &Db, asked: Vec<Asked>) -> Result<Vec<Option<Presented>>> {
+async fn all_presented(
+    db: &Db,
+    connection: &mut Connection,
+    asked: Vec<Asked>,
+) -> Result<Vec<Option<Presented>>> {
     let mut sql = Sql::new("WITH asked (position, user_id, secret_hash, carrier, along_id) AS (VALUES ");
     let rows = (0_i64..).zip(&asked).map(|(position, asked)| -> [Value; 5] {
         [
@@ -159,7 +176,7 @@ async fn all_presented(db: &Db, asked: Vec<Asked>) -> Result<Vec<Option<Presente
          LEFT JOIN users AS along ON along.id = asked.along_id"
     ));
     let mut found: Vec<Option<Presented>> = asked.iter().map(|_| None).collect();
-    for row in db.all::<PresentedRow>(sql).await? {
+    for row in connection.all::<PresentedRow>(sql).await? {
         let position = usize::try_from(row.position).unwrap_or(usize::MAX);
         if let (Some(place), Some(asked)) = (found.get_mut(position), asked.get(position)) {
             *place = row.presented(asked.carrier);
