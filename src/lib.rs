@@ -135,7 +135,7 @@ pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
         .attach(headers::FormMethod)
         .attach(headers::Headers)
         .attach(compression::Pages)
-        .attach(refusals::Refusals)
+        .attach(refusals::Refusals::default())
         .attach(logging::Requests)
         .attach(metrics::Requests)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
