@@ -30,6 +30,7 @@ use self::paced::{Paced, Phase};
 use crate::Usher;
 use crate::config::Settings;
 use crate::metrics::{self, Metrics};
+use crate::unfinished::Unfinished;
 
 pub(crate) use self::exchange::AskedMethod;
 
@@ -158,7 +159,7 @@ impl Gate {
     }
 
     /// Serves until `stop`, and on for `drain`; then accepts nothing more, and returns when everything that was
-    /// accepted is answered, or after `grace`.
+    /// accepted is answered, and what that began is done, or after `grace`.
     pub(crate) async fn serve(
         &'static self,
         listener: TcpListener,
@@ -197,8 +198,16 @@ impl Gate {
         drop(listener);
         drop(tell);
         drop(alive);
-        if timeout(grace, all_done.recv()).await.is_err() {
-            log::warn!("{} requests were cut off", self.traffic.in_flight());
+        let unfinished = self.client.rocket().state::<Usher>().map(|app| &app.unfinished);
+        let all_done = async {
+            all_done.recv().await;
+            if let Some(unfinished) = unfinished {
+                unfinished.done().await;
+            }
+        };
+        if timeout(grace, all_done).await.is_err() {
+            let messages = unfinished.map_or(0, Unfinished::count);
+            log::warn!("{} requests and {messages} messages were cut off", self.traffic.in_flight());
         }
     }
 

@@ -53,6 +53,7 @@ pub mod time_zone;
 pub mod tokens;
 pub mod undo;
 pub mod user;
+pub mod unfinished;
 pub mod web;
 
 use std::sync::Arc;
@@ -68,6 +69,7 @@ use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::passwords::Hasher;
 
+use crate::unfinished::Unfinished;
 /// Answers take many small pieces of memory, on one thread and back on another: glibc's own is slower at that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -88,6 +90,8 @@ pub struct Usher {
     /// Sends mail, if there is a server for it.
     pub mailer: Option<Mailer>,
     /// What links begin with, such as `https://users.example.org`.
+    /// Messages and links that are still to be made after their answers.
+    pub unfinished: Unfinished,
     pub base: Arc<str>,
 }
 
@@ -120,7 +124,8 @@ impl Usher {
         let keys = Keys::load(&settings, &db).await?;
         let mailer = Mailer::new(&settings)?;
         let base = links::base(&settings, figment).into();
-        Ok(Self { db, clock, hasher, settings: Arc::new(settings), keys, mailer, base })
+        let (settings, unfinished) = (Arc::new(settings), Unfinished::default());
+        Ok(Self { db, clock, hasher, settings, keys, mailer, unfinished, base })
     }
 }
 

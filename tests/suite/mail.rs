@@ -54,15 +54,15 @@ on_both![without_a_mail_server_there_is_no_mail_and_no_page_for_a_forgotten_pass
 
 /// A message as a mail server gets it.
 #[derive(Debug, Clone)]
-struct Received {
-    to: Vec<String>,
+pub(crate) struct Received {
+    pub(crate) to: Vec<String>,
     text: String,
 }
 
 /// A mail server that keeps what it gets, and takes nothing for recipients whose address has `refused`
 /// in it.
-struct Sink {
-    port: u16,
+pub(crate) struct Sink {
+    pub(crate) port: u16,
     received: Arc<Mutex<Vec<Received>>>,
     /// All commands.
     commands: Arc<Mutex<Vec<String>>>,
@@ -71,6 +71,11 @@ struct Sink {
 
 impl Sink {
     async fn start() -> Self {
+        Self::slow(Duration::ZERO).await
+    }
+
+    /// One that says nothing for a while to whoever connects.
+    pub(crate) async fn slow(pause: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -78,7 +83,11 @@ impl Sink {
         let (kept, heard) = (received.clone(), commands.clone());
         let task = rocket::tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                rocket::tokio::spawn(serve(stream, kept.clone(), heard.clone()));
+                let (kept, heard) = (kept.clone(), heard.clone());
+                rocket::tokio::spawn(async move {
+                    sleep(pause).await;
+                    serve(stream, kept, heard).await;
+                });
             }
         });
         Self { port, received, commands, task }
@@ -90,7 +99,7 @@ impl Sink {
         let _ = self.task.await;
     }
 
-    fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
 
@@ -181,7 +190,7 @@ fn link_in(message: &Received) -> String {
     start.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
 }
 
-async fn with_address(app: &App, name: &str, kind: &str, email: &str) -> Person {
+pub(crate) async fn with_address(app: &App, name: &str, kind: &str, email: &str) -> Person {
     let person = app.person(name, kind).await;
     let email_folded = email.to_lowercase();
     app.sql(&format!(
