@@ -27,6 +27,7 @@ pub mod guard;
 mod headers;
 mod json;
 pub mod keys;
+pub mod known;
 pub mod links;
 pub mod lists;
 pub mod live_sessions;
@@ -52,8 +53,8 @@ pub mod throttle;
 pub mod time_zone;
 pub mod tokens;
 pub mod undo;
-pub mod user;
 pub mod unfinished;
+pub mod user;
 pub mod web;
 
 use std::sync::Arc;
@@ -68,8 +69,8 @@ use crate::db::Db;
 use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::passwords::Hasher;
-
 use crate::unfinished::Unfinished;
+
 /// Answers take many small pieces of memory, on one thread and back on another: glibc's own is slower at that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -89,9 +90,9 @@ pub struct Usher {
     pub keys: Keys,
     /// Sends mail, if there is a server for it.
     pub mailer: Option<Mailer>,
-    /// What links begin with, such as `https://users.example.org`.
     /// Messages and links that are still to be made after their answers.
     pub unfinished: Unfinished,
+    /// What links begin with, such as `https://users.example.org`.
     pub base: Arc<str>,
 }
 
