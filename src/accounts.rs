@@ -358,7 +358,7 @@ pub(crate) async fn set_password(
     now: Timestamp,
 ) -> Result<()> {
     db::users::set_password(tx, user.id, password, now).await?;
-    db::throttles::delete(tx, &Key::account(user.username.key())).await?;
+    db::throttles::delete_of_account(tx, &Key::account(user.username.key())).await?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::db::users::Credentials;
 use crate::db::{self, Tx};
 use crate::error::{Error, Result};
+use crate::known::Browser;
 use crate::origin::Origin;
 use crate::passwords::{Password, Verdict};
 use crate::permission::{Can, Permission};
@@ -27,7 +28,10 @@ pub(crate) struct Attempt<'a> {
     author: Author,
     /// The canonical form of the name that was given.
     name: String,
-    account: Key,
+    /// What failures are counted under: the account, unless only a browser's or a session's tries count.
+    counter: Key,
+    /// Whose tries these are then, for the trail.
+    only_for: Option<&'static str>,
     address: Option<Key>,
 }
 
@@ -42,14 +46,25 @@ impl<'a> Attempt<'a> {
             origin,
             author: Author::nobody(origin),
             name: text::canonical(username),
-            account: Key::account(username),
+            counter: Key::account(username),
+            only_for: None,
             address: origin.address.map(Key::address),
         }
     }
 
-    /// At one's own account, by somebody signed in.
+    /// At the account of this name, by a browser that signed in to it before: what others try does not block it,
+    /// nor does it block others.
+    pub(crate) fn from_known(app: &'a Usher, username: &str, browser: &Browser, origin: &'a Origin) -> Self {
+        let counter = Key::known_browser(username, browser);
+        Self { counter, only_for: Some("known_browser"), ..Self::new(app, username, origin) }
+    }
+
+    /// At one's own account, by somebody signed in, who is likewise by themselves.
     pub(crate) fn by<P: Permission>(app: &'a Usher, can: &'a Can<P>) -> Self {
-        Self { author: can.author(), ..Self::new(app, can.user().username.as_str(), can.origin()) }
+        let username = can.user().username.as_str();
+        let counter = Key::session(username, can.session().id);
+        let only_for = Some("session");
+        Self { author: can.author(), counter, only_for, ..Self::new(app, username, can.origin()) }
     }
 
     /// Checks a password, by one hash operation whatever is found. A blocked account's password is not
@@ -66,7 +81,7 @@ impl<'a> Attempt<'a> {
         if let Some(wait) = self.address_wait().await? {
             return Err(Error::Throttled(wait.as_secs().max(1)));
         }
-        let failures = db::throttles::get(&app.db, &self.account).await?;
+        let failures = db::throttles::get(&app.db, &self.counter).await?;
         let blocked = failures.is_some_and(|failures| failures.wait(app.clock.now()).is_some());
         let found = db::users::credentials(&app.db, &self.name).await?;
         let stored = found.as_ref().map(|found| &found.password).filter(|_| !blocked);
@@ -86,7 +101,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The user, locked, if the password that was checked is still theirs and the account may be used;
-    /// forgets the account's failures.
+    /// forgets the failures that were counted with this try.
     ///
     /// # Errors
     /// As the database says.
@@ -96,7 +111,7 @@ impl<'a> Attempt<'a> {
         verified: &Credentials,
         now: Timestamp,
     ) -> Result<Option<User>> {
-        let failures = db::throttles::lock(tx, &self.account).await?;
+        let failures = db::throttles::lock(tx, &self.counter).await?;
         // Others may have been guessing while this password was checked: what they used up counts.
         if failures.as_ref().is_some_and(|failures| failures.wait(now).is_some()) {
             return Ok(None);
@@ -106,13 +121,14 @@ impl<'a> Attempt<'a> {
             .filter(|found| found.user.is_usable(now) && found.password == verified.password)
             .map(|found| found.user);
         if user.is_some() && failures.is_some() {
-            db::throttles::delete(tx, &self.account).await?;
+            db::throttles::delete(tx, &self.counter).await?;
         }
         Ok(user)
     }
 
     /// Counts a failure against account and address, and records it, with the blocks that begin by it.
-    /// A try on a blocked account is not counted against the account, or the block would never lift.
+    /// A try on a blocked account is not counted against the account, or the block would never lift. The
+    /// hundredth in a row is also in the log, for whoever watches that.
     ///
     /// # Errors
     /// As the database says.
@@ -126,15 +142,17 @@ impl<'a> Attempt<'a> {
         if !self.origin.device.is_empty() {
             failed = failed.detail("device", self.origin.device.as_str());
         }
-        db::retrying(|| async {
+        let consecutive = db::retrying(|| async {
+            let mut consecutive = 0;
             let now = self.app.clock.now();
             let thresholds = self.app.settings.thresholds();
             let mut tx = self.app.db.begin().await?;
             audit::record(&mut tx, &failed, now).await?;
             if why != BLOCKED {
-                let before = db::throttles::lock(&mut tx, &self.account).await?;
+                let before = db::throttles::lock(&mut tx, &self.counter).await?;
                 let after = Failures::account(before, now, thresholds);
-                db::throttles::set(&mut tx, &self.account, &after).await?;
+                consecutive = after.consecutive;
+                db::throttles::set(&mut tx, &self.counter, &after).await?;
                 if let Some(entry) = self.account_blocked(&after, target, now) {
                     audit::record(&mut tx, &entry, now).await?;
                 }
@@ -148,9 +166,17 @@ impl<'a> Attempt<'a> {
                     audit::record(&mut tx, &self.entry(Action::AddressBlocked, None), now).await?;
                 }
             }
-            tx.commit().await.map_err(Error::from)
+            tx.commit().await?;
+            Ok(consecutive)
         })
-        .await
+        .await?;
+        if let (Some(user), HARD_LIMIT) = (target, consecutive) {
+            log::warn!(
+                "user {} is blocked until the password is set anew, after {HARD_LIMIT} wrong ones in a row",
+                user.id
+            );
+        }
+        Ok(())
     }
 
     fn entry(&self, action: Action, target: Option<&User>) -> Entry {
@@ -167,6 +193,10 @@ impl<'a> Attempt<'a> {
             .entry(Action::AccountBlocked, target)
             .detail("seconds", wait.as_secs())
             .detail("failures", failures.consecutive);
+        let entry = match self.only_for {
+            Some(whom) => entry.detail("only_for", whom),
+            None => entry,
+        };
         // What only the operator, or a new password, ends.
         Some(if failures.consecutive >= HARD_LIMIT { entry.detail("until_reset", true) } else { entry })
     }

@@ -23,8 +23,9 @@ const MOST_ACCOUNTS: i64 = 10;
 /// [`Error::Throttled`] for an address that has asked too often, whoever is meant.
 pub async fn request(app: &Usher, name: &str, origin: &Origin) -> Result<()> {
     db::retrying(|| count_address(app, origin)).await?;
-    let (app, name, origin) = (app.clone(), name.to_owned(), origin.clone());
-    rocket::tokio::spawn(async move {
+    let (unfinished, app) = (&app.unfinished, app.clone());
+    let (name, origin) = (name.to_owned(), origin.clone());
+    unfinished.spawn(async move {
         if let Err(error) = answer(&app, &name, &origin).await {
             log::error!("a link that was asked for could not be made: {error}");
         }

@@ -26,15 +26,16 @@ use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use rocket::tokio::time::{sleep, timeout};
 
 use self::crowd::{Crowd, Place};
-use self::paced::{Paced, Phase};
+use self::paced::{Paced, Phase, Room};
 use crate::Usher;
 use crate::config::Settings;
 use crate::metrics::{self, Metrics};
+use crate::unfinished::Unfinished;
 
 pub(crate) use self::exchange::AskedMethod;
 
 /// Bodies beyond the first few kilobytes share so much memory, in bytes, and never less than four of the
-/// longest.
+/// longest. One client has at most a quarter of it.
 const BODIES: usize = 64 * 1024 * 1024;
 /// Forms may be as long as Rocket allows by default, in bytes, however short JSON has to be.
 const LONGEST_FORM: usize = 32 * 1024;
@@ -50,11 +51,13 @@ struct Patience {
     head: Duration,
     /// Between two requests.
     idle: Duration,
+    /// Instead of both, for a connection that has asked nothing, while few more can be accepted.
+    scarce: Duration,
     /// Between two pieces of a body.
     pause: Duration,
     /// For a whole body.
     body: Duration,
-    /// Without taking a byte of an answer.
+    /// Without taking anything of an answer, and for taking less of it than is due.
     stall: Duration,
 }
 
@@ -63,6 +66,7 @@ impl Default for Patience {
         Self {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(30),
+            scarce: Duration::from_secs(1),
             pause: Duration::from_secs(10),
             body: Duration::from_secs(30),
             stall: Duration::from_secs(30),
@@ -124,7 +128,7 @@ pub(crate) struct Gate {
     traffic: Arc<Traffic>,
     patience: Patience,
     /// Connections at once.
-    slots: Arc<Semaphore>,
+    room: Room,
     crowd: Arc<Crowd>,
     /// Longest body that any route takes, in bytes.
     longest_body: usize,
@@ -137,14 +141,16 @@ impl Gate {
     pub(crate) fn new(client: Client, settings: &Settings, connections: usize) -> Self {
         let longest_body = usize::try_from(settings.json_limit).unwrap_or(usize::MAX).max(LONGEST_FORM);
         let traffic = client.rocket().state::<Arc<Traffic>>().cloned().unwrap_or_default();
+        let bodies = BODIES.max(longest_body.saturating_mul(4)) / 1024;
+        let crowd = Crowd::new(settings.connections_per_address, bodies / 4, &settings.trusted_proxies);
         Self {
             client,
             traffic,
             patience: Patience::default(),
-            slots: Arc::new(Semaphore::new(connections)),
-            crowd: Arc::new(Crowd::new(settings.connections_per_address, &settings.trusted_proxies)),
+            room: Room { slots: Arc::new(Semaphore::new(connections)), most: connections },
+            crowd: Arc::new(crowd),
             longest_body,
-            bodies: Arc::new(Semaphore::new(BODIES.max(longest_body.saturating_mul(4)) / 1024)),
+            bodies: Arc::new(Semaphore::new(bodies)),
         }
     }
 
@@ -158,7 +164,7 @@ impl Gate {
     }
 
     /// Serves until `stop`, and on for `drain`; then accepts nothing more, and returns when everything that was
-    /// accepted is answered, or after `grace`.
+    /// accepted is answered, and what that began is done, or after `grace`.
     pub(crate) async fn serve(
         &'static self,
         listener: TcpListener,
@@ -181,7 +187,7 @@ impl Gate {
             };
             let connection = self.connection(
                 stream,
-                Visit { _slot: slot, _place: place, alive: alive.clone() },
+                Visit { _slot: slot, place: Arc::new(place), alive: alive.clone() },
                 told.clone(),
             );
             tokio::spawn(connection);
@@ -197,8 +203,16 @@ impl Gate {
         drop(listener);
         drop(tell);
         drop(alive);
-        if timeout(grace, all_done.recv()).await.is_err() {
-            log::warn!("{} requests were cut off", self.traffic.in_flight());
+        let unfinished = self.client.rocket().state::<Usher>().map(|app| &app.unfinished);
+        let all_done = async {
+            all_done.recv().await;
+            if let Some(unfinished) = unfinished {
+                unfinished.done().await;
+            }
+        };
+        if timeout(grace, all_done).await.is_err() {
+            let messages = unfinished.map_or(0, Unfinished::count);
+            log::warn!("{} requests and {messages} messages were cut off", self.traffic.in_flight());
         }
     }
 
@@ -206,7 +220,7 @@ impl Gate {
     async fn accept(&self, listener: &TcpListener) -> Accepted {
         loop {
             // The semaphore is never closed.
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { continue };
+            let Ok(slot) = Arc::clone(&self.room.slots).acquire_owned().await else { continue };
             match listener.accept().await {
                 Ok((stream, peer)) => return (stream, peer.ip().to_canonical(), slot),
                 Err(error) => {
@@ -224,13 +238,14 @@ impl Gate {
         // Answers leave in few, large pieces: nothing is gained by waiting for more.
         drop(stream.set_nodelay(true));
         let phase = Arc::new(Phase::default());
-        let alive = visit.alive.clone();
+        let (alive, place) = (visit.alive.clone(), Arc::clone(&visit.place));
         let service = hyper::service::service_fn(|request| {
-            self.exchange(request, peer, Arc::clone(&phase), alive.clone())
+            self.exchange(request, peer, Arc::clone(&place), Arc::clone(&phase), alive.clone())
         });
+        let paced = Paced::new(stream, Arc::clone(&phase), self.patience, self.room.clone());
         let connection = hyper::server::conn::http1::Builder::new()
             .max_buf_size(LONGEST_HEAD)
-            .serve_connection(TokioIo::new(Paced::new(stream, Arc::clone(&phase), self.patience)), service);
+            .serve_connection(TokioIo::new(paced), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             // Errors are the client's: it left, was too slow, or does not speak HTTP.
@@ -251,7 +266,7 @@ type Accepted = (TcpStream, IpAddr, OwnedSemaphorePermit);
 /// What a connection holds for as long as it is open.
 struct Visit {
     _slot: OwnedSemaphorePermit,
-    _place: Place,
+    place: Arc<Place>,
     /// The last one of these to go ends the wait for what is being answered.
     alive: mpsc::Sender<Infallible>,
 }

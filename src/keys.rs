@@ -9,6 +9,7 @@ use crate::authentication_code::mac;
 use crate::config::{ConfigError, Settings};
 use crate::csrf::FormKey;
 use crate::db::{self, Db};
+use crate::known::KnownKey;
 use crate::tokens::TokenKey;
 
 /// Shortest root, in bytes: the output of SHA-256.
@@ -28,6 +29,8 @@ pub struct Keys {
     pub tokens: TokenKey,
     /// Signs what forms carry.
     pub forms: FormKey,
+    /// Signs what browsers keep that signed in.
+    pub known: KnownKey,
 }
 
 /// Why the keys could not be had.
@@ -60,7 +63,11 @@ impl Keys {
 
     /// From a root that was checked.
     fn derive(root: &[u8]) -> Self {
-        Self { tokens: TokenKey::new(&purpose(root, "tokens")), forms: FormKey::new(purpose(root, "forms")) }
+        Self {
+            tokens: TokenKey::new(&purpose(root, "tokens")),
+            forms: FormKey::new(purpose(root, "forms")),
+            known: KnownKey::new(purpose(root, "known browsers")),
+        }
     }
 }
 
@@ -117,6 +124,7 @@ mod tests {
     #[test]
     fn each_purpose_has_its_own_key() {
         assert_ne!(purpose(&[1; 32], "tokens"), purpose(&[1; 32], "forms"));
+        assert_ne!(purpose(&[1; 32], "known browsers"), purpose(&[1; 32], "forms"));
         assert_ne!(purpose(&[1; 32], "tokens"), purpose(&[2; 32], "tokens"));
     }
 }

@@ -27,6 +27,7 @@ pub mod guard;
 mod headers;
 mod json;
 pub mod keys;
+pub mod known;
 pub mod links;
 pub mod lists;
 pub mod live_sessions;
@@ -52,6 +53,7 @@ pub mod throttle;
 pub mod time_zone;
 pub mod tokens;
 pub mod undo;
+pub mod unfinished;
 pub mod user;
 pub mod web;
 
@@ -67,6 +69,7 @@ use crate::db::Db;
 use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::passwords::Hasher;
+use crate::unfinished::Unfinished;
 
 /// Answers take many small pieces of memory, on one thread and back on another: glibc's own is slower at that.
 #[global_allocator]
@@ -87,6 +90,8 @@ pub struct Usher {
     pub keys: Keys,
     /// Sends mail, if there is a server for it.
     pub mailer: Option<Mailer>,
+    /// Messages and links that are still to be made after their answers.
+    pub unfinished: Unfinished,
     /// What links begin with, such as `https://users.example.org`.
     pub base: Arc<str>,
 }
@@ -120,7 +125,8 @@ impl Usher {
         let keys = Keys::load(&settings, &db).await?;
         let mailer = Mailer::new(&settings)?;
         let base = links::base(&settings, figment).into();
-        Ok(Self { db, clock, hasher, settings: Arc::new(settings), keys, mailer, base })
+        let (settings, unfinished) = (Arc::new(settings), Unfinished::default());
+        Ok(Self { db, clock, hasher, settings, keys, mailer, unfinished, base })
     }
 }
 
@@ -135,7 +141,7 @@ pub fn rocket(figment: Figment, app: Usher) -> Rocket<Build> {
         .attach(headers::FormMethod)
         .attach(headers::Headers)
         .attach(compression::Pages)
-        .attach(refusals::Refusals)
+        .attach(refusals::Refusals::default())
         .attach(logging::Requests)
         .attach(metrics::Requests)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {

@@ -240,12 +240,12 @@ pub(crate) async fn queue(
     Ok(Some(Queued { id, recipient: user.email.clone(), purpose }))
 }
 
-/// Sends what was queued, after its transaction and without anybody waiting for it.
+/// Sends what was queued, after its transaction and without anybody waiting for it but a stop.
 pub(crate) fn send(app: &Usher, queued: Queued, user: &User, url: &str) {
     let Some(mailer) = app.mailer.clone() else { return };
     let letter = letter(queued.recipient, queued.purpose, user, url);
-    let app = app.clone();
-    rocket::tokio::spawn(async move {
+    let (unfinished, app) = (&app.unfinished, app.clone());
+    unfinished.spawn(async move {
         let (state, response) = mailer.deliver(&letter).await;
         if state == State::Refused {
             log::warn!("the mail server did not take message {}: {response}", queued.id.0);

@@ -82,7 +82,7 @@ impl Secret {
 pub struct SecretHash(pub(crate) [u8; 32]);
 
 /// A session's primary key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct SessionId(pub i64);
 
 /// What brings a session's secret back to us. One is never accepted in the other's place: what a

@@ -15,6 +15,7 @@ use crate::db::sessions::Presented;
 use crate::db::users::Credentials;
 use crate::db::{self, Tx};
 use crate::error::{AuthenticationFailure, Error, Result};
+use crate::known::Browser;
 use crate::origin::Origin;
 use crate::passwords::{Password, PasswordHash, Verdict};
 use crate::permission::{Can, ManageUsers, Permission};
@@ -56,7 +57,7 @@ pub struct SignedIn {
     pub expires_at: Timestamp,
 }
 
-/// Signs a user in by name and password.
+/// Signs a user in by name and password; `browser` is the one that tries, if it signed in before.
 ///
 /// Unknown names, wrong passwords, inactive and blocked accounts cost one hash operation each, are
 /// answered no sooner than the setting `sign_in_failure_milliseconds` says, and look alike. Only the
@@ -70,11 +71,15 @@ pub async fn sign_in(
     username: &str,
     password: &Password,
     carrier: Carrier,
+    browser: Option<&Browser>,
     origin: &Origin,
 ) -> Result<SignedIn> {
     let floor = Duration::from_millis(app.settings.sign_in_failure_milliseconds);
     let started = rocket::tokio::time::Instant::now();
-    let attempt = Attempt::new(app, username, origin);
+    let attempt = match browser {
+        Some(browser) => Attempt::from_known(app, username, browser, origin),
+        None => Attempt::new(app, username, origin),
+    };
     let result = attempt.sign_in(password, carrier).await;
     if let Err(Error::NotAuthenticated(_)) = result {
         rocket::tokio::time::sleep_until(started + floor).await;

@@ -1,8 +1,9 @@
 //! Guessing: how many sign-ins may fail before the next one is refused unseen.
 //!
 //! Only failures count. By account the block is soft: it begins after a few free failures, doubles,
-//! and lifts by itself, up to a hard stop. By address it is a leaky bucket. Both live in the
-//! database, so that all instances count together, under hashed keys, so that names which do not
+//! and lifts by itself, up to a hard stop. A browser that signed in before and whoever is signed in have
+//! counters of their own, so that others who guess do not block them. By address it is a leaky bucket. All live
+//! in the database, so that all instances count together, under hashed keys, so that names which do not
 //! exist are counted like those that do.
 
 use std::net::IpAddr;
@@ -11,6 +12,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
+use crate::known::Browser;
+use crate::session::SessionId;
 use crate::text;
 use crate::user::UserId;
 
@@ -35,6 +38,9 @@ pub struct Thresholds {
     pub address_burst: u32,
 }
 
+/// So many bytes at the beginning of an account's keys are the same.
+const SHARED: usize = 16;
+
 /// Whose failures are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(pub(crate) [u8; 32]);
@@ -44,6 +50,34 @@ impl Key {
     #[must_use]
     pub fn account(username: &str) -> Self {
         Self::of("account", text::canonical(username).as_bytes())
+    }
+
+    /// An account, by what a browser tries that signed in to it before.
+    #[must_use]
+    pub fn known_browser(username: &str, browser: &Browser) -> Self {
+        Self::within(username, "browser", &browser.0)
+    }
+
+    /// An account, by what its user tries who is signed in.
+    #[must_use]
+    pub fn session(username: &str, session: SessionId) -> Self {
+        Self::within(username, "session", &session.0.to_be_bytes())
+    }
+
+    /// A key of an account's: it begins as the account's own, so that all are found together.
+    fn within(username: &str, kind: &str, what: &[u8]) -> Self {
+        let mut key = Self::account(username);
+        key.0[SHARED..].copy_from_slice(&Self::of(kind, what).0[SHARED..]);
+        key
+    }
+
+    /// The least and the greatest key that an account's can be, this one's.
+    pub(crate) fn all_of_account(&self) -> [Self; 2] {
+        [0x00, 0xff].map(|filling| {
+            let mut key = self.clone();
+            key.0[SHARED..].fill(filling);
+            key
+        })
     }
 
     /// An address: IPv4 whole, IPv6 by its /64, which one subscriber has for themselves.
@@ -177,6 +211,29 @@ mod tests {
             failures = Some(Failures::account(failures, at(day * 86_400), THRESHOLDS));
         }
         assert!(failures.unwrap().wait(at(1_000_000_000)).is_some());
+    }
+
+    #[test]
+    fn pw_13_the_counters_of_an_account_differ_and_are_found_together() {
+        let browser = Browser::random();
+        let ada = Key::account("ada");
+        let own = [
+            ada.clone(),
+            Key::known_browser("Ada", &browser),
+            Key::known_browser("ada", &Browser::random()),
+            Key::session("ada", SessionId(1)),
+            Key::session("ada", SessionId(2)),
+        ];
+        let [first, last] = ada.all_of_account();
+        for (n, key) in own.iter().enumerate() {
+            assert!(own[..n].iter().all(|other| other != key));
+            assert!(first.0 <= key.0 && key.0 <= last.0);
+        }
+        for other in
+            [Key::account("bob"), Key::known_browser("bob", &browser), Key::session("bob", SessionId(1))]
+        {
+            assert!(other.0 < first.0 || other.0 > last.0);
+        }
     }
 
     #[test]

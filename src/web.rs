@@ -12,6 +12,7 @@ mod failure;
 mod forgotten;
 mod form;
 mod frame;
+mod known_browser;
 mod password_choice;
 mod pre_session;
 mod set_password;

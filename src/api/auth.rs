@@ -28,7 +28,7 @@ pub(super) async fn obtain(
     let password = text(&body.0, "password", &mut errors);
     errors.into_result()?;
     let password = Password::new(password);
-    let signed_in = sessions::sign_in(app, &username, &password, Carrier::Token, origin).await?;
+    let signed_in = sessions::sign_in(app, &username, &password, Carrier::Token, None, origin).await?;
     Ok(Json(sessions::tokens(app, &signed_in)))
 }
 

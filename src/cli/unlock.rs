@@ -16,19 +16,20 @@ pub(super) async fn run(app: &Usher, arguments: &Unlock) -> Result<ExitCode, Fai
     let user = found.ok_or("there is no user of that name")?.user;
     let key = Key::account(&name);
     let mut tx = app.db.begin().await?;
-    let Some(failures) = db::throttles::lock(&mut tx, &key).await? else {
+    db::throttles::lock(&mut tx, &key).await?;
+    let failures = db::throttles::failures_of_account(&mut tx, &key).await?;
+    if failures == 0 {
         say(&format_args!("No failed sign-ins stand against {}.", user.username.as_str()));
         return Ok(ExitCode::SUCCESS);
-    };
-    db::throttles::delete(&mut tx, &key).await?;
+    }
+    db::throttles::delete_of_account(&mut tx, &key).await?;
     let author = Author::nobody(&Origin::command_line());
     let entry = Entry::new(Action::AccountUnblocked, author).on(&user);
-    let entry = entry.detail("failures", failures.consecutive);
+    let entry = entry.detail("failures", failures);
     audit::record(&mut tx, &entry, app.clock.now()).await?;
     tx.commit().await?;
     say(&format_args!(
-        "Forgot {} failed sign-ins of {}: the next try is checked.",
-        failures.consecutive,
+        "Forgot {failures} failed sign-ins of {}: the next try is checked.",
         user.username.as_str()
     ));
     Ok(ExitCode::SUCCESS)

@@ -79,6 +79,29 @@ pub async fn delete(tx: &mut Tx, key: &Key) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM throttles WHERE key = $1").bind(key.0.to_vec())).await.map(drop)
 }
 
+/// How many failures in a row all the counters of an account have together.
+///
+/// # Errors
+/// As the database says.
+pub async fn failures_of_account(tx: &mut Tx, account: &Key) -> Result<i64> {
+    let [first, last] = account.all_of_account();
+    let sql = Sql::new(
+        "SELECT CAST(COALESCE(SUM(consecutive), 0) AS BIGINT) FROM throttles WHERE key BETWEEN $1 AND $2",
+    );
+    let row: Option<(i64,)> = tx.optional(sql.bind(first.0.to_vec()).bind(last.0.to_vec())).await?;
+    Ok(row.map_or(0, |(count,)| count))
+}
+
+/// Forgets all the counters of an account: its own, and those of the browsers and sessions that it knows.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_of_account(tx: &mut Tx, account: &Key) -> Result<()> {
+    let [first, last] = account.all_of_account();
+    let sql = Sql::new("DELETE FROM throttles WHERE key BETWEEN $1 AND $2");
+    tx.execute(sql.bind(first.0.to_vec()).bind(last.0.to_vec())).await.map(drop)
+}
+
 /// Forgets addresses without a failure since `addresses`, and accounts without one since `accounts`, but those
 /// at the hard limit. Only accounts have failures in a row.
 ///

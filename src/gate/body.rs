@@ -12,6 +12,7 @@ use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use rocket::tokio::time::{Instant, timeout_at};
 
 use super::Gate;
+use super::crowd::Place;
 use super::exchange::Busy;
 use crate::error::Error;
 use crate::request_id::RequestId;
@@ -41,7 +42,12 @@ pub(super) enum Failed {
 
 impl Gate {
     /// Reads a body. Of one that is too long, one byte more than allowed is kept, so that its route refuses it.
-    pub(super) async fn receive(&self, mut body: Incoming, expects: bool) -> Result<Received, Failed> {
+    pub(super) async fn receive(
+        &self,
+        mut body: Incoming,
+        expects: bool,
+        place: &Place,
+    ) -> Result<Received, Failed> {
         let mut received = Received::default();
         if body.is_end_stream() {
             return Ok(received);
@@ -65,29 +71,34 @@ impl Gate {
             let Ok(data) = frame.into_data() else { continue };
             length = length.saturating_add(data.len());
             let wanted = data.len().min((self.longest_body + 1).saturating_sub(received.bytes.len()));
-            self.make_room(&mut received, wanted)?;
+            self.make_room(&mut received, wanted, place)?;
             received.bytes.extend_from_slice(&data[..wanted]);
         }
         Ok(received)
     }
 
-    /// Takes `more` bytes from the memory that all bodies share.
-    fn make_room(&self, received: &mut Received, more: usize) -> Result<(), Failed> {
+    /// Takes `more` bytes from what the client may have, and from the memory that all bodies share.
+    pub(super) fn make_room(
+        &self,
+        received: &mut Received,
+        more: usize,
+        place: &Place,
+    ) -> Result<(), Failed> {
         let kilobytes = |length: usize| length.saturating_sub(FREE).div_ceil(1024);
         let now = received.bytes.len();
         let needed = u32::try_from(kilobytes(now + more) - kilobytes(now)).unwrap_or(u32::MAX);
         if needed == 0 {
             return Ok(());
         }
-        match Semaphore::try_acquire_many_owned(Arc::clone(&self.bodies), needed) {
-            Ok(room) => {
-                received.room.push(room);
-                Ok(())
-            }
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
-                Err(Failed::Refused(Error::Unavailable))
+        for share in place.bodies().into_iter().chain([&self.bodies]) {
+            match Semaphore::try_acquire_many_owned(Arc::clone(share), needed) {
+                Ok(room) => received.room.push(room),
+                Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+                    return Err(Failed::Refused(Error::Unavailable));
+                }
             }
         }
+        Ok(())
     }
 }
 

@@ -1,28 +1,54 @@
-//! How many connections each address has.
+//! How many connections each address has, and how much memory for the bodies of its requests.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rocket::tokio::sync::Semaphore;
+
 /// Counts the connections of each client: an IPv4 address, or the /64 that one IPv6 subscriber has for themselves.
 #[derive(Debug)]
 pub(super) struct Crowd {
     most: usize,
+    /// Kilobytes of bodies that each client may have.
+    share: usize,
     /// They speak for many.
     proxies: Vec<IpAddr>,
-    counts: Mutex<HashMap<IpAddr, usize>>,
+    clients: Mutex<HashMap<IpAddr, Client>>,
 }
 
-/// A connection that is counted. Dropping it ends that.
+/// What a client has.
 #[derive(Debug)]
-pub(super) struct Place(Option<(Arc<Crowd>, IpAddr)>);
+struct Client {
+    connections: usize,
+    /// Kilobytes of bodies that it may still have.
+    bodies: Arc<Semaphore>,
+}
+
+/// A connection that is counted. Dropping it ends that, so that it is kept until its last request is answered.
+#[derive(Debug)]
+pub(super) struct Place(Option<Entered>);
+
+#[derive(Debug)]
+struct Entered {
+    crowd: Arc<Crowd>,
+    address: IpAddr,
+    bodies: Arc<Semaphore>,
+}
+
+impl Place {
+    /// Kilobytes of bodies that this client may still have; `None` for one that speaks for many.
+    pub(super) fn bodies(&self) -> Option<&Arc<Semaphore>> {
+        self.0.as_ref().map(|entered| &entered.bodies)
+    }
+}
 
 impl Crowd {
-    /// Allows `most` connections to each client, and any number to `proxies` and to this machine itself,
-    /// where a proxy may run that nobody has told us of.
-    pub(super) fn new(most: usize, proxies: &[IpAddr]) -> Self {
+    /// Allows `most` connections and `share` kilobytes of bodies to each client, and any number to `proxies` and
+    /// to this machine itself, where a proxy may run that nobody has told us of.
+    pub(super) fn new(most: usize, share: usize, proxies: &[IpAddr]) -> Self {
         let proxies = proxies.iter().map(IpAddr::to_canonical).collect();
-        Self { most, proxies, counts: Mutex::default() }
+        Self { most, share, proxies, clients: Mutex::default() }
     }
 
     /// Counts one more connection of an address; `None` if it has enough.
@@ -30,32 +56,33 @@ impl Crowd {
         if address.is_loopback() || self.proxies.contains(&address) {
             return Some(Place(None));
         }
-        let client = client(address);
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(client).or_default();
-        if *count >= self.most {
+        let address = subscriber(address);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Client { connections: 0, bodies: Arc::new(Semaphore::new(self.share)) };
+        let client = clients.entry(address).or_insert_with(fresh);
+        if client.connections >= self.most {
             return None;
         }
-        *count += 1;
-        Some(Place(Some((Arc::clone(self), client))))
+        client.connections += 1;
+        let (crowd, bodies) = (Arc::clone(self), Arc::clone(&client.bodies));
+        Some(Place(Some(Entered { crowd, address, bodies })))
     }
 }
 
-impl Drop for Place {
+impl Drop for Entered {
     fn drop(&mut self) {
-        let Some((crowd, client)) = self.0.take() else { return };
-        let mut counts = crowd.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&client) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&client);
+        let mut clients = self.crowd.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get_mut(&self.address) {
+            client.connections -= 1;
+            if client.connections == 0 {
+                clients.remove(&self.address);
             }
         }
     }
 }
 
 /// What is counted as one client.
-fn client(address: IpAddr) -> IpAddr {
+fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {
@@ -71,7 +98,7 @@ mod tests {
 
     #[test]
     fn rl_7_an_address_has_so_many_connections_at_once_and_no_more() {
-        let crowd = Arc::new(Crowd::new(2, &["192.0.2.80".parse().unwrap()]));
+        let crowd = Arc::new(Crowd::new(2, 4, &["192.0.2.80".parse().unwrap()]));
         let enter = |address: &str| crowd.enter(address.parse().unwrap());
         let first = enter("192.0.2.1").unwrap();
         let second = enter("192.0.2.1");
@@ -89,6 +116,26 @@ mod tests {
             assert!(many.iter().all(Option::is_some), "{address} speaks for many");
         }
         drop((second, third, subscriber));
-        assert!(crowd.counts.lock().unwrap().is_empty(), "nobody is remembered");
+        assert!(crowd.clients.lock().unwrap().is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn rl_7_all_connections_of_an_address_share_what_it_may_have_of_bodies() {
+        let crowd = Arc::new(Crowd::new(9, 4, &["192.0.2.80".parse().unwrap()]));
+        let enter = |address: &str| crowd.enter(address.parse().unwrap()).unwrap();
+        let take = |place: &Place, kilobytes| {
+            Semaphore::try_acquire_many_owned(Arc::clone(place.bodies().unwrap()), kilobytes)
+        };
+        let (first, second, other) = (enter("192.0.2.1"), enter("192.0.2.1"), enter("192.0.2.2"));
+        let taken = take(&first, 4).unwrap();
+        assert!(take(&second, 1).is_err());
+        assert!(take(&other, 4).is_ok());
+        drop(first);
+        assert!(take(&second, 1).is_err(), "what is taken is taken");
+        drop(taken);
+        assert!(take(&second, 4).is_ok());
+        for address in ["127.0.0.1", "::1", "192.0.2.80"] {
+            assert!(enter(address).bodies().is_none(), "{address} speaks for many");
+        }
     }
 }

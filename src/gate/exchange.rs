@@ -17,6 +17,7 @@ use rocket::tokio;
 use rocket::tokio::sync::mpsc;
 
 use super::body::{Answer, Failed, Received};
+use super::crowd::Place;
 use super::paced::Phase;
 use super::{Counted, Gate};
 use crate::api;
@@ -32,6 +33,8 @@ pub(crate) struct AskedMethod(pub(crate) Option<String>);
 pub(super) struct Busy {
     phase: Arc<Phase>,
     _counted: Counted<'static>,
+    /// What is taken for it is its client's until then.
+    _place: Arc<Place>,
     /// Who waits for the last answer waits for this one.
     _alive: mpsc::Sender<Infallible>,
 }
@@ -48,13 +51,15 @@ impl Gate {
         &'static self,
         request: hyper::Request<Incoming>,
         peer: SocketAddr,
+        place: Arc<Place>,
         phase: Arc<Phase>,
         alive: mpsc::Sender<Infallible>,
     ) -> io::Result<hyper::Response<Answer>> {
         phase.begin();
-        let busy = Busy { phase, _counted: Counted::new(&self.traffic.in_flight), _alive: alive };
+        let counted = Counted::new(&self.traffic.in_flight);
+        let busy = Busy { phase, _counted: counted, _place: Arc::clone(&place), _alive: alive };
         let (head, body) = request.into_parts();
-        let received = match self.receive(body, head.headers.contains_key(EXPECT)).await {
+        let received = match self.receive(body, head.headers.contains_key(EXPECT), &place).await {
             Ok(received) => Ok(received),
             Err(Failed::Refused(error)) => Err(error),
             Err(Failed::Gone) => return Err(io::ErrorKind::ConnectionAborted.into()),

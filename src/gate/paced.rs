@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rocket::futures::task::AtomicWaker;
 use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use rocket::tokio::net::TcpStream;
+use rocket::tokio::sync::Semaphore;
 use rocket::tokio::time::{Instant, Sleep, sleep};
 
 use super::Patience;
@@ -17,6 +17,9 @@ use super::Patience;
 /// How long an idle connection is kept once the server has been told to stop: a request that is on its way
 /// still arrives.
 const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// So many bytes of an answer have to be taken each second, but for the first half minute.
+const SLOWEST: u64 = 1024;
 
 /// What a connection is waiting for, and how often that has changed: each change begins a new time.
 #[derive(Debug, Default)]
@@ -74,25 +77,56 @@ impl Phase {
     }
 }
 
+/// How many more connections there may be.
+#[derive(Debug, Clone)]
+pub(super) struct Room {
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) most: usize,
+}
+
+impl Room {
+    /// Whether so little is left that whoever asks nothing is to leave.
+    fn is_scarce(&self) -> bool {
+        self.slots.available_permits() < self.most / 4
+    }
+}
+
 /// A stream whose reads fail when the head of a request or the next request does not come in time, and whose
-/// writes fail when the client takes nothing. How long a body may take is the business of its reader.
-pub(super) struct Paced {
-    stream: TcpStream,
+/// writes fail when the client takes nothing, or too little. How long a body may take is the business of its
+/// reader.
+pub(super) struct Paced<S> {
+    stream: S,
     phase: Arc<Phase>,
     patience: Patience,
-    /// The phase, and its change, that `reading` is for.
+    room: Room,
+    /// The phase, and its change, that `ends` is for.
     timed: u32,
+    /// When what is waited for has to be there.
+    ends: Instant,
+    /// Until then, or until it is looked whether room has become scarce.
     reading: Pin<Box<Sleep>>,
-    /// Whether `writing` runs.
-    is_stalled: bool,
+    /// For how long the client may still not take anything.
+    credit: Duration,
+    /// Since when it has not; then `writing` runs.
+    stalled: Option<Instant>,
     writing: Pin<Box<Sleep>>,
 }
 
-impl Paced {
-    pub(super) fn new(stream: TcpStream, phase: Arc<Phase>, patience: Patience) -> Self {
-        let reading = Box::pin(sleep(patience.head));
-        let writing = Box::pin(sleep(patience.stall));
-        Self { stream, phase, patience, timed: NEW, reading, is_stalled: false, writing }
+impl<S> Paced<S> {
+    pub(super) fn new(stream: S, phase: Arc<Phase>, patience: Patience, room: Room) -> Self {
+        Self {
+            stream,
+            phase,
+            patience,
+            room,
+            // No change has this number, so that the first look begins the first time.
+            timed: u32::MAX,
+            ends: Instant::now(),
+            reading: Box::pin(sleep(patience.head)),
+            credit: patience.stall,
+            stalled: None,
+            writing: Box::pin(sleep(patience.stall)),
+        }
     }
 
     /// Fails when the client has taken too long to send what is waited for.
@@ -108,31 +142,58 @@ impl Paced {
                 LAST => LAST_CALL,
                 _ => self.patience.idle,
             };
-            self.reading.as_mut().reset(Instant::now() + limit);
+            self.ends = Instant::now() + limit;
+            self.wait(phase);
         }
         if phase == BUSY {
             return Poll::Pending;
         }
-        ready!(self.reading.as_mut().poll(cx));
-        Poll::Ready(Err(ErrorKind::TimedOut.into()))
+        loop {
+            ready!(self.reading.as_mut().poll(cx));
+            if Instant::now() >= self.ends || (is_idle(phase) && self.room.is_scarce()) {
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
+            self.wait(phase);
+        }
     }
 
-    /// Turns a write that waits for too long into a failure.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if result.is_ready() {
-            self.is_stalled = false;
+    /// Waits for the end of the time; of one who asks nothing only until it is to be looked for room.
+    fn wait(&mut self, phase: u32) {
+        let next =
+            if is_idle(phase) { self.ends.min(Instant::now() + self.patience.scarce) } else { self.ends };
+        self.reading.as_mut().reset(next);
+    }
+
+    /// Turns a write that waits for too long into a failure. Time in which the client takes nothing is taken from
+    /// its credit, and what it takes then adds to that, as if it took so many bytes each second.
+    fn watch(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(taken) = &result {
+            if let Some(since) = self.stalled.take() {
+                self.credit = self.credit.saturating_sub(since.elapsed());
+            }
+            if self.credit < self.patience.stall {
+                let bytes = u64::try_from(*taken.as_ref().unwrap_or(&0)).unwrap_or(u64::MAX);
+                let earned = Duration::from_millis(bytes.saturating_mul(1000) / SLOWEST);
+                self.credit = self.credit.saturating_add(earned).min(self.patience.stall);
+            }
             return result;
         }
-        if !self.is_stalled {
-            self.is_stalled = true;
-            self.writing.as_mut().reset(Instant::now() + self.patience.stall);
+        if self.stalled.is_none() {
+            let now = Instant::now();
+            self.stalled = Some(now);
+            self.writing.as_mut().reset(now + self.credit);
         }
         ready!(self.writing.as_mut().poll(cx));
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Paced {
+/// Whether nothing has been asked.
+const fn is_idle(phase: u32) -> bool {
+    matches!(phase, NEW | IDLE)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -150,7 +211,7 @@ impl AsyncRead for Paced {
     }
 }
 
-impl AsyncWrite for Paced {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(cx, result)

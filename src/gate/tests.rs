@@ -13,6 +13,7 @@ use super::*;
 const PATIENCE: Patience = Patience {
     head: Duration::from_millis(300),
     idle: Duration::from_millis(600),
+    scarce: Duration::from_millis(100),
     pause: Duration::from_millis(300),
     body: Duration::from_millis(900),
     stall: Duration::from_millis(300),
@@ -76,6 +77,10 @@ struct Open {
 }
 
 async fn open(connections: usize) -> Open {
+    patient(connections, PATIENCE).await
+}
+
+async fn patient(connections: usize, patience: Patience) -> Open {
     let rocket = rocket::custom(crate::config::defaults())
         .manage(Arc::<Traffic>::default())
         .attach(crate::headers::FormMethod)
@@ -85,7 +90,7 @@ async fn open(connections: usize) -> Open {
     let client = Client::untracked(rocket).await.unwrap();
     let settings = Settings { json_limit: 64 * 1024, ..Settings::default() };
     let mut gate = Gate::new(client, &settings, connections);
-    gate.patience = PATIENCE;
+    gate.patience = patience;
     let gate: &'static Gate = Box::leak(Box::new(gate));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -228,6 +233,29 @@ async fn rl_7_a_client_that_does_not_read_its_answer_is_cut() {
     assert!(answer.len() > BIG, "who reads gets all of it: {} bytes", answer.len());
 }
 
+/// Writes to a client that takes `piece` bytes between short pauses; whether it is cut meanwhile.
+async fn is_cut_at(piece: usize) -> bool {
+    let patience = Patience { stall: LONG, ..PATIENCE };
+    let (ours, mut theirs) = tokio::io::duplex(piece);
+    let room = Room { slots: Arc::new(Semaphore::new(1)), most: 1 };
+    let mut paced = Paced::new(ours, Arc::new(Phase::default()), patience, room);
+    let answer = tokio::spawn(async move { paced.write_all(&vec![b'x'; piece * 20]).await });
+    for _ in 0..6 {
+        sleep(patience.stall / 3).await;
+        let mut taken = vec![0; piece];
+        drop(theirs.read_exact(&mut taken).await);
+    }
+    // Whoever was not cut takes the rest at once.
+    drop(theirs.read_to_end(&mut Vec::new()).await);
+    answer.await.unwrap().is_err()
+}
+
+#[rocket::async_test]
+async fn rl_7_a_client_that_takes_next_to_nothing_of_its_answer_is_cut() {
+    assert!(is_cut_at(1).await, "a byte now and then is not enough");
+    assert!(!is_cut_at(64 * 1024).await, "who pauses and then takes much is not cut");
+}
+
 #[rocket::async_test]
 async fn our_own_slowness_cuts_nobody() {
     let open = open(10).await;
@@ -264,6 +292,29 @@ async fn rl_7_long_bodies_share_memory_and_short_ones_need_none_of_it() {
 }
 
 #[rocket::async_test]
+async fn rl_7_one_address_has_a_quarter_of_the_memory_for_bodies() {
+    let gate = open(10).await.gate;
+    let enter = |address: &str| gate.crowd.enter(address.parse().unwrap()).unwrap();
+    let take = |place: &Place| {
+        let mut received = body::Received::default();
+        gate.make_room(&mut received, 64 * 1024, place).is_ok().then_some(received)
+    };
+    let all = gate.bodies.available_permits();
+    let (greedy, again, other, proxy) =
+        (enter("192.0.2.1"), enter("192.0.2.1"), enter("192.0.2.2"), enter("127.0.0.1"));
+    let mut bodies: Vec<_> = std::iter::from_fn(|| take(&greedy)).collect();
+    assert!(take(&again).is_none(), "another connection has no share of its own");
+    assert!(all - gate.bodies.available_permits() <= all / 4 && bodies.len() > 250);
+    assert!(take(&other).is_some(), "others are not hurt");
+    bodies.pop();
+    assert!(take(&again).is_some(), "what was given back can be had");
+    let count = std::iter::from_fn(|| take(&proxy)).map(|body| bodies.push(body)).count();
+    assert!(count > 500, "a proxy speaks for many: {count}");
+    drop(bodies);
+    assert_eq!(gate.bodies.available_permits(), all);
+}
+
+#[rocket::async_test]
 async fn more_connections_than_slots_wait_for_one() {
     let open = open(1).await;
     let mut first = open.connect().await;
@@ -272,6 +323,30 @@ async fn more_connections_than_slots_wait_for_one() {
     assert!(first.read(&mut answer).await.unwrap() > 0);
     let second = open.say(get_request("/small")).await;
     assert!(second.ends_with("small"), "served when the first was idle for too long: {second}");
+}
+
+/// A connection on which something was asked and answered.
+async fn kept(open: &Open) -> TcpStream {
+    let mut stream = open.connect().await;
+    stream.write_all(b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = [0; 1024];
+    assert!(stream.read(&mut answer).await.unwrap() > 0);
+    stream
+}
+
+#[rocket::async_test]
+async fn rl_7_when_few_slots_are_left_whoever_asks_nothing_leaves_for_newcomers() {
+    // Nobody is cut for want of patience, and one slot is for whoever is accepted next.
+    let open = patient(8, Patience { scarce: PATIENCE.scarce, ..Patience::default() }).await;
+    let (mut idle, mut silent) = (kept(&open).await, open.connect().await);
+    sleep(PATIENCE.scarce * 5).await;
+    assert_eq!(open.gate.traffic.connections(), 2, "while there are slots they are kept");
+    let mut others = Vec::new();
+    for _ in 0..30 {
+        others.push(timeout(HANGS, kept(&open)).await.expect("newcomers get in"));
+    }
+    assert_eq!((rest(&mut idle).await, rest(&mut silent).await), (String::new(), String::new()));
+    drop(others);
 }
 
 #[rocket::async_test]

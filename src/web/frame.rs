@@ -149,6 +149,11 @@ const fn flash_name(settings: &Settings) -> &'static str {
     if settings.insecure_cookie { "flash" } else { "__Host-flash" }
 }
 
+/// The names of the cookies that pages leave behind.
+pub(super) const fn cookie_names(settings: &Settings) -> [&'static str; 2] {
+    [flash_name(settings), list_name(settings)]
+}
+
 /// Has the next page say what happened. The browser can read it: never a secret.
 pub(super) fn flash(settings: &Settings, jar: &CookieJar<'_>, flash: &Flash) {
     if let Ok(json) = serde_json::to_vec(flash) {

@@ -8,7 +8,8 @@ use crate::config::Settings;
 use crate::csrf;
 use crate::session::Secret;
 
-const fn name(settings: &Settings) -> &'static str {
+/// The cookie's name.
+pub(super) const fn name(settings: &Settings) -> &'static str {
     if settings.insecure_cookie { "pre" } else { "__Host-pre" }
 }
 

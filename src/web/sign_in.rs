@@ -8,6 +8,7 @@ use rocket::response::{self, Redirect, Responder, Response};
 use rocket::{get, post, uri};
 
 use super::frame::{self, cookie};
+use super::known_browser;
 use super::pre_session;
 use super::view::{Answer, SignInPage};
 use crate::Usher;
@@ -101,7 +102,7 @@ pub(super) fn too_many_tries(seconds: u64) -> String {
     format!("Too many tries. Wait {wait}, then try again.")
 }
 
-/// The form. That somebody has signed out is said by the address: signing out clears all cookies.
+/// The form. That somebody has signed out is said by the address: signing out removes the cookie for that, too.
 #[get("/sign-in?<next>&<signed_out>")]
 pub(super) async fn form(
     next: Option<&str>,
@@ -136,8 +137,10 @@ pub(super) async fn submit(
         return Ok(Answer::refused(again(app, jar, tried(problem.to_owned())).await?));
     }
     let password = Password::new(form.password.clone());
-    match sessions::sign_in(app, &form.username, &password, Carrier::Cookie, origin).await {
+    let browser = known_browser::find(app, jar, &form.username);
+    match sessions::sign_in(app, &form.username, &password, Carrier::Cookie, browser.as_ref(), origin).await {
         Ok(signed_in) => {
+            known_browser::remember(app, jar, &form.username);
             let name = guard::cookie_name(&app.settings);
             if let Some(old) = jar.get(name)
                 && let Ok((user, session)) =
@@ -167,7 +170,8 @@ impl<'r> Responder<'r, 'r> for SignedOut {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let mut response: Response<'r> =
             Redirect::to(uri!(form(None::<&str>, Some(true)))).respond_to(request)?;
-        response.set_header(Header::new("Clear-Site-Data", "\"cache\", \"cookies\", \"storage\""));
+        // Without "cookies": the browser is still one that signed in before. The others are removed by name.
+        response.set_header(Header::new("Clear-Site-Data", "\"cache\", \"storage\""));
         Ok(response)
     }
 }
@@ -182,7 +186,12 @@ pub(super) async fn sign_out(
 ) -> Result<SignedOut> {
     frame::check_token(app, &can, &form.token)?;
     sessions::sign_out(app, can.user(), can.session(), can.origin()).await?;
-    jar.remove(cookie(&app.settings, guard::cookie_name(&app.settings), String::new()));
+    for name in [guard::cookie_name(&app.settings), pre_session::name(&app.settings)]
+        .into_iter()
+        .chain(frame::cookie_names(&app.settings))
+    {
+        jar.remove(cookie(&app.settings, name, String::new()));
+    }
     Ok(SignedOut)
 }
 

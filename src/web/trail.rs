@@ -143,6 +143,9 @@ fn note(name: &str, value: &Value) -> Option<String> {
         "seconds" if number >= 60 => format!("For {}", counted(number / 60, "minute")),
         "seconds" => format!("For {}", counted(number, "second")),
         "failures" => format!("After {}", counted(number, "failure")),
+        "left_out" => format!("Not recorded before it: {}", counted(number, "refusal")),
+        "only_for" if text == "known_browser" => "Only for a browser that signed in before".to_owned(),
+        "only_for" if text == "session" => "Only for who was signed in".to_owned(),
         "until_reset" => "Until the password is reset".to_owned(),
         _ => match value {
             Value::String(text) if text.is_empty() => return None,
@@ -274,6 +277,10 @@ mod tests {
             (json!({"by": "link", "link": 3, "sessions_ended": 0}), vec!["By a one-time link"]),
             (json!({"name": "deploy", "read_only": true}), vec!["Name: deploy", "Can only read"]),
             (json!({"read_only": false}), vec!["Can change things"]),
+            (json!({"only_for": "known_browser"}), vec!["Only for a browser that signed in before"]),
+            (json!({"only_for": "session"}), vec!["Only for who was signed in"]),
+            (json!({"left_out": 1}), vec!["Not recorded before it: 1 refusal"]),
+            (json!({"left_out": 480}), vec!["Not recorded before it: 480 refusals"]),
             (json!({"kept": 15, "sessions_ended": 2}), vec!["Signed out of 2 devices"]),
         ] {
             assert_eq!(row(&told("link_made", &json!({}), &details)).notes, told_as, "{details}");

@@ -12,6 +12,7 @@ on_both![
     lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field,
     lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded,
     lg_2_what_was_refused_is_recorded_with_the_missing_right,
+    lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute,
     lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment,
     lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has,
     az_8_without_its_entry_nothing_is_changed,
@@ -103,6 +104,32 @@ async fn lg_2_what_was_refused_is_recorded_with_the_missing_right(app: App) {
     assert_eq!((refused.target_id, refused.target_name.as_str()), (Some(root.id()), "root"));
     let request = format!("PATCH /v1/users/{}", root.id());
     assert_eq!(parsed(&refused.details), json!({"code": "superuser_required", "request": request}));
+}
+
+async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app: App) {
+    let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
+    let ask = async |person: &Person, times: usize| {
+        for _ in 0..times {
+            assert_eq!(app.get(person, "/v1/users/999999").await.status, 403, "each is refused");
+        }
+    };
+    ask(&ada, 50).await;
+    ask(&bob, 1).await;
+    let of = |entries: &[db::audit::Stored], person: &Person| {
+        entries.iter().filter(|entry| entry.actor_id == Some(person.id())).count()
+    };
+    let entries = trail(&app).await;
+    assert_eq!((of(&entries, &ada), of(&entries, &bob)), (20, 1));
+    app.clock.advance(std::time::Duration::from_mins(1));
+    ask(&ada, 2).await;
+    let entries = trail(&app).await;
+    assert_eq!(of(&entries, &ada), 22);
+    let [.., first, second] = &entries[..] else { panic!("{entries:#?}") };
+    assert_eq!(parsed(&first.details)["left_out"], 30);
+    assert_eq!(parsed(&second.details).get("left_out"), None);
+    let root = app.person("root", "superuser").await;
+    let shown = crate::console::page(&app, &root, "/audit").await.body;
+    assert!(shown.contains("Not recorded before it: 30 refusals"), "{shown}");
 }
 
 async fn lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment(app: App) {

@@ -24,6 +24,7 @@ mod exports;
 mod hostile;
 mod import;
 mod links;
+mod known_browsers;
 mod lists;
 mod live_sessions;
 mod mail;

@@ -193,9 +193,16 @@ async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: App) {
         assert_eq!(app.obtain("ada", "wrong").await.status, 401);
     }
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "the right password is not looked at");
+    // One more by somebody signed in, who is counted apart.
+    let wrong = json!({"password": "wrong"});
+    let confirm = app.json(Method::Post, "/v1/account/confirm", Some((&person, By::Bearer)), &wrong).await;
+    assert_eq!(confirm.status, 400);
     let output = unlock(" ADA ");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("Forgot "), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("Forgot 7 failed sign-ins"), "{}", text(&output.stdout));
+    let left = "SELECT count(*) FROM throttles WHERE consecutive > 0";
+    let left: Option<(i64,)> = app.usher.db.optional(usher::db::Sql::new(left)).await.unwrap();
+    assert_eq!(left, Some((0,)));
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
     let entries = "SELECT count(*) FROM audit_entries WHERE action = 'account_unblocked' \
                    AND door = 'command_line' AND target_id = $1";

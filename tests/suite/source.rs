@@ -38,6 +38,18 @@ fn in_1_built_sql_reaches_the_driver_in_one_file_only() {
 }
 
 #[test]
+fn pw_4_passwords_are_checked_in_one_place_which_counts_failures() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<String> = sources(&root)
+        .into_iter()
+        .filter(|file| std::fs::read_to_string(file).unwrap().contains("hasher.verify("))
+        .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
+        .filter(|file| file != "passwords/hasher/tests.rs")
+        .collect();
+    assert_eq!(files, ["attempt.rs"]);
+}
+
+#[test]
 fn er_1_a_release_unwinds_so_that_a_panic_ends_one_request_and_not_the_server() {
     let manifest = include_str!("../../Cargo.toml");
     let release = manifest.split("[profile.release]").nth(1).expect("a release profile");

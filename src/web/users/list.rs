@@ -136,14 +136,8 @@ fn marked(text: &str, words: &[String]) -> Marked {
         folded.push_str(&text::searchable(&character.to_string()));
     }
     begins.push(folded.len());
-    let mut hit = vec![false; begins.len()];
-    for word in words {
-        for (at, _) in folded.match_indices(word.as_str()) {
-            for (index, begin) in begins.iter().enumerate() {
-                hit[index] |= (at..at + word.len()).contains(begin);
-            }
-        }
-    }
+    let found = covered(&folded, words);
+    let hit = begins.into_iter().map(|begin| found.get(begin).is_some_and(|found| *found));
     let mut parts: Marked = Vec::new();
     for (character, found) in text.chars().zip(hit) {
         match parts.last_mut() {
@@ -152,6 +146,27 @@ fn marked(text: &str, words: &[String]) -> Marked {
         }
     }
     parts
+}
+
+/// Which bytes of a text are in a place where one of the words was found. The places are noted by their ends
+/// and counted in one pass at last: many of them in one text cost no more than few.
+fn covered(text: &str, words: &[String]) -> Vec<bool> {
+    let (mut begun, mut ended) = (vec![0_u32; text.len()], vec![0_u32; text.len() + 1]);
+    for word in words.iter().filter(|word| !word.is_empty()) {
+        for (at, _) in text.match_indices(word.as_str()) {
+            begun[at] += 1;
+            ended[at + word.len()] += 1;
+        }
+    }
+    let mut open = 0;
+    begun
+        .into_iter()
+        .zip(ended)
+        .map(|(begun, ended)| {
+            open = open + begun - ended;
+            open > 0
+        })
+        .collect()
 }
 
 const STATUS: [(&str, &str); 3] = [("", "Any"), ("active", "Active"), ("deactivated", "Deactivated")];
@@ -284,7 +299,37 @@ fn caption(state: &ListState) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// A byte is covered if it lies within the place of any word.
+    fn plainly_covered(text: &str, words: &[String]) -> Vec<bool> {
+        let places = |word: &String| {
+            let places = text.match_indices(word.as_str());
+            places.map(|(at, found)| at..at + found.len()).collect::<Vec<_>>()
+        };
+        let places: Vec<_> = words.iter().flat_map(places).collect();
+        (0..text.len()).map(|byte| places.iter().any(|place| place.contains(&byte))).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_covered_is_what_lies_within_the_place_of_a_word(
+            text in "[abcé ]{0,60}",
+            words in prop::collection::vec("[abcé]{1,4}", 0..6),
+        ) {
+            prop_assert_eq!(covered(&text, &words), plainly_covered(&text, &words));
+        }
+    }
+
+    /// Were each place compared with each character, this would take a minute.
+    #[test]
+    fn in_2_many_words_found_in_many_places_are_marked_at_once() {
+        let words: Vec<String> = (1..=15).map(|length| "a".repeat(length)).collect();
+        let text = "a".repeat(60_000);
+        assert_eq!(marked(&text, &words), [(text, true)]);
+    }
 
     #[test]
     fn hits_are_marked_without_case_and_accents() {

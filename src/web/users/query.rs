@@ -1,5 +1,6 @@
 //! The state of the users list: all of it in the URL's query, and nowhere else.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use rocket::form::FromForm;
@@ -196,11 +197,13 @@ impl ListState {
         Self { q: String::new(), ..self.clone() }
     }
 
-    /// The words of the search, as they are compared.
+    /// The words of the search, as they are compared, each once: a second one finds nothing more.
     pub(in crate::web) fn words(&self) -> Vec<String> {
-        text::searchable(&self.q)
+        let folded = text::searchable(&self.q);
+        let mut known = HashSet::new();
+        folded
             .split_whitespace()
-            .filter(|word| !word.contains('\0'))
+            .filter(|word| !word.contains('\0') && known.insert(*word))
             .map(str::to_owned)
             .collect()
     }
@@ -241,6 +244,12 @@ mod tests {
         for q in ["zoe anna", "4711", "%", "_"] {
             assert!(!finds(q, &user), "{q}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_said_twice_is_looked_for_once() {
+        assert_eq!(state("Zoë b zoe B ZOE").words(), ["zoe", "b"]);
+        assert_eq!(state(&"a ".repeat(64)).words(), ["a"]);
     }
 
     #[test]

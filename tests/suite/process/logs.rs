@@ -9,6 +9,7 @@ use crate::on_both;
 
 on_both![
     lg_3_each_request_is_one_line_that_parses_and_says_who_and_why,
+    pw_13_the_hundredth_failure_in_a_row_is_a_warning,
     the_same_reference_is_in_the_log_the_header_and_on_the_error_page,
 ];
 
@@ -85,6 +86,28 @@ async fn lg_3_each_request_is_one_line_that_parses_and_says_who_and_why(app: App
     assert_eq!(failed.len(), 1, "{log}");
     assert_eq!(failed[0]["reason"], "wrong_credentials", "lg_4: {log}");
     assert!(!log.contains("forged:") && !log.contains("192.0.2.9"), "{log}");
+}
+
+async fn pw_13_the_hundredth_failure_in_a_row_is_a_warning(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    assert_eq!(app.obtain("ada", "wrong").await.status, 401);
+    // Nobody counts so many within a test.
+    app.sql("UPDATE throttles SET consecutive = 98 WHERE consecutive = 1").await;
+    let url = app.url.clone();
+    let log = rocket::tokio::task::spawn_blocking(move || {
+        let directory = TempDir::new().unwrap();
+        let mut server = Server::start(directory.path(), &[("DATABASE_URL", &url)]);
+        for _ in 0..3 {
+            server.ask(&obtain_request("ada", "wrong")).expect("an answer");
+        }
+        server.log()
+    });
+    let told =
+        format!("user {} is blocked until the password is set anew, after 100 wrong ones in a row", ada.id());
+    let lines = lines(&log.await.unwrap());
+    let warnings: Vec<_> = lines.iter().filter(|line| line["message"] == told.as_str()).collect();
+    assert_eq!(warnings.len(), 1, "{lines:#?}");
+    assert_eq!(warnings[0]["level"], "warn");
 }
 
 async fn the_same_reference_is_in_the_log_the_header_and_on_the_error_page(app: App) {

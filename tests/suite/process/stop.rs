@@ -9,9 +9,14 @@ use super::server::{
     Server, eventually, make_superuser, obtain_request, rounds, run, status_of, text, usher,
 };
 use crate::app::App;
+use crate::console::token;
+use crate::mail::{Sink, with_address};
 use crate::on_both;
 
-on_both![rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop];
+on_both![
+    rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop,
+    rl_10_a_link_that_was_asked_for_right_before_the_stop_is_sent,
+];
 
 /// The server answers these after 700 ms.
 const SLOW: (&str, &str) = ("USHER_SIGN_IN_FAILURE_MILLISECONDS", "700");
@@ -81,6 +86,45 @@ fn stop_under_load(url: &str, round: u32) {
     assert!(server.wait().success());
     let log = server.log();
     assert!(log.contains("told to stop by SIGTERM") && !log.contains("cut off"), "{log}");
+}
+
+async fn rl_10_a_link_that_was_asked_for_right_before_the_stop_is_sent(app: App) {
+    with_address(&app, "ada", "", "ada@example.org").await;
+    // So slow that nothing can be sent before the stop.
+    let sink = Sink::slow(Duration::from_secs(1)).await;
+    let (url, port) = (app.url.clone(), sink.port.to_string());
+    let ask_and_stop = move || {
+        let directory = TempDir::new().unwrap();
+        let variables = [
+            ("DATABASE_URL", url.as_str()),
+            ("USHER_SMTP_HOST", "127.0.0.1"),
+            ("USHER_SMTP_PORT", &port),
+            ("USHER_SMTP_TLS", "none"),
+            ("USHER_MAIL_FROM", "Usher <usher@example.org>"),
+        ];
+        let mut server = Server::start(directory.path(), &variables);
+        let page = server.get("/forgotten-password");
+        let cookie = page.split("__Host-pre=").nth(1).expect("a cookie").split(';').next().unwrap();
+        let body = format!("token={}&name=ada", token(&page));
+        let request = format!(
+            "POST /forgotten-password HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Cookie: __Host-pre={cookie}\r\nSec-Fetch-Site: same-origin\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = server.ask(&request).unwrap();
+        server.signal("TERM");
+        assert_eq!(status_of(&answer), Some(200), "{answer}");
+        assert!(server.wait().success());
+        server.log()
+    };
+    let log = rocket::tokio::task::spawn_blocking(ask_and_stop).await.unwrap();
+    assert!(!log.contains("cut off") && !log.contains("ERROR"), "{log}");
+    let recipients: Vec<_> = sink.received().into_iter().map(|message| message.to).collect();
+    assert_eq!(recipients, [["ada@example.org"]]);
+    let states = "SELECT count(*) FROM mails WHERE state = 'accepted'";
+    let count: Option<(i64,)> = app.usher.db.optional(usher::db::Sql::new(states)).await.unwrap();
+    assert_eq!(count, Some((1,)), "and that is known");
 }
 
 #[test]

@@ -1,0 +1,292 @@
+//! Browsers that signed in before, and people signed in: whoever else guesses does not block them, and they have
+//! no more tries than others.
+
+use std::time::Duration;
+
+use rocket::http::{ContentType, Cookie, Header, Method, SameSite};
+use serde_json::{Value, json};
+use usher::session::Carrier;
+
+use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::audit::trail;
+use crate::console::{hidden, page, token};
+use crate::links::NEW_PASSWORD;
+use crate::on_both;
+
+on_both![
+    pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before,
+    pw_13_guesses_of_others_do_not_block_whoever_is_signed_in,
+    pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it,
+    pw_13_a_browser_stays_known_when_somebody_signs_out,
+    pw_2_a_known_browser_that_fails_gets_the_same_page_at_the_same_cost,
+    pw_4_every_door_that_takes_a_password_closes_after_the_free_failures,
+];
+
+const KNOWN: &str = "__Host-known";
+
+/// A browser without a session: what it keeps to be known by.
+#[derive(Default)]
+struct Browser(Option<Cookie<'static>>);
+
+impl Browser {
+    /// Sends the form to sign in.
+    async fn sign_in(&mut self, app: &App, username: &str, password: &str) -> Answer {
+        let response = app.client.get("/sign-in").dispatch().await;
+        let pre = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+        let form = token(&response.into_string().await.unwrap());
+        let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
+        let body = format!("username={}&password={}&token={form}", encode(username), encode(password));
+        let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
+        let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
+        let mut request = request.cookie(("__Host-pre", pre));
+        if let Some(known) = &self.0 {
+            request = request.cookie((KNOWN, known.value().to_owned()));
+        }
+        let response = request.dispatch().await;
+        if let Some(known) = response.cookies().get(KNOWN) {
+            self.0 = Some(known.clone());
+        }
+        Answer::of(response).await
+    }
+
+    /// One that has signed in.
+    async fn of(app: &App, username: &str) -> Self {
+        let mut browser = Self::default();
+        assert_eq!(browser.sign_in(app, username, PASSWORD).await.status, 303);
+        browser
+    }
+}
+
+/// Somebody at another place tries until the account is blocked.
+async fn guess(app: &App, username: &str) {
+    for _ in 0..6 {
+        assert_eq!(app.obtain(username, "wrong").await.status, 401);
+    }
+    assert_eq!(app.obtain(username, PASSWORD).await.status, 401, "blocked");
+}
+
+async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(app: App) {
+    app.person("ada", "ordinary").await;
+    app.person("bob", "ordinary").await;
+    let mut known = Browser::of(&app, "Ada").await;
+    let cookie = known.0.clone().expect("a cookie");
+    assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)));
+    assert_eq!((cookie.same_site(), cookie.path(), cookie.domain()), (Some(SameSite::Lax), Some("/"), None));
+    assert_eq!(cookie.max_age().map(rocket::time::SignedDuration::whole_days), Some(180));
+    assert!(cookie.value().len() < 400 && !cookie.value().to_lowercase().contains("ada"), "se_3: {cookie}");
+    let mut others = Browser::of(&app, "bob").await;
+    guess(&app, "ada").await;
+    assert_eq!(known.sign_in(&app, "ADA", PASSWORD).await.status, 303, "the owner gets in");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "and nobody else by that");
+    assert_eq!(others.sign_in(&app, "ada", PASSWORD).await.status, 422, "somebody else's browser");
+    let mut forged = Browser(Some(Cookie::new(KNOWN, "A".repeat(64))));
+    assert_eq!(forged.sign_in(&app, "ada", PASSWORD).await.status, 422);
+    // What a browser fails counts for itself alone.
+    app.clock.advance(Duration::from_mins(1));
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+    for _ in 0..6 {
+        assert_eq!(known.sign_in(&app, "ada", "wrong").await.status, 422);
+    }
+    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 422, "it has five free tries, too");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "others are not concerned");
+    assert_eq!(others.sign_in(&app, "bob", PASSWORD).await.status, 303);
+    let entries = trail(&app).await;
+    let blocks: Vec<Value> = entries
+        .iter()
+        .filter(|entry| entry.action == "account_blocked")
+        .map(|entry| serde_json::from_str(&entry.details).unwrap())
+        .collect();
+    assert_eq!(blocks[0].get("only_for"), None);
+    assert_eq!(blocks[1]["only_for"], "known_browser");
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 303, "the block lifts by itself");
+}
+
+async fn pw_13_guesses_of_others_do_not_block_whoever_is_signed_in(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    guess(&app, "ada").await;
+    let body = json!({"password": PASSWORD});
+    for by in [By::Bearer, By::Cookie] {
+        let answer = app.json(Method::Post, "/v1/account/confirm", Some((&ada, by)), &body).await;
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+    let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let answer = app.json(Method::Post, "/v1/account/password", Some((&ada, By::Cookie)), &body).await;
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200, "which ends the block, too");
+}
+
+async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let root = app.person("root", "superuser").await;
+    let mut known = Browser::of(&app, "ada").await;
+    assert_eq!(known.sign_in(&app, "ada", "wrong").await.status, 422);
+    confirm(&app, &ada, "wrong").await;
+    // As after a hundred failures, which here would take a hundred hashes.
+    app.sql("UPDATE throttles SET consecutive = 100 WHERE consecutive = 1").await;
+    app.clock.advance(Duration::from_hours(1));
+    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 422, "not by itself");
+    let ada = renewed(&app, &ada).await;
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "the account's own counter is another one");
+    let root = renewed(&app, &root).await;
+    let path = format!("/v1/users/{}", ada.id());
+    let set = app.send(&root, Method::Patch, &path, &json!({"password": NEW_PASSWORD})).await;
+    assert_eq!(set.status, 200, "{}", set.body);
+    assert_eq!(known.sign_in(&app, "ada", NEW_PASSWORD).await.status, 303);
+    let left: Option<(i64,)> = app
+        .usher
+        .db
+        .optional(usher::db::Sql::new("SELECT count(*) FROM throttles WHERE consecutive > 0"))
+        .await
+        .unwrap();
+    assert_eq!(left, Some((0,)), "all that was counted is forgotten");
+}
+
+/// Somebody with other tokens, as those before have ended.
+async fn renewed(app: &App, person: &Person) -> Person {
+    let session = app.session(person.user.id, Carrier::Token).await;
+    let bearer = usher::sessions::tokens(&app.usher, &session).access;
+    let cookie = app.session(person.user.id, Carrier::Cookie).await.secret.to_text();
+    Person { bearer, cookie, ..person.clone() }
+}
+
+async fn confirm(app: &App, person: &Person, password: &str) -> bool {
+    let body = json!({ "password": password });
+    app.json(Method::Post, "/v1/account/confirm", Some((person, By::Cookie)), &body).await.status == 204
+}
+
+async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: App) {
+    let ada = app.person("ada", "staff").await;
+    let known = Browser::of(&app, "ada").await.0.expect("a cookie");
+    let form = token(&page(&app, &ada, "/account").await.body);
+    let request = app.request(Method::Post, "/sign-out", Some((&ada, By::Cookie)));
+    let mut request = request.header(ContentType::Form).body(format!("token={form}"));
+    for name in ["__Host-pre", "__Host-flash", "__Host-list"] {
+        request = request.cookie((name, "x"));
+    }
+    let out = Answer::of(request.cookie((KNOWN, known.value().to_owned())).dispatch().await).await;
+    let cookies = out.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie"));
+    let mut removed: Vec<&str> = cookies
+        .map(|(_, value)| {
+            assert!(value.contains("Max-Age=0") && value.contains("Secure"), "{value}");
+            value.split('=').next().unwrap()
+        })
+        .collect();
+    removed.sort_unstable();
+    assert_eq!(removed, ["__Host-flash", "__Host-list", "__Host-pre", "__Host-sid"]);
+    assert_eq!(out.header("Clear-Site-Data"), Some("\"cache\", \"storage\""), "se_7");
+}
+
+async fn pw_2_a_known_browser_that_fails_gets_the_same_page_at_the_same_cost(app: App) {
+    app.person("ada", "ordinary").await;
+    app.person("locked", "ordinary").await;
+    let gone = app.person("gone", "ordinary").await;
+    let mut known = Browser::of(&app, "ada").await;
+    for name in ["locked", "gone"] {
+        assert_eq!(known.sign_in(&app, name, PASSWORD).await.status, 303);
+    }
+    app.sql(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", gone.id())).await;
+    for _ in 0..6 {
+        known.sign_in(&app, "locked", "wrong").await;
+    }
+    let kept = known.0.clone();
+    let mut seen = Vec::new();
+    for browser in [&mut known, &mut Browser::default()] {
+        for (name, password) in [
+            ("ada", "wrong"),
+            ("locked", PASSWORD),
+            ("gone", PASSWORD),
+            ("nobody", "wrong"),
+            ("nobody", PASSWORD),
+        ] {
+            if browser.0.is_none() && name == "locked" {
+                continue;
+            }
+            let before = app.usher.hasher.operations();
+            let answer = browser.sign_in(&app, name, password).await;
+            assert_eq!(app.usher.hasher.operations() - before, 1, "{name}");
+            let body = answer.body.replace(&format!("value=\"{name}\""), "");
+            let body = body.replace(&token(&answer.body), "");
+            seen.push((answer.status, answer.lasting_headers(), body));
+        }
+    }
+    assert_eq!(seen[0].0, 422);
+    assert!(seen.iter().all(|answer| *answer == seen[0]), "{seen:#?}");
+    assert_eq!(known.0.map(|cookie| cookie.value().to_owned()), kept.map(|cookie| cookie.value().to_owned()));
+}
+
+/// A place where a password can be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Page,
+    KnownBrowser,
+    Obtain,
+    Confirm,
+    ChangeByApi,
+    ChangeOnPage,
+    AddressOnPage,
+}
+
+impl Door {
+    const ALL: [Self; 7] = [
+        Self::Page,
+        Self::KnownBrowser,
+        Self::Obtain,
+        Self::Confirm,
+        Self::ChangeByApi,
+        Self::ChangeOnPage,
+        Self::AddressOnPage,
+    ];
+
+    /// Tries a password; whether it was taken for the right one.
+    async fn accepts(self, app: &App, person: &Person, known: &mut Browser, password: &str) -> bool {
+        let name = person.user.username.as_str();
+        let form = async |path: &str, fields: &str| {
+            let html = page(app, person, path).await.body;
+            let version = if fields.contains("email") { hidden(&html, "version") } else { String::new() };
+            let version = if version.is_empty() { version } else { format!("&version={version}") };
+            let body = format!("token={}{version}&{fields}", token(&html));
+            let request = app.request(Method::Post, path, Some((person, By::Cookie)));
+            let answer = request.header(ContentType::Form).body(body).dispatch().await;
+            Answer::of(answer).await.status == 303
+        };
+        let encoded = rocket::http::RawStr::new(password).percent_encode().to_string();
+        match self {
+            Self::Page => Browser::default().sign_in(app, name, password).await.status == 303,
+            Self::KnownBrowser => known.sign_in(app, name, password).await.status == 303,
+            Self::Obtain => app.obtain(name, password).await.status == 200,
+            Self::Confirm => confirm(app, person, password).await,
+            Self::ChangeByApi => {
+                let body = json!({"current_password": password, "new_password": NEW_PASSWORD});
+                let who = Some((person, By::Cookie));
+                app.json(Method::Post, "/v1/account/password", who, &body).await.status == 204
+            }
+            Self::ChangeOnPage => {
+                let new = NEW_PASSWORD.replace(' ', "+");
+                form("/account/password", &format!("current_password={encoded}&new_password={new}")).await
+            }
+            Self::AddressOnPage => {
+                let email = format!("{}@example.org", person.id());
+                let fields = format!("current_password={encoded}&first_name=&last_name=&email={email}");
+                form("/account", &fields).await
+            }
+        }
+    }
+}
+
+async fn pw_4_every_door_that_takes_a_password_closes_after_the_free_failures(app: App) {
+    for (number, door) in Door::ALL.into_iter().enumerate() {
+        let person = app.person(&format!("ada{number}"), "ordinary").await;
+        let mut known = match door {
+            Door::KnownBrowser => Browser::of(&app, person.user.username.as_str()).await,
+            _ => Browser::default(),
+        };
+        app.sql("UPDATE sessions SET confirmed_at = 0").await;
+        for _ in 0..6 {
+            assert!(!door.accepts(&app, &person, &mut known, "wrong").await, "{door:?}");
+        }
+        assert!(!door.accepts(&app, &person, &mut known, PASSWORD).await, "{door:?} is blocked");
+        app.clock.advance(Duration::from_secs(1));
+        assert!(door.accepts(&app, &person, &mut known, PASSWORD).await, "{door:?} opens again");
+    }
+}
