@@ -2,6 +2,7 @@
 //! to run. To add one: a variant of [`Command`] with its help, and a module with its function.
 
 mod audit;
+mod backup;
 mod check;
 mod export;
 mod generate;
@@ -57,6 +58,8 @@ enum Command {
     /// Make up users in bulk, to try out and to measure; never for a real installation
     #[command(hide = true)]
     Generate(Generate),
+    /// Copy the database of SQLite to a new file, while the server goes on
+    Backup(Backup),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
 }
@@ -161,6 +164,12 @@ struct Export {
 }
 
 #[derive(Debug, Args)]
+struct Backup {
+    /// The file to make; one that is there already is not overwritten
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
 struct Generate {
     /// How many
     #[arg(long)]
@@ -226,6 +235,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Unlock(arguments) => unlock::run(&app, &arguments).await,
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
+        Command::Backup(arguments) => backup::run(&app, &arguments).await,
         Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
         Command::Generate(arguments) => generate::run(&app, &arguments).await,
     };

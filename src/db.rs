@@ -5,6 +5,7 @@
 //! that both understand. To add a statement: a function in the module of its table.
 
 pub mod audit;
+pub mod backup;
 pub mod batches;
 mod connect;
 pub mod dialect;

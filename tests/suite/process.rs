@@ -1,5 +1,6 @@
 //! The program as an operator runs it: subcommands, start, stop, exit codes.
 
+mod backup;
 mod behind_nginx;
 mod clients;
 mod cluster;

@@ -1,0 +1,13 @@
+//! `backup`: a copy of the database, beside the server.
+
+use std::process::ExitCode;
+
+use super::{Backup, Failure, say};
+use crate::Usher;
+use crate::db;
+
+pub(super) async fn run(app: &Usher, arguments: &Backup) -> Result<ExitCode, Failure> {
+    db::backup::copy(&app.db, &arguments.file).await?;
+    say(&format_args!("Copied the database to {}.", arguments.file.display()));
+    Ok(ExitCode::SUCCESS)
+}

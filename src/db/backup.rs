@@ -1,0 +1,61 @@
+//! A copy of an SQLite file, made while the server goes on.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::{Db, Pool};
+
+/// Why there is no copy.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// PostgreSQL has programs of its own for this.
+    #[error("only SQLite files are copied; of PostgreSQL use pg_dump or pg_basebackup")]
+    NotSqlite,
+    /// The file is there already, or cannot be made or kept.
+    #[error("the copy cannot be written: {0}")]
+    File(#[from] std::io::Error),
+    /// As the database says.
+    #[error("the copy could not be made: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The copy is not a sound database.
+    #[error("the copy is not sound: {0}")]
+    Broken(String),
+}
+
+/// Copies the whole database, as it is at one instant, into a new file that only its owner can read. What was
+/// acknowledged before is in it. When this returns, the copy is checked and on the disk; otherwise there is none.
+///
+/// # Errors
+/// [`BackupError`]
+pub async fn copy(db: &Db, path: &Path) -> Result<(), BackupError> {
+    let Pool::Sqlite { write, .. } = &db.pool else { return Err(BackupError::NotSqlite) };
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    // The only connection of this process that may write a file. Other processes write on meanwhile.
+    let copied = async {
+        let mut connection = write.acquire().await?;
+        sqlx::query("VACUUM INTO $1").bind(path.to_string_lossy()).execute(&mut *connection).await?;
+        check(path).await?;
+        File::open(path)?.sync_all()?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(())
+    };
+    let result = copied.await;
+    if result.is_err() {
+        // What is there is of no use; that it cannot be removed would be said by the next try.
+        drop(std::fs::remove_file(path));
+    }
+    result
+}
+
+async fn check(path: &Path) -> Result<(), BackupError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let verdict: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    if verdict == "ok" { Ok(()) } else { Err(BackupError::Broken(verdict)) }
+}
