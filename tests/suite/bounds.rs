@@ -2,7 +2,6 @@
 //! too long or too much.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use rocket::futures::future::join_all;
 use rocket::get;
@@ -10,6 +9,7 @@ use rocket::http::Method::{Delete, Get, Head, Options, Patch, Post, Put};
 use rocket::http::{ContentType, Header, Method, Status};
 use rocket::local::asynchronous::Client;
 use rocket::routes;
+use rocket::tokio::time::Instant;
 use serde_json::{Value, json};
 use usher::session::Carrier;
 
@@ -85,6 +85,9 @@ fn assert_headers(answer: &Answer, case: &str) {
     assert!(answer.header("X-Request-Id").is_some(), "{case}");
 }
 
+/// Who asks with which method for which path, with which header and body; and the status of the answer.
+type Case<'a> = (Option<(&'a Person, By)>, Method, &'a str, (&'static str, &'a str), &'a str, u16);
+
 #[get("/boom")]
 fn boom() -> Status {
     panic!("as anything may")
@@ -109,7 +112,7 @@ async fn hd_1_every_kind_of_answer_carries_the_headers(app: App) {
     let long = "x".repeat(2 * 1024 * 1024);
     let (api, site) = (Some((&root, By::Bearer)), Some((&root, By::Cookie)));
     let plain = ("Accept", "*/*");
-    let cases: Vec<(Option<(&Person, By)>, Method, &str, (&'static str, &str), &str, u16)> = vec![
+    let cases: Vec<Case> = vec![
         (None, Get, &style, plain, "", 200),
         (None, Head, &script, plain, "", 200),
         (None, Get, "/static/nothing.css", plain, "", 404),
@@ -380,12 +383,12 @@ async fn pw_3_of_two_hundred_sign_ins_at_once_some_are_hashed_in_turn_and_the_ot
     let names: Vec<String> = (0..200).map(|number| format!("nobody-{number}")).collect();
     let answers = join_all(names.iter().map(|name| app.obtain(name, "wrong"))).await;
     let elapsed = begun.elapsed();
-    let (refused, hashed): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
-    assert!(hashed.iter().all(|answer| answer.status == 401));
+    let (refused, answered): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
+    assert!(answered.iter().all(|answer| answer.status == 401));
     assert!(refused.iter().all(|answer| answer.header("Retry-After") == Some("2")));
-    assert_eq!(hasher.operations() - operations, hashed.len() as u64, "whoever is refused is not hashed");
+    assert_eq!(hasher.operations() - operations, answered.len() as u64, "whoever is refused is not hashed");
     let most = limits.queue + limits.threads;
-    assert!(!hashed.is_empty() && refused.len() >= 200 - 2 * most, "{} of 200", hashed.len());
+    assert!(!answered.is_empty() && refused.len() >= 200 - 2 * most, "{} of 200", answered.len());
     // Were more of them hashed at once, they would have taken more time together than there was.
     let threads = u32::try_from(limits.threads).unwrap();
     assert!(hasher.time_spent().checked_sub(spent).unwrap() <= elapsed * threads);
