@@ -72,7 +72,7 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
     let cookie = known.0.clone().expect("a cookie");
     assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)));
     assert_eq!((cookie.same_site(), cookie.path(), cookie.domain()), (Some(SameSite::Lax), Some("/"), None));
-    assert_eq!(cookie.max_age().map(rocket::time::SignedDuration::whole_days), Some(180));
+    assert_eq!(cookie.max_age().map(rocket::time::Duration::whole_days), Some(180));
     assert!(cookie.value().len() < 400 && !cookie.value().to_lowercase().contains("ada"), "se_3: {cookie}");
     let mut others = Browser::of(&app, "bob").await;
     guess(&app, "ada").await;

@@ -14,6 +14,7 @@ mod api_tokens;
 mod app;
 mod audit;
 mod audit_reading;
+mod bounds;
 mod browser_sessions;
 mod bulk;
 mod bulk_pages;

@@ -28,7 +28,7 @@ async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: App) {
 }
 
 /// Every row of every table, but for what is noted of a session's use.
-async fn everything(app: &App) -> Vec<String> {
+pub(crate) async fn everything(app: &App) -> Vec<String> {
     const TABLES: [&str; 9] = [
         "users",
         "sessions",

@@ -135,3 +135,34 @@ fn sc_1_every_dependency_has_its_reason_and_comes_from_the_registry() {
     let foreign = lock.lines().find(|line| line.starts_with("source") && !line.contains("crates.io-index"));
     assert_eq!(foreign, None);
 }
+
+/// What runs before the tests on the build machine, and fails with the least finding.
+#[test]
+fn sc_1_the_build_machine_has_dependencies_checked_and_denies_warnings() {
+    let script = include_str!("../../.ci/run");
+    let commands: Vec<&str> = script.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
+    for (checker, demands) in
+        [("cargo-deny\" ", "check -D warnings licenses bans sources"), ("cargo-audit\" ", "--deny warnings")]
+    {
+        let calls: Vec<_> = commands.iter().filter(|line| line.contains(checker)).collect();
+        assert!(!calls.is_empty(), "{checker} is not called");
+        for call in calls {
+            assert!(call.contains(demands) && call.ends_with("|| result=1"), "{call}");
+        }
+    }
+    assert!(commands.contains(&"return \"$result\""), "a finding is the result");
+    assert!(commands.contains(&"if (($# == 0)); then check_dependencies; fi"), "a whole run checks");
+    let policy = include_str!("../../deny.toml");
+    for rule in [
+        "unmaintained = \"all\"",
+        "unsound = \"all\"",
+        "yanked = \"deny\"",
+        "ignore = []",
+        "unused-allowed-license = \"deny\"",
+        "wildcards = \"deny\"",
+        "unknown-registry = \"deny\"",
+        "unknown-git = \"deny\"",
+    ] {
+        assert!(policy.lines().any(|line| line == rule), "{rule}");
+    }
+}
