@@ -216,7 +216,8 @@ async fn forms(app: &App, root: &Person, ada: &Person) -> Vec<String> {
     };
     let session = async |person: &Person| {
         let new = app.session(person.user.id, Carrier::Cookie).await.secret.hash();
-        let found = usher::db::sessions::by_cookie(&app.usher.db, &new, None).await.unwrap().unwrap();
+        let found =
+            usher::db::sessions::by_secret(&app.usher.db, new, Carrier::Cookie, None).await.unwrap().unwrap();
         found.session.unwrap().id.0.to_string()
     };
     let (own_token, token) = (made("/v1/account/tokens").await, made(&format!("{user}/tokens")).await);
