@@ -263,6 +263,7 @@ pub async fn update(
     let changes = draft.changes.clone();
     app.settings.rules().may_change(can.user(), &before, &changes.apply(&before))?;
     expected.check(&before)?;
+    check_own(can, &before, &changes.apply(&before), changes.password.is_some(), app.clock.now())?;
     let (_, password) = prepare(app, &before, draft).await?;
     let apply = |before: &User| Ok(changes.apply(before));
     let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
@@ -305,6 +306,7 @@ pub(crate) async fn write(
     }
     change.expected.check(&before)?;
     let new_password = change.password.is_some();
+    check_own(can, &before, &after, new_password, now)?;
     if new_password && can.user().id == before.id && before.must_change_password {
         after.must_change_password = false;
     }
@@ -338,6 +340,18 @@ pub(crate) async fn write(
     }
     tx.commit().await?;
     Ok(Changed { user: after, entry: Some(entry), sessions_ended })
+}
+
+/// Whether the actor may change what they themselves sign in with, or get links at.
+fn check_own(
+    can: &Can<ManageUsers>,
+    before: &User,
+    after: &User,
+    new_password: bool,
+    now: Timestamp,
+) -> Result<()> {
+    let is_own = can.user().id == before.id && (new_password || after.email != before.email);
+    if is_own { can.require_presence(now) } else { Ok(()) }
 }
 
 /// What the trail calls a change: by the greatest thing that it does.

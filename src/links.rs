@@ -206,7 +206,8 @@ pub async fn invite(
 /// go on until the link is used.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionFailed`]
+/// [`Error::NotFound`], [`Error::Forbidden`], also for one's own account without a confirmed password;
+/// [`Error::PreconditionFailed`].
 pub async fn make(
     app: &Usher,
     can: &Can<ManageUsers>,
@@ -221,6 +222,11 @@ pub async fn make(
         sessions::require_open(&mut tx, can).await?;
         app.settings.rules().may_touch(can.user(), &found.user)?;
         expected.check(&found.user)?;
+        if can.user().id == id {
+            // Whoever holds the link is signed in as the actor for good, whatever they came with.
+            can.require_sign_in()?;
+            can.require_confirmed(now)?;
+        }
         let had_one = found.password.is_usable();
         let first = !had_one && found.user.password_changed_at.is_none();
         let purpose = if first { Purpose::Setup } else { Purpose::Reset };

@@ -161,6 +161,21 @@ impl<P: Permission> Can<P> {
         }
     }
 
+    /// For what decides who can sign in as the actor: another password or e-mail address of their own. A
+    /// cookie or an API token that was stolen must not become more than it is. The tokens of a client are
+    /// excepted: clients in the field send their whole record back, a password included.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] by an API token, and by a cookie if the password was not given within the last
+    /// five minutes.
+    pub fn require_presence(&self, now: Timestamp) -> Result<()> {
+        self.require_sign_in()?;
+        match self.actor.session.carrier {
+            Carrier::Cookie => self.require_confirmed(now),
+            Carrier::Token | Carrier::Named => Ok(()),
+        }
+    }
+
     /// By which session.
     #[must_use]
     pub fn session(&self) -> &Session {

@@ -323,13 +323,15 @@ impl View for PasswordPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
+        let mut form = FormState::sample(text);
+        form.fields.truncate(1);
         vec![Self {
             frame: Frame::sample(text),
             id: 7,
             username: text.to_owned(),
             name: text.to_owned(),
             version: 3,
-            form: FormState::sample(text),
+            form,
             choice: PasswordChoice::sample(text),
         }]
     }
