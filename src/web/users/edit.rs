@@ -11,6 +11,7 @@ use crate::accounts::{self, Changed, Expected};
 use crate::audit::{self, Action};
 use crate::error::{Error, Result};
 use crate::field_errors::FieldErrors;
+use crate::guard::IsSeen;
 use crate::permission::{Can, ManageUsers, SignedIn};
 use crate::rules::Refusal;
 use crate::sign_in_check;
@@ -168,7 +169,11 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, mut form: Form
 
 /// The user.
 #[get("/users/<id>")]
-pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<UserPage>> {
+pub(in crate::web) async fn page(
+    id: i64,
+    visitor: Visitor<'_, ManageUsers>,
+    is_seen: IsSeen,
+) -> Result<Answer<UserPage>> {
     let user = find(&visitor, id).await?;
     let form = FormState::about(Typed::from(&user), None, &FieldErrors::default());
     let mut page = page_of(&visitor, &user, form).await?;
@@ -179,7 +184,7 @@ pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> 
     let gates = sign_in_check::gates_of(visitor.app, &visitor.can, &user).await?;
     page.sign_in = sign_in_check::summary(&gates);
     if page.locked_reason.is_empty() {
-        page.link = link::note(&visitor, &user).await?;
+        page.link = link::note(&visitor, &user, is_seen).await?;
         page.mail = link::mail_note(&visitor, &user).await?;
     }
     page.has_no_password = gates.iter().any(|gate| gate.gate == "password_set" && !gate.passed);

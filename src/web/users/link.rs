@@ -7,7 +7,7 @@ use super::confirming::{self, MISSING, WRONG};
 use crate::accounts::{self, Expected};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::guard;
+use crate::guard::{self, IsSeen};
 use crate::links;
 use crate::mail::{self, State};
 use crate::permission::{Can, ManageUsers, SignedIn};
@@ -69,14 +69,21 @@ pub(in crate::web) async fn make(
 }
 
 /// The link that is out for a user as their page shows it: with its address if it was made in this
-/// session and has not been shown yet.
-pub(super) async fn note(visitor: &Visitor<'_, ManageUsers>, user: &User) -> Result<Option<LinkNote>> {
+/// session and has not been shown yet. Where nobody would see it, it is kept for the next time.
+pub(super) async fn note(
+    visitor: &Visitor<'_, ManageUsers>,
+    user: &User,
+    IsSeen(is_seen): IsSeen,
+) -> Result<Option<LinkNote>> {
     let Some(link) = links::outstanding(visitor.app, &visitor.can, user.id).await? else { return Ok(None) };
-    let url = match session_secret(visitor) {
-        Some(session) => links::reveal(visitor.app, &link, &session).await?,
-        None => None,
+    let session = session_secret(visitor);
+    let is_kept = !is_seen && session.as_ref().is_some_and(|session| links::is_kept_for(&link, session));
+    let url = match session {
+        Some(session) if is_seen => links::reveal(visitor.app, &link, &session).await?,
+        _ => None,
     };
-    Ok(Some(LinkNote { url, expires_at: link.expires_at.into(), life: link.purpose.life_in_words() }))
+    let (expires_at, life) = (link.expires_at.into(), link.purpose.life_in_words());
+    Ok(Some(LinkNote { url, is_kept, expires_at, life }))
 }
 
 /// The newest message to a user, in words.

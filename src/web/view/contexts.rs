@@ -299,6 +299,10 @@ impl View for UserPage {
             sample(vec![], "", true, false),
             Self { link: None, mail: None, ..sample(vec![], "", false, false) },
             sample(vec![], "", true, true),
+            Self {
+                link: Some(LinkNote { url: None, is_kept: true, ..LinkNote::sample(text) }),
+                ..sample(vec![], "", true, false)
+            },
             sample(vec![conflict], "", true, false),
             sample(vec![], "Only a superuser can change this account.", true, false),
         ]
