@@ -129,10 +129,12 @@ impl<P: Permission> Can<P> {
         &self.actor.origin
     }
 
-    /// Whether the password was given in this session within the last five minutes.
+    /// Whether the password was given in this session within the last five minutes. Not in those to come:
+    /// after the clock was set back nobody can say when it was.
     #[must_use]
     pub fn is_confirmed(&self, now: Timestamp) -> bool {
-        now.since(self.actor.session.confirmed_at) < CONFIRMED_FOR
+        let at = self.actor.session.confirmed_at;
+        at <= now && now.since(at) < CONFIRMED_FOR
     }
 
     /// For what asks for the password again.
