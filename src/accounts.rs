@@ -260,11 +260,13 @@ pub async fn update(
 ) -> Result<Changed> {
     // Checked before anything is hashed, and again on the row that is changed.
     let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
-    let changes = draft.changes.clone();
-    app.settings.rules().may_change(can.user(), &before, &changes.apply(&before))?;
+    let again = draft.clone();
+    let after = draft.changes.apply(&before);
+    app.settings.rules().may_change(can.user(), &before, &after)?;
     expected.check(&before)?;
+    check_own(can, &before, &after, draft.changes.password.is_some(), app.clock.now())?;
     let (_, password) = prepare(app, &before, draft).await?;
-    let apply = |before: &User| Ok(changes.apply(before));
+    let apply = |before: &User| again.clone().fitting(app.settings.policy(), before);
     let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
     db::retrying(|| write(app, can, &change)).await
 }
@@ -298,6 +300,7 @@ pub(crate) async fn write(
     let mut tx = app.db.begin().await?;
     let before = db::users::lock(&mut tx, change.id).await?.ok_or(Error::NotFound)?.user;
     sessions::require_open(&mut tx, can).await?;
+    app.settings.rules().may_touch(can.user(), &before)?;
     let mut after = (change.apply)(&before)?;
     app.settings.rules().may_change(can.user(), &before, &after)?;
     if after.is_superuser && !before.is_superuser {
@@ -305,6 +308,7 @@ pub(crate) async fn write(
     }
     change.expected.check(&before)?;
     let new_password = change.password.is_some();
+    check_own(can, &before, &after, new_password, now)?;
     if new_password && can.user().id == before.id && before.must_change_password {
         after.must_change_password = false;
     }
@@ -338,6 +342,18 @@ pub(crate) async fn write(
     }
     tx.commit().await?;
     Ok(Changed { user: after, entry: Some(entry), sessions_ended })
+}
+
+/// Whether the actor may change what they themselves sign in with, or get links at.
+fn check_own(
+    can: &Can<ManageUsers>,
+    before: &User,
+    after: &User,
+    new_password: bool,
+    now: Timestamp,
+) -> Result<()> {
+    let is_own = can.user().id == before.id && (new_password || after.email != before.email);
+    if is_own { can.require_presence(now) } else { Ok(()) }
 }
 
 /// What the trail calls a change: by the greatest thing that it does.

@@ -11,22 +11,31 @@ use crate::error::Result;
 use crate::filter::{Filter, ListRequest};
 use crate::lists::List;
 use crate::permission::{Can, ManageUsers};
+use crate::sessions;
 use crate::user::User;
 
-/// Whether nothing narrows the filter: then the password has to be given again (ASVS 7.5.3).
-#[must_use]
-pub fn is_everything(chosen: &Chosen) -> bool {
-    matches!(chosen, Chosen::Filter(filter) if filter.expressions.is_empty())
+/// Most users that are exported at once without the password being given again (ASVS 7.5.3).
+pub const MOST_UNASKED: i64 = 100;
+
+/// Whether so many are chosen that the password has to be given again. Counted no further than that.
+async fn are_many(app: &Usher, can: &Can<ManageUsers>, chosen: &Chosen) -> Result<bool> {
+    let count = match chosen {
+        Chosen::Filter(filter) => accounts::count_up_to(app, can, filter, MOST_UNASKED + 1).await?,
+        Chosen::Ids(ids) => i64::try_from(ids.len()).unwrap_or(i64::MAX),
+    };
+    Ok(count > MOST_UNASKED)
 }
 
 /// The beginning of an export, which [`accounts::next_batch`] continues. `told` is what the trail says of
 /// the filter.
 ///
 /// # Errors
-/// [`crate::error::Error::Forbidden`] for everything without the password; as the database says.
+/// [`crate::error::Error::Forbidden`] for more than [`MOST_UNASKED`] without the password; as the database
+/// says.
 pub async fn begin(app: &Usher, can: &Can<ManageUsers>, chosen: &Chosen, told: &str) -> Result<List<User>> {
-    if is_everything(chosen) {
-        can.require_confirmed(app.clock.now())?;
+    let confirmed = can.require_confirmed(app.clock.now());
+    if confirmed.is_err() && are_many(app, can, chosen).await? {
+        confirmed?;
     }
     let list = match chosen {
         Chosen::Filter(filter) => {
@@ -46,6 +55,7 @@ pub async fn begin(app: &Usher, can: &Can<ManageUsers>, chosen: &Chosen, told: &
     }
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
         audit::record(&mut tx, &entry, app.clock.now()).await?;
         Ok(tx.commit().await?)
     })

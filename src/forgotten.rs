@@ -1,7 +1,8 @@
 //! The forgotten password: a link by mail for whoever says a user name or e-mail address.
 //!
 //! Whether there is such a user is found out after the answer, so that neither it nor its time tells.
-//! A message goes to the stored address only, never to what was typed, which may merely look like it.
+//! A message goes to the stored address only, never to what was typed, which may merely look like it. A
+//! superuser is sent none: staff may have set that address before they became one.
 
 use crate::Usher;
 use crate::audit::{self, Action, Author, Entry};
@@ -83,7 +84,9 @@ async fn link_for(app: &Usher, id: UserId, origin: &Origin) -> Result<Option<(Us
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let Some(user) = db::users::lock(&mut tx, id).await?.map(|found| found.user) else { return Ok(None) };
-    let reason = if user.email.is_empty() {
+    let reason = if user.is_superuser {
+        "superuser"
+    } else if user.email.is_empty() {
         "no_address"
     } else if !user.is_usable(now) {
         "not_usable"
@@ -91,6 +94,8 @@ async fn link_for(app: &Usher, id: UserId, origin: &Origin) -> Result<Option<(Us
         "too_often"
     } else {
         let new = NewLink { purpose: Purpose::Reset, reveal_to: None, entry: requested(origin) };
+        // A stranger may be asking: the link that staff made for the first password stays good beside it.
+        db::links::delete_resets_of_user(&mut tx, id).await?;
         let stored = links::insert(app, &mut tx, &user, &new, now).await?;
         tx.commit().await?;
         return Ok(Some((user, stored)));

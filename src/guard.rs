@@ -12,6 +12,7 @@ use crate::Usher;
 use crate::accounts::Expected;
 use crate::config::Settings;
 use crate::error::{AuthenticationFailure, Error, Result};
+use crate::gate::AskedMethod;
 use crate::origin::{self, Door, Origin};
 use crate::permission::{Actor, Can, Permission};
 use crate::request_id::RequestId;
@@ -159,6 +160,23 @@ pub fn site(request: &Request<'_>, settings: &Settings) -> Site {
         (None, None) => return Site::Unknown,
     };
     if same { Site::Same } else { Site::Other }
+}
+
+/// Whether somebody is about to see the answer: what is shown once is shown then only. Not for HEAD, which Rocket
+/// answers by the routes of GET, nor where a page of another site had the browser ask.
+#[derive(Debug, Clone, Copy)]
+pub struct IsSeen(pub bool);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for IsSeen {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let asked = request.local_cache(|| AskedMethod(None)).0.as_deref();
+        let site = request.headers().get_one("Sec-Fetch-Site");
+        let is_led = matches!(site, Some("cross-site" | "same-site"));
+        Outcome::Success(Self(asked == Some("GET") && !is_led))
+    }
 }
 
 fn is_own_origin(request: &Request<'_>, settings: &Settings, origin: &str) -> bool {

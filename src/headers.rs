@@ -32,9 +32,10 @@ impl Fairing for FormMethod {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        let sent = request.local_cache(|| AskedMethod(None)).0.as_deref();
-        let sent = sent.and_then(|method| method.parse().ok()).unwrap_or(Method::Post);
         let is_form = request.content_type().is_some_and(|kind| kind.is_form());
+        let unless_form = || AskedMethod((!is_form).then(|| request.method().to_string()));
+        let sent = request.local_cache(unless_form).0.as_deref();
+        let sent = sent.and_then(|method| method.parse().ok()).unwrap_or(Method::Post);
         if is_form && request.method() != sent && names_method(data.peek(PEEKED).await) {
             request.set_method(sent);
         }

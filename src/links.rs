@@ -3,7 +3,8 @@
 //! Staff make them instead of knowing a password. Only a hash of the secret is stored, and the secret
 //! sealed with that of the session that may still be shown the link: no reader of the database can make
 //! a link of it. A link is used up by the transaction that sets the password, and ends with a newer link,
-//! with another password and with whatever else [`crate::rules::ends_links`] names.
+//! with another password and with whatever else [`crate::rules::ends_links`] names. Only the link for a first
+//! password does not end with one that somebody asks for as forgotten: that may be a stranger.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -137,8 +138,8 @@ pub(crate) struct Stored {
     mail: Option<Queued>,
 }
 
-/// Stores a link with its entry, in place of the user's older ones; and that it is to be sent by mail, if
-/// it can be.
+/// Stores a link with its entry, and that it is to be sent by mail, if it can be. Which older ones end by it
+/// is for the caller to say.
 pub(crate) async fn insert(
     app: &Usher,
     tx: &mut Tx,
@@ -151,7 +152,6 @@ pub(crate) async fn insert(
     let sealed = new.reveal_to.map(|session| secret.sealed_with(session, &secret_hash));
     let (id, purpose) = (LinkId(0), new.purpose);
     let link = Link { id, user: user.id, purpose, secret_hash, created_at: now, expires_at, sealed };
-    db::links::delete_of_user(tx, user.id).await?;
     let id = db::links::insert(tx, &link).await?;
     let mail = mail::queue(app, tx, user, purpose, now).await?;
     let entry = new.entry.clone().on(user).detail("link", id.0).detail("purpose", purpose.as_str());
@@ -206,7 +206,8 @@ pub async fn invite(
 /// go on until the link is used.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionFailed`]
+/// [`Error::NotFound`], [`Error::Forbidden`], also for one's own account without a confirmed password;
+/// [`Error::PreconditionFailed`].
 pub async fn make(
     app: &Usher,
     can: &Can<ManageUsers>,
@@ -221,6 +222,11 @@ pub async fn make(
         sessions::require_open(&mut tx, can).await?;
         app.settings.rules().may_touch(can.user(), &found.user)?;
         expected.check(&found.user)?;
+        if can.user().id == id {
+            // Whoever holds the link is signed in as the actor for good, whatever they came with.
+            can.require_sign_in()?;
+            can.require_confirmed(now)?;
+        }
         let had_one = found.password.is_usable();
         let first = !had_one && found.user.password_changed_at.is_none();
         let purpose = if first { Purpose::Setup } else { Purpose::Reset };
@@ -230,6 +236,7 @@ pub async fn make(
             let ended = revoke(&mut tx, &mut user, now).await?;
             entry = entry.with_new_password().detail("sessions_ended", ended);
         }
+        db::links::delete_of_user(&mut tx, id).await?;
         let stored = insert(app, &mut tx, &user, &NewLink { purpose, reveal_to, entry }, now).await?;
         tx.commit().await?;
         Ok((user, stored))
@@ -261,15 +268,23 @@ pub async fn outstanding(app: &Usher, _can: &Can<ManageUsers>, id: UserId) -> Re
 /// # Errors
 /// As the database says.
 pub async fn reveal(app: &Usher, link: &Link, session: &Secret) -> Result<Option<String>> {
-    let Some(sealed) = &link.sealed else { return Ok(None) };
-    let secret = sealed.sealed_with(session, &link.secret_hash);
-    if secret.hash() != link.secret_hash {
-        return Ok(None);
-    }
+    let Some(secret) = opened(link, session) else { return Ok(None) };
     let mut tx = app.db.begin().await?;
     let first = db::links::forget_sealed(&mut tx, link).await?;
     tx.commit().await?;
     Ok(first.then(|| url(app, &secret)))
+}
+
+/// Whether the session could still be shown a link's address.
+#[must_use]
+pub fn is_kept_for(link: &Link, session: &Secret) -> bool {
+    opened(link, session).is_some()
+}
+
+/// The secret of a link, if it is sealed with that of the session.
+fn opened(link: &Link, session: &Secret) -> Option<Secret> {
+    let secret = link.sealed.as_ref()?.sealed_with(session, &link.secret_hash);
+    (secret.hash() == link.secret_hash).then_some(secret)
 }
 
 /// Whose password a link would set; `None` if it is unknown, used, expired, or the account may not be

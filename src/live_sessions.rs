@@ -49,6 +49,7 @@ async fn live<P: Permission>(app: &Usher, can: &Can<P>, id: UserId) -> Result<Ve
 pub async fn end_own(app: &Usher, can: &Can<SignedIn>, session: SessionId) -> Result<LiveSession> {
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
         let ended = end_one(&mut tx, can.author(), can.user(), session, app.clock.now()).await?;
         tx.commit().await?;
         Ok(ended)
@@ -64,6 +65,7 @@ pub async fn end_own_others(app: &Usher, can: &Can<SignedIn>) -> Result<u64> {
     let user = can.user();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
         let ended = db::sessions::delete_others(&mut tx, user.id, can.session().id).await?;
         if ended > 0 {
             let entry = Entry::new(Action::SessionsEnded, can.author()).on(user);

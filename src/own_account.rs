@@ -34,7 +34,7 @@ pub fn may_set(member: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
-/// [`Error::Forbidden`] for another address without a confirmed password.
+/// [`Error::Forbidden`] for another address by an API token, or without a confirmed password.
 pub async fn update(app: &Usher, can: &Can<SignedIn>, draft: Draft, expected: &Expected) -> Result<User> {
     draft.errors.into_result()?;
     let changes = draft.changes;
@@ -58,6 +58,7 @@ pub async fn update(app: &Usher, can: &Can<SignedIn>, draft: Draft, expected: &E
             return Ok(before);
         }
         if after.email != before.email {
+            can.require_sign_in()?;
             can.require_confirmed(now)?;
         }
         after.version += 1;
@@ -178,6 +179,7 @@ async fn write_password(
     let mut tx = app.db.begin().await?;
     let before = attempt.still_right(&mut tx, verified, now).await?;
     let before = before.ok_or_else(|| Error::invalid("current_password", WRONG))?;
+    sessions::require_open(&mut tx, can).await?;
     let after = User { must_change_password: false, version: before.version + 1, ..before.clone() };
     db::users::update(&mut tx, &after).await?;
     accounts::set_password(&mut tx, &before, hash, now).await?;
@@ -211,6 +213,7 @@ pub async fn set_preferences(app: &Usher, can: &Can<SignedIn>, preferences: &Pre
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?;
+        sessions::require_open(&mut tx, can).await?;
         let before = Preferences::from_json(&db::users::preferences(&mut tx, id).await?);
         let differences = preferences.differences(&before);
         if differences.is_empty() {

@@ -129,10 +129,12 @@ impl<P: Permission> Can<P> {
         &self.actor.origin
     }
 
-    /// Whether the password was given in this session within the last five minutes.
+    /// Whether the password was given in this session within the last five minutes. Not in those to come:
+    /// after the clock was set back nobody can say when it was.
     #[must_use]
     pub fn is_confirmed(&self, now: Timestamp) -> bool {
-        now.since(self.actor.session.confirmed_at) < CONFIRMED_FOR
+        let at = self.actor.session.confirmed_at;
+        at <= now && now.since(at) < CONFIRMED_FOR
     }
 
     /// For what asks for the password again.
@@ -158,6 +160,21 @@ impl<P: Permission> Can<P> {
         match self.actor.session.carrier {
             Carrier::Named => Err(Error::Forbidden(Denial::SignInRequired)),
             Carrier::Cookie | Carrier::Token => Ok(()),
+        }
+    }
+
+    /// For what decides who can sign in as the actor: another password or e-mail address of their own. A
+    /// cookie or an API token that was stolen must not become more than it is. The tokens of a client are
+    /// excepted: clients in the field send their whole record back, a password included.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] by an API token, and by a cookie if the password was not given within the last
+    /// five minutes.
+    pub fn require_presence(&self, now: Timestamp) -> Result<()> {
+        self.require_sign_in()?;
+        match self.actor.session.carrier {
+            Carrier::Cookie => self.require_confirmed(now),
+            Carrier::Token | Carrier::Named => Ok(()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a session is: a secret, what carries it, and when it ends.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
@@ -134,6 +136,15 @@ pub struct Session {
     /// How its user likes the console. Read along with a cookie, so that a page costs no query more;
     /// with other carriers the defaults.
     pub preferences: Preferences,
+}
+
+impl Session {
+    /// How far its last use is from this moment. One that is still to come was noted before the clock was set
+    /// back, and is as far away: nothing is in use for ever.
+    #[must_use]
+    pub fn unused(&self, now: Timestamp) -> Duration {
+        now.since(self.last_seen_at).max(self.last_seen_at.since(now))
+    }
 }
 
 /// A live session as its user and staff see it. Its serialized form is the API's.

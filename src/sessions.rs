@@ -240,8 +240,8 @@ async fn by_cookie(app: &Usher, secret: &str, along: Option<UserId>) -> Result<A
     let Some(Presented { user, session: Some(session), along }) = presented else {
         return Err(refused);
     };
-    let unused = now.since(session.last_seen_at);
-    if !user.is_usable(now) || now >= session.expires_at || unused >= app.settings.session_idle() {
+    let is_idle = session.unused(now) >= app.settings.session_idle();
+    if !user.is_usable(now) || now >= session.expires_at || is_idle {
         return Err(refused);
     }
     Ok(Authenticated { user, session, along })
@@ -251,7 +251,7 @@ async fn by_cookie(app: &Usher, secret: &str, along: Option<UserId>) -> Result<A
 /// when nothing can be written, as on a full disk.
 async fn note_use(app: &Usher, session: &Session) {
     let now = app.clock.now();
-    if now.since(session.last_seen_at) >= TOUCH_INTERVAL
+    if session.unused(now) >= TOUCH_INTERVAL
         && let Err(error) = touch(app, session, now).await
     {
         log::warn!("could not note that a session was used: {error}");

@@ -221,10 +221,7 @@ pub(crate) async fn take_back(
     let is_undone = db::audit::undone_by(&app.db, id).await?.is_some();
     let apply = |user: &User| {
         let changes = check(&entry, user, is_undone, app.clock.now())?;
-        let mut draft = Draft { changes, ..Draft::default() };
-        draft.check(&app.settings.policy(), user);
-        draft.errors.into_result()?;
-        Ok(draft.changes.apply(user))
+        Draft { changes, ..Draft::default() }.fitting(app.settings.policy(), user)
     };
     let change =
         Change { id: target, expected: &Expected::Any, password: None, apply, batch_id, undoes: Some(id) };

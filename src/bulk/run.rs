@@ -70,6 +70,7 @@ async fn begin(
 ) -> Result<BatchId> {
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
         let now = app.clock.now();
         let batch = db::batches::insert(&mut tx, action, can.user(), undoes, ids, now).await?;
         tx.commit().await?;

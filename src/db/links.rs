@@ -71,13 +71,17 @@ pub async fn by_secret(db: &Db, secret: &SecretHash) -> Result<Option<Link>> {
     db.optional::<LinkRow>(sql.bind(secret.0.to_vec())).await?.map(Link::try_from).transpose()
 }
 
-/// The newest link of a user, whether or not it has expired.
+/// The link of a user that works longest, whether or not it has expired. There are two while the one for
+/// the first password is out and another one was asked for.
 ///
 /// # Errors
 /// As the database says.
 pub async fn of_user(db: &Db, user: UserId) -> Result<Option<Link>> {
-    let sql =
-        Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE user_id = $1 ORDER BY id DESC LIMIT 1"));
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM links WHERE user_id = $1 ORDER BY expires_at DESC, id DESC LIMIT 1"
+    ));
     db.optional::<LinkRow>(sql.bind(user.0)).await?.map(Link::try_from).transpose()
 }
 
@@ -109,6 +113,15 @@ pub async fn forget_sealed(tx: &mut Tx, link: &Link) -> Result<bool> {
 /// As the database says.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM links WHERE user_id = $1").bind(user.0)).await.map(drop)
+}
+
+/// Ends the links of a user but that for the first password.
+///
+/// # Errors
+/// As the database says.
+pub async fn delete_resets_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
+    let sql = Sql::new("DELETE FROM links WHERE user_id = $1 AND purpose = $2");
+    tx.execute(sql.bind(user.0).bind(Purpose::Reset.as_str())).await.map(drop)
 }
 
 /// Removes links that nothing can use any more.

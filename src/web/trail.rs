@@ -175,6 +175,7 @@ fn reason(code: &str) -> String {
         "blocked" => "Blocked after failures, so the password was not looked at".to_owned(),
         "inactive" => "The account is deactivated".to_owned(),
         "outside_dates" => "Outside the account's dates".to_owned(),
+        "superuser" => "Superusers are sent no link".to_owned(),
         other => sentence(other),
     }
 }

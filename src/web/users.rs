@@ -9,6 +9,7 @@ mod history;
 mod link;
 mod list;
 mod new;
+mod password;
 mod query;
 mod selection;
 mod sessions;
@@ -28,8 +29,8 @@ pub(super) fn routes() -> Vec<Route> {
         edit::save,
         edit::deactivate,
         edit::reactivate,
-        edit::password_form,
-        edit::set_password,
+        password::form,
+        password::set,
         history::history,
         history::sign_ins,
         undo::take_back,

@@ -258,7 +258,7 @@ async fn se_6_a_token_never_stands_for_a_password_and_makes_no_tokens(app: App) 
     }
     let email = json!({"email": "eve@example.org"});
     let answer = app.send(&script, Method::Patch, "/v1/account", &email).await;
-    assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("confirmation_required")));
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("sign_in_required")));
     assert_eq!(app.obtain("root", PASSWORD).await.status, 200);
 }
 

@@ -1,12 +1,16 @@
 //! The audit trail: what is written, with what, and that nobody can alter it unnoticed.
 
-use rocket::http::{Header, Method};
+use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
 use usher::audit::{self, Fault};
 use usher::db;
 
-use crate::app::{App, PASSWORD, Person};
+use crate::app::{App, Backend, By, PASSWORD, Person};
+use crate::console::{send_from, token};
 use crate::on_both;
+use crate::properties::everything;
+
+const NEW: &str = "a wholly different phrase";
 
 on_both![
     lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field,
@@ -16,6 +20,8 @@ on_both![
     lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment,
     lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has,
     az_8_without_its_entry_nothing_is_changed,
+    az_8_without_its_entry_nothing_of_ones_own_is_changed,
+    lg_4_what_other_sites_try_is_recorded_with_its_address,
     altering_one_entry_is_found_and_named,
     a_removed_entry_is_found_and_entries_not_sealed_yet_are_counted,
     two_instances_seal_one_chain,
@@ -167,6 +173,178 @@ async fn az_8_without_its_entry_nothing_is_changed(app: App) {
     assert_eq!(app.stored(ada.id()).await, ada.user);
     assert_eq!(app.get(&staff, "/v1/users/new").await.status, 404);
     assert!(app.is_signed_in(&ada, crate::app::By::Bearer).await);
+}
+
+/// Has no entry of the trail be written from now on.
+async fn refuse_entries(app: &App) {
+    app.sql(if app.url.starts_with("sqlite") {
+        "CREATE TRIGGER refused BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    } else {
+        "ALTER TABLE audit_entries ADD CONSTRAINT refused CHECK (FALSE) NOT VALID"
+    })
+    .await;
+}
+
+async fn az_8_without_its_entry_nothing_of_ones_own_is_changed(app: App) {
+    use rocket::http::Method::{Delete, Patch, Post};
+    let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "staff").await);
+    let id = root.id();
+    // One more, which can be ended.
+    app.session(root.user.id, usher::session::Carrier::Token).await;
+    assert_eq!(patch(&app, &root, ada.id(), json!({"email": "ada@example.org"})).await, 200);
+    let edit = trail(&app).await.pop().unwrap().id;
+    let token = json!({"name": "script", "read_only": false});
+    let made = app.send(&root, Post, "/v1/account/tokens", &token).await.json()["id"].clone();
+    let sessions = async |path: &str| app.get(&root, path).await.json()[0]["id"].clone();
+    let theirs = sessions(&format!("/v1/users/{}/sessions", ada.id())).await;
+    let newest = sessions("/v1/account/sessions").await;
+    refuse_entries(&app).await;
+    let before = everything(&app).await;
+    let user = format!("/v1/users/{}", ada.id());
+    for (method, path, body) in [
+        (Post, "/v1/account/password".to_owned(), json!({"current_password": PASSWORD, "new_password": NEW})),
+        (Post, "/v1/account/confirm".into(), json!({"password": PASSWORD})),
+        (Post, "/v1/account/confirm".into(), json!({"password": "wrong"})),
+        (Patch, "/v1/account".into(), json!({"email": "root@example.org"})),
+        (Patch, "/v1/account".into(), json!({"first_name": "Root"})),
+        (Post, "/v1/account/tokens".into(), json!({"name": "another"})),
+        (Delete, format!("/v1/account/tokens/{made}"), json!({})),
+        (Delete, format!("/v1/account/sessions/{newest}"), json!({})),
+        (Delete, "/v1/account/sessions".into(), json!({})),
+        (Patch, format!("/v1/users/{id}"), json!({"password": NEW})),
+        (Patch, format!("/v1/users/{id}"), json!({"email": "root@example.org"})),
+        (Post, format!("/v1/users/{id}/link"), json!({})),
+        (Post, format!("{user}/tokens"), json!({"name": "theirs"})),
+        (Delete, format!("{user}/sessions/{theirs}"), json!({})),
+        (Delete, format!("{user}/sessions"), json!({})),
+        (Post, format!("/v1/audit/{edit}/undo"), json!({})),
+    ] {
+        for by in [By::Bearer, By::Cookie] {
+            let answer = app.json(method, &path, Some((&root, by)), &body).await;
+            assert!(answer.status >= 500, "{method} {path} by {by:?}: {} {}", answer.status, answer.body);
+        }
+    }
+    let page_path = format!("/users/{}", ada.id());
+    for (from, path, fields) in [
+        (
+            "/account",
+            "/account".to_owned(),
+            vec![("version", "1"), ("first_name", "Root"), ("last_name", ""), ("email", "")],
+        ),
+        (
+            "/account/password",
+            "/account/password".into(),
+            vec![("current_password", PASSWORD), ("new_password", NEW)],
+        ),
+        (
+            "/account/preferences",
+            "/account/preferences".into(),
+            vec![("theme", "dark"), ("density", "compact"), ("rows", "50"), ("time_zone", "UTC")],
+        ),
+        ("/account/sessions", format!("/account/sessions/{newest}/end"), vec![]),
+        ("/account/sessions", "/account/sessions/end".into(), vec![]),
+        (&page_path, format!("{page_path}/sessions/end"), vec![]),
+        (&page_path, format!("{page_path}/undo/{edit}"), vec![]),
+        (&page_path, format!("{page_path}/link"), vec![]),
+        ("/users/export", "/users/export".into(), vec![]),
+        ("/account", "/sign-out".into(), vec![]),
+    ] {
+        let (answer, _) = send_from(&app, &root, from, &path, &fields).await;
+        assert!(answer.status >= 500, "{path}: {} {}", answer.status, answer.body);
+    }
+    assert_eq!(everything(&app).await, before);
+}
+
+async fn lg_4_what_other_sites_try_is_recorded_with_its_address(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
+    let (record, form) = (format!("/v1/users/{}", ada.id()), format!("/users/{}/deactivate", ada.id()));
+    for (site, number) in [("cross-site", 1), ("same-site", 2)] {
+        let request = app.client.patch(&record).header(ContentType::JSON).body("{\"email\":\"\"}");
+        let request = request.cookie(("__Host-sid", staff.cookie.clone()));
+        let request = request.header(Header::new("Sec-Fetch-Site", site));
+        let request = request.remote(format!("192.0.2.{number}:4711").parse().unwrap());
+        assert_eq!(request.dispatch().await.status().code, 403);
+    }
+    // By its site; and a page of an old browser, which does not say that, by the token that it cannot have.
+    for (site, number) in [(Some("cross-site"), 3), (None, 4)] {
+        let mut request = app.client.post(&form).header(ContentType::Form).body("token=AAAA");
+        request = request.cookie(("__Host-sid", staff.cookie.clone()));
+        if let Some(site) = site {
+            request.add_header(Header::new("Sec-Fetch-Site", site));
+        }
+        let request = request.remote(format!("192.0.2.{number}:4711").parse().unwrap());
+        assert_eq!(request.dispatch().await.status().code, 403);
+    }
+    let trail = trail(&app).await;
+    let told: Vec<(&str, &str, &str)> = trail
+        .iter()
+        .map(|entry| (entry.action.as_str(), entry.door.as_str(), entry.address.as_str()))
+        .collect();
+    let refused = |door, address| ("refused", door, address);
+    assert_eq!(
+        told,
+        [
+            refused("api", "192.0.2.1"),
+            refused("api", "192.0.2.2"),
+            refused("console", "192.0.2.3"),
+            refused("console", "192.0.2.4"),
+        ]
+    );
+    for entry in &trail {
+        assert_eq!(parsed(&entry.details)["code"], "cross_site_request");
+        assert_eq!((entry.actor_id, entry.target_id), (Some(staff.id()), Some(ada.id())));
+    }
+}
+
+async fn a_block_is_recorded_with_the_address_that_led_to_it(backend: Backend) {
+    let app = App::with(backend, &[("throttle_address_burst", json!(8))]).await;
+    app.person("ada", "ordinary").await;
+    app.person("bob", "ordinary").await;
+    for n in 0..9 {
+        let name = if n < 6 { "ada" } else { "nobody" };
+        let body = json!({"username": name, "password": "wrong"}).to_string();
+        let request = app.client.post("/v1/auth/obtain").header(ContentType::JSON).body(body);
+        let request = request.remote("192.0.2.1:4711".parse().unwrap());
+        request.dispatch().await;
+    }
+    let page = app.client.get("/sign-in").dispatch().await;
+    let cookie = page.cookies().get("__Host-pre").unwrap().value().to_owned();
+    let token = token(&page.into_string().await.unwrap());
+    for n in 0..9 {
+        let name = if n < 6 { "bob" } else { "nobody" };
+        let request = app.client.post("/sign-in").header(ContentType::Form);
+        let request = request.body(format!("username={name}&password=wrong&token={token}&next=/"));
+        let request = request.remote("[2001:db8::1]:4711".parse().unwrap());
+        request.cookie(("__Host-pre", cookie.clone())).dispatch().await;
+    }
+    let trail = trail(&app).await;
+    let told: Vec<(&str, &str, &str, &str)> = trail
+        .iter()
+        .filter(|entry| entry.action.ends_with("_blocked"))
+        .map(|entry| {
+            (entry.action.as_str(), entry.target_name.as_str(), entry.door.as_str(), entry.address.as_str())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("account_blocked", "ada", "api", "192.0.2.1"),
+            ("address_blocked", "", "api", "192.0.2.1"),
+            ("account_blocked", "bob", "console", "2001:db8::1"),
+            ("address_blocked", "", "console", "2001:db8::1"),
+        ],
+        "{trail:#?}"
+    );
+}
+
+#[rocket::async_test]
+async fn lg_4_blocks_are_recorded_on_sqlite() {
+    a_block_is_recorded_with_the_address_that_led_to_it(Backend::Sqlite).await;
+}
+
+#[rocket::async_test]
+async fn lg_4_blocks_are_recorded_on_postgres() {
+    a_block_is_recorded_with_the_address_that_led_to_it(Backend::Postgres).await;
 }
 
 /// Some sealed entries.

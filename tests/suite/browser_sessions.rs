@@ -15,7 +15,7 @@ on_both![
     pages_are_read_although_nothing_can_be_written,
     cs_1_a_form_of_another_site_is_refused,
     cs_4_signing_in_needs_the_token_of_the_form,
-    pw_2_a_wrong_name_and_a_wrong_password_get_the_same_page,
+    pw_2_every_failed_sign_in_gets_the_same_page_and_costs_the_same,
     in_3_after_signing_in_one_stays_on_this_server,
     pages_say_how_to_make_the_first_superuser_while_there_is_none,
 ];
@@ -193,23 +193,41 @@ async fn cs_4_signing_in_needs_the_token_of_the_form(app: App) {
     assert!(submit(&app, &[pre], &form("ada", PASSWORD, &token, "/")).await.1.is_some());
 }
 
-async fn pw_2_a_wrong_name_and_a_wrong_password_get_the_same_page(app: App) {
-    app.person("ada", "ordinary").await;
-    app.person("bob", "inactive").await;
+async fn pw_2_every_failed_sign_in_gets_the_same_page_and_costs_the_same(app: App) {
+    for (name, kind) in [("ada", "ordinary"), ("bob", "inactive"), ("eva", "ordinary"), ("fay", "staff")] {
+        app.person(name, kind).await;
+    }
+    app.sql("UPDATE users SET password = '!' WHERE username = 'fay'").await;
+    for _ in 0..6 {
+        assert_eq!(app.obtain("eva", "wrong").await.status, 401);
+    }
     let (pre, token) = sign_in_page(&app).await;
-    let mut answers = Vec::new();
-    for (username, password) in [("ada", "wrong"), ("bob", PASSWORD), ("eve", PASSWORD)] {
+    let long = "x".repeat(3000);
+    let mut expected = None;
+    for (what, username, password) in [
+        ("wrong", "ada", "wrong"),
+        ("unknown", "eve", PASSWORD),
+        ("inactive", "bob", PASSWORD),
+        ("inactive and wrong", "bob", "wrong"),
+        ("locked", "eva", PASSWORD),
+        ("locked and wrong", "eva", "wrong"),
+        ("without a password", "fay", PASSWORD),
+        ("over-long", "ada", &long),
+        ("unknown and over-long", "eve", &long),
+    ] {
         let before = app.usher.hasher.operations();
         let (answer, session) =
             submit(&app, std::slice::from_ref(&pre), &form(username, password, &token, "/")).await;
         assert!(session.is_none());
-        assert_eq!(app.usher.hasher.operations() - before, 1, "{username}");
-        let body =
-            answer.body.replace(&format!("value=\"{username}\""), "").replace(&self::token(&answer.body), "");
-        answers.push((answer.status, body));
+        assert_eq!(app.usher.hasher.operations() - before, 1, "{what}");
+        let seen = (
+            answer.status,
+            answer.lasting_headers(),
+            answer.body.replace(&format!("value=\"{username}\""), "").replace(&self::token(&answer.body), ""),
+        );
+        assert_eq!(expected.get_or_insert_with(|| seen.clone()), &seen, "{what}");
     }
-    assert_eq!(answers[0].0, 422);
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(expected.map(|seen| seen.0), Some(422));
 }
 
 async fn in_3_after_signing_in_one_stays_on_this_server(app: App) {

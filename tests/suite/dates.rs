@@ -3,18 +3,26 @@
 use std::time::Duration;
 
 use rocket::http::Method;
+use rocket::tokio::join;
+use rocket::tokio::time::sleep;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use usher::accounts::{self, Expected};
 use usher::clock::Timestamp;
+use usher::error::Error;
+use usher::user::Draft;
 
 use crate::app::{App, By, PASSWORD, Person};
 use crate::console::{hidden, page, send_from};
 use crate::on_both;
+use crate::undo::can;
 
 on_both![
     se_2_every_door_session_and_token_obeys_the_dates_at_once,
     the_console_sets_shows_and_lifts_the_dates,
     a_superusers_account_cannot_have_dates,
     az_5_no_way_leads_to_a_superuser_with_an_end,
+    az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit,
     nobody_changes_the_dates_of_their_own_account,
     an_account_outside_its_dates_is_not_shown_as_active,
 ];
@@ -128,6 +136,60 @@ async fn az_5_no_way_leads_to_a_superuser_with_an_end(app: App) {
     let undo = app.send(&root, Method::Post, &format!("/v1/audit/{lifted}/undo"), &json!({})).await;
     assert_eq!((undo.status, &undo.json()["code"]), (409, &json!("does_not_fit")));
     assert_eq!(app.stored(ada.id()).await.valid_until, None);
+}
+
+/// Does something while a statement that is not committed yet holds the row; it is committed a moment later.
+async fn meanwhile<T>(app: &App, sql: &str, done: impl Future<Output = T>) -> T {
+    const MOMENT: Duration = Duration::from_millis(700);
+    let sql = AssertSqlSafe(sql.to_owned());
+    if app.url.starts_with("sqlite") {
+        let mut connection = SqliteConnection::connect(&app.url).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        let commit = async {
+            sleep(MOMENT).await;
+            sqlx::query("COMMIT").execute(&mut connection).await.unwrap();
+        };
+        join!(done, commit).0
+    } else {
+        let mut connection = PgConnection::connect(&app.url).await.unwrap();
+        sqlx::query("BEGIN").execute(&mut connection).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        let commit = async {
+            sleep(MOMENT).await;
+            sqlx::query("COMMIT").execute(&mut connection).await.unwrap();
+        };
+        join!(done, commit).0
+    }
+}
+
+async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(app: App) {
+    let (root, staff) = (app.person("root", "superuser").await, app.person("staff", "staff").await);
+    for (by, name, refused) in [(&root, "ada", 400), (&staff, "bob", 403)] {
+        let person = app.person(name, "").await;
+        let path = format!("/v1/users/{}", person.id());
+        let body = json!({"valid_until": "2026-04-01"});
+        let promote = format!("UPDATE users SET is_superuser = TRUE WHERE id = {}", person.id());
+        let answer = meanwhile(&app, &promote, Box::pin(app.send(by, Method::Patch, &path, &body))).await;
+        assert_eq!(answer.status, refused, "{}", answer.body);
+        if refused == 400 {
+            let message = json!({"valid_until": ["A superuser's account cannot have dates."]});
+            assert_eq!(answer.json(), message);
+        }
+        let stored = app.stored(person.id()).await;
+        assert_eq!((stored.is_superuser, stored.valid_until, stored.version), (true, None, 1));
+    }
+    // The other way round: dates that were set before somebody is made a superuser.
+    let eve = app.person("eve", "").await;
+    let mut draft = Draft::default();
+    draft.changes.is_superuser = Some(true);
+    let end = app.clock.now().plus(Duration::from_hours(1)).micros();
+    let limit = format!("UPDATE users SET valid_until = {end} WHERE id = {}", eve.id());
+    let can = can(&app, &root);
+    let promote = accounts::update(&app.usher, &can, eve.user.id, draft, &Expected::Any);
+    let refused = meanwhile(&app, &limit, Box::pin(promote)).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    assert!(!app.stored(eve.id()).await.is_superuser);
 }
 
 async fn nobody_changes_the_dates_of_their_own_account(app: App) {

@@ -6,16 +6,24 @@ use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
 use usher::accounts::{self, Expected};
 use usher::api_tokens::{self, TokenDraft};
+use usher::audit::EntryId;
+use usher::bulk::{self, BulkAction, Chosen};
 use usher::error::Error;
+use usher::export;
 use usher::links;
 use usher::live_sessions;
 use usher::origin::Origin;
-use usher::own_account;
-use usher::permission::{Actor, Can, Permission};
+use usher::own_account::{self, NewPassword};
+use usher::passwords::Password;
+use usher::permission::{Actor, Can, HasSession, Permission};
+use usher::preferences::Preferences;
+use usher::session::SessionId;
 use usher::sessions::{self, Credential};
+use usher::undo;
 use usher::user::{Draft, Purpose, Raw, UserId};
 
 use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::audit::trail;
 use crate::on_both;
 
 on_both![
@@ -26,6 +34,8 @@ on_both![
     lg_2_a_long_path_does_not_fill_the_trail,
     in_3_a_form_with_a_crooked_way_back_leads_to_the_list,
     pw_4_waiting_a_day_gives_nobody_another_hundred_tries,
+    se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever,
+    se_6_a_password_that_was_given_in_the_future_counts_for_nothing,
 ];
 
 /// The token in the form of the page to sign in on, for a browser that says what it is bound to.
@@ -77,7 +87,18 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: A
     let usher = &app.usher;
     let manager: Can<usher::permission::ManageUsers> = proof(&app, &rogue).await;
     let superuser: Can<usher::permission::IsSuperuser> = proof(&app, &rogue).await;
-    let own = manager.weaken();
+    let (own, holder): (_, Can<HasSession>) = (manager.weaken(), proof(&app, &rogue).await);
+    // What there is to take back, and to end.
+    accounts::update(usher, &manager, id, first_name("Ada"), &Expected::Any).await.unwrap();
+    let run = bulk::run(usher, &manager, BulkAction::GiveStaff, vec![id]).await.unwrap();
+    let edit = trail(&app).await.first().unwrap().id;
+    let kept = app.session(rogue.user.id, usher::session::Carrier::Token).await;
+    let kept = Person { bearer: sessions::tokens(usher, &kept).access, ..rogue.clone() };
+    let sessions = app.get(&kept, "/v1/account/sessions").await.json();
+    let others = app.get(&kept, &format!("/v1/users/{id}/sessions")).await.json();
+    let (own_session, session) =
+        (SessionId(sessions[0]["id"].as_i64().unwrap()), SessionId(others[0]["id"].as_i64().unwrap()));
+    let before = (app.stored(ada.id()).await, trail(&app).await.len());
     let token = |name: &str| {
         let name = name.to_owned();
         TokenDraft::read(&usher.settings, move |field| match field {
@@ -86,7 +107,14 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: A
         })
     };
     // They wait for a turn at hashing, or for the database; meanwhile somebody signs the rogue out.
-    app.sql(&format!("DELETE FROM sessions WHERE user_id = {}", rogue.id())).await;
+    let held = manager.session().id.0;
+    app.sql(&format!("DELETE FROM sessions WHERE id = {held}")).await;
+    let typed = NewPassword {
+        current: Password::new(PASSWORD.into()),
+        new: Password::new("a wholly different phrase".into()),
+    };
+    let compact = Preferences { rows: 100, ..Preferences::default() };
+    let everybody = Chosen::Filter(usher::filter::Filter::default());
     let any = &Expected::Any;
     let results = [
         ("create", accounts::create(usher, &manager, draft(Purpose::Whole, "one")).await.err()),
@@ -98,14 +126,27 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: A
         ("their token", api_tokens::make_for(usher, &superuser, id, &token("b")).await.err()),
         ("sign out", live_sessions::end_all_of_user(usher, &manager, id).await.err()),
         ("own record", own_account::update(usher, &own, first_name("x"), any).await.err()),
+        ("own password", own_account::change_password(usher, &holder, &typed, true).await.err()),
+        ("preferences", own_account::set_preferences(usher, &own, &compact).await.err()),
+        ("run", bulk::run(usher, &manager, BulkAction::Deactivate, vec![id]).await.err()),
+        ("undo of a run", bulk::undo(usher, &manager, run).await.err()),
+        ("undo", undo::undo(usher, &manager, EntryId(edit)).await.err()),
+        ("end", live_sessions::end_of_user(usher, &manager, id, session).await.err()),
+        ("end own", live_sessions::end_own(usher, &own, own_session).await.err()),
+        ("end own others", live_sessions::end_own_others(usher, &own).await.err()),
+        ("revoke own", api_tokens::revoke_own(usher, &own, own_session).await.err()),
+        ("revoke theirs", api_tokens::revoke_of(usher, &superuser, id, session).await.err()),
+        ("export", export::begin(usher, &manager, &everybody, "").await.err()),
     ];
     for (what, error) in results {
         assert!(matches!(error, Some(Error::NotAuthenticated(_))), "{what}: {error:?}");
     }
-    let stored = app.stored(ada.id()).await;
-    assert_eq!(stored, ada.user);
+    assert_eq!((app.stored(ada.id()).await, trail(&app).await.len()), before);
     assert!(app.is_signed_in(&ada, By::Bearer).await && app.is_signed_in(&ada, By::Cookie).await);
-    assert!(!app.is_signed_in(&rogue, By::Bearer).await);
+    assert!(!app.is_signed_in(&rogue, By::Cookie).await);
+    for who in [&kept, &rogue] {
+        assert!(app.is_signed_in(who, By::Bearer).await, "nor was another session of theirs ended");
+    }
 }
 
 async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user(app: App) {
@@ -173,4 +214,43 @@ async fn pw_4_waiting_a_day_gives_nobody_another_hundred_tries(app: App) {
     assert_eq!(app.obtain("ada", "wrong wrong").await.status, 401);
     app.clock.advance(Duration::from_hours(1));
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "the hundredth failure was one");
+}
+
+async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    let last_use = async || {
+        let sessions = app.get(&ada, "/v1/account/sessions").await.json();
+        let mut sessions = sessions.as_array().unwrap().clone();
+        sessions.retain(|session| session["carrier"] == "cookie");
+        sessions[0]["last_seen_at"].clone()
+    };
+    // As after the clock was set back by so much.
+    let set = async |ahead: Duration| {
+        let at = app.clock.now().plus(ahead).micros();
+        app.sql(&format!("UPDATE sessions SET last_seen_at = {at} WHERE carrier = 'cookie'")).await;
+    };
+    set(Duration::from_mins(5)).await;
+    assert!(app.is_signed_in(&ada, By::Cookie).await, "a clock that is put right ends no session in use");
+    assert_eq!(last_use().await, app.clock.now().to_string(), "which is noted at the time that it is now");
+    let idle = app.usher.settings.session_idle();
+    set(idle).await;
+    assert!(!app.is_signed_in(&ada, By::Cookie).await, "as far away as one that is over");
+    set(idle.checked_sub(Duration::from_secs(1)).unwrap()).await;
+    app.clock.advance(Duration::from_secs(1));
+    assert!(app.is_signed_in(&ada, By::Cookie).await);
+    app.clock.advance(idle);
+    assert!(!app.is_signed_in(&ada, By::Cookie).await, "without use it ends");
+}
+
+async fn se_6_a_password_that_was_given_in_the_future_counts_for_nothing(app: App) {
+    let ada = app.person("ada", "ordinary").await;
+    for (ahead, status) in [(1, 403), (3_600_000_000, 403), (0, 200)] {
+        let at = app.clock.now().micros() + ahead;
+        app.sql(&format!("UPDATE sessions SET confirmed_at = {at}")).await;
+        for by in [By::Bearer, By::Cookie] {
+            let body = json!({"email": format!("ada{by:?}@example.org").to_lowercase()});
+            let answer = app.json(Method::Patch, "/v1/account", Some((&ada, by)), &body).await;
+            assert_eq!(answer.status, status, "{ahead}: {}", answer.body);
+        }
+    }
 }

@@ -20,6 +20,7 @@ on_both![
     pw_10_whatever_ends_a_link_ends_it_at_once,
     pw_10_an_account_outside_its_dates_cannot_be_set_a_password,
     pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only,
+    pw_10_the_page_keeps_a_link_for_when_somebody_sees_it,
     pw_10_staff_reset_a_password_without_knowing_one,
     pw_10_a_typed_password_is_for_the_first_sign_in_only,
     pw_10_ones_own_password_works_until_the_link_is_used,
@@ -259,7 +260,13 @@ fn shown(answer: &Answer) -> Option<String> {
 }
 
 /// Sends a form of a page, and does not go on to the next page.
-async fn submit(app: &App, person: &Person, from: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub(crate) async fn submit(
+    app: &App,
+    person: &Person,
+    from: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> Answer {
     let token = token(&page(app, person, from).await.body);
     let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
     let fields = fields.iter().map(|(name, value)| format!("&{name}={}", encode(value)));
@@ -301,6 +308,24 @@ async fn pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only(a
     let fields = [("username", "bob"), ("mode", "link"), ("another", "1")];
     let (_, message) = send_from(&app, &staff, "/users/new", "/users/new", &fields).await;
     assert_eq!(message, "Added bob. Their link is on their page, to be shown once.");
+}
+
+async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: App) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let path = format!("/users/{}", ada.id());
+    assert_eq!(submit(&app, &staff, &path, &format!("{path}/link"), &[]).await.status, 303);
+    let head = app.request(Method::Head, &path, Some((&staff, By::Cookie))).dispatch().await;
+    assert_eq!(head.status().code, 200);
+    for site in ["cross-site", "same-site"] {
+        let request = app.client.get(&path).cookie(("__Host-sid", staff.cookie.clone()));
+        let seen = Answer::of(request.header(Header::new("Sec-Fetch-Site", site)).dispatch().await).await;
+        assert_eq!(seen.status, 200);
+        assert!(shown(&seen).is_none() && seen.body.contains(">Show it</a>"), "{site}: {}", seen.body);
+    }
+    let request = app.client.get(&path).cookie(("__Host-sid", staff.cookie.clone()));
+    let seen = Answer::of(request.header(Header::new("Sec-Fetch-Site", "none")).dispatch().await).await;
+    assert!(seen.body.contains("<code class=\"copy\">"), "a typed address or an old browser: {}", seen.body);
+    assert!(shown(&page(&app, &staff, &path).await).is_none(), "and then not again");
 }
 
 async fn pw_10_staff_reset_a_password_without_knowing_one(app: App) {

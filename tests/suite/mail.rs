@@ -48,6 +48,8 @@ on_both_with_mail![
     pw_11_each_account_of_an_address_gets_its_own_link,
     pw_11_the_name_must_be_one_string,
     pw_11_requests_are_limited_by_address_and_by_account,
+    pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set,
+    pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password,
     a_forgotten_password_is_set_anew_by_mail,
 ];
 
@@ -247,8 +249,10 @@ async fn requests(app: &App, count: usize) -> Vec<String> {
 async fn pw_11_known_and_unknown_names_get_the_same_answer(app: App, sink: Sink) {
     with_address(&app, "ada", "", "ada@example.org").await;
     with_address(&app, "gone", "inactive", "gone@example.org").await;
+    with_address(&app, "root", "superuser", "root@example.org").await;
     app.person("bare", "").await;
-    let names = ["ada", "ada@example.org", "nobody", "nobody@example.org", "gone", "bare", "a\u{0}b", "'"];
+    let names =
+        ["ada", "ada@example.org", "nobody", "nobody@example.org", "gone", "root", "bare", "a\u{0}b", "'"];
     let before = app.usher.hasher.operations();
     let mut answers = Vec::new();
     for name in names {
@@ -265,12 +269,15 @@ async fn pw_11_known_and_unknown_names_get_the_same_answer(app: App, sink: Sink)
     let mut reasons = requests(&app, names.len()).await;
     reasons.sort();
     let unknown = "unknown_user";
-    assert_eq!(reasons, ["", "", "no_address", "not_usable", unknown, unknown, unknown, unknown]);
+    assert_eq!(
+        reasons,
+        ["", "", "no_address", "not_usable", "superuser", unknown, unknown, unknown, unknown]
+    );
     assert_eq!(sink.wait_for(2).await.len(), 2);
 }
 
 async fn pw_11_a_link_goes_to_the_stored_address_only(app: App, sink: Sink) {
-    with_address(&app, "boss", "superuser", "Boss@Example.org").await;
+    with_address(&app, "boss", "staff", "Boss@Example.org").await;
     // The long s is an s to whoever ignores letter case.
     for typed in ["boss@example.org", "BOSS@EXAMPLE.ORG", "bo\u{17f}s@example.org", " boss@example.org "] {
         assert_eq!(forgotten(&app, typed, "192.0.2.1").await.status, 200);
@@ -344,6 +351,63 @@ async fn pw_11_requests_are_limited_by_address_and_by_account(app: App, sink: Si
     assert_eq!(forgotten(&app, "nobody", "198.51.100.8").await.status, 200, "others are not affected");
     app.clock.advance(Duration::from_secs(6));
     assert_eq!(forgotten(&app, "nobody", "198.51.100.7").await.status, 200);
+}
+
+async fn pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set(app: App, sink: Sink) {
+    let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
+    let ada = app.person("ada", "").await;
+    let body = json!({"email": "staff@example.org"});
+    let path = format!("/v1/users/{}", ada.id());
+    assert_eq!(app.send(&staff, Method::Patch, &path, &body).await.status, 200);
+    let mut draft = usher::user::Draft::default();
+    draft.changes.is_superuser = Some(true);
+    let any = usher::accounts::Expected::Any;
+    usher::accounts::update(&app.usher, &crate::undo::can(&app, &root), ada.user.id, draft, &any)
+        .await
+        .unwrap();
+    for name in ["ada", "staff@example.org"] {
+        let answer = forgotten(&app, name, "192.0.2.1").await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.body.contains("Superusers are sent none"), "said to all: {}", answer.body);
+    }
+    assert_eq!(requests(&app, 2).await, ["superuser", "superuser"]);
+    let entry = trail(&app).await.pop().unwrap();
+    assert_eq!((entry.target_id, entry.address.as_str()), (Some(ada.id()), "192.0.2.1"));
+    assert!(usher::db::links::of_user(&app.usher.db, ada.user.id).await.unwrap().is_none());
+    // Another superuser helps.
+    let answer = app.send(&root, Method::Post, &format!("{path}/link"), &json!({})).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(sink.wait_for(1).await.len(), 1, "the one that was made");
+}
+
+async fn pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password(app: App, sink: Sink) {
+    let staff = app.person("staff", "staff").await;
+    let mut mails = 0;
+    for (name, first) in [("ada", "setup"), ("bob", "reset")] {
+        let email = format!("{name}@example.org");
+        let body = json!({"username": name, "first_name": "", "last_name": "", "email": email});
+        let answer = app.send(&staff, Method::Post, "/v1/users/invite", &body).await.json();
+        let setup = secret(answer["url"].as_str().unwrap());
+        let id = answer["user"]["pk"].as_i64().unwrap();
+        let mut asked = Vec::new();
+        mails += 1;
+        for _ in 0..2 {
+            mails += 1;
+            forgotten(&app, name, "192.0.2.1").await;
+            asked.push(link_in(sink.wait_for(mails).await.last().unwrap()));
+        }
+        let shown = page(&app, &staff, &format!("/users/{id}")).await.body;
+        assert!(shown.contains("works until <time datetime=\"2026-03-02T09:00Z\">"), "{shown}");
+        let open = async |secret: &str| {
+            let path = format!("/set-password?token={secret}");
+            app.client.get(path).dispatch().await.status().code
+        };
+        assert_eq!(open(&asked[0]).await, 410, "of those that were asked for the newest is good");
+        assert_eq!((open(&setup).await, open(&asked[1]).await), (200, 200));
+        let used = if first == "setup" { &setup } else { &asked[1] };
+        assert_eq!(redeem(&app, used, NEW_PASSWORD).await, 303);
+        assert_eq!((open(&setup).await, open(&asked[1]).await), (410, 410), "one ends the other");
+    }
 }
 
 async fn a_forgotten_password_is_set_anew_by_mail(app: App, sink: Sink) {

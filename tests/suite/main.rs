@@ -33,6 +33,7 @@ mod matrix;
 mod model;
 mod openapi;
 mod own_account;
+mod own_credentials;
 mod preferences;
 mod process;
 mod properties;

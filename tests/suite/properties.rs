@@ -5,10 +5,14 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use crate::app::{Answer, App, By, PASSWORD};
+use crate::console::page;
+use crate::links::submit;
+use crate::matrix::{self, ROWS, Target};
 use crate::on_both;
 
 on_both![
     az_7_a_user_cannot_tell_whether_anybody_else_exists,
+    az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one,
     cs_3_reading_changes_nothing,
     in_4_pages_are_capped_and_a_limit_out_of_range_is_refused,
     st_1_three_instances_behave_as_one,
@@ -25,6 +29,44 @@ async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: App) {
         assert_eq!((answer.status, &answer.body), (403, &missing.body), "{path}");
     }
     assert_eq!(app.get(&ada, &format!("/v1/users/{}", ada.id())).await.status, 200);
+}
+
+/// An answer without what is another one each time: the request's number and the token of its forms; and without
+/// what was asked for.
+fn told(answer: &Answer, id: &str, name: &str) -> (u16, Vec<(String, String)>, String) {
+    let mut body = answer.body.replace(answer.header("X-Request-Id").unwrap(), "");
+    while let Some((start, rest)) = body.split_once("name=\"token\" value=\"") {
+        body = format!("{start}{}", rest.split_once('"').unwrap().1);
+    }
+    let body = body.replace("&#x2F;", "/").replace(&format!("/{id}"), "/it").replace(name, "it");
+    (answer.status, answer.lasting_headers(), body)
+}
+
+async fn az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one(app: App) {
+    let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob-the-other", "staff").await);
+    let sessions = app.get(&bob, "/v1/account/sessions").await.json();
+    let (id, session) = (bob.id().to_string(), sessions[0]["id"].to_string());
+    let mut asked = std::collections::BTreeSet::new();
+    for row in ROWS.iter().filter(|row| row.target == Target::Other) {
+        for by in [By::Bearer, By::Cookie] {
+            let mut answers = Vec::new();
+            for (id, name, session) in
+                [(id.as_str(), "bob-the-other", session.as_str()), ("999999", "nobody-at-all", "999999")]
+            {
+                let path =
+                    row.route.replace("{id}", id).replace("{name}", name).replace("{session}", session);
+                let answer = matrix::ask(&app, row, &path, Some((&ada, by)), 0).await;
+                answers.push(told(&answer, id, name));
+            }
+            assert_eq!(answers[0].0, 403, "{} {} by {by:?}", row.method, row.route);
+            assert_eq!(answers[0], answers[1], "{} {} by {by:?}", row.method, row.route);
+        }
+        asked.insert((row.method.as_str(), row.route.starts_with("/v1/")));
+    }
+    let api = ["DELETE", "GET", "PATCH", "POST", "PUT"].map(|method| (method, true));
+    assert!(api.iter().chain(&[("GET", false), ("POST", false)]).all(|way| asked.contains(way)), "{asked:?}");
+    assert_eq!(app.stored(bob.id()).await, bob.user);
+    assert!(app.is_signed_in(&bob, By::Bearer).await && app.is_signed_in(&bob, By::Cookie).await);
 }
 
 /// Every row of every table, but for what is noted of a session's use.
@@ -75,6 +117,12 @@ async fn cs_3_reading_changes_nothing(app: App) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}", ada.id());
     assert_eq!(app.send(&root, Method::Patch, &path, &json!({"email": "a@b.co"})).await.status, 200);
+    // A link that root's session has yet to be shown. Its page is all that forgets something when it is read,
+    // in the browser that made the link and from a page of ours.
+    let user = format!("/users/{}", ada.id());
+    let made = submit(&app, &root, &user, &format!("{user}/link"), &[]).await;
+    assert_eq!(made.status, 303);
+    let other = app.person("other", "superuser").await;
     let before = everything(&app).await;
     let mut read = 0;
     for route in app.client.rocket().routes().filter(|route| route.method == Method::Get) {
@@ -85,15 +133,23 @@ async fn cs_3_reading_changes_nothing(app: App) {
         });
         let path = path.collect::<Vec<_>>().join("/");
         for method in [Method::Get, Method::Head, Method::Options] {
-            for who in [None, Some((&root, By::Cookie)), Some((&root, By::Bearer))] {
+            for who in [None, Some((&other, By::Cookie)), Some((&root, By::Bearer))] {
                 let status = app.request(method, &path, who).dispatch().await.status();
                 assert_ne!(status, Status::InternalServerError, "{method} {path}");
                 read += 1;
             }
+            for site in ["cross-site", "same-site", "same-origin"] {
+                if method != Method::Get || site != "same-origin" || path != user {
+                    let request = app.client.req(method, &path).cookie(("__Host-sid", root.cookie.clone()));
+                    request.header(Header::new("Sec-Fetch-Site", site)).dispatch().await;
+                    read += 1;
+                }
+            }
         }
     }
-    assert!(read > 90, "only {read} requests");
+    assert!(read > 180, "only {read} requests");
     assert_eq!(everything(&app).await, before);
+    assert!(page(&app, &root, &user).await.body.contains("<code class=\"copy\">"), "the link is still there");
 }
 
 async fn in_4_pages_are_capped_and_a_limit_out_of_range_is_refused(app: App) {

@@ -1,4 +1,4 @@
-//! One user: edit, deactivate, reactivate, reset the password.
+//! One user: edit, deactivate, reactivate.
 
 use rocket::form::{Form, FromForm};
 use rocket::http::Status;
@@ -11,7 +11,7 @@ use crate::accounts::{self, Changed, Expected};
 use crate::audit::{self, Action};
 use crate::error::{Error, Result};
 use crate::field_errors::FieldErrors;
-use crate::links;
+use crate::guard::IsSeen;
 use crate::permission::{Can, ManageUsers, SignedIn};
 use crate::rules::Refusal;
 use crate::sign_in_check;
@@ -19,8 +19,7 @@ use crate::user::{Draft, Purpose, Raw, User, UserId};
 use crate::web::confirmation;
 use crate::web::form::{FormState, Typed, date_text, field_errors};
 use crate::web::frame::{TokenForm, Visitor};
-use crate::web::password_choice::Choice;
-use crate::web::view::{Answer, FieldConflict, PasswordPage, UserPage, role, status};
+use crate::web::view::{Answer, FieldConflict, UserPage, role, status};
 
 /// What the form sends. `access` says that it had the box for staff, `rights` the one for superusers: a
 /// box is not sent unless it is ticked;
@@ -71,8 +70,27 @@ impl EditForm {
         }
     }
 
+    /// What was typed, but for the fields in which a conflict was answered for what is stored.
+    fn resolved(&self, stored: &User) -> Typed {
+        fn settle<T>(keep: Option<&str>, typed: &mut T, stored: T) {
+            if keep == Some(THEIRS) {
+                *typed = stored;
+            }
+        }
+        let (mut typed, stored) = (self.typed(), Typed::from(stored));
+        settle(self.keep_username.as_deref(), &mut typed.username, stored.username);
+        settle(self.keep_email.as_deref(), &mut typed.email, stored.email);
+        settle(self.keep_first_name.as_deref(), &mut typed.first_name, stored.first_name);
+        settle(self.keep_last_name.as_deref(), &mut typed.last_name, stored.last_name);
+        settle(self.keep_is_staff.as_deref(), &mut typed.is_staff, stored.is_staff);
+        settle(self.keep_valid_from.as_deref(), &mut typed.valid_from, stored.valid_from);
+        settle(self.keep_valid_until.as_deref(), &mut typed.valid_until, stored.valid_until);
+        settle(self.keep_is_superuser.as_deref(), &mut typed.is_superuser, stored.is_superuser);
+        typed
+    }
+
     fn draft(&self, before: &User) -> Draft {
-        let kept = |keep: &Option<String>| keep.as_deref() == Some("theirs");
+        let kept = |keep: &Option<String>| keep.as_deref() == Some(THEIRS);
         let text = |keep, value: &str| if kept(keep) { Raw::Missing } else { Raw::Text(value.to_owned()) };
         // A browser's field is not as exact as what is stored, which a date that nobody touched keeps.
         let date = |keep, typed: &Option<String>, stored| match typed {
@@ -97,6 +115,9 @@ impl EditForm {
         draft
     }
 }
+
+/// The answer to a conflict that leaves what is stored.
+const THEIRS: &str = "theirs";
 
 /// The user that a page is about, as an administrator sees them.
 pub(super) async fn find(visitor: &Visitor<'_, ManageUsers>, id: i64) -> Result<User> {
@@ -148,7 +169,11 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, mut form: Form
 
 /// The user.
 #[get("/users/<id>")]
-pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<UserPage>> {
+pub(in crate::web) async fn page(
+    id: i64,
+    visitor: Visitor<'_, ManageUsers>,
+    is_seen: IsSeen,
+) -> Result<Answer<UserPage>> {
     let user = find(&visitor, id).await?;
     let form = FormState::about(Typed::from(&user), None, &FieldErrors::default());
     let mut page = page_of(&visitor, &user, form).await?;
@@ -159,7 +184,7 @@ pub(in crate::web) async fn page(id: i64, visitor: Visitor<'_, ManageUsers>) -> 
     let gates = sign_in_check::gates_of(visitor.app, &visitor.can, &user).await?;
     page.sign_in = sign_in_check::summary(&gates);
     if page.locked_reason.is_empty() {
-        page.link = link::note(&visitor, &user).await?;
+        page.link = link::note(&visitor, &user, is_seen).await?;
         page.mail = link::mail_note(&visitor, &user).await?;
     }
     page.has_no_password = gates.iter().any(|gate| gate.gate == "password_set" && !gate.passed);
@@ -202,20 +227,30 @@ pub(in crate::web) async fn save(
         Err(error) => {
             let errors = field_errors(error)?;
             // Asked for only once it is needed: browsers fill in what looks like a sign-in.
-            let hint = "Needed to make somebody a superuser.";
+            let is_self = visitor.can.user().id == before.id;
+            let hint = if is_self { OWN_ADDRESS } else { "Needed to make somebody a superuser." };
             let password =
                 confirmation::field(&visitor, hint, &errors).filter(|field| !field.errors.is_empty());
-            let form = FormState::about(form.typed(), None, &errors).and(password);
+            let form = FormState::about(form.resolved(&before), None, &errors).and(password);
             Ok(Answer::refused(page_of(&visitor, &before, form).await?))
         }
     }
 }
 
-/// Saves. To make somebody a superuser, the password is given again.
+/// What the password is needed for in the form about oneself.
+const OWN_ADDRESS: &str = "Needed to change your own email address.";
+
+/// Saves. To make somebody a superuser, and for another address of one's own, the password is given again.
 async fn submit(visitor: &mut Visitor<'_, ManageUsers>, before: &User, form: &EditForm) -> Result<Changed> {
     let draft = form.draft(before);
     let grants = draft.changes.is_superuser == Some(true) && !before.is_superuser;
-    if grants && visitor.can.user().is_superuser {
+    let is_self = visitor.can.user().id == before.id;
+    // On a form that is overtaken the answer is the conflict, which may leave the address as it is.
+    let moves = is_self
+        && form.version == before.version
+        && draft.changes.email.as_ref().is_some_and(|email| *email != before.email);
+    if grants && visitor.can.user().is_superuser || moves {
+        draft.errors.clone().into_result()?;
         confirmation::require(visitor, &form.current_password).await?;
     }
     let expected = Expected::OneOf(vec![form.version]);
@@ -318,106 +353,6 @@ pub(in crate::web) async fn reactivate(
     let done = accounts::update(visitor.app, &visitor.can, UserId(id), draft, &Expected::Any).await?;
     visitor.tell("Reactivated.", undo::path(&done));
     Ok(Answer::GoOn(format!("/users/{id}")))
-}
-
-/// What the form for a new password sends.
-#[derive(Debug, FromForm)]
-pub(in crate::web) struct PasswordForm {
-    #[field(default = "")]
-    token: String,
-    #[field(default = 0)]
-    version: i64,
-    #[field(default = "")]
-    password: String,
-    /// `link` or `password`.
-    mode: Option<String>,
-    must_change: Option<String>,
-}
-
-impl PasswordForm {
-    fn choice(&self) -> Choice {
-        Choice::read(self.mode.as_deref(), &self.password, self.must_change.is_some())
-    }
-}
-
-fn password_page(
-    visitor: &Visitor<'_, ManageUsers>,
-    user: &User,
-    choice: Choice,
-    errors: &FieldErrors,
-) -> Result<PasswordPage> {
-    let settings = &visitor.app.settings;
-    settings.rules().may_touch(visitor.can.user(), user)?;
-    let (form, field) = FormState::empty().with_password_apart(settings.password_min_length, errors);
-    Ok(PasswordPage {
-        frame: visitor.frame("users"),
-        id: user.id.0,
-        username: user.username.as_str().to_owned(),
-        name: user.display_name(),
-        version: user.version,
-        form,
-        choice: choice.shown(field, links::Purpose::Reset, visitor.can.user().id != user.id),
-    })
-}
-
-/// The form for a new password.
-#[get("/users/<id>/password")]
-pub(in crate::web) async fn password_form(
-    id: i64,
-    visitor: Visitor<'_, ManageUsers>,
-) -> Result<Answer<PasswordPage>> {
-    let user = find(&visitor, id).await?;
-    Ok(Answer::page(password_page(&visitor, &user, Choice::OFFERED, &FieldErrors::default())?))
-}
-
-/// Sets the password or makes a link, and signs the user out everywhere.
-#[post("/users/<id>/password", data = "<form>")]
-pub(in crate::web) async fn set_password(
-    id: i64,
-    visitor: Visitor<'_, ManageUsers>,
-    form: Form<PasswordForm>,
-) -> Result<Answer<PasswordPage>> {
-    if visitor.is_stale(&form.token) {
-        let user = find(&visitor, id).await?;
-        let mut page = password_page(&visitor, &user, form.choice(), &FieldErrors::default())?;
-        page.form = page.form.stale();
-        return Ok(Answer::refused(page));
-    }
-    match reset(&visitor, UserId(id), &form).await {
-        Ok(text) => {
-            visitor.tell(text, None);
-            Ok(Answer::GoOn(format!("/users/{id}")))
-        }
-        Err(error) => {
-            let errors = field_errors(error)?;
-            let user = find(&visitor, id).await?;
-            Ok(Answer::refused(password_page(&visitor, &user, form.choice(), &errors)?))
-        }
-    }
-}
-
-/// Does it; what there is to say afterwards.
-async fn reset(visitor: &Visitor<'_, ManageUsers>, id: UserId, form: &PasswordForm) -> Result<String> {
-    let expected = Expected::OneOf(vec![form.version]);
-    let (choice, is_self) = (form.choice(), visitor.can.user().id == id);
-    if choice.by_link {
-        let session = link::session_secret(visitor);
-        let made = links::make(visitor.app, &visitor.can, id, &expected, session.as_ref()).await?;
-        let name = made.user.display_name();
-        let own = "Made a link. Your password works until the link is used.";
-        return Ok(if is_self {
-            own.into()
-        } else {
-            format!("Password reset. {name} was signed out everywhere.")
-        });
-    }
-    let draft = Draft::read(Purpose::Part, |name| match name {
-        "password" => Raw::Text(form.password.clone()),
-        "must_change_password" if choice.must_change && !is_self => Raw::Bool(true),
-        _ => Raw::Missing,
-    });
-    let done = accounts::update(visitor.app, &visitor.can, id, draft, &expected).await?;
-    Ok(format!("Password reset. {} was signed out everywhere.", done.user.display_name()))
 }
 
 #[cfg(test)]

@@ -70,8 +70,7 @@ impl ExportForm {
     }
 }
 
-/// Asks whether to export, and for the password where nothing narrows the list. A page, so that reading it
-/// writes nothing.
+/// Asks whether to export, and for the password before very many. A page, so that reading it writes nothing.
 #[get("/users/export?<query..>")]
 pub(in crate::web) async fn page(
     query: ExportForm,
@@ -88,31 +87,31 @@ async fn question(
     let app = visitor.app;
     let chosen = form.chosen(app);
     let confirmed = visitor.can.is_confirmed(app.clock.now());
-    let asks_password = export::is_everything(&chosen) && !confirmed;
     let parameters = form.list().parameters();
-    let (count, hidden) = match chosen {
+    let (count, words, hidden) = match chosen {
         Chosen::Filter(filter) => {
             let count = accounts::count_up_to(app, &visitor.can, &filter, COUNTED + 1).await?;
             let words = match usize::try_from(count) {
                 Ok(count) if count <= 10_000 => users(count),
                 _ => format!("more than {} users", thousands(COUNTED)),
             };
-            (words, parameters.clone())
+            (count, words, parameters.clone())
         }
         Chosen::Ids(_) => {
             let ids = bulk::freeze(app, &visitor.can, chosen).await?;
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            (users(ids.len()), vec![("ids", texts.join(" "))])
+            let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+            (count, users(ids.len()), vec![("ids", texts.join(" "))])
         }
     };
     Ok(ConfirmationPage {
         frame: visitor.frame("users"),
-        title: format!("Export {count}"),
+        title: format!("Export {words}"),
         text: "A CSV file with the fields of each user, without passwords. The export is recorded.",
         action: "/users/export".into(),
         hidden,
         button: "Export CSV".into(),
-        asks_password,
+        asks_password: count > export::MOST_UNASKED && !confirmed,
         problem: problem.into(),
         back: selection::path("/users", &parameters),
         stays: true,

@@ -37,14 +37,28 @@ pub(in crate::web) async fn take_back(
     form: Form<UndoForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     visitor.check(&form.token)?;
+    // Of one's own only the address asks for it: nobody changes their own rights.
+    let (title, text, button) = if visitor.can.user().id == UserId(id) {
+        (
+            "Take back the change of your own email address?",
+            "Links with which you choose a password go to the address before it then.",
+            "Take it back",
+        )
+    } else {
+        (
+            "Give back superuser rights?",
+            "They can do everything then, including changing other superusers.",
+            "Give back superuser rights",
+        )
+    };
     let ask = |problem: &str| {
         Ok(Answer::refused(ConfirmationPage {
             frame: visitor.frame("users"),
-            title: "Give back superuser rights?".into(),
-            text: "They can do everything then, including changing other superusers.",
+            title: title.into(),
+            text,
             action: format!("/users/{id}/undo/{entry}"),
             hidden: Vec::new(),
-            button: "Give back superuser rights".into(),
+            button: button.into(),
             asks_password: true,
             problem: problem.into(),
             back: format!("/users/{id}"),

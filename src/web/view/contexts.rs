@@ -299,6 +299,10 @@ impl View for UserPage {
             sample(vec![], "", true, false),
             Self { link: None, mail: None, ..sample(vec![], "", false, false) },
             sample(vec![], "", true, true),
+            Self {
+                link: Some(LinkNote { url: None, is_kept: true, ..LinkNote::sample(text) }),
+                ..sample(vec![], "", true, false)
+            },
             sample(vec![conflict], "", true, false),
             sample(vec![], "Only a superuser can change this account.", true, false),
         ]
@@ -323,13 +327,15 @@ impl View for PasswordPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
+        let mut form = FormState::sample(text);
+        form.fields.truncate(1);
         vec![Self {
             frame: Frame::sample(text),
             id: 7,
             username: text.to_owned(),
             name: text.to_owned(),
             version: 3,
-            form: FormState::sample(text),
+            form,
             choice: PasswordChoice::sample(text),
         }]
     }

@@ -84,6 +84,8 @@ impl PasswordChoice {
 pub(in crate::web) struct LinkNote {
     /// Its address, the one time that it is shown.
     pub(in crate::web) url: Option<String>,
+    /// Whether it could still be shown, but not in this answer.
+    pub(in crate::web) is_kept: bool,
     pub(in crate::web) expires_at: Time,
     /// How long a link lives.
     pub(in crate::web) life: &'static str,
@@ -104,7 +106,7 @@ pub(in crate::web) struct MailNote {
 impl LinkNote {
     pub(super) fn sample(text: &str) -> Self {
         let expires_at = Timestamp::from_micros(0).into();
-        Self { url: Some(text.to_owned()), expires_at, life: "24 hours" }
+        Self { url: Some(text.to_owned()), is_kept: false, expires_at, life: "24 hours" }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::server::{Server, obtain_request};
+use super::server::{Server, json_request, make_superuser, obtain_request};
 use crate::app::{App, PASSWORD};
 use crate::on_both;
 
@@ -125,6 +125,47 @@ async fn the_same_reference_is_in_the_log_the_header_and_on_the_error_page(app: 
     assert_eq!(line_of(&lines, "/no-such-page")["request_id"], reference);
     let reference = header(&failure, "X-Request-Id");
     assert_eq!(line_of(&lines, "/v1/no-such-path")["request_id"], json!(reference));
+}
+
+#[test]
+fn lg_4_misused_tokens_and_requests_of_other_sites_are_logged_with_their_address_and_start_and_stop_are() {
+    let directory = TempDir::new().unwrap();
+    make_superuser(directory.path(), &[]);
+    let mut server = Server::start(directory.path(), &[]);
+    let answer = server.ask(&obtain_request("admin", PASSWORD)).unwrap();
+    let tokens: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    let (access, refresh) = (tokens["access"].as_str().unwrap(), tokens["refresh"].as_str().unwrap());
+    server.ask(&json_request("POST", "/v1/auth/refresh", "x", &json!({ "refresh": access }))).unwrap();
+    server.ask(&json_request("POST", "/v1/users/list", refresh, &json!({}))).unwrap();
+    server.ask(&json_request("POST", "/v1/users/create", &access[..access.len() - 2], &json!({}))).unwrap();
+    server.ask(&json_request("GET", "/account/sessions", refresh, &json!({}))).unwrap();
+    let body = "token=AAAA";
+    let form = format!(
+        "POST /sign-out HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {access}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    server.ask(&form).unwrap();
+    let address = server.address.clone();
+    server.signal_process("TERM");
+    assert!(server.wait().success());
+    let log = server.log();
+    let lines = lines(&log);
+    for (path, reason) in [
+        ("/v1/auth/refresh", "token_not_valid"),
+        ("/v1/users/list", "token_not_valid"),
+        ("/v1/users/create", "token_not_valid"),
+        ("/account/sessions", "token_not_valid"),
+        ("/sign-out", "cross_site_request"),
+    ] {
+        let line = line_of(&lines, path);
+        assert_eq!((&line["reason"], &line["address"]), (&json!(reason), &json!("127.0.0.1")), "{line}");
+    }
+    let messages: Vec<&str> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
+    let at = |message: &str| messages.iter().position(|said| *said == message);
+    let (start, told, end) =
+        (at(&format!("listening on {address}")), at("told to stop by SIGTERM"), at("stopped"));
+    assert!(start.is_some() && start < told && told < end, "{messages:?}");
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! The form with which somebody is given another password, by a link or by hand.
+
+use rocket::form::{Form, FromForm};
+use rocket::{get, post};
+
+use super::edit::find;
+use super::link;
+use crate::accounts::{self, Expected};
+use crate::error::Result;
+use crate::field_errors::FieldErrors;
+use crate::links;
+use crate::permission::ManageUsers;
+use crate::user::{Draft, Purpose, Raw, User, UserId};
+use crate::web::confirmation;
+use crate::web::form::{FormState, field_errors};
+use crate::web::frame::Visitor;
+use crate::web::password_choice::Choice;
+use crate::web::view::{Answer, PasswordPage};
+
+/// What the form for a new password sends.
+#[derive(Debug, FromForm)]
+pub(in crate::web) struct PasswordForm {
+    #[field(default = "")]
+    token: String,
+    #[field(default = 0)]
+    version: i64,
+    #[field(default = "")]
+    password: String,
+    /// `link` or `password`.
+    mode: Option<String>,
+    must_change: Option<String>,
+    /// The viewer's own, where it is their own account.
+    #[field(default = "")]
+    current_password: String,
+}
+
+impl PasswordForm {
+    fn choice(&self) -> Choice {
+        Choice::read(self.mode.as_deref(), &self.password, self.must_change.is_some())
+    }
+}
+
+fn page(
+    visitor: &Visitor<'_, ManageUsers>,
+    user: &User,
+    choice: Choice,
+    errors: &FieldErrors,
+) -> Result<PasswordPage> {
+    let settings = &visitor.app.settings;
+    settings.rules().may_touch(visitor.can.user(), user)?;
+    let is_self = visitor.can.user().id == user.id;
+    let own =
+        is_self.then(|| confirmation::field(visitor, "Needed because this account is your own.", errors));
+    let form = FormState::empty().and(own.flatten());
+    let (form, field) = form.with_password_apart(settings.password_min_length, errors);
+    Ok(PasswordPage {
+        frame: visitor.frame("users"),
+        id: user.id.0,
+        username: user.username.as_str().to_owned(),
+        name: user.display_name(),
+        version: user.version,
+        form,
+        choice: choice.shown(field, links::Purpose::Reset, !is_self),
+    })
+}
+
+/// The form for a new password.
+#[get("/users/<id>/password")]
+pub(in crate::web) async fn form(id: i64, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<PasswordPage>> {
+    let user = find(&visitor, id).await?;
+    Ok(Answer::page(page(&visitor, &user, Choice::OFFERED, &FieldErrors::default())?))
+}
+
+/// Sets the password or makes a link, and signs the user out everywhere.
+#[post("/users/<id>/password", data = "<form>")]
+pub(in crate::web) async fn set(
+    id: i64,
+    mut visitor: Visitor<'_, ManageUsers>,
+    form: Form<PasswordForm>,
+) -> Result<Answer<PasswordPage>> {
+    if visitor.is_stale(&form.token) {
+        let user = find(&visitor, id).await?;
+        let mut page = page(&visitor, &user, form.choice(), &FieldErrors::default())?;
+        page.form = page.form.stale();
+        return Ok(Answer::refused(page));
+    }
+    match reset(&mut visitor, UserId(id), &form).await {
+        Ok(text) => {
+            visitor.tell(text, None);
+            Ok(Answer::GoOn(format!("/users/{id}")))
+        }
+        Err(error) => {
+            let errors = field_errors(error)?;
+            let user = find(&visitor, id).await?;
+            Ok(Answer::refused(page(&visitor, &user, form.choice(), &errors)?))
+        }
+    }
+}
+
+/// Does it; what there is to say afterwards. For one's own account the password is given again.
+async fn reset(visitor: &mut Visitor<'_, ManageUsers>, id: UserId, form: &PasswordForm) -> Result<String> {
+    let expected = Expected::OneOf(vec![form.version]);
+    let (choice, is_self) = (form.choice(), visitor.can.user().id == id);
+    if is_self {
+        confirmation::require(visitor, &form.current_password).await?;
+    }
+    if choice.by_link {
+        let session = link::session_secret(visitor);
+        let made = links::make(visitor.app, &visitor.can, id, &expected, session.as_ref()).await?;
+        let name = made.user.display_name();
+        let own = "Made a link. Your password works until the link is used.";
+        return Ok(if is_self {
+            own.into()
+        } else {
+            format!("Password reset. {name} was signed out everywhere.")
+        });
+    }
+    let draft = Draft::read(Purpose::Part, |name| match name {
+        "password" => Raw::Text(form.password.clone()),
+        "must_change_password" if choice.must_change && !is_self => Raw::Bool(true),
+        _ => Raw::Missing,
+    });
+    let done = accounts::update(visitor.app, &visitor.can, id, draft, &expected).await?;
+    Ok(format!("Password reset. {} was signed out everywhere.", done.user.display_name()))
+}
