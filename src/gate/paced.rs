@@ -150,7 +150,9 @@ impl<S> Paced<S> {
         }
         loop {
             ready!(self.reading.as_mut().poll(cx));
-            if Instant::now() >= self.ends || (is_idle(phase) && self.room.is_scarce()) {
+            // Whoever still takes an answer is not idle.
+            let may_stay = !is_idle(phase) || self.stalled.is_some() || !self.room.is_scarce();
+            if Instant::now() >= self.ends || !may_stay {
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
             self.wait(phase);
@@ -236,5 +238,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::tokio;
+    use rocket::tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[rocket::async_test]
+    async fn rl_7_whoever_still_takes_an_answer_is_not_idle_when_room_is_scarce() {
+        let (ours, mut theirs) = tokio::io::duplex(1);
+        let patience = Patience { scarce: Duration::from_millis(50), ..Patience::default() };
+        let room = Room { slots: Arc::new(Semaphore::new(0)), most: 8 };
+        let paced = Paced::new(ours, Arc::new(Phase::default()), patience, room);
+        let (mut reading, mut writing) = tokio::io::split(paced);
+        let answer = tokio::spawn(async move { writing.write_all(b"answer").await });
+        let next = tokio::spawn(async move { reading.read_u8().await });
+        sleep(patience.scarce * 6).await;
+        assert!(!next.is_finished(), "the answer has not been taken");
+        theirs.read_exact(&mut [0; 6]).await.unwrap();
+        answer.await.unwrap().unwrap();
+        assert_eq!(next.await.unwrap().unwrap_err().kind(), ErrorKind::TimedOut, "now it is idle");
     }
 }
