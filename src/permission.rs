@@ -30,6 +30,9 @@ pub struct Actor {
 /// How long a password that was given stands behind what asks for it (ASVS 7.5.3).
 const CONFIRMED_FOR: Duration = Duration::from_mins(5);
 
+/// The clocks of two instances may differ by this much.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
+
 /// Something that one may or may not do at all, whoever the target is.
 pub trait Permission: Send + Sync + 'static {
     /// `Ok` if the user has it.
@@ -134,7 +137,7 @@ impl<P: Permission> Can<P> {
     #[must_use]
     pub fn is_confirmed(&self, now: Timestamp) -> bool {
         let at = self.actor.session.confirmed_at;
-        at <= now && now.since(at) < CONFIRMED_FOR
+        at <= now.plus(CLOCKS_DIFFER) && now.since(at) < CONFIRMED_FOR
     }
 
     /// For what asks for the password again.

@@ -244,11 +244,12 @@ async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: A
 
 async fn se_6_a_password_that_was_given_in_the_future_counts_for_nothing(app: App) {
     let ada = app.person("ada", "ordinary").await;
-    for (ahead, status) in [(1, 403), (3_600_000_000, 403), (0, 200)] {
+    // Clocks of two instances may differ a little.
+    for (ahead, status) in [(31_000_000, 403), (3_600_000_000, 403), (5_000_000, 200), (0, 200)] {
         let at = app.clock.now().micros() + ahead;
         app.sql(&format!("UPDATE sessions SET confirmed_at = {at}")).await;
         for by in [By::Bearer, By::Cookie] {
-            let body = json!({"email": format!("ada{by:?}@example.org").to_lowercase()});
+            let body = json!({"email": format!("ada{by:?}{ahead}@example.org").to_lowercase()});
             let answer = app.json(Method::Patch, "/v1/account", Some((&ada, by)), &body).await;
             assert_eq!(answer.status, status, "{ahead}: {}", answer.body);
         }
