@@ -391,6 +391,8 @@ async fn pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password(app
         let id = answer["user"]["pk"].as_i64().unwrap();
         let mut asked = Vec::new();
         mails += 1;
+        // Messages are sent by the way: the next one must not overtake this one.
+        sink.wait_for(mails).await;
         for _ in 0..2 {
             mails += 1;
             forgotten(&app, name, "192.0.2.1").await;
