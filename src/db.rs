@@ -240,7 +240,7 @@ impl Db {
         Ok(Connection { link, since: Instant::now() })
     }
 
-    /// For statements that may look at every row: lists, searches, counts.
+    /// For statements that may look at every row: searches and counts.
     #[must_use]
     pub const fn scanning(&self) -> Scanning<'_> {
         Scanning(self)

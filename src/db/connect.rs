@@ -21,9 +21,9 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// Readers beside the one writer. SQLite reads are short; more would only compete for the cores.
 const SQLITE_READERS: u32 = 3;
-/// Readers of lists and searches beside them. A page of the console needs two at once.
+/// Readers of what may be every row, beside them. A page of the console needs two at once.
 const SQLITE_SCANNERS: u32 = 3;
-/// PostgreSQL's connections that lists and searches leave to others.
+/// PostgreSQL's connections that such statements leave to others.
 const KEPT_FROM_SCANS: usize = 3;
 /// SQLite asks whether a statement may go on after so many of its virtual machine's instructions: a few milliseconds.
 const INSTRUCTIONS: i32 = 200_000;

@@ -56,15 +56,25 @@ async fn part_of_list<T: Table>(
 ) -> Result<Vec<T::Record>> {
     let is_narrowed = !part.filter.expressions.is_empty() || !part.tests.is_empty();
     if !is_narrowed || T::WALK == 0 {
-        return fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, None, limit)).await;
+        let reach = if is_narrowed { Reach::All } else { Reach::Few };
+        return fetch::<T>(db, reach, |sql| push_walk(sql, db.dialect(), part, None, limit)).await;
     }
     if walk.is_some() {
-        let found = fetch::<T>(db, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
+        let found = fetch::<T>(db, Reach::Few, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
         if i64::try_from(found.len()) == Ok(limit) {
             return Ok(found);
         }
     }
-    fetch::<T>(db, |sql| push_found(sql, db.dialect(), part, limit)).await
+    fetch::<T>(db, Reach::All, |sql| push_found(sql, db.dialect(), part, limit)).await
+}
+
+/// How many rows a statement may look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Hardly more than are wanted, or as many as the longest walk.
+    Few,
+    /// Every one.
+    All,
 }
 
 /// The beginning of a list, and how many users the filter matches, counted no further than `most`.
@@ -126,7 +136,7 @@ pub async fn users(db: &Db, filter: &Filter, place: Option<&Place>, limit: i64) 
 /// As the database says.
 pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
     if let Some(kept) = T::KEPT_COUNT.filter(|_| filter.is_everything()) {
-        return one_number(db, Sql::new(kept)).await;
+        return kept_number(db, kept).await;
     }
     let mut sql = Sql::new("SELECT count(*)");
     push_source(&mut sql, db.dialect(), filter);
@@ -139,12 +149,16 @@ pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
 /// As the database says.
 pub async fn count_up_to<T: Table>(db: &Db, filter: &Filter<T>, most: i64) -> Result<i64> {
     if let Some(kept) = T::KEPT_COUNT.filter(|_| filter.is_everything()) {
-        return one_number(db, Sql::new(kept)).await;
+        return kept_number(db, kept).await;
     }
     let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1");
     push_source(&mut sql, db.dialect(), filter);
     sql.push(" LIMIT ").push_value(most).push(") AS found");
     one_number(db, sql).await
+}
+
+async fn kept_number(db: &Db, sql: &'static str) -> Result<i64> {
+    Ok(db.optional::<(i64,)>(Sql::new(sql)).await?.map_or(0, |(number,)| number))
 }
 
 async fn one_number(db: &Db, sql: Sql) -> Result<i64> {
@@ -166,7 +180,7 @@ pub async fn search_is_indexed(db: &Db) -> Result<bool> {
 }
 
 /// Runs a SELECT of a table's columns.
-async fn fetch<T: Table>(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<T::Record>> {
+async fn fetch<T: Table>(db: &Db, reach: Reach, push_select: impl Fn(&mut Sql)) -> Result<Vec<T::Record>> {
     let rows: Vec<T::Row> = match db.dialect() {
         // sqlx hands over SQLite's rows one by one between threads; as one JSON value a page costs
         // a fraction of that.
@@ -175,13 +189,20 @@ async fn fetch<T: Table>(db: &Db, push_select: impl Fn(&mut Sql)) -> Result<Vec<
             sql.push(T::JSON).push(") FROM (");
             push_select(&mut sql);
             sql.push(")");
-            let (json,): (String,) = db.scanning().optional(sql).await?.unwrap_or_else(|| ("[]".into(),));
+            let json: Option<(String,)> = match reach {
+                Reach::Few => db.optional(sql).await?,
+                Reach::All => db.scanning().optional(sql).await?,
+            };
+            let (json,) = json.unwrap_or_else(|| ("[]".into(),));
             read_rows::<T>(&json)?
         }
         Dialect::Postgres => {
             let mut sql = Sql::new("");
             push_select(&mut sql);
-            db.scanning().all(sql).await?
+            match reach {
+                Reach::Few => db.all(sql).await?,
+                Reach::All => db.scanning().all(sql).await?,
+            }
         }
     };
     Ok(rows.into_iter().map(Into::into).collect())

@@ -20,7 +20,7 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
         return Ok(None);
     }
     let numbers = match numbers(db.dialect(), filter) {
-        Some(sql) => db.scanning().optional::<(i64, i64)>(sql).await?,
+        Some(sql) => db.optional::<(i64, i64)>(sql).await?,
         None => None,
     };
     if let Some((all, likely)) = numbers
