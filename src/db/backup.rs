@@ -15,6 +15,9 @@ pub enum BackupError {
     /// PostgreSQL has programs of its own for this.
     #[error("only SQLite files are copied; of PostgreSQL use pg_dump or pg_basebackup")]
     NotSqlite,
+    /// SQLite takes names as text.
+    #[error("the name of the copy must be UTF-8")]
+    Name,
     /// The file is there already, or cannot be made or kept.
     #[error("the copy cannot be written: {0}")]
     File(#[from] std::io::Error),
@@ -33,11 +36,12 @@ pub enum BackupError {
 /// [`BackupError`]
 pub async fn copy(db: &Db, path: &Path) -> Result<(), BackupError> {
     let Pool::Sqlite { write, .. } = &db.pool else { return Err(BackupError::NotSqlite) };
+    let name = path.to_str().ok_or(BackupError::Name)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     // The only connection of this process that may write a file. Other processes write on meanwhile.
     let copied = async {
         let mut connection = write.acquire().await?;
-        sqlx::query("VACUUM INTO $1").bind(path.to_string_lossy()).execute(&mut *connection).await?;
+        sqlx::query("VACUUM INTO $1").bind(name).execute(&mut *connection).await?;
         check(path).await?;
         File::open(path)?.sync_all()?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
