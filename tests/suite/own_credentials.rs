@@ -92,7 +92,12 @@ async fn se_6_ones_own_password_in_the_console_asks_for_the_one_before(app: App)
     assert!(html.contains("name=\"current_password\"") && html.contains("your own"), "{html}");
     let version = hidden(&html, "version");
     let other = format!("/users/{}/password", app.person("ada", "").await.id());
-    assert!(!page(&app, &staff, &other).await.body.contains("current_password"));
+    let others = page(&app, &staff, &other).await.body;
+    assert!(!others.contains("current_password"));
+    // What it does is said of whom it is done to.
+    assert!(others.contains("Their current password stops working"), "{others}");
+    assert!(html.contains("your password works until the link is used"), "{html}");
+    assert!(!html.contains("Their current password"), "{html}");
     let fields = |mode, current| {
         [
             ("version", version.as_str()),

@@ -59,10 +59,17 @@ fn page(
         username: user.username.as_str().to_owned(),
         name: user.display_name(),
         version: user.version,
+        consequence: if is_self { FOR_ONESELF } else { FOR_OTHERS },
         form,
         choice: choice.shown(field, links::Purpose::Reset, !is_self),
     })
 }
+
+/// What a reset does to somebody else.
+const FOR_OTHERS: &str = "Their current password stops working and they are signed out everywhere.";
+/// What it does to oneself.
+const FOR_ONESELF: &str = "This account is your own. If you set a password, you are signed out everywhere; with a \
+                           link, your password works until the link is used.";
 
 /// The form for a new password.
 #[get("/users/<id>/password")]

@@ -318,6 +318,8 @@ pub(in crate::web) struct PasswordPage {
     pub(in crate::web) username: String,
     pub(in crate::web) name: String,
     pub(in crate::web) version: i64,
+    /// What it does, beside the new password.
+    pub(in crate::web) consequence: &'static str,
     pub(in crate::web) form: FormState,
     pub(in crate::web) choice: PasswordChoice,
 }
@@ -335,6 +337,7 @@ impl View for PasswordPage {
             username: text.to_owned(),
             name: text.to_owned(),
             version: 3,
+            consequence: "They are signed out.",
             form,
             choice: PasswordChoice::sample(text),
         }]
