@@ -24,16 +24,16 @@ use serde::Serialize;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{FromRow, PgPool, SqlitePool};
-use usher::audit::{self, Action, Author, Entry};
-use usher::clock::{Clock, Timestamp};
 use usher::config;
-use usher::db::sessions;
 use usher::db::users::{self, Ids};
-use usher::db::{self, Db};
-use usher::origin::Origin;
-use usher::passwords::PasswordHash;
-use usher::session::SessionId;
-use usher::user::{User, UserId, Username};
+use usher::db::{self, Db, sessions};
+use usher::model::audit::{Action, Author, Entry};
+use usher::model::clock::{Clock, Timestamp};
+use usher::model::origin::Origin;
+use usher::model::password::PasswordHash;
+use usher::model::session::SessionId;
+use usher::model::user::{User, UserId, Username};
+use usher::operations::audit;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -232,7 +232,7 @@ async fn insert(url: &str, count: usize) -> Result<f64, Failure> {
 }
 
 fn argon(seconds: u64, threads: usize) -> Result<f64, Failure> {
-    let cost = usher::passwords::Cost::default();
+    let cost = usher::security::passwords::Cost::default();
     let params = argon2::Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(32));
     let params = params.map_err(|error| error.to_string())?;
     let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);

@@ -23,10 +23,10 @@ use rocket::response::Response;
 use rocket::{Catcher, Route, catch, catchers, routes};
 use serde_json::{Value, json};
 
-use crate::error::{AuthenticationFailure, Error, Rendered};
-use crate::rules::Denial;
+use crate::http::error::Rendered;
+use crate::model::error::{AuthenticationFailure, Error};
+use crate::model::rules::Denial;
 
-pub use self::openapi::DOCUMENT as OPENAPI;
 pub use self::users::etag;
 
 /// Where the API is mounted.

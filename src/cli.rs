@@ -18,10 +18,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::Usher;
-use crate::clock::Clock;
 use crate::config::{self, Settings};
-use crate::logging;
+use crate::http::logging;
+use crate::model::clock::Clock;
+use crate::operations::App;
 
 /// Keeps the users of an installation: a console for staff, an API for programs.
 ///
@@ -223,7 +223,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         serve::run(figment).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let app = Usher::open(&figment, Clock::System).await?;
+    let app = App::open(&figment, Clock::System).await?;
     let result = match command {
         Command::Serve | Command::Check => Ok(ExitCode::SUCCESS),
         Command::Migrate => {

@@ -6,7 +6,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use rocket::Config;
 use rocket::config::{Ident, LogLevel, Shutdown};
@@ -15,11 +14,6 @@ use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::value::Value;
 use rocket::figment::{Figment, Profile, Provider, Source};
 use serde::{Deserialize, Serialize};
-
-use crate::passwords::{Cost, Limits, Policy};
-use crate::rules::Rules;
-use crate::session::Carrier;
-use crate::throttle::Thresholds;
 
 /// What `GET /v1/users/{name}` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,16 +149,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let cost = Cost::default();
-        let limits = Limits::default();
         Self {
             get_by_name: GetByName::Object,
             staff_grants_staff: true,
-            password_min_length: Policy::default().min_length,
-            password_memory_kib: cost.memory_kib,
-            password_iterations: cost.iterations,
+            password_min_length: 8,
+            password_memory_kib: 19_456,
+            password_iterations: 2,
             password_threads: 0,
-            password_queue: limits.queue,
+            password_queue: 64,
             access_token_seconds: 300,
             refresh_token_seconds: 8 * 60 * 60,
             session_seconds: 8 * 60 * 60,
@@ -281,62 +273,6 @@ impl Settings {
             }
         }
         Ok(())
-    }
-
-    /// The cost of our own password hashes.
-    #[must_use]
-    pub fn cost(&self) -> Cost {
-        Cost { memory_kib: self.password_memory_kib, iterations: self.password_iterations, ..Cost::default() }
-    }
-
-    /// How much is hashed at once.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        let limits = Limits { queue: self.password_queue, ..Limits::default() };
-        match self.password_threads {
-            0 => limits,
-            threads => Limits { threads, ..limits },
-        }
-    }
-
-    /// The password policy.
-    #[must_use]
-    pub fn policy(&self) -> Policy {
-        Policy { min_length: self.password_min_length }
-    }
-
-    /// What the rules depend on.
-    #[must_use]
-    pub fn rules(&self) -> Rules {
-        Rules { staff_grants_staff: self.staff_grants_staff }
-    }
-
-    /// How many failed sign-ins are too many.
-    #[must_use]
-    pub fn thresholds(&self) -> Thresholds {
-        Thresholds { account_free: self.throttle_account_free, address_burst: self.throttle_address_burst }
-    }
-
-    /// How long a session lives; of a named API token: at most.
-    #[must_use]
-    pub fn session_lifetime(&self, carrier: Carrier) -> Duration {
-        Duration::from_secs(match carrier {
-            Carrier::Cookie => self.session_seconds,
-            Carrier::Token => self.refresh_token_seconds,
-            Carrier::Named => self.api_token_days.saturating_mul(24 * 60 * 60),
-        })
-    }
-
-    /// After how long without use a browser session ends.
-    #[must_use]
-    pub fn session_idle(&self) -> Duration {
-        Duration::from_secs(self.session_idle_seconds)
-    }
-
-    /// How long an access token lives.
-    #[must_use]
-    pub fn access_token_lifetime(&self) -> Duration {
-        Duration::from_secs(self.access_token_seconds)
     }
 }
 

@@ -9,16 +9,15 @@ pub mod backup;
 pub mod batches;
 mod connect;
 pub mod dialect;
-mod gathering;
 pub mod installation;
 pub mod links;
 pub mod mails;
 pub mod select;
 mod server_lock;
+mod session_batcher;
 pub mod sessions;
 mod sql;
 pub mod throttles;
-pub mod trail;
 pub mod users;
 
 use std::future::Future;
@@ -34,12 +33,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 pub use self::dialect::Dialect;
-use self::gathering::Gathering;
 pub use self::server_lock::{LockError, ServerLock};
+use self::session_batcher::SessionBatcher;
 use self::sessions::{Asked, Presented};
 use self::sql::arguments;
 pub use self::sql::{Sql, Value};
-use crate::field_errors::Message;
+use crate::model::field_errors::Message;
 
 /// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
 /// own, shorter limits; this one also covers a server that no longer answers.
@@ -56,7 +55,7 @@ const SCAN_WAIT: Duration = Duration::from_secs(2);
 pub struct Db {
     pool: Pool,
     /// Where requests meet whose credentials are looked up at the same time.
-    presented: Arc<Gathering<Asked, Option<Presented>, Connection>>,
+    presented: Arc<SessionBatcher<Asked, Option<Presented>, Connection>>,
     /// Turns at statements that may look at every row.
     scans: Arc<Semaphore>,
 }
@@ -132,12 +131,12 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-impl From<Error> for crate::error::Error {
+impl From<Error> for crate::model::error::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::UsernameTaken => Self::invalid("username", Message::UsernameTaken(String::new())),
-            Error::LastSuperuser => Self::Conflict(crate::rules::Conflict::LastSuperuser),
-            Error::AlreadyUndone => Self::CannotUndo(crate::undo::Obstacle::AlreadyUndone),
+            Error::LastSuperuser => Self::Conflict(crate::model::rules::Conflict::LastSuperuser),
+            Error::AlreadyUndone => Self::CannotUndo(crate::model::undo::Obstacle::AlreadyUndone),
             Error::Retry(_) => Self::Contended,
             Error::Unavailable(_) | Error::TimedOut => {
                 log::warn!("{error}");
@@ -422,13 +421,13 @@ impl Tx {
 ///
 /// # Errors
 /// Those of the last attempt.
-pub async fn retrying<T, F: Future<Output = crate::error::Result<T>>>(
+pub async fn retrying<T, F: Future<Output = crate::model::error::Result<T>>>(
     mut attempt: impl FnMut() -> F,
-) -> crate::error::Result<T> {
+) -> crate::model::error::Result<T> {
     const ATTEMPTS: u64 = 4;
     for tried in 1..ATTEMPTS {
         match attempt().await {
-            Err(crate::error::Error::Contended) => {
+            Err(crate::model::error::Error::Contended) => {
                 let pause = Duration::from_millis(5 * tried + u64::from(getrandom::u32().unwrap_or(0) % 10));
                 rocket::tokio::time::sleep(pause).await;
             }

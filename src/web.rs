@@ -6,19 +6,19 @@
 mod account;
 mod assets;
 mod audit;
-mod confirmation;
+mod audit_entries;
+mod device_cookie;
 mod documentation;
-mod failure;
+mod error_page;
 mod forgotten;
 mod form;
-mod frame;
-mod known_browser;
+mod layout;
 mod password_choice;
 mod pre_session;
+mod reauthentication;
 mod set_password;
 mod sign_in;
 mod tokens;
-mod trail;
 mod users;
 mod view;
 
@@ -27,8 +27,9 @@ use rocket::request::Request;
 use rocket::response::{Redirect, Responder, Response};
 use rocket::{Catcher, Orbit, Rocket, Route, catch, catchers, routes};
 
-use crate::error::{Error, Rendered};
-use crate::rules::Denial;
+use crate::http::error::Rendered;
+use crate::model::error::Error;
+use crate::model::rules::Denial;
 
 pub use self::view::{Pages, pages};
 
@@ -74,7 +75,7 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
     if let Some(Error::Internal(cause)) = stashed {
         log::error!("internal error: {cause}");
     }
-    let (status, page) = failure::page(status, stashed, request).await;
+    let (status, page) = error_page::page(status, stashed, request).await;
     let mut response = view::render(request, &page).unwrap_or_else(|_| Response::new());
     response.set_status(status);
     if let Some(seconds) = stashed.and_then(Error::retry_after) {

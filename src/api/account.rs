@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 
 use super::body::{CredentialsBody, JsonBody, raw};
 use super::users::One;
-use crate::Usher;
 use crate::db::audit::SignInEntry;
-use crate::error::{Error, Result};
-use crate::field_errors::{FieldErrors, Message};
-use crate::guard::{AcceptsJson, IfMatch};
-use crate::own_account::{self, NewPassword};
-use crate::passwords::Password;
-use crate::permission::{Can, HasSession, SignedIn};
-use crate::user::{Draft, Purpose, Raw};
+use crate::http::guards::{AcceptsJson, IfMatch};
+use crate::model::error::{Error, Result};
+use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::password::Password;
+use crate::model::permission::{Can, HasSession, SignedIn};
+use crate::model::user::{InputMode, Raw, UserInput};
+use crate::operations::App;
+use crate::operations::own_account::{self, NewPassword};
 
 /// One's own record.
 #[get("/account")]
@@ -31,14 +31,14 @@ pub(super) async fn partial_update(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
     expected: IfMatch,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<One> {
     if let Some(member) = body.0.keys().find(|member| !own_account::may_set(member)) {
         let member: String = member.chars().take(40).collect();
         return Err(Error::Malformed(format!("{member}: cannot be changed here")));
     }
-    let draft = Draft::read(Purpose::Part, |name| raw(&body.0, name));
+    let draft = UserInput::read(InputMode::Part, |name| raw(&body.0, name));
     Ok(One::new(own_account::update(app, &can, draft, &expected.0).await?))
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn partial_update(
 pub(super) async fn change_password(
     _accepts: AcceptsJson,
     can: Can<HasSession>,
-    app: &Usher,
+    app: &App,
     body: CredentialsBody,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
@@ -66,7 +66,7 @@ pub(super) async fn change_password(
 pub(super) async fn confirm(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &Usher,
+    app: &App,
     body: CredentialsBody,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
@@ -81,7 +81,7 @@ pub(super) async fn confirm(
 pub(super) async fn sign_ins(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Json<Vec<SignInEntry>>> {
     own_account::sign_ins(app, &can, None).await.map(Json)
 }

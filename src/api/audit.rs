@@ -8,14 +8,13 @@ use serde_json::Value;
 use super::body::JsonBody;
 use super::list::{Records, put};
 use super::users::{Id, Routed};
-use crate::Usher;
-use crate::audit::{self, Entries, EntryId};
-use crate::clock::Timestamp;
-use crate::db::trail::Told;
-use crate::error::{Error, Result};
-use crate::filter::ListRequest;
-use crate::guard::AcceptsJson;
-use crate::permission::{Can, ManageUsers};
+use crate::http::guards::AcceptsJson;
+use crate::model::audit::{Entries, EntryId, ListedEntry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::filter::ListRequest;
+use crate::model::permission::{Can, ManageUsers};
+use crate::operations::{App, audit};
 
 /// Somebody, with the name of that moment.
 #[derive(Serialize)]
@@ -42,8 +41,8 @@ struct Record<'a> {
     undone_by: Option<i64>,
 }
 
-impl<'a> From<&'a Told> for Record<'a> {
-    fn from(told: &'a Told) -> Self {
+impl<'a> From<&'a ListedEntry> for Record<'a> {
+    fn from(told: &'a ListedEntry) -> Self {
         let entry = &told.entry;
         let person = |pk: Option<i64>, username: &'a str| pk.map(|pk| Person { pk, username });
         Self {
@@ -64,7 +63,7 @@ impl<'a> From<&'a Told> for Record<'a> {
     }
 }
 
-fn print(told: &Told, json: &mut Vec<u8>) {
+fn print(told: &ListedEntry, json: &mut Vec<u8>) {
     put(&Record::from(told), json);
 }
 
@@ -73,7 +72,7 @@ fn print(told: &Told, json: &mut Vec<u8>) {
 pub(super) async fn list(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<Records<Entries>> {
     let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
@@ -88,7 +87,7 @@ pub(super) async fn retrieve(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
 ) -> Result<RawJson<Vec<u8>>> {
     let told = audit::get(app, &can, EntryId(id.number())).await?;
     let mut json = Vec::new();

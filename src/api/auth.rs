@@ -5,22 +5,22 @@ use rocket::serde::json::Json;
 use serde_json::{Map, Value, json};
 
 use super::body::{CredentialsBody, raw};
-use crate::Usher;
-use crate::error::Result;
-use crate::field_errors::{FieldErrors, Message};
-use crate::guard::AcceptsJson;
-use crate::origin::Origin;
-use crate::passwords::Password;
-use crate::session::Carrier;
-use crate::sessions::{self, TokenPair};
-use crate::user::Raw;
+use crate::http::guards::AcceptsJson;
+use crate::model::error::Result;
+use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::origin::Origin;
+use crate::model::password::Password;
+use crate::model::session::Credential;
+use crate::model::user::Raw;
+use crate::operations::App;
+use crate::operations::sign_in::{self, TokenPair};
 
 /// Signs in for tokens.
 #[post("/auth/obtain", data = "<body>")]
 pub(super) async fn obtain(
     _accepts: AcceptsJson,
     origin: &Origin,
-    app: &Usher,
+    app: &App,
     body: CredentialsBody,
 ) -> Result<Json<TokenPair>> {
     let mut errors = FieldErrors::default();
@@ -28,26 +28,22 @@ pub(super) async fn obtain(
     let password = text(&body.0, "password", &mut errors);
     errors.into_result()?;
     let password = Password::new(password);
-    let signed_in = sessions::sign_in(app, &username, &password, Carrier::Token, None, origin).await?;
-    Ok(Json(sessions::tokens(app, &signed_in)))
+    let signed_in = sign_in::sign_in(app, &username, &password, Credential::Jwt, None, origin).await?;
+    Ok(Json(sign_in::tokens(app, &signed_in)))
 }
 
 /// A new access token for a refresh token, which stays good.
 #[post("/auth/refresh", data = "<body>")]
-pub(super) async fn refresh(
-    _accepts: AcceptsJson,
-    app: &Usher,
-    body: CredentialsBody,
-) -> Result<Json<Value>> {
+pub(super) async fn refresh(_accepts: AcceptsJson, app: &App, body: CredentialsBody) -> Result<Json<Value>> {
     let token = one_text(&body.0, "refresh")?;
-    Ok(Json(json!({ "access": sessions::refresh(app, &token).await? })))
+    Ok(Json(json!({ "access": sign_in::refresh(app, &token).await? })))
 }
 
 /// Whether a token would be accepted now.
 #[post("/auth/verify", data = "<body>")]
-pub(super) async fn verify(_accepts: AcceptsJson, app: &Usher, body: CredentialsBody) -> Result<Json<Value>> {
+pub(super) async fn verify(_accepts: AcceptsJson, app: &App, body: CredentialsBody) -> Result<Json<Value>> {
     let token = one_text(&body.0, "token")?;
-    sessions::verify(app, &token).await?;
+    sign_in::verify(app, &token).await?;
     Ok(Json(json!({})))
 }
 

@@ -6,10 +6,9 @@ use rocket::data::{Data, FromData, Outcome, ToByteUnit};
 use rocket::request::Request;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
-use crate::guard;
-use crate::json;
-use crate::user::Raw;
+use crate::http::{guards, json};
+use crate::model::error::{Error, Result};
+use crate::model::user::Raw;
 
 /// A body has to arrive in this time.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(10);
@@ -29,7 +28,7 @@ impl<'r> FromData<'r> for JsonBody {
     type Error = ();
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
-        let result = match guard::usher(request) {
+        let result = match guards::app(request) {
             Ok(app) => read(request, data, app.settings.json_limit).await,
             Err(error) => Err(error),
         };

@@ -7,15 +7,16 @@ use serde_json::{Map, Value, json};
 
 use super::body::JsonBody;
 use super::undo::Key;
-use crate::Usher;
-use crate::audit::BatchId;
-use crate::bulk::{self, BulkAction, Chosen, Outcome, Previewed, Verdict};
-use crate::clock::Timestamp;
-use crate::error::{Error, Result};
-use crate::filter::ListRequest;
-use crate::guard::AcceptsJson;
-use crate::permission::{Can, ManageUsers};
-use crate::user::UserId;
+use crate::http::guards::AcceptsJson;
+use crate::model::audit::BatchId;
+use crate::model::bulk::{BatchVerdict, BulkAction, Chosen, Previewed, sentence};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::filter::ListRequest;
+use crate::model::permission::{Can, ManageUsers};
+use crate::model::user::UserId;
+use crate::operations::App;
+use crate::operations::bulk::{self, Outcome};
 
 /// What a run is asked to do.
 struct Request {
@@ -84,7 +85,7 @@ struct Line {
 impl Line {
     fn new(pk: UserId, username: Option<String>, verdict: &'static str, code: &'static str) -> Self {
         let code = Some(code).filter(|code| !code.is_empty());
-        Self { pk, username, verdict, code, detail: code.map(bulk::sentence) }
+        Self { pk, username, verdict, code, detail: code.map(sentence) }
     }
 
     fn previewed(user: Previewed) -> Self {
@@ -107,7 +108,7 @@ fn answer(body: &Value) -> Answer {
 pub(super) async fn run(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<Answer> {
     let Request { action, chosen, is_preview } = Request::parse(body.0).map_err(Error::Malformed)?;
@@ -128,7 +129,7 @@ pub(super) async fn run(
 pub(super) async fn outcome(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
     id: Key,
 ) -> Result<Answer> {
     Ok(report(&bulk::outcome(app, &can, BatchId(id.0)).await?))
@@ -136,12 +137,7 @@ pub(super) async fn outcome(
 
 /// Takes a whole run back.
 #[post("/users/bulk/<id>/undo", rank = 1)]
-pub(super) async fn undo(
-    _accepts: AcceptsJson,
-    can: Can<ManageUsers>,
-    app: &Usher,
-    id: Key,
-) -> Result<Answer> {
+pub(super) async fn undo(_accepts: AcceptsJson, can: Can<ManageUsers>, app: &App, id: Key) -> Result<Answer> {
     let batch = bulk::undo(app, &can, BatchId(id.0)).await?;
     Ok(report(&bulk::outcome(app, &can, batch).await?))
 }
@@ -153,7 +149,7 @@ fn report(outcome: &Outcome) -> Answer {
         .iter()
         .map(|user| Line::new(user.id, user.username.clone(), user.verdict.as_str(), user.code))
         .collect();
-    let unreached = outcome.users.iter().any(|user| user.verdict == Verdict::Pending);
+    let unreached = outcome.users.iter().any(|user| user.verdict == BatchVerdict::Pending);
     answer(&json!({
         "batch": batch.id,
         "action": batch.action,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rocket::http::{ContentType, Status};
 use rocket::{State, get};
 
-use crate::Usher;
 use crate::db;
-use crate::gate::Traffic;
+use crate::operations::App;
+use crate::server::gate::Traffic;
 
 /// The process answers.
 #[get("/livez")]
@@ -17,10 +17,7 @@ pub(super) fn live() -> (ContentType, &'static str) {
 
 /// The database answers, too, and nobody told us to stop.
 #[get("/readyz")]
-pub(super) async fn ready(
-    app: &Usher,
-    traffic: &State<Arc<Traffic>>,
-) -> (Status, (ContentType, &'static str)) {
+pub(super) async fn ready(app: &App, traffic: &State<Arc<Traffic>>) -> (Status, (ContentType, &'static str)) {
     if traffic.is_stopping() {
         let body = r#"{"status":"unavailable","detail":"The server is stopping."}"#;
         return (Status::ServiceUnavailable, (ContentType::JSON, body));

@@ -8,17 +8,17 @@ use serde::Serialize;
 
 use super::body::{JsonBody, raw};
 use super::users::{Id, Routed};
-use crate::Usher;
-use crate::accounts::Expected;
-use crate::clock::Timestamp;
-use crate::error::{Error, Result};
-use crate::guard::{AcceptsJson, IfMatch};
-use crate::links::{self, Made};
-use crate::mail::State;
-use crate::permission::{Can, ManageUsers};
-use crate::record::Record;
-use crate::sign_in_check::{self, Check};
-use crate::user::{Draft, Purpose};
+use crate::http::guards::{AcceptsJson, IfMatch};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::mail::MailState;
+use crate::model::permission::{Can, ManageUsers};
+use crate::model::precondition::Precondition;
+use crate::model::record::Record;
+use crate::model::user::{InputMode, UserInput};
+use crate::operations::App;
+use crate::operations::password_links::{self, Made};
+use crate::operations::sign_in_diagnosis::{self, Diagnosis};
 
 /// A link as an answer; with the record of a user that was made for it.
 pub(super) struct Link {
@@ -43,7 +43,7 @@ impl<'r> Responder<'r, 'static> for Link {
             user: self.with_user.then(|| Record::from(user)),
             url,
             expires_at: *expires_at,
-            mail: mailed.then_some(State::Queued.as_str()),
+            mail: mailed.then_some(MailState::Queued.as_str()),
         };
         let json = serde_json::to_string(&body).map_err(|error| Error::internal(error).stash(request))?;
         let mut response = Response::new();
@@ -62,11 +62,11 @@ impl<'r> Responder<'r, 'static> for Link {
 pub(super) async fn invite(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<Link> {
-    let draft = Draft::read(Purpose::Invitation, |name| raw(&body.0, name));
-    Ok(Link { made: links::invite(app, &can, draft, None).await?, with_user: true })
+    let draft = UserInput::read(InputMode::Invitation, |name| raw(&body.0, name));
+    Ok(Link { made: password_links::invite(app, &can, draft, None).await?, with_user: true })
 }
 
 /// Makes a link with which a user chooses another password.
@@ -77,11 +77,11 @@ pub(super) async fn make(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    app: &Usher,
+    app: &App,
     _body: JsonBody,
 ) -> Result<Link> {
-    let expected: &Expected = &expected.0;
-    Ok(Link { made: links::make(app, &can, id.0, expected, None).await?, with_user: false })
+    let expected: &Precondition = &expected.0;
+    Ok(Link { made: password_links::make(app, &can, id.0, expected, None).await?, with_user: false })
 }
 
 /// Why a user can or cannot sign in.
@@ -91,7 +91,7 @@ pub(super) async fn check(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
-) -> Result<Json<Check>> {
-    Ok(Json(sign_in_check::check(app, &can, id.0).await?))
+    app: &App,
+) -> Result<Json<Diagnosis>> {
+    Ok(Json(sign_in_diagnosis::check(app, &can, id.0).await?))
 }

@@ -6,18 +6,18 @@ use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder, Response};
 use serde::Serialize;
 
-use crate::Usher;
 use crate::db::select::Table;
-use crate::filter::{Filter, ListRequest};
-use crate::lists::{self, List};
-use crate::page::Place;
+use crate::model::cursor::Cursor;
+use crate::model::filter::{Filter, ListRequest};
+use crate::operations::App;
+use crate::operations::lists::{self, List};
 
 /// Adds one record as JSON.
 type Print<T> = fn(&T, &mut Vec<u8>);
 
 /// A page of a list, or all of it, streamed.
 pub(super) struct Records<T: Table> {
-    pub(super) app: Usher,
+    pub(super) app: App,
     pub(super) request: ListRequest<T>,
     /// The beginning.
     pub(super) list: List<T::Record>,
@@ -74,10 +74,10 @@ fn separated<T>(before: &[u8], records: &[T], print: Print<T>) -> Vec<u8> {
 
 /// A whole list, piece by piece, each fetched when the one before has been taken.
 fn pieces<T: Table>(
-    app: Usher,
+    app: App,
     filter: Filter<T>,
     first: Vec<T::Record>,
-    place: Place,
+    place: Cursor,
     print: Print<T::Record>,
 ) -> ByteStream![Vec<u8>] {
     ByteStream! {

@@ -6,12 +6,11 @@ use rocket::serde::json::Json;
 use rocket::{delete, get};
 
 use super::users::{Id, Routed};
-use crate::Usher;
-use crate::error::Result;
-use crate::guard::AcceptsJson;
-use crate::live_sessions;
-use crate::permission::{Can, ManageUsers, SignedIn};
-use crate::session::{LiveSession, SessionId};
+use crate::http::guards::AcceptsJson;
+use crate::model::error::Result;
+use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::session::{LiveSession, SessionId};
+use crate::operations::{App, sessions};
 
 /// A segment that can only be the primary key of a session.
 pub(super) struct Key(pub(super) SessionId);
@@ -29,9 +28,9 @@ impl<'r> FromParam<'r> for Key {
 pub(super) async fn own(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Json<Vec<LiveSession>>> {
-    live_sessions::own(app, &can).await.map(Json)
+    sessions::own(app, &can).await.map(Json)
 }
 
 /// Ends one of one's own.
@@ -41,16 +40,16 @@ pub(super) async fn end_own(
     key: Key,
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Status> {
-    live_sessions::end_own(app, &can, key.0).await?;
+    sessions::end_own(app, &can, key.0).await?;
     Ok(Status::NoContent)
 }
 
 /// Ends all of one's own but the one that asks.
 #[delete("/account/sessions")]
-pub(super) async fn end_own_others(_accepts: AcceptsJson, can: Can<SignedIn>, app: &Usher) -> Result<Status> {
-    live_sessions::end_own_others(app, &can).await?;
+pub(super) async fn end_own_others(_accepts: AcceptsJson, can: Can<SignedIn>, app: &App) -> Result<Status> {
+    sessions::end_own_others(app, &can).await?;
     Ok(Status::NoContent)
 }
 
@@ -61,9 +60,9 @@ pub(super) async fn of_user(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Json<Vec<LiveSession>>> {
-    live_sessions::of_user(app, &can, id.0).await.map(Json)
+    sessions::of_user(app, &can, id.0).await.map(Json)
 }
 
 /// Ends one of a user.
@@ -75,9 +74,9 @@ pub(super) async fn end_of_user(
     key: Key,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Status> {
-    live_sessions::end_of_user(app, &can, id.0, key.0).await?;
+    sessions::end_of_user(app, &can, id.0, key.0).await?;
     Ok(Status::NoContent)
 }
 
@@ -88,8 +87,8 @@ pub(super) async fn end_all_of_user(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Status> {
-    live_sessions::end_all_of_user(app, &can, id.0).await?;
+    sessions::end_all_of_user(app, &can, id.0).await?;
     Ok(Status::NoContent)
 }

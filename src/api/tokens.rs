@@ -8,16 +8,16 @@ use rocket::{delete, get, post};
 use super::body::{JsonBody, raw};
 use super::sessions::Key;
 use super::users::{Id, Routed};
-use crate::Usher;
-use crate::api_tokens::{self, ApiToken, MadeToken, TokenDraft};
-use crate::error::Result;
-use crate::guard::AcceptsJson;
-use crate::permission::{Can, IsSuperuser, SignedIn};
+use crate::http::guards::AcceptsJson;
+use crate::model::error::Result;
+use crate::model::permission::{Can, IsSuperuser, SignedIn};
+use crate::operations::App;
+use crate::operations::api_tokens::{self, ApiToken, MadeToken, TokenDraft};
 
 /// A new token, with 201.
 type Made = status::Custom<Json<MadeToken>>;
 
-fn draft(app: &Usher, body: &JsonBody) -> TokenDraft {
+fn draft(app: &App, body: &JsonBody) -> TokenDraft {
     TokenDraft::read(&app.settings, |name| raw(&body.0, name))
 }
 
@@ -27,11 +27,7 @@ const fn made(token: MadeToken) -> Made {
 
 /// One's own.
 #[get("/account/tokens")]
-pub(super) async fn own(
-    _accepts: AcceptsJson,
-    can: Can<SignedIn>,
-    app: &Usher,
-) -> Result<Json<Vec<ApiToken>>> {
+pub(super) async fn own(_accepts: AcceptsJson, can: Can<SignedIn>, app: &App) -> Result<Json<Vec<ApiToken>>> {
     api_tokens::own(app, &can).await.map(Json)
 }
 
@@ -40,7 +36,7 @@ pub(super) async fn own(
 pub(super) async fn make_own(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<Made> {
     api_tokens::make_own(app, &can, &draft(app, &body)).await.map(made)
@@ -53,7 +49,7 @@ pub(super) async fn revoke_own(
     key: Key,
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Status> {
     api_tokens::revoke_own(app, &can, key.0).await?;
     Ok(Status::NoContent)
@@ -66,7 +62,7 @@ pub(super) async fn of_user(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<IsSuperuser>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Json<Vec<ApiToken>>> {
     api_tokens::of_user(app, &can, id.0).await.map(Json)
 }
@@ -78,7 +74,7 @@ pub(super) async fn make_for(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<IsSuperuser>,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<Made> {
     api_tokens::make_for(app, &can, id.0, &draft(app, &body)).await.map(made)
@@ -93,7 +89,7 @@ pub(super) async fn revoke_of(
     key: Key,
     _accepts: AcceptsJson,
     can: Can<IsSuperuser>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Status> {
     api_tokens::revoke_of(app, &can, id.0, key.0).await?;
     Ok(Status::NoContent)

@@ -6,12 +6,11 @@ use rocket::post;
 use rocket::request::FromParam;
 
 use super::users::One;
-use crate::Usher;
-use crate::audit::EntryId;
-use crate::error::Result;
-use crate::guard::AcceptsJson;
-use crate::permission::{Can, ManageUsers};
-use crate::undo;
+use crate::http::guards::AcceptsJson;
+use crate::model::audit::EntryId;
+use crate::model::error::Result;
+use crate::model::permission::{Can, ManageUsers};
+use crate::operations::{App, undo};
 
 /// A segment that is the primary key of something. What is no number is nobody's.
 pub(super) struct Key(pub(super) i64);
@@ -30,7 +29,7 @@ impl<'r> FromParam<'r> for Key {
 pub(super) async fn take_back(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
     id: Key,
 ) -> Result<One> {
     Ok(One::new(undo::undo(app, &can, EntryId(id.0)).await?.user))

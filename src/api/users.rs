@@ -9,16 +9,15 @@ use rocket::{delete, get, patch, post, put};
 
 use super::body::{JsonBody, raw};
 use super::list::{Records, put};
-use crate::Usher;
-use crate::accounts;
-use crate::clock::Timestamp;
 use crate::config::GetByName;
-use crate::error::{Error, Result};
-use crate::filter::{ListRequest, Users};
-use crate::guard::{AcceptsJson, IfMatch};
-use crate::permission::{Can, ManageUsers, SignedIn};
-use crate::record::Record;
-use crate::user::{Draft, Purpose, User, UserId};
+use crate::http::guards::{AcceptsJson, IfMatch};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::filter::{ListRequest, Users};
+use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::record::Record;
+use crate::model::user::{InputMode, User, UserId, UserInput};
+use crate::operations::{App, users};
 
 /// The tag of a record: its version, and the last sign-in, which is part of the answer but no edit.
 #[must_use]
@@ -143,12 +142,12 @@ pub(super) async fn retrieve(
     key: IdOrName<'_>,
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &Usher,
+    app: &App,
 ) -> Result<Found> {
     let as_array = app.settings.get_by_name == GetByName::Array;
     match key {
-        IdOrName::Id(Id(id)) => Ok(Found::One(One::new(accounts::get(app, &can, id).await?))),
-        IdOrName::Name(name) => match accounts::get_by_name(app, &can, name).await {
+        IdOrName::Id(Id(id)) => Ok(Found::One(One::new(users::get(app, &can, id).await?))),
+        IdOrName::Name(name) => match users::get_by_name(app, &can, name).await {
             Ok(user) => Ok(Found::One(One { as_array, ..One::new(user) })),
             Err(Error::NotFound) if as_array => Ok(Found::Nobody),
             Err(error) => Err(error),
@@ -161,11 +160,11 @@ pub(super) async fn retrieve(
 pub(super) async fn create(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<One> {
-    let draft = Draft::read(Purpose::Whole, |name| raw(&body.0, name));
-    let user = accounts::create(app, &can, draft).await?;
+    let draft = UserInput::read(InputMode::Whole, |name| raw(&body.0, name));
+    let user = users::create(app, &can, draft).await?;
     Ok(One { status: Status::Created, ..One::new(user) })
 }
 
@@ -177,10 +176,10 @@ pub(super) async fn update(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<One> {
-    change(app, &can, &id, Purpose::Whole, &body, &expected).await
+    change(app, &can, &id, InputMode::Whole, &body, &expected).await
 }
 
 /// Changes some of a user's fields.
@@ -191,22 +190,22 @@ pub(super) async fn partial_update(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<One> {
-    change(app, &can, &id, Purpose::Part, &body, &expected).await
+    change(app, &can, &id, InputMode::Part, &body, &expected).await
 }
 
 async fn change(
-    app: &Usher,
+    app: &App,
     can: &Can<ManageUsers>,
     id: &Id,
-    purpose: Purpose,
+    purpose: InputMode,
     body: &JsonBody,
     expected: &IfMatch,
 ) -> Result<One> {
-    let draft = Draft::read(purpose, |name| raw(&body.0, name));
-    Ok(One::new(accounts::update(app, can, id.0, draft, &expected.0).await?.user))
+    let draft = UserInput::read(purpose, |name| raw(&body.0, name));
+    Ok(One::new(users::update(app, can, id.0, draft, &expected.0).await?.user))
 }
 
 /// Marks a user as inactive.
@@ -217,9 +216,9 @@ pub(super) async fn destroy(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    app: &Usher,
+    app: &App,
 ) -> Result<Status> {
-    accounts::deactivate(app, &can, id.0, &expected.0).await?;
+    users::deactivate(app, &can, id.0, &expected.0).await?;
     Ok(Status::NoContent)
 }
 
@@ -228,11 +227,11 @@ pub(super) async fn destroy(
 pub(super) async fn list(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &Usher,
+    app: &App,
     body: JsonBody,
 ) -> Result<Records<Users>> {
     let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
-    let list = accounts::list(app, &can, &request).await?;
+    let list = users::list(app, &can, &request).await?;
     let print = |user: &User, json: &mut Vec<u8>| put(&Record::from(user), json);
     Ok(Records { app: app.clone(), request, list, print })
 }

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use super::{Failure, Verify, complain, say};
-use crate::Usher;
-use crate::audit;
 use crate::db;
+use crate::operations::{App, audit};
 
-pub(super) async fn verify(app: &Usher, arguments: &Verify) -> Result<ExitCode, Failure> {
+pub(super) async fn verify(app: &App, arguments: &Verify) -> Result<ExitCode, Failure> {
     let report = audit::verify(app).await?;
     say(&format_args!("{} entries sealed, {} not sealed yet", report.sealed, report.not_sealed));
     if report.sealed > 0 {
@@ -32,7 +31,7 @@ pub(super) async fn verify(app: &Usher, arguments: &Verify) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn seal_at(app: &Usher, position: i64) -> db::Result<Option<String>> {
+async fn seal_at(app: &App, position: i64) -> db::Result<Option<String>> {
     let entries = db::audit::sealed_after(&app.db, position.saturating_sub(1), 1).await?;
     let entry = entries.into_iter().find(|entry| entry.position == position);
     Ok(entry.map(|entry| audit::hexadecimal(&entry.seal)))

@@ -9,18 +9,17 @@ use serde_json::{Map, Value};
 
 use super::import::{django, row::FIELDS};
 use super::{Export, Failure, Format};
-use crate::Usher;
-use crate::audit::{self, Action};
-use crate::clock::Timestamp;
 use crate::db::users::{self, Credentials};
-use crate::record::Record;
-use crate::sheet;
-use crate::user::UserId;
+use crate::model::audit::Action;
+use crate::model::clock::Timestamp;
+use crate::model::record::Record;
+use crate::model::user::UserId;
+use crate::operations::{App, audit, csv};
 
 /// Users that are fetched at once.
 const BATCH: i64 = 1000;
 
-pub(super) async fn run(app: &Usher, arguments: &Export) -> Result<ExitCode, Failure> {
+pub(super) async fn run(app: &App, arguments: &Export) -> Result<ExitCode, Failure> {
     let format =
         arguments.format.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
     let details = Map::from_iter([("format".to_owned(), Value::from(format))]);
@@ -34,7 +33,7 @@ pub(super) async fn run(app: &Usher, arguments: &Export) -> Result<ExitCode, Fai
 }
 
 /// Writes all users. Fetched in batches, each a query of its own: the memory does not grow with them.
-pub(super) async fn write_all(app: &Usher, format: Format, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) async fn write_all(app: &App, format: Format, out: &mut impl Write) -> Result<(), Failure> {
     begin(format, out).map_err(|error| failed(&error))?;
     let mut last = UserId(0);
     let mut first = true;
@@ -89,9 +88,9 @@ fn write_batch(format: Format, out: &mut impl Write, batch: &[Credentials], firs
 fn write_lines(out: &mut impl Write, batch: &[Credentials]) -> io::Result<()> {
     let mut lines = Vec::with_capacity(batch.len());
     for Credentials { user, password } in batch {
-        lines.push(sheet::cells(user)?.into_iter().chain([password.as_str().to_owned()]));
+        lines.push(csv::cells(user)?.into_iter().chain([password.as_str().to_owned()]));
     }
-    out.write_all(&sheet::lines(lines)?)
+    out.write_all(&csv::lines(lines)?)
 }
 
 /// The record of the API, and the hash.

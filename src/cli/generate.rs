@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use self::people::People;
 use super::{Failure, Generate, password, say};
-use crate::Usher;
 use crate::db::users::{self, Ids};
-use crate::error::{Error, Result as OrError};
-use crate::passwords::{Password, PasswordHash};
-use crate::user::{User, UserId};
+use crate::model::error::{Error, Result as OrError};
+use crate::model::password::{Password, PasswordHash};
+use crate::model::user::{User, UserId};
+use crate::operations::App;
 
 /// Users in one transaction: enough that waiting for the disk does not count, and that a page of an
 /// index is written once for many of them.
@@ -21,7 +21,7 @@ const BATCH: u64 = 20_000;
 /// Nobody can sign in with it.
 const UNUSABLE: &str = "!";
 
-pub(super) async fn run(app: &Usher, arguments: &Generate) -> Result<ExitCode, Failure> {
+pub(super) async fn run(app: &App, arguments: &Generate) -> Result<ExitCode, Failure> {
     let present = users::highest_id(&app.db).await?;
     if present.is_some() && !arguments.append {
         return Err("there are users already; --append adds to them".into());
@@ -45,7 +45,7 @@ pub(super) async fn run(app: &Usher, arguments: &Generate) -> Result<ExitCode, F
     Ok(ExitCode::SUCCESS)
 }
 
-async fn store(app: &Usher, rows: &[(User, PasswordHash)]) -> OrError<()> {
+async fn store(app: &App, rows: &[(User, PasswordHash)]) -> OrError<()> {
     let mut tx = app.db.begin().await?;
     users::expect_many(&mut tx).await?;
     users::insert_all(&mut tx, Ids::Next, rows).await?;

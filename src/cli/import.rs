@@ -26,12 +26,12 @@ use self::record::Record;
 use self::row::{Parsed, Row};
 use self::verdict::Verdict;
 use super::{Failure, Import};
-use crate::Usher;
-use crate::audit::{self, Action};
-use crate::error::Error;
-use crate::user::Raw;
+use crate::model::audit::Action;
+use crate::model::error::Error;
+use crate::model::user::Raw;
+use crate::operations::{App, audit};
 
-pub(super) async fn run(app: &Usher, arguments: &Import) -> Result<ExitCode, Failure> {
+pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failure> {
     let content = source::read(&arguments.file)?;
     let parsed = formats::parse(&content, arguments.format)
         .map_err(|reason| format!("nothing was imported from {}: {reason}", arguments.file.display()))?;
@@ -55,7 +55,7 @@ struct Report {
 }
 
 /// Judges all rows, then writes those that are new unless it is a dry run.
-async fn import(app: &Usher, parsed: Parsed, dry_run: bool) -> Result<Report, Failure> {
+async fn import(app: &App, parsed: Parsed, dry_run: bool) -> Result<Report, Failure> {
     let now = app.clock.now();
     let read: Vec<(Label, Result<Record, Vec<String>>)> =
         parsed.rows.into_iter().map(|row| (Label::of(&row), record::read(&row))).collect();

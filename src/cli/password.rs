@@ -4,20 +4,19 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use super::{ChangePassword, CreateSuperuser, Failure, complain, say};
-use crate::Usher;
-use crate::accounts;
-use crate::error::Error;
-use crate::user::{Draft, Purpose, Raw};
+use crate::model::error::Error;
+use crate::model::user::{InputMode, Raw, UserInput};
+use crate::operations::{App, users};
 
-pub(super) async fn create_superuser(app: &Usher, arguments: &CreateSuperuser) -> Result<ExitCode, Failure> {
+pub(super) async fn create_superuser(app: &App, arguments: &CreateSuperuser) -> Result<ExitCode, Failure> {
     let password = password(arguments.password_stdin)?;
-    let draft = Draft::read(Purpose::Part, |name| match name {
+    let draft = UserInput::read(InputMode::Part, |name| match name {
         "username" => Raw::Text(arguments.username.clone()),
         "email" => Raw::Text(arguments.email.clone()),
         "password" => Raw::Text(password.clone()),
         _ => Raw::Missing,
     });
-    match accounts::create_superuser(app, draft).await {
+    match users::create_superuser(app, draft).await {
         Ok(user) => {
             say(&format_args!("Made the superuser {} (pk {}).", user.username.as_str(), user.id));
             Ok(ExitCode::SUCCESS)
@@ -26,13 +25,13 @@ pub(super) async fn create_superuser(app: &Usher, arguments: &CreateSuperuser) -
     }
 }
 
-pub(super) async fn change(app: &Usher, arguments: &ChangePassword) -> Result<ExitCode, Failure> {
+pub(super) async fn change(app: &App, arguments: &ChangePassword) -> Result<ExitCode, Failure> {
     let password = password(arguments.password_stdin)?;
-    let draft = Draft::read(Purpose::Part, |name| match name {
+    let draft = UserInput::read(InputMode::Part, |name| match name {
         "password" => Raw::Text(password.clone()),
         _ => Raw::Missing,
     });
-    match accounts::change_password(app, &arguments.username, draft).await {
+    match users::change_password(app, &arguments.username, draft).await {
         Ok(user) => {
             let name = user.username.as_str();
             say(&format_args!("Changed the password of {name} and signed them out everywhere."));

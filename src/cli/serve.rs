@@ -3,24 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocket::Config;
 use rocket::figment::Figment;
 use rocket::local::asynchronous::Client;
 use rocket::tokio::net::TcpListener;
 use rocket::tokio::runtime::{Builder, Runtime};
 use rocket::tokio::signal::unix::{SignalKind, signal};
 use rocket::tokio::time::timeout;
-use rocket::{Config, Orbit};
 
 use super::{Failure, complain, say};
-use crate::Usher;
-use crate::clock::Clock;
 use crate::db::{self, ServerLock};
-use crate::gate::{self, Gate};
-use crate::metrics;
-use crate::sessions;
-
-/// How often expired sessions and forgotten failures are removed.
-const CLEAN_UP_INTERVAL: Duration = Duration::from_mins(10);
+use crate::model::clock::Clock;
+use crate::operations::App;
+use crate::server::gate::{self, Gate};
+use crate::server::metrics;
 
 /// The runtime for all subcommands, with a thread for each core.
 pub(super) fn runtime() -> std::io::Result<Runtime> {
@@ -30,7 +26,7 @@ pub(super) fn runtime() -> std::io::Result<Runtime> {
 pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
     // Before the migrations: a newer release leaves the file alone while an older one serves it.
     let _lock = ServerLock::take(&figment.focus("databases.main"))?;
-    let app = Usher::open(&figment, Clock::System).await?;
+    let app = App::open(&figment, Clock::System).await?;
     if app.settings.insecure_cookie {
         complain(
             &"usher: WARNING: insecure_cookie is set: sessions can be stolen on the way. For trusted networks only.",
@@ -62,8 +58,9 @@ pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
     let database = figment.extract_inner("databases.main.max_connections")?;
     let connections = gate::connections(settings.connections, database);
     // Rocket's error shouts when it is dropped without a look.
-    let client =
-        Client::untracked(crate::rocket(figment, app)).await.map_err(|error| error.kind().to_string())?;
+    let client = Client::untracked(crate::server::rocket(figment, app))
+        .await
+        .map_err(|error| error.kind().to_string())?;
     // For as long as the process lives: requests outlive their connections, answers their requests.
     let gate: &'static Gate = Box::leak(Box::new(Gate::new(client, &settings, connections)));
     if let Some(listener) = metrics {
@@ -91,24 +88,4 @@ fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => log::info!("told to stop by SIGINT"),
         }
     })
-}
-
-/// Removes what nothing can use any more, now and then, until shutdown.
-pub(crate) fn clean_up_now_and_then(rocket: &rocket::Rocket<Orbit>) {
-    let Some(app) = rocket.state::<Usher>().cloned() else { return };
-    let shutdown = rocket.shutdown();
-    rocket::tokio::spawn(async move {
-        let work = async {
-            loop {
-                if let Err(error) = sessions::clean_up(&app).await {
-                    log::warn!("could not clean up: {error}");
-                }
-                rocket::tokio::time::sleep(CLEAN_UP_INTERVAL).await;
-            }
-        };
-        rocket::tokio::select! {
-            () = work => {}
-            () = shutdown => {}
-        }
-    });
 }

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use super::{Failure, Unlock, say};
-use crate::Usher;
-use crate::audit::{self, Action, Author, Entry};
 use crate::db;
-use crate::origin::Origin;
-use crate::text;
-use crate::throttle::Key;
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::origin::Origin;
+use crate::model::text;
+use crate::model::throttle::Key;
+use crate::operations::{App, audit};
 
-pub(super) async fn run(app: &Usher, arguments: &Unlock) -> Result<ExitCode, Failure> {
+pub(super) async fn run(app: &App, arguments: &Unlock) -> Result<ExitCode, Failure> {
     let name = text::canonical(&arguments.username);
     let found = db::users::credentials(&app.db, &name).await?;
     let user = found.ok_or("there is no user of that name")?.user;

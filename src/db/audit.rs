@@ -1,14 +1,16 @@
 //! The trail's table: entries are only ever added, and sealed once.
 
+pub mod reading;
+
 use rocket::tokio::join;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::FromRow;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value};
-use crate::audit::{Action, Entry, EntryId};
-use crate::clock::Timestamp;
-use crate::text;
-use crate::user::UserId;
+use crate::model::audit::{Action, Entry, EntryId, StoredEntry};
+use crate::model::clock::Timestamp;
+use crate::model::text;
+use crate::model::user::UserId;
 
 /// What an entry says: the columns that are sealed.
 macro_rules! columns {
@@ -17,47 +19,14 @@ macro_rules! columns {
          door, address, request_id, batch_id, undoes"
     };
 }
-pub(super) use columns;
-
-/// An entry as stored. Its serialized form is what a seal covers: the order of the members must stay.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
-pub struct Stored {
-    /// Primary key.
-    pub id: i64,
-    /// Microseconds since the epoch.
-    pub happened_at: i64,
-    /// See [`crate::audit::Action`].
-    pub action: String,
-    /// Who did it.
-    pub actor_id: Option<i64>,
-    /// The name at that moment.
-    pub actor_name: String,
-    /// To whom.
-    pub target_id: Option<i64>,
-    /// The name at that moment.
-    pub target_name: String,
-    /// A JSON object of fields with old and new value.
-    pub changes: String,
-    /// A JSON object of further facts.
-    pub details: String,
-    /// See [`crate::origin::Door`].
-    pub door: String,
-    /// Of the client, or empty.
-    pub address: String,
-    /// Of the request, or empty.
-    pub request_id: String,
-    /// The run on many users that it is a part of.
-    pub batch_id: Option<i64>,
-    /// The entry that is taken back by it.
-    pub undoes: Option<i64>,
-}
+use columns;
 
 /// An entry with its seal.
 #[derive(Debug, FromRow)]
 pub struct Sealed {
     /// The entry.
     #[sqlx(flatten)]
-    pub entry: Stored,
+    pub entry: StoredEntry,
     /// Its place in the chain, from 1.
     pub position: i64,
     /// The hash over the entry and the seal before.
@@ -85,7 +54,7 @@ fn values(entry: &Entry, now: Timestamp) -> [Value; 15] {
         name(&entry.target),
         serde_json::Value::from(entry.changes.clone()).to_string().into(),
         serde_json::Value::from(entry.details.clone()).to_string().into(),
-        origin.door.as_str().into(),
+        origin.channel.as_str().into(),
         origin.address_text().into(),
         origin.request_id.as_str().into(),
         entry.batch_id.map(|batch| batch.0).into(),
@@ -135,7 +104,7 @@ pub async fn insert_all(tx: &mut Tx, entries: &[Entry], now: Timestamp) -> Resul
 ///
 /// # Errors
 /// As the database says.
-pub async fn by_id(tx: &mut Tx, id: EntryId) -> Result<Option<Stored>> {
+pub async fn by_id(tx: &mut Tx, id: EntryId) -> Result<Option<StoredEntry>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
     tx.optional(sql.bind(id.0)).await
 }
@@ -144,7 +113,7 @@ pub async fn by_id(tx: &mut Tx, id: EntryId) -> Result<Option<Stored>> {
 ///
 /// # Errors
 /// As the database says.
-pub async fn find(db: &Db, id: EntryId) -> Result<Option<Stored>> {
+pub async fn find(db: &Db, id: EntryId) -> Result<Option<StoredEntry>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
     db.optional(sql.bind(id.0)).await
 }
@@ -162,7 +131,7 @@ pub async fn undone_by(db: &Db, id: EntryId) -> Result<Option<EntryId>> {
 ///
 /// # Errors
 /// As the database says.
-pub async fn later(db: &Db, target: UserId, than: EntryId, limit: i64) -> Result<Vec<Stored>> {
+pub async fn later(db: &Db, target: UserId, than: EntryId, limit: i64) -> Result<Vec<StoredEntry>> {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
@@ -175,7 +144,7 @@ pub async fn later(db: &Db, target: UserId, than: EntryId, limit: i64) -> Result
 ///
 /// # Errors
 /// As the database says.
-pub async fn last(db: &Db, target: UserId, action: Action) -> Result<Option<Stored>> {
+pub async fn last(db: &Db, target: UserId, action: Action) -> Result<Option<StoredEntry>> {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
@@ -189,7 +158,11 @@ pub async fn last(db: &Db, target: UserId, action: Action) -> Result<Option<Stor
 ///
 /// # Errors
 /// As the database says.
-pub async fn last_session_end(db: &Db, user: UserId, actions: &[&'static str]) -> Result<Option<Stored>> {
+pub async fn last_session_end(
+    db: &Db,
+    user: UserId,
+    actions: &[&'static str],
+) -> Result<Option<StoredEntry>> {
     let mut sql =
         Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE target_id = $1 AND (action IN ("))
             .bind(user.0);
@@ -242,7 +215,7 @@ pub async fn lock_head(tx: &mut Tx) -> Result<Option<(i64, Vec<u8>)>> {
 ///
 /// # Errors
 /// As the database says.
-pub async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<Stored>> {
+pub async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<StoredEntry>> {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),

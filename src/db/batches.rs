@@ -3,17 +3,17 @@
 use sqlx::FromRow;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value};
-use crate::audit::{BatchId, EntryId};
-use crate::bulk::Verdict;
-use crate::clock::Timestamp;
-use crate::user::{User, UserId};
+use crate::model::audit::{BatchId, EntryId};
+use crate::model::bulk::BatchVerdict;
+use crate::model::clock::Timestamp;
+use crate::model::user::{User, UserId};
 
 /// A run as stored.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Batch {
     /// Primary key.
     pub id: i64,
-    /// See [`crate::bulk::BulkAction`]; `undo` for one that takes another back.
+    /// See [`crate::model::bulk::BulkAction`]; `undo` for one that takes another back.
     pub action: String,
     /// Who did it.
     pub actor_id: i64,
@@ -34,7 +34,7 @@ pub struct Item {
     pub user_id: i64,
     /// The name of now; `None` if there is no such user.
     pub username: Option<String>,
-    /// See [`Verdict`].
+    /// See [`BatchVerdict`].
     pub verdict: String,
     /// The code of the reason, where nothing was done.
     pub reason: String,
@@ -69,7 +69,7 @@ pub async fn insert(
     for users in users.chunks(Dialect::ROWS_AT_ONCE) {
         let mut sql = Sql::new("INSERT INTO batch_items (batch_id, user_id, verdict, reason) VALUES ");
         let row = |user: &UserId| -> [Value; 4] {
-            [id.into(), user.0.into(), Verdict::Pending.as_str().into(), "".into()]
+            [id.into(), user.0.into(), BatchVerdict::Pending.as_str().into(), "".into()]
         };
         sql.push_rows(tx.dialect(), users.iter().map(row));
         tx.execute(sql).await?;
@@ -84,7 +84,7 @@ pub async fn insert(
 pub async fn set_done(tx: &mut Tx, batch: BatchId, user: UserId, entry: EntryId) -> Result<()> {
     let sql =
         Sql::new("UPDATE batch_items SET verdict = $1, entry_id = $2 WHERE batch_id = $3 AND user_id = $4");
-    tx.execute(sql.bind(Verdict::Done.as_str()).bind(entry.0).bind(batch.0).bind(user.0)).await.map(drop)
+    tx.execute(sql.bind(BatchVerdict::Done.as_str()).bind(entry.0).bind(batch.0).bind(user.0)).await.map(drop)
 }
 
 /// Notes that nothing was done to a user, and the code of the reason.
@@ -95,7 +95,7 @@ pub async fn set_not_done(
     tx: &mut Tx,
     batch: BatchId,
     user: UserId,
-    verdict: Verdict,
+    verdict: BatchVerdict,
     reason: &str,
 ) -> Result<()> {
     let sql =

@@ -3,10 +3,10 @@
 use sqlx::FromRow;
 
 use super::{Db, Error, Result, Sql, Tx};
-use crate::clock::Timestamp;
-use crate::links::{Link, LinkId, Purpose};
-use crate::session::{Secret, SecretHash};
-use crate::user::UserId;
+use crate::model::clock::Timestamp;
+use crate::model::link::{Link, LinkId, LinkPurpose};
+use crate::model::session::{Secret, SecretHash};
+use crate::model::user::UserId;
 
 macro_rules! columns {
     () => {
@@ -33,7 +33,7 @@ impl TryFrom<LinkRow> for Link {
         Ok(Self {
             id: LinkId(row.id),
             user: UserId(row.user_id),
-            purpose: Purpose::named(&row.purpose).ok_or_else(corrupt)?,
+            purpose: LinkPurpose::named(&row.purpose).ok_or_else(corrupt)?,
             secret_hash: SecretHash(row.secret_hash.as_slice().try_into().map_err(|_| corrupt())?),
             created_at: Timestamp::from_micros(row.created_at),
             expires_at: Timestamp::from_micros(row.expires_at),
@@ -121,7 +121,7 @@ pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
 /// As the database says.
 pub async fn delete_resets_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     let sql = Sql::new("DELETE FROM links WHERE user_id = $1 AND purpose = $2");
-    tx.execute(sql.bind(user.0).bind(Purpose::Reset.as_str())).await.map(drop)
+    tx.execute(sql.bind(user.0).bind(LinkPurpose::Reset.as_str())).await.map(drop)
 }
 
 /// Removes links that nothing can use any more.

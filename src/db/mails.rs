@@ -3,10 +3,10 @@
 use sqlx::FromRow;
 
 use super::{Db, Error, Result, Sql, Tx};
-use crate::clock::Timestamp;
-use crate::links::Purpose;
-use crate::mail::{Mail, MailId, State};
-use crate::user::UserId;
+use crate::model::clock::Timestamp;
+use crate::model::link::LinkPurpose;
+use crate::model::mail::{Mail, MailId, MailState};
+use crate::model::user::UserId;
 
 #[derive(FromRow)]
 struct MailRow {
@@ -24,9 +24,9 @@ impl TryFrom<MailRow> for Mail {
     fn try_from(row: MailRow) -> Result<Self> {
         let corrupt = || Error::Corrupt("a message's state".into());
         Ok(Self {
-            purpose: Purpose::named(&row.purpose).ok_or_else(corrupt)?,
+            purpose: LinkPurpose::named(&row.purpose).ok_or_else(corrupt)?,
             recipient: row.recipient,
-            state: State::named(&row.state).ok_or_else(corrupt)?,
+            state: MailState::named(&row.state).ok_or_else(corrupt)?,
             response: row.response,
             created_at: Timestamp::from_micros(row.created_at),
             changed_at: Timestamp::from_micros(row.changed_at),
@@ -41,7 +41,7 @@ impl TryFrom<MailRow> for Mail {
 pub async fn insert(
     tx: &mut Tx,
     user: UserId,
-    purpose: Purpose,
+    purpose: LinkPurpose,
     recipient: &str,
     now: Timestamp,
 ) -> Result<MailId> {
@@ -53,7 +53,7 @@ pub async fn insert(
         .bind(user.0)
         .bind(purpose.as_str())
         .bind(recipient)
-        .bind(State::Queued.as_str())
+        .bind(MailState::Queued.as_str())
         .bind(now.micros());
     let row: Option<(i64,)> = tx.optional(sql).await?;
     row.map(|(id,)| MailId(id)).ok_or_else(|| Error::Corrupt("no primary key".into()))
@@ -63,7 +63,13 @@ pub async fn insert(
 ///
 /// # Errors
 /// As the database says.
-pub async fn set_state(tx: &mut Tx, id: MailId, state: State, response: &str, now: Timestamp) -> Result<()> {
+pub async fn set_state(
+    tx: &mut Tx,
+    id: MailId,
+    state: MailState,
+    response: &str,
+    now: Timestamp,
+) -> Result<()> {
     let sql = Sql::new("UPDATE mails SET state = $1, response = $2, changed_at = $3 WHERE id = $4");
     tx.execute(sql.bind(state.as_str()).bind(response).bind(now.micros()).bind(id.0)).await.map(drop)
 }

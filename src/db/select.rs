@@ -17,9 +17,9 @@ use self::conditions::{
 };
 use self::parts::{Part, parts};
 use super::{Db, Dialect, Error, Result, Sql};
-use crate::filter::{Body, Expression, Field, Filter, Folding, Operator, Test};
-use crate::page::Place;
-use crate::user::User;
+use crate::model::cursor::Cursor;
+use crate::model::filter::{Body, Expression, Field, Filter, Folding, Operator, Test};
+use crate::model::user::User;
 
 use rocket::tokio::try_join;
 use sqlx::FromRow;
@@ -33,7 +33,7 @@ pub use self::table::Table;
 pub async fn page<T: Table>(
     db: &Db,
     filter: &Filter<T>,
-    place: Option<&Place>,
+    place: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<T::Record>> {
     let walk = if T::WALK > 0 { estimate::walk(db, filter, limit).await? } else { None };
@@ -126,7 +126,7 @@ fn demands<T: Table>(expression: &Expression<T>, is_of_kind: &impl Fn(&Test<T>) 
 ///
 /// # Errors
 /// As the database says.
-pub async fn users(db: &Db, filter: &Filter, place: Option<&Place>, limit: i64) -> Result<Vec<User>> {
+pub async fn users(db: &Db, filter: &Filter, place: Option<&Cursor>, limit: i64) -> Result<Vec<User>> {
     page(db, filter, place, limit).await
 }
 
@@ -327,7 +327,7 @@ fn push_source<T: Table>(sql: &mut Sql, dialect: Dialect, filter: &Filter<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::{FieldValue, ListRequest};
+    use crate::model::filter::{FieldValue, ListRequest};
 
     fn filter(body: serde_json::Value) -> Filter {
         let serde_json::Value::Object(body) = body else { unreachable!() };
@@ -343,7 +343,7 @@ mod tests {
             ]}],
             "order_by": [{"field": "last_name", "ascending": false}],
         }));
-        let place = Place(vec![FieldValue::Text("'; --".into()), FieldValue::Integer(7)]);
+        let place = Cursor(vec![FieldValue::Text("'; --".into()), FieldValue::Integer(7)]);
         let tails: Vec<String> = parts(&filter, Some(&place))
             .iter()
             .map(|part| {
@@ -394,7 +394,7 @@ mod tests {
         let filter = filter(serde_json::json!({"order_by": [
             {"field": "is_staff", "ascending": false}, {"field": "last_login", "nulls_first": false},
         ]}));
-        let order = |place: Option<&Place>| {
+        let order = |place: Option<&Cursor>| {
             let mut sql = Sql::new("");
             for part in parts(&filter, place) {
                 push_filter(&mut sql, Dialect::Sqlite, &part);
@@ -408,12 +408,12 @@ mod tests {
             order(None),
             format!("{staff} IS NOT NULL; {staff} IS NULL; {others} IS NOT NULL; {others} IS NULL; ")
         );
-        let never = Place(vec![FieldValue::Flag(true), FieldValue::Null, FieldValue::Integer(7)]);
+        let never = Cursor(vec![FieldValue::Flag(true), FieldValue::Null, FieldValue::Integer(7)]);
         assert_eq!(
             order(Some(&never)),
             format!("{staff} IS NULL AND id > $1; {others} IS NOT NULL; {others} IS NULL; ")
         );
-        let once = Place(vec![FieldValue::Flag(false), FieldValue::Integer(5), FieldValue::Integer(7)]);
+        let once = Cursor(vec![FieldValue::Flag(false), FieldValue::Integer(5), FieldValue::Integer(7)]);
         assert_eq!(
             order(Some(&once)),
             format!("{others} = $1 AND id > $2; {others} > $3; {others} IS NULL; ")

@@ -4,11 +4,11 @@ use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use super::users::{UserRow, columns};
 use super::{Connection, Db, Result, Sql, Tx, Value};
-use crate::clock::Timestamp;
-use crate::origin::Origin;
-use crate::preferences::Preferences;
-use crate::session::{Carrier, LiveSession, NewSession, SecretHash, Session, SessionId};
-use crate::user::{User, UserId};
+use crate::model::clock::Timestamp;
+use crate::model::origin::Origin;
+use crate::model::preferences::Preferences;
+use crate::model::session::{Credential, LiveSession, NewSession, SecretHash, Session, SessionId};
+use crate::model::user::{User, UserId};
 
 /// Stands for no instant in a column that always has one.
 const NEVER: Timestamp = Timestamp::from_micros(0);
@@ -19,7 +19,7 @@ pub struct Asked {
     /// Whom it names; `None` if only its session tells.
     user: Option<UserId>,
     secret: SecretHash,
-    carrier: Carrier,
+    credential: Credential,
     along: Option<UserId>,
 }
 
@@ -84,20 +84,20 @@ where
 }
 
 impl PresentedRow {
-    fn presented(self, carrier: Carrier) -> Option<Presented> {
+    fn presented(self, credential: Credential) -> Option<Presented> {
         let user = User::from(self.user?);
         // A token names its user; a session of anybody else's is not its own.
         let session = self.session.filter(|session| session.user_id == user.id.0).map(|row| Session {
             id: SessionId(row.id),
-            carrier,
+            credential,
             last_seen_at: Timestamp::from_micros(row.last_seen_at),
             expires_at: Timestamp::from_micros(row.expires_at),
             confirmed_at: Timestamp::from_micros(row.confirmed_at),
             read_only: row.read_only,
             // No page is shown to whoever carries a token.
-            preferences: match carrier {
-                Carrier::Cookie => Preferences::from_json(&row.preferences),
-                Carrier::Token | Carrier::Named => Preferences::default(),
+            preferences: match credential {
+                Credential::Cookie => Preferences::from_json(&row.preferences),
+                Credential::Jwt | Credential::ApiToken => Preferences::default(),
             },
         });
         Some(Presented { user, session, along: self.along.map(User::from) })
@@ -112,10 +112,10 @@ impl PresentedRow {
 pub async fn by_secret(
     db: &Db,
     secret: SecretHash,
-    carrier: Carrier,
+    credential: Credential,
     along: Option<UserId>,
 ) -> Result<Option<Presented>> {
-    presented(db, Asked { user: None, secret, carrier, along }).await
+    presented(db, Asked { user: None, secret, credential, along }).await
 }
 
 /// The user that a token names, and the token's session if it still exists; `along` as in [`by_secret`].
@@ -128,7 +128,7 @@ pub async fn by_token(
     secret: SecretHash,
     along: Option<UserId>,
 ) -> Result<Option<Presented>> {
-    presented(db, Asked { user: Some(id), secret, carrier: Carrier::Token, along }).await
+    presented(db, Asked { user: Some(id), secret, credential: Credential::Jwt, along }).await
 }
 
 async fn presented(db: &Db, asked: Asked) -> Result<Option<Presented>> {
@@ -160,7 +160,7 @@ async fn all_presented(
             position.into(),
             asked.user.map(|id| id.0).into(),
             asked.secret.0.to_vec().into(),
-            asked.carrier.as_str().into(),
+            asked.credential.as_str().into(),
             asked.along.map(|id| id.0).into(),
         ]
     });
@@ -179,7 +179,7 @@ async fn all_presented(
     for row in connection.all::<PresentedRow>(sql).await? {
         let position = usize::try_from(row.position).unwrap_or(usize::MAX);
         if let (Some(place), Some(asked)) = (found.get_mut(position), asked.get(position)) {
-            *place = row.presented(asked.carrier);
+            *place = row.presented(asked.credential);
         }
     }
     Ok(found)
@@ -203,10 +203,10 @@ pub async fn insert(
          confirmed_at, address, device, name, read_only) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
     );
-    let last_seen_at = if new.carrier == Carrier::Named { NEVER } else { now };
+    let last_seen_at = if new.credential == Credential::ApiToken { NEVER } else { now };
     let sql = sql
         .bind(user.0)
-        .bind(new.carrier.as_str())
+        .bind(new.credential.as_str())
         .bind(secret.0.to_vec())
         .bind(now.micros())
         .bind(last_seen_at.micros())
@@ -229,7 +229,7 @@ pub async fn delete_oldest(tx: &mut Tx, user: UserId, keep: i64) -> Result<u64> 
         "DELETE FROM sessions WHERE user_id = $1 AND carrier <> $2 AND id NOT IN \
          (SELECT id FROM sessions WHERE user_id = $1 AND carrier <> $2 ORDER BY id DESC LIMIT $3)",
     );
-    tx.execute(sql.bind(user.0).bind(Carrier::Named.as_str()).bind(keep)).await
+    tx.execute(sql.bind(user.0).bind(Credential::ApiToken.as_str()).bind(keep)).await
 }
 
 /// The primary keys of a user's sessions that have not ended: before their limit, and in a browser used
@@ -242,7 +242,7 @@ pub async fn live_of(db: &Db, user: UserId, now: Timestamp, used_after: Timestam
         "SELECT id FROM sessions WHERE user_id = $1 AND expires_at > $2 \
          AND (carrier <> $3 OR last_seen_at > $4)",
     );
-    let sql = sql.bind(user.0).bind(now.micros()).bind(Carrier::Cookie.as_str()).bind(used_after.micros());
+    let sql = sql.bind(user.0).bind(now.micros()).bind(Credential::Cookie.as_str()).bind(used_after.micros());
     Ok(db.all::<(i64,)>(sql).await?.into_iter().map(|(id,)| id).collect())
 }
 
@@ -305,7 +305,8 @@ pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
 #[derive(FromRow)]
 struct LiveSessionRow {
     id: i64,
-    carrier: String,
+    #[sqlx(rename = "carrier")]
+    credential: String,
     name: String,
     created_at: i64,
     last_seen_at: i64,
@@ -317,12 +318,12 @@ struct LiveSessionRow {
 
 impl LiveSessionRow {
     fn read(self) -> Result<LiveSession> {
-        let carrier = Carrier::stored(&self.carrier)
-            .ok_or_else(|| super::Error::Corrupt(format!("carrier {:?}", self.carrier)))?;
+        let credential = Credential::stored(&self.credential)
+            .ok_or_else(|| super::Error::Corrupt(format!("carrier {:?}", self.credential)))?;
         let last_seen_at = Timestamp::from_micros(self.last_seen_at);
         Ok(LiveSession {
             id: SessionId(self.id),
-            carrier,
+            credential,
             name: self.name,
             created_at: Timestamp::from_micros(self.created_at),
             last_seen_at: Some(last_seen_at).filter(|at| *at != NEVER),
@@ -359,7 +360,7 @@ pub async fn live_of_user(
         " FROM sessions WHERE user_id = $1 AND expires_at > $2 AND (carrier <> $3 OR last_seen_at > $4) \
          ORDER BY id DESC"
     ));
-    let sql = sql.bind(user.0).bind(now.micros()).bind(Carrier::Cookie.as_str()).bind(idle_since.micros());
+    let sql = sql.bind(user.0).bind(now.micros()).bind(Credential::Cookie.as_str()).bind(idle_since.micros());
     db.all::<LiveSessionRow>(sql).await?.into_iter().map(LiveSessionRow::read).collect()
 }
 
@@ -379,7 +380,7 @@ pub async fn of_user(tx: &mut Tx, user: UserId, id: SessionId) -> Result<Option<
 /// As the database says.
 pub async fn token_names(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<String>> {
     let sql = Sql::new("SELECT name FROM sessions WHERE user_id = $1 AND carrier = $2 AND expires_at > $3");
-    let sql = sql.bind(user.0).bind(Carrier::Named.as_str()).bind(now.micros());
+    let sql = sql.bind(user.0).bind(Credential::ApiToken.as_str()).bind(now.micros());
     Ok(tx.all::<(String,)>(sql).await?.into_iter().map(|(name,)| name).collect())
 }
 

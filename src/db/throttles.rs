@@ -3,8 +3,8 @@
 use sqlx::FromRow;
 
 use super::{Db, Result, Sql, Tx};
-use crate::clock::Timestamp;
-use crate::throttle::{Failures, Key};
+use crate::model::clock::Timestamp;
+use crate::model::throttle::{Failures, Key};
 
 #[derive(FromRow)]
 struct FailuresRow {

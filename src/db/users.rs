@@ -8,10 +8,10 @@ use rocket::tokio::join;
 use sqlx::FromRow;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value};
-use crate::clock::Timestamp;
-use crate::passwords::PasswordHash;
-use crate::text;
-use crate::user::{User, UserId};
+use crate::model::clock::Timestamp;
+use crate::model::password::PasswordHash;
+use crate::model::text;
+use crate::model::user::{User, UserId};
 
 pub use self::row::UserRow;
 pub(super) use self::row::columns;

@@ -9,16 +9,16 @@ use rocket::http::Status;
 use rocket::response::Redirect;
 use rocket::{Route, get, post, routes};
 
-use super::confirmation;
 use super::form::{Field, FormState, field_errors};
-use super::frame::Visitor;
+use super::layout::ConsoleSession;
+use super::reauthentication;
 use super::view::{AccountPage, Answer, ShortcutsPage, role};
-use crate::accounts::Expected;
-use crate::error::{Error, Result};
-use crate::field_errors::FieldErrors;
-use crate::own_account;
-use crate::permission::{Can, SignedIn};
-use crate::user::{Draft, EMAIL_LENGTH, Purpose, Raw};
+use crate::model::error::{Error, Result};
+use crate::model::field_errors::FieldErrors;
+use crate::model::permission::{Can, SignedIn};
+use crate::model::precondition::Precondition;
+use crate::model::user::{EMAIL_LENGTH, InputMode, Raw, UserInput};
+use crate::operations::own_account;
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -47,8 +47,8 @@ fn home(can: Can<SignedIn>) -> Redirect {
 /// The keys that do something.
 #[get("/shortcuts")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-fn shortcuts(visitor: Visitor<'_>) -> Answer<ShortcutsPage> {
-    Answer::page(ShortcutsPage { frame: visitor.frame("") })
+fn shortcuts(console: ConsoleSession<'_>) -> Answer<ShortcutsPage> {
+    Answer::page(ShortcutsPage { layout: console.layout("") })
 }
 
 /// What the form sends. In a strict form only an option may be missing.
@@ -63,8 +63,8 @@ struct AccountForm {
 }
 
 impl AccountForm {
-    fn stored(visitor: &Visitor<'_>) -> Self {
-        let user = visitor.can.user();
+    fn stored(console: &ConsoleSession<'_>) -> Self {
+        let user = console.can.user();
         Self {
             token: String::new(),
             version: user.version,
@@ -75,8 +75,8 @@ impl AccountForm {
         }
     }
 
-    fn draft(&self) -> Draft {
-        Draft::read(Purpose::Part, |name| match name {
+    fn draft(&self) -> UserInput {
+        UserInput::read(InputMode::Part, |name| match name {
             "first_name" => Raw::Text(self.first_name.clone()),
             "last_name" => Raw::Text(self.last_name.clone()),
             "email" => Raw::Text(self.email.clone()),
@@ -85,8 +85,8 @@ impl AccountForm {
     }
 
     /// The page with this form on it.
-    fn page(&self, visitor: &Visitor<'_>, errors: &FieldErrors) -> AccountPage {
-        let user = visitor.can.user();
+    fn page(&self, console: &ConsoleSession<'_>, errors: &FieldErrors) -> AccountPage {
+        let user = console.can.user();
         let optional = |name, label, kind, value: &String| Field {
             optional: true,
             ..Field::new(name, label, kind, value.clone(), errors)
@@ -97,10 +97,10 @@ impl AccountForm {
             optional("last_name", "Last name", "text", &self.last_name),
             Field { max_length: EMAIL_LENGTH, ..email },
         ];
-        let password = confirmation::field(visitor, "Only needed to change your email address.", errors);
+        let password = reauthentication::field(console, "Only needed to change your email address.", errors);
         fields.extend(password.map(|field| Field { optional: true, ..field }));
         AccountPage {
-            frame: visitor.frame("account"),
+            layout: console.layout("account"),
             form: FormState::of(fields, errors),
             version: self.version,
             username: user.username.as_str().to_owned(),
@@ -115,44 +115,47 @@ impl AccountForm {
 /// One's own account.
 #[get("/account")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-fn page(visitor: Visitor<'_>) -> Answer<AccountPage> {
-    Answer::page(AccountForm::stored(&visitor).page(&visitor, &FieldErrors::default()))
+fn page(console: ConsoleSession<'_>) -> Answer<AccountPage> {
+    Answer::page(AccountForm::stored(&console).page(&console, &FieldErrors::default()))
 }
 
 /// Saves one's own names and e-mail address. A form with any other field is not ours, and is refused.
 #[post("/account", data = "<form>")]
-async fn save(mut visitor: Visitor<'_>, form: Form<Strict<AccountForm>>) -> Result<Answer<AccountPage>> {
-    if visitor.is_stale(&form.token) {
-        let mut page = form.page(&visitor, &FieldErrors::default());
+async fn save(
+    mut console: ConsoleSession<'_>,
+    form: Form<Strict<AccountForm>>,
+) -> Result<Answer<AccountPage>> {
+    if console.is_stale(&form.token) {
+        let mut page = form.page(&console, &FieldErrors::default());
         page.form = page.form.stale();
         return Ok(Answer::refused(page));
     }
-    match update(&mut visitor, &form).await {
+    match update(&mut console, &form).await {
         Ok(changed) => {
-            visitor.tell(if changed { "Saved." } else { "Nothing changed." }, None);
-            Ok(Answer::GoOn("/account".into()))
+            console.flash(if changed { "Saved." } else { "Nothing changed." }, None);
+            Ok(Answer::Redirect("/account".into()))
         }
         Err(Error::PreconditionFailed) => {
             let mut errors = FieldErrors::default();
             let message =
                 "Your account was changed elsewhere meanwhile. Check what you typed and save again.";
             errors.add("non_field_errors", message);
-            let form = AccountForm { version: visitor.can.user().version, ..(**form).clone() };
-            Ok(Answer::Page(Status::PreconditionFailed, Box::new(form.page(&visitor, &errors))))
+            let form = AccountForm { version: console.can.user().version, ..(**form).clone() };
+            Ok(Answer::Page(Status::PreconditionFailed, Box::new(form.page(&console, &errors))))
         }
-        Err(error) => Ok(Answer::refused(form.page(&visitor, &field_errors(error)?))),
+        Err(error) => Ok(Answer::refused(form.page(&console, &field_errors(error)?))),
     }
 }
 
 /// Saves; whether anything is different. Another address needs the password, names do not.
-async fn update(visitor: &mut Visitor<'_>, form: &AccountForm) -> Result<bool> {
+async fn update(console: &mut ConsoleSession<'_>, form: &AccountForm) -> Result<bool> {
     let draft = form.draft();
     draft.errors.clone().into_result()?;
-    let before = visitor.can.user().clone();
+    let before = console.can.user().clone();
     if draft.changes.email.as_ref().is_some_and(|email| *email != before.email) {
-        confirmation::require(visitor, form.current_password.as_deref().unwrap_or_default()).await?;
+        reauthentication::require(console, form.current_password.as_deref().unwrap_or_default()).await?;
     }
-    let expected = Expected::OneOf(vec![form.version]);
-    let after = own_account::update(visitor.app, &visitor.can, draft, &expected).await?;
+    let expected = Precondition::OneOf(vec![form.version]);
+    let after = own_account::update(console.app, &console.can, draft, &expected).await?;
     Ok(after.version != before.version)
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 use rocket::form::FromForm;
 use rocket::get;
 
-use super::frame::Visitor;
-use super::trail;
+use super::audit_entries;
+use super::layout::ConsoleSession;
 use super::users::encode;
 use super::view::{Answer, AuditPage, Beside};
-use crate::accounts;
-use crate::audit::{self, Action, Entries, EntryInteger, EntryText, Side};
-use crate::clock::Timestamp;
-use crate::db::trail::Told;
-use crate::error::{Error, Result};
-use crate::filter::{Expression, Field, Filter, Folding, Operator, Order, Test};
-use crate::lists::Page;
-use crate::page::Place;
-use crate::permission::{Can, ManageUsers};
-use crate::text;
+use crate::model::audit::{Action, Entries, EntryInteger, EntryText, ListedEntry};
+use crate::model::clock::Timestamp;
+use crate::model::cursor::Cursor;
+use crate::model::error::{Error, Result};
+use crate::model::filter::{Expression, Field, Filter, Folding, Operator, Order, Test};
+use crate::model::permission::{Can, ManageUsers};
+use crate::model::text;
+use crate::operations::audit::{self, Side};
+use crate::operations::lists::Page;
+use crate::operations::users;
 
 /// Rows on a page.
 const ROWS: i64 = 50;
@@ -112,7 +112,7 @@ impl AuditState {
     }
 
     /// The filter behind it. By day it is sorted by time: an index is entered at the day.
-    async fn filter(&self, visitor: &Visitor<'_, ManageUsers>) -> Result<Filter<Entries>> {
+    async fn filter(&self, console: &ConsoleSession<'_, ManageUsers>) -> Result<Filter<Entries>> {
         let mut tests = Vec::new();
         let people = [
             (&self.actor, EntryInteger::ActorId, EntryText::Actor),
@@ -120,7 +120,7 @@ impl AuditState {
         ];
         for (name, id, frozen) in people {
             if !name.is_empty() {
-                tests.push(named(visitor, name, id, frozen).await?);
+                tests.push(named(console, name, id, frozen).await?);
             }
         }
         if !self.action.is_empty() {
@@ -148,13 +148,13 @@ fn is_day(text: &str) -> bool {
 
 /// Whoever has the name now, whatever they were called then; else whoever was called so then.
 async fn named(
-    visitor: &Visitor<'_, ManageUsers>,
+    console: &ConsoleSession<'_, ManageUsers>,
     name: &str,
     id: EntryInteger,
     frozen: EntryText,
 ) -> Result<Test<Entries>> {
-    let can: Can<_> = visitor.can.weaken();
-    match accounts::get_by_name(visitor.app, &can, name).await {
+    let can: Can<_> = console.can.weaken();
+    match users::get_by_name(console.app, &can, name).await {
         Ok(user) => Ok(Test::Integer(id, Operator::Equal, user.id.0)),
         // No name has a NUL, and PostgreSQL refuses to be asked.
         Err(Error::NotFound) if name.contains('\0') => Ok(Test::Constant(false)),
@@ -165,11 +165,14 @@ async fn named(
 
 /// Everything, or what the query says.
 #[get("/audit?<query..>")]
-pub(super) async fn page(query: AuditQuery, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<AuditPage>> {
+pub(super) async fn page(
+    query: AuditQuery,
+    console: ConsoleSession<'_, ManageUsers>,
+) -> Result<Answer<AuditPage>> {
     let mut state = AuditState::read(&query);
-    let filter = state.filter(&visitor).await?;
+    let filter = state.filter(&console).await?;
     let last = query.before.as_deref() == Some(END);
-    let at = |cursor: &Option<String>| cursor.as_deref().map(|cursor| Place::decode(&filter, cursor));
+    let at = |cursor: &Option<String>| cursor.as_deref().map(|cursor| Cursor::decode(&filter, cursor));
     let (after, before) = (at(&query.after), if last { None } else { at(&query.before) });
     if matches!(after, Some(None)) || matches!(before, Some(None)) {
         state.notes.push("The link's page could not be found in this order. This is the first page.".into());
@@ -179,12 +182,12 @@ pub(super) async fn page(query: AuditQuery, visitor: Visitor<'_, ManageUsers>) -
         (None, None) if last => Side::Before(None),
         (after, _) => Side::After(after.as_ref().and_then(Option::as_ref)),
     };
-    let page = audit::page(visitor.app, &visitor.can, &filter, side, ROWS).await?;
+    let page = audit::page(console.app, &console.can, &filter, side, ROWS).await?;
     Ok(Answer::page(AuditPage {
-        frame: visitor.frame("audit"),
+        layout: console.layout("audit"),
         actions: Action::NAMES.iter().map(|(_, name, words)| (*name, *words)).collect(),
         narrowed: state.is_narrowed(),
-        rows: page.records.iter().map(trail::row).collect(),
+        rows: page.records.iter().map(audit_entries::row).collect(),
         pages: beside(&state, &filter, &page),
         notes: std::mem::take(&mut state.notes),
         actor: state.actor,
@@ -196,8 +199,8 @@ pub(super) async fn page(query: AuditQuery, visitor: Visitor<'_, ManageUsers>) -
 }
 
 /// The pages around one.
-fn beside(state: &AuditState, filter: &Filter<Entries>, page: &Page<Told>) -> Vec<Beside> {
-    let cursor = |told: &Told| Place::after(filter, told).encode(filter);
+fn beside(state: &AuditState, filter: &Filter<Entries>, page: &Page<ListedEntry>) -> Vec<Beside> {
+    let cursor = |told: &ListedEntry| Cursor::after(filter, told).encode(filter);
     let mut pages = Vec::new();
     if let (true, Some(first)) = (page.has_previous, page.records.first()) {
         pages.push((state.path("", ""), "First", ""));

@@ -6,7 +6,7 @@ use rocket::get;
 use serde_json::Value;
 
 use super::view::{Answer, DocumentationPage, Operation, OperationGroup};
-use crate::api;
+use crate::http::openapi;
 
 /// Methods in the order in which they are shown.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -16,7 +16,7 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 pub(super) fn page() -> Answer<DocumentationPage> {
     static GROUPS: LazyLock<Vec<OperationGroup>> = LazyLock::new(|| {
         // A test reads the same document: it is JSON.
-        groups(&serde_json::from_str(api::OPENAPI).unwrap_or_default())
+        groups(&serde_json::from_str(openapi::DOCUMENT).unwrap_or_default())
     });
     Answer::page(DocumentationPage { groups: GROUPS.clone() })
 }

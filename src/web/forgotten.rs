@@ -7,12 +7,11 @@ use rocket::{get, post};
 use super::pre_session;
 use super::sign_in;
 use super::view::{Answer, ForgottenPage};
-use crate::Usher;
-use crate::error::{Error, Result};
-use crate::forgotten;
-use crate::guard::Site;
-use crate::origin::Origin;
-use crate::rules::Denial;
+use crate::http::guards::Site;
+use crate::model::error::{Error, Result};
+use crate::model::origin::Origin;
+use crate::model::rules::Denial;
+use crate::operations::{App, forgotten_password};
 
 /// What the form sends: each field once, and no other.
 #[derive(Debug, FromForm)]
@@ -22,18 +21,18 @@ pub(super) struct ForgottenForm {
     name: String,
 }
 
-fn page(app: &Usher, jar: &CookieJar<'_>, name: &str, problem: Option<String>) -> ForgottenPage {
+fn page(app: &App, jar: &CookieJar<'_>, name: &str, problem: Option<String>) -> ForgottenPage {
     let token = pre_session::token(app, jar);
     ForgottenPage { name: name.to_owned(), token, problem, is_sent: false }
 }
 
-fn require_mail(app: &Usher) -> Result<()> {
+fn require_mail(app: &App) -> Result<()> {
     if app.mailer.is_some() { Ok(()) } else { Err(Error::NoSuchPath) }
 }
 
 /// The form.
 #[get("/forgotten-password")]
-pub(super) fn form(app: &Usher, jar: &CookieJar<'_>) -> Result<Answer<ForgottenPage>> {
+pub(super) fn form(app: &App, jar: &CookieJar<'_>) -> Result<Answer<ForgottenPage>> {
     require_mail(app)?;
     Ok(Answer::page(page(app, jar, "", None)))
 }
@@ -42,7 +41,7 @@ pub(super) fn form(app: &Usher, jar: &CookieJar<'_>) -> Result<Answer<ForgottenP
 #[post("/forgotten-password", data = "<form>")]
 pub(super) async fn submit(
     form: Form<Strict<ForgottenForm>>,
-    app: &Usher,
+    app: &App,
     origin: &Origin,
     site: Site,
     jar: &CookieJar<'_>,
@@ -58,14 +57,14 @@ pub(super) async fn submit(
     if form.name.trim().is_empty() {
         return Ok(refused("Enter your username or email address."));
     }
-    match forgotten::request(app, &form.name, origin).await {
+    match forgotten_password::request(app, &form.name, origin).await {
         Ok(()) => {
             let page = ForgottenPage { is_sent: true, ..page(app, jar, "", None) };
             Ok(Answer::page(page))
         }
         Err(Error::Throttled(seconds)) => {
             let page = page(app, jar, &form.name, Some(sign_in::too_many_tries(seconds)));
-            Ok(Answer::Later(seconds, Box::new(page)))
+            Ok(Answer::RetryLater(seconds, Box::new(page)))
         }
         Err(error) => Err(error),
     }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::field_errors::FieldErrors;
-use crate::user::{EMAIL_LENGTH, NAME_LENGTH, User};
+use crate::model::clock::Timestamp;
+use crate::model::error::Error;
+use crate::model::field_errors::FieldErrors;
+use crate::model::user::{EMAIL_LENGTH, NAME_LENGTH, User};
 
 /// Room for a date and time in any form that is read.
 const DATE_LENGTH: usize = 40;

@@ -2,7 +2,7 @@
 
 use super::form::Field;
 use super::view::PasswordChoice;
-use crate::links::Purpose;
+use crate::model::link::LinkPurpose;
 
 /// What was chosen.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ impl Choice {
     }
 
     /// As the form shows it.
-    pub(super) fn shown(self, field: Field, purpose: Purpose, may_demand: bool) -> PasswordChoice {
+    pub(super) fn shown(self, field: Field, purpose: LinkPurpose, may_demand: bool) -> PasswordChoice {
         PasswordChoice {
             by_link: self.by_link,
             life: purpose.life_in_words(),

@@ -2,11 +2,11 @@
 
 use rocket::http::{Cookie, CookieJar};
 
-use super::frame::cookie;
-use crate::Usher;
+use super::layout::cookie;
 use crate::config::Settings;
-use crate::csrf;
-use crate::session::Secret;
+use crate::model::session::Secret;
+use crate::operations::App;
+use crate::security::csrf;
 
 /// The cookie's name.
 pub(super) const fn name(settings: &Settings) -> &'static str {
@@ -14,7 +14,7 @@ pub(super) const fn name(settings: &Settings) -> &'static str {
 }
 
 /// A token for a form, and the cookie that it is bound to for a browser that has none yet.
-pub(super) fn token(app: &Usher, jar: &CookieJar<'_>) -> String {
+pub(super) fn token(app: &App, jar: &CookieJar<'_>) -> String {
     let name = name(&app.settings);
     let bound_to = if let Some(cookie) = jar.get(name) {
         cookie.value().to_owned()
@@ -33,7 +33,7 @@ fn binding(cookie: &str) -> String {
 }
 
 /// Whether a form's token belongs to this browser.
-pub(super) fn is_valid(app: &Usher, jar: &CookieJar<'_>, token: &str) -> bool {
+pub(super) fn is_valid(app: &App, jar: &CookieJar<'_>, token: &str) -> bool {
     let bound_to = jar.get(name(&app.settings)).map(Cookie::value).unwrap_or_default();
     !bound_to.is_empty() && csrf::is_valid(&app.keys.forms, &binding(bound_to), token)
 }

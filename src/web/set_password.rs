@@ -8,17 +8,16 @@ use rocket::http::{CookieJar, Status};
 use rocket::{get, post};
 
 use super::form::{FormState, field_errors};
-use super::frame::{self, Flash};
+use super::layout::{self, Flash};
 use super::pre_session;
 use super::view::{Answer, SetPasswordPage};
-use crate::Usher;
-use crate::error::{Error, Result};
-use crate::field_errors::FieldErrors;
-use crate::guard::Site;
-use crate::links;
-use crate::origin::Origin;
-use crate::rules::Denial;
-use crate::user::User;
+use crate::http::guards::Site;
+use crate::model::error::{Error, Result};
+use crate::model::field_errors::FieldErrors;
+use crate::model::origin::Origin;
+use crate::model::rules::Denial;
+use crate::model::user::User;
+use crate::operations::{App, password_links};
 
 /// What the form sends; `link` is the secret.
 #[derive(Debug, FromForm)]
@@ -31,7 +30,7 @@ pub(super) struct SetPasswordForm {
     password: String,
 }
 
-fn page(app: &Usher, jar: &CookieJar<'_>, user: &User, link: &str, errors: &FieldErrors) -> SetPasswordPage {
+fn page(app: &App, jar: &CookieJar<'_>, user: &User, link: &str, errors: &FieldErrors) -> SetPasswordPage {
     SetPasswordPage {
         username: user.username.as_str().to_owned(),
         link: link.to_owned(),
@@ -51,11 +50,11 @@ fn gone() -> Answer<SetPasswordPage> {
 #[get("/set-password?<token>")]
 pub(super) async fn form(
     token: Option<&str>,
-    app: &Usher,
+    app: &App,
     jar: &CookieJar<'_>,
 ) -> Result<Answer<SetPasswordPage>> {
     let link = token.unwrap_or_default();
-    Ok(match links::holder(app, link).await? {
+    Ok(match password_links::holder(app, link).await? {
         Some(user) => Answer::page(page(app, jar, &user, link, &FieldErrors::default())),
         None => gone(),
     })
@@ -65,7 +64,7 @@ pub(super) async fn form(
 #[post("/set-password", data = "<form>")]
 pub(super) async fn submit(
     form: Form<SetPasswordForm>,
-    app: &Usher,
+    app: &App,
     origin: &Origin,
     site: Site,
     jar: &CookieJar<'_>,
@@ -73,18 +72,18 @@ pub(super) async fn submit(
     if site == Site::Other {
         return Err(Error::Forbidden(Denial::CrossSite));
     }
-    let Some(user) = links::holder(app, &form.link).await? else { return Ok(gone()) };
+    let Some(user) = password_links::holder(app, &form.link).await? else { return Ok(gone()) };
     let again = |errors: &FieldErrors| page(app, jar, &user, &form.link, errors);
     if !pre_session::is_valid(app, jar, &form.token) {
         let mut page = again(&FieldErrors::default());
         page.form = page.form.map(FormState::stale);
         return Ok(Answer::refused(page));
     }
-    match links::redeem(app, &form.link, &form.password, origin).await {
+    match password_links::redeem(app, &form.link, &form.password, origin).await {
         Ok(Some(_)) => {
             let text = "Your password is set. Sign in with it.".to_owned();
-            frame::flash(&app.settings, jar, &Flash { text, undo: None });
-            Ok(Answer::GoOn("/sign-in".to_owned()))
+            layout::flash(&app.settings, jar, &Flash { text, undo: None });
+            Ok(Answer::Redirect("/sign-in".to_owned()))
         }
         Ok(None) => Ok(gone()),
         Err(error) => Ok(Answer::refused(again(&field_errors(error)?))),

@@ -7,20 +7,20 @@ use rocket::request::Request;
 use rocket::response::{self, Redirect, Responder, Response};
 use rocket::{get, post, uri};
 
-use super::frame::{self, cookie};
-use super::known_browser;
+use super::device_cookie;
+use super::layout::{self, cookie};
 use super::pre_session;
 use super::view::{Answer, SignInPage};
-use crate::Usher;
 use crate::db;
-use crate::error::{AuthenticationFailure, Error, Result};
-use crate::guard::{self, Site};
-use crate::origin::Origin;
-use crate::passwords::Password;
-use crate::permission::{Can, HasSession};
-use crate::rules::Denial;
-use crate::session::Carrier;
-use crate::sessions::{self, Credential};
+use crate::http::guards::{self, Site};
+use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::origin::Origin;
+use crate::model::password::Password;
+use crate::model::permission::{Can, HasSession};
+use crate::model::rules::Denial;
+use crate::model::session::Credential;
+use crate::operations::App;
+use crate::operations::sign_in::{self, Authorization};
 
 /// What the form sends.
 #[derive(Debug, FromForm)]
@@ -66,13 +66,13 @@ struct Tried<'a> {
 }
 
 /// The page after a try.
-async fn again(app: &Usher, jar: &CookieJar<'_>, tried: Tried<'_>) -> Result<SignInPage> {
+async fn again(app: &App, jar: &CookieJar<'_>, tried: Tried<'_>) -> Result<SignInPage> {
     let page = page(app, jar, tried.next, None).await?;
     Ok(SignInPage { username: tried.username.to_owned(), problem: Some(tried.problem), ..page })
 }
 
 /// The page, with a token for a browser that has none yet.
-async fn page(app: &Usher, jar: &CookieJar<'_>, next: &str, note: Option<String>) -> Result<SignInPage> {
+async fn page(app: &App, jar: &CookieJar<'_>, next: &str, note: Option<String>) -> Result<SignInPage> {
     let has_superuser = db::users::superuser_exists(&app.db).await?;
     Ok(SignInPage {
         username: String::new(),
@@ -87,9 +87,9 @@ async fn page(app: &Usher, jar: &CookieJar<'_>, next: &str, note: Option<String>
 }
 
 /// Whether the browser brings a session that is over.
-async fn has_ended(app: &Usher, jar: &CookieJar<'_>) -> bool {
-    let Some(cookie) = jar.get(guard::cookie_name(&app.settings)) else { return false };
-    let session = sessions::authenticate(app, Credential::Cookie(cookie.value())).await;
+async fn has_ended(app: &App, jar: &CookieJar<'_>) -> bool {
+    let Some(cookie) = jar.get(guards::cookie_name(&app.settings)) else { return false };
+    let session = sign_in::authenticate(app, Authorization::Cookie(cookie.value())).await;
     matches!(session, Err(Error::NotAuthenticated(_)))
 }
 
@@ -107,10 +107,10 @@ pub(super) fn too_many_tries(seconds: u64) -> String {
 pub(super) async fn form(
     next: Option<&str>,
     signed_out: Option<bool>,
-    app: &Usher,
+    app: &App,
     jar: &CookieJar<'_>,
 ) -> Result<Answer<SignInPage>> {
-    let note = match frame::take_flash(&app.settings, jar) {
+    let note = match layout::take_flash(&app.settings, jar) {
         Some(flash) => Some(flash.text),
         None if signed_out == Some(true) => Some("Signed out.".to_owned()),
         None if has_ended(app, jar).await => Some("Your session has ended. Sign in to go on.".to_owned()),
@@ -123,7 +123,7 @@ pub(super) async fn form(
 #[post("/sign-in", data = "<form>")]
 pub(super) async fn submit(
     form: Form<SignInForm>,
-    app: &Usher,
+    app: &App,
     origin: &Origin,
     site: Site,
     jar: &CookieJar<'_>,
@@ -137,19 +137,20 @@ pub(super) async fn submit(
         return Ok(Answer::refused(again(app, jar, tried(problem.to_owned())).await?));
     }
     let password = Password::new(form.password.clone());
-    let browser = known_browser::find(app, jar, &form.username);
-    match sessions::sign_in(app, &form.username, &password, Carrier::Cookie, browser.as_ref(), origin).await {
+    let browser = device_cookie::find(app, jar, &form.username);
+    match sign_in::sign_in(app, &form.username, &password, Credential::Cookie, browser.as_ref(), origin).await
+    {
         Ok(signed_in) => {
-            known_browser::remember(app, jar, &form.username);
-            let name = guard::cookie_name(&app.settings);
+            device_cookie::remember(app, jar, &form.username);
+            let name = guards::cookie_name(&app.settings);
             if let Some(old) = jar.get(name)
                 && let Ok((user, session)) =
-                    sessions::authenticate(app, Credential::Cookie(old.value())).await
+                    sign_in::authenticate(app, Authorization::Cookie(old.value())).await
             {
-                sessions::sign_out(app, &user, &session, origin).await?;
+                sign_in::sign_out(app, &user, &session, origin).await?;
             }
             jar.add(cookie(&app.settings, name, signed_in.secret.to_text()));
-            Ok(Answer::GoOn(local_path(&form.next).to_owned()))
+            Ok(Answer::Redirect(local_path(&form.next).to_owned()))
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
             let problem = "Username or password is wrong. Check both and try again.";
@@ -157,7 +158,7 @@ pub(super) async fn submit(
         }
         Err(Error::Throttled(seconds)) => {
             let page = again(app, jar, tried(too_many_tries(seconds))).await?;
-            Ok(Answer::Later(seconds, Box::new(page)))
+            Ok(Answer::RetryLater(seconds, Box::new(page)))
         }
         Err(error) => Err(error),
     }
@@ -181,14 +182,14 @@ impl<'r> Responder<'r, 'r> for SignedOut {
 pub(super) async fn sign_out(
     form: Form<SignOutForm>,
     can: Can<HasSession>,
-    app: &Usher,
+    app: &App,
     jar: &CookieJar<'_>,
 ) -> Result<SignedOut> {
-    frame::check_token(app, &can, &form.token)?;
-    sessions::sign_out(app, can.user(), can.session(), can.origin()).await?;
-    for name in [guard::cookie_name(&app.settings), pre_session::name(&app.settings)]
+    layout::check_token(app, &can, &form.token)?;
+    sign_in::sign_out(app, can.user(), can.session(), can.origin()).await?;
+    for name in [guards::cookie_name(&app.settings), pre_session::name(&app.settings)]
         .into_iter()
-        .chain(frame::cookie_names(&app.settings))
+        .chain(layout::cookie_names(&app.settings))
     {
         jar.remove(cookie(&app.settings, name, String::new()));
     }

@@ -3,17 +3,17 @@
 use rocket::form::{Form, FromForm};
 use rocket::{Route, get, post, routes};
 
-use super::confirmation;
 use super::form::{Field, FormState, field_errors};
-use super::frame::{TokenForm, Visitor};
+use super::layout::{ConsoleSession, TokenForm};
+use super::reauthentication;
 use super::view::{Answer, NewToken, TokenRow, TokensPage};
-use crate::accounts;
-use crate::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenDraft};
-use crate::error::Result;
-use crate::field_errors::FieldErrors;
-use crate::permission::{IsSuperuser, Permission};
-use crate::session::SessionId;
-use crate::user::{Raw, User, UserId};
+use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
+use crate::model::permission::{IsSuperuser, Permission};
+use crate::model::session::SessionId;
+use crate::model::user::{Raw, User, UserId};
+use crate::operations::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenDraft};
+use crate::operations::users;
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -43,15 +43,15 @@ impl MakeForm {
     }
 
     /// What is asked for, once the password was given where it has to be.
-    async fn draft<P: Permission>(&self, visitor: &mut Visitor<'_, P>) -> Result<TokenDraft> {
-        let draft = TokenDraft::read(&visitor.app.settings, |field| match field {
+    async fn draft<P: Permission>(&self, console: &mut ConsoleSession<'_, P>) -> Result<TokenDraft> {
+        let draft = TokenDraft::read(&console.app.settings, |field| match field {
             "name" => Raw::Text(self.name.clone()),
             "expires_in_days" => Raw::Text(self.expires_in_days.clone()),
             _ => Raw::Bool(self.full.is_none()),
         });
         draft.check()?;
         if !draft.read_only {
-            confirmation::require(visitor, &self.current_password).await?;
+            reauthentication::require(console, &self.current_password).await?;
         }
         Ok(draft)
     }
@@ -77,17 +77,17 @@ impl Place {
 
     fn page<P: Permission>(
         self,
-        visitor: &Visitor<'_, P>,
+        console: &ConsoleSession<'_, P>,
         tokens: Vec<ApiToken>,
         form: &MakeForm,
         errors: &FieldErrors,
     ) -> TokensPage {
-        let most = visitor.app.settings.api_token_days;
+        let most = console.app.settings.api_token_days;
         let days = form.expires_in_days.clone();
         let name = Field::new("name", "Name", "text", form.name.clone(), errors);
         let days = Field::new("expires_in_days", "Expires in days", "text", days, errors);
         let hint = "Only needed for a token that may change things.";
-        let password = confirmation::field(visitor, hint, errors);
+        let password = reauthentication::field(console, hint, errors);
         let mut fields = vec![
             Field {
                 hint: "What it is for, such as “nightly report”.".into(),
@@ -106,7 +106,7 @@ impl Place {
             expires_at: token.expires_at.into(),
         };
         TokensPage {
-            frame: visitor.frame(if self.owner.is_empty() { "account" } else { "users" }),
+            layout: console.layout(if self.owner.is_empty() { "account" } else { "users" }),
             path: self.path,
             back: self.back,
             owner: self.owner,
@@ -121,7 +121,7 @@ impl Place {
 /// The page after a form was sent. A new token stands in this answer and nowhere else: it is not kept,
 /// so there is no page to lead to that could show it. Sent again, the form is refused for its name.
 fn after<P: Permission>(
-    visitor: &Visitor<'_, P>,
+    console: &ConsoleSession<'_, P>,
     place: Place,
     tokens: Vec<ApiToken>,
     form: &MakeForm,
@@ -129,10 +129,10 @@ fn after<P: Permission>(
 ) -> Result<Answer<TokensPage>> {
     let made = match result {
         Ok(made) => made,
-        Err(error) => return Ok(Answer::refused(place.page(visitor, tokens, form, &field_errors(error)?))),
+        Err(error) => return Ok(Answer::refused(place.page(console, tokens, form, &field_errors(error)?))),
     };
-    let form = MakeForm::new(api_tokens::default_days(&visitor.app.settings));
-    let page = place.page(visitor, tokens, &form, &FieldErrors::default());
+    let form = MakeForm::new(api_tokens::default_days(&console.app.settings));
+    let page = place.page(console, tokens, &form, &FieldErrors::default());
     let MadeToken { listed, token } = made;
     let made = NewToken { name: listed.name, token, expires_at: listed.expires_at.into() };
     Ok(Answer::page(TokensPage { made: Some(made), ..page }))
@@ -140,80 +140,84 @@ fn after<P: Permission>(
 
 /// The form again, for a page that was open for longer than its session.
 fn stale<P: Permission>(
-    visitor: &Visitor<'_, P>,
+    console: &ConsoleSession<'_, P>,
     place: Place,
     tokens: Vec<ApiToken>,
     form: &MakeForm,
 ) -> Answer<TokensPage> {
-    let mut page = place.page(visitor, tokens, form, &FieldErrors::default());
+    let mut page = place.page(console, tokens, form, &FieldErrors::default());
     page.form = page.form.stale();
     Answer::refused(page)
 }
 
 /// One's own tokens.
 #[get("/account/tokens")]
-async fn own(visitor: Visitor<'_>) -> Result<Answer<TokensPage>> {
-    let tokens = api_tokens::own(visitor.app, &visitor.can).await?;
-    let form = MakeForm::new(api_tokens::default_days(&visitor.app.settings));
-    Ok(Answer::page(Place::own().page(&visitor, tokens, &form, &FieldErrors::default())))
+async fn own(console: ConsoleSession<'_>) -> Result<Answer<TokensPage>> {
+    let tokens = api_tokens::own(console.app, &console.can).await?;
+    let form = MakeForm::new(api_tokens::default_days(&console.app.settings));
+    Ok(Answer::page(Place::own().page(&console, tokens, &form, &FieldErrors::default())))
 }
 
 /// Makes one for oneself.
 #[post("/account/tokens", data = "<form>")]
-async fn make_own(mut visitor: Visitor<'_>, form: Form<MakeForm>) -> Result<Answer<TokensPage>> {
-    if visitor.is_stale(&form.token) {
-        let tokens = api_tokens::own(visitor.app, &visitor.can).await?;
-        return Ok(stale(&visitor, Place::own(), tokens, &form));
+async fn make_own(mut console: ConsoleSession<'_>, form: Form<MakeForm>) -> Result<Answer<TokensPage>> {
+    if console.is_stale(&form.token) {
+        let tokens = api_tokens::own(console.app, &console.can).await?;
+        return Ok(stale(&console, Place::own(), tokens, &form));
     }
-    let result = match form.draft(&mut visitor).await {
-        Ok(draft) => api_tokens::make_own(visitor.app, &visitor.can, &draft).await,
+    let result = match form.draft(&mut console).await {
+        Ok(draft) => api_tokens::make_own(console.app, &console.can, &draft).await,
         Err(error) => Err(error),
     };
-    let tokens = api_tokens::own(visitor.app, &visitor.can).await?;
-    after(&visitor, Place::own(), tokens, &form, result)
+    let tokens = api_tokens::own(console.app, &console.can).await?;
+    after(&console, Place::own(), tokens, &form, result)
 }
 
 /// Revokes one of one's own.
 #[post("/account/tokens/<id>/revoke", data = "<form>")]
-async fn revoke_own(id: i64, visitor: Visitor<'_>, form: Form<TokenForm>) -> Result<Answer<TokensPage>> {
-    visitor.check(&form.token)?;
-    let revoked = api_tokens::revoke_own(visitor.app, &visitor.can, SessionId(id)).await?;
-    visitor.tell(format!("Revoked the token “{}”.", revoked.name), None);
-    Ok(Answer::GoOn("/account/tokens".into()))
+async fn revoke_own(
+    id: i64,
+    console: ConsoleSession<'_>,
+    form: Form<TokenForm>,
+) -> Result<Answer<TokensPage>> {
+    console.check(&form.token)?;
+    let revoked = api_tokens::revoke_own(console.app, &console.can, SessionId(id)).await?;
+    console.flash(format!("Revoked the token “{}”.", revoked.name), None);
+    Ok(Answer::Redirect("/account/tokens".into()))
 }
 
 /// The user that a page is about.
-async fn owner(visitor: &Visitor<'_, IsSuperuser>, id: i64) -> Result<User> {
-    accounts::get(visitor.app, &visitor.can.weaken(), UserId(id)).await
+async fn owner(console: &ConsoleSession<'_, IsSuperuser>, id: i64) -> Result<User> {
+    users::get(console.app, &console.can.weaken(), UserId(id)).await
 }
 
 /// The tokens of a user.
 #[get("/users/<id>/tokens")]
-async fn of_user(id: i64, visitor: Visitor<'_, IsSuperuser>) -> Result<Answer<TokensPage>> {
-    let user = owner(&visitor, id).await?;
-    let tokens = api_tokens::of_user(visitor.app, &visitor.can, user.id).await?;
-    let form = MakeForm::new(api_tokens::default_days(&visitor.app.settings));
-    Ok(Answer::page(Place::of(&user).page(&visitor, tokens, &form, &FieldErrors::default())))
+async fn of_user(id: i64, console: ConsoleSession<'_, IsSuperuser>) -> Result<Answer<TokensPage>> {
+    let user = owner(&console, id).await?;
+    let tokens = api_tokens::of_user(console.app, &console.can, user.id).await?;
+    let form = MakeForm::new(api_tokens::default_days(&console.app.settings));
+    Ok(Answer::page(Place::of(&user).page(&console, tokens, &form, &FieldErrors::default())))
 }
 
 /// Makes one for a user.
 #[post("/users/<id>/tokens", data = "<form>")]
 async fn make_for(
     id: i64,
-    mut visitor: Visitor<'_, IsSuperuser>,
+    mut console: ConsoleSession<'_, IsSuperuser>,
     form: Form<MakeForm>,
 ) -> Result<Answer<TokensPage>> {
-    let user = owner(&visitor, id).await?;
-    if visitor.is_stale(&form.token) {
-        let tokens = api_tokens::of_user(visitor.app, &visitor.can, user.id).await?;
-        return Ok(stale(&visitor, Place::of(&user), tokens, &form));
+    let user = owner(&console, id).await?;
+    if console.is_stale(&form.token) {
+        let tokens = api_tokens::of_user(console.app, &console.can, user.id).await?;
+        return Ok(stale(&console, Place::of(&user), tokens, &form));
     }
-    let result = match form.draft(&mut visitor).await {
-        Ok(draft) => api_tokens::make_for(visitor.app, &visitor.can, user.id, &draft).await,
+    let result = match form.draft(&mut console).await {
+        Ok(draft) => api_tokens::make_for(console.app, &console.can, user.id, &draft).await,
         Err(error) => Err(error),
     };
-    let tokens = api_tokens::of_user(visitor.app, &visitor.can, user.id).await?;
-    after(&visitor, Place::of(&user), tokens, &form, result)
+    let tokens = api_tokens::of_user(console.app, &console.can, user.id).await?;
+    after(&console, Place::of(&user), tokens, &form, result)
 }
 
 /// Revokes one of a user.
@@ -221,11 +225,11 @@ async fn make_for(
 async fn revoke_of(
     id: i64,
     token: i64,
-    visitor: Visitor<'_, IsSuperuser>,
+    console: ConsoleSession<'_, IsSuperuser>,
     form: Form<TokenForm>,
 ) -> Result<Answer<TokensPage>> {
-    visitor.check(&form.token)?;
-    let revoked = api_tokens::revoke_of(visitor.app, &visitor.can, UserId(id), SessionId(token)).await?;
-    visitor.tell(format!("Revoked the token “{}”.", revoked.name), None);
-    Ok(Answer::GoOn(format!("/users/{id}/tokens")))
+    console.check(&form.token)?;
+    let revoked = api_tokens::revoke_of(console.app, &console.can, UserId(id), SessionId(token)).await?;
+    console.flash(format!("Revoked the token “{}”.", revoked.name), None);
+    Ok(Answer::Redirect(format!("/users/{id}/tokens")))
 }

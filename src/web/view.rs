@@ -4,6 +4,7 @@
 //! one: a struct with its [`View`] in `contexts`, and a file of that name that ends in `.html`, or Tera
 //! would not escape it.
 
+mod audit;
 mod bulk;
 mod contexts;
 mod documentation;
@@ -11,7 +12,6 @@ mod links;
 mod own;
 mod time;
 mod tokens;
-mod trail;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,7 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use tera::Tera;
 
+pub(super) use self::audit::*;
 pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
 pub(super) use self::documentation::*;
@@ -30,12 +31,11 @@ pub(super) use self::links::*;
 pub(super) use self::own::*;
 pub(super) use self::time::Time;
 pub(super) use self::tokens::*;
-pub(super) use self::trail::*;
 use super::assets::ASSETS;
-use super::frame::Frame;
-use crate::error::{Error, Result};
-use crate::preferences::Preferences;
-use crate::time_zone::Zone;
+use super::layout::Layout;
+use crate::model::error::{Error, Result};
+use crate::model::preferences::Preferences;
+use crate::model::time_zone::Zone;
 
 #[derive(RustEmbed)]
 #[folder = "templates"]
@@ -55,8 +55,8 @@ pub(super) trait View: Serialize + Sized + Send {
 pub(super) enum Answer<V> {
     Page(Status, Box<V>),
     /// The page for somebody who has to wait so many seconds.
-    Later(u64, Box<V>),
-    GoOn(String),
+    RetryLater(u64, Box<V>),
+    Redirect(String),
 }
 
 impl<V> Answer<V> {
@@ -79,13 +79,13 @@ impl<'r, V: View> Responder<'r, 'r> for Answer<V> {
                 response.set_status(status);
                 Ok(response)
             }
-            Self::Later(seconds, page) => {
+            Self::RetryLater(seconds, page) => {
                 let mut response = render(request, &*page).map_err(|error| error.stash(request))?;
                 response.set_status(Status::TooManyRequests);
                 response.set_raw_header("Retry-After", seconds.to_string());
                 Ok(response)
             }
-            Self::GoOn(path) => Redirect::to(path).respond_to(request),
+            Self::Redirect(path) => Redirect::to(path).respond_to(request),
         }
     }
 }
@@ -123,13 +123,13 @@ fn parse() -> tera::Result<Arc<Tera>> {
 impl Pages {
     fn html<V: View>(&self, view: &V) -> tera::Result<String> {
         let mut context = tera::Context::from_serialize(view)?;
-        if !context.contains_key("frame") {
-            context.insert("frame", &None::<Frame>);
+        if !context.contains_key("layout") {
+            context.insert("layout", &None::<Layout>);
         }
         let layout = serde_json::json!({
             "stylesheet": ASSETS.stylesheet, "script": ASSETS.script, "icon": ASSETS.icon,
         });
-        context.insert("layout", &layout);
+        context.insert("assets", &layout);
         if cfg!(debug_assertions) {
             return parse()?.render(V::NAME, &context);
         }

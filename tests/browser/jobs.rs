@@ -2,11 +2,10 @@
 
 use serde_json::json;
 
-use crate::World;
 use crate::actions::{Actions, ENTER};
 use crate::driver::Scripts;
-use crate::in_browsers;
 use crate::people::{BERG, CROWD, PASSWORD, STAFF};
+use crate::{World, in_browsers};
 
 in_browsers![
     a_user_is_found_by_part_of_a_name_in_2_actions,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rocket::http::Method;
 use serde_json::{Value, json};
-use usher::session::Carrier;
+use usher::model::session::Credential;
 
-use crate::app::{Answer, App, Backend, By, PASSWORD, Person};
+use crate::app::{Answer, Backend, By, PASSWORD, Person, TestApp};
 use crate::console::{page, send_from};
 use crate::on_both;
 
@@ -29,18 +29,18 @@ on_both![
 
 const TOKENS: &str = "/v1/account/tokens";
 
-async fn make(app: &App, who: &Person, path: &str, body: Value) -> Answer {
+async fn make(app: &TestApp, who: &Person, path: &str, body: Value) -> Answer {
     app.send(who, Method::Post, path, &body).await
 }
 
 /// Somebody with a new token of theirs in place of the access token.
-async fn with_token(app: &App, owner: &Person, read_only: bool) -> Person {
+async fn with_token(app: &TestApp, owner: &Person, read_only: bool) -> Person {
     let made = make(app, owner, TOKENS, json!({"name": "script", "read_only": read_only})).await;
     assert_eq!(made.status, 201, "{}", made.body);
     Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..owner.clone() }
 }
 
-async fn a_token_is_shown_once_used_and_revoked(app: App) {
+async fn a_token_is_shown_once_used_and_revoked(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = make(&app, &ada, TOKENS, json!({"name": " nightly report "})).await;
     assert_eq!(made.status, 201);
@@ -75,7 +75,7 @@ fn shown(html: &str) -> String {
     start.split('<').next().unwrap().to_owned()
 }
 
-async fn a_token_is_made_and_revoked_in_the_console(app: App) {
+async fn a_token_is_made_and_revoked_in_the_console(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let path = "/account/tokens";
     let fields = [("name", "<b>report</b>"), ("expires_in_days", "7")];
@@ -96,7 +96,7 @@ async fn a_token_is_made_and_revoked_in_the_console(app: App) {
     assert!(!app.is_signed_in(&script, By::Bearer).await);
 }
 
-async fn what_does_not_fit_is_told_of_all_fields(app: App) {
+async fn what_does_not_fit_is_told_of_all_fields(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     for (body, fields) in [
         (json!({}), vec!["name"]),
@@ -141,7 +141,7 @@ async fn what_does_not_fit_is_told_of_all_fields(app: App) {
     assert!(answer.body.contains("Enter a number of days from 1 to 366.") && answer.body.contains("many"));
 }
 
-async fn a_read_only_token_reads_and_lists_and_changes_nothing(app: App) {
+async fn a_read_only_token_reads_and_lists_and_changes_nothing(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let script = with_token(&app, &staff, true).await;
     let user = format!("/v1/users/{}", ada.id());
@@ -185,7 +185,7 @@ async fn a_read_only_token_reads_and_lists_and_changes_nothing(app: App) {
     assert!(app.is_signed_in(&staff, By::Cookie).await && app.is_signed_in(&script, By::Bearer).await);
 }
 
-async fn a_full_token_does_what_its_owner_may(app: App) {
+async fn a_full_token_does_what_its_owner_may(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
     let script = with_token(&app, &staff, false).await;
@@ -196,7 +196,7 @@ async fn a_full_token_does_what_its_owner_may(app: App) {
     assert_eq!(app.send(&script, Method::Patch, &path, &change).await.status, 403, "and no more");
 }
 
-async fn se_6_a_full_token_needs_a_confirmed_password(app: App) {
+async fn se_6_a_full_token_needs_a_confirmed_password(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     app.sql("UPDATE sessions SET confirmed_at = 0").await;
     let full = || json!({"name": "full", "read_only": false});
@@ -210,7 +210,7 @@ async fn se_6_a_full_token_needs_a_confirmed_password(app: App) {
     assert_eq!(make(&app, &ada, TOKENS, full()).await.status, 201);
 }
 
-async fn se_6_the_console_asks_for_the_password_in_the_same_form(app: App) {
+async fn se_6_the_console_asks_for_the_password_in_the_same_form(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     app.sql("UPDATE sessions SET confirmed_at = 0").await;
     let path = "/account/tokens";
@@ -238,7 +238,7 @@ async fn se_6_the_console_asks_for_the_password_in_the_same_form(app: App) {
     assert!(!answer.body.contains("Your password"), "asked for only once");
 }
 
-async fn se_6_a_token_never_stands_for_a_password_and_makes_no_tokens(app: App) {
+async fn se_6_a_token_never_stands_for_a_password_and_makes_no_tokens(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let script = with_token(&app, &root, false).await;
     let for_other = format!("/v1/users/{}/tokens", app.person("ada", "ordinary").await.id());
@@ -262,7 +262,7 @@ async fn se_6_a_token_never_stands_for_a_password_and_makes_no_tokens(app: App) 
     assert_eq!(app.obtain("root", PASSWORD).await.status, 200);
 }
 
-async fn se_2_a_token_dies_with_what_ends_its_owners_sessions(app: App) {
+async fn se_2_a_token_dies_with_what_ends_its_owners_sessions(app: TestApp) {
     let root = app.person("root", "superuser").await;
     for (n, body) in [
         json!({"password": "another long password"}),
@@ -284,7 +284,7 @@ async fn se_2_a_token_dies_with_what_ends_its_owners_sessions(app: App) {
     }
 }
 
-async fn a_token_dies_at_its_end(app: App) {
+async fn a_token_dies_at_its_end(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = make(&app, &ada, TOKENS, json!({"name": "day", "expires_in_days": 1})).await.json();
     let script = Person { bearer: made["token"].as_str().unwrap().to_owned(), ..ada };
@@ -295,7 +295,7 @@ async fn a_token_dies_at_its_end(app: App) {
     assert!(!app.is_signed_in(&script, By::Bearer).await, "at its end, and whatever the use");
 }
 
-async fn superusers_make_tokens_for_others_and_staff_do_not(app: App) {
+async fn superusers_make_tokens_for_others_and_staff_do_not(app: TestApp) {
     let (root, staff) = (app.person("root", "superuser").await, app.person("staff", "staff").await);
     let service = app.person("robot", "ordinary").await;
     let path = format!("/v1/users/{}/tokens", service.id());
@@ -327,7 +327,7 @@ async fn superusers_make_tokens_for_others_and_staff_do_not(app: App) {
     assert_eq!(refused.status, 400, "it would come to life with the account");
 }
 
-async fn az_7_a_token_of_somebody_else_looks_like_none(app: App) {
+async fn az_7_a_token_of_somebody_else_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let bobs = make(&app, &bob, TOKENS, json!({"name": "bobs"})).await.json()["id"].clone();
     let sessions = app.get(&ada, "/v1/account/sessions").await.json();
@@ -340,13 +340,13 @@ async fn az_7_a_token_of_somebody_else_looks_like_none(app: App) {
     assert!(app.is_signed_in(&ada, By::Cookie).await && app.is_signed_in(&ada, By::Bearer).await);
 }
 
-async fn lg_1_the_secret_is_stored_hashed_and_in_no_entry(app: App) {
+async fn lg_1_the_secret_is_stored_hashed_and_in_no_entry(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = make(&app, &ada, TOKENS, json!({"name": "report"})).await.json();
     let secret = made["token"].as_str().unwrap().trim_start_matches("usher_").to_owned();
     let id = made["id"].clone();
     app.send(&ada, Method::Delete, &format!("{TOKENS}/{id}"), &Value::Null).await;
-    while usher::audit::seal(&app.usher).await.unwrap() > 0 {}
+    while usher::operations::audit::seal(&app.usher).await.unwrap() > 0 {}
     let trail = usher::db::audit::sealed_after(&app.usher.db, 0, 100).await.unwrap();
     let told: Vec<(&str, Value)> = trail
         .iter()
@@ -363,12 +363,12 @@ async fn lg_1_the_secret_is_stored_hashed_and_in_no_entry(app: App) {
         ]
     );
     assert!(!format!("{trail:?}").contains(&secret));
-    let hash = usher::session::Secret::from_text(&secret).unwrap().hash();
-    let found = usher::db::sessions::by_secret(&app.usher.db, hash, Carrier::Cookie, None).await.unwrap();
+    let hash = usher::model::session::Secret::from_text(&secret).unwrap().hash();
+    let found = usher::db::sessions::by_secret(&app.usher.db, hash, Credential::Cookie, None).await.unwrap();
     assert!(found.is_none(), "a token's secret makes no cookie");
 }
 
-async fn a_bad_token_is_refused_like_any_other_and_never_falls_back_to_the_cookie(app: App) {
+async fn a_bad_token_is_refused_like_any_other_and_never_falls_back_to_the_cookie(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     for token in ["usher_", "usher_x", &format!("usher_{}", "A".repeat(43)), &format!("usher_{}", ada.cookie)]
     {
@@ -389,7 +389,7 @@ async fn a_bad_token_is_refused_like_any_other_and_never_falls_back_to_the_cooki
 
 #[rocket::async_test]
 async fn the_longest_life_of_a_token_is_a_setting() {
-    let app = App::with(Backend::Sqlite, &[("api_token_days", json!(30))]).await;
+    let app = TestApp::with(Backend::Sqlite, &[("api_token_days", json!(30))]).await;
     let ada = app.person("ada", "ordinary").await;
     let made = make(&app, &ada, TOKENS, json!({"name": "default"})).await.json();
     assert_eq!(made["expires_at"], app.clock.now().plus(Duration::from_hours(24 * 30)).to_string());

@@ -10,13 +10,13 @@ use rocket::tokio::sync::OnceCell;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
-use usher::Usher;
-use usher::clock::{Clock, Timestamp};
-use usher::origin::Origin;
-use usher::passwords::{Password, PasswordHash};
-use usher::session::{Carrier, NewSession, Secret};
-use usher::sessions::{self, SignedIn};
-use usher::user::{User, UserId, Username};
+use usher::model::clock::{Clock, Timestamp};
+use usher::model::origin::Origin;
+use usher::model::password::{Password, PasswordHash};
+use usher::model::session::{Credential, NewSession, Secret};
+use usher::model::user::{User, UserId, Username};
+use usher::operations::App;
+use usher::operations::sign_in::{self, OpenedSession};
 use usher::{config, db};
 
 /// Which database a test runs on.
@@ -30,9 +30,9 @@ pub(crate) enum Backend {
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A server, not listening anywhere: requests are handed to it directly.
-pub(crate) struct App {
+pub(crate) struct TestApp {
     pub(crate) client: Client,
-    pub(crate) usher: Usher,
+    pub(crate) usher: App,
     pub(crate) clock: Clock,
     pub(crate) url: String,
     /// Keeps the SQLite file until the test ends.
@@ -97,7 +97,7 @@ impl Answer {
     }
 }
 
-impl App {
+impl TestApp {
     pub(crate) async fn new(backend: Backend) -> Self {
         Self::with(backend, &[]).await
     }
@@ -116,16 +116,18 @@ impl App {
     pub(crate) async fn another_instance(&self) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let figment = figment(&self.url, &[]);
-        let usher = Usher::open(&figment, self.clock.clone()).await.expect("a second instance");
-        let client = Client::untracked(usher::rocket(figment, usher.clone())).await.expect("a server");
+        let usher = App::open(&figment, self.clock.clone()).await.expect("a second instance");
+        let client =
+            Client::untracked(usher::server::rocket(figment, usher.clone())).await.expect("a server");
         Self { client, usher, clock: self.clock.clone(), url: self.url.clone(), _directory: directory }
     }
 
     async fn on(url: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
         let figment = figment(&url, settings);
         let clock = Clock::manual(Timestamp::parse("2026-03-01T09:00:00.123456Z").expect("a timestamp"));
-        let usher = Usher::open(&figment, clock.clone()).await.expect("an installation");
-        let client = Client::untracked(usher::rocket(figment, usher.clone())).await.expect("a server");
+        let usher = App::open(&figment, clock.clone()).await.expect("an installation");
+        let client =
+            Client::untracked(usher::server::rocket(figment, usher.clone())).await.expect("a server");
         Self { client, usher, clock, url, _directory: directory }
     }
 
@@ -141,9 +143,9 @@ impl App {
         let mut tx = self.usher.db.begin().await.expect("a transaction");
         user.id = db::users::insert(&mut tx, &user, &hash().await).await.expect("a user");
         tx.commit().await.expect("a commit");
-        let tokens = self.session(user.id, Carrier::Token).await;
-        let pair = sessions::tokens(&self.usher, &tokens);
-        let cookie = self.session(user.id, Carrier::Cookie).await.secret.to_text();
+        let tokens = self.session(user.id, Credential::Jwt).await;
+        let pair = sign_in::tokens(&self.usher, &tokens);
+        let cookie = self.session(user.id, Credential::Cookie).await.secret.to_text();
         if kind.contains("inactive") {
             self.sql(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", user.id)).await;
             user.is_active = false;
@@ -152,18 +154,18 @@ impl App {
     }
 
     /// A new session, without a password.
-    pub(crate) async fn session(&self, id: UserId, carrier: Carrier) -> SignedIn {
+    pub(crate) async fn session(&self, id: UserId, credential: Credential) -> OpenedSession {
         let user = db::users::by_id(&self.usher.db, id).await.expect("a database").expect("a user");
         let secret = Secret::random();
         let now = self.clock.now();
-        let expires_at = now.plus(self.usher.settings.session_lifetime(carrier));
+        let expires_at = now.plus(self.usher.settings.session_lifetime(credential));
         let mut tx = self.usher.db.begin().await.expect("a transaction");
         let new =
-            NewSession { carrier, expires_at, confirmed_at: now, name: String::new(), read_only: false };
+            NewSession { credential, expires_at, confirmed_at: now, name: String::new(), read_only: false };
         let origin = Origin::command_line();
         db::sessions::insert(&mut tx, id, &new, &secret.hash(), &origin, now).await.expect("a session");
         tx.commit().await.expect("a commit");
-        SignedIn { user, secret, expires_at }
+        OpenedSession { user, secret, expires_at }
     }
 
     /// A request that proves who it is from.
@@ -250,9 +252,9 @@ pub(crate) fn figment(url: &str, settings: &[(&str, Value)]) -> Figment {
 async fn hash() -> PasswordHash {
     static HASH: OnceCell<PasswordHash> = OnceCell::const_new();
     let make = || async {
-        let hasher = usher::passwords::Hasher::new(
-            usher::passwords::Cost::default(),
-            usher::passwords::Limits::default(),
+        let hasher = usher::security::passwords::Hasher::new(
+            usher::security::passwords::Cost::default(),
+            usher::security::passwords::Limits::default(),
         );
         let hasher = hasher.expect("the default cost");
         hasher.hash(&Password::new(PASSWORD.to_owned())).await.expect("a hash")

@@ -2,10 +2,11 @@
 
 use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
-use usher::audit::{self, Fault};
 use usher::db;
+use usher::model::audit::StoredEntry;
+use usher::operations::audit::{self, Fault};
 
-use crate::app::{App, Backend, By, PASSWORD, Person};
+use crate::app::{Backend, By, PASSWORD, Person, TestApp};
 use crate::console::{send_from, token};
 use crate::on_both;
 use crate::properties::everything;
@@ -28,7 +29,7 @@ on_both![
 ];
 
 /// All entries, oldest first.
-pub(crate) async fn trail(app: &App) -> Vec<db::audit::Stored> {
+pub(crate) async fn trail(app: &TestApp) -> Vec<StoredEntry> {
     while audit::seal(&app.usher).await.expect("a seal") > 0 {}
     let mut entries: Vec<_> = db::audit::sealed_after(&app.usher.db, 0, 10_000)
         .await
@@ -44,11 +45,11 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-async fn patch(app: &App, staff: &Person, id: i64, body: Value) -> u16 {
+async fn patch(app: &TestApp, staff: &Person, id: i64, body: Value) -> u16 {
     app.send(staff, Method::Patch, &format!("/v1/users/{id}"), &body).await.status
 }
 
-async fn lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field(app: App) {
+async fn lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let body = json!({"email": "ada@example.org", "is_staff": true, "first_name": ""});
     let answer = app
@@ -78,7 +79,7 @@ async fn lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field(app: App)
     assert_eq!(parsed(&reset.details), json!({"sessions_ended": 2}));
 }
 
-async fn lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded(app: App) {
+async fn lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("Ada", PASSWORD).await.status, 200);
     assert_eq!(app.obtain("nobody", PASSWORD).await.status, 401);
@@ -101,7 +102,7 @@ async fn lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_re
     assert_eq!(told.len(), 10);
 }
 
-async fn lg_2_what_was_refused_is_recorded_with_the_missing_right(app: App) {
+async fn lg_2_what_was_refused_is_recorded_with_the_missing_right(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     assert_eq!(patch(&app, &staff, root.id(), json!({"email": "evil@example.org"})).await, 403);
     let trail = trail(&app).await;
@@ -112,7 +113,7 @@ async fn lg_2_what_was_refused_is_recorded_with_the_missing_right(app: App) {
     assert_eq!(parsed(&refused.details), json!({"code": "superuser_required", "request": request}));
 }
 
-async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app: App) {
+async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let ask = async |person: &Person, times: usize| {
         for _ in 0..times {
@@ -121,7 +122,7 @@ async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app
     };
     ask(&ada, 50).await;
     ask(&bob, 1).await;
-    let of = |entries: &[db::audit::Stored], person: &Person| {
+    let of = |entries: &[StoredEntry], person: &Person| {
         entries.iter().filter(|entry| entry.actor_id == Some(person.id())).count()
     };
     let entries = trail(&app).await;
@@ -138,7 +139,7 @@ async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app
     assert!(shown.contains("Not recorded before it: 30 refusals"), "{shown}");
 }
 
-async fn lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment(app: App) {
+async fn lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
     assert_eq!(patch(&app, &staff, ada.id(), json!({"username": "lovelace"})).await, 200);
@@ -149,7 +150,7 @@ async fn lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment(app:
     assert!(audit::verify(&app.usher).await.unwrap().fault.is_none());
 }
 
-async fn lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has(app: App) {
+async fn lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     app.obtain("a secret typed as a name", "a secret password").await;
     app.obtain("ada", "a secret password").await;
@@ -160,7 +161,7 @@ async fn lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has(app: App) {
     assert!(!trail.contains("secret") && !trail.contains("argon2"), "{trail}");
 }
 
-async fn az_8_without_its_entry_nothing_is_changed(app: App) {
+async fn az_8_without_its_entry_nothing_is_changed(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     app.sql("ALTER TABLE audit_entries RENAME TO elsewhere").await;
     assert!(patch(&app, &staff, ada.id(), json!({"email": "a@example.org"})).await >= 500);
@@ -176,7 +177,7 @@ async fn az_8_without_its_entry_nothing_is_changed(app: App) {
 }
 
 /// Has no entry of the trail be written from now on.
-async fn refuse_entries(app: &App) {
+async fn refuse_entries(app: &TestApp) {
     app.sql(if app.url.starts_with("sqlite") {
         "CREATE TRIGGER refused BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     } else {
@@ -185,12 +186,12 @@ async fn refuse_entries(app: &App) {
     .await;
 }
 
-async fn az_8_without_its_entry_nothing_of_ones_own_is_changed(app: App) {
+async fn az_8_without_its_entry_nothing_of_ones_own_is_changed(app: TestApp) {
     use rocket::http::Method::{Delete, Patch, Post};
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "staff").await);
     let id = root.id();
     // One more, which can be ended.
-    app.session(root.user.id, usher::session::Carrier::Token).await;
+    app.session(root.user.id, usher::model::session::Credential::Jwt).await;
     assert_eq!(patch(&app, &root, ada.id(), json!({"email": "ada@example.org"})).await, 200);
     let edit = trail(&app).await.pop().unwrap().id;
     let token = json!({"name": "script", "read_only": false});
@@ -255,7 +256,7 @@ async fn az_8_without_its_entry_nothing_of_ones_own_is_changed(app: App) {
     assert_eq!(everything(&app).await, before);
 }
 
-async fn lg_4_what_other_sites_try_is_recorded_with_its_address(app: App) {
+async fn lg_4_what_other_sites_try_is_recorded_with_its_address(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let (record, form) = (format!("/v1/users/{}", ada.id()), format!("/users/{}/deactivate", ada.id()));
     for (site, number) in [("cross-site", 1), ("same-site", 2)] {
@@ -297,7 +298,7 @@ async fn lg_4_what_other_sites_try_is_recorded_with_its_address(app: App) {
 }
 
 async fn a_block_is_recorded_with_the_address_that_led_to_it(backend: Backend) {
-    let app = App::with(backend, &[("throttle_address_burst", json!(8))]).await;
+    let app = TestApp::with(backend, &[("throttle_address_burst", json!(8))]).await;
     app.person("ada", "ordinary").await;
     app.person("bob", "ordinary").await;
     for n in 0..9 {
@@ -348,7 +349,7 @@ async fn lg_4_blocks_are_recorded_on_postgres() {
 }
 
 /// Some sealed entries.
-async fn sealed(app: &App) -> (Person, Person) {
+async fn sealed(app: &TestApp) -> (Person, Person) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     for n in 0..5 {
         assert_eq!(patch(app, &staff, ada.id(), json!({"first_name": format!("Ada {n}")})).await, 200);
@@ -357,7 +358,7 @@ async fn sealed(app: &App) -> (Person, Person) {
     (staff, ada)
 }
 
-async fn altering_one_entry_is_found_and_named(app: App) {
+async fn altering_one_entry_is_found_and_named(app: TestApp) {
     sealed(&app).await;
     let good = audit::verify(&app.usher).await.unwrap();
     assert_eq!((good.sealed, good.not_sealed, good.fault), (5, 0, None));
@@ -385,7 +386,7 @@ async fn altering_one_entry_is_found_and_named(app: App) {
     }
 }
 
-async fn a_removed_entry_is_found_and_entries_not_sealed_yet_are_counted(app: App) {
+async fn a_removed_entry_is_found_and_entries_not_sealed_yet_are_counted(app: TestApp) {
     let (staff, ada) = sealed(&app).await;
     let head = audit::verify(&app.usher).await.unwrap().head;
     patch(&app, &staff, ada.id(), json!({"first_name": "Once more"})).await;
@@ -399,7 +400,7 @@ async fn a_removed_entry_is_found_and_entries_not_sealed_yet_are_counted(app: Ap
     assert_eq!(audit::verify(&app.usher).await.unwrap().fault, Some(Fault::Missing { position: 2 }));
 }
 
-async fn two_instances_seal_one_chain(app: App) {
+async fn two_instances_seal_one_chain(app: TestApp) {
     let other = app.another_instance().await;
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     for n in 0..10 {

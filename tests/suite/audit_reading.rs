@@ -2,15 +2,14 @@
 
 use rocket::http::Method;
 use serde_json::{Value, json};
-use usher::audit::{Action, Author, Entries, Entry, EntryId};
-use usher::clock::Timestamp;
 use usher::db::select;
-use usher::db::trail::Told;
-use usher::filter::{Filter, ListRequest};
-use usher::origin::{Door, Origin};
-use usher::user::{User, UserId, Username};
+use usher::model::audit::{Action, Author, Entries, Entry, EntryId, ListedEntry};
+use usher::model::clock::Timestamp;
+use usher::model::filter::{Filter, ListRequest};
+use usher::model::origin::{Channel, Origin};
+use usher::model::user::{User, UserId, Username};
 
-use crate::app::{Answer, App, PASSWORD, Person};
+use crate::app::{Answer, PASSWORD, Person, TestApp};
 use crate::on_both;
 
 on_both![
@@ -22,11 +21,11 @@ on_both![
     a_cursor_of_the_users_is_none_of_the_trail,
 ];
 
-async fn list(app: &App, staff: &Person, body: &Value) -> Answer {
+async fn list(app: &TestApp, staff: &Person, body: &Value) -> Answer {
     app.send(staff, Method::Post, "/v1/audit/list", body).await
 }
 
-async fn entries(app: &App, staff: &Person, body: &Value) -> Vec<Value> {
+async fn entries(app: &TestApp, staff: &Person, body: &Value) -> Vec<Value> {
     let answer = list(app, staff, body).await;
     assert_eq!(answer.status, 200, "{body}: {}", answer.body);
     answer.json().as_array().expect("an array").clone()
@@ -36,7 +35,7 @@ fn ids(entries: &[Value]) -> Vec<i64> {
     entries.iter().map(|entry| entry["id"].as_i64().expect("an id")).collect()
 }
 
-async fn an_entry_tells_who_did_what_to_whom_from_where_and_when(app: App) {
+async fn an_entry_tells_who_did_what_to_whom_from_where_and_when(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}", ada.id());
     let body = json!({"email": "a@example.org", "password": "another long password"});
@@ -74,7 +73,7 @@ async fn an_entry_tells_who_did_what_to_whom_from_where_and_when(app: App) {
     assert_eq!(order[..4], ["id", "at", "action", "actor"]);
 }
 
-async fn lg_2_entries_about_superusers_are_told_to_staff_too(app: App) {
+async fn lg_2_entries_about_superusers_are_told_to_staff_too(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let path = format!("/v1/users/{}", root.id());
     assert_eq!(app.send(&root, Method::Patch, &path, &json!({"first_name": "R"})).await.status, 200);
@@ -86,7 +85,7 @@ async fn lg_2_entries_about_superusers_are_told_to_staff_too(app: App) {
 }
 
 /// An entry of every kind of actor, target and origin, with names that are hard to search for.
-async fn varied(app: &App) -> Vec<Told> {
+async fn varied(app: &TestApp) -> Vec<ListedEntry> {
     let names = ["Ada", "ADA", "École", "éCOLE", "x.y_z", "x-y", "Straße", "STRASSE", "a+b"];
     let user = |n: usize| User {
         id: UserId(i64::try_from(n % 5).unwrap() + 1),
@@ -96,7 +95,7 @@ async fn varied(app: &App) -> Vec<Told> {
     let mut tx = app.usher.db.begin().await.unwrap();
     for n in 0..90_usize {
         let origin = Origin {
-            door: [Door::Api, Door::Console, Door::CommandLine][n % 3],
+            channel: [Channel::Api, Channel::Console, Channel::CommandLine][n % 3],
             address: [None, Some("192.0.2.1"), Some("2001:db8::a")][n / 3 % 3].map(|at| at.parse().unwrap()),
             device: String::new(),
             request_id: if n % 3 == 2 { String::new() } else { format!("{n:016x}") },
@@ -111,7 +110,7 @@ async fn varied(app: &App) -> Vec<Told> {
         }
         // The clock is set back now and then, and stands still.
         let at = Timestamp::from_micros(1_700_000_000_000_000 + i64::try_from(n / 5 * 37 % 30).unwrap());
-        usher::audit::record(&mut tx, &entry, at).await.unwrap();
+        usher::operations::audit::record(&mut tx, &entry, at).await.unwrap();
     }
     tx.commit().await.unwrap();
     select::page(&app.usher.db, &Filter::<Entries>::default(), None, 1000).await.unwrap()
@@ -164,7 +163,7 @@ fn filters() -> Vec<Value> {
     filters
 }
 
-async fn the_filter_language_means_the_same_on_the_trail_as_in_plain_rust(app: App) {
+async fn the_filter_language_means_the_same_on_the_trail_as_in_plain_rust(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let all = varied(&app).await;
     assert_eq!(all.len(), 90);
@@ -181,7 +180,8 @@ async fn the_filter_language_means_the_same_on_the_trail_as_in_plain_rust(app: A
         let mut body = json!({"expressions": expressions, "order_by": order, "count": true});
         let request: ListRequest<Entries> =
             ListRequest::parse(body.as_object().unwrap().clone()).expect("a filter");
-        let mut expected: Vec<&Told> = all.iter().filter(|told| request.filter.matches(told)).collect();
+        let mut expected: Vec<&ListedEntry> =
+            all.iter().filter(|told| request.filter.matches(told)).collect();
         expected.sort_by(|left, right| request.filter.compare(left, right));
         let expected: Vec<i64> = expected.into_iter().map(|told| told.entry.id).collect();
         let whole = list(&app, &staff, &body).await;
@@ -201,7 +201,7 @@ async fn the_filter_language_means_the_same_on_the_trail_as_in_plain_rust(app: A
     }
 }
 
-async fn a_whole_trail_streams_newest_first_and_equals_its_pages(app: App) {
+async fn a_whole_trail_streams_newest_first_and_equals_its_pages(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let mut tx = app.usher.db.begin().await.unwrap();
     let entry = Entry::new(Action::Exported, Author::user(&staff.user, &Origin::command_line()));
@@ -215,7 +215,7 @@ async fn a_whole_trail_streams_newest_first_and_equals_its_pages(app: App) {
     assert_eq!(ids(&entries(&app, &staff, &next).await), whole[1000..2000]);
 }
 
-async fn what_is_no_field_of_the_trail_is_refused_by_name(app: App) {
+async fn what_is_no_field_of_the_trail_is_refused_by_name(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for (body, line) in [
         (
@@ -243,7 +243,7 @@ async fn what_is_no_field_of_the_trail_is_refused_by_name(app: App) {
     }
 }
 
-async fn a_cursor_of_the_users_is_none_of_the_trail(app: App) {
+async fn a_cursor_of_the_users_is_none_of_the_trail(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     app.person("ada", "ordinary").await;
     let page = app

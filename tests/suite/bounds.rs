@@ -11,9 +11,9 @@ use rocket::local::asynchronous::Client;
 use rocket::routes;
 use rocket::tokio::time::Instant;
 use serde_json::{Value, json};
-use usher::session::Carrier;
+use usher::model::session::Credential;
 
-use crate::app::{Answer, App, By, PASSWORD, Person, figment};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp, figment};
 use crate::audit::trail;
 use crate::console::{hidden, page, token};
 use crate::on_both;
@@ -93,10 +93,10 @@ fn boom() -> Status {
     panic!("as anything may")
 }
 
-async fn hd_1_every_kind_of_answer_carries_the_headers(app: App) {
+async fn hd_1_every_kind_of_answer_carries_the_headers(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
-    let server = usher::rocket(figment(&app.url, &[]), app.usher.clone());
+    let server = usher::server::rocket(figment(&app.url, &[]), app.usher.clone());
     let server = server.mount("/v1", routes![boom]).mount("/page", routes![boom]);
     let client = Client::untracked(server).await.unwrap();
     let form = token(&page(&app, &root, "/users/export").await.body);
@@ -166,7 +166,7 @@ async fn hd_1_every_kind_of_answer_carries_the_headers(app: App) {
     }
 }
 
-async fn hd_1_what_is_answered_without_a_database_carries_the_headers(app: App) {
+async fn hd_1_what_is_answered_without_a_database_carries_the_headers(app: TestApp) {
     let root = app.person("root", "superuser").await;
     app.usher.db.close().await;
     for (path, who) in [("/readyz", None), ("/v1/users/1", Some((&root, By::Bearer))), ("/users", None)] {
@@ -178,14 +178,14 @@ async fn hd_1_what_is_answered_without_a_database_carries_the_headers(app: App) 
 }
 
 /// All that is stored, but for what is noted of a refusal.
-async fn stored(app: &App) -> Vec<String> {
+async fn stored(app: &TestApp) -> Vec<String> {
     let mut all = everything(app).await;
     all.retain(|row| !row.starts_with("audit_entries") && !row.starts_with("installation"));
     all
 }
 
 /// Everything that the form behind a path may ask for, at once.
-async fn fields(app: &App, path: &str, root: &Person, ada: &Person) -> String {
+async fn fields(app: &TestApp, path: &str, root: &Person, ada: &Person) -> String {
     let password = PASSWORD.replace(' ', "+");
     if path == "/account" {
         // This one takes nothing that it does not know.
@@ -206,7 +206,7 @@ async fn fields(app: &App, path: &str, root: &Person, ada: &Person) -> String {
 }
 
 /// The paths of all forms of the console, with numbers of what is there.
-async fn forms(app: &App, root: &Person, ada: &Person) -> Vec<String> {
+async fn forms(app: &TestApp, root: &Person, ada: &Person) -> Vec<String> {
     let user = format!("/v1/users/{}", ada.id());
     let made = async |path: &str| {
         let body = json!({"name": "script", "read_only": true});
@@ -215,9 +215,11 @@ async fn forms(app: &App, root: &Person, ada: &Person) -> Vec<String> {
         made.json()["id"].to_string()
     };
     let session = async |person: &Person| {
-        let new = app.session(person.user.id, Carrier::Cookie).await.secret.hash();
-        let found =
-            usher::db::sessions::by_secret(&app.usher.db, new, Carrier::Cookie, None).await.unwrap().unwrap();
+        let new = app.session(person.user.id, Credential::Cookie).await.secret.hash();
+        let found = usher::db::sessions::by_secret(&app.usher.db, new, Credential::Cookie, None)
+            .await
+            .unwrap()
+            .unwrap();
         found.session.unwrap().id.0.to_string()
     };
     let (own_token, token) = (made("/v1/account/tokens").await, made(&format!("{user}/tokens")).await);
@@ -247,7 +249,7 @@ async fn forms(app: &App, root: &Person, ada: &Person) -> Vec<String> {
     filled.collect()
 }
 
-async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_session(app: App) {
+async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_session(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
     let other = app.person("other", "superuser").await;
     let forms = forms(&app, &root, &ada).await;
@@ -295,14 +297,14 @@ async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_sess
 }
 
 /// Whether something was hashed meanwhile, which it must not be.
-async fn without_hashing(app: &App, case: &str, answer: impl Future<Output = Answer>) -> Answer {
+async fn without_hashing(app: &TestApp, case: &str, answer: impl Future<Output = Answer>) -> Answer {
     let before = app.usher.hasher.operations();
     let answer = answer.await;
     assert_eq!(app.usher.hasher.operations(), before, "{case}: {}", answer.status);
     answer
 }
 
-async fn pw_12_a_body_that_is_too_long_is_refused_at_every_door_before_hashing(app: App) {
+async fn pw_12_a_body_that_is_too_long_is_refused_at_every_door_before_hashing(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
     let (record, password) = (format!("/v1/users/{}", ada.id()), format!("/users/{}/password", ada.id()));
@@ -341,7 +343,7 @@ async fn pw_12_a_body_that_is_too_long_is_refused_at_every_door_before_hashing(a
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "and none counts as a failure");
 }
 
-async fn pw_12_a_new_password_that_is_too_long_is_refused_at_every_door_before_hashing(app: App) {
+async fn pw_12_a_new_password_that_is_too_long_is_refused_at_every_door_before_hashing(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
     let record = format!("/v1/users/{}", ada.id());
@@ -376,7 +378,7 @@ async fn pw_12_a_new_password_that_is_too_long_is_refused_at_every_door_before_h
     }
 }
 
-async fn pw_3_of_two_hundred_sign_ins_at_once_some_are_hashed_in_turn_and_the_others_come_back(app: App) {
+async fn pw_3_of_two_hundred_sign_ins_at_once_some_are_hashed_in_turn_and_the_others_come_back(app: TestApp) {
     app.person("ada", "ordinary").await;
     let hasher = &app.usher.hasher;
     let limits = app.usher.settings.limits();

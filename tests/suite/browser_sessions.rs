@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rocket::http::{ContentType, Cookie, Header, Method, SameSite};
-use usher::session::Carrier;
+use usher::model::session::Credential;
 
-use crate::app::{Answer, App, By, PASSWORD};
+use crate::app::{Answer, By, PASSWORD, TestApp};
 use crate::on_both;
 
 on_both![
@@ -21,7 +21,7 @@ on_both![
 ];
 
 /// The page to sign in on: the browser's cookie, and the form's token.
-async fn sign_in_page(app: &App) -> (Cookie<'static>, String) {
+async fn sign_in_page(app: &TestApp) -> (Cookie<'static>, String) {
     let response = app.client.get("/sign-in").dispatch().await;
     let cookie = response.cookies().get("__Host-pre").expect("a cookie before the session").clone();
     let html = response.into_string().await.unwrap();
@@ -40,7 +40,7 @@ fn form(username: &str, password: &str, token: &str, next: &str) -> String {
 }
 
 /// Sends the form to sign in; the answer, and the session cookie if there is one.
-async fn submit(app: &App, cookies: &[Cookie<'static>], body: &str) -> (Answer, Option<Cookie<'static>>) {
+async fn submit(app: &TestApp, cookies: &[Cookie<'static>], body: &str) -> (Answer, Option<Cookie<'static>>) {
     let mut request = app.client.post("/sign-in").header(ContentType::Form).body(body);
     request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
     for cookie in cookies {
@@ -51,12 +51,12 @@ async fn submit(app: &App, cookies: &[Cookie<'static>], body: &str) -> (Answer, 
     (Answer::of(response).await, session)
 }
 
-async fn account(app: &App, session: &Cookie<'static>) -> Answer {
+async fn account(app: &TestApp, session: &Cookie<'static>) -> Answer {
     let cookie = (session.name().to_owned(), session.value().to_owned());
     Answer::of(app.client.get("/account").cookie(cookie).dispatch().await).await
 }
 
-async fn a_browser_signs_in_and_out(app: App) {
+async fn a_browser_signs_in_and_out(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     assert_eq!(app.client.get("/").dispatch().await.headers().get_one("Location"), Some("/sign-in"));
     let (pre, token) = sign_in_page(&app).await;
@@ -85,7 +85,7 @@ async fn a_browser_signs_in_and_out(app: App) {
     assert_eq!(account(&app, &session).await.status, 303, "se_2: the session is over");
 }
 
-async fn se_1_a_new_session_replaces_the_one_that_came_along(app: App) {
+async fn se_1_a_new_session_replaces_the_one_that_came_along(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let (pre, token) = sign_in_page(&app).await;
     let planted = Cookie::new("__Host-sid", ada.cookie.clone());
@@ -95,15 +95,16 @@ async fn se_1_a_new_session_replaces_the_one_that_came_along(app: App) {
     assert_eq!(account(&app, &planted).await.status, 303, "the old session is dead");
     assert_eq!(account(&app, &session).await.status, 200);
     // Only a hash of the secret is stored.
-    let stored = usher::session::Secret::from_text(session.value()).unwrap();
+    let stored = usher::model::session::Secret::from_text(session.value()).unwrap();
     let found =
-        usher::db::sessions::by_secret(&app.usher.db, stored.hash(), Carrier::Cookie, None).await.unwrap();
+        usher::db::sessions::by_secret(&app.usher.db, stored.hash(), Credential::Cookie, None).await.unwrap();
     assert!(found.is_some());
 }
 
-async fn se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_than_its_limit(app: App) {
+async fn se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_than_its_limit(app: TestApp) {
     let settings = &app.usher.settings;
-    let (idle, limit) = (settings.session_idle(), settings.session_lifetime(usher::session::Carrier::Cookie));
+    let (idle, limit) =
+        (settings.session_idle(), settings.session_lifetime(usher::model::session::Credential::Cookie));
     let second = Duration::from_secs(1);
 
     let idler = app.person("idler", "ordinary").await;
@@ -124,7 +125,7 @@ async fn se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_tha
     assert!(!app.is_signed_in(&busy, By::Cookie).await, "use does not stretch the limit");
 }
 
-async fn pages_are_read_although_nothing_can_be_written(app: App) {
+async fn pages_are_read_although_nothing_can_be_written(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let refuse = if app.url.starts_with("sqlite") {
         "CREATE TRIGGER full BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, 'disk full'); END"
@@ -143,7 +144,7 @@ async fn pages_are_read_although_nothing_can_be_written(app: App) {
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "but the limit holds");
 }
 
-async fn cs_1_a_form_of_another_site_is_refused(app: App) {
+async fn cs_1_a_form_of_another_site_is_refused(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let (pre, token) = sign_in_page(&app).await;
     let home = app
@@ -174,7 +175,7 @@ async fn cs_1_a_form_of_another_site_is_refused(app: App) {
     }
 }
 
-async fn cs_4_signing_in_needs_the_token_of_the_form(app: App) {
+async fn cs_4_signing_in_needs_the_token_of_the_form(app: TestApp) {
     app.person("ada", "staff").await;
     let (pre, token) = sign_in_page(&app).await;
     let (other, _) = sign_in_page(&app).await;
@@ -193,7 +194,7 @@ async fn cs_4_signing_in_needs_the_token_of_the_form(app: App) {
     assert!(submit(&app, &[pre], &form("ada", PASSWORD, &token, "/")).await.1.is_some());
 }
 
-async fn pw_2_every_failed_sign_in_gets_the_same_page_and_costs_the_same(app: App) {
+async fn pw_2_every_failed_sign_in_gets_the_same_page_and_costs_the_same(app: TestApp) {
     for (name, kind) in [("ada", "ordinary"), ("bob", "inactive"), ("eva", "ordinary"), ("fay", "staff")] {
         app.person(name, kind).await;
     }
@@ -230,7 +231,7 @@ async fn pw_2_every_failed_sign_in_gets_the_same_page_and_costs_the_same(app: Ap
     assert_eq!(expected.map(|seen| seen.0), Some(422));
 }
 
-async fn in_3_after_signing_in_one_stays_on_this_server(app: App) {
+async fn in_3_after_signing_in_one_stays_on_this_server(app: TestApp) {
     app.person("ada", "ordinary").await;
     let (pre, token) = sign_in_page(&app).await;
     for (next, location) in [
@@ -245,7 +246,7 @@ async fn in_3_after_signing_in_one_stays_on_this_server(app: App) {
     }
 }
 
-async fn pages_say_how_to_make_the_first_superuser_while_there_is_none(app: App) {
+async fn pages_say_how_to_make_the_first_superuser_while_there_is_none(app: TestApp) {
     let page = async || app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
     assert!(page().await.contains("usher createsuperuser"));
     app.person("root", "superuser").await;

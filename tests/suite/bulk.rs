@@ -5,14 +5,15 @@ use std::time::Duration;
 use rocket::futures::future::{BoxFuture, FutureExt, join_all};
 use rocket::http::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::{Value, json};
-use usher::accounts::{self, Expected};
-use usher::audit::BatchId;
-use usher::bulk::{self, BulkAction, Verdict};
 use usher::db;
-use usher::passwords::PasswordHash;
-use usher::user::{Draft, User, UserChanges, UserId, Username};
+use usher::model::audit::BatchId;
+use usher::model::bulk::{BatchVerdict, BulkAction};
+use usher::model::password::PasswordHash;
+use usher::model::precondition::Precondition;
+use usher::model::user::{User, UserChanges, UserId, UserInput, Username};
+use usher::operations::{bulk, users};
 
-use crate::app::{Answer, App, By, Person};
+use crate::app::{Answer, By, Person, TestApp};
 use crate::audit::trail;
 use crate::on_both;
 use crate::undo::can;
@@ -33,7 +34,7 @@ on_both![
     az_5_of_many_who_demote_each_other_a_superuser_is_left,
 ];
 
-async fn bulk(app: &App, by: &Person, body: &Value) -> Answer {
+async fn bulk(app: &TestApp, by: &Person, body: &Value) -> Answer {
     app.send(by, Post, "/v1/users/bulk", body).await
 }
 
@@ -52,7 +53,7 @@ fn said(id: i64, verdict: &str, code: &str) -> (i64, String, String) {
 }
 
 /// Users without passwords, quickly; their primary keys.
-pub(crate) async fn crowd(app: &App, count: usize) -> Vec<i64> {
+pub(crate) async fn crowd(app: &TestApp, count: usize) -> Vec<i64> {
     let users: Vec<(User, PasswordHash)> = (0..count)
         .map(|n| {
             let username = Username::parse(&format!("crowd{n:04}")).unwrap();
@@ -67,7 +68,7 @@ pub(crate) async fn crowd(app: &App, count: usize) -> Vec<i64> {
     ids
 }
 
-async fn a_preview_changes_nothing_and_says_what_a_run_would_do(app: App) {
+async fn a_preview_changes_nothing_and_says_what_a_run_would_do(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "inactive").await);
     let ids = [ada.id(), bob.id(), root.id(), ada.id(), 999, staff.id()];
@@ -100,7 +101,7 @@ async fn a_preview_changes_nothing_and_says_what_a_run_would_do(app: App) {
     assert_eq!(app.get(&staff, "/v1/users/bulk/1").await.status, 404, "no run is stored");
 }
 
-async fn az_6_each_user_is_judged_done_and_recorded_by_itself(app: App) {
+async fn az_6_each_user_is_judged_done_and_recorded_by_itself(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "inactive").await);
     let eve = app.person("eve", "staff").await;
@@ -138,7 +139,7 @@ async fn az_6_each_user_is_judged_done_and_recorded_by_itself(app: App) {
     );
 }
 
-async fn a_run_is_for_the_users_that_the_filter_finds_at_that_moment(app: App) {
+async fn a_run_is_for_the_users_that_the_filter_finds_at_that_moment(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 12).await;
     let filter =
@@ -166,7 +167,7 @@ async fn a_run_is_for_the_users_that_the_filter_finds_at_that_moment(app: App) {
     }
 }
 
-async fn a_run_has_at_most_a_thousand_users(app: App) {
+async fn a_run_has_at_most_a_thousand_users(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 1000).await;
     let too_many = "Narrow the filter: at most 1,000 users at once.";
@@ -184,7 +185,7 @@ async fn a_run_has_at_most_a_thousand_users(app: App) {
     assert!(app.stored(crowd[0]).await.is_active);
 }
 
-async fn every_action_does_what_it_says(app: App) {
+async fn every_action_does_what_it_says(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     for (action, message, is_active, is_staff) in [
         ("give_staff", "user_changed", true, true),
@@ -216,7 +217,7 @@ async fn every_action_does_what_it_says(app: App) {
     assert_eq!((entry.action.as_str(), entry.details.as_str()), ("sessions_ended", "{\"sessions_ended\":2}"));
 }
 
-async fn a_run_that_is_cut_short_says_whom_it_came_to(app: App) {
+async fn a_run_that_is_cut_short_says_whom_it_came_to(app: TestApp) {
     let (staff, ids) = (app.person("staff", "staff").await, crowd(&app, 200).await);
     let users = ids.iter().copied().map(UserId).collect();
     let permission = can(&app, &staff);
@@ -251,18 +252,18 @@ async fn a_run_that_is_cut_short_says_whom_it_came_to(app: App) {
     assert_eq!(undone.json()["done"].as_u64(), Some(done), "what was done can be taken back");
 }
 
-async fn whoever_loses_their_rights_does_not_go_on(app: App) {
+async fn whoever_loses_their_rights_does_not_go_on(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let permission = can(&app, &staff);
     app.sql(&format!("UPDATE users SET is_staff = FALSE WHERE id = {}", staff.id())).await;
     let ids = vec![UserId(ada.id())];
     let batch = bulk::run(&app.usher, &permission, BulkAction::Deactivate, ids).await.unwrap();
     let outcome = bulk::outcome(&app.usher, &permission, batch).await.unwrap();
-    assert_eq!(outcome.users[0].verdict, Verdict::Pending);
+    assert_eq!(outcome.users[0].verdict, BatchVerdict::Pending);
     assert!(app.stored(ada.id()).await.is_active);
 }
 
-async fn a_run_is_taken_back_where_nothing_has_changed_since(app: App) {
+async fn a_run_is_taken_back_where_nothing_has_changed_since(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ids = crowd(&app, 4).await;
     let answer = bulk(&app, &staff, &json!({"action": "deactivate", "ids": ids})).await;
@@ -302,7 +303,7 @@ async fn a_run_is_taken_back_where_nothing_has_changed_since(app: App) {
     assert!(last.undoes.is_some());
 }
 
-async fn a_run_is_taken_back_within_24_hours_and_not_if_it_ended_sessions(app: App) {
+async fn a_run_is_taken_back_within_24_hours_and_not_if_it_ended_sessions(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let undo = async |by: &Person, batch: i64| {
         let answer = app.send(by, Post, &format!("/v1/users/bulk/{batch}/undo"), &json!({})).await;
@@ -318,7 +319,7 @@ async fn a_run_is_taken_back_within_24_hours_and_not_if_it_ended_sessions(app: A
     assert!(!app.stored(ada.id()).await.is_active);
 }
 
-async fn se_6_signing_several_out_asks_for_the_password(app: App) {
+async fn se_6_signing_several_out_asks_for_the_password(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let (ada, eve) = (app.person("ada", "").await, app.person("eve", "").await);
     app.clock.advance(Duration::from_mins(4));
@@ -336,7 +337,7 @@ async fn se_6_signing_several_out_asks_for_the_password(app: App) {
     assert!(!app.is_signed_in(&eve, By::Cookie).await, "a single one needs none");
 }
 
-async fn az_8_without_its_entry_nobody_is_changed(app: App) {
+async fn az_8_without_its_entry_nobody_is_changed(app: TestApp) {
     let (staff, ids) = (app.person("staff", "staff").await, crowd(&app, 3).await);
     app.sql("ALTER TABLE audit_entries RENAME TO elsewhere").await;
     assert!(bulk(&app, &staff, &json!({"action": "deactivate", "ids": ids})).await.status >= 500);
@@ -346,7 +347,7 @@ async fn az_8_without_its_entry_nobody_is_changed(app: App) {
     assert!(app.stored(ids[0]).await.is_active);
 }
 
-async fn the_path_still_gets_the_user_of_that_name(app: App) {
+async fn the_path_still_gets_the_user_of_that_name(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     assert_eq!(app.get(&staff, "/v1/users/bulk").await.status, 404);
     let named = app.person("Bulk", "").await;
@@ -363,7 +364,7 @@ async fn the_path_still_gets_the_user_of_that_name(app: App) {
     }
 }
 
-async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: App) {
+async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: TestApp) {
     let mut people = Vec::new();
     for n in 0..8 {
         people.push(app.person(&format!("root{n}"), "superuser staff").await);
@@ -380,10 +381,10 @@ async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: App) {
                 2 => app.send(by, Patch, &path, &json!({"is_active": false})).await.status,
                 _ => {
                     let changes = UserChanges { is_superuser: Some(false), ..UserChanges::default() };
-                    let draft = Draft { changes, ..Draft::default() };
+                    let draft = UserInput { changes, ..UserInput::default() };
                     let by = can(app, by);
                     let id = UserId(target.id());
-                    match accounts::update(&app.usher, &by, id, draft, &Expected::Any).await {
+                    match users::update(&app.usher, &by, id, draft, &Precondition::Any).await {
                         Ok(_) => 200,
                         Err(error) => error.status().code,
                     }

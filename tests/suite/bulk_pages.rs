@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rocket::http::Method;
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::bulk::crowd;
 use crate::console::{hidden, names, page, send, send_from, token};
@@ -28,14 +28,14 @@ fn form(html: &str) -> Vec<(&'static str, String)> {
     fields
 }
 
-async fn submit(app: &App, by: &Person, html: &str, more: &[(&str, &str)]) -> (Answer, String) {
+async fn submit(app: &TestApp, by: &Person, html: &str, more: &[(&str, &str)]) -> (Answer, String) {
     let form = form(html);
     let mut fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
     fields.extend(more);
     send(app, by, "/users/bulk", &fields).await
 }
 
-async fn the_list_has_boxes_and_a_bar_that_work_without_scripts(app: App) {
+async fn the_list_has_boxes_and_a_bar_that_work_without_scripts(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 30).await;
     let html = page(&app, &staff, "/users?q=crowd&per=25&sort=-name").await.body;
@@ -57,7 +57,7 @@ async fn the_list_has_boxes_and_a_bar_that_work_without_scripts(app: App) {
     assert!(!page(&app, &staff, "/users?q=crowd").await.body.contains("that match</label>"), "all are shown");
 }
 
-async fn users_are_chosen_confirmed_done_and_taken_back(app: App) {
+async fn users_are_chosen_confirmed_done_and_taken_back(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "").await);
     let (off, id) = (app.person("off", "inactive").await, |person: &Person| person.id());
@@ -112,7 +112,7 @@ async fn users_are_chosen_confirmed_done_and_taken_back(app: App) {
     assert_eq!(again.status, 409);
 }
 
-async fn what_is_confirmed_is_what_is_done_whatever_matches_by_then(app: App) {
+async fn what_is_confirmed_is_what_is_done_whatever_matches_by_then(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 25).await;
     let html = page(&app, &staff, "/users/bulk?q=crowd&do=more&more=give_staff&all=1&per=25").await.body;
@@ -125,7 +125,7 @@ async fn what_is_confirmed_is_what_is_done_whatever_matches_by_then(app: App) {
     assert!(app.stored(crowd[3]).await.is_staff && !app.stored(late.id()).await.is_staff);
 }
 
-async fn many_users_are_done_only_after_their_number_is_typed(app: App) {
+async fn many_users_are_done_only_after_their_number_is_typed(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 120).await;
     let html = page(&app, &staff, "/users/bulk?q=crowd&do=deactivate&all=1").await.body;
@@ -143,7 +143,7 @@ async fn many_users_are_done_only_after_their_number_is_typed(app: App) {
     assert!(html.contains("and 20 more, done") && !app.stored(crowd[119]).await.is_active);
 }
 
-async fn se_6_signing_several_out_asks_for_the_password_in_the_same_form(app: App) {
+async fn se_6_signing_several_out_asks_for_the_password_in_the_same_form(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "").await);
     let path = format!("/users/bulk?do=end_sessions&id={}&id={}", ada.id(), bob.id());
@@ -165,7 +165,7 @@ async fn se_6_signing_several_out_asks_for_the_password_in_the_same_form(app: Ap
     assert!(!page(&app, &staff, "/users/bulk/1").await.body.contains("/undo\""));
 }
 
-async fn az_6_whom_one_may_not_touch_is_left_out_and_refused(app: App) {
+async fn az_6_whom_one_may_not_touch_is_left_out_and_refused(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let ada = app.person("ada", "").await;
     let path = format!("/users/bulk?do=deactivate&id={}&id={}", root.id(), ada.id());
@@ -184,7 +184,7 @@ async fn az_6_whom_one_may_not_touch_is_left_out_and_refused(app: App) {
     assert!(nothing.contains("<h1>Nothing to do</h1>") && !nothing.contains("action=\"/users/bulk\""));
 }
 
-async fn cs_1_nothing_is_done_without_the_token_and_a_stale_page_comes_back(app: App) {
+async fn cs_1_nothing_is_done_without_the_token_and_a_stale_page_comes_back(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let ada = app.person("ada", "").await;
     let html = page(&app, &staff, &format!("/users/bulk?do=deactivate&id={}", ada.id())).await.body;
@@ -202,7 +202,7 @@ async fn cs_1_nothing_is_done_without_the_token_and_a_stale_page_comes_back(app:
     assert!(!app.stored(ada.id()).await.is_active);
 }
 
-async fn odd_addresses_lead_back_to_the_list(app: App) {
+async fn odd_addresses_lead_back_to_the_list(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for (path, location) in [
         ("/users/bulk", "/users"),

@@ -2,7 +2,7 @@
 
 use rocket::http::{ContentType, Header, Method};
 
-use crate::app::{Answer, App, By, Person};
+use crate::app::{Answer, By, Person, TestApp};
 use crate::on_both;
 
 on_both![
@@ -23,7 +23,7 @@ on_both![
 ];
 
 /// A page as somebody sees it.
-pub(crate) async fn page(app: &App, person: &Person, path: &str) -> Answer {
+pub(crate) async fn page(app: &TestApp, person: &Person, path: &str) -> Answer {
     let mut answer =
         Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;
     answer.body = answer
@@ -61,7 +61,7 @@ pub(crate) fn link(html: &str, text: &str) -> String {
 
 /// Sends a form from a page of the same origin. The answer, and the message that the next page shows.
 pub(crate) async fn send(
-    app: &App,
+    app: &TestApp,
     person: &Person,
     path: &str,
     fields: &[(&str, &str)],
@@ -88,7 +88,7 @@ pub(crate) async fn send(
 
 /// Sends a form with the token of the page that it stands on.
 pub(crate) async fn send_from(
-    app: &App,
+    app: &TestApp,
     person: &Person,
     page_path: &str,
     path: &str,
@@ -100,7 +100,7 @@ pub(crate) async fn send_from(
     send(app, person, path, &all).await
 }
 
-async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: App) {
+async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: TestApp) {
     let staff = app.person("aaa-staff", "staff").await;
     for number in 0..60 {
         app.person(&format!("user{number:02}"), if number % 10 == 0 { "inactive" } else { "" }).await;
@@ -143,7 +143,7 @@ async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: Ap
     assert!(odd.body.contains("role=boss") && odd.body.contains("This is the first page."));
 }
 
-async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: App) {
+async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: TestApp) {
     let (staff, _) = (app.person("staff", "staff").await, app.person("zoe", "").await);
     let html = page(&app, &staff, "/users?sort=-name&per=25").await.body;
     assert_eq!(names(&html), ["zoe", "staff"]);
@@ -159,7 +159,7 @@ async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: App) {
     }
 }
 
-async fn only_the_bare_list_takes_the_focus(app: App) {
+async fn only_the_bare_list_takes_the_focus(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     assert!(page(&app, &staff, "/users").await.body.contains(" autofocus"));
     for path in ["/users?sort=-seen", "/users?per=25", "/users?q=", "/users?select=page", "/users?before=end"]
@@ -168,7 +168,7 @@ async fn only_the_bare_list_takes_the_focus(app: App) {
     }
 }
 
-async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: App) {
+async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let kept = async |path: &str, cookie: &str| {
         let request = app.request(Method::Get, path, Some((&staff, By::Cookie)));
@@ -192,7 +192,7 @@ async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: App) {
     }
 }
 
-async fn who_is_not_found_can_be_added(app: App) {
+async fn who_is_not_found_can_be_added(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let html = page(&app, &staff, "/users?q=new.name").await.body;
     let path = link(&html, "Add “new.name” as a new user");
@@ -207,7 +207,7 @@ async fn who_is_not_found_can_be_added(app: App) {
     );
 }
 
-async fn pages_are_small_and_say_so_to_caches(app: App) {
+async fn pages_are_small_and_say_so_to_caches(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for number in 0..60 {
         app.person(&format!("somebody.else{number}"), "").await;
@@ -230,7 +230,7 @@ async fn pages_are_small_and_say_so_to_caches(app: App) {
     }
 }
 
-async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app: App) {
+async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let typed = [
         ("username", "Ada Lovelace"),
@@ -271,7 +271,7 @@ async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app:
     assert!(again.body.contains("The username “ada” is taken. Choose another."), "{}", again.body);
 }
 
-async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app: App) {
+async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ada = app.person("ada", "").await;
     let path = format!("/users/{}", ada.id());
@@ -351,7 +351,7 @@ async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app:
     }
 }
 
-async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: App) {
+async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: TestApp) {
     let (one, two) = (app.person("one", "staff").await, app.person("two", "staff").await);
     let ada = app.person("ada", "").await;
     let path = format!("/users/{}", ada.id());
@@ -390,7 +390,7 @@ async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: App) {
     assert_eq!((stored.email.as_str(), stored.last_name.as_str()), ("two@example.org", "L."));
 }
 
-async fn a_stale_form_comes_back_with_everything_typed(app: App) {
+async fn a_stale_form_comes_back_with_everything_typed(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let ada = app.person("ada", "").await;
     let path = format!("/users/{}", ada.id());
@@ -416,7 +416,7 @@ async fn a_stale_form_comes_back_with_everything_typed(app: App) {
     assert_eq!(app.stored(ada.id()).await.email, "ada@example.org");
 }
 
-async fn deactivating_is_done_at_once_and_can_be_undone(app: App) {
+async fn deactivating_is_done_at_once_and_can_be_undone(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     let (answer, message) = send_from(&app, &staff, &path, &format!("{path}/deactivate"), &[]).await;
@@ -433,7 +433,7 @@ async fn deactivating_is_done_at_once_and_can_be_undone(app: App) {
     assert_eq!(send_from(&app, &staff, &own, &format!("{own}/deactivate"), &[]).await.0.status, 409);
 }
 
-async fn a_password_is_reset_and_never_shown(app: App) {
+async fn a_password_is_reset_and_never_shown(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}/password", ada.id());
     let version = hidden(&page(&app, &staff, &path).await.body, "version");
@@ -449,7 +449,7 @@ async fn a_password_is_reset_and_never_shown(app: App) {
     assert_eq!(app.obtain("ada", "a brand new password").await.status, 200);
 }
 
-async fn what_the_viewer_may_not_do_is_shown_with_its_reason(app: App) {
+async fn what_the_viewer_may_not_do_is_shown_with_its_reason(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let seen = page(&app, &staff, &format!("/users/{}", root.id())).await;
     assert_eq!(seen.status, 200);
@@ -465,7 +465,7 @@ async fn what_the_viewer_may_not_do_is_shown_with_its_reason(app: App) {
     assert!(app.stored(root.id()).await.is_active);
 }
 
-async fn cs_1_a_form_without_its_token_or_from_another_site_changes_nothing(app: App) {
+async fn cs_1_a_form_without_its_token_or_from_another_site_changes_nothing(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let other = app.person("other", "staff").await;
     let path = format!("/users/{}/deactivate", ada.id());

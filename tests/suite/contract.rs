@@ -25,7 +25,7 @@ mod versions;
 use rocket::http::{Header, Method};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 
 /// Runs each of the tests on both databases with settings of its own, as `<name>::sqlite::<test>`.
 macro_rules! on_both_with {
@@ -34,14 +34,14 @@ macro_rules! on_both_with {
             mod sqlite {
                 use serde_json::json;
                 $(#[rocket::async_test] async fn $test() {
-                    let app = crate::App::with(crate::Backend::Sqlite, &$settings).await;
+                    let app = crate::TestApp::with(crate::Backend::Sqlite, &$settings).await;
                     super::super::$test(app).await;
                 })+
             }
             mod postgres {
                 use serde_json::json;
                 $(#[rocket::async_test] async fn $test() {
-                    let app = crate::App::with(crate::Backend::Postgres, &$settings).await;
+                    let app = crate::TestApp::with(crate::Backend::Postgres, &$settings).await;
                     super::super::$test(app).await;
                 })+
             }
@@ -72,7 +72,7 @@ fn cookie(person: &Person) -> Who<'_> {
 
 /// Sends anything at all.
 async fn ask(
-    app: &App,
+    app: &TestApp,
     method: Method,
     path: &str,
     who: Who<'_>,
@@ -113,7 +113,7 @@ fn whole_with(username: &str, members: Value) -> Value {
 }
 
 /// The names of all users, in the order of their keys.
-async fn usernames(app: &App, admin: &Person) -> Vec<String> {
+async fn usernames(app: &TestApp, admin: &Person) -> Vec<String> {
     let answer = app.send(admin, Method::Post, "/v1/users/list", &json!({"include_inactive": true})).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let records = answer.json();
@@ -137,7 +137,7 @@ fn form_token(page: &Answer) -> String {
 }
 
 /// Signs in by the page, as a browser does.
-async fn sign_in_by_page(app: &App, username: &str, password: &str) -> Answer {
+async fn sign_in_by_page(app: &TestApp, username: &str, password: &str) -> Answer {
     let page = ask(app, Method::Get, "/sign-in", NOBODY, &[], "").await;
     let cookies = cookies_of(&page);
     let (name, value) = cookies.first().expect("a cookie for the form");

@@ -7,12 +7,13 @@ use rocket::tokio::join;
 use rocket::tokio::time::sleep;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
-use usher::accounts::{self, Expected};
-use usher::clock::Timestamp;
-use usher::error::Error;
-use usher::user::Draft;
+use usher::model::clock::Timestamp;
+use usher::model::error::Error;
+use usher::model::precondition::Precondition;
+use usher::model::user::UserInput;
+use usher::operations::users;
 
-use crate::app::{App, By, PASSWORD, Person};
+use crate::app::{By, PASSWORD, Person, TestApp};
 use crate::console::{hidden, page, send_from};
 use crate::on_both;
 use crate::undo::can;
@@ -28,7 +29,7 @@ on_both![
 ];
 
 /// What of a person's is accepted: bearer, cookie, refresh, verify, sign-in.
-async fn accepted(app: &App, person: &Person) -> [bool; 5] {
+async fn accepted(app: &TestApp, person: &Person) -> [bool; 5] {
     let post = async |path: &str, body: Value| app.json(Method::Post, path, None, &body).await.status == 200;
     [
         app.is_signed_in(person, By::Bearer).await,
@@ -39,7 +40,7 @@ async fn accepted(app: &App, person: &Person) -> [bool; 5] {
     ]
 }
 
-async fn se_2_every_door_session_and_token_obeys_the_dates_at_once(app: App) {
+async fn se_2_every_door_session_and_token_obeys_the_dates_at_once(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "staff").await);
     let path = format!("/v1/users/{}", ada.id());
     let set = async |body: Value| {
@@ -67,7 +68,7 @@ async fn se_2_every_door_session_and_token_obeys_the_dates_at_once(app: App) {
     assert_eq!(accepted(&app, &ada).await, [true; 5]);
 }
 
-async fn the_console_sets_shows_and_lifts_the_dates(app: App) {
+async fn the_console_sets_shows_and_lifts_the_dates(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     let save = async |from: &str, until: &str| {
@@ -112,7 +113,7 @@ async fn the_console_sets_shows_and_lifts_the_dates(app: App) {
     assert_eq!((stored.valid_from, stored.valid_until), (None, None));
 }
 
-async fn a_superusers_account_cannot_have_dates(app: App) {
+async fn a_superusers_account_cannot_have_dates(app: TestApp) {
     let (root, other) = (app.person("root", "superuser").await, app.person("other", "superuser").await);
     let path = format!("/users/{}", other.id());
     let body = json!({"valid_until": "2030-01-01"});
@@ -122,7 +123,7 @@ async fn a_superusers_account_cannot_have_dates(app: App) {
     assert!(!page(&app, &root, &path).await.body.contains("valid_until"));
 }
 
-async fn az_5_no_way_leads_to_a_superuser_with_an_end(app: App) {
+async fn az_5_no_way_leads_to_a_superuser_with_an_end(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "staff").await);
     let path = format!("/v1/users/{}", ada.id());
     let change = async |body: Value| app.send(&root, Method::Patch, &path, &body).await;
@@ -139,7 +140,7 @@ async fn az_5_no_way_leads_to_a_superuser_with_an_end(app: App) {
 }
 
 /// Does something while a statement that is not committed yet holds the row; it is committed a moment later.
-async fn meanwhile<T>(app: &App, sql: &str, done: impl Future<Output = T>) -> T {
+async fn meanwhile<T>(app: &TestApp, sql: &str, done: impl Future<Output = T>) -> T {
     const MOMENT: Duration = Duration::from_millis(700);
     let sql = AssertSqlSafe(sql.to_owned());
     if app.url.starts_with("sqlite") {
@@ -163,7 +164,7 @@ async fn meanwhile<T>(app: &App, sql: &str, done: impl Future<Output = T>) -> T 
     }
 }
 
-async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(app: App) {
+async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(app: TestApp) {
     let (root, staff) = (app.person("root", "superuser").await, app.person("staff", "staff").await);
     for (by, name, refused) in [(&root, "ada", 400), (&staff, "bob", 403)] {
         let person = app.person(name, "").await;
@@ -181,18 +182,18 @@ async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(ap
     }
     // The other way round: dates that were set before somebody is made a superuser.
     let eve = app.person("eve", "").await;
-    let mut draft = Draft::default();
+    let mut draft = UserInput::default();
     draft.changes.is_superuser = Some(true);
     let end = app.clock.now().plus(Duration::from_hours(1)).micros();
     let limit = format!("UPDATE users SET valid_until = {end} WHERE id = {}", eve.id());
     let can = can(&app, &root);
-    let promote = accounts::update(&app.usher, &can, eve.user.id, draft, &Expected::Any);
+    let promote = users::update(&app.usher, &can, eve.user.id, draft, &Precondition::Any);
     let refused = meanwhile(&app, &limit, Box::pin(promote)).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     assert!(!app.stored(eve.id()).await.is_superuser);
 }
 
-async fn nobody_changes_the_dates_of_their_own_account(app: App) {
+async fn nobody_changes_the_dates_of_their_own_account(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let path = format!("/users/{}", staff.id());
     let end = json!({"valid_until": "2026-04-01T18:00"});
@@ -221,7 +222,7 @@ async fn nobody_changes_the_dates_of_their_own_account(app: App) {
     assert!(page(&app, &other, &path).await.body.contains("/undo/"));
 }
 
-async fn an_account_outside_its_dates_is_not_shown_as_active(app: App) {
+async fn an_account_outside_its_dates_is_not_shown_as_active(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     for (dates, word, reason) in [

@@ -6,7 +6,7 @@ use rocket::http::ContentType;
 use rocket::http::Method::Post;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::bulk::crowd;
 use crate::console::{page, token};
@@ -23,12 +23,12 @@ on_both![
 ];
 
 /// Sends the form of the page.
-async fn export(app: &App, by: &Person, page_path: &str, fields: &[(&str, &str)]) -> Answer {
+async fn export(app: &TestApp, by: &Person, page_path: &str, fields: &[(&str, &str)]) -> Answer {
     let token = token(&page(app, by, page_path).await.body);
     post(app, by, &token, fields).await
 }
 
-async fn post(app: &App, by: &Person, token: &str, fields: &[(&str, &str)]) -> Answer {
+async fn post(app: &TestApp, by: &Person, token: &str, fields: &[(&str, &str)]) -> Answer {
     let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
     let body: String = fields.iter().fold(format!("token={}", encode(token)), |body, (name, value)| {
         format!("{body}&{name}={}", encode(value))
@@ -37,7 +37,7 @@ async fn post(app: &App, by: &Person, token: &str, fields: &[(&str, &str)]) -> A
     Answer::of(request.header(ContentType::Form).body(body).dispatch().await).await
 }
 
-async fn what_the_list_shows_is_exported_in_its_order_and_recorded(app: App) {
+async fn what_the_list_shows_is_exported_in_its_order_and_recorded(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     app.person("ada", "").await;
     app.person("bob", "inactive").await;
@@ -67,7 +67,7 @@ async fn what_the_list_shows_is_exported_in_its_order_and_recorded(app: App) {
     assert_eq!(details, json!({"format": "csv", "filter": "/users?q=a&sort=-name"}));
 }
 
-async fn ou_2_cells_that_a_spreadsheet_would_compute_are_guarded(app: App) {
+async fn ou_2_cells_that_a_spreadsheet_would_compute_are_guarded(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let body = json!({"first_name": "=HYPERLINK(\"http://evil\")", "last_name": "a, b", "username": "@ada"});
     let path = format!("/v1/users/{}", ada.id());
@@ -78,7 +78,7 @@ async fn ou_2_cells_that_a_spreadsheet_would_compute_are_guarded(app: App) {
     assert!(!answer.body.contains("argon2"));
 }
 
-async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: App) {
+async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ids: Vec<String> = crowd(&app, 101).await.iter().map(ToString::to_string).collect();
     let ids = ids.join(" ");
@@ -111,7 +111,7 @@ async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: App) {
     assert!(!page(&app, &staff, "/users/export").await.body.contains("name=\"password\""), "only once");
 }
 
-async fn se_6_a_hundred_are_exported_without_it(app: App) {
+async fn se_6_a_hundred_are_exported_without_it(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ids: Vec<String> = crowd(&app, 100).await.iter().map(ToString::to_string).collect();
     let (ids, twice) = (ids.join(" "), format!("{} {}", ids.join(" "), ids.join(" ")));
@@ -123,7 +123,7 @@ async fn se_6_a_hundred_are_exported_without_it(app: App) {
     assert!(!page(&app, &staff, "/users/export?q=crowd").await.body.contains("name=\"password\""));
 }
 
-async fn users_that_were_chosen_are_exported_by_themselves(app: App) {
+async fn users_that_were_chosen_are_exported_by_themselves(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 5).await;
     let path = format!("/users/export?id={}&id={}&id=999", crowd[3], crowd[1]);
@@ -137,7 +137,7 @@ async fn users_that_were_chosen_are_exported_by_themselves(app: App) {
     assert_eq!(details["pks"], json!([crowd[3], crowd[1], 999]));
 }
 
-async fn a_long_export_has_every_user_once(app: App) {
+async fn a_long_export_has_every_user_once(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     crowd(&app, 2500).await;
     let answer = export(&app, &staff, "/users/export?q=crowd", &[("q", "crowd")]).await;
@@ -154,7 +154,7 @@ async fn a_long_export_has_every_user_once(app: App) {
     assert_eq!(names.len(), 2500);
 }
 
-async fn cs_1_nothing_is_exported_without_the_token(app: App) {
+async fn cs_1_nothing_is_exported_without_the_token(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let foreign = token(&page(&app, &other, "/users/export").await.body);
     for token in ["", "AAAA", &foreign] {

@@ -4,25 +4,22 @@ use std::time::Duration;
 
 use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
-use usher::accounts::{self, Expected};
-use usher::api_tokens::{self, TokenDraft};
-use usher::audit::EntryId;
-use usher::bulk::{self, BulkAction, Chosen};
-use usher::error::Error;
-use usher::export;
-use usher::links;
-use usher::live_sessions;
-use usher::origin::Origin;
-use usher::own_account::{self, NewPassword};
-use usher::passwords::Password;
-use usher::permission::{Actor, Can, HasSession, Permission};
-use usher::preferences::Preferences;
-use usher::session::SessionId;
-use usher::sessions::{self, Credential};
-use usher::undo;
-use usher::user::{Draft, Purpose, Raw, UserId};
+use usher::model::audit::EntryId;
+use usher::model::bulk::{BulkAction, Chosen};
+use usher::model::error::Error;
+use usher::model::origin::Origin;
+use usher::model::password::Password;
+use usher::model::permission::{Actor, Can, HasSession, Permission};
+use usher::model::precondition::Precondition;
+use usher::model::preferences::Preferences;
+use usher::model::session::SessionId;
+use usher::model::user::{InputMode, Raw, UserId, UserInput};
+use usher::operations::api_tokens::{self, TokenDraft};
+use usher::operations::own_account::{self, NewPassword};
+use usher::operations::sign_in::{self, Authorization};
+use usher::operations::{bulk, export, maintenance, password_links, sessions, undo, users};
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::on_both;
 
@@ -39,13 +36,13 @@ on_both![
 ];
 
 /// The token in the form of the page to sign in on, for a browser that says what it is bound to.
-async fn token_bound_to(app: &App, binding: &str) -> String {
+async fn token_bound_to(app: &TestApp, binding: &str) -> String {
     let request = app.client.get("/sign-in").cookie(("__Host-pre", binding.to_owned()));
     let page = request.dispatch().await.into_string().await.unwrap();
     page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
-async fn cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session(app: App) {
+async fn cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ada = app.person("ada", "ordinary").await;
     for session in 1..=8 {
@@ -59,41 +56,41 @@ async fn cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session(app: Ap
 }
 
 /// What the guards hand to a handler: the proof of a permission, as things are at this moment.
-async fn proof<P: Permission>(app: &App, who: &Person) -> Can<P> {
-    let (user, session) = sessions::authenticate(&app.usher, Credential::Cookie(&who.cookie)).await.unwrap();
+async fn proof<P: Permission>(app: &TestApp, who: &Person) -> Can<P> {
+    let (user, session) =
+        sign_in::authenticate(&app.usher, Authorization::Cookie(&who.cookie)).await.unwrap();
     Can::check(&Actor { user, session, origin: Origin::command_line(), subject: None }).unwrap()
 }
 
-fn draft(purpose: Purpose, username: &str) -> Draft {
-    Draft::read(purpose, |name| match name {
+fn draft(purpose: InputMode, username: &str) -> UserInput {
+    UserInput::read(purpose, |name| match name {
         "username" => Raw::Text(username.to_owned()),
-        "password" if purpose == Purpose::Whole => Raw::Text("a wholly different phrase".into()),
+        "password" if purpose == InputMode::Whole => Raw::Text("a wholly different phrase".into()),
         "first_name" | "last_name" | "email" => Raw::Text(String::new()),
         _ => Raw::Missing,
     })
 }
 
-fn first_name(name: &str) -> Draft {
-    Draft::read(
-        Purpose::Part,
-        |field| if field == "first_name" { Raw::Text(name.into()) } else { Raw::Missing },
-    )
+fn first_name(name: &str) -> UserInput {
+    UserInput::read(InputMode::Part, |field| {
+        if field == "first_name" { Raw::Text(name.into()) } else { Raw::Missing }
+    })
 }
 
-async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: App) {
+async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: TestApp) {
     let rogue = app.person("rogue", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
     let id = UserId(ada.id());
     let usher = &app.usher;
-    let manager: Can<usher::permission::ManageUsers> = proof(&app, &rogue).await;
-    let superuser: Can<usher::permission::IsSuperuser> = proof(&app, &rogue).await;
+    let manager: Can<usher::model::permission::ManageUsers> = proof(&app, &rogue).await;
+    let superuser: Can<usher::model::permission::IsSuperuser> = proof(&app, &rogue).await;
     let (own, holder): (_, Can<HasSession>) = (manager.weaken(), proof(&app, &rogue).await);
     // What there is to take back, and to end.
-    accounts::update(usher, &manager, id, first_name("Ada"), &Expected::Any).await.unwrap();
+    users::update(usher, &manager, id, first_name("Ada"), &Precondition::Any).await.unwrap();
     let run = bulk::run(usher, &manager, BulkAction::GiveStaff, vec![id]).await.unwrap();
     let edit = trail(&app).await.first().unwrap().id;
-    let kept = app.session(rogue.user.id, usher::session::Carrier::Token).await;
-    let kept = Person { bearer: sessions::tokens(usher, &kept).access, ..rogue.clone() };
+    let kept = app.session(rogue.user.id, usher::model::session::Credential::Jwt).await;
+    let kept = Person { bearer: sign_in::tokens(usher, &kept).access, ..rogue.clone() };
     let sessions = app.get(&kept, "/v1/account/sessions").await.json();
     let others = app.get(&kept, &format!("/v1/users/{id}/sessions")).await.json();
     let (own_session, session) =
@@ -114,26 +111,29 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: A
         new: Password::new("a wholly different phrase".into()),
     };
     let compact = Preferences { rows: 100, ..Preferences::default() };
-    let everybody = Chosen::Filter(usher::filter::Filter::default());
-    let any = &Expected::Any;
+    let everybody = Chosen::Filter(usher::model::filter::Filter::default());
+    let any = &Precondition::Any;
     let results = [
-        ("create", accounts::create(usher, &manager, draft(Purpose::Whole, "one")).await.err()),
-        ("update", accounts::update(usher, &manager, id, first_name("x"), any).await.err()),
-        ("deactivate", accounts::deactivate(usher, &manager, id, any).await.err()),
-        ("invite", links::invite(usher, &manager, draft(Purpose::Invitation, "two"), None).await.err()),
-        ("link", links::make(usher, &manager, id, any, None).await.err()),
+        ("create", users::create(usher, &manager, draft(InputMode::Whole, "one")).await.err()),
+        ("update", users::update(usher, &manager, id, first_name("x"), any).await.err()),
+        ("deactivate", users::deactivate(usher, &manager, id, any).await.err()),
+        (
+            "invite",
+            password_links::invite(usher, &manager, draft(InputMode::Invitation, "two"), None).await.err(),
+        ),
+        ("link", password_links::make(usher, &manager, id, any, None).await.err()),
         ("own token", api_tokens::make_own(usher, &own, &token("a")).await.err()),
         ("their token", api_tokens::make_for(usher, &superuser, id, &token("b")).await.err()),
-        ("sign out", live_sessions::end_all_of_user(usher, &manager, id).await.err()),
+        ("sign out", sessions::end_all_of_user(usher, &manager, id).await.err()),
         ("own record", own_account::update(usher, &own, first_name("x"), any).await.err()),
         ("own password", own_account::change_password(usher, &holder, &typed, true).await.err()),
         ("preferences", own_account::set_preferences(usher, &own, &compact).await.err()),
         ("run", bulk::run(usher, &manager, BulkAction::Deactivate, vec![id]).await.err()),
         ("undo of a run", bulk::undo(usher, &manager, run).await.err()),
         ("undo", undo::undo(usher, &manager, EntryId(edit)).await.err()),
-        ("end", live_sessions::end_of_user(usher, &manager, id, session).await.err()),
-        ("end own", live_sessions::end_own(usher, &own, own_session).await.err()),
-        ("end own others", live_sessions::end_own_others(usher, &own).await.err()),
+        ("end", sessions::end_of_user(usher, &manager, id, session).await.err()),
+        ("end own", sessions::end_own(usher, &own, own_session).await.err()),
+        ("end own others", sessions::end_own_others(usher, &own).await.err()),
         ("revoke own", api_tokens::revoke_own(usher, &own, own_session).await.err()),
         ("revoke theirs", api_tokens::revoke_of(usher, &superuser, id, session).await.err()),
         ("export", export::begin(usher, &manager, &everybody, "").await.err()),
@@ -149,7 +149,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: A
     }
 }
 
-async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user(app: App) {
+async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user(app: TestApp) {
     let root = app.person("root", "superuser").await;
     // Staff know the password that they gave, and may have signed in with it.
     let ada = app.person("ada", "staff").await;
@@ -157,10 +157,10 @@ async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its
     let made = app.json(Method::Post, "/v1/account/tokens", Some((&ada, By::Cookie)), &token).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let kept = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
-    let can: Can<usher::permission::ManageUsers> = proof(&app, &root).await;
-    let mut draft = Draft::read(Purpose::Part, |_| Raw::Missing);
+    let can: Can<usher::model::permission::ManageUsers> = proof(&app, &root).await;
+    let mut draft = UserInput::read(InputMode::Part, |_| Raw::Missing);
     draft.changes.is_superuser = Some(true);
-    accounts::update(&app.usher, &can, UserId(ada.id()), draft, &Expected::Any).await.unwrap();
+    users::update(&app.usher, &can, UserId(ada.id()), draft, &Precondition::Any).await.unwrap();
     assert!(app.stored(ada.id()).await.is_superuser);
     for (person, by) in [(&ada, By::Bearer), (&ada, By::Cookie), (&kept, By::Bearer)] {
         assert!(!app.is_signed_in(person, by).await, "{by:?}");
@@ -168,7 +168,7 @@ async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
-async fn tk_4_of_several_authorizations_none_counts(app: App) {
+async fn tk_4_of_several_authorizations_none_counts(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let path = format!("/v1/users/{}", root.id());
     for others in [["Basic eDp5", "Bearer x"], ["", "Bearer x"], ["Bearer x", "Basic eDp5"]] {
@@ -180,7 +180,7 @@ async fn tk_4_of_several_authorizations_none_counts(app: App) {
     }
 }
 
-async fn lg_2_a_long_path_does_not_fill_the_trail(app: App) {
+async fn lg_2_a_long_path_does_not_fill_the_trail(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let path = format!("/v1/users/{}", "x".repeat(50_000));
     assert_eq!(app.get(&ada, &path).await.status, 403);
@@ -192,7 +192,7 @@ async fn lg_2_a_long_path_does_not_fill_the_trail(app: App) {
     assert!(request.starts_with("GET /v1/users/xxx") && request.len() < 300, "{} bytes", request.len());
 }
 
-async fn in_3_a_form_with_a_crooked_way_back_leads_to_the_list(app: App) {
+async fn in_3_a_form_with_a_crooked_way_back_leads_to_the_list(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for back in
         ["/users?%0D%0ASet-Cookie:%20a=b", "/users?a%20b", "/users?%00", "/users?%C3%A9%7F", "//evil.example"]
@@ -204,19 +204,19 @@ async fn in_3_a_form_with_a_crooked_way_back_leads_to_the_list(app: App) {
     }
 }
 
-async fn pw_4_waiting_a_day_gives_nobody_another_hundred_tries(app: App) {
+async fn pw_4_waiting_a_day_gives_nobody_another_hundred_tries(app: TestApp) {
     app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("ada", "wrong wrong").await.status, 401);
     // Nobody counts so many within a test: the failures of an address have none in a row.
     app.sql("UPDATE throttles SET consecutive = 99 WHERE consecutive = 1").await;
     app.clock.advance(Duration::from_hours(30 * 24));
-    sessions::clean_up(&app.usher).await.unwrap();
+    maintenance::clean_up(&app.usher).await.unwrap();
     assert_eq!(app.obtain("ada", "wrong wrong").await.status, 401);
     app.clock.advance(Duration::from_hours(1));
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "the hundredth failure was one");
 }
 
-async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: App) {
+async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let last_use = async || {
         let sessions = app.get(&ada, "/v1/account/sessions").await.json();
@@ -242,7 +242,7 @@ async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: A
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "without use it ends");
 }
 
-async fn se_6_a_password_that_was_given_in_the_future_counts_for_nothing(app: App) {
+async fn se_6_a_password_that_was_given_in_the_future_counts_for_nothing(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     // Clocks of two instances may differ a little.
     for (ahead, status) in [(31_000_000, 403), (3_600_000_000, 403), (5_000_000, 200), (0, 200)] {

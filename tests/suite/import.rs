@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use usher::db;
 
-use crate::app::App;
+use crate::app::TestApp;
 use crate::on_both;
 
 on_both![users_of_a_django_installation_move_with_their_keys_dates_and_passwords];
@@ -26,7 +26,7 @@ fn input(variable: &str, sample: &str) -> PathBuf {
 }
 
 /// Runs a subcommand on the database of the test.
-async fn usher(app: &App, arguments: &[&str]) -> Output {
+async fn usher(app: &TestApp, arguments: &[&str]) -> Output {
     let directory = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
     command.env_clear().env("DATABASE_URL", &app.url).env("USHER_LOG_LEVEL", "off");
@@ -38,13 +38,13 @@ fn summary(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().to_owned()
 }
 
-async fn count(app: &App) -> i64 {
-    let everybody: usher::filter::Filter =
-        usher::filter::Filter { include_inactive: true, ..Default::default() };
+async fn count(app: &TestApp) -> i64 {
+    let everybody: usher::model::filter::Filter =
+        usher::model::filter::Filter { include_inactive: true, ..Default::default() };
     db::select::count(&app.usher.db, &everybody).await.unwrap()
 }
 
-async fn users_of_a_django_installation_move_with_their_keys_dates_and_passwords(app: App) {
+async fn users_of_a_django_installation_move_with_their_keys_dates_and_passwords(app: TestApp) {
     let dump = input("USHER_TEST_DJANGO_DUMP", "django-users.json");
     let dump = dump.to_str().unwrap();
 
@@ -77,7 +77,7 @@ async fn users_of_a_django_installation_move_with_their_keys_dates_and_passwords
             panic!("{line}");
         };
         let stored = || async {
-            db::users::credentials(&app.usher.db, &usher::text::canonical(username))
+            db::users::credentials(&app.usher.db, &usher::model::text::canonical(username))
                 .await
                 .unwrap()
                 .expect(username)

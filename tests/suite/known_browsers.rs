@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rocket::http::{ContentType, Cookie, Header, Method, SameSite};
 use serde_json::{Value, json};
-use usher::session::Carrier;
+use usher::model::session::Credential;
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::console::{hidden, page, token};
 use crate::links::NEW_PASSWORD;
@@ -30,7 +30,7 @@ struct Browser(Option<Cookie<'static>>);
 
 impl Browser {
     /// Sends the form to sign in.
-    async fn sign_in(&mut self, app: &App, username: &str, password: &str) -> Answer {
+    async fn sign_in(&mut self, app: &TestApp, username: &str, password: &str) -> Answer {
         let response = app.client.get("/sign-in").dispatch().await;
         let pre = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
         let form = token(&response.into_string().await.unwrap());
@@ -50,7 +50,7 @@ impl Browser {
     }
 
     /// One that has signed in.
-    async fn of(app: &App, username: &str) -> Self {
+    async fn of(app: &TestApp, username: &str) -> Self {
         let mut browser = Self::default();
         assert_eq!(browser.sign_in(app, username, PASSWORD).await.status, 303);
         browser
@@ -58,14 +58,14 @@ impl Browser {
 }
 
 /// Somebody at another place tries until the account is blocked.
-async fn guess(app: &App, username: &str) {
+async fn guess(app: &TestApp, username: &str) {
     for _ in 0..6 {
         assert_eq!(app.obtain(username, "wrong").await.status, 401);
     }
     assert_eq!(app.obtain(username, PASSWORD).await.status, 401, "blocked");
 }
 
-async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(app: App) {
+async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(app: TestApp) {
     app.person("ada", "ordinary").await;
     app.person("bob", "ordinary").await;
     let mut known = Browser::of(&app, "Ada").await;
@@ -102,7 +102,7 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
     assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 303, "the block lifts by itself");
 }
 
-async fn pw_13_guesses_of_others_do_not_block_whoever_is_signed_in(app: App) {
+async fn pw_13_guesses_of_others_do_not_block_whoever_is_signed_in(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     guess(&app, "ada").await;
     let body = json!({"password": PASSWORD});
@@ -116,7 +116,7 @@ async fn pw_13_guesses_of_others_do_not_block_whoever_is_signed_in(app: App) {
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200, "which ends the block, too");
 }
 
-async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it(app: App) {
+async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let root = app.person("root", "superuser").await;
     let mut known = Browser::of(&app, "ada").await;
@@ -143,19 +143,19 @@ async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it
 }
 
 /// Somebody with other tokens, as those before have ended.
-async fn renewed(app: &App, person: &Person) -> Person {
-    let session = app.session(person.user.id, Carrier::Token).await;
-    let bearer = usher::sessions::tokens(&app.usher, &session).access;
-    let cookie = app.session(person.user.id, Carrier::Cookie).await.secret.to_text();
+async fn renewed(app: &TestApp, person: &Person) -> Person {
+    let session = app.session(person.user.id, Credential::Jwt).await;
+    let bearer = usher::operations::sign_in::tokens(&app.usher, &session).access;
+    let cookie = app.session(person.user.id, Credential::Cookie).await.secret.to_text();
     Person { bearer, cookie, ..person.clone() }
 }
 
-async fn confirm(app: &App, person: &Person, password: &str) -> bool {
+async fn confirm(app: &TestApp, person: &Person, password: &str) -> bool {
     let body = json!({ "password": password });
     app.json(Method::Post, "/v1/account/confirm", Some((person, By::Cookie)), &body).await.status == 204
 }
 
-async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: App) {
+async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let known = Browser::of(&app, "ada").await.0.expect("a cookie");
     let form = token(&page(&app, &ada, "/account").await.body);
@@ -177,7 +177,7 @@ async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: App) {
     assert_eq!(out.header("Clear-Site-Data"), Some("\"cache\", \"storage\""), "se_7");
 }
 
-async fn pw_2_a_known_browser_that_fails_gets_the_same_page_at_the_same_cost(app: App) {
+async fn pw_2_a_known_browser_that_fails_gets_the_same_page_at_the_same_cost(app: TestApp) {
     app.person("ada", "ordinary").await;
     app.person("locked", "ordinary").await;
     let gone = app.person("gone", "ordinary").await;
@@ -239,7 +239,7 @@ impl Door {
     ];
 
     /// Tries a password; whether it was taken for the right one.
-    async fn accepts(self, app: &App, person: &Person, known: &mut Browser, password: &str) -> bool {
+    async fn accepts(self, app: &TestApp, person: &Person, known: &mut Browser, password: &str) -> bool {
         let name = person.user.username.as_str();
         let form = async |path: &str, fields: &str| {
             let html = page(app, person, path).await.body;
@@ -274,7 +274,7 @@ impl Door {
     }
 }
 
-async fn pw_4_every_door_that_takes_a_password_closes_after_the_free_failures(app: App) {
+async fn pw_4_every_door_that_takes_a_password_closes_after_the_free_failures(app: TestApp) {
     for (number, door) in Door::ALL.into_iter().enumerate() {
         let person = app.person(&format!("ada{number}"), "ordinary").await;
         let mut known = match door {

@@ -7,7 +7,7 @@ use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
 use usher::db;
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::console::{hidden, page, send_from, token};
 use crate::on_both;
@@ -37,7 +37,7 @@ on_both![
 pub(crate) const NEW_PASSWORD: &str = "seven quiet otters";
 
 /// Asks for a link through the API.
-async fn link(app: &App, staff: &Person, id: i64) -> Answer {
+async fn link(app: &TestApp, staff: &Person, id: i64) -> Answer {
     app.send(staff, Method::Post, &format!("/v1/users/{id}/link"), &json!({})).await
 }
 
@@ -46,14 +46,14 @@ pub(crate) fn secret(url: &str) -> String {
     url.split_once("/set-password?token=").expect("a link").1.to_owned()
 }
 
-async fn made(app: &App, staff: &Person, id: i64) -> String {
+async fn made(app: &TestApp, staff: &Person, id: i64) -> String {
     let answer = link(app, staff, id).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     secret(answer.json()["url"].as_str().expect("an address"))
 }
 
 /// The page behind a link: the answer, the cookie that it sets, and the token of its form.
-async fn open(app: &App, secret: &str) -> (Answer, String, String) {
+async fn open(app: &TestApp, secret: &str) -> (Answer, String, String) {
     let response = app.client.get(format!("/set-password?token={secret}")).dispatch().await;
     let cookie = response.cookies().get("__Host-pre").map(|cookie| cookie.value().to_owned());
     let answer = Answer::of(response).await;
@@ -61,7 +61,7 @@ async fn open(app: &App, secret: &str) -> (Answer, String, String) {
     (answer, cookie.unwrap_or_default(), token)
 }
 
-async fn post(app: &App, cookie: &str, token: &str, secret: &str, password: &str) -> Answer {
+async fn post(app: &TestApp, cookie: &str, token: &str, secret: &str, password: &str) -> Answer {
     let password = rocket::http::RawStr::new(password).percent_encode().to_string();
     let body = format!("token={token}&link={secret}&password={password}");
     let request = app.client.post("/set-password").header(ContentType::Form).body(body);
@@ -70,7 +70,7 @@ async fn post(app: &App, cookie: &str, token: &str, secret: &str, password: &str
 }
 
 /// Opens a link and sets a password; the status.
-pub(crate) async fn redeem(app: &App, secret: &str, password: &str) -> u16 {
+pub(crate) async fn redeem(app: &TestApp, secret: &str, password: &str) -> u16 {
     let (opened, cookie, token) = open(app, secret).await;
     if opened.status != 200 {
         return opened.status;
@@ -78,7 +78,7 @@ pub(crate) async fn redeem(app: &App, secret: &str, password: &str) -> u16 {
     post(app, &cookie, &token, secret, password).await.status
 }
 
-async fn works(app: &App, secret: &str) -> bool {
+async fn works(app: &TestApp, secret: &str) -> bool {
     open(app, secret).await.0.status == 200
 }
 
@@ -86,7 +86,7 @@ fn invitation(username: &str) -> Value {
     json!({"username": username, "first_name": "Ada", "last_name": "", "email": ""})
 }
 
-async fn pw_10_an_invited_user_has_no_password_until_the_link_is_used(app: App) {
+async fn pw_10_an_invited_user_has_no_password_until_the_link_is_used(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let answer = app.send(&staff, Method::Post, "/v1/users/invite", &invitation("ada")).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
@@ -132,7 +132,7 @@ async fn pw_10_an_invited_user_has_no_password_until_the_link_is_used(app: App) 
     assert_eq!((used.target_id, used.actor_id, used.door.as_str()), (Some(id), None, "console"));
 }
 
-async fn pw_10_a_link_works_once_and_looking_at_it_uses_nothing_up(app: App) {
+async fn pw_10_a_link_works_once_and_looking_at_it_uses_nothing_up(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let secret = made(&app, &staff, ada.id()).await;
     for _ in 0..3 {
@@ -161,7 +161,7 @@ async fn pw_10_a_link_works_once_and_looking_at_it_uses_nothing_up(app: App) {
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200);
 }
 
-async fn pw_10_of_fifty_tries_at_once_one_sets_the_password(app: App) {
+async fn pw_10_of_fifty_tries_at_once_one_sets_the_password(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let secret = made(&app, &staff, ada.id()).await;
     let (_, cookie, form) = open(&app, &secret).await;
@@ -183,7 +183,7 @@ async fn pw_10_of_fifty_tries_at_once_one_sets_the_password(app: App) {
     assert_eq!(resets, 1);
 }
 
-async fn pw_10_a_link_ends_after_its_time(app: App) {
+async fn pw_10_a_link_ends_after_its_time(app: TestApp) {
     let (staff, ada) = (app.person("staff", "superuser").await, app.person("ada", "").await);
     let second = Duration::from_secs(1);
     let reset = made(&app, &staff, ada.id()).await;
@@ -207,7 +207,7 @@ async fn pw_10_a_link_ends_after_its_time(app: App) {
     assert_eq!(again["expires_at"], json!(tomorrow), "still the first password");
 }
 
-async fn pw_10_whatever_ends_a_link_ends_it_at_once(app: App) {
+async fn pw_10_whatever_ends_a_link_ends_it_at_once(app: TestApp) {
     let root = app.person("root", "superuser").await;
     for (n, change) in [
         json!({"is_active": false}),
@@ -231,16 +231,16 @@ async fn pw_10_whatever_ends_a_link_ends_it_at_once(app: App) {
     let older = made(&app, &root, ada.id()).await;
     let newer = made(&app, &root, ada.id()).await;
     assert!(!works(&app, &older).await && works(&app, &newer).await, "a newer link");
-    let draft = usher::user::Draft::read(usher::user::Purpose::Part, |name| match name {
-        "password" => usher::user::Raw::Text("one more fine password".into()),
-        _ => usher::user::Raw::Missing,
+    let draft = usher::model::user::UserInput::read(usher::model::user::InputMode::Part, |name| match name {
+        "password" => usher::model::user::Raw::Text("one more fine password".into()),
+        _ => usher::model::user::Raw::Missing,
     });
-    usher::accounts::change_password(&app.usher, "ada", draft).await.unwrap();
+    usher::operations::users::change_password(&app.usher, "ada", draft).await.unwrap();
     assert!(!works(&app, &newer).await, "the operator's new password");
     assert_eq!(app.obtain("ada", "one more fine password").await.status, 200);
 }
 
-async fn pw_10_an_account_outside_its_dates_cannot_be_set_a_password(app: App) {
+async fn pw_10_an_account_outside_its_dates_cannot_be_set_a_password(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/v1/users/{}", ada.id());
     let until = app.clock.now().plus(Duration::from_mins(5)).to_string();
@@ -261,7 +261,7 @@ fn shown(answer: &Answer) -> Option<String> {
 
 /// Sends a form of a page, and does not go on to the next page.
 pub(crate) async fn submit(
-    app: &App,
+    app: &TestApp,
     person: &Person,
     from: &str,
     path: &str,
@@ -275,7 +275,7 @@ pub(crate) async fn submit(
     Answer::of(request.header(ContentType::Form).body(body).dispatch().await).await
 }
 
-async fn pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only(app: App) {
+async fn pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let form = page(&app, &staff, "/users/new").await.body;
     assert!(form.contains("value=\"link\" aria-describedby=\"by-link-hint\" checked"), "{form}");
@@ -310,7 +310,7 @@ async fn pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only(a
     assert_eq!(message, "Added bob. Their link is on their page, to be shown once.");
 }
 
-async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: App) {
+async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     assert_eq!(submit(&app, &staff, &path, &format!("{path}/link"), &[]).await.status, 303);
@@ -328,7 +328,7 @@ async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: App) {
     assert!(shown(&page(&app, &staff, &path).await).is_none(), "and then not again");
 }
 
-async fn pw_10_staff_reset_a_password_without_knowing_one(app: App) {
+async fn pw_10_staff_reset_a_password_without_knowing_one(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}/password", ada.id());
     let form = page(&app, &staff, &path).await.body;
@@ -348,7 +348,7 @@ async fn pw_10_staff_reset_a_password_without_knowing_one(app: App) {
     assert_eq!(made.changes, r#"{"password":"changed"}"#);
 }
 
-async fn pw_10_a_typed_password_is_for_the_first_sign_in_only(app: App) {
+async fn pw_10_a_typed_password_is_for_the_first_sign_in_only(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}/password", ada.id());
     let version = hidden(&page(&app, &staff, &path).await.body, "version");
@@ -380,7 +380,7 @@ async fn pw_10_a_typed_password_is_for_the_first_sign_in_only(app: App) {
     }
 }
 
-async fn pw_10_ones_own_password_works_until_the_link_is_used(app: App) {
+async fn pw_10_ones_own_password_works_until_the_link_is_used(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let secret = made(&app, &staff, staff.id()).await;
     assert!(app.is_signed_in(&staff, By::Bearer).await && app.obtain("staff", PASSWORD).await.status == 200);
@@ -389,19 +389,19 @@ async fn pw_10_ones_own_password_works_until_the_link_is_used(app: App) {
     assert_eq!(app.obtain("staff", PASSWORD).await.status, 401);
 }
 
-async fn pw_10_no_secret_is_stored_or_told_but_in_the_answer(app: App) {
+async fn pw_10_no_secret_is_stored_or_told_but_in_the_answer(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let secret = made(&app, &staff, ada.id()).await;
     let stored = db::links::of_user(&app.usher.db, ada.user.id).await.unwrap().expect("a link");
     assert!(stored.sealed.is_none(), "only for the pages");
-    let parsed = usher::session::Secret::from_text(&secret).expect("32 bytes");
+    let parsed = usher::model::session::Secret::from_text(&secret).expect("32 bytes");
     assert_eq!(stored.secret_hash, parsed.hash());
     redeem(&app, &secret, NEW_PASSWORD).await;
     let trail = format!("{:?}", trail(&app).await);
     assert!(trail.contains("link_made") && !trail.contains(&secret) && !trail.contains(NEW_PASSWORD));
 }
 
-async fn pw_11_the_host_of_a_link_comes_from_the_configuration_only(app: App) {
+async fn pw_11_the_host_of_a_link_comes_from_the_configuration_only(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     for (name, value) in [
         ("Host", "evil.example"),
@@ -419,7 +419,7 @@ async fn pw_11_the_host_of_a_link_comes_from_the_configuration_only(app: App) {
     }
 }
 
-async fn pw_11_no_step_can_be_skipped(app: App) {
+async fn pw_11_no_step_can_be_skipped(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let bob = app.person("bob", "").await;
     let (hers, his) = (made(&app, &staff, ada.id()).await, made(&app, &staff, bob.id()).await);
@@ -450,7 +450,7 @@ async fn pw_11_no_step_can_be_skipped(app: App) {
     assert!(works(&app, &his).await, "one link says nothing about another");
 }
 
-async fn az_3_staff_get_no_link_to_a_superuser(app: App) {
+async fn az_3_staff_get_no_link_to_a_superuser(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let answer = link(&app, &staff, root.id()).await;
     assert_eq!((answer.status, &answer.json()["code"]), (403, &json!("superuser_required")));
@@ -465,7 +465,7 @@ async fn az_3_staff_get_no_link_to_a_superuser(app: App) {
     assert!(db::links::of_user(&app.usher.db, root.user.id).await.unwrap().is_none());
 }
 
-async fn az_8_without_its_entry_no_link_is_made_or_used(app: App) {
+async fn az_8_without_its_entry_no_link_is_made_or_used(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let bob = app.person("bob", "").await;
     let secret = made(&app, &staff, bob.id()).await;
@@ -480,7 +480,7 @@ async fn az_8_without_its_entry_no_link_is_made_or_used(app: App) {
     assert!(works(&app, &secret).await, "it was not used up either");
 }
 
-async fn az_9_a_link_is_made_for_the_version_that_was_seen(app: App) {
+async fn az_9_a_link_is_made_for_the_version_that_was_seen(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/v1/users/{}", ada.id());
     let tag = app.get(&staff, &path).await.header("ETag").unwrap().to_owned();
@@ -491,12 +491,12 @@ async fn az_9_a_link_is_made_for_the_version_that_was_seen(app: App) {
     assert!(app.is_signed_in(&ada, By::Bearer).await);
 }
 
-async fn se_2_using_a_link_ends_sessions_blocks_and_the_demand_for_another_password(app: App) {
+async fn se_2_using_a_link_ends_sessions_blocks_and_the_demand_for_another_password(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let secret = made(&app, &staff, ada.id()).await;
     let path = format!("/v1/users/{}", ada.id());
     app.send(&staff, Method::Patch, &path, &json!({"must_change_password": true})).await;
-    let cookie = app.session(ada.user.id, usher::session::Carrier::Cookie).await.secret.to_text();
+    let cookie = app.session(ada.user.id, usher::model::session::Credential::Cookie).await.secret.to_text();
     let signed_in = Person { cookie, ..ada.clone() };
     for _ in 0..8 {
         app.obtain("ada", "wrong").await;
@@ -509,7 +509,7 @@ async fn se_2_using_a_link_ends_sessions_blocks_and_the_demand_for_another_passw
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200, "no block is left");
 }
 
-async fn the_name_invite_can_still_be_fetched(app: App) {
+async fn the_name_invite_can_still_be_fetched(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let invite = app.person("invite", "").await;
     let answer = app.get(&staff, "/v1/users/invite").await;

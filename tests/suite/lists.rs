@@ -8,9 +8,9 @@ mod worlds;
 
 use rocket::http::Method;
 use serde_json::{Value, json};
-use usher::user::{User, UserId};
+use usher::model::user::{User, UserId};
 
-use crate::app::{Answer, App, Person};
+use crate::app::{Answer, Person, TestApp};
 use crate::on_both;
 use population::{insert_all, named};
 
@@ -24,12 +24,12 @@ on_both![
 ];
 
 /// Asks for a list as JSON.
-async fn list(app: &App, admin: &Person, body: &Value) -> Answer {
+async fn list(app: &TestApp, admin: &Person, body: &Value) -> Answer {
     app.send(admin, Method::Post, "/v1/users/list", body).await
 }
 
 /// The records of a list that must be answered.
-async fn records(app: &App, admin: &Person, body: &Value) -> Vec<Value> {
+async fn records(app: &TestApp, admin: &Person, body: &Value) -> Vec<Value> {
     let answer = list(app, admin, body).await;
     assert_eq!(answer.status, 200, "{body}: {}", answer.body);
     match answer.json() {
@@ -41,7 +41,7 @@ async fn records(app: &App, admin: &Person, body: &Value) -> Vec<Value> {
 /// All pages of a list, by its cursors; `between` is done before each page but the first, and told
 /// which user came last.
 async fn walk(
-    app: &App,
+    app: &TestApp,
     admin: &Person,
     request: &Value,
     limit: usize,
@@ -76,7 +76,7 @@ fn crowd(count: i64, each: impl Fn(i64, User) -> User) -> Vec<User> {
         .collect()
 }
 
-async fn a_whole_list_of_many_users_streams_in_order_and_equals_its_pages(app: App) {
+async fn a_whole_list_of_many_users_streams_in_order_and_equals_its_pages(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     // Ties, in an order that is not that of the keys.
     let users = crowd(2500, |index, user| User { last_name: format!("{}", index * 7919 % 9), ..user });
@@ -96,7 +96,7 @@ async fn a_whole_list_of_many_users_streams_in_order_and_equals_its_pages(app: A
     assert_eq!(walk(&app, &admin, &request, 417, async |_| ()).await, whole);
 }
 
-async fn a_cursor_is_only_given_when_more_exists(app: App) {
+async fn a_cursor_is_only_given_when_more_exists(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     insert_all(&app.usher.db, &crowd(9, |_, user| user)).await.expect("users");
     for (limit, more) in [(1, true), (9, true), (10, false), (11, false), (1000, false)] {
@@ -113,7 +113,7 @@ async fn a_cursor_is_only_given_when_more_exists(app: App) {
     assert_eq!((page.body.as_str(), page.header("X-Next-Cursor"), page.header("Link")), ("[]", None, None));
 }
 
-async fn a_cursor_of_another_list_is_refused(app: App) {
+async fn a_cursor_of_another_list_is_refused(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     insert_all(&app.usher.db, &crowd(9, |_, user| user)).await.expect("users");
     let request = json!({"limit": 2, "order_by": [{"field": "email"}]});
@@ -150,7 +150,7 @@ async fn a_cursor_of_another_list_is_refused(app: App) {
     }
 }
 
-async fn the_number_of_all_matches_comes_when_asked_for(app: App) {
+async fn the_number_of_all_matches_comes_when_asked_for(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = crowd(1500, |index, user| User { is_active: index % 2 == 0, is_staff: index < 10, ..user });
     insert_all(&app.usher.db, &users).await.expect("users");
@@ -169,7 +169,7 @@ async fn the_number_of_all_matches_comes_when_asked_for(app: App) {
     }
 }
 
-async fn inactive_users_are_listed_only_on_request(app: App) {
+async fn inactive_users_are_listed_only_on_request(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = crowd(4, |index, user| User { is_active: index % 2 == 0, ..user });
     insert_all(&app.usher.db, &users).await.expect("users");
@@ -189,7 +189,7 @@ async fn inactive_users_are_listed_only_on_request(app: App) {
     assert_eq!(answer.json().as_array().expect("an array").len(), 3);
 }
 
-async fn a_wrong_filter_is_refused_in_one_line_that_names_the_member(app: App) {
+async fn a_wrong_filter_is_refused_in_one_line_that_names_the_member(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let leaf = json!({"type": "exact", "field": "pk", "value": 1});
     for (request, start) in [

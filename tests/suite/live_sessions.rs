@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
-use usher::session::Carrier;
+use usher::model::session::Credential;
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::console::{page, send, send_from};
 use crate::on_both;
 
@@ -23,25 +23,25 @@ on_both![
     a_session_tells_from_where_and_with_what_it_was_opened,
 ];
 
-async fn list(app: &App, who: (&Person, By), path: &str) -> Vec<Value> {
+async fn list(app: &TestApp, who: (&Person, By), path: &str) -> Vec<Value> {
     let answer = Answer::of(app.request(Method::Get, path, Some(who)).dispatch().await).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json().as_array().unwrap().clone()
 }
 
-async fn delete(app: &App, who: (&Person, By), path: &str) -> u16 {
+async fn delete(app: &TestApp, who: (&Person, By), path: &str) -> u16 {
     let answer = Answer::of(app.request(Method::Delete, path, Some(who)).dispatch().await).await;
     assert!(answer.status != 204 || answer.body.is_empty());
     answer.status
 }
 
 /// The key of the session of a person that is carried so.
-async fn key(app: &App, person: &Person, by: By) -> i64 {
+async fn key(app: &TestApp, person: &Person, by: By) -> i64 {
     let sessions = list(app, (person, by), "/v1/account/sessions").await;
     sessions.iter().find(|session| session["current"] == true).unwrap()["id"].as_i64().unwrap()
 }
 
-async fn se_5_users_list_and_end_their_own_sessions(app: App) {
+async fn se_5_users_list_and_end_their_own_sessions(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let sessions = list(&app, (&ada, By::Bearer), "/v1/account/sessions").await;
     let members: Vec<&String> = sessions[0].as_object().unwrap().keys().collect();
@@ -73,7 +73,7 @@ async fn se_5_users_list_and_end_their_own_sessions(app: App) {
     assert!(!app.is_signed_in(&ada, By::Bearer).await, "one can end the session that asks, too");
 }
 
-async fn se_5_users_end_all_their_other_sessions_through_both_doors(app: App) {
+async fn se_5_users_end_all_their_other_sessions_through_both_doors(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let bob = app.person("bob", "ordinary").await;
     assert_eq!(delete(&app, (&ada, By::Cookie), "/v1/account/sessions").await, 204);
@@ -93,15 +93,15 @@ async fn se_5_users_end_all_their_other_sessions_through_both_doors(app: App) {
     assert!(app.is_signed_in(&cara, By::Cookie).await && !app.is_signed_in(&cara, By::Bearer).await);
     let (_, message) = send_from(&app, &cara, "/account/sessions", "/account/sessions/end", &[]).await;
     assert_eq!(message, "There was nothing else to sign out.");
-    let again = app.session(cara.user.id, Carrier::Token).await;
+    let again = app.session(cara.user.id, Credential::Jwt).await;
     let (answer, _) = send(&app, &cara, "/account/sessions/end", &[("token", "x")]).await;
     assert_eq!(answer.status, 403, "cs_1");
     assert!(answer.body.replace("&#x2F;", "/").contains("<a href=\"/account\">Back to your account</a>"));
-    let bearer = usher::sessions::tokens(&app.usher, &again).access;
+    let bearer = usher::operations::sign_in::tokens(&app.usher, &again).access;
     assert!(app.is_signed_in(&Person { bearer, ..cara }, By::Bearer).await, "nothing was done");
 }
 
-async fn se_5_staff_list_and_end_the_sessions_of_others(app: App) {
+async fn se_5_staff_list_and_end_the_sessions_of_others(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for by in [By::Bearer, By::Cookie] {
         let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
@@ -131,7 +131,7 @@ async fn se_5_staff_list_and_end_the_sessions_of_others(app: App) {
     assert!(!app.is_signed_in(&bob, By::Cookie).await);
 }
 
-async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: App) {
+async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let session = key(&app, &root, By::Bearer).await;
     let path = format!("/v1/users/{}/sessions", root.id());
@@ -148,7 +148,7 @@ async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: App) {
     assert!(app.is_signed_in(&root, By::Bearer).await && app.is_signed_in(&root, By::Cookie).await);
 }
 
-async fn az_7_a_session_of_somebody_else_looks_like_none(app: App) {
+async fn az_7_a_session_of_somebody_else_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let staff = app.person("staff", "staff").await;
     let bobs = key(&app, &bob, By::Bearer).await;
@@ -171,15 +171,15 @@ async fn az_7_a_session_of_somebody_else_looks_like_none(app: App) {
     }
 }
 
-async fn lg_2_every_session_that_is_ended_leaves_its_entry(app: App) {
+async fn lg_2_every_session_that_is_ended_leaves_its_entry(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let session = key(&app, &ada, By::Cookie).await;
     delete(&app, (&staff, By::Bearer), &format!("/v1/users/{}/sessions/{session}", ada.id())).await;
-    app.session(ada.user.id, usher::session::Carrier::Cookie).await;
+    app.session(ada.user.id, usher::model::session::Credential::Cookie).await;
     delete(&app, (&ada, By::Bearer), "/v1/account/sessions").await;
     delete(&app, (&staff, By::Bearer), &format!("/v1/users/{}/sessions", ada.id())).await;
     delete(&app, (&staff, By::Bearer), &format!("/v1/users/{}/sessions", ada.id())).await;
-    while usher::audit::seal(&app.usher).await.unwrap() > 0 {}
+    while usher::operations::audit::seal(&app.usher).await.unwrap() > 0 {}
     let trail = usher::db::audit::sealed_after(&app.usher.db, 0, 100).await.unwrap();
     let told: Vec<(&str, &str, Value)> = trail
         .iter()
@@ -201,7 +201,7 @@ async fn lg_2_every_session_that_is_ended_leaves_its_entry(app: App) {
     );
 }
 
-async fn at_most_ten_sessions_exist_whatever_carries_them(app: App) {
+async fn at_most_ten_sessions_exist_whatever_carries_them(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let body = json!({"name": "script"});
     let made = app.send(&ada, Method::Post, "/v1/account/tokens", &body).await;
@@ -224,12 +224,12 @@ async fn at_most_ten_sessions_exist_whatever_carries_them(app: App) {
     assert!(app.is_signed_in(&browser, By::Cookie).await);
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "a browser's session counts like any other");
     let sessions = list(&app, (&browser, By::Cookie), "/v1/account/sessions").await;
-    let of = |carrier: &str| sessions.iter().filter(|session| session["carrier"] == carrier).count();
+    let of = |credential: &str| sessions.iter().filter(|session| session["carrier"] == credential).count();
     assert_eq!((of("token"), of("cookie"), of("named")), (9, 1, 1));
     assert!(app.is_signed_in(&named, By::Bearer).await, "API tokens do not count");
 }
 
-async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: App) {
+async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = app.send(&ada, Method::Post, "/v1/account/tokens", &json!({"name": "script"})).await;
     let named = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
@@ -242,8 +242,8 @@ async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: App) {
             begin.minus(Duration::from_secs(1)),
         );
         let sessions = sessions.await.unwrap();
-        ["named", "cookie", "token"].map(|carrier| {
-            let session = sessions.iter().find(|session| session.carrier.as_str() == carrier).unwrap();
+        ["named", "cookie", "token"].map(|credential| {
+            let session = sessions.iter().find(|session| session.credential.as_str() == credential).unwrap();
             session.last_seen_at
         })
     };
@@ -267,7 +267,7 @@ async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: App) {
     assert_eq!(seen().await[2], Some(app.clock.now()), "a refresh is a use");
 }
 
-async fn sessions_that_have_ended_by_themselves_are_not_listed(app: App) {
+async fn sessions_that_have_ended_by_themselves_are_not_listed(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}/sessions", ada.id());
     app.clock.advance(app.usher.settings.session_idle());
@@ -279,13 +279,13 @@ async fn sessions_that_have_ended_by_themselves_are_not_listed(app: App) {
     assert!(list(&app, (&staff, By::Bearer), &path).await.is_empty());
 }
 
-async fn fresh_access(app: &App, person: &Person) -> String {
+async fn fresh_access(app: &TestApp, person: &Person) -> String {
     let refresh = json!({"refresh": person.refresh});
     let answer = app.json(Method::Post, "/v1/auth/refresh", None, &refresh).await;
     answer.json()["access"].as_str().unwrap().to_owned()
 }
 
-async fn a_session_tells_from_where_and_with_what_it_was_opened(app: App) {
+async fn a_session_tells_from_where_and_with_what_it_was_opened(app: TestApp) {
     app.person("ada", "ordinary").await;
     let body = json!({"username": "ada", "password": PASSWORD}).to_string();
     let request = app.client.post("/v1/auth/obtain").header(ContentType::JSON).body(body);

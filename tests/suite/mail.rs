@@ -8,7 +8,7 @@ use rocket::http::{ContentType, Header, Method};
 use rocket::tokio::time::sleep;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, Backend, By, Person};
+use crate::app::{Answer, Backend, By, Person, TestApp};
 use crate::audit::trail;
 use crate::console::{page, token};
 use crate::links::{NEW_PASSWORD, redeem, secret};
@@ -55,9 +55,9 @@ on_both_with_mail![
 
 on_both![without_a_mail_server_there_is_no_mail_and_no_page_for_a_forgotten_password];
 
-async fn start(backend: Backend) -> (App, Sink) {
+async fn start(backend: Backend) -> (TestApp, Sink) {
     let sink = Sink::start().await;
-    (App::with(backend, &settings(&sink)).await, sink)
+    (TestApp::with(backend, &settings(&sink)).await, sink)
 }
 
 fn settings(sink: &Sink) -> Vec<(&'static str, Value)> {
@@ -71,7 +71,7 @@ fn settings(sink: &Sink) -> Vec<(&'static str, Value)> {
 }
 
 /// Another app that signs in to the mail server, on the same kind of database.
-async fn with_credentials(app: &App, sink: &Sink, tls: &str) -> App {
+async fn with_credentials(app: &TestApp, sink: &Sink, tls: &str) -> TestApp {
     let backend = if app.url.starts_with("sqlite") { Backend::Sqlite } else { Backend::Postgres };
     let mut settings = settings(sink);
     settings.extend([
@@ -79,7 +79,7 @@ async fn with_credentials(app: &App, sink: &Sink, tls: &str) -> App {
         ("smtp_username", json!("usher")),
         ("smtp_password", json!("mail-secret")),
     ]);
-    App::with(backend, &settings).await
+    TestApp::with(backend, &settings).await
 }
 
 /// The link in a message; soft line breaks of quoted-printable are undone.
@@ -89,7 +89,7 @@ fn link_in(message: &Received) -> String {
     start.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
 }
 
-pub(crate) async fn with_address(app: &App, name: &str, kind: &str, email: &str) -> Person {
+pub(crate) async fn with_address(app: &TestApp, name: &str, kind: &str, email: &str) -> Person {
     let person = app.person(name, kind).await;
     let email_folded = email.to_lowercase();
     app.sql(&format!(
@@ -101,7 +101,7 @@ pub(crate) async fn with_address(app: &App, name: &str, kind: &str, email: &str)
 }
 
 /// The user's page when it says this about the newest message.
-async fn page_says(app: &App, staff: &Person, id: i64, part: &str) -> String {
+async fn page_says(app: &TestApp, staff: &Person, id: i64, part: &str) -> String {
     let mut body = String::new();
     for _ in 0..1500 {
         body = page(app, staff, &format!("/users/{id}")).await.body;
@@ -113,7 +113,7 @@ async fn page_says(app: &App, staff: &Person, id: i64, part: &str) -> String {
     panic!("{part}: {body}");
 }
 
-async fn pw_10_a_link_also_goes_by_mail_and_the_page_shows_that_it_was_accepted(app: App, sink: Sink) {
+async fn pw_10_a_link_also_goes_by_mail_and_the_page_shows_that_it_was_accepted(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let body = json!({"username": "ada", "first_name": "", "last_name": "", "email": "ada@example.org"});
     let answer = app.send(&staff, Method::Post, "/v1/users/invite", &body).await;
@@ -127,7 +127,7 @@ async fn pw_10_a_link_also_goes_by_mail_and_the_page_shows_that_it_was_accepted(
     assert_eq!(redeem(&app, &sent, NEW_PASSWORD).await, 303);
 }
 
-async fn a_refused_message_is_shown_with_the_servers_words(app: App, sink: Sink) {
+async fn a_refused_message_is_shown_with_the_servers_words(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "refused@example.org").await;
     let answer = app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;
@@ -139,7 +139,7 @@ async fn a_refused_message_is_shown_with_the_servers_words(app: App, sink: Sink)
     assert_eq!(redeem(&app, &secret, NEW_PASSWORD).await, 303, "staff can still pass it on");
 }
 
-async fn a_mail_server_that_is_away_stops_nothing_and_is_said(app: App, sink: Sink) {
+async fn a_mail_server_that_is_away_stops_nothing_and_is_said(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "ada@example.org").await;
     sink.stop().await;
@@ -148,7 +148,7 @@ async fn a_mail_server_that_is_away_stops_nothing_and_is_said(app: App, sink: Si
     page_says(&app, &staff, ada.id(), "was refused by the mail server").await;
 }
 
-async fn what_was_queued_when_a_process_ended_is_not_known(app: App, _sink: Sink) {
+async fn what_was_queued_when_a_process_ended_is_not_known(app: TestApp, _sink: Sink) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let now = app.clock.now().micros();
     app.sql(&format!(
@@ -162,7 +162,7 @@ async fn what_was_queued_when_a_process_ended_is_not_known(app: App, _sink: Sink
     page_says(&app, &staff, ada.id(), "it is not known. Make a new link").await;
 }
 
-async fn a_message_holds_its_link_and_nothing_of_it_is_stored(app: App, sink: Sink) {
+async fn a_message_holds_its_link_and_nothing_of_it_is_stored(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "ada@example.org").await;
     app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;
@@ -185,7 +185,7 @@ async fn a_message_holds_its_link_and_nothing_of_it_is_stored(app: App, sink: Si
     assert!(!format!("{stored:?} {:?}", trail(&app).await).contains(&link_in(&message)));
 }
 
-async fn nothing_is_said_to_a_server_that_cannot_do_the_tls_that_is_demanded(app: App, sink: Sink) {
+async fn nothing_is_said_to_a_server_that_cannot_do_the_tls_that_is_demanded(app: TestApp, sink: Sink) {
     for tls in ["starttls", "tls"] {
         let app = with_credentials(&app, &sink, tls).await;
         let staff = app.person("staff", "staff").await;
@@ -200,7 +200,7 @@ async fn nothing_is_said_to_a_server_that_cannot_do_the_tls_that_is_demanded(app
     assert!(!commands.iter().any(said), "{commands:?}");
 }
 
-async fn the_server_is_signed_in_to_if_there_is_a_name_for_it(app: App, sink: Sink) {
+async fn the_server_is_signed_in_to_if_there_is_a_name_for_it(app: TestApp, sink: Sink) {
     let app = with_credentials(&app, &sink, "none").await;
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "ada@example.org").await;
@@ -213,7 +213,7 @@ async fn the_server_is_signed_in_to_if_there_is_a_name_for_it(app: App, sink: Si
 }
 
 /// Asks for a link on the page, from an address of the client's.
-async fn forgotten(app: &App, name: &str, from: &str) -> Answer {
+async fn forgotten(app: &TestApp, name: &str, from: &str) -> Answer {
     let response = app.client.get("/forgotten-password").dispatch().await;
     let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
     let form = token(&response.into_string().await.unwrap());
@@ -221,7 +221,7 @@ async fn forgotten(app: &App, name: &str, from: &str) -> Answer {
     send_form(app, &cookie, &format!("token={form}&name={name}"), from).await
 }
 
-async fn send_form(app: &App, cookie: &str, body: &str, from: &str) -> Answer {
+async fn send_form(app: &TestApp, cookie: &str, body: &str, from: &str) -> Answer {
     let request = app.client.post("/forgotten-password").header(ContentType::Form).body(body);
     let request = request.remote(format!("{from}:4711").parse().unwrap());
     let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
@@ -229,7 +229,7 @@ async fn send_form(app: &App, cookie: &str, body: &str, from: &str) -> Answer {
 }
 
 /// The reasons of all requests for links, when there are so many; empty where one was made.
-async fn requests(app: &App, count: usize) -> Vec<String> {
+async fn requests(app: &TestApp, count: usize) -> Vec<String> {
     for _ in 0..1500 {
         let entries: Vec<Value> = trail(app)
             .await
@@ -246,7 +246,7 @@ async fn requests(app: &App, count: usize) -> Vec<String> {
     panic!("fewer than {count} requests");
 }
 
-async fn pw_11_known_and_unknown_names_get_the_same_answer(app: App, sink: Sink) {
+async fn pw_11_known_and_unknown_names_get_the_same_answer(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "ada@example.org").await;
     with_address(&app, "gone", "inactive", "gone@example.org").await;
     with_address(&app, "root", "superuser", "root@example.org").await;
@@ -276,7 +276,7 @@ async fn pw_11_known_and_unknown_names_get_the_same_answer(app: App, sink: Sink)
     assert_eq!(sink.wait_for(2).await.len(), 2);
 }
 
-async fn pw_11_a_link_goes_to_the_stored_address_only(app: App, sink: Sink) {
+async fn pw_11_a_link_goes_to_the_stored_address_only(app: TestApp, sink: Sink) {
     with_address(&app, "boss", "staff", "Boss@Example.org").await;
     // The long s is an s to whoever ignores letter case.
     for typed in ["boss@example.org", "BOSS@EXAMPLE.ORG", "bo\u{17f}s@example.org", " boss@example.org "] {
@@ -291,7 +291,7 @@ async fn pw_11_a_link_goes_to_the_stored_address_only(app: App, sink: Sink) {
     assert_eq!(sink.received().len(), 4);
 }
 
-async fn pw_11_each_account_of_an_address_gets_its_own_link(app: App, sink: Sink) {
+async fn pw_11_each_account_of_an_address_gets_its_own_link(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "shared@example.org").await;
     with_address(&app, "bob", "", "shared@example.org").await;
     with_address(&app, "eve", "", "other@example.org").await;
@@ -304,7 +304,7 @@ async fn pw_11_each_account_of_an_address_gets_its_own_link(app: App, sink: Sink
     assert_ne!(link_in(&received[0]), link_in(&received[1]));
 }
 
-async fn pw_11_the_name_must_be_one_string(app: App, sink: Sink) {
+async fn pw_11_the_name_must_be_one_string(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "ada@example.org").await;
     let response = app.client.get("/forgotten-password").dispatch().await;
     let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
@@ -329,7 +329,7 @@ async fn pw_11_the_name_must_be_one_string(app: App, sink: Sink) {
     assert_eq!(sink.wait_for(1).await.len(), 1);
 }
 
-async fn pw_11_requests_are_limited_by_address_and_by_account(app: App, sink: Sink) {
+async fn pw_11_requests_are_limited_by_address_and_by_account(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "ada@example.org").await;
     for n in 0..8 {
         assert_eq!(forgotten(&app, "ada", &format!("192.0.2.{n}")).await.status, 200);
@@ -353,16 +353,16 @@ async fn pw_11_requests_are_limited_by_address_and_by_account(app: App, sink: Si
     assert_eq!(forgotten(&app, "nobody", "198.51.100.7").await.status, 200);
 }
 
-async fn pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set(app: App, sink: Sink) {
+async fn pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set(app: TestApp, sink: Sink) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let ada = app.person("ada", "").await;
     let body = json!({"email": "staff@example.org"});
     let path = format!("/v1/users/{}", ada.id());
     assert_eq!(app.send(&staff, Method::Patch, &path, &body).await.status, 200);
-    let mut draft = usher::user::Draft::default();
+    let mut draft = usher::model::user::UserInput::default();
     draft.changes.is_superuser = Some(true);
-    let any = usher::accounts::Expected::Any;
-    usher::accounts::update(&app.usher, &crate::undo::can(&app, &root), ada.user.id, draft, &any)
+    let any = usher::model::precondition::Precondition::Any;
+    usher::operations::users::update(&app.usher, &crate::undo::can(&app, &root), ada.user.id, draft, &any)
         .await
         .unwrap();
     for name in ["ada", "staff@example.org"] {
@@ -380,7 +380,7 @@ async fn pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set
     assert_eq!(sink.wait_for(1).await.len(), 1, "the one that was made");
 }
 
-async fn pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password(app: App, sink: Sink) {
+async fn pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let mut mails = 0;
     for (name, first) in [("ada", "setup"), ("bob", "reset")] {
@@ -412,7 +412,7 @@ async fn pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password(app
     }
 }
 
-async fn a_forgotten_password_is_set_anew_by_mail(app: App, sink: Sink) {
+async fn a_forgotten_password_is_set_anew_by_mail(app: TestApp, sink: Sink) {
     let ada = with_address(&app, "ada", "", "ada@example.org").await;
     let sign_in = app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
     assert!(sign_in.contains("href=\"/forgotten-password\""), "{sign_in}");
@@ -425,7 +425,7 @@ async fn a_forgotten_password_is_set_anew_by_mail(app: App, sink: Sink) {
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200);
 }
 
-async fn without_a_mail_server_there_is_no_mail_and_no_page_for_a_forgotten_password(app: App) {
+async fn without_a_mail_server_there_is_no_mail_and_no_page_for_a_forgotten_password(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "ada@example.org").await;
     let answer = app.send(&staff, Method::Post, &format!("/v1/users/{}/link", ada.id()), &json!({})).await;

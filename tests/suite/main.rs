@@ -1,6 +1,6 @@
 //! The black-box suite: the whole server over HTTP, on SQLite and on PostgreSQL.
 //!
-//! Each test is an `async fn(App)` and is listed in its module's `on_both!`, which runs it on both
+//! Each test is an `async fn(TestApp)` and is listed in its module's `on_both!`, which runs it on both
 //! databases, each time on a fresh one. To add a file of tests: a `mod` line here.
 
 #![expect(
@@ -45,19 +45,19 @@ mod storage;
 mod trail_pages;
 mod undo;
 
-pub(crate) use app::{App, Backend};
+pub(crate) use app::{Backend, TestApp};
 
 /// Runs each of the tests on both databases, as `sqlite::name` and `postgres::name`.
 macro_rules! on_both {
     ($($name:ident),+ $(,)?) => {
         mod sqlite {
             $(#[rocket::async_test] async fn $name() {
-                super::$name(crate::App::new(crate::Backend::Sqlite).await).await;
+                super::$name(crate::TestApp::new(crate::Backend::Sqlite).await).await;
             })+
         }
         mod postgres {
             $(#[rocket::async_test] async fn $name() {
-                super::$name(crate::App::new(crate::Backend::Postgres).await).await;
+                super::$name(crate::TestApp::new(crate::Backend::Postgres).await).await;
             })+
         }
     };

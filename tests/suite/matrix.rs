@@ -6,7 +6,7 @@
 use rocket::http::{Header, Method};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, Backend, By, Person};
+use crate::app::{Answer, Backend, By, Person, TestApp};
 use crate::on_both;
 
 on_both![az_1_every_route_answers_every_actor_as_the_matrix_says, az_1_every_mounted_route_is_in_the_matrix,];
@@ -210,7 +210,7 @@ struct Cast {
     superuser: Person,
 }
 
-async fn cast(app: &App, actor: &str, number: usize) -> Cast {
+async fn cast(app: &TestApp, actor: &str, number: usize) -> Cast {
     // There is always a superuser more than are touched, so that the last one is not an obstacle.
     app.person(&format!("spare-{number}"), "superuser").await;
     let kind = if actor == "inactive" { "inactive staff" } else { actor };
@@ -225,7 +225,7 @@ async fn cast(app: &App, actor: &str, number: usize) -> Cast {
     }
 }
 
-async fn az_1_every_route_answers_every_actor_as_the_matrix_says(app: App) {
+async fn az_1_every_route_answers_every_actor_as_the_matrix_says(app: TestApp) {
     let mut failures = Vec::new();
     let mut number = 0;
     for (column, actor) in ACTORS.into_iter().enumerate() {
@@ -266,7 +266,7 @@ async fn az_1_every_route_answers_every_actor_as_the_matrix_says(app: App) {
 }
 
 pub(crate) async fn ask(
-    app: &App,
+    app: &TestApp,
     row: &Row,
     path: &str,
     who: Option<(&Person, By)>,
@@ -285,7 +285,7 @@ pub(crate) async fn ask(
     Answer::of(request.dispatch().await).await
 }
 
-async fn az_1_every_mounted_route_is_in_the_matrix(app: App) {
+async fn az_1_every_mounted_route_is_in_the_matrix(app: TestApp) {
     let pattern = |route: &str| {
         ["{id}", "{name}", "{session}", "unknown"]
             .iter()
@@ -312,7 +312,7 @@ async fn az_1_every_mounted_route_is_in_the_matrix(app: App) {
 
 #[rocket::async_test]
 async fn az_1_the_table_of_paths_agrees_with_the_mounted_routes() {
-    let app = App::new(Backend::Sqlite).await;
+    let app = TestApp::new(Backend::Sqlite).await;
     for route in app.client.rocket().routes().filter(|route| route.uri.path().starts_with("/v1/")) {
         let path = route.uri.path();
         let example = |part: &'_ str| if part.starts_with('<') { "7".to_owned() } else { part.to_owned() };

@@ -8,11 +8,11 @@ use rocket::http::{ContentType, Header, Method};
 use rocket::tokio::runtime::Builder;
 use serde_json::{Value, json};
 use usher::db;
-use usher::session::Carrier;
-use usher::sessions;
-use usher::user::{User, UserId};
+use usher::model::session::Credential;
+use usher::model::user::{User, UserId};
+use usher::operations::sign_in;
 
-use crate::app::{App, Backend, By, Person};
+use crate::app::{Backend, By, Person, TestApp};
 
 /// Who is there at the beginning.
 const CAST: [(&str, &str); 8] = [
@@ -62,7 +62,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 /// Actor, target, deed, and whether the actor comes with a cookie.
 type Step = (usize, usize, Deed, bool);
 
-async fn everybody(app: &App) -> Vec<User> {
+async fn everybody(app: &TestApp) -> Vec<User> {
     let ids: Vec<UserId> = (1..=20).map(UserId).collect();
     let mut users = db::users::by_ids(&app.usher.db, &ids).await.expect("a database");
     users.sort_by_key(|user| user.id);
@@ -70,15 +70,15 @@ async fn everybody(app: &App) -> Vec<User> {
 }
 
 /// The actor with fresh credentials: earlier steps may have ended the old ones.
-async fn fresh(app: &App, user: &User) -> Person {
-    let tokens = app.session(user.id, Carrier::Token).await;
-    let pair = sessions::tokens(&app.usher, &tokens);
-    let cookie = app.session(user.id, Carrier::Cookie).await.secret.to_text();
+async fn fresh(app: &TestApp, user: &User) -> Person {
+    let tokens = app.session(user.id, Credential::Jwt).await;
+    let pair = sign_in::tokens(&app.usher, &tokens);
+    let cookie = app.session(user.id, Credential::Cookie).await.secret.to_text();
     Person { user: user.clone(), bearer: pair.access, refresh: pair.refresh, cookie }
 }
 
 /// Sends a form with the token of the actor's own page and the version of the target.
-async fn form(app: &App, actor: &Person, path: &str, fields: &str) {
+async fn form(app: &TestApp, actor: &Person, path: &str, fields: &str) {
     let page = app.request(Method::Get, "/account", Some((actor, By::Cookie))).dispatch().await;
     let html = page.into_string().await.unwrap_or_default();
     let token = html.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
@@ -87,7 +87,7 @@ async fn form(app: &App, actor: &Person, path: &str, fields: &str) {
     request.header(ContentType::Form).body(body).dispatch().await;
 }
 
-async fn attempt(app: &App, actor: &Person, target: &User, deed: Deed, by: By) {
+async fn attempt(app: &TestApp, actor: &Person, target: &User, deed: Deed, by: By) {
     let path = format!("/v1/users/{}", target.id);
     let who = Some((actor, by));
     let send = async |method, path: &str, body: Value| drop(app.json(method, path, who, &body).await);
@@ -155,7 +155,7 @@ fn holds(actor: &User, before: &[User], after: &[User], deed: Deed) -> Result<()
     Ok(())
 }
 
-async fn play(app: &App, steps: &[Step]) -> Result<(), TestCaseError> {
+async fn play(app: &TestApp, steps: &[Step]) -> Result<(), TestCaseError> {
     for (actor, target, deed, by_cookie) in steps {
         let before = everybody(app).await;
         let actor = fresh(app, &before[*actor]).await;
@@ -172,7 +172,7 @@ fn model(backend: Backend) {
     let config = Config { cases: 6, max_shrink_iters: 20, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&steps, |steps| {
         runtime.block_on(async {
-            let app = App::new(backend).await;
+            let app = TestApp::new(backend).await;
             for (name, kind) in CAST {
                 app.person(name, kind).await;
             }

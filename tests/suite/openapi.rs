@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rocket::http::{Header, Method};
 use serde_json::{Map, Value, json};
 
-use crate::app::{Answer, App, Backend, By, Person};
+use crate::app::{Answer, Backend, By, Person, TestApp};
 use crate::on_both;
 
 on_both![
@@ -24,7 +24,7 @@ async fn every_example_is_answered_as_the_document_says_on_postgres() {
 }
 
 fn document() -> Value {
-    serde_json::from_str(usher::api::OPENAPI).expect("JSON")
+    serde_json::from_str(usher::http::openapi::DOCUMENT).expect("JSON")
 }
 
 /// Method, path and description of every operation.
@@ -135,7 +135,7 @@ fn children(document: &Value, schema: &Value, word: &str, value: &Value, place: 
 
 #[rocket::async_test]
 async fn every_route_is_described_and_every_description_has_a_route() {
-    let app = App::new(Backend::Sqlite).await;
+    let app = TestApp::new(Backend::Sqlite).await;
     let shape = |path: &str| {
         let parts = path.split('/').map(|part| if part.starts_with(['<', '{']) { "{}" } else { part });
         parts.collect::<Vec<_>>().join("/")
@@ -154,7 +154,7 @@ async fn every_route_is_described_and_every_description_has_a_route() {
 
 /// A world in which every example works: a superuser `root`, `ada` and `bob`, who have sessions; an edit of
 /// ada, which is entry 1; a run on bob, which is batch 1; a token of ada's and one of root's.
-async fn world(app: &App) -> (Person, Person) {
+async fn world(app: &TestApp) -> (Person, Person) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
     app.person("bob", "ordinary").await;
@@ -179,7 +179,7 @@ async fn every_example_is_answered_as_the_document_says(backend: Backend) {
     let document = document();
     let mut failures = Vec::new();
     for (method, path, operation) in operations(&document) {
-        let app = App::new(backend).await;
+        let app = TestApp::new(backend).await;
         let (root, ada) = world(&app).await;
         let mut target = path.clone();
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -227,7 +227,7 @@ async fn every_example_is_answered_as_the_document_says(backend: Backend) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-async fn what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described(app: App) {
+async fn what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let document = document();
     for (method, path, operation) in operations(&document) {
@@ -246,7 +246,7 @@ async fn what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described(app: 
     }
 }
 
-async fn cf_4_the_document_and_its_page_are_for_anybody(app: App) {
+async fn cf_4_the_document_and_its_page_are_for_anybody(app: TestApp) {
     let answer = Answer::of(app.client.get("/v1/openapi.json").dispatch().await).await;
     assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("application/json")));
     let page = Answer::of(app.client.get("/docs").dispatch().await).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rocket::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::console::{hidden, page, send, send_from};
 use crate::matrix::{self, ROWS, Target};
 use crate::on_both;
@@ -34,17 +34,17 @@ const NEW: &str = "a wholly different phrase";
 const BOTH: [By; 2] = [By::Bearer, By::Cookie];
 
 /// Nobody has given their password for a long time.
-async fn forget_confirmations(app: &App) {
+async fn forget_confirmations(app: &TestApp) {
     app.sql("UPDATE sessions SET confirmed_at = 0").await;
 }
 
-async fn ask(app: &App, who: (&Person, By), method: Method, path: &str, body: Value) -> Answer {
+async fn ask(app: &TestApp, who: (&Person, By), method: Method, path: &str, body: Value) -> Answer {
     app.json(method, path, Some(who), &body).await
 }
 
 /// The actions that the trail tells of, without those of the requests before.
-async fn actions(app: &App, target: &Person) -> Vec<String> {
-    while usher::audit::seal(&app.usher).await.unwrap() > 0 {}
+async fn actions(app: &TestApp, target: &Person) -> Vec<String> {
+    while usher::operations::audit::seal(&app.usher).await.unwrap() > 0 {}
     let entries = usher::db::audit::sealed_after(&app.usher.db, 0, 1000).await.unwrap();
     entries
         .into_iter()
@@ -53,7 +53,7 @@ async fn actions(app: &App, target: &Person) -> Vec<String> {
         .collect()
 }
 
-async fn az_4_self_service_takes_names_and_address_and_refuses_everything_else(app: App) {
+async fn az_4_self_service_takes_names_and_address_and_refuses_everything_else(app: TestApp) {
     for by in BOTH {
         let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
         let changes = json!({"first_name": " Ada ", "last_name": "L", "email": "ada@example.org"});
@@ -100,7 +100,7 @@ async fn az_4_self_service_takes_names_and_address_and_refuses_everything_else(a
     assert_eq!(app.stored(ada.id()).await.first_name, "Ada");
 }
 
-async fn az_9_ones_own_edit_overwrites_nothing_silently(app: App) {
+async fn az_9_ones_own_edit_overwrites_nothing_silently(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let tag = app.get(&ada, "/v1/account").await.header("ETag").unwrap().to_owned();
     let token = hidden(&page(&app, &ada, "/account").await.body, "token");
@@ -133,7 +133,7 @@ async fn az_9_ones_own_edit_overwrites_nothing_silently(app: App) {
     assert_eq!(app.stored(ada.id()).await.first_name, "Third");
 }
 
-async fn pw_9_another_address_needs_the_password(app: App) {
+async fn pw_9_another_address_needs_the_password(app: TestApp) {
     for by in BOTH {
         let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
         forget_confirmations(&app).await;
@@ -174,14 +174,14 @@ async fn pw_9_another_address_needs_the_password(app: App) {
     assert!(!page(&app, &ada, "/account").await.body.contains("Your password"), "asked for only once");
 }
 
-async fn pw_10_another_address_of_ones_own_ends_a_link_that_is_out(app: App) {
+async fn pw_10_another_address_of_ones_own_ends_a_link_that_is_out(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}/link", ada.id());
     let made = ask(&app, (&staff, By::Bearer), Method::Post, &path, json!({})).await.json();
     let secret = made["url"].as_str().unwrap().split_once("?token=").unwrap().1.to_owned();
     // Whoever stays signed in although a link is out: one session that was opened since.
-    let session = app.session(ada.user.id, usher::session::Carrier::Token).await;
-    let ada = Person { bearer: usher::sessions::tokens(&app.usher, &session).access, ..ada };
+    let session = app.session(ada.user.id, usher::model::session::Credential::Jwt).await;
+    let ada = Person { bearer: usher::operations::sign_in::tokens(&app.usher, &session).access, ..ada };
     let open =
         async || app.client.get(format!("/set-password?token={secret}")).dispatch().await.status().code;
     let names = json!({"first_name": "Ada"});
@@ -192,7 +192,7 @@ async fn pw_10_another_address_of_ones_own_ends_a_link_that_is_out(app: App) {
     assert_ne!(open().await, 200, "it may have been sent to the old address");
 }
 
-async fn se_6_a_password_given_again_counts_for_five_minutes_in_that_session(app: App) {
+async fn se_6_a_password_given_again_counts_for_five_minutes_in_that_session(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     forget_confirmations(&app).await;
     let change = |n: i32| json!({"email": format!("ada{n}@example.org")});
@@ -217,7 +217,7 @@ async fn se_6_a_password_given_again_counts_for_five_minutes_in_that_session(app
     }
 }
 
-async fn pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in(app: App) {
+async fn pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     forget_confirmations(&app).await;
     let body = |password: &str| json!({"password": password});
@@ -243,14 +243,14 @@ async fn pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in(app: App
 }
 
 /// Makes a named token for somebody; its text.
-async fn named_token(app: &App, person: &Person) -> String {
+async fn named_token(app: &TestApp, person: &Person) -> String {
     let body = json!({"name": "script", "read_only": false});
     let made = ask(app, (person, By::Bearer), Method::Post, "/v1/account/tokens", body).await;
     assert_eq!(made.status, 201, "{}", made.body);
     made.json()["token"].as_str().unwrap().to_owned()
 }
 
-async fn se_2_after_a_password_change_every_old_cookie_and_token_is_dead_on_every_instance(app: App) {
+async fn se_2_after_a_password_change_every_old_cookie_and_token_is_dead_on_every_instance(app: TestApp) {
     for by in BOTH {
         let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
         let named = Person { bearer: named_token(&app, &ada).await, ..ada.clone() };
@@ -274,7 +274,7 @@ async fn se_2_after_a_password_change_every_old_cookie_and_token_is_dead_on_ever
 }
 
 /// Sends the form for another password; the answer, and the session that the browser has then.
-async fn change_in_console(app: &App, ada: &Person, fields: &[(&str, &str)]) -> (Answer, Person) {
+async fn change_in_console(app: &TestApp, ada: &Person, fields: &[(&str, &str)]) -> (Answer, Person) {
     let token = hidden(&page(app, ada, "/account/password").await.body, "token");
     let mut all = vec![("token", token.as_str())];
     all.extend(fields);
@@ -287,7 +287,7 @@ async fn change_in_console(app: &App, ada: &Person, fields: &[(&str, &str)]) -> 
     (Answer::of(response).await, after)
 }
 
-async fn se_2_the_console_goes_on_under_a_new_session_after_a_password_change(app: App) {
+async fn se_2_the_console_goes_on_under_a_new_session_after_a_password_change(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let fields = [("current_password", PASSWORD), ("new_password", NEW)];
     let (answer, after) = change_in_console(&app, &ada, &fields).await;
@@ -302,7 +302,7 @@ async fn se_2_the_console_goes_on_under_a_new_session_after_a_password_change(ap
     assert_eq!(app.stored(ada.id()).await.password_changed_at, Some(app.clock.now()));
 }
 
-async fn pw_9_changing_the_password_asks_for_the_current_one(app: App) {
+async fn pw_9_changing_the_password_asks_for_the_current_one(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let who = (&ada, By::Bearer);
     for (body, expected) in [
@@ -334,7 +334,7 @@ async fn pw_9_changing_the_password_asks_for_the_current_one(app: App) {
     assert!(!trail.contains(&"password_changed".to_owned()));
 }
 
-async fn pw_7_another_password_has_to_fit_and_to_be_another_one(app: App) {
+async fn pw_7_another_password_has_to_fit_and_to_be_another_one(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     for new in ["short", "password1", PASSWORD, &"x".repeat(129)] {
         let body = json!({"current_password": PASSWORD, "new_password": new});
@@ -349,7 +349,7 @@ async fn pw_7_another_password_has_to_fit_and_to_be_another_one(app: App) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
-async fn without_scripts_a_new_password_is_typed_twice(app: App) {
+async fn without_scripts_a_new_password_is_typed_twice(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let html = page(&app, &ada, "/account/password").await.body;
     let inside = html.split("<noscript>").nth(1).unwrap().split("</noscript>").next().unwrap();
@@ -361,7 +361,7 @@ async fn without_scripts_a_new_password_is_typed_twice(app: App) {
     assert_eq!(change_in_console(&app, &ada, &fields(NEW)).await.0.status, 303);
 }
 
-async fn a_forced_change_lets_nothing_be_done_but_changing_the_password(app: App) {
+async fn a_forced_change_lets_nothing_be_done_but_changing_the_password(app: TestApp) {
     app.person("spare", "superuser").await;
     let ada = app.person("ada", "superuser").await;
     app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
@@ -397,7 +397,7 @@ async fn a_forced_change_lets_nothing_be_done_but_changing_the_password(app: App
     assert!(page(&app, &ada, "/account/password").await.body.contains("before you go on"));
 }
 
-async fn after_a_forced_change_one_gets_to_where_one_wanted(app: App) {
+async fn after_a_forced_change_one_gets_to_where_one_wanted(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
     let answer = page(&app, &ada, "/users?q=a%20b&per=25").await;
@@ -417,7 +417,7 @@ async fn after_a_forced_change_one_gets_to_where_one_wanted(app: App) {
     assert_eq!((answer.status, answer.header("Location")), (303, Some("/")));
 }
 
-async fn a_forced_change_is_over_for_the_api_too(app: App) {
+async fn a_forced_change_is_over_for_the_api_too(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
     let body = json!({"current_password": PASSWORD, "new_password": NEW});
@@ -428,7 +428,7 @@ async fn a_forced_change_is_over_for_the_api_too(app: App) {
     assert_eq!(app.get(&after, "/v1/account").await.status, 200);
 }
 
-async fn se_6_making_a_superuser_in_the_console_asks_for_the_password(app: App) {
+async fn se_6_making_a_superuser_in_the_console_asks_for_the_password(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
     forget_confirmations(&app).await;
     let path = format!("/users/{}", ada.id());
@@ -465,7 +465,7 @@ async fn se_6_making_a_superuser_in_the_console_asks_for_the_password(app: App) 
     assert_eq!((answer.status, message.as_str()), (303, "Saved. Changed Superuser."), "{}", answer.body);
 }
 
-async fn az_2_staff_cannot_make_a_superuser_with_the_consoles_form(app: App) {
+async fn az_2_staff_cannot_make_a_superuser_with_the_consoles_form(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/users/{}", ada.id());
     assert!(!page(&app, &staff, &path).await.body.contains("name=\"is_superuser\""));
@@ -484,7 +484,7 @@ async fn az_2_staff_cannot_make_a_superuser_with_the_consoles_form(app: App) {
     assert_eq!(app.stored(ada.id()).await, ada.user);
 }
 
-async fn ones_own_sign_ins_are_told_good_and_bad(app: App) {
+async fn ones_own_sign_ins_are_told_good_and_bad(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     app.obtain("ada", PASSWORD).await;
     app.clock.advance(Duration::from_secs(1));

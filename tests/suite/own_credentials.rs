@@ -5,7 +5,7 @@ use rocket::http::{ContentType, Method};
 use serde_json::{Value, json};
 use usher::db;
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::console::{hidden, page, send_from, token};
 use crate::on_both;
@@ -22,7 +22,7 @@ on_both![
 
 const NEW: &str = "a wholly different phrase";
 
-async fn ask(app: &App, who: (&Person, By), method: Method, path: &str, body: &Value) -> Answer {
+async fn ask(app: &TestApp, who: (&Person, By), method: Method, path: &str, body: &Value) -> Answer {
     app.json(method, path, Some(who), body).await
 }
 
@@ -35,7 +35,7 @@ fn verdict(answer: &Answer) -> (u16, Value) {
 }
 
 /// An administrator who has signed in long ago, and an API token of theirs that may change things.
-async fn staff(app: &App) -> (Person, Person) {
+async fn staff(app: &TestApp) -> (Person, Person) {
     let staff = app.person("staff", "staff").await;
     let body = json!({"name": "script", "read_only": false});
     let made = ask(app, (&staff, By::Cookie), Method::Post, "/v1/account/tokens", &body).await;
@@ -45,7 +45,7 @@ async fn staff(app: &App) -> (Person, Person) {
     (staff, named)
 }
 
-async fn confirm(app: &App, who: (&Person, By)) {
+async fn confirm(app: &TestApp, who: (&Person, By)) {
     let body = json!({ "password": PASSWORD });
     assert_eq!(ask(app, who, Method::Post, "/v1/account/confirm", &body).await.status, 204);
 }
@@ -54,7 +54,7 @@ fn whole(password: &str) -> Value {
     json!({"username": "staff", "password": password, "first_name": "", "last_name": "", "email": ""})
 }
 
-async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: App) {
+async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let (path, other) = (format!("/v1/users/{}", staff.id()), app.person("ada", "staff").await);
     let operations = app.usher.hasher.operations();
@@ -79,13 +79,13 @@ async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: App) {
 }
 
 /// Sends a form as somebody with a bearer token, with the token of the page that it stands on.
-async fn send_by_bearer(app: &App, who: &Person, page_path: &str, path: &str, fields: &str) -> Answer {
+async fn send_by_bearer(app: &TestApp, who: &Person, page_path: &str, path: &str, fields: &str) -> Answer {
     let html = app.get(who, page_path).await.body;
     let request = app.request(Method::Post, path, Some((who, By::Bearer))).header(ContentType::Form);
     Answer::of(request.body(format!("token={}&{fields}", token(&html))).dispatch().await).await
 }
 
-async fn se_6_ones_own_password_in_the_console_asks_for_the_one_before(app: App) {
+async fn se_6_ones_own_password_in_the_console_asks_for_the_one_before(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/users/{}/password", staff.id());
     let html = page(&app, &staff, &path).await.body;
@@ -132,7 +132,7 @@ async fn se_6_ones_own_password_in_the_console_asks_for_the_one_before(app: App)
     assert_eq!(app.obtain("staff", NEW).await.status, 200);
 }
 
-async fn se_6_a_link_for_oneself_asks_for_the_password(app: App) {
+async fn se_6_a_link_for_oneself_asks_for_the_password(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/v1/users/{}/link", staff.id());
     for by in [By::Cookie, By::Bearer] {
@@ -172,7 +172,7 @@ async fn se_6_a_link_for_oneself_asks_for_the_password(app: App) {
     }
 }
 
-async fn se_6_another_address_of_ones_own_among_the_users_asks_for_the_password(app: App) {
+async fn se_6_another_address_of_ones_own_among_the_users_asks_for_the_password(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/v1/users/{}", staff.id());
     let email = json!({"email": "mine@example.org"});
@@ -219,7 +219,7 @@ async fn se_6_another_address_of_ones_own_among_the_users_asks_for_the_password(
     assert_eq!(answer.status, 200, "within five minutes");
 }
 
-async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app: App) {
+async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/v1/users/{}", staff.id());
     let email = json!({"email": "mine@example.org"});
@@ -240,7 +240,7 @@ async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app:
     assert_eq!(app.stored(staff.id()).await.email, "");
 }
 
-async fn se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept(app: App) {
+async fn se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept(app: TestApp) {
     let (staff, _) = staff(&app).await;
     let form = format!("/users/{}", staff.id());
     let boss = app.person("boss", "superuser").await;
@@ -262,7 +262,7 @@ async fn se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept(app: A
     assert!(answer.body.contains("name=\"current_password\""), "{}", answer.body);
 }
 
-async fn clients_that_send_whole_records_back_still_set_their_own_password(app: App) {
+async fn clients_that_send_whole_records_back_still_set_their_own_password(app: TestApp) {
     let (staff, _) = staff(&app).await;
     let mut body = whole(NEW);
     body["email"] = json!("mine@example.org");

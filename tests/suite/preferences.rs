@@ -2,7 +2,7 @@
 
 use rocket::http::{Header, Method};
 
-use crate::app::{App, By, Person};
+use crate::app::{By, Person, TestApp};
 use crate::console::{page, send, send_from};
 use crate::on_both;
 
@@ -31,7 +31,7 @@ fn with<'a>(name: &str, value: &'a str) -> Vec<(&'static str, &'a str)> {
     defaults.into_iter().map(|field| if field.0 == name { (field.0, value) } else { field }).collect()
 }
 
-async fn preferences_are_kept_and_shape_every_page(app: App) {
+async fn preferences_are_kept_and_shape_every_page(app: TestApp) {
     let (ada, bob) = (app.person("ada", "staff").await, app.person("bob", "staff").await);
     assert!(page(&app, &ada, "/users").await.body.contains("<html lang=\"en\">"));
     let fields = [("theme", "dark"), ("density", "compact"), ("rows", "50"), ("time_zone", "UTC")];
@@ -50,7 +50,7 @@ async fn preferences_are_kept_and_shape_every_page(app: App) {
     );
     let (_, message) = send_from(&app, &ada, PATH, PATH, &fields).await;
     assert_eq!(message, "Nothing changed.");
-    while usher::audit::seal(&app.usher).await.unwrap() > 0 {}
+    while usher::operations::audit::seal(&app.usher).await.unwrap() > 0 {}
     let trail = usher::db::audit::sealed_after(&app.usher.db, 0, 100).await.unwrap();
     assert_eq!(trail.len(), 1, "a change is recorded, and nothing else is");
     assert_eq!(trail[0].entry.action, "preferences_changed");
@@ -59,7 +59,7 @@ async fn preferences_are_kept_and_shape_every_page(app: App) {
     assert_eq!(changes.as_object().unwrap().len(), 3);
 }
 
-async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc(app: App) {
+async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let utc = "<time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 09:00</time>";
     let html = page(&app, &ada, "/account").await.body;
@@ -82,7 +82,7 @@ async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc
     assert_eq!(app.get(&ada, "/v1/account").await.json()["date_joined"], "2026-03-01T09:00:00.123456Z");
 }
 
-async fn no_time_in_the_zone_that_one_chose_is_said_to_be_utc(app: App) {
+async fn no_time_in_the_zone_that_one_chose_is_said_to_be_utc(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     assert_eq!(send_from(&app, &staff, PATH, PATH, &with("time_zone", "Asia/Tokyo")).await.0.status, 303);
     let path = format!("/users/{}", ada.id());
@@ -96,7 +96,7 @@ async fn no_time_in_the_zone_that_one_chose_is_said_to_be_utc(app: App) {
     );
 }
 
-async fn what_cannot_be_chosen_is_refused(app: App) {
+async fn what_cannot_be_chosen_is_refused(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     for (name, value) in [
         ("theme", "purple"),
@@ -123,7 +123,7 @@ async fn what_cannot_be_chosen_is_refused(app: App) {
     assert!(html.contains("<html lang=\"en\">") && html.contains("<option value=\"system\" selected>"));
 }
 
-async fn the_list_has_as_many_rows_as_one_likes(app: App) {
+async fn the_list_has_as_many_rows_as_one_likes(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for n in 0..30 {
         app.person(&format!("user{n:02}"), "").await;
@@ -137,7 +137,7 @@ async fn the_list_has_as_many_rows_as_one_likes(app: App) {
     assert_eq!(rows(&page(&app, &staff, "/users?per=50").await.body), 31);
 }
 
-async fn errors_stand_in_the_frame_of_whoever_is_signed_in(app: App) {
+async fn errors_stand_in_the_frame_of_whoever_is_signed_in(app: TestApp) {
     let (ada, staff) = (app.person("ada", "ordinary").await, app.person("staff", "staff").await);
     for (person, path, status) in
         [(&ada, "/users", 403), (&ada, "/nothing", 404), (&staff, "/users/999999", 404)]
@@ -152,7 +152,7 @@ async fn errors_stand_in_the_frame_of_whoever_is_signed_in(app: App) {
     assert!(!stranger.into_string().await.unwrap().contains("/sign-out"));
 }
 
-async fn the_menu_leads_to_everything_of_ones_own(app: App) {
+async fn the_menu_leads_to_everything_of_ones_own(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let html = page(&app, &ada, "/account").await.body;
     let menu = html.split("<details class=\"menu\">").nth(1).unwrap().split("</details>").next().unwrap();
@@ -168,7 +168,7 @@ async fn the_menu_leads_to_everything_of_ones_own(app: App) {
     }
 }
 
-async fn pages_of_ones_own_are_small(app: App) {
+async fn pages_of_ones_own_are_small(app: TestApp) {
     let ada: Person = app.person("ada", "superuser").await;
     for path in [
         "/account",

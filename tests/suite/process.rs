@@ -19,7 +19,7 @@ use rocket::tokio::task::spawn_blocking;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::app::{Answer, App, By, PASSWORD};
+use crate::app::{Answer, By, PASSWORD, TestApp};
 use crate::{Backend, on_both};
 
 use self::server::{Server, obtain_request, run, text, usher};
@@ -99,7 +99,7 @@ fn a_database_in_memory_is_refused() {
     }
 }
 
-async fn a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions(app: App) {
+async fn a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions(app: TestApp) {
     let directory = TempDir::new().unwrap();
     let variables = [("DATABASE_URL", app.url.as_str())];
     let arguments =
@@ -128,7 +128,7 @@ async fn a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_
     assert_eq!(app.obtain("ada", "another long one").await.status, 200);
 }
 
-async fn cf_2_nothing_makes_a_superuser_but_a_valid_command(app: App) {
+async fn cf_2_nothing_makes_a_superuser_but_a_valid_command(app: TestApp) {
     let directory = TempDir::new().unwrap();
     let variables = [("DATABASE_URL", app.url.as_str()), ("USHER_LOG_LEVEL", "off")];
     for (arguments, input, complaint) in [
@@ -168,7 +168,7 @@ async fn cf_2_nothing_makes_a_superuser_but_a_valid_command(app: App) {
     assert_eq!(list.json().as_array().unwrap().len(), 1, "only the test's own user exists");
 }
 
-async fn check_says_by_its_exit_code_whether_all_is_fit(app: App) {
+async fn check_says_by_its_exit_code_whether_all_is_fit(app: TestApp) {
     let directory = TempDir::new().unwrap();
     let fit = [("DATABASE_URL", app.url.as_str())];
     let output = run(usher(directory.path(), &fit, &["check"]), "");
@@ -183,7 +183,7 @@ async fn check_says_by_its_exit_code_whether_all_is_fit(app: App) {
     assert_eq!(run(usher(directory.path(), &away, &["check"]), "").status.code(), Some(1));
 }
 
-async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: App) {
+async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: TestApp) {
     let directory = TempDir::new().unwrap();
     let variables = [("DATABASE_URL", app.url.as_str())];
     let unlock = |name: &str| run(usher(directory.path(), &variables, &["unlock", name]), "");
@@ -215,7 +215,7 @@ async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: App) {
     assert!(text(&output.stderr).contains("there is no user of that name"), "{}", text(&output.stderr));
 }
 
-async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app: App) {
+async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app: TestApp) {
     app.person("ada", "staff").await;
     let url = app.url.clone();
     spawn_blocking(move || {
@@ -240,7 +240,7 @@ async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app
 
 #[rocket::async_test]
 async fn readiness_follows_the_database_and_liveness_does_not() {
-    let app = App::new(Backend::Postgres).await;
+    let app = TestApp::new(Backend::Postgres).await;
     let staff = app.person("staff", "staff").await;
     let (server, name) = app.url.rsplit_once('/').unwrap();
     let maintenance = format!("{server}/postgres");

@@ -4,7 +4,7 @@ use rocket::http::{Header, Method, Status};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use crate::app::{Answer, App, By, PASSWORD};
+use crate::app::{Answer, By, PASSWORD, TestApp};
 use crate::console::page;
 use crate::links::submit;
 use crate::matrix::{self, ROWS, Target};
@@ -21,7 +21,7 @@ on_both![
     se_7_signing_out_clears_the_browser_and_no_page_is_kept,
 ];
 
-async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: App) {
+async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let missing = app.get(&ada, "/v1/users/999999").await;
     for path in [format!("/v1/users/{}", bob.id()), "/v1/users/bob".into(), "/v1/users/nobody".into()] {
@@ -42,7 +42,7 @@ fn told(answer: &Answer, id: &str, name: &str) -> (u16, Vec<(String, String)>, S
     (answer.status, answer.lasting_headers(), body)
 }
 
-async fn az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one(app: App) {
+async fn az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob-the-other", "staff").await);
     let sessions = app.get(&bob, "/v1/account/sessions").await.json();
     let (id, session) = (bob.id().to_string(), sessions[0]["id"].to_string());
@@ -70,7 +70,7 @@ async fn az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one(a
 }
 
 /// Every row of every table, but for what is noted of a session's use.
-pub(crate) async fn everything(app: &App) -> Vec<String> {
+pub(crate) async fn everything(app: &TestApp) -> Vec<String> {
     const TABLES: [&str; 9] = [
         "users",
         "sessions",
@@ -113,7 +113,7 @@ pub(crate) async fn everything(app: &App) -> Vec<String> {
     all
 }
 
-async fn cs_3_reading_changes_nothing(app: App) {
+async fn cs_3_reading_changes_nothing(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}", ada.id());
     assert_eq!(app.send(&root, Method::Patch, &path, &json!({"email": "a@b.co"})).await.status, 200);
@@ -152,7 +152,7 @@ async fn cs_3_reading_changes_nothing(app: App) {
     assert!(page(&app, &root, &user).await.body.contains("<code class=\"copy\">"), "the link is still there");
 }
 
-async fn in_4_pages_are_capped_and_a_limit_out_of_range_is_refused(app: App) {
+async fn in_4_pages_are_capped_and_a_limit_out_of_range_is_refused(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for limit in [json!(0), json!(-1), json!(1001), json!(i64::MAX), json!(1e30), json!("10"), json!(1.5)] {
         let answer = app.send(&staff, Method::Post, "/v1/users/list", &json!({ "limit": limit })).await;
@@ -169,7 +169,7 @@ async fn in_4_pages_are_capped_and_a_limit_out_of_range_is_refused(app: App) {
     }
 }
 
-async fn st_1_three_instances_behave_as_one(app: App) {
+async fn st_1_three_instances_behave_as_one(app: TestApp) {
     let instances = [app.another_instance().await, app.another_instance().await];
     let all = [&app, &instances[0], &instances[1]];
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
@@ -191,7 +191,7 @@ async fn st_1_three_instances_behave_as_one(app: App) {
     }
 }
 
-async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: App) {
+async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let mut token = String::new();
     for path in ["/account", "/users", &format!("/users/{}", ada.id())] {
@@ -209,7 +209,7 @@ async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: App) {
     assert!(app.is_signed_in(&ada, By::Bearer).await, "another device stays signed in");
 }
 
-async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app: App) {
+async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app: TestApp) {
     app.person("ada", "staff").await;
     let page = app.client.get("/sign-in").dispatch().await;
     let pre = page.cookies().get("__Host-pre").expect("a cookie before the session").clone().into_owned();
@@ -243,7 +243,7 @@ async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app
     assert!(!everything(&app).await.iter().any(|row| row.contains(&secret)), "only its hash is stored");
 }
 
-async fn pw_13_a_block_lifts_by_itself_until_the_hundredth_failure(app: App) {
+async fn pw_13_a_block_lifts_by_itself_until_the_hundredth_failure(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
     for _ in 0..6 {
@@ -258,8 +258,8 @@ async fn pw_13_a_block_lifts_by_itself_until_the_hundredth_failure(app: App) {
     app.clock.advance(std::time::Duration::from_hours(24 * 365));
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "not by itself");
     let body = json!({"password": "another long password"});
-    let root = app.session(root.user.id, usher::session::Carrier::Token).await;
-    let root = usher::sessions::tokens(&app.usher, &root).access;
+    let root = app.session(root.user.id, usher::model::session::Credential::Jwt).await;
+    let root = usher::operations::sign_in::tokens(&app.usher, &root).access;
     let request = app.client.patch(format!("/v1/users/{}", ada.id()));
     let request = request.header(Header::new("Authorization", format!("Bearer {root}")));
     let request = request.header(Header::new("Content-Type", "application/json")).body(body.to_string());

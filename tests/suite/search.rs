@@ -6,12 +6,12 @@ use rocket::futures::future::join_all;
 use rocket::http::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use usher::Usher;
 use usher::db::{Sql, select};
-use usher::filter::Filter;
-use usher::user::{User, UserId};
+use usher::model::filter::Filter;
+use usher::model::user::{User, UserId};
+use usher::operations::App;
 
-use crate::app::{Answer, App, Backend, By, Person, figment};
+use crate::app::{Answer, Backend, By, Person, TestApp, figment};
 use crate::lists::population::{insert_all, named};
 use crate::on_both;
 
@@ -24,7 +24,7 @@ on_both![
     made_up_users_are_only_added_to_others_on_request,
 ];
 
-async fn page(app: &App, person: &Person, path: &str) -> String {
+async fn page(app: &TestApp, person: &Person, path: &str) -> String {
     let answer =
         Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;
     assert_eq!(answer.status, 200, "{path}");
@@ -37,7 +37,7 @@ fn rows(page: &str) -> Vec<i64> {
     links.map(|rest| rest.split('"').next().expect("a link").parse().expect("a key")).collect()
 }
 
-async fn a_few_matches_far_down_the_order_are_found_from_both_ends(app: App) {
+async fn a_few_matches_far_down_the_order_are_found_from_both_ends(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     // More than a walk looks at. The first name is what the list is sorted by.
     let users: Vec<User> = (0..12_000)
@@ -94,7 +94,7 @@ async fn a_few_matches_far_down_the_order_are_found_from_both_ends(app: App) {
     }
 }
 
-async fn a_renamed_user_is_found_by_the_new_name_only(app: App) {
+async fn a_renamed_user_is_found_by_the_new_name_only(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ada = app.person("ada.lovelace", "").await;
     let path = format!("/v1/users/{}", ada.id());
@@ -109,7 +109,7 @@ async fn a_renamed_user_is_found_by_the_new_name_only(app: App) {
     assert!(found("byron").await.is_empty());
 }
 
-async fn an_exact_match_stands_first_in_a_group_of_its_own(app: App) {
+async fn an_exact_match_stands_first_in_a_group_of_its_own(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let user = |id, name: &str, first_name: &str, email: &str| User {
         id: UserId(id),
@@ -142,7 +142,7 @@ async fn an_exact_match_stands_first_in_a_group_of_its_own(app: App) {
     }
 }
 
-async fn a_count_stops_unless_it_is_asked_to_be_exact(app: App) {
+async fn a_count_stops_unless_it_is_asked_to_be_exact(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let users: Vec<User> = (0..10_001)
         .map(|index| User { id: UserId(100 + index), ..named(&format!("user-{index}")) })
@@ -159,7 +159,7 @@ async fn a_count_stops_unless_it_is_asked_to_be_exact(app: App) {
     assert!(page(&app, &staff, "/users?q=user-1000&count=exact").await.contains("2 users match"));
 }
 
-async fn the_number_of_users_is_kept_through_every_change(app: App) {
+async fn the_number_of_users_is_kept_through_every_change(app: TestApp) {
     let everything: Filter = Filter { include_inactive: true, ..Filter::default() };
     let kept = async || {
         let (counted,): (i64,) = app
@@ -198,14 +198,14 @@ async fn the_number_of_users_is_kept_through_every_change(app: App) {
 }
 
 /// Makes up users in the database of the test.
-fn generate(app: &App, arguments: &[&str]) -> Output {
+fn generate(app: &TestApp, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
     let directory = std::env::temp_dir();
     command.env_clear().env("DATABASE_URL", &app.url).current_dir(directory).arg("generate").args(arguments);
     command.output().expect("the program runs")
 }
 
-async fn made_up_users_are_only_added_to_others_on_request(app: App) {
+async fn made_up_users_are_only_added_to_others_on_request(app: TestApp) {
     assert!(generate(&app, &["--users", "300"]).status.success());
     let first = select::users(&app.usher.db, &everybody(), None, 1000).await.expect("users");
     assert_eq!(first.len(), 300);
@@ -217,13 +217,13 @@ async fn made_up_users_are_only_added_to_others_on_request(app: App) {
     assert_eq!((all.len(), &all[..300]), (310, &first[..]));
 }
 
-fn everybody() -> usher::filter::Filter {
-    usher::filter::Filter { include_inactive: true, ..Default::default() }
+fn everybody() -> usher::model::filter::Filter {
+    usher::model::filter::Filter { include_inactive: true, ..Default::default() }
 }
 
 #[rocket::async_test]
 async fn searches_work_in_a_postgresql_that_refuses_the_extension() {
-    let app = App::new(Backend::Postgres).await;
+    let app = TestApp::new(Backend::Postgres).await;
     let (server, name) = app.url.rsplit_once('/').expect("a URL with a database");
     let (plain, role) = (format!("{name}_plain"), format!("{name}_role"));
     app.sql(&format!("DROP DATABASE IF EXISTS {plain}")).await;
@@ -238,13 +238,13 @@ async fn searches_work_in_a_postgresql_that_refuses_the_extension() {
     sqlx::query(grant).execute(&mut connection).await.expect("a right");
     connection.close().await.expect("a clean end");
     let settings = figment(&format!("{scheme}://{role}@{address}/{plain}"), &[]);
-    let usher = Usher::open(&settings, app.clock.clone()).await.expect("an installation");
+    let usher = App::open(&settings, app.clock.clone()).await.expect("an installation");
     assert!(select::search_is_indexed(&app.usher.db).await.expect("a database"));
     assert!(!select::search_is_indexed(&usher.db).await.expect("a database"));
     insert_all(&usher.db, &[User { id: UserId(1), ..named("quillfeather") }]).await.expect("a user");
     let body = json!({"expressions": [{"type": "contains", "field": "username", "sub_string": "illf"}]});
     let serde_json::Value::Object(body) = body else { unreachable!() };
-    let filter = usher::filter::ListRequest::parse(body).expect("a filter").filter;
+    let filter = usher::model::filter::ListRequest::parse(body).expect("a filter").filter;
     assert_eq!(select::users(&usher.db, &filter, None, 10).await.expect("users").len(), 1);
     usher.db.close().await;
     app.sql(&format!("DROP DATABASE {plain}")).await;

@@ -3,7 +3,7 @@
 use rocket::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{App, Person};
+use crate::app::{Person, TestApp};
 use crate::console::{page, send_from};
 use crate::on_both;
 
@@ -13,13 +13,13 @@ on_both![
     what_the_check_says_is_what_signing_in_does,
 ];
 
-async fn check(app: &App, staff: &Person, id: i64) -> Value {
+async fn check(app: &TestApp, staff: &Person, id: i64) -> Value {
     let answer = app.get(staff, &format!("/v1/users/{id}/sign-in-check")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()
 }
 
-async fn the_first_gate_that_fails_is_named_through_both_doors(app: App) {
+async fn the_first_gate_that_fails_is_named_through_both_doors(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let good = check(&app, &staff, ada.id()).await;
     assert_eq!((&good["can_sign_in"], &good["first_failing"]), (&json!(true), &Value::Null));
@@ -54,7 +54,7 @@ async fn the_first_gate_that_fails_is_named_through_both_doors(app: App) {
     assert_eq!((&told["valid_from"], &told["must_change_password"]), (&Value::Null, &json!(true)));
 }
 
-async fn the_last_end_of_a_session_is_told_with_its_reason(app: App) {
+async fn the_last_end_of_a_session_is_told_with_its_reason(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     assert_eq!(check(&app, &staff, ada.id()).await["last_session_end"], Value::Null);
     let path = format!("/users/{}", ada.id());
@@ -77,7 +77,7 @@ async fn the_last_end_of_a_session_is_told_with_its_reason(app: App) {
     assert_eq!((&end["action"], &end["by"]), (&json!("link_made"), &json!("staff")));
 }
 
-async fn what_the_check_says_is_what_signing_in_does(app: App) {
+async fn what_the_check_says_is_what_signing_in_does(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     for _ in 0..9 {
         app.obtain("ada", "wrong").await;

@@ -2,7 +2,7 @@
 
 use rocket::http::{ContentType, Header};
 
-use crate::app::{Answer, App};
+use crate::app::{Answer, TestApp};
 use crate::console::token;
 use crate::on_both;
 
@@ -13,7 +13,7 @@ on_both![
     without_any_user_the_page_has_only_the_command,
 ];
 
-async fn try_from(app: &App, username: &str, address: &str) -> Answer {
+async fn try_from(app: &TestApp, username: &str, address: &str) -> Answer {
     let response = app.client.get("/sign-in").dispatch().await;
     let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
     let form = token(&response.into_string().await.unwrap());
@@ -24,7 +24,7 @@ async fn try_from(app: &App, username: &str, address: &str) -> Answer {
     Answer::of(request.cookie(("__Host-pre", cookie)).dispatch().await).await
 }
 
-async fn pw_4_somebody_who_has_to_wait_is_told_so_on_the_page(app: App) {
+async fn pw_4_somebody_who_has_to_wait_is_told_so_on_the_page(app: TestApp) {
     app.person("ada", "").await;
     for n in 0..30 {
         assert_eq!(try_from(&app, &format!("name{n}"), "192.0.2.1").await.status, 422);
@@ -45,7 +45,7 @@ async fn pw_4_somebody_who_has_to_wait_is_told_so_on_the_page(app: App) {
 
 const ENDED: &str = "Your session has ended. Sign in to go on.";
 
-async fn an_ended_session_is_said_and_one_goes_on_from_there(app: App) {
+async fn an_ended_session_is_said_and_one_goes_on_from_there(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let page = async |path: &str| {
         let request = app.client.get(path.to_owned()).cookie(("__Host-sid", ada.cookie.clone()));
@@ -62,7 +62,7 @@ async fn an_ended_session_is_said_and_one_goes_on_from_there(app: App) {
     assert!(!stranger.contains(ENDED), "who had none lost none");
 }
 
-async fn after_a_link_the_page_says_that_the_password_is_set(app: App) {
+async fn after_a_link_the_page_says_that_the_password_is_set(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let path = format!("/v1/users/{}/link", app.person("ada", "").await.id());
     let made = app.send(&staff, rocket::http::Method::Post, &path, &serde_json::json!({})).await;
@@ -78,7 +78,7 @@ async fn after_a_link_the_page_says_that_the_password_is_set(app: App) {
     assert!(next.into_string().await.unwrap().contains("Your password is set. Sign in with it."));
 }
 
-async fn without_any_user_the_page_has_only_the_command(app: App) {
+async fn without_any_user_the_page_has_only_the_command(app: TestApp) {
     let page = async || app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
     let first = page().await;
     assert!(first.contains("usher createsuperuser --username admin"), "{first}");

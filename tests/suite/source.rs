@@ -7,8 +7,8 @@ use rocket::http::{Method, Status};
 use rocket::local::asynchronous::Client;
 use rocket::routes;
 use tempfile::TempDir;
-use usher::Usher;
-use usher::clock::Clock;
+use usher::model::clock::Clock;
+use usher::operations::App;
 
 use crate::app::{self, Answer};
 
@@ -44,9 +44,9 @@ fn pw_4_passwords_are_checked_in_one_place_which_counts_failures() {
         .into_iter()
         .filter(|file| std::fs::read_to_string(file).unwrap().contains("hasher.verify("))
         .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
-        .filter(|file| file != "passwords/hasher/tests.rs")
+        .filter(|file| file != "security/passwords/hasher/tests.rs")
         .collect();
-    assert_eq!(files, ["attempt.rs"]);
+    assert_eq!(files, ["operations/password_attempt.rs"]);
 }
 
 #[test]
@@ -66,9 +66,10 @@ async fn er_1_a_panic_is_answered_without_its_cause_and_the_next_request_works()
     let directory = TempDir::new().unwrap();
     let url = format!("sqlite://{}", directory.path().join("usher.db").display());
     let figment = app::figment(&url, &[]);
-    let installation = Usher::open(&figment, Clock::System).await.unwrap();
-    let server =
-        usher::rocket(figment, installation).mount("/v1", routes![boom]).mount("/page", routes![boom]);
+    let installation = App::open(&figment, Clock::System).await.unwrap();
+    let server = usher::server::rocket(figment, installation)
+        .mount("/v1", routes![boom])
+        .mount("/page", routes![boom]);
     let client = Client::untracked(server).await.unwrap();
     for (path, kind) in [("/v1/boom", "application/json"), ("/page/boom", "text/html; charset=utf-8")] {
         let answer = Answer::of(client.req(Method::Get, path).dispatch().await).await;

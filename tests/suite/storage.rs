@@ -8,12 +8,12 @@ use rocket::http::{Header, Method};
 use rocket::tokio::join;
 use serde_json::{Value, json};
 use usher::db::{self, Db, Sql};
-use usher::session::Carrier;
-use usher::sessions;
-use usher::text;
-use usher::user::{User, UserId};
+use usher::model::session::Credential;
+use usher::model::text;
+use usher::model::user::{User, UserId};
+use usher::operations::sign_in;
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::lists::population::{insert_all, named};
 use crate::on_both;
 
@@ -37,7 +37,7 @@ const BY_CODE_POINT: &[&str] = &[
     "Я", "я", "中", "Ａ", "😀",
 ];
 
-async fn text_is_compared_and_sorted_by_code_point(app: App) {
+async fn text_is_compared_and_sorted_by_code_point(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = BY_CODE_POINT.iter().rev().enumerate().map(|(index, name)| User {
         id: UserId(100 + i64::try_from(index).expect("few")),
@@ -66,7 +66,7 @@ fn texts<'a>(records: &'a Value, member: &str) -> Vec<&'a str> {
     records.map(|record| record[member].as_str().expect("a text")).collect()
 }
 
-async fn letter_case_is_ignored_in_every_script(app: App) {
+async fn letter_case_is_ignored_in_every_script(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let people = [("one", "École"), ("two", "Straße"), ("three", "ΟΔΟΣ"), ("four", "Жук"), ("five", "100%")];
     for (name, last_name) in people {
@@ -102,7 +102,7 @@ async fn letter_case_is_ignored_in_every_script(app: App) {
     }
 }
 
-async fn letter_case_is_ignored_in_every_text_field(app: App) {
+async fn letter_case_is_ignored_in_every_text_field(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let text = |field: &str| format!("ÄRGER@{field}.org");
     let user = User {
@@ -127,7 +127,7 @@ async fn letter_case_is_ignored_in_every_text_field(app: App) {
     }
 }
 
-async fn a_name_in_another_letter_case_or_width_is_taken(app: App) {
+async fn a_name_in_another_letter_case_or_width_is_taken(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     app.person("Alice.Müßig", "").await;
     for name in ["alice.müßig", "ALICE.MÜSSIG", "Ａｌｉｃｅ.Müßig", "alice.mu\u{308}ssig", "Alice.Müßig"]
@@ -138,20 +138,20 @@ async fn a_name_in_another_letter_case_or_width_is_taken(app: App) {
         let answer = create(&app, &admin, name).await;
         assert_eq!(
             (answer.status, answer.json()),
-            (400, json!({"username": [usher::field_errors::TAKEN]})),
+            (400, json!({"username": [usher::model::field_errors::TAKEN]})),
             "{name}"
         );
     }
     assert_eq!(create(&app, &admin, "alice.mussig").await.status, 201, "another letter is another name");
 }
 
-async fn create(app: &App, admin: &Person, name: &str) -> Answer {
+async fn create(app: &TestApp, admin: &Person, name: &str) -> Answer {
     let body =
         json!({"username": name, "password": PASSWORD, "first_name": "", "last_name": "", "email": ""});
     app.send(admin, Method::Post, "/v1/users/create", &body).await
 }
 
-async fn of_twenty_creates_of_one_name_at_once_one_wins(app: App) {
+async fn of_twenty_creates_of_one_name_at_once_one_wins(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let names = ["alice", "ALICE", "Alice", "ａｌｉｃｅ"];
     let creates = (0..20).map(async |index: usize| {
@@ -167,7 +167,10 @@ async fn of_twenty_creates_of_one_name_at_once_one_wins(app: App) {
     let (won, lost): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!(won.len(), 1);
     for answer in lost {
-        assert_eq!((answer.status, answer.json()), (400, json!({"username": [usher::field_errors::TAKEN]})));
+        assert_eq!(
+            (answer.status, answer.json()),
+            (400, json!({"username": [usher::model::field_errors::TAKEN]}))
+        );
     }
     let stored = number(&app.usher.db, "SELECT count(*) FROM users WHERE username_key = 'alice'").await;
     assert_eq!(stored, 1);
@@ -187,7 +190,7 @@ async fn execute(db: &Db, sql: &'static str) {
     tx.commit().await.expect("a commit");
 }
 
-async fn no_statement_can_leave_an_installation_without_a_superuser(app: App) {
+async fn no_statement_can_leave_an_installation_without_a_superuser(app: TestApp) {
     for count in [1, 2] {
         app.person(&format!("super-{count}"), "superuser").await;
         app.person(&format!("inactive-{count}"), "inactive superuser").await;
@@ -210,7 +213,7 @@ async fn no_statement_can_leave_an_installation_without_a_superuser(app: App) {
     assert_eq!(number(&app.usher.db, SUPERUSERS).await, 1);
 }
 
-async fn az_5_two_superusers_who_deactivate_each_other_at_once_never_both_succeed(app: App) {
+async fn az_5_two_superusers_who_deactivate_each_other_at_once_never_both_succeed(app: TestApp) {
     let second = app.another_instance().await;
     let mut one = app.person("one", "superuser").await;
     let mut two = app.person("two", "superuser").await;
@@ -226,18 +229,18 @@ async fn az_5_two_superusers_who_deactivate_each_other_at_once_never_both_succee
         assert_eq!(left, 1, "round {round}: {statuses:?}");
         execute(&app.usher.db, "UPDATE users SET is_active = TRUE").await;
         for person in [&mut one, &mut two] {
-            let session = app.session(UserId(person.id()), Carrier::Token).await;
-            person.bearer = sessions::tokens(&app.usher, &session).access;
+            let session = app.session(UserId(person.id()), Credential::Jwt).await;
+            person.bearer = sign_in::tokens(&app.usher, &session).access;
         }
     }
 }
 
-async fn deactivate(app: &App, by: &Person, id: i64) -> Answer {
+async fn deactivate(app: &TestApp, by: &Person, id: i64) -> Answer {
     let request = app.request(Method::Delete, &format!("/v1/users/{id}"), Some((by, By::Bearer)));
     Answer::of(request.dispatch().await).await
 }
 
-async fn parallel_edits_of_one_user_all_succeed_and_are_all_counted(app: App) {
+async fn parallel_edits_of_one_user_all_succeed_and_are_all_counted(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("target", "").await;
     let path = format!("/v1/users/{}", target.id());
@@ -263,7 +266,7 @@ async fn parallel_edits_of_one_user_all_succeed_and_are_all_counted(app: App) {
     assert_eq!(tags.len(), 10, "every change has a version of its own: {tags:?}");
 }
 
-async fn az_9_of_parallel_edits_of_one_version_one_succeeds(app: App) {
+async fn az_9_of_parallel_edits_of_one_version_one_succeeds(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("target", "").await;
     let path = format!("/v1/users/{}", target.id());
@@ -287,7 +290,7 @@ async fn az_9_of_parallel_edits_of_one_version_one_succeeds(app: App) {
     }
 }
 
-async fn a_primary_key_is_never_given_again(app: App) {
+async fn a_primary_key_is_never_given_again(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let mut highest = 0;
     for name in ["first", "second", "third"] {

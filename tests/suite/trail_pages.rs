@@ -2,11 +2,11 @@
 
 use rocket::http::Method;
 use serde_json::json;
-use usher::audit::{Action, Author, Entry};
-use usher::origin::Origin;
-use usher::session::Carrier;
+use usher::model::audit::{Action, Author, Entry};
+use usher::model::origin::Origin;
+use usher::model::session::Credential;
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::console::{hidden, link, page, send_from};
 use crate::on_both;
 
@@ -26,7 +26,7 @@ on_both![
     pages_of_the_trail_are_small,
 ];
 
-async fn patch(app: &App, by: &Person, id: i64, body: serde_json::Value) {
+async fn patch(app: &TestApp, by: &Person, id: i64, body: serde_json::Value) {
     let answer = app.send(by, Method::Patch, &format!("/v1/users/{id}"), &body).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
@@ -49,7 +49,7 @@ fn labels(html: &str) -> Vec<&str> {
         .collect()
 }
 
-async fn the_history_tells_old_and_new_who_and_where_and_a_password_only_as_changed(app: App) {
+async fn the_history_tells_old_and_new_who_and_where_and_a_password_only_as_changed(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     patch(&app, &staff, ada.id(), json!({"email": "agnes@example.org"})).await;
     patch(&app, &staff, ada.id(), json!({"email": "agnieszka@example.org", "is_staff": true})).await;
@@ -78,7 +78,7 @@ async fn the_history_tells_old_and_new_who_and_where_and_a_password_only_as_chan
     assert!(empty.status == 200 && empty.body.contains("Nothing recorded here."));
 }
 
-async fn what_can_be_undone_has_a_button_for_those_who_may(app: App) {
+async fn what_can_be_undone_has_a_button_for_those_who_may(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     patch(&app, &staff, ada.id(), json!({"email": "a@example.org"})).await;
     patch(&app, &staff, ada.id(), json!({"password": "another long password"})).await;
@@ -107,13 +107,13 @@ async fn what_can_be_undone_has_a_button_for_those_who_may(app: App) {
     assert!(!page(&app, &later, &history).await.body.contains(">Undo<"), "after a day no more");
 }
 
-async fn many(app: &App, person: &Person, action: Action, count: usize) {
+async fn many(app: &TestApp, person: &Person, action: Action, count: usize) {
     let mut tx = app.usher.db.begin().await.unwrap();
     for number in 0..count {
         let entry = Entry::new(action, Author::user(&person.user, &Origin::command_line()))
             .on(&person.user)
             .detail("number", number);
-        usher::audit::record(&mut tx, &entry, app.clock.now()).await.unwrap();
+        usher::operations::audit::record(&mut tx, &entry, app.clock.now()).await.unwrap();
     }
     tx.commit().await.unwrap();
 }
@@ -123,7 +123,7 @@ fn numbers(html: &str) -> Vec<usize> {
     html.split("Number: ").skip(1).map(|part| part.split('<').next().unwrap().parse().unwrap()).collect()
 }
 
-async fn the_history_is_gone_through_both_ways(app: App) {
+async fn the_history_is_gone_through_both_ways(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     many(&app, &ada, Action::UserChanged, 60).await;
     many(&app, &ada, Action::SignIn, 30).await;
@@ -148,7 +148,7 @@ async fn the_history_is_gone_through_both_ways(app: App) {
     assert_eq!((numbers(&sign_ins).len(), labels(&sign_ins)), (25, vec!["Older"]));
 }
 
-async fn a_users_page_shows_the_last_changes_and_sign_ins(app: App) {
+async fn a_users_page_shows_the_last_changes_and_sign_ins(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/users/{}", ada.id());
     let before = page(&app, &staff, &path).await.body;
@@ -171,7 +171,7 @@ async fn a_users_page_shows_the_last_changes_and_sign_ins(app: App) {
     assert!(refused.body.contains("<ins>Name-6</ins>"), "a form that comes back has them, too");
 }
 
-async fn the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_ended(app: App) {
+async fn the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_ended(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let obtain = async |password: &str| {
         let body = json!({"username": "ada", "password": password}).to_string();
@@ -207,7 +207,7 @@ async fn the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_end
 
     // A browser's session ends without use, a client's does not.
     app.clock.advance(std::time::Duration::from_mins(31));
-    app.session(staff.user.id, Carrier::Cookie).await;
+    app.session(staff.user.id, Credential::Cookie).await;
     let watcher = app.person("watcher", "staff").await;
     assert!(page(&app, &watcher, &path).await.body.contains("Signed in on 1 device."));
     let root = app.person("root", "superuser").await;
@@ -218,7 +218,7 @@ async fn the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_end
     assert!(seen.contains("End session") && seen.contains("Sign out everywhere"));
 }
 
-async fn the_audit_log_is_filtered_by_who_what_whom_and_day(app: App) {
+async fn the_audit_log_is_filtered_by_who_what_whom_and_day(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let bea = app.person("bea", "ordinary").await;
     patch(&app, &staff, ada.id(), json!({"first_name": "Ada"})).await;
@@ -258,7 +258,7 @@ async fn the_audit_log_is_filtered_by_who_what_whom_and_day(app: App) {
     assert!(!page(&app, &ordinary, "/account").await.body.contains("Audit log"));
 }
 
-async fn the_audit_log_is_gone_through_both_ways(app: App) {
+async fn the_audit_log_is_gone_through_both_ways(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     many(&app, &ada, Action::UserChanged, 120).await;
     for query in ["?user=ada", "?from=2026-03-01"] {
@@ -275,7 +275,7 @@ async fn the_audit_log_is_gone_through_both_ways(app: App) {
     }
 }
 
-async fn what_somebody_did_is_found_after_they_were_renamed_and_under_an_old_name(app: App) {
+async fn what_somebody_did_is_found_after_they_were_renamed_and_under_an_old_name(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
     patch(&app, &staff, ada.id(), json!({"first_name": "Ada"})).await;
@@ -287,7 +287,7 @@ async fn what_somebody_did_is_found_after_they_were_renamed_and_under_an_old_nam
     assert_eq!(seen("?actor=staff").await, 0, "the name is somebody else's now");
 }
 
-async fn hostile_filters_change_nothing_and_break_nothing(app: App) {
+async fn hostile_filters_change_nothing_and_break_nothing(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     app.obtain("staff", PASSWORD).await;
     let long = format!("?actor={}", "x".repeat(3000));
@@ -308,7 +308,7 @@ async fn hostile_filters_change_nothing_and_break_nothing(app: App) {
     assert_eq!(rows(&page(&app, &staff, "/audit").await.body), 1);
 }
 
-async fn saving_an_address_that_somebody_else_has_says_so(app: App) {
+async fn saving_an_address_that_somebody_else_has_says_so(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let bea = app.person("bea", "ordinary").await;
     patch(&app, &staff, bea.id(), json!({"email": "Shared@example.org"})).await;
@@ -341,7 +341,7 @@ async fn saving_an_address_that_somebody_else_has_says_so(app: App) {
     assert_eq!(message, "Added cleo. Another user has this address: bea.");
 }
 
-async fn a_page_that_fails_says_what_happened_and_shows_a_way_on(app: App) {
+async fn a_page_that_fails_says_what_happened_and_shows_a_way_on(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
     let reference = |html: &str| {
@@ -383,7 +383,7 @@ async fn a_page_that_fails_says_what_happened_and_shows_a_way_on(app: App) {
     }
 }
 
-async fn a_failing_page_keeps_the_message_for_the_next(app: App) {
+async fn a_failing_page_keeps_the_message_for_the_next(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/users/{}", ada.id());
     let token = hidden(&page(&app, &staff, &path).await.body, "token");
@@ -397,7 +397,7 @@ async fn a_failing_page_keeps_the_message_for_the_next(app: App) {
     assert!(failing.cookies().get("__Host-flash").is_none(), "it is not taken away");
 }
 
-async fn pages_of_the_trail_are_small(app: App) {
+async fn pages_of_the_trail_are_small(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     for number in 0..60 {
         let email = format!("somebody.else{number}@example.org");

@@ -5,13 +5,14 @@ use std::time::Duration;
 use rocket::futures::future::join_all;
 use rocket::http::Method::{Delete, Patch, Post};
 use serde_json::{Value, json};
-use usher::accounts::{self, Expected};
-use usher::origin::Origin;
-use usher::permission::{Actor, Can, ManageUsers};
-use usher::session::{Carrier, Session, SessionId};
-use usher::user::{Draft, UserChanges, UserId};
+use usher::model::origin::Origin;
+use usher::model::permission::{Actor, Can, ManageUsers};
+use usher::model::precondition::Precondition;
+use usher::model::session::{Credential, Session, SessionId};
+use usher::model::user::{UserChanges, UserId, UserInput};
+use usher::operations::users;
 
-use crate::app::{Answer, App, By, PASSWORD, Person};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::console::{page, send, send_from, token};
 use crate::on_both;
@@ -33,28 +34,28 @@ on_both![
 ];
 
 /// The permission of a person, with their password confirmed at this moment.
-pub(crate) fn can(app: &App, person: &Person) -> Can<ManageUsers> {
+pub(crate) fn can(app: &TestApp, person: &Person) -> Can<ManageUsers> {
     let now = app.clock.now();
     let session = Session {
         id: SessionId(1),
-        carrier: Carrier::Token,
+        credential: Credential::Jwt,
         last_seen_at: now,
         expires_at: now.plus(Duration::from_hours(8)),
         confirmed_at: now,
         read_only: false,
-        preferences: usher::preferences::Preferences::default(),
+        preferences: usher::model::preferences::Preferences::default(),
     };
     let user = person.user.clone();
     Can::check(&Actor { user, session, origin: Origin::command_line(), subject: None }).unwrap()
 }
 
-async fn patch(app: &App, by: &Person, of: &Person, body: Value) -> i64 {
+async fn patch(app: &TestApp, by: &Person, of: &Person, body: Value) -> i64 {
     let answer = app.send(by, Patch, &format!("/v1/users/{}", of.id()), &body).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     trail(app).await.last().unwrap().id
 }
 
-async fn undo(app: &App, by: &Person, entry: i64) -> Answer {
+async fn undo(app: &TestApp, by: &Person, entry: i64) -> Answer {
     app.send(by, Post, &format!("/v1/audit/{entry}/undo"), &json!({})).await
 }
 
@@ -66,7 +67,7 @@ fn conflict(code: &str) -> (u16, String) {
     (409, code.to_owned())
 }
 
-async fn an_edit_is_taken_back_with_an_entry_of_its_own_and_so_is_the_undo(app: App) {
+async fn an_edit_is_taken_back_with_an_entry_of_its_own_and_so_is_the_undo(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let body = json!({"email": "ada@example.org", "is_staff": true, "valid_until": "2027-01-01"});
     let edit = patch(&app, &staff, &ada, body).await;
@@ -86,7 +87,7 @@ async fn an_edit_is_taken_back_with_an_entry_of_its_own_and_so_is_the_undo(app: 
     assert_eq!(code(&undo(&app, &staff, edit).await), conflict("already_undone"));
 }
 
-async fn what_has_changed_since_is_named_with_who_and_when(app: App) {
+async fn what_has_changed_since_is_named_with_who_and_when(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let ada = app.person("ada", "").await;
     let edit = patch(&app, &staff, &ada, json!({"email": "one@example.org", "first_name": "Ada"})).await;
@@ -104,7 +105,7 @@ async fn what_has_changed_since_is_named_with_who_and_when(app: App) {
     assert_eq!(app.stored(ada.id()).await, before);
 }
 
-async fn fields_that_others_have_changed_beside_it_stay_as_they_are(app: App) {
+async fn fields_that_others_have_changed_beside_it_stay_as_they_are(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let edit = patch(&app, &staff, &ada, json!({"email": "one@example.org"})).await;
     patch(&app, &staff, &ada, json!({"last_name": "Lovelace"})).await;
@@ -113,7 +114,7 @@ async fn fields_that_others_have_changed_beside_it_stay_as_they_are(app: App) {
     assert_eq!((stored.email.as_str(), stored.last_name.as_str()), ("", "Lovelace"));
 }
 
-async fn nothing_is_undone_after_24_hours(app: App) {
+async fn nothing_is_undone_after_24_hours(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let first = patch(&app, &staff, &ada, json!({"email": "one@example.org"})).await;
     let second = patch(&app, &staff, &ada, json!({"first_name": "Ada"})).await;
@@ -125,7 +126,7 @@ async fn nothing_is_undone_after_24_hours(app: App) {
     assert_eq!(app.stored(ada.id()).await.first_name, "Ada");
 }
 
-async fn what_is_no_change_of_a_user_cannot_be_undone(app: App) {
+async fn what_is_no_change_of_a_user_cannot_be_undone(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
     assert_eq!(app.obtain("nobody", PASSWORD).await.status, 401);
@@ -144,7 +145,7 @@ async fn what_is_no_change_of_a_user_cannot_be_undone(app: App) {
     }
 }
 
-async fn a_name_that_somebody_else_has_now_is_not_taken_from_them(app: App) {
+async fn a_name_that_somebody_else_has_now_is_not_taken_from_them(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let edit = patch(&app, &staff, &ada, json!({"username": "lovelace"})).await;
     app.person("Ada", "").await;
@@ -154,7 +155,7 @@ async fn a_name_that_somebody_else_has_now_is_not_taken_from_them(app: App) {
     assert_eq!(app.stored(ada.id()).await.username.as_str(), "lovelace");
 }
 
-async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: App) {
+async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let other = app.person("other", "superuser").await;
     let edit = patch(&app, &root, &other, json!({"email": "other@example.org"})).await;
@@ -166,23 +167,23 @@ async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: App) {
     assert_eq!(undo(&app, &root, edit).await.status, 200);
 }
 
-async fn az_5_an_undo_leaves_a_superuser_and_oneself_in_place(app: App) {
+async fn az_5_an_undo_leaves_a_superuser_and_oneself_in_place(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "staff").await);
-    let body = Draft {
+    let body = UserInput {
         changes: UserChanges { is_superuser: Some(true), ..UserChanges::default() },
-        ..Draft::default()
+        ..UserInput::default()
     };
-    accounts::update(&app.usher, &can(&app, &root), UserId(boss.id()), body, &Expected::Any).await.unwrap();
+    users::update(&app.usher, &can(&app, &root), UserId(boss.id()), body, &Precondition::Any).await.unwrap();
     let promotion = trail(&app).await.pop().unwrap().id;
-    let again = app.session(boss.user.id, Carrier::Token).await;
-    let boss = Person { bearer: usher::sessions::tokens(&app.usher, &again).access, ..boss };
+    let again = app.session(boss.user.id, Credential::Jwt).await;
+    let boss = Person { bearer: usher::operations::sign_in::tokens(&app.usher, &again).access, ..boss };
     assert_eq!(code(&undo(&app, &boss, promotion).await), conflict("demotes_self"));
     let path = format!("/v1/users/{}", root.id());
     assert_eq!(app.send(&boss, Delete, &path, &Value::Null).await.status, 204);
     assert!(app.stored(boss.id()).await.is_superuser);
 }
 
-async fn se_2_an_undone_deactivation_revives_no_session(app: App) {
+async fn se_2_an_undone_deactivation_revives_no_session(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     app.send(&staff, Delete, &format!("/v1/users/{}", ada.id()), &Value::Null).await;
     let entry = trail(&app).await.pop().unwrap();
@@ -192,13 +193,13 @@ async fn se_2_an_undone_deactivation_revives_no_session(app: App) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
-async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: App) {
+async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "superuser").await);
-    let body = Draft {
+    let body = UserInput {
         changes: UserChanges { is_superuser: Some(false), ..UserChanges::default() },
-        ..Draft::default()
+        ..UserInput::default()
     };
-    accounts::update(&app.usher, &can(&app, &root), UserId(boss.id()), body, &Expected::Any).await.unwrap();
+    users::update(&app.usher, &can(&app, &root), UserId(boss.id()), body, &Precondition::Any).await.unwrap();
     let demotion = trail(&app).await.pop().unwrap().id;
     app.clock.advance(Duration::from_mins(6));
     app.sql(&format!("UPDATE sessions SET last_seen_at = {}", app.clock.now().micros())).await;
@@ -226,7 +227,7 @@ async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: App) {
     );
 }
 
-async fn rl_14_of_many_who_undo_at_once_one_does(app: App) {
+async fn rl_14_of_many_who_undo_at_once_one_does(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let edit = patch(&app, &staff, &ada, json!({"email": "one@example.org"})).await;
     let answers = join_all((0..10).map(|_| undo(&app, &staff, edit))).await;
@@ -236,7 +237,7 @@ async fn rl_14_of_many_who_undo_at_once_one_does(app: App) {
     assert_eq!(trail(&app).await.iter().filter(|entry| entry.undoes == Some(edit)).count(), 1);
 }
 
-async fn the_message_after_each_change_has_a_button_that_undoes_it(app: App) {
+async fn the_message_after_each_change_has_a_button_that_undoes_it(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     let deactivate = format!("{path}/deactivate");
@@ -277,7 +278,7 @@ async fn the_message_after_each_change_has_a_button_that_undoes_it(app: App) {
     assert_eq!((stored.email.as_str(), stored.is_active), ("", true));
 }
 
-async fn a_deactivated_users_page_says_who_did_it_and_when(app: App) {
+async fn a_deactivated_users_page_says_who_did_it_and_when(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     assert!(!page(&app, &staff, &path).await.body.contains("Deactivated by"));

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::user::{User, UserId, Username};
+use crate::model::clock::Timestamp;
+use crate::model::user::{User, UserId, Username};
 
 /// A name in its own script and as it stands in a user name.
 type Name = (&'static str, &'static str);
@@ -339,8 +339,8 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text;
-    use crate::user::parse_email;
+    use crate::model::text;
+    use crate::model::user::parse_email;
 
     fn people(seed: u64, first: u64, count: usize) -> Vec<User> {
         let mut people = People::new(seed, first, Timestamp::from_micros(1_700_000_000_000_000));

@@ -37,7 +37,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::user::Raw;
+    use crate::model::user::Raw;
 
     fn name_of_first(content: &[u8]) -> Raw {
         parse(content, None).unwrap().rows[0].get("username")

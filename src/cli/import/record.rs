@@ -1,10 +1,11 @@
 //! From a row to a user: every value read by the functions that both doors use.
 
 use super::row::Row;
-use crate::clock::Timestamp;
-use crate::field_errors::{FieldErrors, Message};
-use crate::passwords::{PasswordHash, known_algorithm};
-use crate::user::{Draft, Purpose, Raw, User, UserChanges, UserId, Username};
+use crate::model::clock::Timestamp;
+use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::password::PasswordHash;
+use crate::model::user::{InputMode, Raw, User, UserChanges, UserId, UserInput, Username};
+use crate::security::passwords::known_algorithm;
 
 /// The longest hash that is kept, in bytes. What is usable is shorter; what follows the `!` of an
 /// unusable one has no meaning.
@@ -54,8 +55,11 @@ pub(super) fn read(row: &Row) -> Result<Record, Vec<String>> {
     }
     // The draft's password is one that somebody typed; a hash is not.
     let draft =
-        Draft::read(Purpose::Part, |name| if name == "password" { Raw::Missing } else { row.get(name) });
-    let Draft { mut changes, mut errors } = draft;
+        UserInput::read(
+            InputMode::Part,
+            |name| if name == "password" { Raw::Missing } else { row.get(name) },
+        );
+    let UserInput { mut changes, mut errors } = draft;
     let id = read_id(row.get("pk"), &mut errors);
     let is_superuser = row.get("is_superuser").flag("is_superuser", &mut errors);
     let date_joined = read_time("date_joined", row.get("date_joined"), &mut errors);

@@ -4,22 +4,22 @@ use std::collections::HashMap;
 
 use super::record::Record;
 use super::verdict::{Known, Verdict};
-use crate::Usher;
-use crate::audit::{Action, Author, Entry};
-use crate::clock::Timestamp;
 use crate::db;
 use crate::db::users::{self, Ids};
-use crate::error::{Error, Result};
-use crate::origin::Origin;
-use crate::passwords::PasswordHash;
-use crate::user::{User, UserId};
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::origin::Origin;
+use crate::model::password::PasswordHash;
+use crate::model::user::{User, UserId};
+use crate::operations::App;
 
 /// Users that are asked for in one statement or written in one transaction: enough that waiting for the
 /// disk does not count, few enough that another writer of an SQLite file hardly waits.
 const BATCH: usize = 500;
 
 /// The users here whose primary key or name is in the file.
-pub(super) async fn load(app: &Usher, records: &[&Record]) -> Result<Known> {
+pub(super) async fn load(app: &App, records: &[&Record]) -> Result<Known> {
     let mut known = Known::default();
     for batch in records.chunks(BATCH) {
         let ids: Vec<UserId> = batch.iter().filter_map(|record| record.id).collect();
@@ -50,7 +50,7 @@ pub(super) struct New {
 /// # Errors
 /// As the database says. Batches before the one that failed are written.
 pub(super) async fn write(
-    app: &Usher,
+    app: &App,
     new: Vec<New>,
     now: Timestamp,
     mut revise: impl FnMut(usize, Verdict),
@@ -74,7 +74,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-async fn continue_after_highest_id(app: &Usher) -> Result<()> {
+async fn continue_after_highest_id(app: &App) -> Result<()> {
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         users::continue_after_highest_id(&mut tx).await?;
@@ -85,7 +85,7 @@ async fn continue_after_highest_id(app: &Usher) -> Result<()> {
 
 /// One transaction for all; if a row is in the way, one for each.
 async fn write_batch(
-    app: &Usher,
+    app: &App,
     ids: Ids,
     batch: &[New],
     now: Timestamp,
@@ -115,7 +115,7 @@ enum Outcome {
     Taken,
 }
 
-async fn insert(app: &Usher, ids: Ids, rows: &[(User, PasswordHash)]) -> Result<Outcome> {
+async fn insert(app: &App, ids: Ids, rows: &[(User, PasswordHash)]) -> Result<Outcome> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let stored = match users::insert_all(&mut tx, ids, rows).await {

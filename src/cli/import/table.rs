@@ -3,8 +3,8 @@
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::row::{FIELDS, Parsed, Row, field};
-use crate::sheet::unguard;
-use crate::user::Raw;
+use crate::model::user::Raw;
+use crate::operations::csv::unguard;
 
 /// One row a line.
 ///

@@ -2,17 +2,17 @@
 
 use super::*;
 use crate::cli::{Format, export};
-use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::db::users::{self, Credentials};
-use crate::user::{User, UserId, Username};
+use crate::model::clock::{Clock, Timestamp};
+use crate::model::user::{User, UserId, Username};
 
 const HASH: &str = "pbkdf2_sha1$1000000$eOBmROU8GBIYbaKkZp6HI0$uuEWDUzUqXyJ6r6pwHmeyt7PVUs=";
 const OURS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 struct Installation {
-    app: Usher,
+    app: App,
     _folder: tempfile::TempDir,
 }
 
@@ -22,7 +22,7 @@ impl Installation {
         let url = format!("sqlite://{}", folder.path().join("usher.db").display());
         let figment = config::with_database(config::defaults(), &url);
         let clock = Clock::manual(Timestamp::parse("2024-05-01T10:00:00.000001Z").unwrap());
-        Self { app: Usher::open(&figment, clock).await.unwrap(), _folder: folder }
+        Self { app: App::open(&figment, clock).await.unwrap(), _folder: folder }
     }
 
     /// Imports and returns what is printed.

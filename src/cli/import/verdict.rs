@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::record::Record;
-use crate::clock::Timestamp;
-use crate::field_errors::Message;
-use crate::user::{User, UserId};
+use crate::model::clock::Timestamp;
+use crate::model::field_errors::Message;
+use crate::model::user::{User, UserId};
 
 /// What becomes of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]

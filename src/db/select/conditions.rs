@@ -3,7 +3,7 @@
 use super::parts::{Begin, Part, Term};
 use super::table::Table;
 use crate::db::{Dialect, Sql, Value};
-use crate::filter::{Body, Expression, Field, FieldValue, Folding, Operator, Test};
+use crate::model::filter::{Body, Expression, Field, FieldValue, Folding, Operator, Test};
 
 /// Whether an index may be used for columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

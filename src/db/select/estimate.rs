@@ -5,7 +5,7 @@ use super::parts::Part;
 use super::table::Table;
 use super::{names_a_value, search};
 use crate::db::{Db, Dialect, Result, Sql};
-use crate::filter::Filter;
+use crate::model::filter::Filter;
 
 /// The most rows that a walk looks at, however many are wanted: some ten milliseconds.
 const LONGEST_WALK: i64 = 20_000;

@@ -5,8 +5,8 @@
 //! what follows a place is first whoever is equal in the first term and follows by the other terms, and then
 //! whoever follows by the first.
 
-use crate::filter::{Body, Expression, Field, FieldValue, Filter, Operator, Order, Resource, Test};
-use crate::page::Place;
+use crate::model::cursor::Cursor;
+use crate::model::filter::{Body, Expression, Field, FieldValue, Filter, Operator, Order, Resource, Test};
 
 /// One part of a list.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub(super) struct Term<R: Resource> {
 }
 
 /// The parts of a list, from `place` on.
-pub(super) fn parts<'a, R: Resource>(filter: &'a Filter<R>, place: Option<&'a Place>) -> Vec<Part<'a, R>> {
+pub(super) fn parts<'a, R: Resource>(filter: &'a Filter<R>, place: Option<&'a Cursor>) -> Vec<Part<'a, R>> {
     let whole = Part::whole(filter);
     match place {
         Some(place) => whole.after(&place.0),

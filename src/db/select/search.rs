@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use super::table::Table;
 use super::{demands, names_a_key};
 use crate::db::Sql;
-use crate::filter::{Body, Expression, Filter, IntegerField, Operator, Test, TextField};
-use crate::text;
+use crate::model::filter::{Body, Expression, Filter, IntegerField, Operator, Test, TextField};
+use crate::model::text;
 
 /// Characters of a text that are looked up. More would not narrow further, only take time.
 const LOOKED_UP: usize = 32;

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::search;
 use crate::db::Row;
 use crate::db::users::{UserRow, columns};
-use crate::filter::{Field, FlagField, Folding, IntegerField, Resource, Test, TextField, Users};
+use crate::model::filter::{Field, FlagField, Folding, IntegerField, Resource, Test, TextField, Users};
 
 /// Where a resource's records are stored.
 pub trait Table: Resource {

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
-use crate::clock::Timestamp;
-use crate::user::{User, UserId, Username};
+use crate::model::clock::Timestamp;
+use crate::model::user::{User, UserId, Username};
 
 /// The columns of a [`User`], in the order of [`UserRow`]. The password is not among them.
 macro_rules! columns {

@@ -3,16 +3,16 @@
 use rocket::form::{Form, FromForm};
 use rocket::{get, post};
 
-use crate::error::{Error, Result};
-use crate::field_errors::FieldErrors;
-use crate::guard;
-use crate::own_account::{self, NewPassword};
-use crate::passwords::Password;
-use crate::permission::HasSession;
-use crate::session::Carrier;
-use crate::web::confirmation;
+use crate::http::guards;
+use crate::model::error::{Error, Result};
+use crate::model::field_errors::FieldErrors;
+use crate::model::password::Password;
+use crate::model::permission::HasSession;
+use crate::model::session::Credential;
+use crate::operations::own_account::{self, NewPassword};
 use crate::web::form::{Field, FormState, field_errors};
-use crate::web::frame::{Visitor, cookie};
+use crate::web::layout::{ConsoleSession, cookie};
+use crate::web::reauthentication;
 use crate::web::sign_in::local_path;
 use crate::web::view::{Answer, OwnPasswordPage};
 
@@ -35,18 +35,18 @@ fn next(given: &str) -> &str {
     if given.is_empty() { "/account" } else { local_path(given) }
 }
 
-fn page(visitor: &Visitor<'_, HasSession>, given: &str, errors: &FieldErrors) -> OwnPasswordPage {
-    let user = visitor.can.user();
+fn page(console: &ConsoleSession<'_, HasSession>, given: &str, errors: &FieldErrors) -> OwnPasswordPage {
+    let user = console.can.user();
     let new = Field::password("new_password", "New password", errors);
-    let min_length = visitor.app.settings.password_min_length;
+    let min_length = console.app.settings.password_min_length;
     let hint = format!("At least {min_length} characters. A few unrelated words work well.");
     let fields = vec![
-        Field::password(confirmation::FIELD, "Current password", errors),
+        Field::password(reauthentication::FIELD, "Current password", errors),
         Field { hint, ..new },
         Field::password("repeat_password", "Repeat new password", errors),
     ];
     OwnPasswordPage {
-        frame: visitor.frame("account"),
+        layout: console.layout("account"),
         form: FormState::of(fields, errors),
         username: user.username.as_str().to_owned(),
         next: next(given).to_owned(),
@@ -57,34 +57,34 @@ fn page(visitor: &Visitor<'_, HasSession>, given: &str, errors: &FieldErrors) ->
 /// The form.
 #[get("/account/password?<next>")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(super) fn form(next: Option<&str>, visitor: Visitor<'_, HasSession>) -> Answer<OwnPasswordPage> {
-    Answer::page(page(&visitor, next.unwrap_or_default(), &FieldErrors::default()))
+pub(super) fn form(next: Option<&str>, console: ConsoleSession<'_, HasSession>) -> Answer<OwnPasswordPage> {
+    Answer::page(page(&console, next.unwrap_or_default(), &FieldErrors::default()))
 }
 
 /// Changes the password. This browser stays signed in, under a new session.
 #[post("/account/password", data = "<form>")]
 pub(super) async fn change(
-    visitor: Visitor<'_, HasSession>,
+    console: ConsoleSession<'_, HasSession>,
     form: Form<PasswordForm>,
 ) -> Result<Answer<OwnPasswordPage>> {
-    if visitor.is_stale(&form.token) {
-        let mut page = page(&visitor, &form.next, &FieldErrors::default());
+    if console.is_stale(&form.token) {
+        let mut page = page(&console, &form.next, &FieldErrors::default());
         page.form = page.form.stale();
         return Ok(Answer::refused(page));
     }
-    match submit(&visitor, &form).await {
+    match submit(&console, &form).await {
         Ok(()) => {
-            visitor.tell("Password changed. Other devices and API tokens were signed out.", None);
-            Ok(Answer::GoOn(next(&form.next).to_owned()))
+            console.flash("Password changed. Other devices and API tokens were signed out.", None);
+            Ok(Answer::Redirect(next(&form.next).to_owned()))
         }
-        Err(error) => Ok(Answer::refused(page(&visitor, &form.next, &field_errors(error)?))),
+        Err(error) => Ok(Answer::refused(page(&console, &form.next, &field_errors(error)?))),
     }
 }
 
-async fn submit(visitor: &Visitor<'_, HasSession>, form: &PasswordForm) -> Result<()> {
+async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -> Result<()> {
     let mut errors = FieldErrors::default();
     if form.current_password.is_empty() {
-        errors.add(confirmation::FIELD, "Enter your current password.");
+        errors.add(reauthentication::FIELD, "Enter your current password.");
     }
     if form.new_password.is_empty() {
         errors.add("new_password", "Enter a new password.");
@@ -97,11 +97,11 @@ async fn submit(visitor: &Visitor<'_, HasSession>, form: &PasswordForm) -> Resul
         current: Password::new(form.current_password.clone()),
         new: Password::new(form.new_password.clone()),
     };
-    let stays = visitor.can.session().carrier == Carrier::Cookie;
-    let secret = own_account::change_password(visitor.app, &visitor.can, &typed, stays).await?;
+    let stays = console.can.session().credential == Credential::Cookie;
+    let secret = own_account::change_password(console.app, &console.can, &typed, stays).await?;
     if let Some(secret) = secret {
-        let settings = &visitor.app.settings;
-        visitor.jar.add(cookie(settings, guard::cookie_name(settings), secret.to_text()));
+        let settings = &console.app.settings;
+        console.jar.add(cookie(settings, guards::cookie_name(settings), secret.to_text()));
     }
     Ok(())
 }

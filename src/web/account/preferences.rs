@@ -3,12 +3,12 @@
 use rocket::form::{Form, FromForm};
 use rocket::{get, post};
 
-use crate::error::Result;
-use crate::own_account;
-use crate::preferences::{Density, Preferences, Theme};
-use crate::time_zone::Zone;
+use crate::model::error::Result;
+use crate::model::preferences::{Density, Preferences, Theme};
+use crate::model::time_zone::Zone;
+use crate::operations::own_account;
 use crate::web::form::STALE;
-use crate::web::frame::Visitor;
+use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, Preference, PreferencesPage, Problems};
 
 /// What the form sends. A box that is not ticked is not sent.
@@ -67,7 +67,7 @@ impl PreferencesForm {
         })
     }
 
-    fn page(&self, visitor: &Visitor<'_>, problem: Option<&str>) -> PreferencesPage {
+    fn page(&self, console: &ConsoleSession<'_>, problem: Option<&str>) -> PreferencesPage {
         fn options<T>(known: &[(T, &str, &str)]) -> Vec<(String, String)> {
             known.iter().map(|(_, name, words)| ((*name).to_owned(), (*words).to_owned())).collect()
         }
@@ -90,7 +90,7 @@ impl PreferencesForm {
         }
         problems.extend(problem.map(|problem| ("theme", problem.to_owned())));
         PreferencesPage {
-            frame: visitor.frame("account"),
+            layout: console.layout("account"),
             preferences,
             shortcuts: self.shortcuts.is_some(),
             form: Problems { problems },
@@ -101,23 +101,23 @@ impl PreferencesForm {
 /// The form.
 #[get("/account/preferences")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(super) fn page(visitor: Visitor<'_>) -> Answer<PreferencesPage> {
-    Answer::page(PreferencesForm::stored(&visitor.can.session().preferences).page(&visitor, None))
+pub(super) fn page(console: ConsoleSession<'_>) -> Answer<PreferencesPage> {
+    Answer::page(PreferencesForm::stored(&console.can.session().preferences).page(&console, None))
 }
 
 /// Saves what was chosen.
 #[post("/account/preferences", data = "<form>")]
 pub(super) async fn save(
-    visitor: Visitor<'_>,
+    console: ConsoleSession<'_>,
     form: Form<PreferencesForm>,
 ) -> Result<Answer<PreferencesPage>> {
-    if visitor.is_stale(&form.token) {
-        return Ok(Answer::refused(form.page(&visitor, Some(STALE))));
+    if console.is_stale(&form.token) {
+        return Ok(Answer::refused(form.page(&console, Some(STALE))));
     }
     let Some(preferences) = form.read() else {
-        return Ok(Answer::refused(form.page(&visitor, None)));
+        return Ok(Answer::refused(form.page(&console, None)));
     };
-    let changed = own_account::set_preferences(visitor.app, &visitor.can, &preferences).await?;
-    visitor.tell(if changed { "Saved." } else { "Nothing changed." }, None);
-    Ok(Answer::GoOn("/account/preferences".into()))
+    let changed = own_account::set_preferences(console.app, &console.can, &preferences).await?;
+    console.flash(if changed { "Saved." } else { "Nothing changed." }, None);
+    Ok(Answer::Redirect("/account/preferences".into()))
 }

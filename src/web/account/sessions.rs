@@ -3,11 +3,10 @@
 use rocket::form::Form;
 use rocket::{get, post};
 
-use crate::error::Result;
-use crate::live_sessions;
-use crate::own_account;
-use crate::session::{Carrier, LiveSession, SessionId};
-use crate::web::frame::{TokenForm, Visitor};
+use crate::model::error::Result;
+use crate::model::session::{Credential, LiveSession, SessionId};
+use crate::operations::{own_account, sessions};
+use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::view::{Answer, OwnSignInRow, SessionRow, SessionsPage};
 
 /// Sign-ins on the page.
@@ -15,19 +14,19 @@ const SIGN_INS: i64 = 10;
 
 /// What a session is used with, in words.
 fn what(session: &LiveSession) -> String {
-    let kind = match session.carrier {
-        Carrier::Cookie => "Browser",
-        Carrier::Token => "API client",
-        Carrier::Named => return format!("API token “{}”", session.name),
+    let kind = match session.credential {
+        Credential::Cookie => "Browser",
+        Credential::Jwt => "API client",
+        Credential::ApiToken => return format!("API token “{}”", session.name),
     };
     if session.device.is_empty() { kind.to_owned() } else { session.device.clone() }
 }
 
 /// One's own sessions.
 #[get("/account/sessions")]
-pub(super) async fn page(visitor: Visitor<'_>) -> Result<Answer<SessionsPage>> {
-    let (app, can) = (visitor.app, &visitor.can);
-    let sessions = live_sessions::own(app, can).await?.into_iter().map(|session| SessionRow {
+pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SessionsPage>> {
+    let (app, can) = (console.app, &console.can);
+    let sessions = sessions::own(app, can).await?.into_iter().map(|session| SessionRow {
         id: session.id.0,
         what: what(&session),
         address: session.address,
@@ -43,7 +42,7 @@ pub(super) async fn page(visitor: Visitor<'_>) -> Result<Answer<SessionsPage>> {
         device: entry.device,
     });
     Ok(Answer::page(SessionsPage {
-        frame: visitor.frame("account"),
+        layout: console.layout("account"),
         sessions: sessions.collect(),
         sign_ins: sign_ins.collect(),
     }))
@@ -53,24 +52,27 @@ pub(super) async fn page(visitor: Visitor<'_>) -> Result<Answer<SessionsPage>> {
 #[post("/account/sessions/<id>/end", data = "<form>")]
 pub(super) async fn end(
     id: i64,
-    visitor: Visitor<'_>,
+    console: ConsoleSession<'_>,
     form: Form<TokenForm>,
 ) -> Result<Answer<SessionsPage>> {
-    visitor.check(&form.token)?;
-    let ended = live_sessions::end_own(visitor.app, &visitor.can, SessionId(id)).await?;
-    visitor.tell(format!("Signed out: {}.", what(&ended)), None);
-    Ok(Answer::GoOn("/account/sessions".into()))
+    console.check(&form.token)?;
+    let ended = sessions::end_own(console.app, &console.can, SessionId(id)).await?;
+    console.flash(format!("Signed out: {}.", what(&ended)), None);
+    Ok(Answer::Redirect("/account/sessions".into()))
 }
 
 /// Ends all but this one.
 #[post("/account/sessions/end", data = "<form>")]
-pub(super) async fn end_others(visitor: Visitor<'_>, form: Form<TokenForm>) -> Result<Answer<SessionsPage>> {
-    visitor.check(&form.token)?;
-    let text = match live_sessions::end_own_others(visitor.app, &visitor.can).await? {
+pub(super) async fn end_others(
+    console: ConsoleSession<'_>,
+    form: Form<TokenForm>,
+) -> Result<Answer<SessionsPage>> {
+    console.check(&form.token)?;
+    let text = match sessions::end_own_others(console.app, &console.can).await? {
         0 => "There was nothing else to sign out.".to_owned(),
         1 => "1 other session was ended.".to_owned(),
         ended => format!("{ended} other sessions were ended."),
     };
-    visitor.tell(text, None);
-    Ok(Answer::GoOn("/account/sessions".into()))
+    console.flash(text, None);
+    Ok(Answer::Redirect("/account/sessions".into()))
 }

@@ -7,14 +7,15 @@ use super::confirming::{self, MISSING, WRONG};
 use super::list::thousands;
 use super::query::{ListQuery, ListState};
 use super::selection;
-use crate::audit::BatchId;
-use crate::bulk::{self, BulkAction, Chosen, Outcome, Previewed, Verdict};
-use crate::clock::Timestamp;
-use crate::error::Result;
-use crate::permission::ManageUsers;
-use crate::preferences::Preferences;
-use crate::user::UserId;
-use crate::web::frame::{TokenForm, Visitor};
+use crate::model::audit::BatchId;
+use crate::model::bulk::{BatchVerdict, BulkAction, Chosen, Previewed, sentence};
+use crate::model::clock::Timestamp;
+use crate::model::error::Result;
+use crate::model::permission::ManageUsers;
+use crate::model::preferences::Preferences;
+use crate::model::user::UserId;
+use crate::operations::bulk::{self, Outcome};
+use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::sign_in::local_path;
 use crate::web::view::{Answer, BulkPage, Candidate, OutcomePage, OutcomeRow};
 
@@ -68,7 +69,7 @@ pub(super) fn ids<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<UserId> {
 #[get("/users/bulk?<query..>")]
 pub(in crate::web) async fn confirm(
     query: BulkQuery,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<BulkPage>> {
     let state = query.list();
     let back = selection::path("/users", &state.parameters());
@@ -77,31 +78,31 @@ pub(in crate::web) async fn confirm(
         if query.all.is_none() {
             parameters.extend(query.id.iter().map(|id| ("id", id.clone())));
         }
-        return Ok(Answer::GoOn(selection::path("/users/export", &parameters)));
+        return Ok(Answer::Redirect(selection::path("/users/export", &parameters)));
     }
-    let Some(action) = BulkAction::named(query.action()) else { return Ok(Answer::GoOn(back)) };
+    let Some(action) = BulkAction::named(query.action()) else { return Ok(Answer::Redirect(back)) };
     let chosen = match query.all {
-        Some(_) => Chosen::Filter(selection::filter(&state, visitor.app.clock.now())),
+        Some(_) => Chosen::Filter(selection::filter(&state, console.app.clock.now())),
         None => Chosen::Ids(ids(query.id.iter().map(String::as_str))),
     };
-    let ids = bulk::freeze(visitor.app, &visitor.can, chosen).await?;
-    Ok(Answer::page(page(&visitor, action, &ids, back).await?))
+    let ids = bulk::freeze(console.app, &console.can, chosen).await?;
+    Ok(Answer::page(page(&console, action, &ids, back).await?))
 }
 
 async fn page(
-    visitor: &Visitor<'_, ManageUsers>,
+    console: &ConsoleSession<'_, ManageUsers>,
     action: BulkAction,
     ids: &[UserId],
     back: String,
 ) -> Result<BulkPage> {
-    let preview = bulk::preview(visitor.app, &visitor.can, action, ids).await?;
+    let preview = bulk::preview(console.app, &console.can, action, ids).await?;
     let left_out = left_out(&preview);
     let ready: Vec<&Previewed> = preview.iter().filter(|user| user.left_out.is_none()).collect();
     let number = ready.len();
     let ids: Vec<String> = ready.iter().map(|user| user.id.to_string()).collect();
-    let confirmed = visitor.can.is_confirmed(visitor.app.clock.now());
+    let confirmed = console.can.is_confirmed(console.app.clock.now());
     Ok(BulkPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         title: title(action, number),
         consequence: consequence(action),
         action: action.as_str(),
@@ -138,7 +139,7 @@ fn left_out(preview: &[Previewed]) -> Vec<(String, &'static str)> {
     let were = |count| if count == 1 { "was" } else { "were" };
     counts
         .into_iter()
-        .map(|(code, count)| (format!("{} {} left out:", users(count), were(count)), bulk::sentence(code)))
+        .map(|(code, count)| (format!("{} {} left out:", users(count), were(count)), sentence(code)))
         .collect()
 }
 
@@ -209,42 +210,42 @@ pub(in crate::web) struct RunForm {
 /// Does it to exactly the users that the form names.
 #[post("/users/bulk", data = "<form>")]
 pub(in crate::web) async fn run(
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<RunForm>,
 ) -> Result<Answer<BulkPage>> {
     // Only ever a list of ours.
     let back = Some(local_path(&form.back)).filter(|back| back.starts_with("/users?"));
     let back = back.unwrap_or("/users").to_owned();
-    let Some(action) = BulkAction::named(&form.action) else { return Ok(Answer::GoOn(back)) };
+    let Some(action) = BulkAction::named(&form.action) else { return Ok(Answer::Redirect(back)) };
     let chosen = Chosen::Ids(ids(form.ids.split_ascii_whitespace()));
-    let ids = bulk::freeze(visitor.app, &visitor.can, chosen).await?;
+    let ids = bulk::freeze(console.app, &console.can, chosen).await?;
     let refuse = async |field: &'static str, problem: &str| {
-        let mut page = page(&visitor, action, &ids, back.clone()).await?;
+        let mut page = page(&console, action, &ids, back.clone()).await?;
         page.problem = Some((field, problem.to_owned()));
         Ok(Answer::refused(page))
     };
-    if visitor.is_stale(&form.token) {
+    if console.is_stale(&form.token) {
         return refuse("main", "This page was open for a long time. Check it and send it again.").await;
     }
     if ids.len() > UNTYPED && form.number.trim().replace(',', "") != ids.len().to_string() {
         return refuse("number", "Type the number of users to go on.").await;
     }
-    let Some(can) = confirming::with_password(&visitor, &form.password).await? else {
+    let Some(can) = confirming::with_password(&console, &form.password).await? else {
         return refuse("password", WRONG).await;
     };
-    if bulk::needs_confirmation(action, ids.len()) && !can.is_confirmed(visitor.app.clock.now()) {
+    if bulk::needs_confirmation(action, ids.len()) && !can.is_confirmed(console.app.clock.now()) {
         return refuse("password", MISSING).await;
     }
-    let batch = bulk::run(visitor.app, &can, action, ids.clone()).await?;
-    tell(&visitor, batch).await?;
-    Ok(Answer::GoOn(format!("/users/bulk/{}", batch.0)))
+    let batch = bulk::run(console.app, &can, action, ids.clone()).await?;
+    flash_outcome(&console, batch).await?;
+    Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
 }
 
 /// Has the next page say what became of a run.
-async fn tell(visitor: &Visitor<'_, ManageUsers>, batch: BatchId) -> Result<()> {
-    let outcome = bulk::outcome(visitor.app, &visitor.can, batch).await?;
-    let can_undo = outcome.check_undo(visitor.app.clock.now()).is_ok();
-    visitor.tell(summary(&outcome), can_undo.then(|| format!("/users/bulk/{}/undo", batch.0)));
+async fn flash_outcome(console: &ConsoleSession<'_, ManageUsers>, batch: BatchId) -> Result<()> {
+    let outcome = bulk::outcome(console.app, &console.can, batch).await?;
+    let can_undo = outcome.check_undo(console.app.clock.now()).is_ok();
+    console.flash(summary(&outcome), can_undo.then(|| format!("/users/bulk/{}/undo", batch.0)));
     Ok(())
 }
 
@@ -262,26 +263,27 @@ fn summary(outcome: &Outcome) -> String {
 #[get("/users/bulk/<batch>", rank = 1)]
 pub(in crate::web) async fn outcome(
     batch: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<OutcomePage>> {
-    let outcome = bulk::outcome(visitor.app, &visitor.can, BatchId(batch)).await?;
-    let (done, not): (Vec<_>, Vec<_>) = outcome.users.iter().partition(|user| user.verdict == Verdict::Done);
+    let outcome = bulk::outcome(console.app, &console.can, BatchId(batch)).await?;
+    let (done, not): (Vec<_>, Vec<_>) =
+        outcome.users.iter().partition(|user| user.verdict == BatchVerdict::Done);
     let row = |user: &&bulk::Settled| OutcomeRow {
         id: user.id.0,
         username: user.username.clone().unwrap_or_default(),
-        done: user.verdict == Verdict::Done,
-        reason: bulk::sentence(user.code),
+        done: user.verdict == BatchVerdict::Done,
+        reason: sentence(user.code),
     };
     Ok(Answer::page(OutcomePage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         id: batch,
         title: summary(&outcome).trim_end_matches('.').to_owned(),
         who: outcome.batch.actor_name.clone(),
         at: Timestamp::from_micros(outcome.batch.created_at).into(),
-        pending: not.iter().filter(|user| user.verdict == Verdict::Pending).count(),
+        pending: not.iter().filter(|user| user.verdict == BatchVerdict::Pending).count(),
         rows: not.iter().map(row).chain(done.iter().take(DONE_SHOWN).map(row)).collect(),
         more: done.len().saturating_sub(DONE_SHOWN),
-        can_undo: outcome.check_undo(visitor.app.clock.now()).is_ok(),
+        can_undo: outcome.check_undo(console.app.clock.now()).is_ok(),
         undoes: outcome.batch.undoes,
         undone_by: outcome.undone_by.map(|batch| batch.0),
     }))
@@ -291,13 +293,13 @@ pub(in crate::web) async fn outcome(
 #[post("/users/bulk/<batch>/undo", data = "<form>", rank = 2)]
 pub(in crate::web) async fn undo(
     batch: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<OutcomePage>> {
-    visitor.check(&form.token)?;
-    let batch = bulk::undo(visitor.app, &visitor.can, BatchId(batch)).await?;
-    tell(&visitor, batch).await?;
-    Ok(Answer::GoOn(format!("/users/bulk/{}", batch.0)))
+    console.check(&form.token)?;
+    let batch = bulk::undo(console.app, &console.can, BatchId(batch)).await?;
+    flash_outcome(&console, batch).await?;
+    Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
 }
 
 #[cfg(test)]

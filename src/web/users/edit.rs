@@ -7,18 +7,19 @@ use rocket::{get, post};
 use super::history;
 use super::link;
 use super::undo;
-use crate::accounts::{self, Changed, Expected};
-use crate::audit::{self, Action};
-use crate::error::{Error, Result};
-use crate::field_errors::FieldErrors;
-use crate::guard::IsSeen;
-use crate::permission::{Can, ManageUsers, SignedIn};
-use crate::rules::Refusal;
-use crate::sign_in_check;
-use crate::user::{Draft, Purpose, Raw, User, UserId};
-use crate::web::confirmation;
+use crate::http::guards::MayRevealOnce;
+use crate::model::audit::Action;
+use crate::model::error::{Error, Result};
+use crate::model::field_errors::FieldErrors;
+use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::precondition::Precondition;
+use crate::model::rules::Refusal;
+use crate::model::user::{InputMode, Raw, User, UserId, UserInput};
+use crate::operations::users::{self, Update};
+use crate::operations::{audit, sign_in_diagnosis};
 use crate::web::form::{FormState, Typed, date_text, field_errors};
-use crate::web::frame::{TokenForm, Visitor};
+use crate::web::layout::{ConsoleSession, TokenForm};
+use crate::web::reauthentication;
 use crate::web::view::{Answer, FieldConflict, UserPage, role, status};
 
 /// What the form sends. `access` says that it had the box for staff, `rights` the one for superusers: a
@@ -89,7 +90,7 @@ impl EditForm {
         typed
     }
 
-    fn draft(&self, before: &User) -> Draft {
+    fn draft(&self, before: &User) -> UserInput {
         let kept = |keep: &Option<String>| keep.as_deref() == Some(THEIRS);
         let text = |keep, value: &str| if kept(keep) { Raw::Missing } else { Raw::Text(value.to_owned()) };
         // A browser's field is not as exact as what is stored, which a date that nobody touched keeps.
@@ -97,7 +98,7 @@ impl EditForm {
             Some(typed) if *typed != date_text(stored) => text(keep, typed),
             _ => Raw::Missing,
         };
-        let mut draft = Draft::read(Purpose::Part, |name| match name {
+        let mut draft = UserInput::read(InputMode::Part, |name| match name {
             "username" => text(&self.keep_username, &self.username),
             "email" => text(&self.keep_email, &self.email),
             "first_name" => text(&self.keep_first_name, &self.first_name),
@@ -120,13 +121,17 @@ impl EditForm {
 const THEIRS: &str = "theirs";
 
 /// The user that a page is about, as an administrator sees them.
-pub(super) async fn find(visitor: &Visitor<'_, ManageUsers>, id: i64) -> Result<User> {
-    let can: Can<SignedIn> = visitor.can.weaken();
-    accounts::get(visitor.app, &can, UserId(id)).await
+pub(super) async fn find(console: &ConsoleSession<'_, ManageUsers>, id: i64) -> Result<User> {
+    let can: Can<SignedIn> = console.can.weaken();
+    users::get(console.app, &can, UserId(id)).await
 }
 
-async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, mut form: FormState) -> Result<UserPage> {
-    let (settings, actor) = (&visitor.app.settings, visitor.can.user());
+async fn page_of(
+    console: &ConsoleSession<'_, ManageUsers>,
+    user: &User,
+    mut form: FormState,
+) -> Result<UserPage> {
+    let (settings, actor) = (&console.app.settings, console.can.user());
     let locked_reason = match settings.rules().may_touch(actor, user) {
         Err(Refusal::Denied(denial)) => denial.sentence(),
         Err(Refusal::Conflicts(conflict)) => conflict.sentence(),
@@ -140,11 +145,11 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, mut form: Form
         own_dates.extend(dates.into_iter().filter_map(|(label, date)| Some((label, date?.into()))));
     }
     Ok(UserPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         id: user.id.0,
         name: user.display_name(),
         version: user.version,
-        status: status(user, visitor.app.clock.now()),
+        status: status(user, console.app.clock.now()),
         is_active: user.is_active,
         is_self,
         role: role(user),
@@ -157,7 +162,7 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, mut form: Form
         deactivated: None,
         own_dates,
         locked_reason,
-        recent: history::recent(visitor, user).await?,
+        recent: history::recent(console, user).await?,
         link: None,
         mail: None,
         sign_in: String::new(),
@@ -171,24 +176,25 @@ async fn page_of(visitor: &Visitor<'_, ManageUsers>, user: &User, mut form: Form
 #[get("/users/<id>")]
 pub(in crate::web) async fn page(
     id: i64,
-    visitor: Visitor<'_, ManageUsers>,
-    is_seen: IsSeen,
+    console: ConsoleSession<'_, ManageUsers>,
+    is_seen: MayRevealOnce,
 ) -> Result<Answer<UserPage>> {
-    let user = find(&visitor, id).await?;
+    let user = find(&console, id).await?;
     let form = FormState::about(Typed::from(&user), None, &FieldErrors::default());
-    let mut page = page_of(&visitor, &user, form).await?;
+    let mut page = page_of(&console, &user, form).await?;
     if !user.is_active {
-        let deactivated = audit::last(visitor.app, &visitor.can, user.id, Action::UserDeactivated).await?;
+        let deactivated = audit::last(console.app, &console.can, user.id, Action::UserDeactivated).await?;
         page.deactivated = deactivated.map(|(who, at)| (who, at.into()));
     }
-    let gates = sign_in_check::gates_of(visitor.app, &visitor.can, &user).await?;
-    page.sign_in = sign_in_check::summary(&gates);
+    let conditions = sign_in_diagnosis::conditions_of(console.app, &console.can, &user).await?;
+    page.sign_in = sign_in_diagnosis::summary(&conditions);
     if page.locked_reason.is_empty() {
-        page.link = link::note(&visitor, &user, is_seen).await?;
-        page.mail = link::mail_note(&visitor, &user).await?;
+        page.link = link::note(&console, &user, is_seen).await?;
+        page.mail = link::mail_note(&console, &user).await?;
     }
-    page.has_no_password = gates.iter().any(|gate| gate.gate == "password_set" && !gate.passed);
-    page.is_kept_out = user.is_active && page.link.is_none() && !sign_in_check::can_sign_in(&gates);
+    page.has_no_password =
+        conditions.iter().any(|condition| condition.condition == "password_set" && !condition.passed);
+    page.is_kept_out = user.is_active && page.link.is_none() && !sign_in_diagnosis::can_sign_in(&conditions);
     Ok(Answer::page(page))
 }
 
@@ -196,43 +202,43 @@ pub(in crate::web) async fn page(
 #[post("/users/<id>", data = "<form>")]
 pub(in crate::web) async fn save(
     id: i64,
-    mut visitor: Visitor<'_, ManageUsers>,
+    mut console: ConsoleSession<'_, ManageUsers>,
     form: Form<EditForm>,
 ) -> Result<Answer<UserPage>> {
-    let before = find(&visitor, id).await?;
-    if visitor.is_stale(&form.token) {
+    let before = find(&console, id).await?;
+    if console.is_stale(&form.token) {
         let state = FormState::about(form.typed(), None, &FieldErrors::default()).stale();
         // Shown for the version that was edited: what others have saved since is still noticed.
-        let page = UserPage { version: form.version, ..page_of(&visitor, &before, state).await? };
+        let page = UserPage { version: form.version, ..page_of(&console, &before, state).await? };
         return Ok(Answer::refused(page));
     }
-    match submit(&mut visitor, &before, &form).await {
+    match submit(&mut console, &before, &form).await {
         Ok(done) => {
             let mut told = changed(&before, &done.user);
             if before.email != done.user.email {
-                told += &shared_address(&visitor, &done.user).await?;
+                told += &shared_address(&console, &done.user).await?;
             }
-            visitor.tell(told, undo::path(&done));
-            Ok(Answer::GoOn(format!("/users/{id}")))
+            console.flash(told, undo::path(&done));
+            Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(Error::PreconditionFailed) => {
-            let now = find(&visitor, id).await?;
+            let now = find(&console, id).await?;
             let typed = form.typed();
             let conflicts = conflicts(&now, &typed, form.access.is_some(), form.rights.is_some());
             let form = FormState::about(typed, None, &FieldErrors::default());
-            let mut page = page_of(&visitor, &now, form).await?;
+            let mut page = page_of(&console, &now, form).await?;
             page.conflicts = conflicts;
             Ok(Answer::Page(Status::PreconditionFailed, Box::new(page)))
         }
         Err(error) => {
             let errors = field_errors(error)?;
             // Asked for only once it is needed: browsers fill in what looks like a sign-in.
-            let is_self = visitor.can.user().id == before.id;
+            let is_self = console.can.user().id == before.id;
             let hint = if is_self { OWN_ADDRESS } else { "Needed to make somebody a superuser." };
             let password =
-                confirmation::field(&visitor, hint, &errors).filter(|field| !field.errors.is_empty());
+                reauthentication::field(&console, hint, &errors).filter(|field| !field.errors.is_empty());
             let form = FormState::about(form.resolved(&before), None, &errors).and(password);
-            Ok(Answer::refused(page_of(&visitor, &before, form).await?))
+            Ok(Answer::refused(page_of(&console, &before, form).await?))
         }
     }
 }
@@ -241,20 +247,24 @@ pub(in crate::web) async fn save(
 const OWN_ADDRESS: &str = "Needed to change your own email address.";
 
 /// Saves. To make somebody a superuser, and for another address of one's own, the password is given again.
-async fn submit(visitor: &mut Visitor<'_, ManageUsers>, before: &User, form: &EditForm) -> Result<Changed> {
+async fn submit(
+    console: &mut ConsoleSession<'_, ManageUsers>,
+    before: &User,
+    form: &EditForm,
+) -> Result<Update> {
     let draft = form.draft(before);
     let grants = draft.changes.is_superuser == Some(true) && !before.is_superuser;
-    let is_self = visitor.can.user().id == before.id;
+    let is_self = console.can.user().id == before.id;
     // On a form that is overtaken the answer is the conflict, which may leave the address as it is.
     let moves = is_self
         && form.version == before.version
         && draft.changes.email.as_ref().is_some_and(|email| *email != before.email);
-    if grants && visitor.can.user().is_superuser || moves {
+    if grants && console.can.user().is_superuser || moves {
         draft.errors.clone().into_result()?;
-        confirmation::require(visitor, &form.current_password).await?;
+        reauthentication::require(console, &form.current_password).await?;
     }
-    let expected = Expected::OneOf(vec![form.version]);
-    accounts::update(visitor.app, &visitor.can, before.id, draft, &expected).await
+    let expected = Precondition::OneOf(vec![form.version]);
+    users::update(console.app, &console.can, before.id, draft, &expected).await
 }
 
 /// The fields in which what was typed differs from what is stored now.
@@ -291,8 +301,8 @@ fn conflicts(now: &User, typed: &Typed, access: bool, rights: bool) -> Vec<Field
 }
 
 /// A sentence if somebody else has the user's address, too; to be added to others.
-pub(super) async fn shared_address(visitor: &Visitor<'_, ManageUsers>, user: &User) -> Result<String> {
-    let other = accounts::namesake(visitor.app, &visitor.can, user).await?;
+pub(super) async fn shared_address(console: &ConsoleSession<'_, ManageUsers>, user: &User) -> Result<String> {
+    let other = users::namesake(console.app, &console.can, user).await?;
     Ok(other.map_or_else(String::new, |other| {
         format!(" Another user has this address: {}.", other.username.as_str())
     }))
@@ -324,41 +334,41 @@ fn changed(before: &User, after: &User) -> String {
 #[post("/users/<id>/deactivate", data = "<form>")]
 pub(in crate::web) async fn deactivate(
     id: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
-    let done = accounts::deactivate(visitor.app, &visitor.can, UserId(id), &Expected::Any).await?;
+    console.check(&form.token)?;
+    let done = users::deactivate(console.app, &console.can, UserId(id), &Precondition::Any).await?;
     let text = match done.sessions_ended {
         0 => "Deactivated.".to_owned(),
         1 => "Deactivated. Signed out of 1 device.".to_owned(),
         count => format!("Deactivated. Signed out of {count} devices."),
     };
-    visitor.tell(text, undo::path(&done));
-    Ok(Answer::GoOn(format!("/users/{id}")))
+    console.flash(text, undo::path(&done));
+    Ok(Answer::Redirect(format!("/users/{id}")))
 }
 
 /// Reactivates at once.
 #[post("/users/<id>/reactivate", data = "<form>")]
 pub(in crate::web) async fn reactivate(
     id: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
-    let draft = Draft::read(Purpose::Part, |name| match name {
+    console.check(&form.token)?;
+    let draft = UserInput::read(InputMode::Part, |name| match name {
         "is_active" => Raw::Bool(true),
         _ => Raw::Missing,
     });
-    let done = accounts::update(visitor.app, &visitor.can, UserId(id), draft, &Expected::Any).await?;
-    visitor.tell("Reactivated.", undo::path(&done));
-    Ok(Answer::GoOn(format!("/users/{id}")))
+    let done = users::update(console.app, &console.can, UserId(id), draft, &Precondition::Any).await?;
+    console.flash("Reactivated.", undo::path(&done));
+    Ok(Answer::Redirect(format!("/users/{id}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
+    use crate::model::clock::Timestamp;
 
     #[test]
     fn a_save_says_what_it_changed() {

@@ -9,24 +9,21 @@ use rocket::{get, post};
 
 use super::bulk::{ids, users};
 use super::confirming::{self, MISSING, WRONG};
-use super::found::COUNTED;
 use super::list::thousands;
 use super::query::{ListQuery, ListState};
+use super::search_results::COUNTED;
 use super::selection;
-use crate::Usher;
-use crate::accounts;
-use crate::bulk::{self, Chosen};
-use crate::error::{Error, Result};
-use crate::export;
-use crate::filter::Filter;
-use crate::lists::List;
-use crate::page::Place;
-use crate::permission::ManageUsers;
-use crate::preferences::Preferences;
-use crate::rules::Denial;
-use crate::sheet;
-use crate::user::User;
-use crate::web::frame::Visitor;
+use crate::model::bulk::Chosen;
+use crate::model::cursor::Cursor;
+use crate::model::error::{Error, Result};
+use crate::model::filter::Filter;
+use crate::model::permission::ManageUsers;
+use crate::model::preferences::Preferences;
+use crate::model::rules::Denial;
+use crate::model::user::User;
+use crate::operations::lists::List;
+use crate::operations::{App, bulk, csv, export, users};
+use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ConfirmationPage};
 
 /// What to export: these users, or the list that the rest says. The form sends it, too.
@@ -60,7 +57,7 @@ impl ExportForm {
         ListState::read(&query, Preferences::default().rows)
     }
 
-    fn chosen(&self, app: &Usher) -> Chosen {
+    fn chosen(&self, app: &App) -> Chosen {
         let ids = ids(self.id.iter().map(String::as_str).chain(self.ids.split_ascii_whitespace()));
         if ids.is_empty() {
             Chosen::Filter(selection::filter(&self.list(), app.clock.now()))
@@ -74,23 +71,23 @@ impl ExportForm {
 #[get("/users/export?<query..>")]
 pub(in crate::web) async fn page(
     query: ExportForm,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<ConfirmationPage>> {
-    Ok(Answer::page(question(&visitor, &query, "").await?))
+    Ok(Answer::page(question(&console, &query, "").await?))
 }
 
 async fn question(
-    visitor: &Visitor<'_, ManageUsers>,
+    console: &ConsoleSession<'_, ManageUsers>,
     form: &ExportForm,
     problem: &str,
 ) -> Result<ConfirmationPage> {
-    let app = visitor.app;
+    let app = console.app;
     let chosen = form.chosen(app);
-    let confirmed = visitor.can.is_confirmed(app.clock.now());
+    let confirmed = console.can.is_confirmed(app.clock.now());
     let parameters = form.list().parameters();
     let (count, words, hidden) = match chosen {
         Chosen::Filter(filter) => {
-            let count = accounts::count_up_to(app, &visitor.can, &filter, COUNTED + 1).await?;
+            let count = users::count_up_to(app, &console.can, &filter, COUNTED + 1).await?;
             let words = match usize::try_from(count) {
                 Ok(count) if count <= 10_000 => users(count),
                 _ => format!("more than {} users", thousands(COUNTED)),
@@ -98,14 +95,14 @@ async fn question(
             (count, words, parameters.clone())
         }
         Chosen::Ids(_) => {
-            let ids = bulk::freeze(app, &visitor.can, chosen).await?;
+            let ids = bulk::freeze(app, &console.can, chosen).await?;
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
             (count, users(ids.len()), vec![("ids", texts.join(" "))])
         }
     };
     Ok(ConfirmationPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         title: format!("Export {words}"),
         text: "A CSV file with the fields of each user, without passwords. The export is recorded.",
         action: "/users/export".into(),
@@ -136,17 +133,17 @@ impl<'r> Responder<'r, 'r> for Export {
 /// Exports.
 #[post("/users/export", data = "<form>")]
 pub(in crate::web) async fn download(
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<ExportForm>,
 ) -> Result<Export> {
     let ask = async |problem: &str| {
-        Ok(Export::Question(Answer::refused(question(&visitor, &form, problem).await?)))
+        Ok(Export::Question(Answer::refused(question(&console, &form, problem).await?)))
     };
-    if visitor.is_stale(&form.token) {
+    if console.is_stale(&form.token) {
         return ask("This page was open for a long time. Check it and send it again.").await;
     }
-    let app = visitor.app;
-    let Some(can) = confirming::with_password(&visitor, &form.password).await? else {
+    let app = console.app;
+    let Some(can) = confirming::with_password(&console, &form.password).await? else {
         return ask(WRONG).await;
     };
     let mut chosen = form.chosen(app);
@@ -171,7 +168,7 @@ pub(in crate::web) async fn download(
 
 /// A CSV file that is written while it is sent.
 pub(in crate::web) struct Sheet {
-    app: Usher,
+    app: App,
     filter: Filter,
     list: List<User>,
     name: String,
@@ -194,15 +191,15 @@ const BROKEN_OFF: &str = "THE EXPORT BROKE OFF HERE\r\n";
 fn lines(users: &[User]) -> std::io::Result<Vec<u8>> {
     let mut lines = Vec::with_capacity(users.len());
     for user in users {
-        lines.push(sheet::cells(user)?);
+        lines.push(csv::cells(user)?);
     }
-    sheet::lines(lines)
+    csv::lines(lines)
 }
 
 /// The file piece by piece, each fetched when the one before has been taken.
-fn pieces(app: Usher, filter: Filter, first: Vec<User>, place: Option<Place>) -> ByteStream![Vec<u8>] {
+fn pieces(app: App, filter: Filter, first: Vec<User>, place: Option<Cursor>) -> ByteStream![Vec<u8>] {
     ByteStream! {
-        yield format!("{}\r\n", sheet::COLUMNS.join(",")).into_bytes();
+        yield format!("{}\r\n", csv::COLUMNS.join(",")).into_bytes();
         let mut batch = Ok((first, place));
         loop {
             let written = match batch {
@@ -213,7 +210,7 @@ fn pieces(app: Usher, filter: Filter, first: Vec<User>, place: Option<Place>) ->
                 Ok((lines, next)) => {
                     yield lines;
                     let Some(place) = next else { return };
-                    batch = accounts::next_batch(&app, &filter, &place).await;
+                    batch = users::next_batch(&app, &filter, &place).await;
                 }
                 Err(error) => {
                     log::error!("an export broke off: {error}");

@@ -6,16 +6,16 @@ use rocket::form::FromForm;
 use rocket::get;
 
 use super::edit::find;
-use crate::audit::{self, EntryId};
-use crate::db::trail::{About, Start, Told};
-use crate::error::Result;
-use crate::lists::Page;
-use crate::permission::ManageUsers;
-use crate::sessions;
-use crate::undo;
-use crate::user::User;
-use crate::web::frame::Visitor;
-use crate::web::trail;
+use crate::db::audit::reading::{About, Start};
+use crate::model::audit::{EntryId, ListedEntry};
+use crate::model::error::Result;
+use crate::model::permission::ManageUsers;
+use crate::model::undo;
+use crate::model::user::User;
+use crate::operations::lists::Page;
+use crate::operations::{audit, sessions};
+use crate::web::audit_entries;
+use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, Beside, HistoryPage, Recent, SignInsPage, TrailRow};
 
 /// Rows on a page.
@@ -42,7 +42,7 @@ impl Position {
 }
 
 /// The pages around one.
-fn beside(path: &str, page: &Page<Told>) -> Vec<Beside> {
+fn beside(path: &str, page: &Page<ListedEntry>) -> Vec<Beside> {
     let mut pages = Vec::new();
     if let (true, Some(first)) = (page.has_previous, page.records.first()) {
         pages.push((path.to_owned(), "Newest", ""));
@@ -55,14 +55,14 @@ fn beside(path: &str, page: &Page<Told>) -> Vec<Beside> {
 }
 
 /// Entries about the user, those that the viewer can take back with a way to do so.
-fn changes(visitor: &Visitor<'_, ManageUsers>, user: &User, records: &[Told]) -> Vec<TrailRow> {
-    let now = visitor.app.clock.now();
-    let rules = visitor.app.settings.rules();
-    let row = |told: &Told| {
+fn changes(console: &ConsoleSession<'_, ManageUsers>, user: &User, records: &[ListedEntry]) -> Vec<TrailRow> {
+    let now = console.app.clock.now();
+    let rules = console.app.settings.rules();
+    let row = |told: &ListedEntry| {
         let can_be = undo::check(&told.entry, user, told.undone_by.is_some(), now)
-            .is_ok_and(|before| rules.may_change(visitor.can.user(), user, &before.apply(user)).is_ok());
+            .is_ok_and(|before| rules.may_change(console.can.user(), user, &before.apply(user)).is_ok());
         let path = if can_be { format!("/users/{}/undo/{}", user.id, told.entry.id) } else { String::new() };
-        TrailRow { undo: path, ..trail::row(told) }
+        TrailRow { undo: path, ..audit_entries::row(told) }
     };
     records.iter().map(row).collect()
 }
@@ -72,17 +72,17 @@ fn changes(visitor: &Visitor<'_, ManageUsers>, user: &User, records: &[Told]) ->
 pub(in crate::web) async fn history(
     id: i64,
     position: Position,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<HistoryPage>> {
-    let user = find(&visitor, id).await?;
-    let (app, can) = (visitor.app, &visitor.can);
+    let user = find(&console, id).await?;
+    let (app, can) = (console.app, &console.can);
     let page = audit::about(app, can, user.id, About::Changes, position.start(), ROWS).await?;
     Ok(Answer::page(HistoryPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         id,
         name: user.display_name(),
         pages: beside(&format!("/users/{id}/history"), &page),
-        rows: changes(&visitor, &user, &page.records),
+        rows: changes(&console, &user, &page.records),
     }))
 }
 
@@ -91,30 +91,30 @@ pub(in crate::web) async fn history(
 pub(in crate::web) async fn sign_ins(
     id: i64,
     position: Position,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<SignInsPage>> {
-    let user = find(&visitor, id).await?;
-    let (app, can) = (visitor.app, &visitor.can);
+    let user = find(&console, id).await?;
+    let (app, can) = (console.app, &console.can);
     let page = audit::about(app, can, user.id, About::Access, position.start(), ROWS).await?;
     let live = sessions::live_of(app, can, user.id).await?;
     Ok(Answer::page(SignInsPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         id,
         name: user.display_name(),
         pages: beside(&format!("/users/{id}/sign-ins"), &page),
-        rows: page.records.iter().map(|told| trail::sign_in(told, &live)).collect(),
+        rows: page.records.iter().map(|told| audit_entries::sign_in(told, &live)).collect(),
         live: live.len(),
         may_end: app.settings.rules().may_touch(can.user(), &user).is_ok(),
     }))
 }
 
 /// The last of both, for the user's page.
-pub(super) async fn recent(visitor: &Visitor<'_, ManageUsers>, user: &User) -> Result<Recent> {
-    let of = |about| audit::about(visitor.app, &visitor.can, user.id, about, Start::Newest, RECENT);
+pub(super) async fn recent(console: &ConsoleSession<'_, ManageUsers>, user: &User) -> Result<Recent> {
+    let of = |about| audit::about(console.app, &console.can, user.id, about, Start::Newest, RECENT);
     let (sign_ins, changes) = (of(About::SignIns).await?, of(About::Changes).await?);
     let nothing = HashSet::new();
     Ok(Recent {
-        sign_ins: sign_ins.records.iter().map(|told| trail::sign_in(told, &nothing)).collect(),
-        changes: self::changes(visitor, user, &changes.records),
+        sign_ins: sign_ins.records.iter().map(|told| audit_entries::sign_in(told, &nothing)).collect(),
+        changes: self::changes(console, user, &changes.records),
     })
 }

@@ -4,24 +4,23 @@ use rocket::form::{Form, FromForm};
 use rocket::{get, post};
 
 use super::confirming::{self, MISSING, WRONG};
-use crate::accounts::{self, Expected};
-use crate::clock::Timestamp;
-use crate::error::{Error, Result};
-use crate::guard::{self, IsSeen};
-use crate::links;
-use crate::mail::{self, State};
-use crate::permission::{Can, ManageUsers, SignedIn};
-use crate::rules::Denial;
-use crate::session::Secret;
-use crate::sign_in_check;
-use crate::user::{User, UserId};
-use crate::web::frame::Visitor;
+use crate::http::guards::{self, MayRevealOnce};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::mail::MailState;
+use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::precondition::Precondition;
+use crate::model::rules::Denial;
+use crate::model::session::Secret;
+use crate::model::user::{User, UserId};
+use crate::operations::{mail, password_links, sign_in_diagnosis, users};
+use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheckPage};
 
-/// The secret of the visitor's own session, with which a link is sealed for them; a visitor without a
+/// The secret of the console's own session, with which a link is sealed for them; a console without a
 /// cookie has none.
-pub(super) fn session_secret(visitor: &Visitor<'_, ManageUsers>) -> Option<Secret> {
-    let cookie = visitor.jar.get(guard::cookie_name(&visitor.app.settings))?;
+pub(super) fn session_secret(console: &ConsoleSession<'_, ManageUsers>) -> Option<Secret> {
+    let cookie = console.jar.get(guards::cookie_name(&console.app.settings))?;
     Secret::from_text(cookie.value())
 }
 
@@ -38,13 +37,13 @@ pub(in crate::web) struct LinkForm {
 #[post("/users/<id>/link", data = "<form>")]
 pub(in crate::web) async fn make(
     id: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<LinkForm>,
 ) -> Result<Answer<ConfirmationPage>> {
-    visitor.check(&form.token)?;
+    console.check(&form.token)?;
     let ask = |problem: &str| {
         Ok(Answer::refused(ConfirmationPage {
-            frame: visitor.frame("users"),
+            layout: console.layout("users"),
             title: "Make a link for your own account?".into(),
             text: "Whoever has the link can choose another password for you.",
             action: format!("/users/{id}/link"),
@@ -56,12 +55,12 @@ pub(in crate::web) async fn make(
             stays: false,
         }))
     };
-    let Some(can) = confirming::with_password(&visitor, &form.password).await? else { return ask(WRONG) };
-    let session = session_secret(&visitor);
-    match links::make(visitor.app, &can, UserId(id), &Expected::Any, session.as_ref()).await {
+    let Some(can) = confirming::with_password(&console, &form.password).await? else { return ask(WRONG) };
+    let session = session_secret(&console);
+    match password_links::make(console.app, &can, UserId(id), &Precondition::Any, session.as_ref()).await {
         Ok(_) => {
-            visitor.tell("Made a new link. Older ones no longer work.", None);
-            Ok(Answer::GoOn(format!("/users/{id}")))
+            console.flash("Made a new link. Older ones no longer work.", None);
+            Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(Error::Forbidden(Denial::ConfirmationRequired)) => ask(MISSING),
         Err(error) => Err(error),
@@ -71,15 +70,18 @@ pub(in crate::web) async fn make(
 /// The link that is out for a user as their page shows it: with its address if it was made in this
 /// session and has not been shown yet. Where nobody would see it, it is kept for the next time.
 pub(super) async fn note(
-    visitor: &Visitor<'_, ManageUsers>,
+    console: &ConsoleSession<'_, ManageUsers>,
     user: &User,
-    IsSeen(is_seen): IsSeen,
+    MayRevealOnce(is_seen): MayRevealOnce,
 ) -> Result<Option<LinkNote>> {
-    let Some(link) = links::outstanding(visitor.app, &visitor.can, user.id).await? else { return Ok(None) };
-    let session = session_secret(visitor);
-    let is_kept = !is_seen && session.as_ref().is_some_and(|session| links::is_kept_for(&link, session));
+    let Some(link) = password_links::outstanding(console.app, &console.can, user.id).await? else {
+        return Ok(None);
+    };
+    let session = session_secret(console);
+    let is_kept =
+        !is_seen && session.as_ref().is_some_and(|session| password_links::is_kept_for(&link, session));
     let url = match session {
-        Some(session) if is_seen => links::reveal(visitor.app, &link, &session).await?,
+        Some(session) if is_seen => password_links::reveal(console.app, &link, &session).await?,
         _ => None,
     };
     let (expires_at, life) = (link.expires_at.into(), link.purpose.life_in_words());
@@ -87,14 +89,17 @@ pub(super) async fn note(
 }
 
 /// The newest message to a user, in words.
-pub(super) async fn mail_note(visitor: &Visitor<'_, ManageUsers>, user: &User) -> Result<Option<MailNote>> {
-    let now: Timestamp = visitor.app.clock.now();
-    Ok(mail::latest(visitor.app, user.id).await?.map(|mail| MailNote {
+pub(super) async fn mail_note(
+    console: &ConsoleSession<'_, ManageUsers>,
+    user: &User,
+) -> Result<Option<MailNote>> {
+    let now: Timestamp = console.app.clock.now();
+    Ok(mail::latest(console.app, user.id).await?.map(|mail| MailNote {
         text: match mail.state_at(now) {
-            State::Queued => "is being sent",
-            State::Accepted => "was accepted by the mail server",
-            State::Refused => "was refused by the mail server",
-            State::Unknown => "was lost, or not: it is not known. Make a new link",
+            MailState::Queued => "is being sent",
+            MailState::Accepted => "was accepted by the mail server",
+            MailState::Refused => "was refused by the mail server",
+            MailState::Unknown => "was lost, or not: it is not known. Make a new link",
         },
         recipient: mail.recipient,
         response: mail.response,
@@ -106,20 +111,20 @@ pub(super) async fn mail_note(visitor: &Visitor<'_, ManageUsers>, user: &User) -
 #[get("/users/<id>/sign-in-check")]
 pub(in crate::web) async fn check(
     id: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<SignInCheckPage>> {
-    let can: Can<SignedIn> = visitor.can.weaken();
-    let user = accounts::get(visitor.app, &can, UserId(id)).await?;
-    let check = sign_in_check::check(visitor.app, &visitor.can, user.id).await?;
+    let can: Can<SignedIn> = console.can.weaken();
+    let user = users::get(console.app, &can, UserId(id)).await?;
+    let check = sign_in_diagnosis::check(console.app, &console.can, user.id).await?;
     Ok(Answer::page(SignInCheckPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         id,
         name: user.display_name(),
-        summary: sign_in_check::summary(&check.gates),
+        summary: sign_in_diagnosis::summary(&check.conditions),
         last_session_end: check
             .last_session_end
             .as_ref()
             .map(|end| (end.reason, end.by.clone().unwrap_or_default(), end.at.into())),
-        gates: check.gates,
+        conditions: check.conditions,
     }))
 }

@@ -2,16 +2,16 @@
 
 use rocket::get;
 
-use super::found::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::query::{ListQuery, ListState, encode};
+use super::search_results::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::selection;
-use crate::clock::Timestamp;
-use crate::error::Result;
-use crate::page::Place;
-use crate::permission::ManageUsers;
-use crate::text;
-use crate::user::{User, Username};
-use crate::web::frame::{self, Visitor};
+use crate::model::clock::Timestamp;
+use crate::model::cursor::Cursor;
+use crate::model::error::Result;
+use crate::model::permission::ManageUsers;
+use crate::model::text;
+use crate::model::user::{User, Username};
+use crate::web::layout::{self, ConsoleSession};
 use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role, status};
 
 /// Ready-made lists.
@@ -25,14 +25,14 @@ const VIEWS: [(&str, &str); 3] = [
 #[get("/users?<query..>")]
 pub(in crate::web) async fn list(
     query: ListQuery,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<UsersPage>> {
-    let mut state = ListState::read(&query, visitor.can.session().preferences.rows);
-    let filter = state.filter(visitor.app.clock.now());
-    let Found { page, exact, count, note } = found::find(&visitor, &query, &state, &filter).await?;
+    let mut state = ListState::read(&query, console.can.session().preferences.rows);
+    let filter = state.filter(console.app.clock.now());
+    let Found { page, exact, count, note } = search_results::find(&console, &query, &state, &filter).await?;
     state.notes.extend(note.map(str::to_owned));
     let words = state.words();
-    let cursor = |user: Option<&User>| user.map(|user| Place::after(&filter, user).encode(&filter));
+    let cursor = |user: Option<&User>| user.map(|user| Cursor::after(&filter, user).encode(&filter));
     let mut pages = Vec::new();
     if page.has_previous {
         pages.push((state.path_with("q", &state.q), "First", ""));
@@ -52,9 +52,9 @@ pub(in crate::web) async fn list(
         }
         _ => String::new(),
     };
-    frame::keep_list(&visitor.app.settings, visitor.jar, &own_path(&query, &state));
+    layout::keep_list(&console.app.settings, console.jar, &own_path(&query, &state));
     Ok(Answer::page(UsersPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         autofocus: query == ListQuery::default(),
         choices: choices(&state),
         kept: kept(&state),
@@ -69,7 +69,7 @@ pub(in crate::web) async fn list(
         caption: caption(&state),
         headers: headers(&state),
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
-        groups: groups(&page.records, &exact, &words, visitor.app.clock.now()),
+        groups: groups(&page.records, &exact, &words, console.app.clock.now()),
         pages,
         range,
         rows_per_page: [25, 50, 100]

@@ -5,14 +5,14 @@ use rocket::{get, post};
 
 use super::edit::shared_address;
 use super::link;
-use crate::accounts;
-use crate::error::Result;
-use crate::field_errors::FieldErrors;
-use crate::links;
-use crate::permission::ManageUsers;
-use crate::user::{Draft, Purpose, Raw, User};
+use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
+use crate::model::link::LinkPurpose;
+use crate::model::permission::ManageUsers;
+use crate::model::user::{InputMode, Raw, User, UserInput};
+use crate::operations::{password_links, users};
 use crate::web::form::{FormState, Typed, field_errors};
-use crate::web::frame::Visitor;
+use crate::web::layout::ConsoleSession;
 use crate::web::password_choice::Choice;
 use crate::web::view::{Answer, NewUserPage};
 
@@ -54,10 +54,10 @@ impl NewUserForm {
         Choice::read(self.mode.as_deref(), &self.password, self.must_change.is_some())
     }
 
-    fn draft(&self) -> Draft {
+    fn draft(&self) -> UserInput {
         let choice = self.choice();
-        let purpose = if choice.by_link { Purpose::Invitation } else { Purpose::Whole };
-        Draft::read(purpose, |name| {
+        let purpose = if choice.by_link { InputMode::Invitation } else { InputMode::Whole };
+        UserInput::read(purpose, |name| {
             Raw::Text(match name {
                 "username" => self.username.clone(),
                 "email" => self.email.clone(),
@@ -73,61 +73,64 @@ impl NewUserForm {
 }
 
 fn page(
-    visitor: &Visitor<'_, ManageUsers>,
+    console: &ConsoleSession<'_, ManageUsers>,
     typed: Typed,
     choice: Choice,
     errors: &FieldErrors,
 ) -> NewUserPage {
-    let settings = &visitor.app.settings;
+    let settings = &console.app.settings;
     let form = FormState::about(typed, None, errors);
     let (form, field) = form.with_password_apart(settings.password_min_length, errors);
     NewUserPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         form,
-        choice: choice.shown(field, links::Purpose::Setup, true),
-        may_grant_staff: settings.staff_grants_staff || visitor.can.user().is_superuser,
+        choice: choice.shown(field, LinkPurpose::Setup, true),
+        may_grant_staff: settings.staff_grants_staff || console.can.user().is_superuser,
     }
 }
 
 /// The form, empty but for a name that was searched for in vain.
 #[get("/users/new?<username>")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(in crate::web) fn form(username: Option<&str>, visitor: Visitor<'_, ManageUsers>) -> Answer<NewUserPage> {
+pub(in crate::web) fn form(
+    username: Option<&str>,
+    console: ConsoleSession<'_, ManageUsers>,
+) -> Answer<NewUserPage> {
     let typed = Typed { username: username.unwrap_or_default().to_owned(), ..Typed::default() };
-    Answer::page(page(&visitor, typed, Choice::OFFERED, &FieldErrors::default()))
+    Answer::page(page(&console, typed, Choice::OFFERED, &FieldErrors::default()))
 }
 
 /// Makes the user, and goes on to them or to the next one.
 #[post("/users/new", data = "<form>")]
 pub(in crate::web) async fn create(
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<NewUserForm>,
 ) -> Result<Answer<NewUserPage>> {
-    let shown = |errors: &FieldErrors| page(&visitor, form.typed(), form.choice(), errors);
-    if visitor.is_stale(&form.token) {
+    let shown = |errors: &FieldErrors| page(&console, form.typed(), form.choice(), errors);
+    if console.is_stale(&form.token) {
         let mut page = shown(&FieldErrors::default());
         page.form = page.form.stale();
         return Ok(Answer::refused(page));
     }
-    match make(&visitor, &form).await {
+    match make(&console, &form).await {
         Ok(user) => {
-            let shared = shared_address(&visitor, &user).await?;
+            let shared = shared_address(&console, &user).await?;
             let name = user.display_name();
             let by_link = form.choice().by_link;
             let another = form.another.is_some();
             let text = if another && by_link { "Their link is on their page, to be shown once." } else { "" };
-            visitor.tell(format!("Added {name}.{shared} {text}").trim_end(), None);
-            Ok(Answer::GoOn(if another { "/users/new".into() } else { format!("/users/{}", user.id) }))
+            console.flash(format!("Added {name}.{shared} {text}").trim_end(), None);
+            Ok(Answer::Redirect(if another { "/users/new".into() } else { format!("/users/{}", user.id) }))
         }
         Err(error) => Ok(Answer::refused(shown(&field_errors(error)?))),
     }
 }
 
-async fn make(visitor: &Visitor<'_, ManageUsers>, form: &NewUserForm) -> Result<User> {
+async fn make(console: &ConsoleSession<'_, ManageUsers>, form: &NewUserForm) -> Result<User> {
     if form.choice().by_link {
-        let session = link::session_secret(visitor);
-        let made = links::invite(visitor.app, &visitor.can, form.draft(), session.as_ref()).await?;
+        let session = link::session_secret(console);
+        let made = password_links::invite(console.app, &console.can, form.draft(), session.as_ref()).await?;
         return Ok(made.user);
     }
-    accounts::create(visitor.app, &visitor.can, form.draft()).await
+    users::create(console.app, &console.can, form.draft()).await
 }

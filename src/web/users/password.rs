@@ -5,16 +5,17 @@ use rocket::{get, post};
 
 use super::edit::find;
 use super::link;
-use crate::accounts::{self, Expected};
-use crate::error::Result;
-use crate::field_errors::FieldErrors;
-use crate::links;
-use crate::permission::ManageUsers;
-use crate::user::{Draft, Purpose, Raw, User, UserId};
-use crate::web::confirmation;
+use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
+use crate::model::link::LinkPurpose;
+use crate::model::permission::ManageUsers;
+use crate::model::precondition::Precondition;
+use crate::model::user::{InputMode, Raw, User, UserId, UserInput};
+use crate::operations::{password_links, users};
 use crate::web::form::{FormState, field_errors};
-use crate::web::frame::Visitor;
+use crate::web::layout::ConsoleSession;
 use crate::web::password_choice::Choice;
+use crate::web::reauthentication;
 use crate::web::view::{Answer, PasswordPage};
 
 /// What the form for a new password sends.
@@ -41,27 +42,27 @@ impl PasswordForm {
 }
 
 fn page(
-    visitor: &Visitor<'_, ManageUsers>,
+    console: &ConsoleSession<'_, ManageUsers>,
     user: &User,
     choice: Choice,
     errors: &FieldErrors,
 ) -> Result<PasswordPage> {
-    let settings = &visitor.app.settings;
-    settings.rules().may_touch(visitor.can.user(), user)?;
-    let is_self = visitor.can.user().id == user.id;
+    let settings = &console.app.settings;
+    settings.rules().may_touch(console.can.user(), user)?;
+    let is_self = console.can.user().id == user.id;
     let own =
-        is_self.then(|| confirmation::field(visitor, "Needed because this account is your own.", errors));
+        is_self.then(|| reauthentication::field(console, "Needed because this account is your own.", errors));
     let form = FormState::empty().and(own.flatten());
     let (form, field) = form.with_password_apart(settings.password_min_length, errors);
     Ok(PasswordPage {
-        frame: visitor.frame("users"),
+        layout: console.layout("users"),
         id: user.id.0,
         username: user.username.as_str().to_owned(),
         name: user.display_name(),
         version: user.version,
         consequence: if is_self { FOR_ONESELF } else { FOR_OTHERS },
         form,
-        choice: choice.shown(field, links::Purpose::Reset, !is_self),
+        choice: choice.shown(field, LinkPurpose::Reset, !is_self),
     })
 }
 
@@ -73,47 +74,54 @@ const FOR_ONESELF: &str = "This account is your own. If you set a password, you 
 
 /// The form for a new password.
 #[get("/users/<id>/password")]
-pub(in crate::web) async fn form(id: i64, visitor: Visitor<'_, ManageUsers>) -> Result<Answer<PasswordPage>> {
-    let user = find(&visitor, id).await?;
-    Ok(Answer::page(page(&visitor, &user, Choice::OFFERED, &FieldErrors::default())?))
+pub(in crate::web) async fn form(
+    id: i64,
+    console: ConsoleSession<'_, ManageUsers>,
+) -> Result<Answer<PasswordPage>> {
+    let user = find(&console, id).await?;
+    Ok(Answer::page(page(&console, &user, Choice::OFFERED, &FieldErrors::default())?))
 }
 
 /// Sets the password or makes a link, and signs the user out everywhere.
 #[post("/users/<id>/password", data = "<form>")]
 pub(in crate::web) async fn set(
     id: i64,
-    mut visitor: Visitor<'_, ManageUsers>,
+    mut console: ConsoleSession<'_, ManageUsers>,
     form: Form<PasswordForm>,
 ) -> Result<Answer<PasswordPage>> {
-    if visitor.is_stale(&form.token) {
-        let user = find(&visitor, id).await?;
-        let mut page = page(&visitor, &user, form.choice(), &FieldErrors::default())?;
+    if console.is_stale(&form.token) {
+        let user = find(&console, id).await?;
+        let mut page = page(&console, &user, form.choice(), &FieldErrors::default())?;
         page.form = page.form.stale();
         return Ok(Answer::refused(page));
     }
-    match reset(&mut visitor, UserId(id), &form).await {
+    match reset(&mut console, UserId(id), &form).await {
         Ok(text) => {
-            visitor.tell(text, None);
-            Ok(Answer::GoOn(format!("/users/{id}")))
+            console.flash(text, None);
+            Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(error) => {
             let errors = field_errors(error)?;
-            let user = find(&visitor, id).await?;
-            Ok(Answer::refused(page(&visitor, &user, form.choice(), &errors)?))
+            let user = find(&console, id).await?;
+            Ok(Answer::refused(page(&console, &user, form.choice(), &errors)?))
         }
     }
 }
 
 /// Does it; what there is to say afterwards. For one's own account the password is given again.
-async fn reset(visitor: &mut Visitor<'_, ManageUsers>, id: UserId, form: &PasswordForm) -> Result<String> {
-    let expected = Expected::OneOf(vec![form.version]);
-    let (choice, is_self) = (form.choice(), visitor.can.user().id == id);
+async fn reset(
+    console: &mut ConsoleSession<'_, ManageUsers>,
+    id: UserId,
+    form: &PasswordForm,
+) -> Result<String> {
+    let expected = Precondition::OneOf(vec![form.version]);
+    let (choice, is_self) = (form.choice(), console.can.user().id == id);
     if is_self {
-        confirmation::require(visitor, &form.current_password).await?;
+        reauthentication::require(console, &form.current_password).await?;
     }
     if choice.by_link {
-        let session = link::session_secret(visitor);
-        let made = links::make(visitor.app, &visitor.can, id, &expected, session.as_ref()).await?;
+        let session = link::session_secret(console);
+        let made = password_links::make(console.app, &console.can, id, &expected, session.as_ref()).await?;
         let name = made.user.display_name();
         let own = "Made a link. Your password works until the link is used.";
         return Ok(if is_self {
@@ -122,11 +130,11 @@ async fn reset(visitor: &mut Visitor<'_, ManageUsers>, id: UserId, form: &Passwo
             format!("Password reset. {name} was signed out everywhere.")
         });
     }
-    let draft = Draft::read(Purpose::Part, |name| match name {
+    let draft = UserInput::read(InputMode::Part, |name| match name {
         "password" => Raw::Text(form.password.clone()),
         "must_change_password" if choice.must_change && !is_self => Raw::Bool(true),
         _ => Raw::Missing,
     });
-    let done = accounts::update(visitor.app, &visitor.can, id, draft, &expected).await?;
+    let done = users::update(console.app, &console.can, id, draft, &expected).await?;
     Ok(format!("Password reset. {} was signed out everywhere.", done.user.display_name()))
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rocket::form::FromForm;
 
-use crate::clock::Timestamp;
-use crate::filter::{
+use crate::model::clock::Timestamp;
+use crate::model::filter::{
     Body, Expression, Field, Filter, FlagField, Folding, IntegerField, Operator, Order, Test, TextField,
 };
-use crate::text;
+use crate::model::text;
 
 /// Longest search text, in characters.
 const LONGEST_SEARCH: usize = 128;
@@ -219,8 +219,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::preferences::ROWS;
-    use crate::user::{User, Username};
+    use crate::model::preferences::ROWS;
+    use crate::model::user::{User, Username};
 
     fn state(q: &str) -> ListState {
         ListState::read(&ListQuery { q: Some(q.to_owned()), ..Default::default() }, ROWS)
@@ -237,7 +237,7 @@ mod tests {
         user.first_name = "Zoë".into();
         user.last_name = "Кузнецова".into();
         user.email = "z.k@example.org".into();
-        user.id = crate::user::UserId(4711);
+        user.id = crate::model::user::UserId(4711);
         for q in ["zoe", "ZOË", "oe.", "кузн zoë", "EXAMPLE.org z", "  "] {
             assert!(finds(q, &user), "{q}");
         }

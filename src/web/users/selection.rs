@@ -1,10 +1,10 @@
 //! The boxes of the users list, and what "all that match" means.
 
-use super::found::Count;
 use super::list::thousands;
 use super::query::{ListQuery, ListState, encode};
-use crate::clock::Timestamp;
-use crate::filter::{Body, Expression, Filter, IntegerField, Operator, Test};
+use super::search_results::Count;
+use crate::model::clock::Timestamp;
+use crate::model::filter::{Body, Expression, Filter, IntegerField, Operator, Test};
 use crate::web::view::Selection;
 
 /// What the list needs, so that users can be chosen. `more` says that not all that match are on the page.
@@ -56,7 +56,7 @@ pub(super) fn path(path: &str, parameters: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user::{User, UserId};
+    use crate::model::user::{User, UserId};
 
     #[test]
     fn selecting_a_page_stays_on_it() {

@@ -3,12 +3,12 @@
 use rocket::form::Form;
 use rocket::post;
 
-use crate::error::Result;
-use crate::live_sessions;
-use crate::permission::ManageUsers;
-use crate::session::SessionId;
-use crate::user::UserId;
-use crate::web::frame::{TokenForm, Visitor};
+use crate::model::error::Result;
+use crate::model::permission::ManageUsers;
+use crate::model::session::SessionId;
+use crate::model::user::UserId;
+use crate::operations::sessions;
+use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::view::{Answer, UserPage};
 
 /// Ends one of them.
@@ -16,26 +16,26 @@ use crate::web::view::{Answer, UserPage};
 pub(in crate::web) async fn end(
     id: i64,
     session: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
-    live_sessions::end_of_user(visitor.app, &visitor.can, UserId(id), SessionId(session)).await?;
-    visitor.tell("The session was ended.", None);
-    Ok(Answer::GoOn(format!("/users/{id}/sign-ins")))
+    console.check(&form.token)?;
+    sessions::end_of_user(console.app, &console.can, UserId(id), SessionId(session)).await?;
+    console.flash("The session was ended.", None);
+    Ok(Answer::Redirect(format!("/users/{id}/sign-ins")))
 }
 
 /// Signs the user out everywhere.
 #[post("/users/<id>/sessions/end", data = "<form>")]
 pub(in crate::web) async fn end_all(
     id: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<TokenForm>,
 ) -> Result<Answer<UserPage>> {
-    visitor.check(&form.token)?;
-    let done = live_sessions::end_all_of_user(visitor.app, &visitor.can, UserId(id)).await?;
+    console.check(&form.token)?;
+    let done = sessions::end_all_of_user(console.app, &console.can, UserId(id)).await?;
     let name = done.user.display_name();
-    visitor.tell(
+    console.flash(
         match done.sessions_ended {
             0 => format!("{name} was not signed in anywhere."),
             1 => format!("{name} was signed out. 1 session was ended."),
@@ -43,5 +43,5 @@ pub(in crate::web) async fn end_all(
         },
         None,
     );
-    Ok(Answer::GoOn(format!("/users/{id}")))
+    Ok(Answer::Redirect(format!("/users/{id}")))
 }

@@ -4,18 +4,18 @@ use rocket::form::{Form, FromForm};
 use rocket::post;
 
 use super::confirming::{self, MISSING, WRONG};
-use crate::accounts::Changed;
-use crate::audit::EntryId;
-use crate::error::{Error, Result};
-use crate::permission::ManageUsers;
-use crate::rules::Denial;
-use crate::undo;
-use crate::user::UserId;
-use crate::web::frame::Visitor;
+use crate::model::audit::EntryId;
+use crate::model::error::{Error, Result};
+use crate::model::permission::ManageUsers;
+use crate::model::rules::Denial;
+use crate::model::user::UserId;
+use crate::operations::undo;
+use crate::operations::users::Update;
+use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ConfirmationPage};
 
 /// The path that takes back what was just done, if anything was.
-pub(super) fn path(done: &Changed) -> Option<String> {
+pub(super) fn path(done: &Update) -> Option<String> {
     done.entry.map(|entry| format!("/users/{}/undo/{}", done.user.id, entry.0))
 }
 
@@ -33,12 +33,12 @@ pub(in crate::web) struct UndoForm {
 pub(in crate::web) async fn take_back(
     id: i64,
     entry: i64,
-    visitor: Visitor<'_, ManageUsers>,
+    console: ConsoleSession<'_, ManageUsers>,
     form: Form<UndoForm>,
 ) -> Result<Answer<ConfirmationPage>> {
-    visitor.check(&form.token)?;
+    console.check(&form.token)?;
     // Of one's own only the address asks for it: nobody changes their own rights.
-    let (title, text, button) = if visitor.can.user().id == UserId(id) {
+    let (title, text, button) = if console.can.user().id == UserId(id) {
         (
             "Take back the change of your own email address?",
             "Links with which you choose a password go to the address before it then.",
@@ -53,7 +53,7 @@ pub(in crate::web) async fn take_back(
     };
     let ask = |problem: &str| {
         Ok(Answer::refused(ConfirmationPage {
-            frame: visitor.frame("users"),
+            layout: console.layout("users"),
             title: title.into(),
             text,
             action: format!("/users/{id}/undo/{entry}"),
@@ -65,11 +65,11 @@ pub(in crate::web) async fn take_back(
             stays: false,
         }))
     };
-    let Some(can) = confirming::with_password(&visitor, &form.password).await? else { return ask(WRONG) };
-    match undo::undo_of(visitor.app, &can, UserId(id), EntryId(entry)).await {
+    let Some(can) = confirming::with_password(&console, &form.password).await? else { return ask(WRONG) };
+    match undo::undo_of(console.app, &can, UserId(id), EntryId(entry)).await {
         Ok(done) => {
-            visitor.tell("Undone.", path(&done));
-            Ok(Answer::GoOn(format!("/users/{id}")))
+            console.flash("Undone.", path(&done));
+            Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(Error::Forbidden(Denial::ConfirmationRequired)) => ask(MISSING),
         Err(error) => Err(error),

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::{Time, View};
 #[cfg(test)]
-use crate::clock::Timestamp;
-use crate::web::frame::Frame;
+use crate::model::clock::Timestamp;
+use crate::web::layout::Layout;
 
 /// The boxes of the users list, and what is done to those that are ticked.
 #[derive(Debug, Serialize)]
@@ -47,7 +47,7 @@ pub(in crate::web) struct Candidate {
 /// The question before an action on many users.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct BulkPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     /// What is about to be done, such as `Deactivate 3 users`.
     pub(in crate::web) title: String,
     /// What follows from it.
@@ -78,7 +78,7 @@ impl View for BulkPage {
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
         let sample = |number, problem| Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             title: text.to_owned(),
             consequence: "",
             action: "deactivate",
@@ -114,7 +114,7 @@ pub(in crate::web) struct OutcomeRow {
 /// What became of an action on many users.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct OutcomePage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) id: i64,
     /// Such as `176 users deactivated, 2 not`.
     pub(in crate::web) title: String,
@@ -141,7 +141,7 @@ impl View for OutcomePage {
         let row =
             |username: &str, done| OutcomeRow { id: 7, username: username.to_owned(), done, reason: "" };
         let sample = |can_undo, number| Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             id: 7,
             title: text.to_owned(),
             who: text.to_owned(),
@@ -160,7 +160,7 @@ impl View for OutcomePage {
 /// A question that is answered by a button, and the password where it has to be given again.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ConfirmationPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) title: String,
     pub(in crate::web) text: &'static str,
     /// Where the form goes.
@@ -182,7 +182,7 @@ impl View for ConfirmationPage {
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
         let sample = |asks_password, problem: &str| Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             title: text.to_owned(),
             text: "",
             action: text.to_owned(),

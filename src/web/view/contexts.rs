@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::bulk::Selection;
 use super::{LinkNote, MailNote, PasswordChoice, Recent, Time, View};
-use crate::clock::Timestamp;
-use crate::user::User;
+use crate::model::clock::Timestamp;
+use crate::model::user::User;
 use crate::web::form::FormState;
-use crate::web::frame::Frame;
+use crate::web::layout::Layout;
 
 /// The word for a user's rights; empty for none.
 pub(in crate::web) fn role(user: &User) -> &'static str {
@@ -107,7 +107,7 @@ pub(in crate::web) struct Header {
 /// The users list.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct UsersPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) q: String,
     pub(in crate::web) autofocus: bool,
     pub(in crate::web) choices: Vec<Choice>,
@@ -154,7 +154,7 @@ impl View for UsersPage {
             date_joined: Timestamp::from_micros(0).into(),
         };
         let sample = |groups, narrowed: bool| Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             q: text.to_owned(),
             autofocus: true,
             choices: vec![Choice {
@@ -194,7 +194,7 @@ impl View for UsersPage {
 /// The form for a new user.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct NewUserPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) form: FormState,
     pub(in crate::web) choice: PasswordChoice,
     pub(in crate::web) may_grant_staff: bool,
@@ -206,7 +206,7 @@ impl View for NewUserPage {
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
         vec![Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             form: FormState::sample(text),
             choice: PasswordChoice::sample(text),
             may_grant_staff: true,
@@ -227,7 +227,7 @@ pub(in crate::web) struct FieldConflict {
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each says whether one part of the page is there")]
 pub(in crate::web) struct UserPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
     pub(in crate::web) version: i64,
@@ -268,7 +268,7 @@ impl View for UserPage {
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
         let sample = |conflicts, locked_reason, is_active, is_self| Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             id: 7,
             name: text.to_owned(),
             version: 3,
@@ -312,7 +312,7 @@ impl View for UserPage {
 /// The form for a new password of somebody else.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct PasswordPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) id: i64,
     /// For password managers, so that they do not keep it as the viewer's own.
     pub(in crate::web) username: String,
@@ -332,7 +332,7 @@ impl View for PasswordPage {
         let mut form = FormState::sample(text);
         form.fields.truncate(1);
         vec![Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             id: 7,
             username: text.to_owned(),
             name: text.to_owned(),
@@ -348,7 +348,7 @@ impl View for PasswordPage {
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ErrorPage {
     /// For somebody who is signed in.
-    pub(in crate::web) frame: Option<Frame>,
+    pub(in crate::web) layout: Option<Layout>,
     pub(in crate::web) title: &'static str,
     pub(in crate::web) explanation: String,
     /// The path of a way on, and what it is called.
@@ -363,10 +363,10 @@ impl View for ErrorPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        [Some(Frame::sample(text)), None]
+        [Some(Layout::sample(text)), None]
             .into_iter()
-            .map(|frame| Self {
-                frame,
+            .map(|layout| Self {
+                layout,
                 title: "You may not do that.",
                 explanation: text.to_owned(),
                 next: text.to_owned(),

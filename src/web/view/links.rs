@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::Time;
 use super::View;
 #[cfg(test)]
-use crate::clock::Timestamp;
-use crate::sign_in_check::Gate;
+use crate::model::clock::Timestamp;
+use crate::operations::sign_in_diagnosis::Condition;
 use crate::web::form::{Field, FormState};
-use crate::web::frame::Frame;
+use crate::web::layout::Layout;
 
 /// The page behind a one-time link.
 #[derive(Debug, Serialize)]
@@ -122,11 +122,11 @@ impl MailNote {
 /// Why a user can or cannot sign in.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct SignInCheckPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
     pub(in crate::web) summary: String,
-    pub(in crate::web) gates: Vec<Gate>,
+    pub(in crate::web) conditions: Vec<Condition>,
     /// Why, by whom (or empty), and when.
     pub(in crate::web) last_session_end: Option<(&'static str, String, Time)>,
 }
@@ -136,13 +136,13 @@ impl View for SignInCheckPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        let gate = |passed| Gate { gate: "active", passed, detail: text.to_owned() };
+        let condition = |passed| Condition { condition: "active", passed, detail: text.to_owned() };
         vec![Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             id: 7,
             name: text.to_owned(),
             summary: text.to_owned(),
-            gates: vec![gate(true), gate(false)],
+            conditions: vec![condition(true), condition(false)],
             last_session_end: Some(("Signed out", text.to_owned(), Timestamp::from_micros(0).into())),
         }]
     }

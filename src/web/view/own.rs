@@ -4,14 +4,14 @@ use serde::Serialize;
 
 use super::{Time, View};
 #[cfg(test)]
-use crate::clock::Timestamp;
+use crate::model::clock::Timestamp;
 use crate::web::form::FormState;
-use crate::web::frame::Frame;
+use crate::web::layout::Layout;
 
 /// One's own account.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct AccountPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) form: FormState,
     pub(in crate::web) version: i64,
     pub(in crate::web) username: String,
@@ -27,7 +27,7 @@ impl View for AccountPage {
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
         vec![Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             form: FormState::sample(text),
             version: 3,
             username: text.to_owned(),
@@ -42,7 +42,7 @@ impl View for AccountPage {
 /// The form for another password of one's own.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct OwnPasswordPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) form: FormState,
     pub(in crate::web) username: String,
     /// Where to go on to.
@@ -57,7 +57,7 @@ impl View for OwnPasswordPage {
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
         let sample = |forced| Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             form: FormState::sample(text),
             username: text.to_owned(),
             next: text.to_owned(),
@@ -91,7 +91,7 @@ pub(in crate::web) struct OwnSignInRow {
 /// One's own sessions and last sign-ins.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct SessionsPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) sessions: Vec<SessionRow>,
     pub(in crate::web) sign_ins: Vec<OwnSignInRow>,
 }
@@ -112,7 +112,7 @@ impl View for SessionsPage {
         };
         let sign_in =
             |good| OwnSignInRow { at: at(), good, address: text.to_owned(), device: text.to_owned() };
-        let sample = |sessions, sign_ins| Self { frame: Frame::sample(text), sessions, sign_ins };
+        let sample = |sessions, sign_ins| Self { layout: Layout::sample(text), sessions, sign_ins };
         vec![
             sample(
                 vec![session(true, Some(at())), session(false, None)],
@@ -137,7 +137,7 @@ pub(in crate::web) struct Preference {
 /// How one likes the console.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct PreferencesPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     pub(in crate::web) preferences: Vec<Preference>,
     pub(in crate::web) shortcuts: bool,
     /// As [`FormState`] has them.
@@ -163,7 +163,7 @@ impl View for PreferencesPage {
             errors: vec![text.to_owned()],
         };
         vec![Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             preferences: vec![preference],
             shortcuts: true,
             form: Problems { problems: vec![("theme", text.to_owned())] },
@@ -174,7 +174,7 @@ impl View for PreferencesPage {
 /// The keys that do something.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ShortcutsPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
 }
 
 impl View for ShortcutsPage {
@@ -182,6 +182,6 @@ impl View for ShortcutsPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self { frame: Frame::sample(text) }]
+        vec![Self { layout: Layout::sample(text) }]
     }
 }

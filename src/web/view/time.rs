@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::clock::Timestamp;
-use crate::time_zone::Zone;
+use crate::model::clock::Timestamp;
+use crate::model::time_zone::Zone;
 
 /// An instant, for people and for programs. Templates are given `machine`, such as `2026-03-01T09:00Z`,
 /// and `text`, such as `1 Mar 2026, 10:00`.

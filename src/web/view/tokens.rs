@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{Time, View};
 #[cfg(test)]
-use crate::clock::Timestamp;
+use crate::model::clock::Timestamp;
 use crate::web::form::FormState;
-use crate::web::frame::Frame;
+use crate::web::layout::Layout;
 
 /// An API token.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,7 @@ pub(in crate::web) struct NewToken {
 /// API tokens, of oneself or of a user, and the form for another one.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct TokensPage {
-    pub(in crate::web) frame: Frame,
+    pub(in crate::web) layout: Layout,
     /// The path of this page.
     pub(in crate::web) path: String,
     /// Path and name of the page that this one belongs to.
@@ -59,7 +59,7 @@ impl View for TokensPage {
             expires_at: at(),
         };
         let sample = |owner: &str, tokens, made| Self {
-            frame: Frame::sample(text),
+            layout: Layout::sample(text),
             path: text.to_owned(),
             back: (text.to_owned(), text.to_owned()),
             owner: owner.to_owned(),

@@ -13,7 +13,7 @@ on_both![
     what_is_wrong_is_reported_in_the_order_of_the_contract,
 ];
 
-async fn an_accept_header_with_room_for_json_is_fine(app: App) {
+async fn an_accept_header_with_room_for_json_is_fine(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for accept in [
         "*/*",
@@ -34,7 +34,7 @@ async fn an_accept_header_with_room_for_json_is_fine(app: App) {
     assert_eq!(ask(&app, Get, "/v1/users/1", bearer(&admin), &two, "").await.status, 200);
 }
 
-async fn any_other_accept_header_is_406_before_anything_is_done(app: App) {
+async fn any_other_accept_header_is_406_before_anything_is_done(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);
@@ -64,7 +64,7 @@ async fn any_other_accept_header_is_406_before_anything_is_done(app: App) {
 }
 
 /// Each case has everything wrong that could be reported after what is.
-async fn what_is_wrong_is_reported_in_the_order_of_the_contract(app: App) {
+async fn what_is_wrong_is_reported_in_the_order_of_the_contract(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let person = app.person("person", "ordinary").await;
     let boss = app.person("boss", "superuser").await;

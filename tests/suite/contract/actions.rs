@@ -36,7 +36,7 @@ const MEMBERS: [&str; 10] = [
     "date_joined",
 ];
 
-async fn a_record_is_ten_members_in_this_order_compact_and_unescaped(app: App) {
+async fn a_record_is_ten_members_in_this_order_compact_and_unescaped(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     // The clock stands at ...00.123456; a fraction that ends in zeros keeps them.
     app.clock.advance(Duration::from_micros(376_544));
@@ -68,7 +68,7 @@ async fn a_record_is_ten_members_in_this_order_compact_and_unescaped(app: App) {
     assert_eq!(list.header("Content-Type"), Some("application/json"));
 }
 
-async fn create_answers_201_with_the_place_and_the_tag(app: App) {
+async fn create_answers_201_with_the_place_and_the_tag(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let answer = app.send(&admin, Post, "/v1/users/create", &whole("ada")).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
@@ -83,7 +83,7 @@ async fn create_answers_201_with_the_place_and_the_tag(app: App) {
     }
 }
 
-async fn every_action_answers_the_record_as_it_then_is(app: App) {
+async fn every_action_answers_the_record_as_it_then_is(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);
@@ -109,7 +109,7 @@ async fn every_action_answers_the_record_as_it_then_is(app: App) {
     }
 }
 
-async fn delete_deactivates_and_answers_204_however_often(app: App) {
+async fn delete_deactivates_and_answers_204_however_often(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     for _ in 0..2 {
@@ -125,7 +125,7 @@ async fn delete_deactivates_and_answers_204_however_often(app: App) {
     assert_eq!(active.as_array().map(Vec::len), Some(1), "a list has only active users by default");
 }
 
-async fn patch_reinstates(app: App) {
+async fn patch_reinstates(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);
@@ -136,7 +136,7 @@ async fn patch_reinstates(app: App) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
-async fn put_keeps_the_flags_that_are_left_out(app: App) {
+async fn put_keeps_the_flags_that_are_left_out(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     for (kind, number) in [("ordinary", 1), ("staff", 2), ("inactive", 3), ("inactive staff", 4)] {
         let target = app.person(&format!("target-{number}"), kind).await;
@@ -149,7 +149,7 @@ async fn put_keeps_the_flags_that_are_left_out(app: App) {
     }
 }
 
-async fn whole_records_may_be_sent_back(app: App) {
+async fn whole_records_may_be_sent_back(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("ada", "staff").await;
     let path = path_of(&target);
@@ -162,7 +162,7 @@ async fn whole_records_may_be_sent_back(app: App) {
     assert_eq!((answer.status, &answer.body), (200, &before.body));
 }
 
-async fn what_a_client_may_not_set_is_ignored(app: App) {
+async fn what_a_client_may_not_set_is_ignored(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("ada", "ordinary").await;
     let not_to_be_set = json!({
@@ -188,7 +188,7 @@ async fn what_a_client_may_not_set_is_ignored(app: App) {
     }
 }
 
-async fn primary_keys_begin_at_1_and_are_never_reused(app: App) {
+async fn primary_keys_begin_at_1_and_are_never_reused(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     assert_eq!((admin.id(), target.id()), (1, 2));
@@ -196,7 +196,7 @@ async fn primary_keys_begin_at_1_and_are_never_reused(app: App) {
     assert_eq!(app.person("bob", "ordinary").await.id(), 3);
 }
 
-async fn last_login_is_written_by_each_successful_sign_in(app: App) {
+async fn last_login_is_written_by_each_successful_sign_in(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let last_login = async || app.get(&admin, &path_of(&target)).await.json()["last_login"].clone();
@@ -210,7 +210,7 @@ async fn last_login_is_written_by_each_successful_sign_in(app: App) {
     assert_eq!(last_login().await, json!("2026-03-01T09:01:01.123456Z"));
 }
 
-async fn a_user_sees_their_own_record_by_key_and_by_any_form_of_the_name(app: App) {
+async fn a_user_sees_their_own_record_by_key_and_by_any_form_of_the_name(app: TestApp) {
     let person = app.person("Ada.L", "ordinary").await;
     app.person("other", "ordinary").await;
     for path in
@@ -224,7 +224,7 @@ async fn a_user_sees_their_own_record_by_key_and_by_any_form_of_the_name(app: Ap
     }
 }
 
-async fn head_is_get_without_the_body(app: App) {
+async fn head_is_get_without_the_body(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for path in ["/v1/users/1", "/v1/users/ADMIN", "/v1/users/99", "/v1/users/list", "/v1/nothing", "/livez"]
     {

@@ -29,7 +29,7 @@ const OBTAIN: &str = "/v1/auth/obtain";
 const REFRESH: &str = "/v1/auth/refresh";
 const VERIFY: &str = "/v1/auth/verify";
 
-async fn post(app: &App, path: &str, body: &Value) -> Answer {
+async fn post(app: &TestApp, path: &str, body: &Value) -> Answer {
     app.json(Post, path, NOBODY, body).await
 }
 
@@ -40,7 +40,7 @@ pub(super) fn claims(token: &str) -> Value {
     serde_json::from_slice(&bytes).expect("a JSON payload")
 }
 
-async fn obtain_gives_two_tokens_that_say_what_they_are(app: App) {
+async fn obtain_gives_two_tokens_that_say_what_they_are(app: TestApp) {
     app.person("Ada", "ordinary").await;
     for name in ["Ada", "aDA", " ada ", "ａｄａ"] {
         let answer = app.obtain(name, PASSWORD).await;
@@ -65,7 +65,7 @@ async fn obtain_gives_two_tokens_that_say_what_they_are(app: App) {
     }
 }
 
-async fn obtain_reports_missing_and_mistyped_members_by_field(app: App) {
+async fn obtain_reports_missing_and_mistyped_members_by_field(app: TestApp) {
     app.person("ada", "ordinary").await;
     let (required, blank) = ("This field is required.", "This field may not be blank.");
     let (is_null, not_text) = ("This field may not be null.", "Not a valid string.");
@@ -101,7 +101,7 @@ async fn obtain_reports_missing_and_mistyped_members_by_field(app: App) {
 }
 
 /// The same number of hash operations, so that neither the answer nor its time tells the cases apart.
-async fn pw_2_every_failed_sign_in_has_one_answer(app: App) {
+async fn pw_2_every_failed_sign_in_has_one_answer(app: TestApp) {
     app.person("active", "ordinary").await;
     app.person("inactive", "inactive").await;
     app.person("unusable", "ordinary").await;
@@ -134,7 +134,7 @@ async fn pw_2_every_failed_sign_in_has_one_answer(app: App) {
     }
 }
 
-async fn tk_3_obtain_looks_at_the_account_each_time(app: App) {
+async fn tk_3_obtain_looks_at_the_account_each_time(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     for (sql, status) in [
         ("UPDATE users SET is_active = FALSE", 401),
@@ -149,7 +149,7 @@ async fn tk_3_obtain_looks_at_the_account_each_time(app: App) {
     assert!(!app.stored(person.id()).await.is_active, "signing in reinstates nobody");
 }
 
-async fn a_refresh_token_works_again_and_again_for_eight_hours_and_not_a_second_longer(app: App) {
+async fn a_refresh_token_works_again_and_again_for_eight_hours_and_not_a_second_longer(app: TestApp) {
     const EIGHT_HOURS: u64 = 8 * 60 * 60;
     app.person("ada", "ordinary").await;
     let tokens = app.obtain("ada", PASSWORD).await.json();
@@ -189,7 +189,7 @@ async fn a_refresh_token_works_again_and_again_for_eight_hours_and_not_a_second_
     assert!(!is_good(&last).await, "no access token outlives its session");
 }
 
-async fn tk_2_refresh_takes_nothing_but_a_good_refresh_token(app: App) {
+async fn tk_2_refresh_takes_nothing_but_a_good_refresh_token(app: TestApp) {
     let (person, inactive, gone, over) = (
         app.person("ada", "ordinary").await,
         app.person("inactive", "ordinary").await,
@@ -214,7 +214,7 @@ async fn tk_2_refresh_takes_nothing_but_a_good_refresh_token(app: App) {
     }
 }
 
-async fn verify_says_whether_a_token_of_either_kind_is_good_now(app: App) {
+async fn verify_says_whether_a_token_of_either_kind_is_good_now(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     let verify = async |token: &str| post(&app, VERIFY, &json!({ "token": token })).await;
     for token in [&person.bearer, &person.refresh] {
@@ -235,7 +235,7 @@ async fn verify_says_whether_a_token_of_either_kind_is_good_now(app: App) {
     assert_unauthorized(&verify(&person.refresh).await, &token_invalid(), "of a session that is over");
 }
 
-async fn the_routes_ignore_credentials_that_come_along(app: App) {
+async fn the_routes_ignore_credentials_that_come_along(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     let gone = app.person("gone", "inactive").await;
     for (path, body) in [
@@ -256,7 +256,7 @@ async fn the_routes_ignore_credentials_that_come_along(app: App) {
     }
 }
 
-async fn the_lifetimes_of_both_tokens_are_settings(app: App) {
+async fn the_lifetimes_of_both_tokens_are_settings(app: TestApp) {
     app.person("ada", "ordinary").await;
     let tokens = app.obtain("ada", PASSWORD).await.json();
     let status = async |path: &'static str, name: &str, token: &Value| {

@@ -21,7 +21,7 @@ on_both_with![short: [("json_limit", json!(600))];
 
 const REQUIRED: &str = "This field is required.";
 
-async fn an_empty_body_is_no_data_under_any_content_type(app: App) {
+async fn an_empty_body_is_no_data_under_any_content_type(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     let nothing: &[Pair<'_>] = &[];
@@ -59,7 +59,7 @@ async fn an_empty_body_is_no_data_under_any_content_type(app: App) {
     }
 }
 
-async fn json_with_any_parameters_is_json(app: App) {
+async fn json_with_any_parameters_is_json(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for kind in [
         "application/json",
@@ -77,7 +77,7 @@ async fn json_with_any_parameters_is_json(app: App) {
     }
 }
 
-async fn a_body_of_another_type_is_415_and_changes_nothing(app: App) {
+async fn a_body_of_another_type_is_415_and_changes_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);
@@ -115,7 +115,7 @@ async fn a_body_of_another_type_is_415_and_changes_nothing(app: App) {
     assert_eq!(usernames(&app, &admin).await, ["admin", "ada"]);
 }
 
-async fn in_2_what_is_not_one_json_object_is_400_with_the_reason(app: App) {
+async fn in_2_what_is_not_one_json_object_is_400_with_the_reason(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     let deep = |open: &str, close: &str| format!("{{\"a\":{}{}}}", open.repeat(10_000), close.repeat(10_000));
@@ -177,7 +177,7 @@ async fn in_2_what_is_not_one_json_object_is_400_with_the_reason(app: App) {
     assert_eq!(app.stored(2).await, before);
 }
 
-async fn in_2_a_body_over_the_limit_is_413(app: App) {
+async fn in_2_a_body_over_the_limit_is_413(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let padded = |limit: usize| {
         let body = json!({"email": 7, "padding": ""}).to_string();
@@ -197,7 +197,7 @@ async fn in_2_a_body_over_the_limit_is_413(app: App) {
     }
 }
 
-async fn in_2_the_limit_of_a_body_is_a_setting(app: App) {
+async fn in_2_the_limit_of_a_body_is_a_setting(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let long = json!({"first_name": "", "padding": "x".repeat(600)}).to_string();
     assert_eq!(ask(&app, Patch, "/v1/users/1", bearer(&admin), &[JSON], long).await.status, 413);
@@ -205,7 +205,7 @@ async fn in_2_the_limit_of_a_body_is_a_setting(app: App) {
     assert_eq!(ask(&app, Patch, "/v1/users/1", bearer(&admin), &[JSON], short).await.status, 200);
 }
 
-async fn delete_and_get_need_no_body(app: App) {
+async fn delete_and_get_need_no_body(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for name in ["a", "b", "c"] {
         app.person(name, "ordinary").await;

@@ -30,7 +30,7 @@ enum Kind {
 
 /// A client that has signed in once, and keeps its first refresh token as long as it is taken.
 struct Client<'a> {
-    app: &'a App,
+    app: &'a TestApp,
     kind: Kind,
     credentials: Value,
     access: String,
@@ -40,7 +40,7 @@ struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    async fn sign_in(app: &'a App, kind: Kind, username: &str, password: &str) -> Self {
+    async fn sign_in(app: &'a TestApp, kind: Kind, username: &str, password: &str) -> Self {
         let credentials = json!({"username": username, "password": password});
         let mut client =
             Self { app, kind, credentials, access: String::new(), refresh: String::new(), seen: Vec::new() };
@@ -195,7 +195,7 @@ impl<'a> Client<'a> {
 }
 
 /// A day's work, with pauses that outlive the tokens.
-async fn work(app: &App, kind: Kind) {
+async fn work(app: &TestApp, kind: Kind) {
     app.person("service", "staff").await;
     let mut client = Client::sign_in(app, kind, "service", PASSWORD).await;
     let first_refresh = client.refresh.clone();
@@ -246,23 +246,23 @@ async fn work(app: &App, kind: Kind) {
     assert_eq!(reinstated["is_active"], json!(true));
 }
 
-async fn the_python_client_does_its_work(app: App) {
+async fn the_python_client_does_its_work(app: TestApp) {
     work(&app, Kind::Python).await;
 }
 
-async fn the_typescript_client_does_its_work(app: App) {
+async fn the_typescript_client_does_its_work(app: TestApp) {
     work(&app, Kind::TypeScript).await;
 }
 
-async fn the_java_client_does_its_work(app: App) {
+async fn the_java_client_does_its_work(app: TestApp) {
     work(&app, Kind::Java).await;
 }
 
-async fn the_java_client_does_its_work_with_the_default(app: App) {
+async fn the_java_client_does_its_work_with_the_default(app: TestApp) {
     work(&app, Kind::Java).await;
 }
 
-async fn the_typescript_client_gets_the_record_of_an_ordinary_user(app: App) {
+async fn the_typescript_client_gets_the_record_of_an_ordinary_user(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     let mut client = Client::sign_in(&app, Kind::TypeScript, "ada", PASSWORD).await;
     let own = client.by_name("ada").await.expect("its own record");
@@ -270,7 +270,7 @@ async fn the_typescript_client_gets_the_record_of_an_ordinary_user(app: App) {
     assert_eq!(client.read(Get, &path_of(&person), None).await, own);
 }
 
-async fn a_client_whose_session_was_ended_signs_in_again(app: App) {
+async fn a_client_whose_session_was_ended_signs_in_again(app: TestApp) {
     let boss = app.person("boss", "superuser").await;
     let service = app.person("service", "staff").await;
     for kind in [Kind::Python, Kind::TypeScript, Kind::Java] {
@@ -284,7 +284,7 @@ async fn a_client_whose_session_was_ended_signs_in_again(app: App) {
 }
 
 /// One of them would go on for ever if a missing right were a 401.
-async fn a_client_without_the_right_does_not_begin_to_refresh(app: App) {
+async fn a_client_without_the_right_does_not_begin_to_refresh(app: TestApp) {
     app.person("ada", "ordinary").await;
     for kind in [Kind::Python, Kind::TypeScript, Kind::Java] {
         let mut client = Client::sign_in(&app, kind, "ada", PASSWORD).await;

@@ -24,7 +24,7 @@ const HOST: Pair<'static> = ("Host", "users.example.org");
 
 /// A request with the session cookie and these headers, and no other ones.
 async fn by_cookie(
-    app: &App,
+    app: &TestApp,
     person: &Person,
     method: Method,
     path: &str,
@@ -38,7 +38,7 @@ async fn by_cookie(
     Answer::of(request.body(body).dispatch().await).await
 }
 
-async fn people(app: &App) -> (Person, Person) {
+async fn people(app: &TestApp) -> (Person, Person) {
     (app.person("admin", "superuser").await, app.person("target", "ordinary").await)
 }
 
@@ -53,7 +53,7 @@ fn actions(target: &Person) -> [(Method, String, String); 5] {
     ]
 }
 
-async fn cs_1_an_unsafe_request_by_cookie_must_be_of_the_same_origin(app: App) {
+async fn cs_1_an_unsafe_request_by_cookie_must_be_of_the_same_origin(app: TestApp) {
     let (admin, target) = people(&app).await;
     let before = app.stored(target.id()).await;
     let own = ("Origin", "https://users.example.org");
@@ -96,7 +96,7 @@ async fn cs_1_an_unsafe_request_by_cookie_must_be_of_the_same_origin(app: App) {
     }
 }
 
-async fn cs_1_the_path_may_be_written_in_other_ways_and_the_rule_holds(app: App) {
+async fn cs_1_the_path_may_be_written_in_other_ways_and_the_rule_holds(app: TestApp) {
     let (admin, target) = people(&app).await;
     let before = app.stored(target.id()).await;
     for path in [
@@ -117,7 +117,7 @@ async fn cs_1_the_path_may_be_written_in_other_ways_and_the_rule_holds(app: App)
     assert_eq!(app.stored(target.id()).await, before);
 }
 
-async fn cs_1_a_safe_request_by_cookie_may_come_from_anywhere(app: App) {
+async fn cs_1_a_safe_request_by_cookie_may_come_from_anywhere(app: TestApp) {
     let (admin, target) = people(&app).await;
     for site in ["cross-site", "same-site", "none", "same-origin"] {
         for (method, status) in [(Get, 200), (Head, 200), (Options, 204)] {
@@ -128,7 +128,7 @@ async fn cs_1_a_safe_request_by_cookie_may_come_from_anywhere(app: App) {
     }
 }
 
-async fn cs_2_an_unsafe_request_by_cookie_must_carry_json(app: App) {
+async fn cs_2_an_unsafe_request_by_cookie_must_carry_json(app: TestApp) {
     let (admin, target) = people(&app).await;
     let before = app.stored(target.id()).await;
     let same = ("Sec-Fetch-Site", "same-origin");
@@ -163,7 +163,7 @@ async fn cs_2_an_unsafe_request_by_cookie_must_carry_json(app: App) {
 }
 
 /// Rocket would take the first field of a form for the method, if it is called `_method`.
-async fn cs_2_a_body_never_changes_the_method(app: App) {
+async fn cs_2_a_body_never_changes_the_method(app: TestApp) {
     let (admin, target) = people(&app).await;
     let path = path_of(&target);
     let before = app.stored(target.id()).await;
@@ -207,7 +207,7 @@ async fn cs_2_a_body_never_changes_the_method(app: App) {
     assert!(app.is_signed_in(&target, By::Bearer).await);
 }
 
-async fn in_2_a_request_that_is_no_http_is_no_server_error(app: App) {
+async fn in_2_a_request_that_is_no_http_is_no_server_error(app: TestApp) {
     let (admin, target) = people(&app).await;
     let path = path_of(&target);
     for (name, value) in [
@@ -229,7 +229,7 @@ async fn in_2_a_request_that_is_no_http_is_no_server_error(app: App) {
     }
 }
 
-async fn cs_1_with_a_public_origin_only_that_is_the_same_origin(app: App) {
+async fn cs_1_with_a_public_origin_only_that_is_the_same_origin(app: TestApp) {
     let (admin, target) = people(&app).await;
     let path = path_of(&target);
     for (host, origin, status) in [

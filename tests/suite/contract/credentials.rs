@@ -36,11 +36,11 @@ const ACTIONS: [(Method, &str); 8] = [
 ];
 
 /// A request with this `Authorization` and no other credential.
-async fn authorized(app: &App, value: &str) -> Answer {
+async fn authorized(app: &TestApp, value: &str) -> Answer {
     ask(app, Get, "/v1/users/1", NOBODY, &[("Authorization", value)], "").await
 }
 
-async fn without_credentials_every_action_is_401(app: App) {
+async fn without_credentials_every_action_is_401(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let before = app.stored(admin.id()).await;
     for (method, path) in ACTIONS {
@@ -57,7 +57,7 @@ async fn without_credentials_every_action_is_401(app: App) {
     assert_eq!(app.stored(admin.id()).await, before);
 }
 
-async fn a_malformed_bearer_header_has_its_own_code(app: App) {
+async fn a_malformed_bearer_header_has_its_own_code(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let expected = json!({
         "detail": "Authorization header must contain two space-delimited values",
@@ -68,7 +68,7 @@ async fn a_malformed_bearer_header_has_its_own_code(app: App) {
     }
 }
 
-async fn the_scheme_is_read_in_any_letter_case(app: App) {
+async fn the_scheme_is_read_in_any_letter_case(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEARER"] {
         let answer = authorized(&app, &format!("{scheme} {}", admin.bearer)).await;
@@ -76,7 +76,7 @@ async fn the_scheme_is_read_in_any_letter_case(app: App) {
     }
 }
 
-async fn an_unusable_token_of_any_kind_is_not_valid(app: App) {
+async fn an_unusable_token_of_any_kind_is_not_valid(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let mut changed = admin.bearer.clone();
     let last = if changed.pop() == Some('A') { 'B' } else { 'A' };
@@ -98,13 +98,13 @@ async fn an_unusable_token_of_any_kind_is_not_valid(app: App) {
     assert_unauthorized(&answer, &token_not_valid(), "expired");
 }
 
-async fn tk_2_a_refresh_token_is_no_access_token(app: App) {
+async fn tk_2_a_refresh_token_is_no_access_token(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let answer = authorized(&app, &format!("Bearer {}", admin.refresh)).await;
     assert_unauthorized(&answer, &token_not_valid(), "a refresh token");
 }
 
-async fn a_token_of_a_deactivated_deleted_or_signed_out_user_says_so(app: App) {
+async fn a_token_of_a_deactivated_deleted_or_signed_out_user_says_so(app: TestApp) {
     app.person("admin", "staff").await;
     let (inactive, gone, over) = (
         app.person("inactive", "staff").await,
@@ -126,7 +126,7 @@ async fn a_token_of_a_deactivated_deleted_or_signed_out_user_says_so(app: App) {
     }
 }
 
-async fn tk_4_only_the_bearer_counts_and_a_bad_one_never_falls_back_to_the_cookie(app: App) {
+async fn tk_4_only_the_bearer_counts_and_a_bad_one_never_falls_back_to_the_cookie(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let person = app.person("person", "ordinary").await;
     for value in ["Bearer", "Bearer x", "bearer a b", &format!("Bearer {}", admin.refresh)] {
@@ -148,7 +148,7 @@ async fn tk_4_only_the_bearer_counts_and_a_bad_one_never_falls_back_to_the_cooki
     assert_eq!(request.body("{}").dispatch().await.status().code, 200);
 }
 
-async fn another_scheme_is_no_credential_and_leaves_the_cookie(app: App) {
+async fn another_scheme_is_no_credential_and_leaves_the_cookie(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let not_bearer = format!("BearerX {}", admin.bearer);
     for value in ["Basic YWRtaW46cGFzc3dvcmQ=", "Token abc", "Digest x", &admin.bearer, &not_bearer] {
@@ -158,7 +158,7 @@ async fn another_scheme_is_no_credential_and_leaves_the_cookie(app: App) {
     }
 }
 
-async fn a_cookie_that_means_nothing_is_no_credential(app: App) {
+async fn a_cookie_that_means_nothing_is_no_credential(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let mut other = admin.cookie.clone();
     other.replace_range(..1, if other.starts_with('A') { "B" } else { "A" });
@@ -177,7 +177,7 @@ async fn a_cookie_that_means_nothing_is_no_credential(app: App) {
 }
 
 /// What a token says can be read by whoever holds it: its session's secret must not make a cookie.
-async fn the_secret_of_one_carrier_is_no_credential_in_another(app: App) {
+async fn the_secret_of_one_carrier_is_no_credential_in_another(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let claims = auth::claims(&admin.refresh);
     let secret = claims["sid"].as_str().expect("a secret").to_owned();
@@ -186,7 +186,7 @@ async fn the_secret_of_one_carrier_is_no_credential_in_another(app: App) {
     assert_unauthorized(&answer, &no_credentials(), "a token's secret as a cookie");
 }
 
-async fn tk_3_rights_are_those_of_the_database_at_each_request(app: App) {
+async fn tk_3_rights_are_those_of_the_database_at_each_request(app: TestApp) {
     let person = app.person("person", "staff").await;
     for who in [bearer(&person), cookie(&person)] {
         for (sql, status) in [
@@ -202,7 +202,7 @@ async fn tk_3_rights_are_those_of_the_database_at_each_request(app: App) {
     }
 }
 
-async fn an_ordinary_user_is_403_and_never_401(app: App) {
+async fn an_ordinary_user_is_403_and_never_401(app: TestApp) {
     app.person("admin", "staff").await;
     let person = app.person("person", "ordinary").await;
     for (method, path) in ACTIONS {

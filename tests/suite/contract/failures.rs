@@ -29,7 +29,7 @@ const INSIDES: [&str; 14] = [
     "127.0.0.1",
 ];
 
-async fn er_1_a_fault_of_the_database_shows_nothing_of_it_and_passes(app: App) {
+async fn er_1_a_fault_of_the_database_shows_nothing_of_it_and_passes(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);
@@ -79,7 +79,7 @@ async fn er_1_a_fault_of_the_database_shows_nothing_of_it_and_passes(app: App) {
 }
 
 /// A client that took this for a 401 would throw its tokens away.
-async fn rl_12_without_the_database_every_answer_is_503_and_never_401(app: App) {
+async fn rl_12_without_the_database_every_answer_is_503_and_never_401(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     app.usher.db.close().await;
     let credentials = json!({"username": "admin", "password": PASSWORD}).to_string();

@@ -27,7 +27,7 @@ const TEXTS: [&str; 5] = ["username", "password", "first_name", "last_name", "em
 const FLAGS: [&str; 2] = ["is_staff", "is_active"];
 
 /// Sends one member in each of the three ways that it can be sent; the answers.
-async fn each_way(app: &App, admin: &Person, member: &str, value: &Value) -> [Answer; 3] {
+async fn each_way(app: &TestApp, admin: &Person, member: &str, value: &Value) -> [Answer; 3] {
     let mut body = whole("new");
     body[member] = value.clone();
     let mut part = json!({});
@@ -40,7 +40,7 @@ async fn each_way(app: &App, admin: &Person, member: &str, value: &Value) -> [An
 }
 
 /// That a member is refused with this message alone, however it is sent.
-async fn assert_refused(app: &App, admin: &Person, member: &str, value: &Value, message: &str) {
+async fn assert_refused(app: &TestApp, admin: &Person, member: &str, value: &Value, message: &str) {
     let expected = json!({ member: [message] });
     for answer in each_way(app, admin, member, value).await {
         assert_is(&answer, 400, &expected, &format!("{member}: {}", short(value)));
@@ -48,7 +48,7 @@ async fn assert_refused(app: &App, admin: &Person, member: &str, value: &Value, 
 }
 
 /// That a member is accepted, and as what it is stored.
-async fn assert_stored(app: &App, admin: &Person, member: &str, value: &Value, stored: &Value) {
+async fn assert_stored(app: &TestApp, admin: &Person, member: &str, value: &Value, stored: &Value) {
     let answer = app.send(admin, Patch, "/v1/users/2", &json!({ member: value })).await;
     assert_eq!(answer.status, 200, "{member}: {}: {}", short(value), answer.body);
     assert_eq!(&answer.json()[member], stored, "{member}: {}", short(value));
@@ -58,13 +58,13 @@ fn short(value: &Value) -> String {
     value.to_string().chars().take(60).collect()
 }
 
-async fn people(app: &App) -> Person {
+async fn people(app: &TestApp) -> Person {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     admin
 }
 
-async fn all_bad_fields_are_reported_at_once(app: App) {
+async fn all_bad_fields_are_reported_at_once(app: TestApp) {
     let admin = people(&app).await;
     let body = json!({
         "username": "a b", "first_name": 1, "last_name": null, "email": "nowhere",
@@ -92,7 +92,7 @@ async fn all_bad_fields_are_reported_at_once(app: App) {
     assert_is(&app.send(&admin, Post, "/v1/users/create", &body).await, 400, &messages, "taken");
 }
 
-async fn every_member_has_its_message_for_what_is_missing_blank_or_null(app: App) {
+async fn every_member_has_its_message_for_what_is_missing_blank_or_null(app: TestApp) {
     let admin = people(&app).await;
     for member in TEXTS {
         let mut body = whole("new");
@@ -119,7 +119,7 @@ async fn every_member_has_its_message_for_what_is_missing_blank_or_null(app: App
     assert_eq!(app.send(&admin, Patch, "/v1/users/2", &json!({})).await.status, 200);
 }
 
-async fn every_member_has_its_message_for_the_wrong_type(app: App) {
+async fn every_member_has_its_message_for_the_wrong_type(app: TestApp) {
     let admin = people(&app).await;
     for member in TEXTS {
         for value in
@@ -135,7 +135,7 @@ async fn every_member_has_its_message_for_the_wrong_type(app: App) {
     }
 }
 
-async fn booleans_have_the_spellings_of_old_clients_and_no_others(app: App) {
+async fn booleans_have_the_spellings_of_old_clients_and_no_others(app: TestApp) {
     let admin = people(&app).await;
     for (meaning, spellings) in [
         (
@@ -183,7 +183,7 @@ async fn booleans_have_the_spellings_of_old_clients_and_no_others(app: App) {
     }
 }
 
-async fn lengths_count_code_points(app: App) {
+async fn lengths_count_code_points(app: TestApp) {
     let admin = people(&app).await;
     let too_long = |limit: usize| format!("Ensure this field has no more than {limit} characters.");
     let domain = "@example.org";
@@ -205,7 +205,7 @@ async fn lengths_count_code_points(app: App) {
     assert_stored(&app, &admin, "first_name", &json!(padded), &json!("a".repeat(150))).await;
 }
 
-async fn white_space_around_text_is_trimmed(app: App) {
+async fn white_space_around_text_is_trimmed(app: TestApp) {
     let admin = people(&app).await;
     let around = [
         "\u{20}", "\t", "\r\n", "\u{a0}", "\u{1680}", "\u{2003}", "\u{2028}", "\u{202f}", "\u{205f}",
@@ -224,7 +224,7 @@ async fn white_space_around_text_is_trimmed(app: App) {
     assert_stored(&app, &admin, "username", &json!("E\u{301}va"), &json!("\u{c9}va")).await;
 }
 
-async fn in_2_characters_that_deceive_or_break_are_refused(app: App) {
+async fn in_2_characters_that_deceive_or_break_are_refused(app: TestApp) {
     let admin = people(&app).await;
     for member in ["username", "first_name", "last_name", "email"] {
         assert_refused(&app, &admin, member, &json!("a\0b"), "Null characters are not allowed.").await;
@@ -248,7 +248,7 @@ async fn in_2_characters_that_deceive_or_break_are_refused(app: App) {
     }
 }
 
-async fn email_is_blank_or_an_address_and_need_not_be_unique(app: App) {
+async fn email_is_blank_or_an_address_and_need_not_be_unique(app: TestApp) {
     let admin = people(&app).await;
     for address in ["Ada.King+x@Example.ORG", "a@localhost", "a@bücher.example", "o'brien@example.ie", ""] {
         for path in ["/v1/users/1", "/v1/users/2"] {
@@ -270,7 +270,7 @@ async fn email_is_blank_or_an_address_and_need_not_be_unique(app: App) {
     }
 }
 
-async fn a_bad_field_changes_nothing(app: App) {
+async fn a_bad_field_changes_nothing(app: TestApp) {
     let admin = people(&app).await;
     let before = app.stored(2).await;
     let body =

@@ -80,7 +80,7 @@ fn requests(target: &Person) -> Vec<(Method, String, String)> {
 }
 
 /// The stored hashes, whole and in their parts.
-async fn hash_parts(app: &App, names: &[&str]) -> Vec<String> {
+async fn hash_parts(app: &TestApp, names: &[&str]) -> Vec<String> {
     let mut parts = vec!["argon2".to_owned()];
     for name in names {
         let found =
@@ -92,7 +92,7 @@ async fn hash_parts(app: &App, names: &[&str]) -> Vec<String> {
     parts
 }
 
-async fn pw_6_the_hash_is_in_no_answer_of_any_route(app: App) {
+async fn pw_6_the_hash_is_in_no_answer_of_any_route(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let staff = app.person("staff", "staff").await;
     let ada = app.person("ada", "ordinary").await;
@@ -116,7 +116,7 @@ async fn pw_6_the_hash_is_in_no_answer_of_any_route(app: App) {
     assert!(seen > 20, "most answers were refusals: {seen}");
 }
 
-async fn pw_6_nothing_can_be_asked_about_the_hash(app: App) {
+async fn pw_6_nothing_can_be_asked_about_the_hash(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     for field in
         ["password", "PASSWORD", "password_hash", "username_key", "version", "users.password", "password--"]
@@ -139,7 +139,7 @@ async fn pw_6_nothing_can_be_asked_about_the_hash(app: App) {
     }
 }
 
-async fn no_answer_repeats_a_credential_but_those_that_hand_it_out(app: App) {
+async fn no_answer_repeats_a_credential_but_those_that_hand_it_out(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
     for who in [bearer(&admin), cookie(&admin)] {

@@ -136,7 +136,7 @@ fn requests(person: &Person, csrf: &str) -> Vec<Request> {
 }
 
 /// Everything that must not be found, in the forms in which it could be.
-async fn secrets(app: &App, person: &Person, csrf: &str) -> Vec<String> {
+async fn secrets(app: &TestApp, person: &Person, csrf: &str) -> Vec<String> {
     let claims = auth::claims(&person.refresh);
     let session = claims["sid"].as_str().expect("a secret").to_owned();
     let mut secrets: Vec<String> = PASSWORDS.iter().map(|&password| password.to_owned()).collect();
@@ -161,7 +161,7 @@ async fn secrets(app: &App, person: &Person, csrf: &str) -> Vec<String> {
     secrets
 }
 
-async fn people(app: &App) -> Person {
+async fn people(app: &TestApp) -> Person {
     let person = app.person("person", "superuser").await;
     app.person("target", "ordinary").await;
     person
@@ -176,7 +176,7 @@ fn assert_none_in(log: &str, secrets: &[String]) {
 }
 
 /// The real program at its most talkative, over a real connection.
-async fn lg_1_the_program_writes_no_secret_however_much_it_logs(app: App) {
+async fn lg_1_the_program_writes_no_secret_however_much_it_logs(app: TestApp) {
     let person = people(&app).await;
     let csrf = form_token(&ask(&app, Get, "/account", cookie(&person), &[], "").await);
     let secrets = secrets(&app, &person, &csrf).await;
@@ -292,7 +292,7 @@ async fn everything_logged(backend: Backend) {
         filter_fn(|line| !line.target().starts_with("rocket") && !line.target().ends_with("::_"));
     let collected = tracing_subscriber::registry().with(not_rocket).with(lines);
     collected.try_init().expect("the first log of this process");
-    let app = App::new(backend).await;
+    let app = TestApp::new(backend).await;
     let person = people(&app).await;
     let csrf = form_token(&ask(&app, Get, "/account", cookie(&person), &[], "").await);
     let secrets = secrets(&app, &person, &csrf).await;

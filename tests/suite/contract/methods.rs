@@ -37,7 +37,7 @@ const PATHS: [(&str, &str); 8] = [
 ];
 
 /// Every route has its answer for every method: one that exists, or a 405.
-async fn a_wrong_method_is_405_with_the_right_ones_and_its_name(app: App) {
+async fn a_wrong_method_is_405_with_the_right_ones_and_its_name(app: TestApp) {
     let person = app.person("person", "ordinary").await;
     for (path, allow) in PATHS {
         for method in [Get, Head, Post, Put, Patch, Delete, Trace, Connect] {
@@ -60,7 +60,7 @@ async fn a_wrong_method_is_405_with_the_right_ones_and_its_name(app: App) {
     }
 }
 
-async fn hd_3_options_is_204_with_the_methods(app: App) {
+async fn hd_3_options_is_204_with_the_methods(app: TestApp) {
     for (path, allow) in PATHS {
         for accept in ["*/*", "text/html"] {
             let answer = ask(&app, Options, path, NOBODY, &[("Accept", accept)], "").await;
@@ -70,7 +70,7 @@ async fn hd_3_options_is_204_with_the_methods(app: App) {
     }
 }
 
-async fn hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones(app: App) {
+async fn hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones(app: TestApp) {
     let root = app.person("root", "superuser").await;
     for row in ROWS.iter().filter(|row| !row.route.starts_with("/v1/")) {
         let has = |method| ROWS.iter().any(|other| other.route == row.route && other.method == method);
@@ -96,7 +96,7 @@ async fn hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones(app: App) {
     }
 }
 
-async fn hd_1_every_answer_carries_the_security_headers_and_none_says_what_answers(app: App) {
+async fn hd_1_every_answer_carries_the_security_headers_and_none_says_what_answers(app: TestApp) {
     const JSON_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
     const HTML_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
         font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; \
@@ -146,7 +146,7 @@ async fn hd_1_every_answer_carries_the_security_headers_and_none_says_what_answe
     }
 }
 
-async fn hd_2_without_a_setting_there_are_no_cross_origin_headers(app: App) {
+async fn hd_2_without_a_setting_there_are_no_cross_origin_headers(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for method in [Get, Options] {
         let origin = ("Origin", "https://console.example.org");
@@ -156,7 +156,7 @@ async fn hd_2_without_a_setting_there_are_no_cross_origin_headers(app: App) {
     }
 }
 
-async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cookies(app: App) {
+async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cookies(app: TestApp) {
     const ALLOWED: &str = "https://console.example.org";
     let admin = app.person("admin", "staff").await;
     for (origin, allowed) in [
@@ -201,7 +201,7 @@ async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cook
     assert_eq!(request.body("{}").dispatch().await.status().code, 403);
 }
 
-async fn a_node_id_header_changes_nothing(app: App) {
+async fn a_node_id_header_changes_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let plain = app.get(&admin, "/v1/users/1").await;
     for id in ["1", "node-7", "../x"] {

@@ -19,7 +19,7 @@ on_both![
 
 const TAKEN: &str = "A user with that username already exists.";
 
-async fn a_username_has_letters_and_digits_of_any_script_and_five_signs(app: App) {
+async fn a_username_has_letters_and_digits_of_any_script_and_five_signs(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     for name in [
@@ -68,7 +68,7 @@ async fn a_username_has_letters_and_digits_of_any_script_and_five_signs(app: App
     }
 }
 
-async fn a_username_is_stored_as_given(app: App) {
+async fn a_username_is_stored_as_given(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     for name in ["AdA", "ＡＤＡ", "Straße", "ﬁona", "ÅNGSTRÖM"] {
@@ -77,7 +77,7 @@ async fn a_username_is_stored_as_given(app: App) {
     }
 }
 
-async fn names_that_could_never_be_fetched_are_refused_for_new_users(app: App) {
+async fn names_that_could_never_be_fetched_are_refused_for_new_users(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     for name in
@@ -100,7 +100,7 @@ async fn names_that_could_never_be_fetched_are_refused_for_new_users(app: App) {
     }
 }
 
-async fn pw_5_a_name_is_taken_in_every_letter_case_and_compatibility_form(app: App) {
+async fn pw_5_a_name_is_taken_in_every_letter_case_and_compatibility_form(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("other", "ordinary").await;
     app.person("Straße.É.fi", "ordinary").await;
@@ -124,7 +124,7 @@ async fn pw_5_a_name_is_taken_in_every_letter_case_and_compatibility_form(app: A
     assert_eq!(usernames(&app, &admin).await.len(), 4);
 }
 
-async fn a_user_may_keep_their_own_name_in_another_form(app: App) {
+async fn a_user_may_keep_their_own_name_in_another_form(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     for name in ["ADA", "Ada", "ａｄａ", "ada"] {
@@ -138,7 +138,7 @@ async fn a_user_may_keep_their_own_name_in_another_form(app: App) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
-async fn of_two_racing_creates_of_one_name_one_wins(app: App) {
+async fn of_two_racing_creates_of_one_name_one_wins(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let other = app.another_instance().await;
     for round in 0..3 {
@@ -154,7 +154,7 @@ async fn of_two_racing_creates_of_one_name_one_wins(app: App) {
     assert_eq!(usernames(&app, &admin).await.len(), 4);
 }
 
-async fn of_two_racing_renames_to_one_name_one_wins(app: App) {
+async fn of_two_racing_renames_to_one_name_one_wins(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("one", "ordinary").await;
     app.person("two", "ordinary").await;

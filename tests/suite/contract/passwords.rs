@@ -28,7 +28,7 @@ fn too_short(least: usize) -> String {
     format!("This password is too short. It must contain at least {least} characters.")
 }
 
-async fn pw_7_pw_8_an_unfit_password_is_refused_with_its_messages(app: App) {
+async fn pw_7_pw_8_an_unfit_password_is_refused_with_its_messages(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let names = json!({"username": "kestrel.b", "first_name": "Beatrix", "last_name": "Otterly", "email": "b.otter@mail.example"});
@@ -62,7 +62,7 @@ async fn pw_7_pw_8_an_unfit_password_is_refused_with_its_messages(app: App) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
-async fn pw_7_a_password_is_taken_exactly_as_received(app: App) {
+async fn pw_7_a_password_is_taken_exactly_as_received(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     let longest = "🦦x".repeat(64);
@@ -80,7 +80,7 @@ async fn pw_7_a_password_is_taken_exactly_as_received(app: App) {
     }
 }
 
-async fn pw_8_a_password_is_compared_with_the_names_that_the_change_gives(app: App) {
+async fn pw_8_a_password_is_compared_with_the_names_that_the_change_gives(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("wintergreen", "ordinary").await;
     let similar = json!({"password": ["The password is too similar to the username."]});
@@ -92,7 +92,7 @@ async fn pw_8_a_password_is_compared_with_the_names_that_the_change_gives(app: A
     assert_eq!(app.send(&admin, Patch, "/v1/users/2", &body).await.status, 200, "the name it had");
 }
 
-async fn pw_6_no_part_of_a_password_comes_back(app: App) {
+async fn pw_6_no_part_of_a_password_comes_back(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     for password in ["seeded-9317", "s3e-9x", &"seeded-9317".repeat(12)] {
@@ -110,7 +110,7 @@ async fn pw_6_no_part_of_a_password_comes_back(app: App) {
     );
 }
 
-async fn pw_7_the_shortest_length_is_a_setting(app: App) {
+async fn pw_7_the_shortest_length_is_a_setting(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     let answer = app.send(&admin, Patch, "/v1/users/2", &json!({"password": "zq7 wuvx kyt 1"})).await;
@@ -119,7 +119,7 @@ async fn pw_7_the_shortest_length_is_a_setting(app: App) {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-async fn pw_7_the_shortest_length_may_be_one(app: App) {
+async fn pw_7_the_shortest_length_may_be_one(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
     assert_eq!(app.send(&admin, Patch, "/v1/users/2", &json!({"password": "♞"})).await.status, 200);

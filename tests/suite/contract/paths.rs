@@ -20,7 +20,7 @@ on_both_with![as_array: [("get_by_name", json!("array"))];
     get_by_name_answers_an_array_of_no_or_one_record,
 ];
 
-async fn a_trailing_slash_is_answered_directly_on_every_route(app: App) {
+async fn a_trailing_slash_is_answered_directly_on_every_route(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let tokens = app.obtain("admin", PASSWORD).await.json();
@@ -45,7 +45,7 @@ async fn a_trailing_slash_is_answered_directly_on_every_route(app: App) {
     assert!(!app.stored(id).await.is_active);
 }
 
-async fn list_and_create_are_always_those_routes(app: App) {
+async fn list_and_create_are_always_those_routes(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     // Rows that only an import can have made.
     for name in ["list", "create"] {
@@ -61,7 +61,7 @@ async fn list_and_create_are_always_those_routes(app: App) {
     assert_eq!(answer.json().as_array().map(Vec::len), Some(3));
 }
 
-async fn digits_are_a_primary_key_however_they_are_written(app: App) {
+async fn digits_are_a_primary_key_however_they_are_written(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for number in 2..=7 {
         app.person(&format!("user-{number}"), "ordinary").await;
@@ -87,7 +87,7 @@ async fn digits_are_a_primary_key_however_they_are_written(app: App) {
     }
 }
 
-async fn names_are_percent_decoded_once_and_a_plus_is_a_plus(app: App) {
+async fn names_are_percent_decoded_once_and_a_plus_is_a_plus(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for (number, name) in ["ada+l@example.org", "ada", "Élodie", "名前", "a-b_c.d"].iter().enumerate() {
         app.person(name, "ordinary").await;
@@ -121,7 +121,7 @@ async fn names_are_percent_decoded_once_and_a_plus_is_a_plus(app: App) {
     }
 }
 
-async fn a_name_is_found_in_any_letter_case_and_compatibility_form(app: App) {
+async fn a_name_is_found_in_any_letter_case_and_compatibility_form(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("Straße.ÉLAN", "inactive").await;
     for name in ["Straße.ÉLAN", "straße.élan", "STRASSE.ÉLAN", "%EF%BC%B3traße.e%CC%81lan"] {
@@ -134,7 +134,7 @@ async fn a_name_is_found_in_any_letter_case_and_compatibility_form(app: App) {
     }
 }
 
-async fn what_does_not_exist_is_404_for_every_action(app: App) {
+async fn what_does_not_exist_is_404_for_every_action(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for (method, body) in
         [(Get, String::new()), (Put, whole("x").to_string()), (Patch, "{}".into()), (Delete, String::new())]
@@ -145,7 +145,7 @@ async fn what_does_not_exist_is_404_for_every_action(app: App) {
     assert_is(&app.get(&admin, "/v1/users/nobody").await, 404, &no_such_user(), "by name");
 }
 
-async fn unknown_paths_are_json_whatever_is_accepted(app: App) {
+async fn unknown_paths_are_json_whatever_is_accepted(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let not_found = json!({"detail": "Not found."});
     for path in [
@@ -172,7 +172,7 @@ async fn unknown_paths_are_json_whatever_is_accepted(app: App) {
     }
 }
 
-async fn get_by_name_answers_an_array_of_no_or_one_record(app: App) {
+async fn get_by_name_answers_an_array_of_no_or_one_record(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let person = app.person("Ada", "ordinary").await;
     app.person("gone", "inactive").await;

@@ -22,7 +22,7 @@ on_both_with![strict: [("staff_grants_staff", json!(false))];
     az_2_with_the_setting_only_superusers_give_and_take_staff_access,
 ];
 
-async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: App) {
+async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: TestApp) {
     let ordinary = app.person("ordinary", "").await;
     let before = app.stored(ordinary.id()).await;
     for body in [json!({"first_name": "Me"}), json!({"is_staff": true}), whole("ordinary"), json!({})] {
@@ -46,7 +46,7 @@ async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: App) {
     assert_eq!(app.stored(staff.id()).await, before, "read-only and unknown members are ignored");
 }
 
-async fn az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing(app: App) {
+async fn az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let boss = app.person("boss", "superuser").await;
     app.person("former", "inactive superuser").await;
@@ -84,7 +84,7 @@ async fn az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing(app: A
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-async fn az_2_no_path_of_the_api_makes_a_superuser(app: App) {
+async fn az_2_no_path_of_the_api_makes_a_superuser(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let boss = app.person("boss", "superuser").await;
     let target = app.person("ada", "ordinary").await;
@@ -110,7 +110,7 @@ async fn az_2_no_path_of_the_api_makes_a_superuser(app: App) {
     }
 }
 
-async fn staff_give_and_take_staff_access(app: App) {
+async fn staff_give_and_take_staff_access(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     for is_staff in [true, false] {
@@ -122,7 +122,7 @@ async fn staff_give_and_take_staff_access(app: App) {
     assert_eq!((answer.status, &answer.json()["is_staff"]), (201, &json!(true)));
 }
 
-async fn az_2_with_the_setting_only_superusers_give_and_take_staff_access(app: App) {
+async fn az_2_with_the_setting_only_superusers_give_and_take_staff_access(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let boss = app.person("boss", "superuser").await;
     let plain = app.person("plain", "ordinary").await;
@@ -156,7 +156,7 @@ async fn az_2_with_the_setting_only_superusers_give_and_take_staff_access(app: A
     }
 }
 
-async fn nobody_deactivates_or_demotes_themselves(app: App) {
+async fn nobody_deactivates_or_demotes_themselves(app: TestApp) {
     let deactivates = json!({
         "detail": "You cannot deactivate yourself. Ask another administrator to do it.",
         "code": "deactivates_self",
@@ -189,7 +189,7 @@ async fn nobody_deactivates_or_demotes_themselves(app: App) {
     }
 }
 
-async fn az_5_one_active_superuser_is_always_left(app: App) {
+async fn az_5_one_active_superuser_is_always_left(app: TestApp) {
     let mut people = Vec::new();
     for number in 0..8 {
         people.push(app.person(&format!("boss-{number}"), "superuser").await);
@@ -219,7 +219,7 @@ async fn az_5_one_active_superuser_is_always_left(app: App) {
     }
 }
 
-async fn a_403_always_names_the_missing_right(app: App) {
+async fn a_403_always_names_the_missing_right(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let person = app.person("person", "ordinary").await;
     app.person("boss", "superuser").await;

@@ -17,7 +17,7 @@ on_both![
 ];
 
 /// The answers to the cookie, the access token and the refresh token of a person, here and elsewhere.
-async fn answers(apps: [&App; 2], person: &Person) -> Vec<u16> {
+async fn answers(apps: [&TestApp; 2], person: &Person) -> Vec<u16> {
     let mut statuses = Vec::new();
     for app in apps {
         for who in [bearer(person), cookie(person)] {
@@ -34,7 +34,7 @@ async fn answers(apps: [&App; 2], person: &Person) -> Vec<u16> {
     statuses
 }
 
-async fn se_2_every_credential_dies_with_deactivation_demotion_and_a_new_password(app: App) {
+async fn se_2_every_credential_dies_with_deactivation_demotion_and_a_new_password(app: TestApp) {
     let other = app.another_instance().await;
     let admin = app.person("admin", "superuser").await;
     let new = "quite another one";
@@ -64,7 +64,7 @@ async fn se_2_every_credential_dies_with_deactivation_demotion_and_a_new_passwor
     assert_eq!(answers([&app, &other], &admin).await, [200; 10]);
 }
 
-async fn se_2_signing_out_ends_that_session_alone(app: App) {
+async fn se_2_signing_out_ends_that_session_alone(app: TestApp) {
     let other = app.another_instance().await;
     let person = app.person("ada", "staff").await;
     let page = ask(&app, Get, "/account", cookie(&person), &[], "").await;
@@ -77,7 +77,7 @@ async fn se_2_signing_out_ends_that_session_alone(app: App) {
     assert_eq!(answers([&app, &other], &person).await, expected, "the cookie alone is over");
 }
 
-async fn se_2_a_change_of_anything_else_ends_no_session(app: App) {
+async fn se_2_a_change_of_anything_else_ends_no_session(app: TestApp) {
     let other = app.another_instance().await;
     let admin = app.person("admin", "superuser").await;
     let target = app.person("ada", "ordinary").await;
@@ -92,7 +92,7 @@ async fn se_2_a_change_of_anything_else_ends_no_session(app: App) {
     }
 }
 
-async fn se_2_a_refused_change_ends_no_session(app: App) {
+async fn se_2_a_refused_change_ends_no_session(app: TestApp) {
     let other = app.another_instance().await;
     let boss = app.person("boss", "superuser").await;
     let admin = app.person("admin", "staff").await;
@@ -124,7 +124,7 @@ async fn se_2_a_refused_change_ends_no_session(app: App) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "the old password is the password");
 }
 
-async fn se_2_ones_own_new_password_ends_ones_own_sessions(app: App) {
+async fn se_2_ones_own_new_password_ends_ones_own_sessions(app: TestApp) {
     let other = app.another_instance().await;
     let admin = app.person("admin", "staff").await;
     let answer = app.send(&admin, Patch, &path_of(&admin), &json!({"password": "quite another one"})).await;
@@ -134,7 +134,7 @@ async fn se_2_ones_own_new_password_ends_ones_own_sessions(app: App) {
     assert_eq!(app.obtain("admin", "quite another one").await.status, 200);
 }
 
-async fn se_2_a_session_that_is_over_stays_over(app: App) {
+async fn se_2_a_session_that_is_over_stays_over(app: TestApp) {
     let other = app.another_instance().await;
     let admin = app.person("admin", "superuser").await;
     let target = app.person("ada", "staff").await;

@@ -7,7 +7,7 @@ use rocket::futures::future::join_all;
 use rocket::http::Method::Post;
 use serde_json::json;
 use usher::db::throttles;
-use usher::throttle::Key;
+use usher::model::throttle::Key;
 
 use super::*;
 
@@ -40,7 +40,7 @@ on_both_with![behind_a_proxy: [
 ];
 
 async fn obtain_from(
-    app: &App,
+    app: &TestApp,
     address: &str,
     forwarded: Option<&str>,
     name: &str,
@@ -58,17 +58,17 @@ async fn obtain_from(
     Answer::of(request.body(body).dispatch().await).await
 }
 
-async fn fail(app: &App, name: &str, times: usize) {
+async fn fail(app: &TestApp, name: &str, times: usize) {
     for _ in 0..times {
         assert_unauthorized(&app.obtain(name, "wrong").await, &no_active_account(), name);
     }
 }
 
-fn later(app: &App, milliseconds: u64) {
+fn later(app: &TestApp, milliseconds: u64) {
     app.clock.advance(Duration::from_millis(milliseconds));
 }
 
-async fn pw_4_after_the_free_failures_the_right_password_is_refused_until_the_clock_moves_on(app: App) {
+async fn pw_4_after_the_free_failures_the_right_password_is_refused_until_the_clock_moves_on(app: TestApp) {
     let other = app.another_instance().await;
     app.person("ada", "ordinary").await;
     fail(&app, "ada", 2).await;
@@ -93,7 +93,7 @@ async fn pw_4_after_the_free_failures_the_right_password_is_refused_until_the_cl
 }
 
 /// Three wrong passwords and the right one, of which each is checked before the others are counted.
-async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app: App) {
+async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app: TestApp) {
     let other = app.another_instance().await;
     app.person("ada", "ordinary").await;
     let hashed = async |count: u64| {
@@ -126,7 +126,7 @@ async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app
     panic!("this machine is too slow to say");
 }
 
-async fn pw_4_a_new_password_ends_the_block(app: App) {
+async fn pw_4_a_new_password_ends_the_block(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     fail(&app, "ada", 3).await;
@@ -143,7 +143,7 @@ async fn pw_4_a_new_password_ends_the_block(app: App) {
     assert_eq!(app.obtain("ada", "quite another one").await.status, 200);
 }
 
-async fn pw_5_variants_of_a_name_share_one_counter(app: App) {
+async fn pw_5_variants_of_a_name_share_one_counter(app: TestApp) {
     app.person("Ada", "ordinary").await;
     app.person("bob", "ordinary").await;
     for variant in ["ADA", "ａｄａ", " \u{3000}ada "] {
@@ -157,7 +157,7 @@ async fn pw_5_variants_of_a_name_share_one_counter(app: App) {
     assert_eq!(app.obtain("aDa", PASSWORD).await.status, 200);
 }
 
-async fn pw_3_sign_ins_beyond_the_queue_are_503_with_the_time_to_come_back(app: App) {
+async fn pw_3_sign_ins_beyond_the_queue_are_503_with_the_time_to_come_back(app: TestApp) {
     app.person("ada", "ordinary").await;
     let answers = join_all((0..8).map(|_| app.obtain("ada", PASSWORD))).await;
     let mut counts = [0, 0];
@@ -175,7 +175,7 @@ async fn pw_3_sign_ins_beyond_the_queue_are_503_with_the_time_to_come_back(app: 
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "it passes, and counts as no failure");
 }
 
-async fn pw_4_a_sign_in_that_succeeds_costs_nothing(app: App) {
+async fn pw_4_a_sign_in_that_succeeds_costs_nothing(app: TestApp) {
     app.person("ada", "ordinary").await;
     for _ in 0..2 {
         for (password, status) in [(PASSWORD, 200), (PASSWORD, 200), (PASSWORD, 200), ("wrong", 401)] {
@@ -190,7 +190,7 @@ async fn pw_4_a_sign_in_that_succeeds_costs_nothing(app: App) {
     );
 }
 
-async fn pw_4_an_address_that_fails_too_often_is_429_for_a_while(app: App) {
+async fn pw_4_an_address_that_fails_too_often_is_429_for_a_while(app: TestApp) {
     let other = app.another_instance().await;
     app.person("ada", "ordinary").await;
     for number in 0..3 {
@@ -219,7 +219,7 @@ async fn pw_4_an_address_that_fails_too_often_is_429_for_a_while(app: App) {
     );
 }
 
-async fn ip_1_an_ipv6_subscriber_has_one_address(app: App) {
+async fn ip_1_an_ipv6_subscriber_has_one_address(app: TestApp) {
     app.person("ada", "ordinary").await;
     for number in 1..=3 {
         let address = format!("2001:db8:0:7::{number}");
@@ -229,7 +229,7 @@ async fn ip_1_an_ipv6_subscriber_has_one_address(app: App) {
     assert_eq!(obtain_from(&app, "2001:db8:0:8::1", None, "ada", PASSWORD).await.status, 200);
 }
 
-async fn ip_1_a_header_of_the_client_says_nothing_about_its_address(app: App) {
+async fn ip_1_a_header_of_the_client_says_nothing_about_its_address(app: TestApp) {
     app.person("ada", "ordinary").await;
     for number in 0..3 {
         let forwarded = format!("203.0.113.{number}");
@@ -242,7 +242,7 @@ async fn ip_1_a_header_of_the_client_says_nothing_about_its_address(app: App) {
     assert_eq!(answer.status, 200, "and nobody else is blocked by it");
 }
 
-async fn ip_1_behind_a_proxy_the_last_address_that_is_not_a_proxy_counts(app: App) {
+async fn ip_1_behind_a_proxy_the_last_address_that_is_not_a_proxy_counts(app: TestApp) {
     app.person("ada", "ordinary").await;
     let through = async |forwarded: &str, password: &str| {
         let name = if password == PASSWORD { "ada" } else { "nobody" };

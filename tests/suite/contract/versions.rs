@@ -17,11 +17,11 @@ on_both![
     every_edit_gives_another_tag_and_no_edit_the_same,
 ];
 
-async fn tag(app: &App, admin: &Person, path: &str) -> String {
+async fn tag(app: &TestApp, admin: &Person, path: &str) -> String {
     app.get(admin, path).await.header("ETag").expect("every record answer carries a tag").to_owned()
 }
 
-async fn az_9_a_change_of_what_has_changed_since_is_412_and_changes_nothing(app: App) {
+async fn az_9_a_change_of_what_has_changed_since_is_412_and_changes_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);
@@ -52,7 +52,7 @@ async fn az_9_a_change_of_what_has_changed_since_is_412_and_changes_nothing(app:
     assert!(!app.stored(target.id()).await.is_active);
 }
 
-async fn az_9_if_match_is_a_star_or_a_list_of_strong_tags(app: App) {
+async fn az_9_if_match_is_a_star_or_a_list_of_strong_tags(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);
@@ -83,7 +83,7 @@ async fn az_9_if_match_is_a_star_or_a_list_of_strong_tags(app: App) {
     assert_eq!(missing.status, 404);
 }
 
-async fn az_9_a_sign_in_is_no_edit(app: App) {
+async fn az_9_a_sign_in_is_no_edit(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);
@@ -97,7 +97,7 @@ async fn az_9_a_sign_in_is_no_edit(app: App) {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-async fn without_if_match_the_last_write_wins(app: App) {
+async fn without_if_match_the_last_write_wins(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     for name in ["one", "two", "three"] {
@@ -106,7 +106,7 @@ async fn without_if_match_the_last_write_wins(app: App) {
     }
 }
 
-async fn an_unchanged_record_is_not_sent_again(app: App) {
+async fn an_unchanged_record_is_not_sent_again(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     for path in [path_of(&target), "/v1/users/ADA".to_owned()] {
@@ -140,7 +140,7 @@ async fn an_unchanged_record_is_not_sent_again(app: App) {
     assert_eq!((answer.status, answer.body.is_empty()), (200, false));
 }
 
-async fn every_edit_gives_another_tag_and_no_edit_the_same(app: App) {
+async fn every_edit_gives_another_tag_and_no_edit_the_same(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
     let path = path_of(&target);

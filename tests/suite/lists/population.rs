@@ -1,12 +1,12 @@
 //! Users for lists: made up one by one, by chance, and stored in bulk.
 
 use proptest::prelude::*;
-use usher::clock::Timestamp;
 use usher::db::users::Ids;
 use usher::db::{self, Db};
-use usher::passwords::PasswordHash;
-use usher::text;
-use usher::user::{User, UserId, Username};
+use usher::model::clock::Timestamp;
+use usher::model::password::PasswordHash;
+use usher::model::text;
+use usher::model::user::{User, UserId, Username};
 
 /// Letters whose case is not one-to-one. Texts of one or two of them often meet.
 const LETTERS: &[&str] =

@@ -6,10 +6,10 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Map, Value, json};
-use usher::clock::Timestamp;
-use usher::filter::{Field, FieldValue, ListRequest, Order, Users};
-use usher::text;
-use usher::user::{User, UserId};
+use usher::model::clock::Timestamp;
+use usher::model::filter::{Field, FieldValue, ListRequest, Order, Users};
+use usher::model::text;
+use usher::model::user::{User, UserId};
 
 use super::population::{FIRST_IDS, INSTANTS, population, typed_text};
 use super::typed::PAGES;

@@ -1,10 +1,10 @@
 //! Any filter that can be built means the same to both databases as to plain Rust.
 
 use proptest::prelude::*;
-use usher::filter::{
+use usher::model::filter::{
     Body, Expression, Field, Filter, FlagField, Folding, IntegerField, Operator, Order, Test, TextField,
 };
-use usher::text;
+use usher::model::text;
 
 use super::population::{FIRST_IDS, INSTANTS, population, typed_text};
 use super::worlds::property;

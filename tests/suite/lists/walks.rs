@@ -4,12 +4,12 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use usher::clock::Timestamp;
-use usher::user::{User, UserId};
+use usher::model::clock::Timestamp;
+use usher::model::user::{User, UserId};
 
 use super::population::{insert_all, named};
 use super::{crowd, pks, records, walk};
-use crate::app::App;
+use crate::app::TestApp;
 use crate::on_both;
 
 on_both![
@@ -50,7 +50,7 @@ fn compare(left: &Value, right: &Value, field: &str, ascending: bool, nulls_firs
     by_field.then_with(|| left["pk"].as_i64().cmp(&right["pk"].as_i64()))
 }
 
-async fn pages_by_every_field_and_direction_give_every_user_once_in_order(app: App) {
+async fn pages_by_every_field_and_direction_give_every_user_once_in_order(app: TestApp) {
     let admin = app.person("Admin", "superuser").await;
     let users = crowd(29, |index, user| User {
         first_name: ["", "b", "B", "é"][usize::try_from(index % 4).expect("small")].to_owned(),
@@ -87,7 +87,7 @@ async fn pages_by_every_field_and_direction_give_every_user_once_in_order(app: A
     }
 }
 
-async fn a_walk_gives_every_user_once_who_is_there_throughout(app: App) {
+async fn a_walk_gives_every_user_once_who_is_there_throughout(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let old = crowd(300, |index, user| User {
         last_name: format!("Name {}", index * 7 % 40),

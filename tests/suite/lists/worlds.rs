@@ -4,12 +4,12 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use rocket::tokio::join;
 use rocket::tokio::runtime::{Builder, Runtime};
 use usher::db::{Db, Sql, select};
-use usher::filter::Filter;
-use usher::page::Place;
-use usher::user::User;
+use usher::model::cursor::Cursor;
+use usher::model::filter::Filter;
+use usher::model::user::User;
 
 use super::population::insert_all;
-use crate::{App, Backend};
+use crate::{Backend, TestApp};
 
 /// A property of many cases that share one pair of databases. `PROPTEST_CASES` sets how many.
 pub(super) fn property<S: proptest::strategy::Strategy>(
@@ -26,15 +26,15 @@ pub(super) fn property<S: proptest::strategy::Strategy>(
 /// One database of each kind, whose users are replaced for each case.
 pub(super) struct Worlds {
     runtime: Runtime,
-    sqlite: App,
-    postgres: App,
+    sqlite: TestApp,
+    postgres: TestApp,
 }
 
 impl Worlds {
     fn open() -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let (sqlite, postgres) = runtime.block_on(async {
-            let apps = (App::new(Backend::Sqlite).await, App::new(Backend::Postgres).await);
+            let apps = (TestApp::new(Backend::Sqlite).await, TestApp::new(Backend::Postgres).await);
             // All users go away between two cases, the last superuser too.
             apps.0.sql("DROP TRIGGER users_last_superuser_delete").await;
             apps.1.sql("DROP TRIGGER users_last_superuser_delete ON users").await;
@@ -91,9 +91,9 @@ async fn lists(
         let users = select::users(db, filter, place.as_ref(), page).await.map_err(failed)?;
         let full = i64::try_from(users.len()) == Ok(page);
         if let Some(last) = users.last() {
-            let cursor = Place::after(filter, last).encode(filter);
+            let cursor = Cursor::after(filter, last).encode(filter);
             place =
-                Some(Place::decode(filter, &cursor).ok_or_else(|| TestCaseError::fail("its own cursor"))?);
+                Some(Cursor::decode(filter, &cursor).ok_or_else(|| TestCaseError::fail("its own cursor"))?);
         }
         walked.extend(users);
         if !full || walked.len() > expected.len() {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::server::{Server, json_request, make_superuser, obtain_request};
-use crate::app::{App, PASSWORD};
+use crate::app::{PASSWORD, TestApp};
 use crate::on_both;
 
 on_both![
@@ -43,7 +43,7 @@ fn hostile_request(path: &str, bearer: &str) -> String {
     )
 }
 
-async fn lg_3_each_request_is_one_line_that_parses_and_says_who_and_why(app: App) {
+async fn lg_3_each_request_is_one_line_that_parses_and_says_who_and_why(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let id = staff.id();
     let url = app.url.clone();
@@ -88,7 +88,7 @@ async fn lg_3_each_request_is_one_line_that_parses_and_says_who_and_why(app: App
     assert!(!log.contains("forged:") && !log.contains("192.0.2.9"), "{log}");
 }
 
-async fn pw_13_the_hundredth_failure_in_a_row_is_a_warning(app: App) {
+async fn pw_13_the_hundredth_failure_in_a_row_is_a_warning(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("ada", "wrong").await.status, 401);
     // Nobody counts so many within a test.
@@ -110,7 +110,7 @@ async fn pw_13_the_hundredth_failure_in_a_row_is_a_warning(app: App) {
     assert_eq!(warnings[0]["level"], "warn");
 }
 
-async fn the_same_reference_is_in_the_log_the_header_and_on_the_error_page(app: App) {
+async fn the_same_reference_is_in_the_log_the_header_and_on_the_error_page(app: TestApp) {
     let url = app.url.clone();
     let (page, failure, log) = rocket::tokio::task::spawn_blocking(move || {
         let directory = TempDir::new().unwrap();

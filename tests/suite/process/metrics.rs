@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::server::{Server, json_request, make_superuser, obtain_request, status_of};
-use crate::app::App;
+use crate::app::TestApp;
 use crate::on_both;
 
 on_both![
@@ -39,7 +39,7 @@ fn samples(page: &str) -> HashMap<&str, f64> {
 }
 
 /// A server with metrics that was asked this and that.
-async fn busy(app: &App) -> (TempDir, Server) {
+async fn busy(app: &TestApp) -> (TempDir, Server) {
     let url = app.url.clone();
     rocket::tokio::task::spawn_blocking(move || {
         let directory = TempDir::new().unwrap();
@@ -59,7 +59,7 @@ async fn busy(app: &App) -> (TempDir, Server) {
     .unwrap()
 }
 
-async fn the_numbers_are_those_of_what_happened(app: App) {
+async fn the_numbers_are_those_of_what_happened(app: TestApp) {
     let (_directory, server) = busy(&app).await;
     let page = server.metrics(GET);
     let samples = samples(&page);
@@ -91,7 +91,7 @@ async fn the_numbers_are_those_of_what_happened(app: App) {
     assert_eq!(samples.contains_key("usher_sqlite_wal_bytes"), app.url.starts_with("sqlite"), "{page}");
 }
 
-async fn cf_4_numbers_tell_nothing_of_people_and_only_where_they_are_asked_for(app: App) {
+async fn cf_4_numbers_tell_nothing_of_people_and_only_where_they_are_asked_for(app: TestApp) {
     let (_directory, server) = busy(&app).await;
     let page = server.metrics(GET);
     for secret in ["admin", "secret", "FORGED", env!("CARGO_PKG_VERSION"), "127.0.0.1"] {

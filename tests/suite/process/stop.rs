@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::server::{
     Server, eventually, make_superuser, obtain_request, rounds, run, status_of, text, usher,
 };
-use crate::app::App;
+use crate::app::TestApp;
 use crate::console::token;
 use crate::mail::{Sink, with_address};
 use crate::on_both;
@@ -23,7 +23,7 @@ const SLOW: (&str, &str) = ("USHER_SIGN_IN_FAILURE_MILLISECONDS", "700");
 /// A bucket that never fills.
 const NO_THROTTLE: (&str, &str) = ("USHER_THROTTLE_ADDRESS_BURST", "1000000");
 
-async fn rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop(app: App) {
+async fn rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop(app: TestApp) {
     let url = app.url.clone();
     let rounds = move || {
         for round in 0..rounds(3) {
@@ -88,7 +88,7 @@ fn stop_under_load(url: &str, round: u32) {
     assert!(log.contains("told to stop by SIGTERM") && !log.contains("cut off"), "{log}");
 }
 
-async fn rl_10_a_link_that_was_asked_for_right_before_the_stop_is_sent(app: App) {
+async fn rl_10_a_link_that_was_asked_for_right_before_the_stop_is_sent(app: TestApp) {
     with_address(&app, "ada", "", "ada@example.org").await;
     // So slow that nothing can be sent before the stop.
     let sink = Sink::slow(Duration::from_secs(1)).await;

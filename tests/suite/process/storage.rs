@@ -11,7 +11,7 @@ use super::cluster::Cluster;
 use super::proxy::{Line, Proxy};
 use super::server::{Server, eventually, json_request, make_superuser, obtain_request, rounds, status_of};
 use crate::Backend;
-use crate::app::{App, PASSWORD};
+use crate::app::{PASSWORD, TestApp};
 
 /// How soon all is well again.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ impl Server {
 
 #[rocket::async_test]
 async fn rl_12_a_postgres_that_goes_away_in_any_way_is_503_and_comes_back() {
-    let app = App::new(Backend::Postgres).await;
+    let app = TestApp::new(Backend::Postgres).await;
     let proxy = Proxy::before(&app.url);
     let name = app.url.rsplit_once('/').unwrap().1.to_owned();
     let mut maintenance = PgConnection::connect(&app.url).await.unwrap();

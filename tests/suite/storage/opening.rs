@@ -1,26 +1,26 @@
 //! Opening a database: migrations, settings of the connections, permissions of the files.
 
 use rocket::futures::future::join_all;
-use usher::Usher;
-use usher::csrf;
 use usher::db::{self, Sql};
-use usher::user::{User, UserId};
+use usher::model::user::{User, UserId};
+use usher::operations::App;
+use usher::security::csrf;
 
 use super::number;
-use crate::app::{App, Backend, figment};
+use crate::app::{Backend, TestApp, figment};
 use crate::lists::population::{insert_all, named};
 use crate::on_both;
 
 on_both![migrations_are_applied_once, instances_that_open_a_fresh_database_at_once_share_it];
 
-async fn migrations_are_applied_once(app: App) {
+async fn migrations_are_applied_once(app: TestApp) {
     app.person("admin", "superuser").await;
     app.usher.db.migrate().await.expect("nothing to do");
     let again = app.another_instance().await;
     assert_eq!(number(&again.usher.db, "SELECT count(*) FROM users").await, 1);
 }
 
-async fn instances_that_open_a_fresh_database_at_once_share_it(app: App) {
+async fn instances_that_open_a_fresh_database_at_once_share_it(app: TestApp) {
     for round in 0..5 {
         let url = if app.url.starts_with("sqlite") {
             app.url.replace("usher.db", &format!("fresh-{round}.db"))
@@ -32,11 +32,11 @@ async fn instances_that_open_a_fresh_database_at_once_share_it(app: App) {
             format!("{server}/{fresh}")
         };
         let settings = figment(&url, &[]);
-        let opened = join_all((0..4).map(|_| Usher::open(&settings, app.clock.clone()))).await;
-        let instances: Vec<Usher> =
+        let opened = join_all((0..4).map(|_| App::open(&settings, app.clock.clone()))).await;
+        let instances: Vec<App> =
             opened.into_iter().map(|instance| instance.expect("an instance of its own")).collect();
         let token = csrf::issue(&instances[0].keys.forms, "binding");
-        let accepted = |usher: &Usher| csrf::is_valid(&usher.keys.forms, "binding", &token);
+        let accepted = |usher: &App| csrf::is_valid(&usher.keys.forms, "binding", &token);
         assert!(instances.iter().all(accepted), "round {round}: keys differ");
         insert_all(&instances[0].db, &[User { id: UserId(1), ..named("alice") }]).await.expect("a user");
         for usher in &instances {
@@ -76,8 +76,8 @@ const POSTGRES_NAMES: &str = "SELECT * FROM (\
 
 #[rocket::async_test]
 async fn both_databases_have_the_same_tables_columns_indexes_and_triggers() {
-    let sqlite = App::new(Backend::Sqlite).await.usher.db;
-    let postgres = App::new(Backend::Postgres).await.usher.db;
+    let sqlite = TestApp::new(Backend::Sqlite).await.usher.db;
+    let postgres = TestApp::new(Backend::Postgres).await.usher.db;
     for (on_sqlite, on_postgres, some) in [
         (SQLITE_COLUMNS, POSTGRES_COLUMNS, "secret_hash"),
         (SQLITE_NAMES, POSTGRES_NAMES, "users_last_superuser_update"),
@@ -91,7 +91,7 @@ async fn both_databases_have_the_same_tables_columns_indexes_and_triggers() {
 
 #[rocket::async_test]
 async fn every_sqlite_connection_is_durable_and_readers_cannot_write() {
-    let app = App::new(Backend::Sqlite).await;
+    let app = TestApp::new(Backend::Sqlite).await;
     let person = app.person("alice", "").await;
     let db = &app.usher.db;
     let pragmas: [(&str, i64); 3] =
@@ -117,7 +117,7 @@ async fn every_sqlite_connection_is_durable_and_readers_cannot_write() {
 #[rocket::async_test]
 async fn cf_3_only_the_owner_can_read_the_sqlite_files() {
     use std::os::unix::fs::PermissionsExt;
-    let app = App::new(Backend::Sqlite).await;
+    let app = TestApp::new(Backend::Sqlite).await;
     app.person("alice", "").await;
     let file = app.url.strip_prefix("sqlite://").expect("a path");
     for suffix in ["", "-wal", "-shm"] {
@@ -128,7 +128,7 @@ async fn cf_3_only_the_owner_can_read_the_sqlite_files() {
 
 #[rocket::async_test]
 async fn az_5_the_isolation_of_transactions_does_not_depend_on_the_server() {
-    let app = App::new(Backend::Postgres).await;
+    let app = TestApp::new(Backend::Postgres).await;
     let (_, name) = app.url.rsplit_once('/').expect("a URL with a database");
     app.sql(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")).await;
     let later = app.another_instance().await;

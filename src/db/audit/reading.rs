@@ -1,0 +1,191 @@
+//! The trail as it is read: lists of it, and what concerns one user.
+
+use std::convert::Infallible;
+
+use super::columns;
+use crate::db::select::Table;
+use crate::db::{Db, Result, Sql};
+use crate::model::audit::{Entries, EntryId, EntryInteger, EntryText, ListedEntry};
+use crate::model::filter::Folding;
+use crate::model::user::UserId;
+
+/// The entry that takes another one back.
+macro_rules! undone_by {
+    () => {
+        "(SELECT undo.id FROM audit_entries AS undo WHERE undo.undoes = audit_entries.id) AS undone_by"
+    };
+}
+
+impl Table for Entries {
+    type Row = ListedEntry;
+
+    const TABLE: &'static str = "audit_entries";
+    const COLUMNS: &'static str = concat!(columns!(), ", ", undone_by!());
+    const JSON: &'static str = concat!("json_array(json_array(", columns!(), "), undone_by)");
+
+    fn text_column(field: EntryText, folding: Folding) -> &'static str {
+        match (field, folding) {
+            (EntryText::Actor, Folding::Exact) => "actor_name",
+            (EntryText::Actor, Folding::Folded) => "actor_folded",
+            (EntryText::Target, Folding::Exact) => "target_name",
+            (EntryText::Target, Folding::Folded) => "target_folded",
+            // Folded as they are written.
+            (EntryText::Action, _) => "action",
+            (EntryText::Door, _) => "door",
+            (EntryText::Address, _) => "address",
+            (EntryText::RequestId, _) => "request_id",
+        }
+    }
+
+    fn integer_column(field: EntryInteger) -> &'static str {
+        match field {
+            EntryInteger::Id => "id",
+            EntryInteger::At => "happened_at",
+            EntryInteger::ActorId => "actor_id",
+            EntryInteger::TargetId => "target_id",
+            EntryInteger::Batch => "batch_id",
+            EntryInteger::Undoes => "undoes",
+        }
+    }
+
+    fn flag_column(field: Infallible) -> &'static str {
+        match field {}
+    }
+}
+
+/// One entry.
+///
+/// # Errors
+/// As the database says.
+pub async fn by_id(db: &Db, id: EntryId) -> Result<Option<ListedEntry>> {
+    let sql =
+        Sql::new(concat!("SELECT ", columns!(), ", ", undone_by!(), " FROM audit_entries WHERE id = $1"));
+    db.optional(sql.bind(id.0)).await
+}
+
+/// What about a user is asked for. The names stand in the statement and not beside it, so that the index
+/// `audit_entries_changes`, which has the same condition, can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// What changed, was made, ended, refused: all but coming and going.
+    Changes,
+    /// Coming and going.
+    Access,
+    /// Sign-ins, good and bad.
+    SignIns,
+}
+
+impl About {
+    /// The condition, after one on the user.
+    #[must_use]
+    pub const fn condition(self) -> &'static str {
+        match self {
+            Self::Changes => {
+                " AND action NOT IN ('account_blocked', 'password_confirmation_failed', \
+                 'password_confirmed', 'sign_in', 'sign_in_failed', 'sign_out')"
+            }
+            Self::Access => {
+                " AND action IN ('account_blocked', 'password_confirmation_failed', \
+                 'password_confirmed', 'sign_in', 'sign_in_failed', 'sign_out')"
+            }
+            Self::SignIns => " AND action IN ('sign_in', 'sign_in_failed')",
+        }
+    }
+}
+
+/// Where entries about a user begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the newest.
+    Newest,
+    /// Before this one: older ones, newest first.
+    Before(EntryId),
+    /// After this one: newer ones, oldest first.
+    After(EntryId),
+}
+
+/// At most `limit` entries about a user.
+///
+/// # Errors
+/// As the database says.
+pub async fn about(db: &Db, user: UserId, about: About, from: Start, limit: i64) -> Result<Vec<ListedEntry>> {
+    db.all(statement(user, about, from, limit)).await
+}
+
+fn statement(user: UserId, about: About, from: Start, limit: i64) -> Sql {
+    let mut sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        ", ",
+        undone_by!(),
+        " FROM audit_entries WHERE target_id = "
+    ));
+    sql.push_value(user.0).push(about.condition());
+    match from {
+        Start::Newest => sql.push(" ORDER BY id DESC"),
+        Start::Before(id) => sql.push(" AND id < ").push_value(id.0).push(" ORDER BY id DESC"),
+        Start::After(id) => sql.push(" AND id > ").push_value(id.0).push(" ORDER BY id"),
+    };
+    sql.push(" LIMIT ").push_value(limit);
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::model::audit::Action;
+
+    async fn database() -> (Db, tempfile::TempDir) {
+        let directory = tempfile::TempDir::new().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("usher.db").display());
+        let figment = config::with_database(config::defaults(), &url);
+        (Db::open(&figment.focus("databases.main")).await.unwrap(), directory)
+    }
+
+    /// How SQLite would run a statement.
+    async fn plan(db: &Db, mut sql: Sql) -> String {
+        sql.text = format!("EXPLAIN QUERY PLAN {}", sql.text).into();
+        let steps: Vec<(i64, i64, i64, String)> = db.all(sql).await.unwrap();
+        steps.into_iter().map(|(.., step)| step).collect::<Vec<_>>().join("\n")
+    }
+
+    #[rocket::async_test]
+    async fn what_concerns_one_user_is_read_along_an_index() {
+        let (db, _directory) = database().await;
+        let mark = EntryId(5);
+        for from in [Start::Newest, Start::Before(mark), Start::After(mark)] {
+            for (about, index) in [
+                (About::Changes, "audit_entries_changes"),
+                (About::Access, "audit_entries_target_id"),
+                (About::SignIns, "audit_entries_target_id"),
+            ] {
+                let plan = plan(&db, statement(UserId(7), about, from, 5)).await;
+                assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{about:?} {from:?}: {plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_action_is_either_a_change_or_coming_and_going() {
+        let is_access = |action: Action| {
+            use Action::{
+                AccountBlocked, PasswordConfirmationFailed, PasswordConfirmed, SignIn, SignInFailed, SignOut,
+            };
+            matches!(
+                action,
+                AccountBlocked
+                    | PasswordConfirmationFailed
+                    | PasswordConfirmed
+                    | SignIn
+                    | SignInFailed
+                    | SignOut
+            )
+        };
+        for (action, name, _) in Action::NAMES {
+            let quoted = format!("'{name}'");
+            assert_eq!(About::Access.condition().contains(&quoted), is_access(action), "{name}");
+            assert_eq!(About::Changes.condition().contains(&quoted), is_access(action), "{name}");
+        }
+    }
+}

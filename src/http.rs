@@ -1,0 +1,12 @@
+//! What both channels share of HTTP: request guards, error responses, headers, the request id, logs and counters.
+
+pub(crate) mod compression;
+pub(crate) mod denials;
+pub mod error;
+pub mod guards;
+pub(crate) mod headers;
+pub(crate) mod json;
+pub(crate) mod logging;
+pub(crate) mod metrics;
+pub mod openapi;
+pub mod request_id;

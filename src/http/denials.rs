@@ -1,0 +1,169 @@
+//! Records what somebody signed in tried and may not do: so many tries of a session, and of the others how many.
+//!
+//! Entries are kept for ever and each is written to the disk at once, so that whoever is refused again and
+//! again must not have one for each time. What is left out still has its line in the log, as all requests.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::request::Request;
+use rocket::response::Response;
+
+use crate::db;
+use crate::http::guards;
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::rules::Denial;
+use crate::model::session::SessionId;
+use crate::model::user::{User, UserId};
+use crate::operations::{App, audit};
+
+/// So much of a path is recorded, in characters: no route of ours needs more, and entries are kept for ever.
+const LONGEST_PATH: usize = 200;
+
+/// So many refusals of a session are recorded within [`WINDOW`].
+const MOST: u32 = 20;
+/// In which refusals are counted.
+const WINDOW: Duration = Duration::from_mins(1);
+/// So many sessions are remembered at once.
+const MOST_SESSIONS: usize = 10_000;
+
+/// Writes an entry for a request that was refused for want of a right.
+#[derive(Default)]
+pub(crate) struct Denials {
+    recent: Mutex<Recent>,
+}
+
+/// The refusals of sessions within the last minute. Each instance counts its own.
+#[derive(Default)]
+struct Recent(HashMap<SessionId, Window>);
+
+/// A minute of one session.
+struct Window {
+    begun: Timestamp,
+    recorded: u32,
+    left_out: u64,
+}
+
+impl Recent {
+    /// Counts one more refusal. `Some` if it is to be recorded, with the number of those that were left out before.
+    fn count(&mut self, session: SessionId, now: Timestamp) -> Option<u64> {
+        if self.0.len() >= MOST_SESSIONS && !self.0.contains_key(&session) {
+            self.make_room(now);
+        }
+        let fresh = Window { begun: now, recorded: 0, left_out: 0 };
+        let window = self.0.entry(session).or_insert(fresh);
+        if now.since(window.begun) >= WINDOW {
+            (window.begun, window.recorded) = (now, 0);
+        }
+        if window.recorded >= MOST {
+            window.left_out += 1;
+            return None;
+        }
+        window.recorded += 1;
+        Some(std::mem::take(&mut window.left_out))
+    }
+
+    /// Forgets sessions whose minute is over; if that is of no use, all of them.
+    fn make_room(&mut self, now: Timestamp) {
+        self.0.retain(|_, window| now.since(window.begun) < WINDOW);
+        if self.0.len() >= MOST_SESSIONS {
+            self.0.clear();
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl Fairing for Denials {
+    fn info(&self) -> Info {
+        Info { name: "refusals in the audit trail", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, _: &mut Response<'r>) {
+        let Some(Error::Forbidden(denial)) = Error::stashed(request) else { return };
+        // Not a right that is missing, and asked for with every page.
+        if *denial == Denial::PasswordChangeRequired {
+            return;
+        }
+        if let Err(error) = self.record(request, *denial).await {
+            log::error!("could not record a refusal: {error}");
+        }
+    }
+}
+
+impl Denials {
+    async fn record(&self, request: &Request<'_>, denial: Denial) -> Result<()> {
+        let app = guards::app(request)?;
+        let Ok((user, session)) = guards::authenticated(request).await else { return Ok(()) };
+        let counted = {
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.count(session.id, app.clock.now())
+        };
+        match counted {
+            Some(left_out) => write(app, request, denial, user, left_out).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn write(app: &App, request: &Request<'_>, denial: Denial, user: &User, left_out: u64) -> Result<()> {
+    let author = Author::user(user, guards::origin(request));
+    let path: String = request.uri().path().as_str().chars().take(LONGEST_PATH).collect();
+    let what = format!("{} {path}", request.method());
+    let mut entry = Entry::new(Action::Refused, author).detail("code", denial.code()).detail("request", what);
+    if left_out > 0 {
+        entry = entry.detail("left_out", left_out);
+    }
+    if let Some(target) = target(app, request).await? {
+        entry = entry.on(&target);
+    }
+    let mut tx = app.db.begin().await?;
+    audit::record(&mut tx, &entry, app.clock.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The user that the path is about, if it names one by primary key.
+async fn target(app: &App, request: &Request<'_>) -> Result<Option<User>> {
+    let mut segments = request.uri().path().segments().skip_while(|segment| *segment != "users").skip(1);
+    match segments.next().and_then(|id| id.parse().ok()) {
+        Some(id) => Ok(db::users::by_id(&app.db, UserId(id)).await?),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(0).plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn lg_4_of_a_session_twenty_refusals_a_minute_are_recorded_and_the_others_counted() {
+        let mut recent = Recent::default();
+        let (one, other) = (SessionId(1), SessionId(2));
+        for _ in 0..MOST {
+            assert_eq!(recent.count(one, at(0)), Some(0));
+        }
+        for _ in 0..7 {
+            assert_eq!(recent.count(one, at(59)), None);
+        }
+        assert_eq!(recent.count(other, at(59)), Some(0), "others are not concerned");
+        assert_eq!(recent.count(one, at(60)), Some(7));
+        assert_eq!(recent.count(one, at(60)), Some(0), "they are told of once");
+    }
+
+    #[test]
+    fn lg_4_no_number_of_sessions_is_remembered() {
+        let mut recent = Recent::default();
+        for id in 0..25_000 {
+            let now = if id < 15_000 { at(0) } else { at(100) };
+            assert_eq!(recent.count(SessionId(id), now), Some(0));
+            assert!(recent.0.len() <= MOST_SESSIONS);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Request guards: who makes the request, what they may do, what they accept.
+//!
+//! A handler's signature is its policy: `can: Can<ManageUsers>` is the check. The credential is looked
+//! up once per request, whichever carried it.
+
+use std::net::IpAddr;
+
+use rocket::http::Method;
+use rocket::request::{FromRequest, Outcome, Request};
+
+use crate::config::Settings;
+use crate::http::request_id::RequestId;
+use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::origin::{self, Channel, Origin};
+use crate::model::permission::{Actor, Can, Permission};
+use crate::model::precondition::Precondition;
+use crate::model::rules::Denial;
+use crate::model::session::{Credential, Session};
+use crate::model::user::{User, UserId};
+use crate::operations::App;
+use crate::operations::sign_in::{self, Authorization};
+use crate::server::gate::AskedMethod;
+
+/// The installation that serves this request.
+pub fn app<'r>(request: &'r Request<'_>) -> Result<&'r App> {
+    request.rocket().state::<App>().ok_or_else(|| Error::internal("the installation is not managed"))
+}
+
+/// Ends a guard with an error that the catcher will render.
+fn fail<T>(request: &Request<'_>, error: Error) -> Outcome<T, ()> {
+    Outcome::Error((error.stash(request), ()))
+}
+
+/// The session cookie's name. With the prefix, browsers refuse it from other hosts and over http.
+#[must_use]
+pub const fn cookie_name(settings: &Settings) -> &'static str {
+    if settings.insecure_cookie { "sid" } else { "__Host-sid" }
+}
+
+/// Whose credential came with the request, looked up once; whether it may be used for it is not asked.
+pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<(User, Session)> {
+    request
+        .local_cache_async(Box::pin(async {
+            let app = app(request)?;
+            let id = subject(request);
+            let credential = credential(request, &app.settings)?;
+            let found = sign_in::authenticate_and_read(app, credential, id).await?;
+            // Whatever renders a page finds them here.
+            request.local_cache(|| found.session.preferences.clone());
+            request.local_cache(|| Subject(id.map(|id| (id, found.along))));
+            Ok((found.user, found.session))
+        }))
+        .await
+}
+
+/// The user whom a request is for, read together with its session.
+struct Subject(Option<(UserId, Option<User>)>);
+
+/// The primary key in a path that ends with one, if the request only reads.
+fn subject(request: &Request<'_>) -> Option<UserId> {
+    let mut segments = request.uri().path().segments().skip_while(|segment| *segment != "users").skip(1);
+    let (id, end) = (segments.next()?, segments.next());
+    let is_id = end.is_none() && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    if is_id && request.method() == Method::Get { id.parse().ok().map(UserId) } else { None }
+}
+
+/// Where the request comes from, found out once.
+pub(crate) fn origin<'r>(request: &'r Request<'_>) -> &'r Origin {
+    request.local_cache(|| Origin {
+        channel: if is_api(request) { Channel::Api } else { Channel::Console },
+        address: app(request).ok().and_then(|app| client_address(request, &app.settings)),
+        device: origin::device(request.headers().get_one("User-Agent").unwrap_or_default()),
+        request_id: RequestId::of(request).to_string(),
+    })
+}
+
+/// Who makes the request, looked up once.
+async fn actor<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
+    request.local_cache_async(Box::pin(find_actor(request))).await
+}
+
+async fn find_actor(request: &Request<'_>) -> Result<Actor> {
+    let app = app(request)?;
+    let (user, session) = authenticated(request).await.clone()?;
+    if session.read_only && !only_reads(request) {
+        return Err(Error::Forbidden(Denial::ReadOnlyToken));
+    }
+    if session.credential == Credential::Cookie && !is_safe(request.method()) {
+        let api = is_api(request);
+        match site(request, &app.settings) {
+            Site::Same => {}
+            // A page's form also carries a token, which its handler checks.
+            Site::Unknown if !api => {}
+            Site::Unknown | Site::Other => return Err(Error::Forbidden(Denial::CrossSite)),
+        }
+        if api {
+            require_json(request)?;
+        }
+    }
+    let subject = request.local_cache(|| Subject(None)).0.clone();
+    Ok(Actor { user, session, origin: origin(request).clone(), subject })
+}
+
+/// Whether the request is for the API. Routes are found by the decoded segments that are not empty, so
+/// `//v1/users/7` and `/%761/users/7` are the API's, too.
+pub(crate) fn is_api(request: &Request<'_>) -> bool {
+    request.uri().path().segments().next() == Some("v1")
+}
+
+/// The one credential that counts: a bearer token if there is one, good or bad, else the cookie.
+fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Authorization<'r>> {
+    let mut headers = request.headers().get("Authorization");
+    let header = headers.next().unwrap_or_default();
+    // Of two nobody can say which one a proxy has looked at.
+    if headers.next().is_some() {
+        return Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader));
+    }
+    let mut parts = header.split_ascii_whitespace();
+    if parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer")) {
+        return match (parts.next(), parts.next()) {
+            (Some(token), None) => Ok(Authorization::Bearer(token)),
+            _ => Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader)),
+        };
+    }
+    request
+        .cookies()
+        .get(cookie_name(settings))
+        .map(|cookie| Authorization::Cookie(cookie.value()))
+        .ok_or(Error::NotAuthenticated(AuthenticationFailure::NoCredentials))
+}
+
+/// Whether a request changes nothing: by its method, or because it asks for one of the API's lists.
+fn only_reads(request: &Request<'_>) -> bool {
+    let segments = request.uri().path().segments();
+    let parts: Vec<&str> = segments.filter(|segment| !segment.is_empty()).collect();
+    is_safe(request.method()) || request.method() == Method::Post && matches!(parts[..], ["v1", _, "list"])
+}
+
+fn is_safe(method: Method) -> bool {
+    matches!(method, Method::Get | Method::Head | Method::Options)
+}
+
+/// Where a request comes from, as far as the browser says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    /// A page of this server.
+    Same,
+    /// A page of another one.
+    Other,
+    /// The client does not say.
+    Unknown,
+}
+
+/// Browsers say where a request comes from by `Sec-Fetch-Site`, older ones by `Origin`.
+#[must_use]
+pub fn site(request: &Request<'_>, settings: &Settings) -> Site {
+    let same = match (request.headers().get_one("Sec-Fetch-Site"), request.headers().get_one("Origin")) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => is_own_origin(request, settings, origin),
+        (None, None) => return Site::Unknown,
+    };
+    if same { Site::Same } else { Site::Other }
+}
+
+/// Whether somebody is about to see the answer: what is shown once is shown then only. Not for HEAD, which Rocket
+/// answers by the routes of GET, nor where a page of another site had the browser ask.
+#[derive(Debug, Clone, Copy)]
+pub struct MayRevealOnce(pub bool);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for MayRevealOnce {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let asked = request.local_cache(|| AskedMethod(None)).0.as_deref();
+        let site = request.headers().get_one("Sec-Fetch-Site");
+        let is_led = matches!(site, Some("cross-site" | "same-site"));
+        Outcome::Success(Self(asked == Some("GET") && !is_led))
+    }
+}
+
+fn is_own_origin(request: &Request<'_>, settings: &Settings, origin: &str) -> bool {
+    if !settings.public_origin.is_empty() {
+        return origin == settings.public_origin;
+    }
+    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    host.is_some() && host == request.headers().get_one("Host")
+}
+
+/// A cookie never stands behind a body that a plain form of another site could send.
+fn require_json(request: &Request<'_>) -> Result<()> {
+    let given = request.headers().get_one("Content-Type");
+    match request.content_type() {
+        Some(kind) if kind.is_json() => Ok(()),
+        None if given.is_none() && request.method() == Method::Delete => Ok(()),
+        _ => Err(Error::UnsupportedMediaType(given.unwrap_or_default().to_owned())),
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, P: Permission> FromRequest<'r> for Can<P> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        match actor(request).await.clone().and_then(|actor| Can::check(&actor)) {
+            Ok(can) => Outcome::Success(can),
+            Err(error) => fail(request, error),
+        }
+    }
+}
+
+/// The client accepts JSON. Stands first in every handler of the API: nothing is done for a client
+/// that could not read the answer.
+#[derive(Debug)]
+pub struct AcceptsJson;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for AcceptsJson {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let mut headers = request.headers().get("Accept").peekable();
+        if headers.peek().is_none() || headers.any(accepts_json) {
+            Outcome::Success(Self)
+        } else {
+            fail(request, Error::NotAcceptable)
+        }
+    }
+}
+
+/// Whether one `Accept` header has room for `application/json`.
+fn accepts_json(header: &str) -> bool {
+    header.trim().is_empty()
+        || header.split(',').any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default();
+            let refused = parts.any(|parameter| {
+                parameter
+                    .split_once('=')
+                    .is_some_and(|(name, value)| name.trim() == "q" && value.trim().parse() == Ok(0.0_f32))
+            });
+            !refused
+                && ["*/*", "application/*", "application/json"]
+                    .iter()
+                    .any(|known| kind.eq_ignore_ascii_case(known))
+        })
+}
+
+/// `If-Match`: the version of the record that the change is for.
+#[derive(Debug)]
+pub struct IfMatch(pub Precondition);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for IfMatch {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let tags: Vec<&str> =
+            request.headers().get("If-Match").flat_map(|header| header.split(',')).map(str::trim).collect();
+        let expected = if tags.is_empty() || tags.contains(&"*") {
+            Precondition::Any
+        } else {
+            // A weak or foreign tag never matches.
+            Precondition::OneOf(tags.iter().filter_map(|tag| version_of(tag)).collect())
+        };
+        Outcome::Success(Self(expected))
+    }
+}
+
+/// The version in an `ETag` of ours: `"<version>-<last sign-in>"`. The tag names the whole record, and
+/// so changes with a sign-in; the condition is about edits, and so only about the version.
+fn version_of(tag: &str) -> Option<i64> {
+    let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let (version, last_login) = inner.split_once('-')?;
+    last_login.parse::<i64>().ok()?;
+    version.parse().ok()
+}
+
+/// The client's address: the peer's, unless that is a proxy of ours; then the right-most address of
+/// `X-Forwarded-For` that is not.
+fn client_address(request: &Request<'_>, settings: &Settings) -> Option<IpAddr> {
+    let peer = request.remote().map(|remote| remote.ip().to_canonical());
+    let trusted =
+        |address: &IpAddr| settings.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == *address);
+    if !peer.as_ref().is_some_and(trusted) {
+        return peer;
+    }
+    let forwarded: Vec<&str> =
+        request.headers().get("X-Forwarded-For").flat_map(|header| header.split(',')).collect();
+    let client = forwarded
+        .iter()
+        .rev()
+        .map_while(|address| address.trim().parse::<IpAddr>().ok())
+        .map(|address| address.to_canonical())
+        .find(|address| !trusted(address));
+    client.or(peer)
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for &'r Origin {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        Outcome::Success(origin(request))
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for &'r App {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        match app(request) {
+            Ok(app) => Outcome::Success(app),
+            Err(error) => fail(request, error),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Site {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        match app(request) {
+            Ok(app) => Outcome::Success(site(request, &app.settings)),
+            Err(error) => fail(request, error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_headers_are_read_as_http_says() {
+        for header in [
+            "*/*",
+            "application/json",
+            "application/*;q=0.1",
+            "text/html, */*;q=0.8",
+            "",
+            "APPLICATION/JSON; charset=utf-8",
+        ] {
+            assert!(accepts_json(header), "{header}");
+        }
+        for header in
+            ["text/html", "application/xml", "application/json;q=0", "text/*, application/json; q=0.000"]
+        {
+            assert!(!accepts_json(header), "{header}");
+        }
+    }
+
+    #[test]
+    fn only_strong_tags_of_ours_name_a_version() {
+        assert_eq!(version_of("\"7-0\""), Some(7));
+        assert_eq!(version_of("\"7-1700000000000000\""), Some(7));
+        for tag in ["W/\"7-0\"", "7-0", "\"7\"", "\"x-0\"", "\"7-x\"", "\"\""] {
+            assert_eq!(version_of(tag), None, "{tag}");
+        }
+    }
+}

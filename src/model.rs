@@ -1,0 +1,29 @@
+//! The nouns and the rules: plain data without I/O, on which every other room stands.
+//!
+//! A file here imports from this room only. To add a noun: a file with its types and the rules that need
+//! nothing but them.
+
+pub mod audit;
+pub mod bulk;
+pub mod clock;
+pub mod cursor;
+pub mod error;
+pub mod field_errors;
+pub mod filter;
+pub mod link;
+pub mod mac;
+pub mod mail;
+pub mod origin;
+pub mod password;
+pub mod password_policy;
+pub mod permission;
+pub mod precondition;
+pub mod preferences;
+pub mod record;
+pub mod rules;
+pub mod session;
+pub mod text;
+pub mod throttle;
+pub mod time_zone;
+pub mod undo;
+pub mod user;

@@ -1,0 +1,358 @@
+//! The audit log's nouns: actions, authors and entries, and how two states of a user differ.
+//!
+//! Names are those of the moment: an entry outlives its actor. To add something that is recorded: a variant of
+//! [`Action`] and an [`Entry`] where it happens.
+
+mod fields;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sqlx::FromRow;
+
+pub use self::fields::{Entries, IntegerField as EntryInteger, TextField as EntryText};
+use super::clock::Timestamp;
+use super::origin::Origin;
+use super::user::{User, UserId};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Somebody signed in.
+    SignIn,
+    /// A sign-in was refused; the details say why.
+    SignInFailed,
+    /// Somebody signed out.
+    SignOut,
+    /// So many failures that further tries on the account are refused unseen for a while.
+    AccountBlocked,
+    /// The same for an address.
+    AddressBlocked,
+    /// The operator ended the block of an account.
+    AccountUnblocked,
+    /// Somebody gave their password again, for something that asks for it.
+    PasswordConfirmed,
+    /// The password given again was wrong.
+    PasswordConfirmationFailed,
+    /// Somebody signed in tried what they may not do.
+    Refused,
+    /// A user was made.
+    UserCreated,
+    /// Fields of a user were changed.
+    UserChanged,
+    /// A user was deactivated.
+    UserDeactivated,
+    /// A user was reactivated.
+    UserReactivated,
+    /// A user changed their own password.
+    PasswordChanged,
+    /// Somebody else set a user's password, or a link did.
+    PasswordReset,
+    /// A one-time link was made.
+    LinkMade,
+    /// Somebody asked for a link on the sign-in page.
+    LinkRequested,
+    /// A user changed how they like the console.
+    PreferencesChanged,
+    /// One session was ended.
+    SessionEnded,
+    /// All sessions were ended.
+    SessionsEnded,
+    /// A named API token was made.
+    TokenMade,
+    /// A named API token was revoked.
+    TokenRevoked,
+    /// Users were imported.
+    Imported,
+    /// Users were exported.
+    Exported,
+}
+
+impl Action {
+    /// All of them, with the names under which they are stored and filtered, and in words.
+    pub const NAMES: [(Self, &'static str, &'static str); 24] = [
+        (Self::SignIn, "sign_in", "Signed in"),
+        (Self::SignInFailed, "sign_in_failed", "Failed to sign in"),
+        (Self::SignOut, "sign_out", "Signed out"),
+        (Self::AccountBlocked, "account_blocked", "Blocked after failures"),
+        (Self::AddressBlocked, "address_blocked", "Address blocked after failures"),
+        (Self::AccountUnblocked, "account_unblocked", "Unblocked"),
+        (Self::PasswordConfirmed, "password_confirmed", "Confirmed their password"),
+        (
+            Self::PasswordConfirmationFailed,
+            "password_confirmation_failed",
+            "Failed to confirm their password",
+        ),
+        (Self::Refused, "refused", "Was refused"),
+        (Self::UserCreated, "user_created", "Added"),
+        (Self::UserChanged, "user_changed", "Changed"),
+        (Self::UserDeactivated, "user_deactivated", "Deactivated"),
+        (Self::UserReactivated, "user_reactivated", "Reactivated"),
+        (Self::PasswordChanged, "password_changed", "Changed their password"),
+        (Self::PasswordReset, "password_reset", "Password reset"),
+        (Self::LinkMade, "link_made", "Link made"),
+        (Self::LinkRequested, "link_requested", "Asked for a link"),
+        (Self::PreferencesChanged, "preferences_changed", "Changed their preferences"),
+        (Self::SessionEnded, "session_ended", "Session ended"),
+        (Self::SessionsEnded, "sessions_ended", "Signed out everywhere"),
+        (Self::TokenMade, "token_made", "API token made"),
+        (Self::TokenRevoked, "token_revoked", "API token revoked"),
+        (Self::Imported, "imported", "Imported users"),
+        (Self::Exported, "exported", "Exported users"),
+    ];
+
+    /// As stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(action, ..)| *action == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// The action of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known, _)| *known == name).map(|(action, ..)| *action)
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        Self::NAMES.iter().find(|(action, ..)| *action == self).map_or("", |(.., words)| words)
+    }
+}
+
+/// An entry's primary key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct EntryId(pub i64);
+
+/// The primary key of a run of one action on many users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct BatchId(pub i64);
+
+/// Whoever does something, as entries name them.
+#[derive(Debug, Clone)]
+pub struct Author {
+    /// The user, with the name of this moment; `None` for the operator and for strangers.
+    pub user: Option<(UserId, String)>,
+    /// From where.
+    pub origin: Origin,
+}
+
+impl Author {
+    /// A user.
+    #[must_use]
+    pub fn user(user: &User, origin: &Origin) -> Self {
+        Self { user: Some((user.id, user.username.as_str().to_owned())), origin: origin.clone() }
+    }
+
+    /// Nobody that is known, or the operator, whom the origin's door tells.
+    #[must_use]
+    pub fn nobody(origin: &Origin) -> Self {
+        Self { user: None, origin: origin.clone() }
+    }
+}
+
+/// What is to be recorded.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What happened.
+    pub action: Action,
+    /// Who did it.
+    pub author: Author,
+    /// To whom, with the name of this moment.
+    pub target: Option<(UserId, String)>,
+    /// Fields with old and new value.
+    pub changes: Map<String, Value>,
+    /// Further facts.
+    pub details: Map<String, Value>,
+    /// The run of an action on many users that it is a part of.
+    pub batch_id: Option<BatchId>,
+    /// The entry that is taken back by it.
+    pub undoes: Option<EntryId>,
+}
+
+impl Entry {
+    /// An entry without a target.
+    #[must_use]
+    pub fn new(action: Action, author: Author) -> Self {
+        let (changes, details) = (Map::new(), Map::new());
+        Self { action, author, target: None, changes, details, batch_id: None, undoes: None }
+    }
+
+    /// About a user.
+    #[must_use]
+    pub fn on(mut self, target: &User) -> Self {
+        self.target = Some((target.id, target.username.as_str().to_owned()));
+        self
+    }
+
+    /// With the fields that differ.
+    #[must_use]
+    pub fn changing(mut self, before: &User, after: &User) -> Self {
+        self.changes.extend(differences(before, after));
+        self
+    }
+
+    /// With another password. That is all that is ever said of passwords.
+    #[must_use]
+    pub fn with_new_password(mut self) -> Self {
+        self.changes.insert("password".into(), json!("changed"));
+        self
+    }
+
+    /// With a further fact.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// A field as entries tell its value; null for one that they do not tell.
+pub(crate) fn field(user: &User, name: &str) -> Value {
+    let instant = |at: Option<Timestamp>| json!(at.map(|at| at.to_string()));
+    match name {
+        "username" => json!(user.username.as_str()),
+        "first_name" => json!(user.first_name),
+        "last_name" => json!(user.last_name),
+        "email" => json!(user.email),
+        "is_active" => json!(user.is_active),
+        "is_staff" => json!(user.is_staff),
+        "is_superuser" => json!(user.is_superuser),
+        "valid_from" => instant(user.valid_from),
+        "valid_until" => instant(user.valid_until),
+        "must_change_password" => json!(user.must_change_password),
+        _ => Value::Null,
+    }
+}
+
+/// The fields of a user that entries tell.
+const FIELDS: [&str; 10] = [
+    "username",
+    "email",
+    "first_name",
+    "last_name",
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    "valid_from",
+    "valid_until",
+    "must_change_password",
+];
+
+/// The fields in which two states of a user differ, each as `{"old": ..., "new": ...}`.
+#[must_use]
+pub fn differences(before: &User, after: &User) -> Map<String, Value> {
+    FIELDS
+        .into_iter()
+        .map(|name| (name, field(before, name), field(after, name)))
+        .filter(|(_, old, new)| old != new)
+        .map(|(name, old, new)| (name.to_owned(), json!({ "old": old, "new": new })))
+        .collect()
+}
+
+/// An entry as stored. Its serialized form is what a seal covers: the order of the members must stay.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
+pub struct StoredEntry {
+    /// Primary key.
+    pub id: i64,
+    /// Microseconds since the epoch.
+    pub happened_at: i64,
+    /// See [`crate::model::audit::Action`].
+    pub action: String,
+    /// Who did it.
+    pub actor_id: Option<i64>,
+    /// The name at that moment.
+    pub actor_name: String,
+    /// To whom.
+    pub target_id: Option<i64>,
+    /// The name at that moment.
+    pub target_name: String,
+    /// A JSON object of fields with old and new value.
+    pub changes: String,
+    /// A JSON object of further facts.
+    pub details: String,
+    /// See [`crate::model::origin::Channel`].
+    pub door: String,
+    /// Of the client, or empty.
+    pub address: String,
+    /// Of the request, or empty.
+    pub request_id: String,
+    /// The run on many users that it is a part of.
+    pub batch_id: Option<i64>,
+    /// The entry that is taken back by it.
+    pub undoes: Option<i64>,
+}
+
+/// An entry as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Deserialize)]
+pub struct ListedEntry {
+    /// The entry.
+    #[sqlx(flatten)]
+    pub entry: StoredEntry,
+    /// The primary key of the entry that takes it back.
+    pub undone_by: Option<i64>,
+}
+
+impl ListedEntry {
+    /// Fields with old and new value.
+    #[must_use]
+    pub fn changes(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.entry.changes).unwrap_or_default()
+    }
+
+    /// Further facts.
+    #[must_use]
+    pub fn details(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.entry.details).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_one_name_and_words() {
+        for (action, name, words) in Action::NAMES {
+            assert_eq!(Action::named(name), Some(action));
+            assert_eq!(action.as_str(), name);
+            assert!(!words.is_empty());
+        }
+        assert_eq!(Action::named("unknown"), None);
+    }
+
+    #[test]
+    fn every_action_is_in_the_documentation_of_the_api() {
+        let documentation = include_str!("../../docs/api.md");
+        for (_, name, _) in Action::NAMES {
+            assert!(documentation.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn lg_2_differences_tell_old_and_new_of_every_field() {
+        let before = User::blank(Timestamp::from_micros(0));
+        let after = User {
+            email: "a@b.co".into(),
+            is_staff: true,
+            valid_until: Some(Timestamp::from_micros(0)),
+            last_login: Some(Timestamp::from_micros(5)),
+            version: 9,
+            ..before.clone()
+        };
+        let told = Value::Object(differences(&before, &after));
+        assert_eq!(
+            told,
+            json!({
+                "email": {"old": "", "new": "a@b.co"},
+                "is_staff": {"old": false, "new": true},
+                "valid_until": {"old": null, "new": "1970-01-01T00:00:00.000000Z"},
+            })
+        );
+        for name in FIELDS {
+            assert!(
+                name == "valid_from" || name == "valid_until" || !field(&before, name).is_null(),
+                "{name}"
+            );
+        }
+    }
+}

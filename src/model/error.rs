@@ -1,0 +1,153 @@
+//! What can go wrong, and the one table from error to status.
+//!
+//! Handlers and guards return an [`Error`]; the catcher below `/v1` renders it as JSON, the catcher
+//! of the pages as HTML. To add a case: a variant, its row in [`Error::status`], its text in `Display`.
+
+use std::sync::Arc;
+
+use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::rules::{Conflict, Denial, Refusal};
+use crate::model::undo::Obstacle;
+
+/// The result of everything that can fail in front of a user.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request was not answered as asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Nobody is signed in, or the credentials are not accepted: 401.
+    #[error(transparent)]
+    NotAuthenticated(AuthenticationFailure),
+    /// Signed in, but without the right: 403.
+    #[error("You do not have permission to perform this action.")]
+    Forbidden(Denial),
+    /// There is no such user: 404.
+    #[error("No User matches the given query.")]
+    NotFound,
+    /// There is nothing at this path: 404.
+    #[error("Not found.")]
+    NoSuchPath,
+    /// The path exists, but not for this method: 405. Holds the value of `Allow`.
+    #[error("Method \"{method}\" not allowed.")]
+    MethodNotAllowed {
+        /// The method that was used.
+        method: String,
+        /// The methods that the path has.
+        allow: &'static str,
+    },
+    /// The body cannot be read, or a filter is wrong: 400, one line.
+    #[error("{0}")]
+    Malformed(String),
+    /// Fields with messages: 400.
+    #[error("validation failed")]
+    Invalid(FieldErrors),
+    /// The change would break a rule of the data: 409.
+    #[error("{}", .0.sentence())]
+    Conflict(Conflict),
+    /// What was done cannot be taken back: 409.
+    #[error("{0}")]
+    CannotUndo(Obstacle),
+    /// Somebody else changed the record first: 412.
+    #[error("The record has changed since it was read.")]
+    PreconditionFailed,
+    /// The client accepts nothing that we can send: 406.
+    #[error("Could not satisfy the request Accept header.")]
+    NotAcceptable,
+    /// The body is longer than allowed: 413. Holds the limit in bytes.
+    #[error("The request body is larger than {0} bytes.")]
+    TooLarge(u64),
+    /// The body is of another type: 415.
+    #[error("Unsupported media type \"{0}\" in request.")]
+    UnsupportedMediaType(String),
+    /// The body did not arrive in time: 408.
+    #[error("The request body did not arrive in time.")]
+    Timeout,
+    /// Too many failures from this address: 429. Holds seconds to wait.
+    #[error("Request was throttled. Expected available in {0} seconds.")]
+    Throttled(u64),
+    /// Overloaded, or the database is away: 503.
+    #[error("The service is unavailable. Try again in a moment.")]
+    Unavailable,
+    /// Two transactions got into each other's way, again and again: 503.
+    #[error("The service is unavailable. Try again in a moment.")]
+    Contended,
+    /// Our fault: 500. The cause goes to the log, never to the client.
+    #[error("Internal server error.")]
+    Internal(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why credentials were not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthenticationFailure {
+    /// No credentials, or of a scheme that we do not know.
+    #[error("Authentication credentials were not provided.")]
+    NoCredentials,
+    /// `Authorization: Bearer` without exactly one value.
+    #[error("Authorization header must contain two space-delimited values")]
+    BadAuthorizationHeader,
+    /// A bearer token that is malformed, forged, expired, of another kind, or of an ended session.
+    #[error("Given token not valid for any token type")]
+    TokenNotValid,
+    /// The token is good, its user is gone.
+    #[error("User not found")]
+    UserNotFound,
+    /// The token is good, its user is deactivated.
+    #[error("User is inactive")]
+    UserInactive,
+    /// A refresh or verify request with a token that is not accepted.
+    #[error("Token is invalid")]
+    TokenInvalid,
+    /// Sign-in: unknown name, wrong password, inactive and locked accounts all look alike.
+    #[error("No active account found with the given credentials")]
+    NoActiveAccount,
+}
+
+impl AuthenticationFailure {
+    /// The machine-readable name that clients in the field know, where there is one.
+    #[must_use]
+    pub const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::NoCredentials | Self::NoActiveAccount => None,
+            Self::BadAuthorizationHeader => Some("bad_authorization_header"),
+            Self::TokenNotValid | Self::TokenInvalid => Some("token_not_valid"),
+            Self::UserNotFound => Some("user_not_found"),
+            Self::UserInactive => Some("user_inactive"),
+        }
+    }
+}
+
+impl Error {
+    /// An internal error from any cause.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(Arc::from(cause.into()))
+    }
+
+    /// A validation error of one field.
+    #[must_use]
+    pub fn invalid(field: &'static str, message: impl Into<Message>) -> Self {
+        let mut errors = FieldErrors::default();
+        errors.add(field, message);
+        Self::Invalid(errors)
+    }
+}
+
+impl From<FieldErrors> for Error {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(denial) => Self::Forbidden(denial),
+            Refusal::Conflicts(conflict) => Self::Conflict(conflict),
+        }
+    }
+}
+
+impl From<Obstacle> for Error {
+    fn from(obstacle: Obstacle) -> Self {
+        Self::CannotUndo(obstacle)
+    }
+}

@@ -1,0 +1,97 @@
+//! A message about an account and what became of it. The text is never stored, because it holds a link.
+
+use std::time::Duration;
+
+use super::clock::Timestamp;
+use super::link::LinkPurpose;
+
+/// A message that is queued for longer was lost with the process that was to send it.
+const LOST_AFTER: Duration = Duration::from_mins(2);
+
+/// A message's primary key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailId(pub i64);
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailState {
+    /// About to be sent.
+    Queued,
+    /// The mail server took it.
+    Accepted,
+    /// The mail server did not take it, or could not be reached.
+    Refused,
+    /// The process that was to send it has ended. Never stored.
+    Unknown,
+}
+
+impl MailState {
+    const ALL: [Self; 4] = [Self::Queued, Self::Accepted, Self::Refused, Self::Unknown];
+
+    /// As stored and shown to programs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// A message as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// What the link in it is for.
+    pub purpose: LinkPurpose,
+    /// The address that it was sent to.
+    pub recipient: String,
+    /// What became of it; see [`Mail::state_at`].
+    pub state: MailState,
+    /// What the mail server said.
+    pub response: String,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// When that became known.
+    pub changed_at: Timestamp,
+}
+
+impl Mail {
+    /// What became of it, as far as is known at this moment.
+    #[must_use]
+    pub fn state_at(&self, now: Timestamp) -> MailState {
+        match self.state {
+            MailState::Queued if now.since(self.created_at) >= LOST_AFTER => MailState::Unknown,
+            state => state,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_stays_queued_is_lost() {
+        let now = Timestamp::from_micros(0);
+        let mail = Mail {
+            purpose: LinkPurpose::Reset,
+            recipient: String::new(),
+            state: MailState::Queued,
+            response: String::new(),
+            created_at: now,
+            changed_at: now,
+        };
+        assert_eq!(mail.state_at(now.plus(Duration::from_secs(119))), MailState::Queued);
+        assert_eq!(mail.state_at(now.plus(LOST_AFTER)), MailState::Unknown);
+        let accepted = Mail { state: MailState::Accepted, ..mail };
+        assert_eq!(accepted.state_at(now.plus(LOST_AFTER)), MailState::Accepted);
+    }
+}

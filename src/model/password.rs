@@ -1,0 +1,84 @@
+//! A password as received and a hash as stored. Neither shows its content when it is printed for debugging.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The longest password, in bytes of UTF-8, that is ever hashed. The policy allows 128 code points, which are at
+/// most 512 bytes; passwords that came with hashes from elsewhere may be longer. The bound keeps a huge password
+/// from costing a huge amount of work.
+pub const LONGEST_HASHED_BYTES: usize = 1024;
+
+/// What an unusable hash of Django's begins with; what follows is random and means nothing.
+pub(crate) const UNUSABLE_PREFIX: char = '!';
+
+/// A password exactly as it was received: never trimmed, never normalised.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Takes the text as it is.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, exactly as received.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The length in Unicode code points, which is what the policy counts.
+    #[must_use]
+    pub fn char_count(&self) -> usize {
+        self.0.chars().count()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Password(..)")
+    }
+}
+
+/// A stored hash: ours, a PHC string `$argon2id$…`, or one of Django's. It may be anything at all: whatever is not
+/// understood matches no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// A hash that no password matches, in Django's form: until a password is set, nobody can sign in.
+    #[must_use]
+    pub fn unusable() -> Self {
+        let mut random = [0; 30];
+        // Without randomness it is still unusable; Django only wants no two of them to be alike.
+        let _ = getrandom::fill(&mut random);
+        Self(format!("{UNUSABLE_PREFIX}{}", URL_SAFE_NO_PAD.encode(random)))
+    }
+
+    /// The hash as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// False if by its form no password can ever match: it is empty, or it begins with Django's `!`.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        !self.0.is_empty() && !self.0.starts_with(UNUSABLE_PREFIX)
+    }
+}
+
+impl From<String> for PasswordHash {
+    fn from(stored: String) -> Self {
+        Self(stored)
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PasswordHash(..)")
+    }
+}

@@ -1,0 +1,26 @@
+//! The version of a record that a change was made for: optimistic locking.
+
+use super::error::{Error, Result};
+use super::user::User;
+
+/// The version of the record that a change was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// The last write wins.
+    Any,
+    /// One of these versions.
+    OneOf(Vec<i64>),
+}
+
+impl Precondition {
+    /// Whether the record is of that version.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`] if somebody has changed it since.
+    pub(crate) fn check(&self, user: &User) -> Result<()> {
+        match self {
+            Self::OneOf(versions) if !versions.contains(&user.version) => Err(Error::PreconditionFailed),
+            Self::Any | Self::OneOf(_) => Ok(()),
+        }
+    }
+}

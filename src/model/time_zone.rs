@@ -1,0 +1,105 @@
+//! Time zones: their names, and the calendar and clock in each.
+//!
+//! The data is IANA's and in the binary, so that all instances know the same zones.
+
+use std::sync::LazyLock;
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use crate::model::clock::Timestamp;
+
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// A time zone of IANA's database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zone(TimeZone);
+
+/// What calendar and clock show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Local {
+    /// Year.
+    pub year: i16,
+    /// 1 to 12.
+    pub month: i8,
+    /// 1 to 31.
+    pub day: i8,
+    /// 0 to 23.
+    pub hour: i8,
+    /// 0 to 59.
+    pub minute: i8,
+}
+
+impl Zone {
+    /// The zone that needs no data.
+    pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// The zone of that name, such as `Europe/Berlin`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        if name == "UTC" {
+            return Some(Self::UTC);
+        }
+        ZONES.get(name).ok().filter(|zone| zone.iana_name() == Some(name)).map(Self)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The names of the zones that people live in, in the order of the alphabet: those of an area and a
+    /// place, and `UTC`. Names without a place are kept by the database for old programs only.
+    #[must_use]
+    pub fn names() -> Vec<String> {
+        let all = ZONES.available().map(|name| name.to_string());
+        let mut names: Vec<String> =
+            all.filter(|name| name == "UTC" || name.contains('/') && !name.starts_with("Etc/")).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// What calendar and clock show at an instant; `None` for one that no calendar reaches.
+    #[must_use]
+    pub fn local(&self, at: Timestamp) -> Option<Local> {
+        let at = self.0.to_datetime(jiff::Timestamp::from_microsecond(at.micros()).ok()?);
+        let (year, month, day) = (at.year(), at.month(), at.day());
+        Some(Local { year, month, day, hour: at.hour(), minute: at.minute() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(zone: &str, at: &str) -> (i16, i8, i8, i8, i8) {
+        let local = Zone::named(zone).unwrap().local(Timestamp::parse(at).unwrap()).unwrap();
+        (local.year, local.month, local.day, local.hour, local.minute)
+    }
+
+    #[test]
+    fn clocks_follow_the_zone_and_its_summer_time() {
+        assert_eq!(shown("UTC", "2026-03-29T00:59Z"), (2026, 3, 29, 0, 59));
+        assert_eq!(shown("Europe/Berlin", "2026-03-29T00:59Z"), (2026, 3, 29, 1, 59));
+        assert_eq!(shown("Europe/Berlin", "2026-03-29T01:00Z"), (2026, 3, 29, 3, 0));
+        assert_eq!(shown("Asia/Kathmandu", "2025-12-31T18:15Z"), (2026, 1, 1, 0, 0));
+    }
+
+    #[test]
+    fn only_names_of_the_database_are_zones() {
+        for name in ["", "Europe/Nowhere", "europe/berlin", "../etc/passwd", "Europe/Berlin\0", "CET-1CEST"] {
+            assert_eq!(Zone::named(name), None, "{name}");
+        }
+        let names = Zone::names();
+        assert!(names.len() > 300 && names.is_sorted());
+        for name in names {
+            assert_eq!(Zone::named(&name).unwrap().name(), name);
+        }
+    }
+
+    #[test]
+    fn no_instant_is_too_far_away_to_ask() {
+        assert_eq!(Zone::UTC.local(Timestamp::from_micros(i64::MAX)), None);
+        assert_eq!(Zone::UTC.local(Timestamp::from_micros(i64::MIN)), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! A user, and how one is read from what somebody typed.
+//!
+//! Both doors hand their fields to [`UserInput::read`] as [`Raw`] values; what comes out has been
+//! parsed by the same functions, with all messages collected. To add a field: a member of [`User`],
+//! [`UserInput`] and [`UserChanges`], a line in `read` and `apply`, a column in `db::users`.
+
+mod input;
+
+use std::fmt;
+
+pub use self::input::{InputMode, Limit, Raw, UserChanges, UserInput};
+use crate::model::clock::Timestamp;
+use crate::model::field_errors::Message;
+use crate::model::text;
+
+/// Longest user name, first name and last name, in code points (Django's limit).
+pub const NAME_LENGTH: usize = 150;
+/// Longest e-mail address, in code points (RFC 5321's limit on a path, less its brackets).
+pub const EMAIL_LENGTH: usize = 254;
+
+/// A user's primary key: from 1, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct UserId(pub i64);
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A user as everybody with the right may see them. The password's hash is not part of it: it is
+/// read only where a password is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "Django's flags, each by itself")]
+pub struct User {
+    /// Primary key.
+    pub id: UserId,
+    /// 1 to 150 characters; unique by its canonical key.
+    pub username: Username,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// May be empty; not unique.
+    pub email: String,
+    /// Whether the account may be used; deactivated accounts are kept.
+    pub is_active: bool,
+    /// Whether the user may manage users.
+    pub is_staff: bool,
+    /// Whether the user may do everything.
+    pub is_superuser: bool,
+    /// From when the account may be used; `None` is always. A superuser's is never bounded.
+    pub valid_from: Option<Timestamp>,
+    /// Until when the account may be used, that instant excluded; `None` is always.
+    pub valid_until: Option<Timestamp>,
+    /// Whether the user may do nothing until they have chosen another password.
+    pub must_change_password: bool,
+    /// When the password was last set; `None` if that was before this was noted, or elsewhere.
+    pub password_changed_at: Option<Timestamp>,
+    /// When the account was made.
+    pub date_joined: Timestamp,
+    /// The last successful sign-in.
+    pub last_login: Option<Timestamp>,
+    /// Counts the edits of the record, from 1. Signing in is not an edit.
+    pub version: i64,
+}
+
+impl User {
+    /// An active user without rights and with empty fields, to apply [`UserChanges`] to.
+    #[must_use]
+    pub fn blank(now: Timestamp) -> Self {
+        Self {
+            id: UserId(0),
+            username: Username { text: String::new(), key: String::new() },
+            first_name: String::new(),
+            last_name: String::new(),
+            email: String::new(),
+            is_active: true,
+            is_staff: false,
+            is_superuser: false,
+            valid_from: None,
+            valid_until: None,
+            must_change_password: false,
+            password_changed_at: None,
+            date_joined: now,
+            last_login: None,
+            version: 1,
+        }
+    }
+
+    /// What the console calls the user: first and last name, else the user name.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        let name = format!("{} {}", self.first_name, self.last_name);
+        match name.trim() {
+            "" => self.username.as_str().to_owned(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// The text that the console's search looks at: user name, names and e-mail address, a line each.
+    #[must_use]
+    pub fn searchable(&self) -> String {
+        let parts = [self.username.as_str(), &self.first_name, &self.last_name, &self.email];
+        parts.map(text::searchable).join("\n")
+    }
+
+    /// Whether the account may be used at this moment: active, and within its dates.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.is_active
+            && self.valid_from.is_none_or(|from| now >= from)
+            && self.valid_until.is_none_or(|until| now < until)
+    }
+
+    /// Active, and staff or superuser: may manage users.
+    #[must_use]
+    pub const fn is_admin(&self) -> bool {
+        self.is_active && (self.is_staff || self.is_superuser)
+    }
+}
+
+/// A user name as given, and the canonical key by which it is unique and looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username {
+    text: String,
+    key: String,
+}
+
+impl Username {
+    /// Characters besides letters, digits and `_`.
+    const PUNCTUATION: [char; 4] = ['@', '.', '+', '-'];
+    /// Last path segments that belong to other routes or to the path itself.
+    const RESERVED: [&'static str; 4] = ["list", "create", ".", ".."];
+
+    /// Reads a user name: trimmed, in normal form C, 1 to 150 letters, digits, `_` and `@.+-`.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse(given: &str) -> Result<Self, Message> {
+        let text = parse_text(given, NAME_LENGTH)?;
+        if text.is_empty() {
+            return Err(Message::Blank);
+        }
+        let allowed = |c: char| c.is_alphanumeric() || c == '_' || Self::PUNCTUATION.contains(&c);
+        let others: Vec<char> = text.chars().filter(|c| !allowed(*c)).collect();
+        if !others.is_empty() {
+            return Err(Message::UsernameCharacters(others));
+        }
+        Ok(Self { key: text::canonical(&text), text })
+    }
+
+    /// From the two columns of a row that was written by us.
+    #[must_use]
+    pub fn from_row(text: String, key: String) -> Self {
+        Self { text, key }
+    }
+
+    /// As given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// NFKC and case folded.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether `/v1/users/{name}` could never mean this name: it would be a primary key or a route.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        Self::RESERVED.contains(&self.key.as_str()) || self.key.bytes().all(|b| b.is_ascii_digit())
+    }
+}
+
+/// Trims, normalizes and bounds a text.
+fn parse_text(given: &str, limit: usize) -> Result<String, Message> {
+    let text = text::tidy(given);
+    if let Some(refusal) = text::refusal(&text) {
+        return Err(Message::Character(refusal));
+    }
+    let length = text.chars().count();
+    if length > limit {
+        return Err(Message::TooLong { most: limit, given: length });
+    }
+    Ok(text)
+}
+
+/// Reads a first or last name: trimmed, in normal form C, at most 150 characters.
+///
+/// # Errors
+/// The message for the field.
+pub fn parse_name(given: &str) -> Result<String, Message> {
+    parse_text(given, NAME_LENGTH)
+}
+
+/// Reads an e-mail address: blank, or of the form that Django's validator accepts.
+///
+/// # Errors
+/// The message for the field.
+pub fn parse_email(given: &str) -> Result<String, Message> {
+    let text = parse_text(given, EMAIL_LENGTH)?;
+    if text.is_empty() || is_email(&text) { Ok(text) } else { Err(Message::Email) }
+}
+
+/// A dot-atom or quoted string, `@`, and a host name with a dot, `localhost` or an address literal.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let atom = |atom: &str| {
+        !atom.is_empty()
+            && atom.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{}|~".contains(c))
+    };
+    let quoted = local
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .is_some_and(|inner| inner.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\'));
+    let label = |label: &str| {
+        (1..=63).contains(&label.chars().count())
+            && label.chars().all(|c| c.is_alphanumeric() && c.is_ascii() || c == '-' || c >= '\u{a1}')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let literal = domain
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .map(|inner| inner.strip_prefix("IPv6:").unwrap_or(inner));
+    let host = || {
+        let top = domain.rsplit('.').next().unwrap_or_default();
+        domain.eq_ignore_ascii_case("localhost")
+            || domain.contains('.')
+                && domain.split('.').all(label)
+                && top.chars().count() >= 2
+                && !top.bytes().all(|b| b.is_ascii_digit())
+    };
+    let host = literal.map_or_else(host, |address| address.parse::<std::net::IpAddr>().is_ok());
+    (quoted || local.split('.').all(atom)) && host
+}
+
+#[cfg(test)]
+mod tests;

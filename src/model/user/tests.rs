@@ -1,0 +1,132 @@
+//! What users may be called, and how drafts are read.
+
+use super::*;
+
+fn raw(pairs: &[(&str, Raw)]) -> impl Fn(&str) -> Raw {
+    move |name| pairs.iter().find(|(key, _)| *key == name).map_or(Raw::Missing, |(_, raw)| raw.clone())
+}
+
+#[test]
+fn a_username_has_letters_of_any_script_and_five_signs() {
+    for name in ["a", "Zoë", "олег", "名前", "a@b.c+d-e_f", "x٣"] {
+        assert_eq!(Username::parse(name).unwrap().as_str(), name);
+    }
+    for name in ["a b", "a'b", "a/b", "a\u{ad}b", "🙂", "a,b"] {
+        assert!(matches!(Username::parse(name), Err(Message::UsernameCharacters(_))), "{name}");
+    }
+}
+
+#[test]
+fn a_username_is_stored_trimmed_and_in_normal_form_c() {
+    assert_eq!(Username::parse("\u{a0}e\u{301}va\u{3000}").unwrap().as_str(), "\u{e9}va");
+}
+
+#[test]
+fn lengths_count_code_points() {
+    assert!(Username::parse(&"é".repeat(150)).is_ok());
+    assert_eq!(Username::parse(&"é".repeat(151)), Err(Message::TooLong { most: 150, given: 151 }));
+}
+
+#[test]
+fn names_that_could_never_be_fetched_are_reserved() {
+    for name in ["list", "Create", "007", ".", "..", "４２"] {
+        assert!(Username::parse(name).unwrap().is_reserved(), "{name}");
+    }
+    for name in ["lists", "7a", "...", "a.b"] {
+        assert!(!Username::parse(name).unwrap().is_reserved(), "{name}");
+    }
+}
+
+#[test]
+fn email_addresses_follow_djangos_rule() {
+    for email in [
+        "",
+        "a@b.co",
+        "a.b+c@d-e.example",
+        "a@localhost",
+        "\"a(b\"@example.com",
+        "a@[127.0.0.1]",
+        "a@[IPv6:::1]",
+        "o'brien@example.ie",
+        "a@bücher.example",
+        "A@B.CO",
+    ] {
+        assert!(parse_email(email).is_ok(), "{email}");
+    }
+    for email in [
+        "a",
+        "a@b",
+        "@b.co",
+        "a@",
+        "a b@c.de",
+        "a@b..de",
+        "a@-b.de",
+        "a@b.c",
+        ".a@b.co",
+        "a@b.123",
+        "a@b.co\n.x",
+        "a@@b.co",
+        "a@[300.1.1.1]",
+        "a@b_c.de",
+    ] {
+        assert!(parse_email(email).is_err(), "{email}");
+    }
+}
+
+#[test]
+fn all_bad_fields_are_reported_at_once() {
+    let draft = UserInput::read(
+        InputMode::Whole,
+        raw(&[
+            ("username", Raw::Text("  ".into())),
+            ("first_name", Raw::Integer(1)),
+            ("email", Raw::Null),
+            ("is_staff", Raw::Text("perhaps".into())),
+        ]),
+    );
+    let messages: Vec<_> = draft.errors.iter().map(|(field, message)| (field, message.to_string())).collect();
+    let messages: Vec<_> = messages.iter().map(|(field, message)| (*field, message.as_str())).collect();
+    assert_eq!(
+        messages,
+        [
+            ("email", "This field may not be null."),
+            ("first_name", "Not a valid string."),
+            ("is_staff", "Must be a valid boolean."),
+            ("last_name", "This field is required."),
+            ("password", "This field is required."),
+            ("username", "This field may not be blank."),
+        ]
+    );
+}
+
+#[test]
+fn booleans_have_the_spellings_of_old_clients() {
+    for (given, value) in [
+        (Raw::Bool(true), true),
+        (Raw::Integer(0), false),
+        (Raw::Text("TRUE".into()), true),
+        (Raw::Text("n".into()), false),
+        (Raw::Text("On".into()), true),
+        (Raw::Text("0".into()), false),
+    ] {
+        let draft = UserInput::read(InputMode::Part, raw(&[("is_active", given)]));
+        assert_eq!(draft.changes.is_active, Some(value));
+        assert!(draft.errors.is_empty());
+    }
+}
+
+#[test]
+fn the_password_is_taken_exactly_as_received() {
+    let draft = UserInput::read(InputMode::Part, raw(&[("password", Raw::Text(" e\u{301} ".into()))]));
+    assert_eq!(draft.changes.password.unwrap().as_str(), " e\u{301} ");
+}
+
+#[test]
+fn a_part_leaves_the_rest_as_it_is() {
+    let mut before = User::blank(Timestamp::from_micros(0));
+    before.is_staff = true;
+    before.email = "a@b.co".into();
+    let draft = UserInput::read(InputMode::Part, raw(&[("first_name", Raw::Text("Ada".into()))]));
+    let after = draft.changes.apply(&before);
+    assert_eq!(after, User { first_name: "Ada".into(), ..before });
+}

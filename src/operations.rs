@@ -1,0 +1,92 @@
+//! What can be done: each operation takes the proof of a permission, applies the rules on the locked row before and
+//! after the change, and writes in one transaction together with its audit entry.
+//!
+//! An operation knows neither requests nor SQL. To add one: a function in the file of its noun.
+
+pub mod api_tokens;
+pub mod audit;
+pub mod background;
+pub mod bulk;
+pub(crate) mod csv;
+pub mod export;
+pub mod forgotten_password;
+pub mod keys;
+pub mod lists;
+pub mod mail;
+pub mod maintenance;
+pub mod own_account;
+mod password_attempt;
+pub mod password_links;
+pub mod sessions;
+mod settings;
+pub mod sign_in;
+pub mod sign_in_diagnosis;
+pub mod undo;
+pub mod users;
+
+use std::sync::Arc;
+
+use rocket::figment::Figment;
+
+use self::background::BackgroundTasks;
+use self::keys::Keys;
+use self::mail::Mailer;
+use crate::config::{ConfigError, Settings};
+use crate::db::{self, Db};
+use crate::model::clock::Clock;
+use crate::security::passwords::{self, Hasher};
+
+/// The installation: what operations work with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Where users and sessions are.
+    pub db: Db,
+    /// What time it is.
+    pub clock: Clock,
+    /// Hashes and checks passwords.
+    pub hasher: Hasher,
+    /// How it is configured.
+    pub settings: Arc<Settings>,
+    /// Signs tokens and forms.
+    pub keys: Keys,
+    /// Sends mail, if there is a server for it.
+    pub mailer: Option<Mailer>,
+    /// Messages and links that are still to be made after their answers.
+    pub background: BackgroundTasks,
+    /// What links begin with, such as `https://users.example.org`.
+    pub base: Arc<str>,
+}
+
+/// Why an installation could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configuration is not fit.
+    #[error("the configuration is refused: {0}")]
+    Config(#[from] ConfigError),
+    /// The database cannot be opened.
+    #[error("the database cannot be opened: {0}")]
+    Database(#[from] db::OpenError),
+    /// The password settings do not work.
+    #[error("the password settings are refused: {0}")]
+    Passwords(#[from] passwords::SetupError),
+    /// The keys cannot be had.
+    #[error("the secret key cannot be used: {0}")]
+    Keys(#[from] keys::KeyError),
+}
+
+impl App {
+    /// Reads the configuration, opens the database, applies pending migrations, loads the keys.
+    ///
+    /// # Errors
+    /// What is wrong, in words for the operator.
+    pub async fn open(figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
+        let settings = Settings::read(figment)?;
+        let hasher = Hasher::new(settings.cost(), settings.limits())?;
+        let db = Db::open(&figment.focus("databases.main")).await?;
+        let keys = Keys::load(&settings, &db).await?;
+        let mailer = Mailer::new(&settings)?;
+        let base = password_links::base(&settings, figment).into();
+        let (settings, background) = (Arc::new(settings), BackgroundTasks::default());
+        Ok(Self { db, clock, hasher, settings, keys, mailer, background, base })
+    }
+}

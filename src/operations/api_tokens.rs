@@ -1,0 +1,307 @@
+//! Named API tokens: sessions for scripts and service accounts.
+//!
+//! A token is shown once, when it is made, and ends with its row like every session: when it expires,
+//! is revoked, or all sessions of its user end. Whatever its user may do it may, too, unless it is for
+//! reading only; but it never stands for a password, and makes no other tokens.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::Settings;
+use crate::db::{self, Tx};
+use crate::model::audit::{Action, Entry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::permission::{Can, IsSuperuser, Permission, SignedIn};
+use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
+use crate::model::text;
+use crate::model::user::{Raw, User, UserId};
+use crate::operations::sign_in::API_TOKEN_PREFIX;
+use crate::operations::{App, audit, sessions};
+
+/// Longest name, in characters.
+pub const NAME_LENGTH: usize = 100;
+/// Tokens of one user at once.
+const MOST_TOKENS: usize = 50;
+/// Days until a token expires when nothing else is said.
+const DAYS: u64 = 90;
+
+/// A token as lists tell it. Its serialized form is the API's.
+#[derive(Debug, Clone, Serialize)]
+pub struct ApiToken {
+    /// Primary key of its session.
+    pub id: SessionId,
+    /// Its user's word for it.
+    pub name: String,
+    /// Whether it is good for reading only.
+    pub read_only: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute; `None` for never.
+    pub last_used_at: Option<Timestamp>,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+impl From<LiveSession> for ApiToken {
+    fn from(session: LiveSession) -> Self {
+        Self {
+            id: session.id,
+            name: session.name,
+            read_only: session.read_only,
+            created_at: session.created_at,
+            last_used_at: session.last_seen_at,
+            expires_at: session.expires_at,
+        }
+    }
+}
+
+/// A new token, with the text that is never to be had again.
+#[derive(Debug, Serialize)]
+pub struct MadeToken {
+    /// What lists tell of it.
+    #[serde(flatten)]
+    pub listed: ApiToken,
+    /// To be sent as `Authorization: Bearer`.
+    pub token: String,
+}
+
+/// What somebody asked for, parsed where it could be, with a message where not.
+#[derive(Debug, Clone)]
+pub struct TokenDraft {
+    name: String,
+    days: u64,
+    /// Whether the token is to be good for reading only.
+    pub read_only: bool,
+    errors: FieldErrors,
+}
+
+/// Days until a token expires when nothing else is said.
+#[must_use]
+pub fn default_days(settings: &Settings) -> u64 {
+    DAYS.min(settings.api_token_days)
+}
+
+impl TokenDraft {
+    /// Reads `name`, and optional `expires_in_days` and `read_only`, which is true unless it is said.
+    pub fn read(settings: &Settings, field: impl Fn(&str) -> Raw) -> Self {
+        let mut errors = FieldErrors::default();
+        let name = match field("name") {
+            Raw::Text(given) => name(&given),
+            Raw::Missing => Err(Message::Required),
+            Raw::Null => Err(Message::Null),
+            Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(Message::NotAString),
+        };
+        let days = match field("expires_in_days") {
+            Raw::Missing => Some(default_days(settings)),
+            Raw::Integer(days) => u64::try_from(days).ok(),
+            Raw::Text(text) => text.trim().parse().ok(),
+            Raw::Null | Raw::Bool(_) | Raw::Other => None,
+        };
+        let days = days.filter(|days| (1..=settings.api_token_days).contains(days));
+        if days.is_none() {
+            let most = settings.api_token_days;
+            errors.add("expires_in_days", format!("Enter a number of days from 1 to {most}."));
+        }
+        let read_only = field("read_only").flag("read_only", &mut errors).unwrap_or(true);
+        let name = name.map_err(|message| errors.add("name", message)).unwrap_or_default();
+        Self { name, days: days.unwrap_or_default(), read_only, errors }
+    }
+
+    /// Whether everything fits.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the messages of all fields.
+    pub fn check(&self) -> Result<()> {
+        Ok(self.errors.clone().into_result()?)
+    }
+}
+
+fn name(given: &str) -> std::result::Result<String, Message> {
+    let name = text::tidy(given);
+    match text::refusal(&name) {
+        Some(refusal) => Err(Message::Character(refusal)),
+        None if name.is_empty() => Err(Message::Blank),
+        None => match name.chars().count() {
+            given if given > NAME_LENGTH => Err(Message::TooLong { most: NAME_LENGTH, given }),
+            _ => Ok(name),
+        },
+    }
+}
+
+/// One's own tokens, the latest first.
+///
+/// # Errors
+/// As the database says.
+pub async fn own(app: &App, can: &Can<SignedIn>) -> Result<Vec<ApiToken>> {
+    list(app, can.user().id).await
+}
+
+/// The tokens of a user, the latest first.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn of_user(app: &App, _can: &Can<IsSuperuser>, id: UserId) -> Result<Vec<ApiToken>> {
+    db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    list(app, id).await
+}
+
+async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
+    let now = app.clock.now();
+    let live = db::sessions::live_of_user(&app.db, id, now, now).await?;
+    Ok(live
+        .into_iter()
+        .filter(|session| session.credential == Credential::ApiToken)
+        .map(ApiToken::from)
+        .collect())
+}
+
+/// Makes a token for oneself.
+///
+/// # Errors
+/// [`Error::Forbidden`] by an API token, and without a confirmed password for one that is not for
+/// reading only; [`Error::Invalid`] with the messages of all fields.
+pub async fn make_own(app: &App, can: &Can<SignedIn>, draft: &TokenDraft) -> Result<MadeToken> {
+    make(app, can, can.user().id, draft).await
+}
+
+/// Makes a token for a user.
+///
+/// # Errors
+/// As [`make_own`]; [`Error::NotFound`].
+pub async fn make_for(
+    app: &App,
+    can: &Can<IsSuperuser>,
+    id: UserId,
+    draft: &TokenDraft,
+) -> Result<MadeToken> {
+    make(app, can, id, draft).await
+}
+
+async fn make<P: Permission>(app: &App, can: &Can<P>, id: UserId, draft: &TokenDraft) -> Result<MadeToken> {
+    can.require_sign_in()?;
+    draft.check()?;
+    if !draft.read_only {
+        can.require_confirmed(app.clock.now())?;
+    }
+    db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
+        sessions::require_open(&mut tx, can).await?;
+        let made = insert(&mut tx, can, &user, draft, now).await?;
+        tx.commit().await?;
+        Ok(made)
+    })
+    .await
+}
+
+async fn insert<P: Permission>(
+    tx: &mut Tx,
+    can: &Can<P>,
+    user: &User,
+    draft: &TokenDraft,
+    now: Timestamp,
+) -> Result<MadeToken> {
+    if !user.is_active {
+        return Err(Error::invalid("non_field_errors", "The account is deactivated."));
+    }
+    let names = db::sessions::token_names(tx, user.id, now).await?;
+    if names.contains(&draft.name) {
+        return Err(Error::invalid("name", "There is a token of that name already. Choose another."));
+    }
+    if names.len() >= MOST_TOKENS {
+        return Err(Error::invalid(
+            "name",
+            format!("There are {MOST_TOKENS} tokens already. Revoke one first."),
+        ));
+    }
+    let secret = Secret::random();
+    let expires_at = now.plus(Duration::from_hours(24 * draft.days));
+    let new = NewSession {
+        credential: Credential::ApiToken,
+        expires_at,
+        // It is not its user: nobody gives a password to it.
+        confirmed_at: Timestamp::from_micros(0),
+        name: draft.name.clone(),
+        read_only: draft.read_only,
+    };
+    let id = db::sessions::insert(tx, user.id, &new, &secret.hash(), can.origin(), now).await?;
+    let entry = Entry::new(Action::TokenMade, can.author())
+        .on(user)
+        .detail("name", draft.name.as_str())
+        .detail("read_only", draft.read_only)
+        .detail("expires_at", expires_at.to_string())
+        .detail("session", id.0);
+    audit::record(tx, &entry, now).await?;
+    let (name, read_only) = (draft.name.clone(), draft.read_only);
+    let listed = ApiToken { id, name, read_only, created_at: now, last_used_at: None, expires_at };
+    Ok(MadeToken { listed, token: format!("{API_TOKEN_PREFIX}{}", secret.to_text()) })
+}
+
+/// Revokes one of one's own tokens.
+///
+/// # Errors
+/// [`Error::NoSuchPath`] if one has none of that key.
+pub async fn revoke_own(app: &App, can: &Can<SignedIn>, token: SessionId) -> Result<ApiToken> {
+    revoke(app, can, can.user().id, token).await
+}
+
+/// Revokes a token of a user.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::NoSuchPath`] if the user has no token of that key.
+pub async fn revoke_of(app: &App, can: &Can<IsSuperuser>, id: UserId, token: SessionId) -> Result<ApiToken> {
+    revoke(app, can, id, token).await
+}
+
+async fn revoke<P: Permission>(app: &App, can: &Can<P>, id: UserId, token: SessionId) -> Result<ApiToken> {
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
+        sessions::require_open(&mut tx, can).await?;
+        let session = sessions::end_one(&mut tx, can.author(), &user, token, app.clock.now()).await?;
+        if session.credential != Credential::ApiToken {
+            // Sessions are ended elsewhere, by those who may; nothing of this is committed.
+            return Err(Error::NoSuchPath);
+        }
+        tx.commit().await?;
+        Ok(session.into())
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(name: &Raw, days: &Raw, read_only: &Raw) -> TokenDraft {
+        let settings = Settings { api_token_days: 30, ..Settings::default() };
+        TokenDraft::read(&settings, |field| match field {
+            "name" => name.clone(),
+            "expires_in_days" => days.clone(),
+            _ => read_only.clone(),
+        })
+    }
+
+    #[test]
+    fn what_is_not_said_has_the_careful_default() {
+        let draft = draft(&Raw::Text(" deploy ".into()), &Raw::Missing, &Raw::Missing);
+        assert!(draft.errors.is_empty() && draft.read_only);
+        assert_eq!((draft.name.as_str(), draft.days), ("deploy", 30));
+    }
+
+    #[test]
+    fn all_that_does_not_fit_is_told_at_once() {
+        for days in [Raw::Integer(0), Raw::Integer(31), Raw::Integer(-1), Raw::Null, Raw::Text("x".into())] {
+            let draft = draft(&Raw::Text("x".repeat(101)), &days, &Raw::Text("maybe".into()));
+            let fields: Vec<_> = draft.errors.iter().map(|(field, _)| field).collect();
+            assert_eq!(fields, ["expires_in_days", "name", "read_only"]);
+        }
+        for name in [Raw::Missing, Raw::Null, Raw::Text(" ".into()), Raw::Text("a\0".into()), Raw::Other] {
+            assert_eq!(draft(&name, &Raw::Integer(30), &Raw::Bool(false)).errors.of("name").len(), 1);
+        }
+    }
+}

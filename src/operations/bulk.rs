@@ -1,0 +1,58 @@
+//! One action on many users: preview, run, outcome, undo of a run.
+//!
+//! Each user is changed in a transaction of its own, with the same rules as alone, together with the audit entry
+//! and the verdict. All users of a run are stored before the first is changed, so that a run that was cut short
+//! still tells the truth.
+
+mod run;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::db;
+use crate::model::bulk::{BulkAction, Chosen, MOST, NOT_FOUND, Previewed, TOO_MANY};
+use crate::model::error::{Error, Result};
+use crate::model::permission::{Can, ManageUsers};
+use crate::model::user::{User, UserId};
+use crate::operations::App;
+
+pub use self::run::{Outcome, Settled, UNDO, needs_confirmation, outcome, run, undo};
+
+/// The users of a run, from now on fixed.
+///
+/// # Errors
+/// [`Error::Malformed`] for more than [`MOST`].
+pub async fn freeze(app: &App, _can: &Can<ManageUsers>, chosen: Chosen) -> Result<Vec<UserId>> {
+    let ids: Vec<UserId> = match chosen {
+        Chosen::Ids(ids) => {
+            let mut seen = HashSet::new();
+            ids.into_iter().filter(|id| seen.insert(*id)).collect()
+        }
+        Chosen::Filter(filter) => {
+            let limit = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
+            let users = db::select::users(&app.db, &filter, None, limit).await?;
+            users.into_iter().map(|user| user.id).collect()
+        }
+    };
+    if ids.len() > MOST { Err(Error::Malformed(TOO_MANY.into())) } else { Ok(ids) }
+}
+
+/// What a run would do. Nothing is changed or stored.
+///
+/// # Errors
+/// As the database says.
+pub async fn preview(
+    app: &App,
+    can: &Can<ManageUsers>,
+    action: BulkAction,
+    ids: &[UserId],
+) -> Result<Vec<Previewed>> {
+    let rules = app.settings.rules();
+    let mut users: HashMap<UserId, User> =
+        db::users::by_ids(&app.db, ids).await?.into_iter().map(|user| (user.id, user)).collect();
+    let judge = |id: &UserId| {
+        let user = users.remove(id);
+        let left_out = user.as_ref().map_or(Some(NOT_FOUND), |user| action.obstacle(rules, can.user(), user));
+        Previewed { id: *id, user, left_out }
+    };
+    Ok(ids.iter().map(judge).collect())
+}

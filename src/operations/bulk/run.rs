@@ -1,0 +1,250 @@
+//! Doing it: a run, what became of each user, and taking the run back.
+
+use super::freeze;
+use crate::db;
+use crate::db::batches::Batch;
+use crate::model::audit::{Action, BatchId, Entry, EntryId};
+use crate::model::bulk::{
+    BatchVerdict, BulkAction, Chosen, NOT_FOUND, PENDING, UNAVAILABLE, UNCHANGED, known,
+};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::permission::{Can, ManageUsers};
+use crate::model::precondition::Precondition;
+use crate::model::rules::Conflict;
+use crate::model::undo::{Obstacle, UNDO_FOR};
+use crate::model::user::{User, UserId};
+use crate::operations::users::{self, Change};
+use crate::operations::{App, audit, sessions, undo};
+
+/// Does an action to users, one after the other.
+///
+/// # Errors
+/// [`Error::Malformed`] for more than [`MOST`]; [`Error::Forbidden`] if the password has to be given
+/// again first; [`Error::Unavailable`], and then the run's outcome tells how far it has come.
+pub async fn run(app: &App, can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -> Result<BatchId> {
+    let ids = freeze(app, can, Chosen::Ids(ids)).await?;
+    if needs_confirmation(action, ids.len()) {
+        can.require_confirmed(app.clock.now())?;
+    }
+    let batch = begin(app, can, action.as_str(), None, &ids).await?;
+    for id in ids {
+        if !is_entitled(app, can).await? {
+            break;
+        }
+        let result = if action == BulkAction::EndSessions {
+            db::retrying(|| end_sessions(app, can, batch, id)).await
+        } else {
+            let apply = |before: &User| Ok(action.apply(before));
+            let (expected, batch_id) = (&Precondition::Any, Some(batch));
+            let change = Change { id, expected, password: None, apply, batch_id, undoes: None };
+            db::retrying(|| users::write(app, can, &change)).await.map(|changed| changed.entry)
+        };
+        settle(app, can, batch, id, result).await?;
+    }
+    finish(app, batch).await?;
+    Ok(batch)
+}
+
+/// Whether the password has to be given again before an action on so many users.
+#[must_use]
+pub const fn needs_confirmation(action: BulkAction, users: usize) -> bool {
+    matches!(action, BulkAction::EndSessions) && users > 1
+}
+
+/// A run may take a while: whoever loses their rights or their session meanwhile does not go on.
+async fn is_entitled(app: &App, can: &Can<ManageUsers>) -> Result<bool> {
+    let actor = db::sessions::holder(&app.db, can.session().id).await?;
+    Ok(actor.is_some_and(|actor| {
+        actor.is_usable(app.clock.now()) && actor.is_admin() && actor.is_superuser == can.user().is_superuser
+    }))
+}
+
+async fn begin(
+    app: &App,
+    can: &Can<ManageUsers>,
+    action: &str,
+    undoes: Option<BatchId>,
+    ids: &[UserId],
+) -> Result<BatchId> {
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
+        let now = app.clock.now();
+        let batch = db::batches::insert(&mut tx, action, can.user(), undoes, ids, now).await?;
+        tx.commit().await?;
+        Ok(batch)
+    })
+    .await
+}
+
+async fn finish(app: &App, batch: BatchId) -> Result<()> {
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        db::batches::finish(&mut tx, batch, app.clock.now()).await?;
+        Ok(tx.commit().await?)
+    })
+    .await
+}
+
+/// Signs one user out everywhere, as a part of a run; `None` if they were signed in nowhere.
+async fn end_sessions(
+    app: &App,
+    can: &Can<ManageUsers>,
+    batch: BatchId,
+    id: UserId,
+) -> Result<Option<EntryId>> {
+    let mut tx = app.db.begin().await?;
+    let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
+    sessions::require_open(&mut tx, can).await?;
+    app.settings.rules().may_touch(can.user(), &user)?;
+    if user.id == can.user().id {
+        return Err(Error::Conflict(Conflict::SignsOutSelf));
+    }
+    let ended = sessions::end_all(&mut tx, id).await?;
+    if ended == 0 {
+        return Ok(None);
+    }
+    let mut entry = Entry::new(Action::SessionsEnded, can.author()).on(&user).detail("sessions_ended", ended);
+    entry.batch_id = Some(batch);
+    let entry = audit::record(&mut tx, &entry, app.clock.now()).await?;
+    db::batches::set_done(&mut tx, batch, id, entry).await?;
+    tx.commit().await?;
+    Ok(Some(entry))
+}
+
+/// Stores why nothing was done to a user; what was done has its verdict already. A right that is missing
+/// stands in the trail, as it does outside a run.
+async fn settle(
+    app: &App,
+    can: &Can<ManageUsers>,
+    batch: BatchId,
+    id: UserId,
+    result: Result<Option<EntryId>>,
+) -> Result<()> {
+    let (verdict, code) = match &result {
+        Ok(Some(_)) => return Ok(()),
+        Ok(None) => (BatchVerdict::Unchanged, UNCHANGED),
+        Err(Error::Forbidden(denial)) => (BatchVerdict::Refused, denial.code()),
+        Err(Error::Conflict(conflict)) => (BatchVerdict::Refused, conflict.code()),
+        Err(Error::CannotUndo(obstacle)) => (BatchVerdict::Refused, obstacle.code()),
+        Err(Error::NotFound | Error::NoSuchPath) => (BatchVerdict::Refused, NOT_FOUND),
+        Err(Error::Contended) => (BatchVerdict::Refused, UNAVAILABLE),
+        Err(error) => return Err(error.clone()),
+    };
+    let refused = match &result {
+        Err(Error::Forbidden(_)) => db::users::by_id(&app.db, id).await?,
+        _ => None,
+    };
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        db::batches::set_not_done(&mut tx, batch, id, verdict, code).await?;
+        if let Some(user) = &refused {
+            let mut entry = Entry::new(Action::Refused, can.author()).on(user).detail("code", code);
+            entry.batch_id = Some(batch);
+            audit::record(&mut tx, &entry, app.clock.now()).await?;
+        }
+        Ok(tx.commit().await?)
+    })
+    .await
+}
+
+/// A run, and what became of each of its users.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The run.
+    pub batch: Batch,
+    /// Its users, by primary key.
+    pub users: Vec<Settled>,
+    /// The run that takes it back, if one does.
+    pub undone_by: Option<BatchId>,
+}
+
+/// What became of one user.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// Whose primary key was given.
+    pub id: UserId,
+    /// Their user name of now, if there is such a user.
+    pub username: Option<String>,
+    /// What became of them.
+    pub verdict: BatchVerdict,
+    /// The code of the reason where nothing was done; else empty.
+    pub code: &'static str,
+    /// The entry of the trail, where something was done.
+    pub entry: Option<EntryId>,
+}
+
+impl Outcome {
+    /// How many users were done.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.users.iter().filter(|user| user.verdict == BatchVerdict::Done).count()
+    }
+
+    /// Whether the run can be taken back.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn check_undo(&self, now: Timestamp) -> std::result::Result<(), Obstacle> {
+        if self.batch.action == BulkAction::EndSessions.as_str() || self.done() == 0 {
+            Err(Obstacle::NotUndoable)
+        } else if self.undone_by.is_some() {
+            Err(Obstacle::AlreadyUndone)
+        } else if now.since(Timestamp::from_micros(self.batch.created_at)) >= UNDO_FOR {
+            Err(Obstacle::TooLate)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What became of a run.
+///
+/// # Errors
+/// [`Error::NoSuchPath`] without such a run.
+pub async fn outcome(app: &App, _can: &Can<ManageUsers>, id: BatchId) -> Result<Outcome> {
+    let batch = db::batches::by_id(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
+    let undone_by = db::batches::undone_by(&app.db, id).await?;
+    let users = db::batches::items(&app.db, id)
+        .await?
+        .into_iter()
+        .map(|item| {
+            let verdict = BatchVerdict::ALL.into_iter().find(|verdict| verdict.as_str() == item.verdict);
+            let verdict = verdict.ok_or_else(|| db::Error::Corrupt(item.verdict.clone()))?;
+            Ok(Settled {
+                id: UserId(item.user_id),
+                username: item.username,
+                verdict,
+                code: if verdict == BatchVerdict::Pending { PENDING } else { known(&item.reason) },
+                entry: item.entry_id.map(EntryId),
+            })
+        })
+        .collect::<Result<_>>()?;
+    Ok(Outcome { batch, users, undone_by })
+}
+
+/// Takes a whole run back, user by user, as a run of its own.
+///
+/// # Errors
+/// [`Error::NoSuchPath`] without such a run; [`Error::CannotUndo`]; else as [`run`].
+pub async fn undo(app: &App, can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
+    let outcome = outcome(app, can, id).await?;
+    outcome.check_undo(app.clock.now())?;
+    let done: Vec<(UserId, EntryId)> =
+        outcome.users.iter().filter_map(|user| Some((user.id, user.entry?))).collect();
+    let ids: Vec<UserId> = done.iter().map(|(id, _)| *id).collect();
+    let batch = begin(app, can, UNDO, Some(id), &ids).await?;
+    for (id, entry) in done {
+        if !is_entitled(app, can).await? {
+            break;
+        }
+        let result = undo::take_back(app, can, entry, Some(batch)).await.map(|changed| changed.entry);
+        settle(app, can, batch, id, result).await?;
+    }
+    finish(app, batch).await?;
+    Ok(batch)
+}
+
+/// What a run is called that takes another one back.
+pub const UNDO: &str = "undo";

@@ -1,0 +1,62 @@
+//! Export of what the console shows, recorded before its first byte.
+
+use serde_json::Value;
+
+use crate::db;
+use crate::model::audit::{Action, Entry};
+use crate::model::bulk::Chosen;
+use crate::model::error::Result;
+use crate::model::filter::{Filter, ListRequest};
+use crate::model::permission::{Can, ManageUsers};
+use crate::model::user::User;
+use crate::operations::lists::List;
+use crate::operations::{App, audit, sessions, users};
+
+/// Most users that are exported at once without the password being given again (ASVS 7.5.3).
+pub const MOST_UNASKED: i64 = 100;
+
+/// Whether so many are chosen that the password has to be given again. Counted no further than that.
+async fn are_many(app: &App, can: &Can<ManageUsers>, chosen: &Chosen) -> Result<bool> {
+    let count = match chosen {
+        Chosen::Filter(filter) => users::count_up_to(app, can, filter, MOST_UNASKED + 1).await?,
+        Chosen::Ids(ids) => i64::try_from(ids.len()).unwrap_or(i64::MAX),
+    };
+    Ok(count > MOST_UNASKED)
+}
+
+/// The beginning of an export, which [`users::next_batch`] continues. `told` is what the trail says of
+/// the filter.
+///
+/// # Errors
+/// [`crate::model::error::Error::Forbidden`] for more than [`MOST_UNASKED`] without the password; as the database
+/// says.
+pub async fn begin(app: &App, can: &Can<ManageUsers>, chosen: &Chosen, told: &str) -> Result<List<User>> {
+    let confirmed = can.require_confirmed(app.clock.now());
+    if confirmed.is_err() && are_many(app, can, chosen).await? {
+        confirmed?;
+    }
+    let list = match chosen {
+        Chosen::Filter(filter) => {
+            let request = ListRequest { filter: filter.clone(), ..ListRequest::default() };
+            users::list(app, can, &request).await?
+        }
+        Chosen::Ids(ids) => {
+            let mut users: Vec<User> = db::users::by_ids(&app.db, ids).await?;
+            users.sort_by(|left, right| <Filter>::default().compare(left, right));
+            List { records: users, next: None, count: None }
+        }
+    };
+    let mut entry = Entry::new(Action::Exported, can.author()).detail("format", "csv").detail("filter", told);
+    if let Chosen::Ids(ids) = chosen {
+        let ids: Vec<Value> = ids.iter().map(|id| id.0.into()).collect();
+        entry = entry.detail("pks", ids);
+    }
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
+        audit::record(&mut tx, &entry, app.clock.now()).await?;
+        Ok(tx.commit().await?)
+    })
+    .await?;
+    Ok(list)
+}

@@ -1,0 +1,120 @@
+//! The forgotten password: a link by mail for whoever says a user name or e-mail address.
+//!
+//! Whether there is such a user is found out after the answer, so that neither it nor its time tells.
+//! A message goes to the stored address only, never to what was typed, which may merely look like it. A
+//! superuser is sent none: staff may have set that address before they became one.
+
+use crate::db::{self, Tx};
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::link::LinkPurpose;
+use crate::model::origin::Origin;
+use crate::model::text;
+use crate::model::throttle::{Failures, Key};
+use crate::model::user::{User, UserId};
+use crate::operations::password_links::{self, NewLink};
+use crate::operations::{App, audit};
+
+/// Accounts with one address that are sent a link at once.
+const MOST_ACCOUNTS: i64 = 10;
+
+/// Has a link sent to whoever is meant by `name`, if there is somebody, some time after this returns.
+///
+/// # Errors
+/// [`Error::Throttled`] for an address that has asked too often, whoever is meant.
+pub async fn request(app: &App, name: &str, origin: &Origin) -> Result<()> {
+    db::retrying(|| count_address(app, origin)).await?;
+    let (background, app) = (&app.background, app.clone());
+    let (name, origin) = (name.to_owned(), origin.clone());
+    background.spawn(async move {
+        if let Err(error) = answer(&app, &name, &origin).await {
+            log::error!("a link that was asked for could not be made: {error}");
+        }
+    });
+    Ok(())
+}
+
+async fn count_address(app: &App, origin: &Origin) -> Result<()> {
+    let Some(key) = origin.address.map(Key::link_requests_from) else { return Ok(()) };
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let before = db::throttles::lock(&mut tx, &key).await?;
+    if let Some(wait) = before.as_ref().and_then(|before| before.wait(now)) {
+        return Err(Error::Throttled(wait.as_secs().max(1)));
+    }
+    let after = Failures::address(before, now, app.settings.thresholds());
+    db::throttles::set(&mut tx, &key, &after).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Makes and sends a link for everybody who is meant: the user of that name, and all with that address.
+async fn answer(app: &App, name: &str, origin: &Origin) -> Result<()> {
+    let name = text::tidy(name);
+    let mut users = db::users::by_email(&app.db, &name, MOST_ACCOUNTS).await?;
+    if let Some(user) = db::users::by_username_key(&app.db, &text::canonical(&name)).await?
+        && users.iter().all(|known| known.id != user.id)
+    {
+        users.push(user);
+    }
+    if users.is_empty() {
+        return db::retrying(|| record_unknown(app, origin)).await;
+    }
+    for user in users {
+        let made = db::retrying(|| link_for(app, user.id, origin)).await?;
+        if let Some((user, stored)) = made {
+            password_links::finish(app, user, stored);
+        }
+    }
+    Ok(())
+}
+
+async fn record_unknown(app: &App, origin: &Origin) -> Result<()> {
+    let entry = requested(origin).detail("reason", "unknown_user");
+    let mut tx = app.db.begin().await?;
+    audit::record(&mut tx, &entry, app.clock.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+fn requested(origin: &Origin) -> Entry {
+    Entry::new(Action::LinkRequested, Author::nobody(origin))
+}
+
+/// Stores a link for a user, unless they cannot be sent one; then only that it was asked for.
+async fn link_for(app: &App, id: UserId, origin: &Origin) -> Result<Option<(User, password_links::Stored)>> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let Some(user) = db::users::lock(&mut tx, id).await?.map(|found| found.user) else { return Ok(None) };
+    let reason = if user.is_superuser {
+        "superuser"
+    } else if user.email.is_empty() {
+        "no_address"
+    } else if !user.is_usable(now) {
+        "not_usable"
+    } else if !count_user(app, &mut tx, id, now).await? {
+        "too_often"
+    } else {
+        let new = NewLink { purpose: LinkPurpose::Reset, reveal_to: None, entry: requested(origin) };
+        // A stranger may be asking: the link that staff made for the first password stays good beside it.
+        db::links::delete_resets_of_user(&mut tx, id).await?;
+        let stored = password_links::insert(app, &mut tx, &user, &new, now).await?;
+        tx.commit().await?;
+        return Ok(Some((user, stored)));
+    };
+    audit::record(&mut tx, &requested(origin).on(&user).detail("reason", reason), now).await?;
+    tx.commit().await?;
+    Ok(None)
+}
+
+/// Counts one more link for a user; whether it is not yet too many.
+async fn count_user(app: &App, tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool> {
+    let key = Key::link_requests_for(id);
+    let before = db::throttles::lock(tx, &key).await?;
+    if before.as_ref().is_some_and(|before| before.wait(now).is_some()) {
+        return Ok(false);
+    }
+    // Never for good: only failures to sign in are counted up to the hard limit.
+    let after = Failures { consecutive: 0, ..Failures::account(before, now, app.settings.thresholds()) };
+    db::throttles::set(tx, &key, &after).await?;
+    Ok(true)
+}

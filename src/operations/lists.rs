@@ -1,0 +1,136 @@
+//! Lists of any resource: one page by cursor, or all, in batches.
+//!
+//! Who may see a list is for the operation to say that asks for it here.
+
+use crate::db::select::{self, Table};
+use crate::model::cursor::Cursor;
+use crate::model::error::{Error, Result};
+use crate::model::filter::{Filter, ListRequest};
+use crate::model::user::User;
+use crate::operations::App;
+
+/// Records that a whole list fetches at once: enough to make a query worth its while, few enough that
+/// memory does not notice.
+const BATCH: i64 = 1000;
+
+/// A list as far as it was asked for.
+#[derive(Debug)]
+pub struct List<T> {
+    /// The first records.
+    pub records: Vec<T>,
+    /// Where they end, if more may follow. With a limit this is for the client, as a cursor; without
+    /// one, [`next_batch`] goes on from there.
+    pub next: Option<Cursor>,
+    /// How many records the filter matches, if that was asked for.
+    pub count: Option<i64>,
+}
+
+/// The beginning of a list: the page that was asked for, or the first batch of all.
+///
+/// # Errors
+/// [`Error::Malformed`] for a cursor of another list.
+pub async fn begin<T: Table>(app: &App, request: &ListRequest<T>) -> Result<List<T::Record>> {
+    let place = match &request.after {
+        None => None,
+        Some(cursor) => Some(
+            Cursor::decode(&request.filter, cursor)
+                .ok_or_else(|| Error::Malformed("after: is not a cursor of this filter and order".into()))?,
+        ),
+    };
+    let count = if request.count { Some(select::count(&app.db, &request.filter).await?) } else { None };
+    let limit = request.limit.unwrap_or(BATCH);
+    let (records, next) = batch(app, &request.filter, place.as_ref(), limit).await?;
+    Ok(List { records, next, count })
+}
+
+/// The records of a whole list that follow after `place`, and where they end.
+///
+/// A list is fetched in batches, each a query of its own: no connection is held while a slow client
+/// reads, and memory does not grow with the result.
+///
+/// # Errors
+/// As the database says.
+pub async fn next_batch<T: Table>(
+    app: &App,
+    filter: &Filter<T>,
+    place: &Cursor,
+) -> Result<(Vec<T::Record>, Option<Cursor>)> {
+    batch(app, filter, Some(place), BATCH).await
+}
+
+/// A page of a list that can be gone through both ways.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The records, in the list's order.
+    pub records: Vec<T>,
+    /// Whether there are records before them.
+    pub has_previous: bool,
+    /// Whether there are records after them.
+    pub has_next: bool,
+}
+
+/// At most `limit` records after a place, or from the beginning.
+///
+/// # Errors
+/// As the database says.
+pub async fn page_after<T: Table>(
+    app: &App,
+    filter: &Filter<T>,
+    place: Option<&Cursor>,
+    limit: i64,
+) -> Result<Page<T::Record>> {
+    let (records, next) = batch(app, filter, place, limit).await?;
+    Ok(Page { records, has_previous: place.is_some(), has_next: next.is_some() })
+}
+
+/// The first page of users, and how many the filter matches, counted no further than `most`.
+///
+/// # Errors
+/// As the database says.
+pub async fn first_page_and_count(
+    app: &App,
+    filter: &Filter,
+    limit: i64,
+    most: i64,
+) -> Result<(Page<User>, i64)> {
+    let (users, count) = select::beginning(&app.db, filter, limit + 1, most).await?;
+    let (records, next) = cut(filter, users, limit);
+    Ok((Page { records, has_previous: false, has_next: next.is_some() }, count))
+}
+
+/// At most `limit` records before a place, or up to the end.
+///
+/// # Errors
+/// As the database says.
+pub async fn page_before<T: Table>(
+    app: &App,
+    filter: &Filter<T>,
+    place: Option<&Cursor>,
+    limit: i64,
+) -> Result<Page<T::Record>> {
+    let (mut records, next) = batch(app, &filter.reversed(), place, limit).await?;
+    records.reverse();
+    Ok(Page { records, has_previous: next.is_some(), has_next: place.is_some() })
+}
+
+async fn batch<T: Table>(
+    app: &App,
+    filter: &Filter<T>,
+    place: Option<&Cursor>,
+    limit: i64,
+) -> Result<(Vec<T::Record>, Option<Cursor>)> {
+    Ok(cut(filter, select::page(&app.db, filter, place, limit + 1).await?, limit))
+}
+
+/// The first `limit` of what was found, and where they end if there was more.
+fn cut<T: Table>(
+    filter: &Filter<T>,
+    mut records: Vec<T::Record>,
+    limit: i64,
+) -> (Vec<T::Record>, Option<Cursor>) {
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = records.len() > wanted;
+    records.truncate(wanted);
+    let next = records.last().filter(|_| more).map(|last| Cursor::after(filter, last));
+    (records, next)
+}

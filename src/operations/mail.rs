@@ -1,0 +1,247 @@
+//! Mail: one-time links, sent over SMTP when a server is configured.
+//!
+//! That a message is to be sent is stored with the link, and what became of it afterwards; the text never
+//! is, because it holds the link. It is sent by a task of this process, once. To add a kind of message: a
+//! [`LinkPurpose`](crate::model::link::LinkPurpose) and its words in [`words`].
+
+use std::fmt;
+use std::time::Duration;
+
+use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+use crate::config::{ConfigError, Settings, SmtpTls};
+use crate::db::{self, Tx};
+use crate::model::clock::Timestamp;
+use crate::model::link::LinkPurpose;
+use crate::model::mail::{Mail, MailId, MailState};
+use crate::model::session::Secret;
+use crate::model::user::{User, UserId};
+use crate::operations::App;
+
+/// How long the mail server may take for one command.
+const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take for all of a message.
+const MESSAGE_LIMIT: Duration = Duration::from_mins(1);
+/// The most that is kept of a mail server's answer, in characters.
+const LONGEST_RESPONSE: usize = 300;
+
+/// The newest message to a user.
+///
+/// # Errors
+/// As the database says.
+pub async fn latest(app: &App, user: UserId) -> crate::model::error::Result<Option<Mail>> {
+    Ok(db::mails::latest(&app.db, user).await?)
+}
+
+/// Hands messages to the mail server.
+#[derive(Clone)]
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+impl fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mailer(..)")
+    }
+}
+
+impl Mailer {
+    /// As configured; `None` without a mail server.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the setting that is wrong.
+    pub fn new(settings: &Settings) -> Result<Option<Self>, ConfigError> {
+        let host = settings.smtp_host.as_str();
+        if host.is_empty() {
+            return Ok(None);
+        }
+        let refuse = |name: &str, reason: String| Err(ConfigError::Value { name: name.to_owned(), reason });
+        let Ok(from) = settings.mail_from.parse::<Mailbox>() else {
+            return refuse("mail_from", "must be an address such as App <usher@example.org>".into());
+        };
+        let tls = match (settings.smtp_tls, TlsParameters::new(host.to_owned())) {
+            (SmtpTls::None, _) => Tls::None,
+            (SmtpTls::Starttls, Ok(parameters)) => Tls::Required(parameters),
+            (SmtpTls::Tls, Ok(parameters)) => Tls::Wrapper(parameters),
+            (_, Err(error)) => return refuse("smtp_host", error.to_string()),
+        };
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+            .port(settings.smtp_port)
+            .tls(tls)
+            // The sender's domain, since this machine's own name may mean nothing to others.
+            .hello_name(ClientId::Domain(from.email.domain().to_owned()))
+            .timeout(Some(COMMAND_LIMIT));
+        if !settings.smtp_username.is_empty() {
+            let (name, password) = (settings.smtp_username.clone(), settings.smtp_password.clone());
+            builder = builder.credentials(Credentials::new(name, password));
+        }
+        Ok(Some(Self { transport: builder.build(), from }))
+    }
+
+    /// Sends a message: the state that it is in then, and what the mail server said.
+    async fn deliver(&self, letter: &Letter) -> (MailState, String) {
+        let message = match self.message(letter) {
+            Ok(message) => message,
+            Err(error) => return (MailState::Refused, tidy(&error.to_string())),
+        };
+        match rocket::tokio::time::timeout(MESSAGE_LIMIT, self.transport.send(message)).await {
+            Ok(Ok(response)) => {
+                (MailState::Accepted, tidy(&response.message().collect::<Vec<_>>().join(" ")))
+            }
+            Ok(Err(error)) => (MailState::Refused, tidy(&error.to_string())),
+            Err(_) => (MailState::Refused, "The mail server took too long.".to_owned()),
+        }
+    }
+
+    fn message(&self, letter: &Letter) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+        // An address with a line break in it is none; the other headers are ours.
+        let to = Mailbox::new(None, letter.recipient.parse()?);
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(letter.subject)
+            .message_id(Some(format!("<{}@{}>", Secret::random().to_text(), self.from.email.domain())))
+            .header(ContentType::TEXT_PLAIN)
+            .body(letter.text.clone())?;
+        Ok(message)
+    }
+}
+
+/// What is sent.
+struct Letter {
+    recipient: String,
+    subject: &'static str,
+    text: String,
+}
+
+/// Subject, and what stands before and after the link.
+const fn words(purpose: LinkPurpose) -> (&'static str, &'static str, &'static str) {
+    match purpose {
+        LinkPurpose::Setup => (
+            "Choose your password",
+            "An account was made for you. Choose its password here, within 24 hours:",
+            "The link works once.",
+        ),
+        LinkPurpose::Reset => (
+            "Reset your password",
+            "Choose a new password here, within 30 minutes:",
+            "The link works once. If you did not ask for it, tell your administrator; without the link \
+             nobody can use it.",
+        ),
+    }
+}
+
+fn letter(recipient: String, purpose: LinkPurpose, user: &User, url: &str) -> Letter {
+    let (subject, before, after) = words(purpose);
+    let name = user.username.as_str();
+    let text = format!("{before}\r\n\r\n{url}\r\n\r\nYour user name is {name}. {after}\r\n");
+    Letter { recipient, subject, text }
+}
+
+/// A server's words as they can be stored and shown: on one line, and not too many.
+fn tidy(text: &str) -> String {
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    one_line.trim().chars().take(LONGEST_RESPONSE).collect()
+}
+
+/// A message that is stored as queued.
+pub(crate) struct Queued {
+    id: MailId,
+    recipient: String,
+    purpose: LinkPurpose,
+}
+
+/// Stores that a link will be sent to its user, if there is a mail server and the user has an address.
+///
+/// # Errors
+/// As the database says.
+pub(crate) async fn queue(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    purpose: LinkPurpose,
+    now: Timestamp,
+) -> crate::model::error::Result<Option<Queued>> {
+    if app.mailer.is_none() || user.email.is_empty() {
+        return Ok(None);
+    }
+    let id = db::mails::insert(tx, user.id, purpose, &user.email, now).await?;
+    Ok(Some(Queued { id, recipient: user.email.clone(), purpose }))
+}
+
+/// Sends what was queued, after its transaction and without anybody waiting for it but a stop.
+pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
+    let Some(mailer) = app.mailer.clone() else { return };
+    let letter = letter(queued.recipient, queued.purpose, user, url);
+    let (background, app) = (&app.background, app.clone());
+    background.spawn(async move {
+        let (state, response) = mailer.deliver(&letter).await;
+        if state == MailState::Refused {
+            log::warn!("the mail server did not take message {}: {response}", queued.id.0);
+        }
+        if let Err(error) = note(&app, queued.id, state, &response).await {
+            log::error!("what became of message {} could not be noted: {error}", queued.id.0);
+        }
+    });
+}
+
+async fn note(app: &App, id: MailId, state: MailState, response: &str) -> crate::model::error::Result<()> {
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        db::mails::set_state(&mut tx, id, state, response, app.clock.now()).await?;
+        Ok(tx.commit().await?)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            smtp_host: "mail.example.org".into(),
+            mail_from: "Usher <usher@example.org>".into(),
+            ..Settings::default()
+        }
+    }
+
+    fn refusal(settings: &Settings) -> String {
+        Mailer::new(settings).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn without_a_server_there_is_no_mail_and_with_one_there_must_be_a_sender() {
+        assert!(Mailer::new(&Settings::default()).unwrap().is_none());
+        for smtp_tls in [SmtpTls::None, SmtpTls::Starttls, SmtpTls::Tls] {
+            assert!(Mailer::new(&Settings { smtp_tls, ..settings() }).unwrap().is_some());
+        }
+        for mail_from in ["", "nobody", "a@example.org\r\nBcc: b@example.org"] {
+            let message = refusal(&Settings { mail_from: mail_from.into(), ..settings() });
+            assert!(message.starts_with("usher.mail_from: "), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_line_break_in_an_address_makes_no_message() {
+        let mailer = Mailer::new(&settings()).unwrap().unwrap();
+        let user = User::blank(Timestamp::from_micros(0));
+        let letter =
+            |to: &str| letter(to.to_owned(), LinkPurpose::Reset, &user, "https://users.example.org/x");
+        for recipient in ["a@b.co\r\nBcc: c@d.co", "a@b.co\nX: y", "a\r\n@b.co", "a@b.co, c@d.co", ""] {
+            assert!(mailer.message(&letter(recipient)).is_err(), "{recipient:?}");
+        }
+        let message = mailer.message(&letter("ada@example.org")).unwrap();
+        let text = String::from_utf8(message.formatted()).unwrap();
+        for part in ["To: ada@example.org", "Subject: Reset your password", "https://users.example.org/x"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert_eq!(message.envelope().to().len(), 1);
+    }
+}

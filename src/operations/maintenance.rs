@@ -1,0 +1,31 @@
+//! Removes what nothing can use any more.
+
+use std::time::Duration;
+
+use super::App;
+use crate::db;
+use crate::model::error::Result;
+use crate::model::throttle::HARD_LIMIT;
+
+/// The failures of an address are forgotten after this time without a new one.
+const FORGET_ADDRESSES: Duration = Duration::from_hours(24);
+/// The same of an account: long, or whoever waits a day now and then would never come to the hundredth failure.
+const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
+/// What became of a message is known for so long.
+const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
+
+/// Removes what nothing can use any more: expired sessions and links, forgotten failures and messages.
+/// Called now and then.
+///
+/// # Errors
+/// As the database says.
+pub async fn clean_up(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    db::sessions::delete_expired(&mut tx, now).await?;
+    db::links::delete_expired(&mut tx, now).await?;
+    db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
+    let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
+    db::throttles::delete_older(&mut tx, addresses, accounts, HARD_LIMIT).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,243 @@
+//! What everybody does with their own account: names, e-mail address, password, preferences, and
+//! giving the password again for what asks for it.
+
+use crate::db;
+use crate::db::audit::SignInEntry;
+use crate::db::users::Credentials;
+use crate::model::audit::{Action, Entry};
+use crate::model::error::{Error, Result};
+use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::password::{Password, PasswordHash};
+use crate::model::password_policy::OwnNames;
+use crate::model::permission::{Can, HasSession, Permission, SignedIn};
+use crate::model::precondition::Precondition;
+use crate::model::preferences::Preferences;
+use crate::model::rules;
+use crate::model::session::{Credential, NewSession, Secret};
+use crate::model::user::{User, UserInput};
+use crate::operations::password_attempt::Attempt;
+use crate::operations::{App, audit, sessions, users};
+
+/// Sign-ins that are told of.
+const SIGN_INS: i64 = 50;
+
+const WRONG: &str = "Your current password is wrong.";
+
+/// Whether a client may set this member of its own record.
+#[must_use]
+pub fn may_set(member: &str) -> bool {
+    matches!(member, "first_name" | "last_name" | "email")
+}
+
+/// Changes one's own names and e-mail address. Whoever can change the address can have links sent to
+/// it, so that asks for the password.
+///
+/// # Errors
+/// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
+/// [`Error::Forbidden`] for another address by an API token, or without a confirmed password.
+pub async fn update(
+    app: &App,
+    can: &Can<SignedIn>,
+    draft: UserInput,
+    expected: &Precondition,
+) -> Result<User> {
+    draft.errors.into_result()?;
+    let changes = draft.changes;
+    db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let before = db::users::lock(&mut tx, can.user().id).await?.ok_or(Error::NotFound)?.user;
+        sessions::require_open(&mut tx, can).await?;
+        let mut after = before.clone();
+        for (field, change) in [
+            (&mut after.first_name, &changes.first_name),
+            (&mut after.last_name, &changes.last_name),
+            (&mut after.email, &changes.email),
+        ] {
+            if let Some(change) = change {
+                field.clone_from(change);
+            }
+        }
+        expected.check(&before)?;
+        if after == before {
+            return Ok(before);
+        }
+        if after.email != before.email {
+            can.require_sign_in()?;
+            can.require_confirmed(now)?;
+        }
+        after.version += 1;
+        db::users::update(&mut tx, &after).await?;
+        if rules::ends_links(&before, &after, false) {
+            db::links::delete_of_user(&mut tx, after.id).await?;
+        }
+        let entry = Entry::new(Action::UserChanged, can.author()).on(&before).changing(&before, &after);
+        audit::record(&mut tx, &entry, now).await?;
+        tx.commit().await?;
+        Ok(after)
+    })
+    .await
+}
+
+/// Notes that the password was given in this session, for what asks for it in the next minutes. The
+/// proof that is given back knows of it.
+///
+/// # Errors
+/// [`Error::Invalid`] for a wrong password, which counts like a failed sign-in; [`Error::Forbidden`] by
+/// an API token.
+pub async fn confirm<P: Permission>(
+    app: &App,
+    can: &Can<P>,
+    field: &'static str,
+    password: &Password,
+) -> Result<Can<P>> {
+    can.require_sign_in()?;
+    let attempt = Attempt::by(app, can);
+    let Some(verified) = right(&attempt, password).await? else { return Err(Error::invalid(field, WRONG)) };
+    let session = can.session().id;
+    let entry =
+        Entry::new(Action::PasswordConfirmed, can.author()).on(can.user()).detail("session", session.0);
+    db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let still_right = attempt.still_right(&mut tx, &verified, now).await?;
+        if still_right.is_none() || !db::sessions::set_confirmed(&mut tx, session, now).await? {
+            return Err(Error::invalid(field, WRONG));
+        }
+        audit::record(&mut tx, &entry, now).await?;
+        tx.commit().await?;
+        Ok(can.confirmed_at(now))
+    })
+    .await
+}
+
+/// The credentials if that is the password; else the failure is counted.
+async fn right(attempt: &Attempt<'_>, password: &Password) -> Result<Option<Credentials>> {
+    match attempt.check(password).await? {
+        Ok((verified, _)) => Ok(Some(verified)),
+        Err((found, why)) => {
+            attempt.count_failure(Action::PasswordConfirmationFailed, found.as_ref(), why).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// What somebody types to get another password.
+#[derive(Debug)]
+pub struct NewPassword {
+    /// The one that they have.
+    pub current: Password,
+    /// The one that they want.
+    pub new: Password,
+}
+
+/// Changes one's own password. All sessions and tokens end, this one included; if the caller is a
+/// browser that is to stay signed in, it gets a new session, whose secret is given back.
+///
+/// # Errors
+/// [`Error::Invalid`] under `current_password` and `new_password`; [`Error::Forbidden`] by an API token.
+pub async fn change_password(
+    app: &App,
+    can: &Can<HasSession>,
+    typed: &NewPassword,
+    stays: bool,
+) -> Result<Option<Secret>> {
+    can.require_sign_in()?;
+    let attempt = Attempt::by(app, can);
+    let mut errors = FieldErrors::default();
+    for message in refusals(app, can.user(), typed) {
+        errors.add("new_password", message);
+    }
+    let verified = right(&attempt, &typed.current).await?;
+    if verified.is_none() {
+        errors.add("current_password", WRONG);
+    }
+    let (true, Some(verified)) = (errors.is_empty(), verified) else { return Err(Error::Invalid(errors)) };
+    let hash = app.hasher.hash(&typed.new).await?;
+    db::retrying(|| write_password(&attempt, can, &verified, &hash, stays)).await
+}
+
+/// Why somebody cannot have a password.
+fn refusals(app: &App, user: &User, typed: &NewPassword) -> Vec<Message> {
+    let own = OwnNames {
+        username: user.username.as_str(),
+        first_name: &user.first_name,
+        last_name: &user.last_name,
+        email: &user.email,
+    };
+    let mut messages = app.settings.policy().check(&typed.new, &own);
+    if typed.new.as_str() == typed.current.as_str() {
+        messages.push(Message::Other("Choose a password other than the current one.".into()));
+    }
+    messages
+}
+
+async fn write_password(
+    attempt: &Attempt<'_>,
+    can: &Can<HasSession>,
+    verified: &Credentials,
+    hash: &PasswordHash,
+    stays: bool,
+) -> Result<Option<Secret>> {
+    let app = attempt.app;
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let before = attempt.still_right(&mut tx, verified, now).await?;
+    let before = before.ok_or_else(|| Error::invalid("current_password", WRONG))?;
+    sessions::require_open(&mut tx, can).await?;
+    let after = User { must_change_password: false, version: before.version + 1, ..before.clone() };
+    db::users::update(&mut tx, &after).await?;
+    users::set_password(&mut tx, &before, hash, now).await?;
+    let ended = sessions::end_all(&mut tx, before.id).await?;
+    let mut entry = Entry::new(Action::PasswordChanged, can.author())
+        .on(&before)
+        .changing(&before, &after)
+        .with_new_password()
+        .detail("sessions_ended", ended);
+    let mut secret = None;
+    if stays {
+        let fresh = Secret::random();
+        let expires_at = now.plus(app.settings.session_lifetime(Credential::Cookie));
+        let (credential, name) = (Credential::Cookie, String::new());
+        let new = NewSession { credential, expires_at, confirmed_at: now, name, read_only: false };
+        let id = db::sessions::insert(&mut tx, before.id, &new, &fresh.hash(), can.origin(), now).await?;
+        entry = entry.detail("session", id.0);
+        secret = Some(fresh);
+    }
+    audit::record(&mut tx, &entry, now).await?;
+    tx.commit().await?;
+    Ok(secret)
+}
+
+/// Changes how one likes the console; whether anything is different.
+///
+/// # Errors
+/// As the database says.
+pub async fn set_preferences(app: &App, can: &Can<SignedIn>, preferences: &Preferences) -> Result<bool> {
+    let id = can.user().id;
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?;
+        sessions::require_open(&mut tx, can).await?;
+        let before = Preferences::from_json(&db::users::preferences(&mut tx, id).await?);
+        let differences = preferences.differences(&before);
+        if differences.is_empty() {
+            return Ok(false);
+        }
+        db::users::set_preferences(&mut tx, id, &preferences.to_json()).await?;
+        let mut entry = Entry::new(Action::PreferencesChanged, can.author()).on(can.user());
+        entry.changes = differences;
+        audit::record(&mut tx, &entry, app.clock.now()).await?;
+        tx.commit().await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// One's own last sign-ins, good and bad, the latest first.
+///
+/// # Errors
+/// As the database says.
+pub async fn sign_ins(app: &App, can: &Can<SignedIn>, limit: Option<i64>) -> Result<Vec<SignInEntry>> {
+    Ok(db::audit::sign_ins(&app.db, can.user().id, limit.unwrap_or(SIGN_INS)).await?)
+}

@@ -1,0 +1,304 @@
+//! One-time links: whoever holds one may choose the password of an account, once.
+//!
+//! Staff make them instead of knowing a password. Only a hash of the secret is stored, and the secret
+//! sealed with that of the session that may still be shown the link: no reader of the database can make
+//! a link of it. A link is used up by the transaction that sets the password, and ends with a newer link,
+//! with another password and with whatever else [`crate::model::rules::ends_links`] names. Only the link for a first
+//! password does not end with one that somebody asks for as forgotten: that may be a stranger.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use rocket::figment::Figment;
+
+use crate::config::Settings;
+use crate::db::{self, Tx};
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::link::{Link, LinkId, LinkPurpose};
+use crate::model::origin::Origin;
+use crate::model::password::PasswordHash;
+use crate::model::permission::{Can, ManageUsers};
+use crate::model::precondition::Precondition;
+use crate::model::session::Secret;
+use crate::model::user::{InputMode as DraftPurpose, Raw, User, UserId, UserInput};
+use crate::operations::mail::{self, Queued};
+use crate::operations::{App, audit, sessions, users};
+
+/// A link that was just made: the only moment at which its address is known.
+#[derive(Debug)]
+pub struct Made {
+    /// The user as they are now.
+    pub user: User,
+    /// The address to open.
+    pub url: String,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+    /// Whether it was also sent by mail.
+    pub mailed: bool,
+}
+
+/// The origin of this installation in links, from its configuration only: what a request says about the
+/// host is never believed.
+#[must_use]
+pub fn base(settings: &Settings, figment: &Figment) -> String {
+    if !settings.public_origin.is_empty() {
+        return settings.public_origin.clone();
+    }
+    let address = figment.extract_inner("address").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let port = figment.extract_inner("port").unwrap_or(8000);
+    format!("http://{}", SocketAddr::new(address, port))
+}
+
+fn url(app: &App, secret: &Secret) -> String {
+    format!("{}/set-password?token={}", app.base, secret.to_text())
+}
+
+/// A link to be made, in the transaction that it belongs to.
+pub(crate) struct NewLink<'a> {
+    pub(crate) purpose: LinkPurpose,
+    /// The secret of the session that may be shown it, once.
+    pub(crate) reveal_to: Option<&'a Secret>,
+    /// Its entry of the trail, without the link.
+    pub(crate) entry: Entry,
+}
+
+/// A link that is stored, and the message that goes with it.
+pub(crate) struct Stored {
+    secret: Secret,
+    expires_at: Timestamp,
+    mail: Option<Queued>,
+}
+
+/// Stores a link with its entry, and that it is to be sent by mail, if it can be. Which older ones end by it
+/// is for the caller to say.
+pub(crate) async fn insert(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    new: &NewLink<'_>,
+    now: Timestamp,
+) -> Result<Stored> {
+    let secret = Secret::random();
+    let (secret_hash, expires_at) = (secret.hash(), now.plus(new.purpose.life()));
+    let sealed = new.reveal_to.map(|session| secret.sealed_with(session, &secret_hash));
+    let (id, purpose) = (LinkId(0), new.purpose);
+    let link = Link { id, user: user.id, purpose, secret_hash, created_at: now, expires_at, sealed };
+    let id = db::links::insert(tx, &link).await?;
+    let mail = mail::queue(app, tx, user, purpose, now).await?;
+    let entry = new.entry.clone().on(user).detail("link", id.0).detail("purpose", purpose.as_str());
+    let entry = entry.detail("expires_at", expires_at.to_string()).detail("by_mail", mail.is_some());
+    audit::record(tx, &entry, now).await?;
+    Ok(Stored { secret, expires_at, mail })
+}
+
+/// Sends a link that is committed by mail, if it is to be, and hands it over.
+pub(crate) fn finish(app: &App, user: User, stored: Stored) -> Made {
+    let url = url(app, &stored.secret);
+    let mailed = stored.mail.is_some();
+    if let Some(queued) = stored.mail {
+        mail::send(app, queued, &user, &url);
+    }
+    Made { user, url, expires_at: stored.expires_at, mailed }
+}
+
+/// Makes a user who chooses the password by a link.
+///
+/// # Errors
+/// As [`users::create`].
+pub async fn invite(
+    app: &App,
+    can: &Can<ManageUsers>,
+    draft: UserInput,
+    reveal_to: Option<&Secret>,
+) -> Result<Made> {
+    let blank = User::blank(app.clock.now());
+    app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
+    let (draft_user, _) = users::prepare(app, &blank, draft).await?;
+    let entry = Entry::new(Action::LinkMade, can.author());
+    let new = NewLink { purpose: LinkPurpose::Setup, reveal_to, entry };
+    let (user, stored) = db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
+        let mut user = draft_user.clone();
+        user.id = db::users::insert(&mut tx, &user, &PasswordHash::unusable()).await?;
+        let entry =
+            Entry::new(Action::UserCreated, can.author()).on(&user).changing(&User::blank(now), &user);
+        audit::record(&mut tx, &entry, now).await?;
+        let stored = insert(app, &mut tx, &user, &new, now).await?;
+        tx.commit().await?;
+        Ok((user, stored))
+    })
+    .await?;
+    Ok(finish(app, user, stored))
+}
+
+/// Makes a link for a user. The password that they had stops working and their sessions end; one's own
+/// go on until the link is used.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], also for one's own account without a confirmed password;
+/// [`Error::PreconditionFailed`].
+pub async fn make(
+    app: &App,
+    can: &Can<ManageUsers>,
+    id: UserId,
+    expected: &Precondition,
+    reveal_to: Option<&Secret>,
+) -> Result<Made> {
+    let (user, stored) = db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let found = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?;
+        sessions::require_open(&mut tx, can).await?;
+        app.settings.rules().may_touch(can.user(), &found.user)?;
+        expected.check(&found.user)?;
+        if can.user().id == id {
+            // Whoever holds the link is signed in as the actor for good, whatever they came with.
+            can.require_sign_in()?;
+            can.require_confirmed(now)?;
+        }
+        let had_one = found.password.is_usable();
+        let first = !had_one && found.user.password_changed_at.is_none();
+        let purpose = if first { LinkPurpose::Setup } else { LinkPurpose::Reset };
+        let mut entry = Entry::new(Action::LinkMade, can.author());
+        let mut user = found.user;
+        if had_one && can.user().id != id {
+            let ended = revoke(&mut tx, &mut user, now).await?;
+            entry = entry.with_new_password().detail("sessions_ended", ended);
+        }
+        db::links::delete_of_user(&mut tx, id).await?;
+        let stored = insert(app, &mut tx, &user, &NewLink { purpose, reveal_to, entry }, now).await?;
+        tx.commit().await?;
+        Ok((user, stored))
+    })
+    .await?;
+    Ok(finish(app, user, stored))
+}
+
+/// Takes a user's password away, and their sessions; how many there were.
+async fn revoke(tx: &mut Tx, user: &mut User, now: Timestamp) -> Result<u64> {
+    user.version += 1;
+    user.password_changed_at = Some(now);
+    db::users::update(tx, user).await?;
+    db::users::set_password(tx, user.id, &PasswordHash::unusable(), now).await?;
+    sessions::end_all(tx, user.id).await
+}
+
+/// The link that is out for a user, if one still works.
+///
+/// # Errors
+/// As the database says.
+pub async fn outstanding(app: &App, _can: &Can<ManageUsers>, id: UserId) -> Result<Option<Link>> {
+    let link = db::links::of_user(&app.db, id).await?;
+    Ok(link.filter(|link| app.clock.now() < link.expires_at))
+}
+
+/// The address of a link, for the session that it was made in: once. `None` for any other, and again.
+///
+/// # Errors
+/// As the database says.
+pub async fn reveal(app: &App, link: &Link, session: &Secret) -> Result<Option<String>> {
+    let Some(secret) = opened(link, session) else { return Ok(None) };
+    let mut tx = app.db.begin().await?;
+    let first = db::links::forget_sealed(&mut tx, link).await?;
+    tx.commit().await?;
+    Ok(first.then(|| url(app, &secret)))
+}
+
+/// Whether the session could still be shown a link's address.
+#[must_use]
+pub fn is_kept_for(link: &Link, session: &Secret) -> bool {
+    opened(link, session).is_some()
+}
+
+/// The secret of a link, if it is sealed with that of the session.
+fn opened(link: &Link, session: &Secret) -> Option<Secret> {
+    let secret = link.sealed.as_ref()?.sealed_with(session, &link.secret_hash);
+    (secret.hash() == link.secret_hash).then_some(secret)
+}
+
+/// Whose password a link would set; `None` if it is unknown, used, expired, or the account may not be
+/// used: nobody is told which.
+///
+/// # Errors
+/// As the database says.
+pub async fn holder(app: &App, token: &str) -> Result<Option<User>> {
+    let Some(secret) = Secret::from_text(token) else { return Ok(None) };
+    let now = app.clock.now();
+    let link = db::links::by_secret(&app.db, &secret.hash()).await?;
+    let Some(link) = link.filter(|link| now < link.expires_at) else { return Ok(None) };
+    let user = db::users::by_id(&app.db, link.user).await?;
+    Ok(user.filter(|user| user.is_usable(now)))
+}
+
+/// Sets the password that the holder of a link has chosen, and uses the link up. Ends the user's sessions,
+/// the account's failures, and the demand for another password. `None` as for [`holder`].
+///
+/// # Errors
+/// [`Error::Invalid`] with the messages for the password; then the link still works.
+pub async fn redeem(app: &App, token: &str, password: &str, origin: &Origin) -> Result<Option<User>> {
+    let (Some(user), Some(secret)) = (holder(app, token).await?, Secret::from_text(token)) else {
+        return Ok(None);
+    };
+    let draft = UserInput::read(DraftPurpose::Part, |name| match name {
+        "password" => Raw::Text(password.to_owned()),
+        _ => Raw::Missing,
+    });
+    let (_, hash) = users::prepare(app, &user, draft).await?;
+    let hash = hash.ok_or_else(|| Error::internal("a link's password was not hashed"))?;
+    db::retrying(|| use_up(app, user.id, &secret, &hash, origin)).await
+}
+
+async fn use_up(
+    app: &App,
+    id: UserId,
+    secret: &Secret,
+    hash: &PasswordHash,
+    origin: &Origin,
+) -> Result<Option<User>> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    // The user first, as everywhere: two transactions never wait for each other crosswise.
+    let found = db::users::lock(&mut tx, id).await?.map(|found| found.user);
+    let Some(before) = found.filter(|user| user.is_usable(now)) else { return Ok(None) };
+    let Some(link) = db::links::take(&mut tx, &secret.hash(), now).await? else { return Ok(None) };
+    let after = User {
+        must_change_password: false,
+        password_changed_at: Some(now),
+        version: before.version + 1,
+        ..before.clone()
+    };
+    db::users::update(&mut tx, &after).await?;
+    users::set_password(&mut tx, &before, hash, now).await?;
+    let ended = sessions::end_all(&mut tx, id).await?;
+    let entry = Entry::new(Action::PasswordReset, Author::nobody(origin))
+        .on(&before)
+        .changing(&before, &after)
+        .with_new_password()
+        .detail("by", "link")
+        .detail("link", link.id.0)
+        .detail("purpose", link.purpose.as_str())
+        .detail("sessions_ended", ended);
+    audit::record(&mut tx, &entry, now).await?;
+    tx.commit().await?;
+    Ok(Some(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn pw_11_the_host_in_links_comes_from_the_configuration() {
+        let figment = config::defaults().merge(("port", 8123));
+        let mut settings = Settings::default();
+        assert_eq!(base(&settings, &figment), "http://127.0.0.1:8123");
+        let figment = figment.merge(("address", "::1"));
+        assert_eq!(base(&settings, &figment), "http://[::1]:8123");
+        settings.public_origin = "https://users.example.org".into();
+        assert_eq!(base(&settings, &figment), "https://users.example.org");
+    }
+}

@@ -1,0 +1,187 @@
+//! The live sessions of a user: seen and ended by themselves and by staff.
+//!
+//! A session that is ended is a row that is deleted, with its entry in the same transaction; whoever
+//! carries it is a stranger at the next request. API tokens are sessions, too.
+
+use std::collections::HashSet;
+
+use crate::db::{self, Tx};
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::permission::{Can, ManageUsers, Permission, SignedIn};
+use crate::model::session::{Credential, LiveSession, SessionId};
+use crate::model::user::{User, UserId};
+use crate::operations::users::Update;
+use crate::operations::{App, audit};
+
+/// One's own sessions, the latest first.
+///
+/// # Errors
+/// As the database says.
+pub async fn own(app: &App, can: &Can<SignedIn>) -> Result<Vec<LiveSession>> {
+    live(app, can, can.user().id).await
+}
+
+/// The sessions of a user, the latest first.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`] for those of a superuser.
+pub async fn of_user(app: &App, can: &Can<ManageUsers>, id: UserId) -> Result<Vec<LiveSession>> {
+    let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    app.settings.rules().may_touch(can.user(), &user)?;
+    live(app, can, id).await
+}
+
+async fn live<P: Permission>(app: &App, can: &Can<P>, id: UserId) -> Result<Vec<LiveSession>> {
+    let now = app.clock.now();
+    let mut sessions =
+        db::sessions::live_of_user(&app.db, id, now, now.minus(app.settings.session_idle())).await?;
+    for session in &mut sessions {
+        session.current = session.id == can.session().id;
+    }
+    Ok(sessions)
+}
+
+/// Ends one of one's own sessions.
+///
+/// # Errors
+/// [`Error::NoSuchPath`] for any other session, whether or not there is one.
+pub async fn end_own(app: &App, can: &Can<SignedIn>, session: SessionId) -> Result<LiveSession> {
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        require_open(&mut tx, can).await?;
+        let ended = end_one(&mut tx, can.author(), can.user(), session, app.clock.now()).await?;
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await
+}
+
+/// Ends all of one's own sessions but the one that asks; how many there were.
+///
+/// # Errors
+/// As the database says.
+pub async fn end_own_others(app: &App, can: &Can<SignedIn>) -> Result<u64> {
+    let user = can.user();
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        require_open(&mut tx, can).await?;
+        let ended = db::sessions::delete_others(&mut tx, user.id, can.session().id).await?;
+        if ended > 0 {
+            let entry = Entry::new(Action::SessionsEnded, can.author()).on(user);
+            let entry = entry.detail("sessions_ended", ended).detail("kept", can.session().id.0);
+            audit::record(&mut tx, &entry, app.clock.now()).await?;
+        }
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await
+}
+
+/// Ends one session of a user.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`] for that of a superuser, [`Error::NoSuchPath`] if the user
+/// has no such session.
+pub async fn end_of_user(
+    app: &App,
+    can: &Can<ManageUsers>,
+    id: UserId,
+    session: SessionId,
+) -> Result<LiveSession> {
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        let user = touched(app, can, &mut tx, id).await?;
+        let ended = end_one(&mut tx, can.author(), &user, session, app.clock.now()).await?;
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await
+}
+
+/// Signs a user out everywhere.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`] for a superuser.
+pub async fn end_all_of_user(app: &App, can: &Can<ManageUsers>, id: UserId) -> Result<Update> {
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        let user = touched(app, can, &mut tx, id).await?;
+        let sessions_ended = end_all(&mut tx, id).await?;
+        if sessions_ended == 0 {
+            return Ok(Update { user, entry: None, sessions_ended });
+        }
+        let entry = Entry::new(Action::SessionsEnded, can.author()).on(&user);
+        let entry = entry.detail("sessions_ended", sessions_ended);
+        let entry = audit::record(&mut tx, &entry, app.clock.now()).await?;
+        tx.commit().await?;
+        Ok(Update { user, entry: Some(entry), sessions_ended })
+    })
+    .await
+}
+
+/// The user, locked, if the actor may do something about them.
+async fn touched(app: &App, can: &Can<ManageUsers>, tx: &mut Tx, id: UserId) -> Result<User> {
+    let user = db::users::lock(tx, id).await?.ok_or(Error::NotFound)?.user;
+    require_open(tx, can).await?;
+    app.settings.rules().may_touch(can.user(), &user)?;
+    Ok(user)
+}
+
+/// Ends a session, with its entry.
+pub(crate) async fn end_one(
+    tx: &mut Tx,
+    author: Author,
+    user: &User,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<LiveSession> {
+    let session = db::sessions::of_user(tx, user.id, id).await?.ok_or(Error::NoSuchPath)?;
+    db::sessions::delete(tx, id).await?;
+    let entry = match session.credential {
+        Credential::ApiToken => {
+            Entry::new(Action::TokenRevoked, author).detail("name", session.name.as_str())
+        }
+        Credential::Cookie | Credential::Jwt => {
+            Entry::new(Action::SessionEnded, author).detail("device", session.device.as_str())
+        }
+    };
+    let entry = entry.on(user).detail("by", session.credential.as_str()).detail("session", id.0);
+    audit::record(tx, &entry, now).await?;
+    Ok(session)
+}
+
+/// The primary keys of a user's sessions that can still be used.
+///
+/// # Errors
+/// As the database says.
+pub async fn live_of(app: &App, _can: &Can<ManageUsers>, user: UserId) -> Result<HashSet<i64>> {
+    let now = app.clock.now();
+    let used_after = now.minus(app.settings.session_idle());
+    Ok(db::sessions::live_of(&app.db, user, now, used_after).await?.into_iter().collect())
+}
+
+/// Makes sure, in the transaction of a change, that its author's session has not been ended since the request
+/// was let in: it may have waited for long, as for a turn at hashing. To be asked after the row that is changed
+/// is locked.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`], as the next request will be told.
+pub(crate) async fn require_open<P: Permission>(tx: &mut Tx, can: &Can<P>) -> Result<()> {
+    if db::sessions::exists(tx, can.session().id).await? {
+        return Ok(());
+    }
+    Err(Error::NotAuthenticated(match can.session().credential {
+        Credential::Cookie => AuthenticationFailure::NoCredentials,
+        Credential::Jwt | Credential::ApiToken => AuthenticationFailure::TokenNotValid,
+    }))
+}
+
+/// Ends all sessions of a user, as part of the change that demands it.
+///
+/// # Errors
+/// As the database says.
+pub async fn end_all(tx: &mut Tx, user: UserId) -> Result<u64> {
+    Ok(db::sessions::delete_of_user(tx, user).await?)
+}

@@ -1,0 +1,68 @@
+//! The settings as the operations use them.
+
+use std::time::Duration;
+
+use crate::config::Settings;
+use crate::model::password_policy::Policy;
+use crate::model::rules::Rules;
+use crate::model::session::Credential;
+use crate::model::throttle::Thresholds;
+use crate::security::passwords::{Cost, Limits};
+
+impl Settings {
+    /// The cost of our own password hashes.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        Cost { memory_kib: self.password_memory_kib, iterations: self.password_iterations, ..Cost::default() }
+    }
+
+    /// How much is hashed at once.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let limits = Limits { queue: self.password_queue, ..Limits::default() };
+        match self.password_threads {
+            0 => limits,
+            threads => Limits { threads, ..limits },
+        }
+    }
+
+    /// The password policy.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy { min_length: self.password_min_length }
+    }
+
+    /// What the rules depend on.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules { staff_grants_staff: self.staff_grants_staff }
+    }
+
+    /// How many failed sign-ins are too many.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds { account_free: self.throttle_account_free, address_burst: self.throttle_address_burst }
+    }
+
+    /// How long a session lives; of a named API token: at most.
+    #[must_use]
+    pub fn session_lifetime(&self, credential: Credential) -> Duration {
+        Duration::from_secs(match credential {
+            Credential::Cookie => self.session_seconds,
+            Credential::Jwt => self.refresh_token_seconds,
+            Credential::ApiToken => self.api_token_days.saturating_mul(24 * 60 * 60),
+        })
+    }
+
+    /// After how long without use a browser session ends.
+    #[must_use]
+    pub fn session_idle(&self) -> Duration {
+        Duration::from_secs(self.session_idle_seconds)
+    }
+
+    /// How long an access token lives.
+    #[must_use]
+    pub fn access_token_lifetime(&self) -> Duration {
+        Duration::from_secs(self.access_token_seconds)
+    }
+}

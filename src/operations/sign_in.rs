@@ -1,0 +1,329 @@
+//! Sessions: sign in, sign out, authenticate, refresh.
+//!
+//! A session is one row, whoever carries its secret: a browser's cookie, or the tokens of an API
+//! client. Only a hash of the secret is stored. Deleting the row ends every credential made from it,
+//! on every instance, at the next request.
+
+use std::time::Duration;
+
+use crate::db;
+use crate::db::sessions::Presented;
+use crate::db::users::Credentials;
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::origin::Origin;
+use crate::model::password::{Password, PasswordHash};
+use crate::model::session::{Credential, NewSession, Secret, Session};
+use crate::model::throttle::DeviceId;
+use crate::model::user::{User, UserId};
+use crate::operations::password_attempt::Attempt;
+use crate::operations::{App, audit};
+use crate::security::jwt::{Kind, SessionClaim};
+use crate::security::passwords::Verification;
+
+/// A session is noted as used at most this often, so that reading costs no write.
+const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
+/// What a named API token begins with, so that people and scanners for secrets know it when they see it.
+pub const API_TOKEN_PREFIX: &str = "usher_";
+/// Sessions of one user at once, named tokens apart; the next one ends the oldest (ASVS 7.1.2).
+const MOST_SESSIONS: i64 = 10;
+
+/// Credentials as they came with a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Authorization<'r> {
+    /// The value after `Bearer`.
+    Bearer(&'r str),
+    /// The session cookie's value.
+    Cookie(&'r str),
+}
+
+/// A new session and its secret, which exists only here and with whoever carries it.
+#[derive(Debug)]
+pub struct OpenedSession {
+    /// Who.
+    pub user: User,
+    /// To be carried.
+    pub secret: Secret,
+    /// When the session ends, whatever happens.
+    pub expires_at: Timestamp,
+}
+
+/// Signs a user in by name and password; `browser` is the one that tries, if it signed in before.
+///
+/// Unknown names, wrong passwords, inactive and blocked accounts cost one hash operation each, are
+/// answered no sooner than the setting `sign_in_failure_milliseconds` says, and look alike. Only the
+/// trail tells them apart.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`] for all of these; [`Error::Throttled`] for an address with too many
+/// failures; [`Error::Unavailable`] when too many passwords wait to be checked.
+pub async fn sign_in(
+    app: &App,
+    username: &str,
+    password: &Password,
+    credential: Credential,
+    browser: Option<&DeviceId>,
+    origin: &Origin,
+) -> Result<OpenedSession> {
+    let floor = Duration::from_millis(app.settings.sign_in_failure_milliseconds);
+    let started = rocket::tokio::time::Instant::now();
+    let attempt = match browser {
+        Some(browser) => Attempt::from_known(app, username, browser, origin),
+        None => Attempt::new(app, username, origin),
+    };
+    let result = attempt.sign_in(password, credential).await;
+    if let Err(Error::NotAuthenticated(_)) = result {
+        rocket::tokio::time::sleep_until(started + floor).await;
+    }
+    result
+}
+
+const REFUSED: Error = Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount);
+
+impl Attempt<'_> {
+    async fn sign_in(&self, password: &Password, credential: Credential) -> Result<OpenedSession> {
+        let checked = self.check(password).await?;
+        let (found, verdict) = match checked {
+            Ok(checked) => checked,
+            Err((found, why)) => {
+                self.count_failure(Action::SignInFailed, found.as_ref(), why).await?;
+                return Err(REFUSED);
+            }
+        };
+        if !found.user.is_usable(self.app.clock.now()) {
+            let why = if found.user.is_active { "outside_dates" } else { "inactive" };
+            self.count_failure(Action::SignInFailed, Some(&found.user), why).await?;
+            return Err(REFUSED);
+        }
+        let rehashed = match verdict {
+            Verification::RightButOutdated => Some(self.app.hasher.hash(password).await?),
+            Verification::Right | Verification::Wrong => None,
+        };
+        db::retrying(|| self.open_session(&found, rehashed.as_ref(), credential)).await
+    }
+
+    /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures
+    /// are over, and the entry of the trail.
+    async fn open_session(
+        &self,
+        verified: &Credentials,
+        rehashed: Option<&PasswordHash>,
+        credential: Credential,
+    ) -> Result<OpenedSession> {
+        let (app, id) = (self.app, verified.user.id);
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let mut user = self.still_right(&mut tx, verified, now).await?.ok_or(REFUSED)?;
+        if let Some(hash) = rehashed {
+            db::users::set_hash(&mut tx, id, hash).await?;
+        }
+        db::users::set_last_login(&mut tx, id, now).await?;
+        user.last_login = Some(now);
+        let secret = Secret::random();
+        let expires_at = now.plus(app.settings.session_lifetime(credential));
+        let new =
+            NewSession { credential, expires_at, confirmed_at: now, name: String::new(), read_only: false };
+        let ended = db::sessions::delete_oldest(&mut tx, id, MOST_SESSIONS - 1).await?;
+        let session = db::sessions::insert(&mut tx, id, &new, &secret.hash(), self.origin, now).await?;
+        let mut entry = Entry::new(Action::SignIn, Author::user(&user, self.origin))
+            .on(&user)
+            .detail("by", credential.as_str())
+            .detail("session", session.0)
+            .detail("device", self.origin.device.as_str());
+        if ended > 0 {
+            entry = entry.detail("oldest_sessions_ended", ended);
+        }
+        audit::record(&mut tx, &entry, now).await?;
+        tx.commit().await?;
+        Ok(OpenedSession { user, secret, expires_at })
+    }
+}
+
+/// Who is behind a credential, at this moment: the session and the user are read together, so a right
+/// that was taken away is gone at the next request.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`] with the reason that clients know; [`Error::Unavailable`] when the
+/// database is away, which is never taken for a sign-out.
+pub async fn authenticate(app: &App, credential: Authorization<'_>) -> Result<(User, Session)> {
+    authenticate_and_read(app, credential, None).await.map(|found| (found.user, found.session))
+}
+
+/// Whoever is behind a credential, by which session, and whom the request was to read.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Who.
+    pub user: User,
+    /// By which session.
+    pub session: Session,
+    /// The user who was to be read along, if there is one.
+    pub along: Option<User>,
+}
+
+/// As [`authenticate`]; the user with the primary key `along` is read at the same time.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn authenticate_and_read(
+    app: &App,
+    credential: Authorization<'_>,
+    along: Option<UserId>,
+) -> Result<Authenticated> {
+    let found = match credential {
+        Authorization::Bearer(token) => match token.strip_prefix(API_TOKEN_PREFIX) {
+            Some(secret) => by_named_token(app, secret, along).await?,
+            None => by_token(app, Kind::Access, token, along).await?.0,
+        },
+        Authorization::Cookie(secret) => by_cookie(app, secret, along).await?,
+    };
+    note_use(app, &found.session).await;
+    Ok(found)
+}
+
+async fn by_named_token(app: &App, secret: &str, along: Option<UserId>) -> Result<Authenticated> {
+    let refuse = |reason| Err(Error::NotAuthenticated(reason));
+    let Some(secret) = Secret::from_text(secret) else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    let now = app.clock.now();
+    let presented = db::sessions::by_secret(&app.db, secret.hash(), Credential::ApiToken, along).await?;
+    let Some(Presented { user, session: Some(session), along }) = presented else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    if !user.is_usable(now) {
+        return refuse(AuthenticationFailure::UserInactive);
+    }
+    if now >= session.expires_at {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    }
+    Ok(Authenticated { user, session, along })
+}
+
+async fn by_token(
+    app: &App,
+    kind: Kind,
+    token: &str,
+    along: Option<UserId>,
+) -> Result<(Authenticated, Secret)> {
+    let refuse = |reason| Err(Error::NotAuthenticated(reason));
+    let now = app.clock.now();
+    let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    let presented = db::sessions::by_token(&app.db, named.user, named.secret.hash(), along).await?;
+    let Some(Presented { user, session, along }) = presented else {
+        return refuse(AuthenticationFailure::UserNotFound);
+    };
+    match session {
+        _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
+        Some(session) if now < session.expires_at => {
+            Ok((Authenticated { user, session, along }, named.secret))
+        }
+        _ => refuse(AuthenticationFailure::TokenNotValid),
+    }
+}
+
+async fn by_cookie(app: &App, secret: &str, along: Option<UserId>) -> Result<Authenticated> {
+    let refused = Error::NotAuthenticated(AuthenticationFailure::NoCredentials);
+    let Some(secret) = Secret::from_text(secret) else { return Err(refused) };
+    let now = app.clock.now();
+    let presented = db::sessions::by_secret(&app.db, secret.hash(), Credential::Cookie, along).await?;
+    let Some(Presented { user, session: Some(session), along }) = presented else {
+        return Err(refused);
+    };
+    let is_idle = session.unused(now) >= app.settings.session_idle();
+    if !user.is_usable(now) || now >= session.expires_at || is_idle {
+        return Err(refused);
+    }
+    Ok(Authenticated { user, session, along })
+}
+
+/// Notes that a session is used, unless that was noted a moment ago. Whoever may read goes on reading
+/// when nothing can be written, as on a full disk.
+async fn note_use(app: &App, session: &Session) {
+    let now = app.clock.now();
+    if session.unused(now) >= TOUCH_INTERVAL
+        && let Err(error) = touch(app, session, now).await
+    {
+        log::warn!("could not note that a session was used: {error}");
+    }
+}
+
+async fn touch(app: &App, session: &Session, now: Timestamp) -> db::Result<()> {
+    let mut tx = app.db.begin().await?;
+    db::sessions::touch(&mut tx, session.id, now).await?;
+    tx.commit().await
+}
+
+/// The two tokens of a client that has signed in.
+#[derive(Debug, serde::Serialize)]
+pub struct TokenPair {
+    /// For new access tokens, again and again.
+    pub refresh: String,
+    /// For requests.
+    pub access: String,
+}
+
+/// The tokens of a new session.
+#[must_use]
+pub fn tokens(app: &App, signed_in: &OpenedSession) -> TokenPair {
+    let now = app.clock.now();
+    let named = SessionClaim { user: signed_in.user.id, secret: signed_in.secret.clone() };
+    let sign = |kind, expires_at| app.keys.tokens.sign(kind, &named, now, expires_at);
+    TokenPair {
+        refresh: sign(Kind::Refresh, signed_in.expires_at),
+        access: sign(Kind::Access, access_end(app, now, signed_in.expires_at)),
+    }
+}
+
+fn access_end(app: &App, now: Timestamp, session_end: Timestamp) -> Timestamp {
+    now.plus(app.settings.access_token_lifetime()).min(session_end)
+}
+
+/// A new access token for the holder of a refresh token.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
+pub async fn refresh(app: &App, token: &str) -> Result<String> {
+    let (found, secret) = by_token(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
+    let Authenticated { user, session, .. } = found;
+    note_use(app, &session).await;
+    let now = app.clock.now();
+    let named = SessionClaim { user: user.id, secret };
+    Ok(app.keys.tokens.sign(Kind::Access, &named, now, access_end(app, now, session.expires_at)))
+}
+
+/// Whether a token of either kind would be accepted now.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
+pub async fn verify(app: &App, token: &str) -> Result<()> {
+    let invalid = || Error::NotAuthenticated(AuthenticationFailure::TokenInvalid);
+    let (kind, _) = app.keys.tokens.read(None, token, app.clock.now()).ok_or_else(invalid)?;
+    by_token(app, kind, token, None).await.map(drop).map_err(one_reason)
+}
+
+fn one_reason(error: Error) -> Error {
+    match error {
+        Error::NotAuthenticated(_) => Error::NotAuthenticated(AuthenticationFailure::TokenInvalid),
+        other => other,
+    }
+}
+
+/// Ends a session of a user, at their own wish.
+///
+/// # Errors
+/// As the database says.
+pub async fn sign_out(app: &App, user: &User, session: &Session, origin: &Origin) -> Result<()> {
+    let entry =
+        Entry::new(Action::SignOut, Author::user(user, origin)).on(user).detail("session", session.id.0);
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        if db::sessions::delete(&mut tx, session.id).await? {
+            audit::record(&mut tx, &entry, app.clock.now()).await?;
+        }
+        Ok(tx.commit().await?)
+    })
+    .await
+}

@@ -1,0 +1,97 @@
+//! Taking a change back: whether an entry of the trail can be undone, and doing it.
+//!
+//! An undo is a change like any other, by whoever asks for it: the rules are asked, the version grows,
+//! and an entry tells of it, which can be undone in its turn.
+
+use serde_json::{Map, Value};
+
+use crate::db;
+use crate::model::audit::{BatchId, EntryId};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::permission::{Can, ManageUsers};
+use crate::model::precondition::Precondition;
+use crate::model::undo::{Obstacle, Since, check};
+use crate::model::user::{User, UserId, UserInput};
+use crate::operations::App;
+use crate::operations::users::{self, Change, Update};
+
+/// How far back it is looked for who has changed a field since.
+const ENTRIES_SEARCHED: i64 = 100;
+
+/// Takes back what an entry tells of.
+///
+/// # Errors
+/// [`Error::NoSuchPath`] without such an entry; [`Error::CannotUndo`]; else as for any change of a user.
+pub async fn undo(app: &App, can: &Can<ManageUsers>, id: EntryId) -> Result<Update> {
+    take_back(app, can, id, None).await
+}
+
+/// The same, for an entry about this user.
+///
+/// # Errors
+/// As [`undo`]; [`Error::NoSuchPath`] for an entry about somebody else.
+pub async fn undo_of(app: &App, can: &Can<ManageUsers>, user: UserId, id: EntryId) -> Result<Update> {
+    let entry = db::audit::find(&app.db, id).await?;
+    if entry.is_none_or(|entry| entry.target_id != Some(user.0)) {
+        return Err(Error::NoSuchPath);
+    }
+    undo(app, can, id).await
+}
+
+/// The same, alone or as a part of a run on many users.
+pub(crate) async fn take_back(
+    app: &App,
+    can: &Can<ManageUsers>,
+    id: EntryId,
+    batch_id: Option<BatchId>,
+) -> Result<Update> {
+    let entry = db::audit::find(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
+    let target = UserId(entry.target_id.ok_or(Obstacle::NotUndoable)?);
+    let user = db::users::by_id(&app.db, target).await?.ok_or(Error::NotFound)?;
+    // Whoever may not touch the user is told so, whatever else stands in the way.
+    app.settings.rules().may_touch(can.user(), &user)?;
+    let is_undone = db::audit::undone_by(&app.db, id).await?.is_some();
+    let apply = |user: &User| {
+        let changes = check(&entry, user, is_undone, app.clock.now())?;
+        UserInput { changes, ..UserInput::default() }.fitting(app.settings.policy(), user)
+    };
+    let change = Change {
+        id: target,
+        expected: &Precondition::Any,
+        password: None,
+        apply,
+        batch_id,
+        undoes: Some(id),
+    };
+    match db::retrying(|| users::write(app, can, &change)).await {
+        Err(Error::CannotUndo(Obstacle::ChangedSince(fields))) => {
+            let fields = with_authors(app, target, id, fields).await?;
+            Err(Obstacle::ChangedSince(fields).into())
+        }
+        Err(Error::Invalid(errors)) => {
+            let message = errors.iter().next().map(|(_, message)| message.to_string()).unwrap_or_default();
+            Err(Obstacle::DoesNotFit(message).into())
+        }
+        result => result,
+    }
+}
+
+/// Finds out who has changed each of the fields last.
+async fn with_authors(
+    app: &App,
+    target: UserId,
+    than: EntryId,
+    mut fields: Vec<Since>,
+) -> Result<Vec<Since>> {
+    for entry in db::audit::later(&app.db, target, than, ENTRIES_SEARCHED).await? {
+        let Ok(told) = serde_json::from_str::<Map<String, Value>>(&entry.changes) else { continue };
+        let who = if entry.actor_name.is_empty() { "the operator" } else { &entry.actor_name };
+        for field in fields.iter_mut().filter(|field| field.by.is_none()) {
+            if told.contains_key(&field.field) {
+                field.by = Some((who.to_owned(), Timestamp::from_micros(entry.happened_at)));
+            }
+        }
+    }
+    Ok(fields)
+}

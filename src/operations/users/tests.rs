@@ -1,0 +1,162 @@
+//! The operations on an SQLite file, without the web server. What both databases and doors must do
+//! alike is tested from outside, in `tests/suite`.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::config;
+use crate::model::clock::{Clock, Timestamp};
+use crate::model::permission::Actor;
+use crate::model::rules::{Conflict, Denial};
+use crate::model::session::{Credential, NewSession, Secret, Session, SessionId};
+use crate::model::user::{InputMode, Raw};
+
+struct Installation {
+    app: App,
+    _directory: TempDir,
+}
+
+impl Installation {
+    async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("usher.db").display());
+        let figment = config::with_database(config::defaults(), &url);
+        let clock = Clock::manual(Timestamp::from_micros(1_000_000));
+        Self { app: App::open(&figment, clock).await.unwrap(), _directory: directory }
+    }
+
+    /// Stores a user of a kind said in words, with a session. The first one's has the primary key 1.
+    async fn user(&self, username: &str, kind: &str) -> User {
+        let mut user = draft(&[("username", username)]).changes.apply(&User::blank(self.app.clock.now()));
+        user.is_staff = kind.contains("staff");
+        user.is_superuser = kind.contains("superuser");
+        let mut tx = self.app.db.begin().await.unwrap();
+        user.id = db::users::insert(&mut tx, &user, &PasswordHash::from("!".to_owned())).await.unwrap();
+        let now = self.app.clock.now();
+        let new = NewSession {
+            credential: Credential::Jwt,
+            expires_at: now,
+            confirmed_at: now,
+            name: String::new(),
+            read_only: false,
+        };
+        let hash = Secret::random().hash();
+        db::sessions::insert(&mut tx, user.id, &new, &hash, &Origin::command_line(), now).await.unwrap();
+        tx.commit().await.unwrap();
+        user
+    }
+}
+
+/// The proof for the first user, or for whoever is to be taken for them.
+fn can(user: &User) -> Can<ManageUsers> {
+    let now = Timestamp::from_micros(0);
+    let session = Session {
+        id: SessionId(1),
+        credential: Credential::Jwt,
+        last_seen_at: now,
+        expires_at: now,
+        confirmed_at: now,
+        read_only: false,
+        preferences: crate::model::preferences::Preferences::default(),
+    };
+    Can::check(&Actor { user: user.clone(), session, origin: Origin::command_line(), subject: None }).unwrap()
+}
+
+fn draft(fields: &[(&str, &str)]) -> UserInput {
+    UserInput::read(InputMode::Part, |name| {
+        let field = fields.iter().find(|(field, _)| *field == name);
+        field.map_or(Raw::Missing, |(_, value)| Raw::Text((*value).to_owned()))
+    })
+}
+
+#[rocket::async_test]
+async fn an_edit_counts_the_version_up_and_one_that_changes_nothing_does_not() {
+    let installation = Installation::new().await;
+    let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
+    let update = async |value: &str| {
+        let draft = draft(&[("first_name", value)]);
+        update(&installation.app, &can(&staff), ada.id, draft, &Precondition::Any).await.unwrap().user.version
+    };
+    assert_eq!([update("Ada").await, update("Ada").await, update("Augusta").await], [2, 2, 3]);
+}
+
+#[rocket::async_test]
+async fn az_9_an_edit_of_an_older_version_is_refused_and_changes_nothing() {
+    let installation = Installation::new().await;
+    let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
+    let expected = Precondition::OneOf(vec![7]);
+    let result =
+        update(&installation.app, &can(&staff), ada.id, draft(&[("email", "a@b.co")]), &expected).await;
+    assert!(matches!(result, Err(Error::PreconditionFailed)));
+    let result = deactivate(&installation.app, &can(&staff), ada.id, &expected).await;
+    assert!(matches!(result, Err(Error::PreconditionFailed)));
+    assert_eq!(db::users::by_id(&installation.app.db, ada.id).await.unwrap(), Some(ada));
+}
+
+#[rocket::async_test]
+async fn all_that_is_wrong_with_a_draft_is_said_at_once() {
+    let installation = Installation::new().await;
+    let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
+    let draft = draft(&[("username", "STAFF"), ("email", "nowhere"), ("password", "short")]);
+    let result = update(&installation.app, &can(&staff), ada.id, draft, &Precondition::Any).await;
+    let Err(Error::Invalid(errors)) = result else { panic!("{result:?}") };
+    assert_eq!(errors.of("username"), [Message::UsernameTaken("STAFF".into())]);
+    assert_eq!(errors.of("email"), [Message::Email]);
+    assert_eq!(errors.of("password").len(), 1);
+}
+
+#[rocket::async_test]
+async fn az_3_staff_cannot_touch_a_superuser_even_to_change_nothing() {
+    let installation = Installation::new().await;
+    let (staff, root) =
+        (installation.user("staff", "staff").await, installation.user("root", "superuser").await);
+    let denied = |result: Result<User>| matches!(result, Err(Error::Forbidden(Denial::SuperuserRequired)));
+    assert!(denied(
+        update(&installation.app, &can(&staff), root.id, draft(&[]), &Precondition::Any)
+            .await
+            .map(|done| done.user)
+    ));
+    assert!(denied(
+        deactivate(&installation.app, &can(&staff), root.id, &Precondition::Any).await.map(|done| done.user)
+    ));
+}
+
+#[rocket::async_test]
+async fn az_5_the_last_superuser_stays() {
+    let installation = Installation::new().await;
+    let root = installation.user("root", "superuser").await;
+    let result = deactivate(&installation.app, &can(&root), root.id, &Precondition::Any).await;
+    assert!(matches!(result, Err(Error::Conflict(Conflict::DeactivatesSelf))));
+    // Somebody who was a superuser a moment ago and still holds the proof.
+    let former = User { id: UserId(99), ..root.clone() };
+    let result = deactivate(&installation.app, &can(&former), root.id, &Precondition::Any).await;
+    assert!(matches!(result, Err(Error::Conflict(Conflict::LastSuperuser))), "{result:?}");
+}
+
+#[rocket::async_test]
+async fn a_user_may_keep_a_reserved_name_but_not_take_one() {
+    let installation = Installation::new().await;
+    let (staff, number) = (installation.user("staff", "staff").await, installation.user("4711", "").await);
+    let rename = async |to: &str| {
+        update(&installation.app, &can(&staff), number.id, draft(&[("username", to)]), &Precondition::Any)
+            .await
+    };
+    assert!(rename("4711").await.is_ok());
+    assert!(matches!(rename("list").await, Err(Error::Invalid(_))));
+    assert_eq!(rename("ada").await.unwrap().user.username.as_str(), "ada");
+}
+
+#[rocket::async_test]
+async fn a_list_continues_where_the_batch_before_ended() {
+    let installation = Installation::new().await;
+    let staff = installation.user("staff", "staff").await;
+    for name in ["ada", "bob", "eve"] {
+        installation.user(name, "").await;
+    }
+    let request = ListRequest { limit: Some(3), ..ListRequest::default() };
+    let first = list(&installation.app, &can(&staff), &request).await.unwrap();
+    assert_eq!(first.records.len(), 3);
+    let place = first.next.expect("more users");
+    let (rest, end) = next_batch(&installation.app, &request.filter, &place).await.unwrap();
+    assert_eq!((rest[0].username.as_str(), rest.len(), end), ("eve", 1, None));
+}

@@ -1,0 +1,114 @@
+//! Passwords: how they are kept, checked and judged.
+//!
+//! - [`Hasher`] makes our own hashes (argon2id) and checks ours and those that came from Django, on a bounded
+//!   number of threads and with a bounded queue.
+//! - [`Policy`] says what is wrong with a new password.
+//!
+//! Neither [`Password`] nor [`PasswordHash`] shows its content when it is printed for debugging, so that neither can
+//! reach a log by accident.
+
+mod argon2;
+mod foreign;
+mod hasher;
+mod stored;
+
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSABLE_PREFIX};
+
+pub use hasher::{Failure, HashError, Hasher, SetupError, Verification};
+
+/// What one hash of ours costs. The default is the first of the settings that the OWASP Password Storage Cheat
+/// Sheet recommends for argon2id; a deployment must not go below it, tests do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory of one hash, in KiB.
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    pub iterations: u32,
+    /// Lanes the memory is divided into. One thread computes them all.
+    pub parallelism: u32,
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1 }
+    }
+}
+
+/// How much hashing may go on at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Hashes computed at the same time, each on a thread and in a memory of its own.
+    pub threads: usize,
+    /// Callers that may wait for their turn; further ones are told [`HashError::Busy`] at once.
+    pub queue: usize,
+    /// How long a caller waits for its turn before it is told [`HashError::Busy`].
+    pub wait: Duration,
+}
+
+impl Default for Limits {
+    /// All cores but one, at least 1 and at most 4, so that the rest of the server keeps running during a burst of
+    /// sign-ins; 64 callers waiting; 2 seconds, after which a person would rather be told to try again.
+    fn default() -> Self {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { threads: cores.saturating_sub(1).clamp(1, 4), queue: 64, wait: Duration::from_secs(2) }
+    }
+}
+
+/// True if a row with this stored hash may be imported: it is well-formed, of a kind that [`Hasher::verify`]
+/// understands, and not dearer than the ceilings it enforces. A hash that begins with `!` is accepted too: it says
+/// that no password can ever match. An empty one is not, because it more likely means that something got lost.
+#[must_use]
+pub fn known_algorithm(hash: &str) -> bool {
+    hash.starts_with(UNUSABLE_PREFIX) || stored::Stored::parse(hash).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pw_6_debug_output_never_shows_a_password_or_a_hash() {
+        let password = Password::new("kestrel-72844689".to_owned());
+        let hash = PasswordHash::from("pbkdf2_sha1$1$salt$hash".to_owned());
+        assert_eq!(format!("{password:?} {hash:?}"), "Password(..) PasswordHash(..)");
+        assert_eq!(format!("{:#?}", Some(password)), "Some(\n    Password(..),\n)");
+    }
+
+    #[test]
+    fn pw_7_a_password_is_kept_exactly_as_received() {
+        let text = " \u{fb01}e\u{301}\t ";
+        let password = Password::new(text.to_owned());
+        assert_eq!(password.as_str(), text);
+        assert_eq!(password.char_count(), 6);
+    }
+
+    #[test]
+    fn a_hash_that_is_empty_or_marked_unusable_is_not_usable() {
+        for text in ["", "!", "!pc4pqdvsmsfj5vkgsqagck739sngfhw8v8jtq2es"] {
+            assert!(!PasswordHash::from(text.to_owned()).is_usable(), "{text:?}");
+        }
+        assert!(PasswordHash::from("md5$salt$hash".to_owned()).is_usable());
+        let unusable = PasswordHash::unusable();
+        assert!(!unusable.is_usable() && known_algorithm(unusable.as_str()));
+        assert_eq!(unusable.as_str().len(), 41, "as Django's");
+    }
+
+    #[test]
+    fn the_importer_takes_unusable_hashes_but_not_empty_or_unknown_ones() {
+        assert!(known_algorithm("!pc4pqdvsmsfj5vkgsqagck739sngfhw8v8jtq2es"));
+        for text in ["", "md5$salt$5f4dcc3b5aa765d61d8327deb882cf99", "secret", "sha1$a$b"] {
+            assert!(!known_algorithm(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pw_3_the_default_limits_leave_a_core_to_the_rest_of_the_server() {
+        let limits = Limits::default();
+        assert!((1..=4).contains(&limits.threads));
+        assert_eq!((limits.queue, limits.wait), (64, Duration::from_secs(2)));
+    }
+}

@@ -1,0 +1,318 @@
+//! Makes and checks hashes on a bounded number of threads.
+//!
+//! A hash is tens of milliseconds of one core and megabytes of memory, so hashing at will would stop everything else
+//! and take all memory. Here a caller first gets a turn (a permit and the memory that goes with it), of which there are
+//! [`Limits::threads`]. The turn moves into the blocking task and lasts until the work is done, also when the caller
+//! has gone away meanwhile: a client that hangs up early does not get more hashing done than one that waits.
+
+use std::collections::TryReserveError;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rocket::tokio::task::spawn_blocking;
+use rocket::tokio::time::{Instant, timeout};
+use thiserror::Error;
+
+use crate::model::error::Error as AppError;
+
+use super::argon2::{Memory, OwnHashes, is_within_ceiling};
+use super::stored::Stored;
+use super::{Cost, LONGEST_HASHED_BYTES, Limits, Password, PasswordHash};
+
+/// The most threads that may be asked for. It is far above what makes sense: more than the cores gains nothing.
+const MOST_THREADS: usize = 256;
+
+/// Why a [`Hasher`] could not be made of what it was given.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// argon2 itself does not allow the cost, for example less than 8 KiB of memory for each lane.
+    #[error("argon2 does not allow this cost: {0}")]
+    Cost(#[from] argon2::Error),
+    /// The hashes made at this cost would be refused when they are checked.
+    #[error("the cost of a password hash may be at most 256 MiB, 10 iterations and a parallelism of 8")]
+    AboveCeiling,
+    /// No thread at all, or too many.
+    #[error("the number of hashing threads must be between 1 and {MOST_THREADS}")]
+    Threads,
+}
+
+/// Why a password was neither hashed nor checked.
+#[derive(Debug, Error)]
+pub enum HashError {
+    /// The queue is full, or the wait was too long. The client should be told to come back in a moment.
+    #[error("too many passwords are being checked at the moment")]
+    Busy,
+    /// Something is wrong with this server, not with the password.
+    #[error("a password could not be processed: {0}")]
+    Failed(#[from] Failure),
+}
+
+impl From<HashError> for AppError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Unavailable,
+            HashError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+/// What went wrong inside. No message says anything about the password or the stored hash.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// Only from [`Hasher::hash`]: the policy should have refused the password before.
+    #[error("it is longer than {LONGEST_HASHED_BYTES} bytes")]
+    TooLong,
+    /// The operating system gave no random salt.
+    #[error("no random salt: {0}")]
+    Salt(#[from] getrandom::Error),
+    /// There is not enough memory for the hash.
+    #[error("no memory: {0}")]
+    Memory(#[from] TryReserveError),
+    /// argon2 refused parameters that were checked before.
+    #[error("argon2: {0}")]
+    Argon2(#[from] argon2::Error),
+    /// PBKDF2, bcrypt or scrypt refused parameters that were checked before.
+    #[error("a hash of another system was not computed")]
+    Foreign,
+    /// The computing task panicked. Its message is left out because it might quote the password.
+    #[error("the computing task panicked")]
+    Panicked,
+    /// The server is shutting down.
+    #[error("the computing task was stopped")]
+    Stopped,
+}
+
+/// What checking a password gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verification {
+    /// The password does not match, or there is nothing that it could match.
+    Wrong,
+    /// The password matches.
+    Right,
+    /// The password matches, and the stored hash is of another kind or of a weaker cost than ours: the caller
+    /// should store a new hash of the password.
+    RightButOutdated,
+}
+
+/// Makes and checks password hashes. Clones share the threads, the queue and the counter.
+#[derive(Clone)]
+pub struct Hasher(Arc<Shared>);
+
+struct Shared {
+    cost: Cost,
+    own: OwnHashes,
+    limits: Limits,
+    /// One permit for each hash that may be computed at the same time.
+    permits: Arc<Semaphore>,
+    /// Callers that wait for a permit.
+    waiting: AtomicUsize,
+    /// The memory of the permits that nobody holds. The one given back last is taken first, so that a server with
+    /// few sign-ins touches only one.
+    idle: Mutex<Vec<Memory>>,
+    operations: AtomicU64,
+    /// Spent on them, in nanoseconds.
+    time_spent: AtomicU64,
+}
+
+impl fmt::Debug for Hasher {
+    /// Leaves out the memory, which still holds what the last hashes were computed from.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Hasher")
+            .field("cost", &self.0.cost)
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> MutexGuard<'_, Vec<Memory>> {
+        // The list is whole even if a thread panicked while it held the lock: it is only pushed to and popped from.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to compute one hash, and the memory for it. Dropping it gives both back, also during a panic.
+struct Turn {
+    shared: Arc<Shared>,
+    memory: Option<Memory>,
+    /// Given back after the memory, because fields are dropped after the value itself.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.shared.idle().extend(self.memory.take());
+    }
+}
+
+/// A place in the queue; dropping it leaves the queue, also when the caller goes away while it waits.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    /// `None` if `most` callers are waiting already.
+    fn take(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
+        waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < most).then_some(now + 1))
+            .ok()
+            .map(|_| Self(waiting))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Hasher {
+    /// Makes a hasher. It takes no memory before the first hash, and keeps at most [`Limits::threads`] times
+    /// [`Cost::memory_kib`].
+    ///
+    /// # Errors
+    ///
+    /// The cost is not one that argon2 allows or that would be accepted when checking, or the number of threads is
+    /// 0 or absurd.
+    pub fn new(cost: Cost, limits: Limits) -> Result<Self, SetupError> {
+        if !(1..=MOST_THREADS).contains(&limits.threads) {
+            return Err(SetupError::Threads);
+        }
+        if !is_within_ceiling(cost) {
+            return Err(SetupError::AboveCeiling);
+        }
+        let own = OwnHashes::new(cost)?;
+        Ok(Self(Arc::new(Shared {
+            cost,
+            own,
+            limits,
+            permits: Arc::new(Semaphore::new(limits.threads)),
+            waiting: AtomicUsize::new(0),
+            idle: Mutex::new(Vec::with_capacity(limits.threads)),
+            operations: AtomicU64::new(0),
+            time_spent: AtomicU64::new(0),
+        })))
+    }
+
+    /// Hashes a password with a fresh salt, at our cost.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the password is longer than
+    /// [`LONGEST_HASHED_BYTES`] or the machine lets us down.
+    pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
+        if password.as_str().len() > LONGEST_HASHED_BYTES {
+            return Err(Failure::TooLong.into());
+        }
+        let password = password.clone();
+        self.compute(move |shared, memory| shared.own.hash(password.as_str().as_bytes(), memory))
+            .await
+            .map(PasswordHash::from)
+    }
+
+    /// Checks a password against a stored hash.
+    ///
+    /// If there is nothing to check (no stored hash, one that is unusable, not understood or over the ceiling of its
+    /// kind, or a password longer than [`LONGEST_HASHED_BYTES`]), the work of one hash at our cost is done all the same
+    /// and the verdict is [`Verification::Wrong`]: neither the answer nor the count of operations tells whether the user exists.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the machine lets us down.
+    pub async fn verify(
+        &self,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verification, HashError> {
+        let checkable = stored
+            .filter(|hash| hash.is_usable() && password.as_str().len() <= LONGEST_HASHED_BYTES)
+            .map(|hash| (password.clone(), hash.clone()));
+        self.compute(move |shared, memory| {
+            let Some((password, stored)) = &checkable else {
+                shared.own.hash_in_vain(memory)?;
+                return Ok(Verification::Wrong);
+            };
+            let Some(stored) = Stored::parse(stored.as_str()) else {
+                shared.own.hash_in_vain(memory)?;
+                return Ok(Verification::Wrong);
+            };
+            if !stored.matches(password, memory)? {
+                Ok(Verification::Wrong)
+            } else if stored.is_outdated(shared.cost) {
+                Ok(Verification::RightButOutdated)
+            } else {
+                Ok(Verification::Right)
+            }
+        })
+        .await
+    }
+
+    /// How many hash operations have been done since the start. Each call of [`hash`](Self::hash) or
+    /// [`verify`](Self::verify) that got its turn is one, so equal counts mean that two ways to fail look the same.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.0.operations.load(Ordering::Relaxed)
+    }
+
+    /// How much time went into them, waiting not counted.
+    #[must_use]
+    pub fn time_spent(&self) -> Duration {
+        Duration::from_nanos(self.0.time_spent.load(Ordering::Relaxed))
+    }
+
+    /// How many passwords wait to be hashed or checked at this moment.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a turn.
+    async fn turn(&self) -> Result<Turn, HashError> {
+        let shared = &self.0;
+        // Nobody is overtaken here: a permit that comes free while others wait goes to the first of them.
+        let permit = if let Ok(permit) = Arc::clone(&shared.permits).try_acquire_owned() {
+            permit
+        } else {
+            let _place = Place::take(&shared.waiting, shared.limits.queue).ok_or(HashError::Busy)?;
+            timeout(shared.limits.wait, Arc::clone(&shared.permits).acquire_owned())
+                .await
+                .map_err(|_| HashError::Busy)?
+                .map_err(|_| Failure::Stopped)?
+        };
+        let memory = shared.idle().pop();
+        Ok(Turn {
+            memory: Some(memory.unwrap_or_else(|| Memory::for_hashes_of(&shared.own))),
+            shared: Arc::clone(shared),
+            _permit: permit,
+        })
+    }
+
+    /// Does the work on a blocking thread when its turn comes, and counts it.
+    async fn compute<T, W>(&self, work: W) -> Result<T, HashError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Shared, &mut Memory) -> Result<T, Failure> + Send + 'static,
+    {
+        let mut turn = self.turn().await?;
+        let task = spawn_blocking(move || {
+            let Turn { shared, memory, .. } = &mut turn;
+            shared.operations.fetch_add(1, Ordering::Relaxed);
+            let begun = Instant::now();
+            let result = work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)));
+            let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            shared.time_spent.fetch_add(nanoseconds, Ordering::Relaxed);
+            result
+        });
+        match task.await {
+            Ok(result) => Ok(result?),
+            Err(error) if error.is_panic() => Err(Failure::Panicked.into()),
+            Err(_) => Err(Failure::Stopped.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

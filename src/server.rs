@@ -1,0 +1,42 @@
+//! The server: builds the Rocket from its fairings, routes, catchers and managed state.
+
+pub(crate) mod gate;
+pub(crate) mod maintenance;
+pub(crate) mod metrics;
+
+use std::sync::Arc;
+
+use rocket::fairing::AdHoc;
+use rocket::figment::Figment;
+use rocket::{Build, Rocket};
+
+use crate::http::{compression, denials, headers, logging, metrics as counters};
+use crate::operations::App;
+use crate::{api, web};
+
+/// The server of an installation, ready to launch.
+#[must_use]
+pub fn rocket(figment: Figment, app: App) -> Rocket<Build> {
+    rocket::custom(figment)
+        .manage(web::pages())
+        .manage(Arc::new(counters::Metrics::new(app.clock.now())))
+        .manage(app)
+        .manage(Arc::<gate::Traffic>::default())
+        .attach(headers::FormMethod)
+        .attach(headers::Headers)
+        .attach(compression::Pages)
+        .attach(denials::Denials::default())
+        .attach(logging::Requests)
+        .attach(counters::Requests)
+        .attach(AdHoc::on_liftoff("clean up", |rocket| {
+            Box::pin(async move { maintenance::clean_up(rocket) })
+        }))
+        .attach(AdHoc::on_liftoff("seal the audit log", |rocket| {
+            Box::pin(async move { maintenance::seal(rocket) })
+        }))
+        .mount("/", api::health_routes())
+        .mount(api::BASE, api::routes())
+        .mount("/", web::routes())
+        .register("/", web::catchers())
+        .register(api::BASE, api::catchers())
+}

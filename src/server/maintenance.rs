@@ -1,0 +1,48 @@
+//! Tasks that run beside the requests until shutdown.
+
+use std::time::Duration;
+
+use rocket::{Orbit, Rocket, tokio};
+
+use crate::operations::{App, audit, maintenance};
+
+/// How often expired sessions and forgotten failures are removed.
+const CLEAN_UP_INTERVAL: Duration = Duration::from_mins(10);
+
+/// Removes expired sessions, links and the like at intervals.
+pub(super) fn clean_up(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>().cloned() else { return };
+    let mut shutdown = rocket.shutdown();
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = maintenance::clean_up(&app).await {
+                log::warn!("could not clean up: {error}");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(CLEAN_UP_INTERVAL) => {}
+                () = &mut shutdown => return,
+            }
+        }
+    });
+}
+
+/// Seals the entries of the audit log soon after they are written.
+pub(super) fn seal(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>().cloned() else { return };
+    let mut shutdown = rocket.shutdown();
+    tokio::spawn(async move {
+        loop {
+            match audit::seal(&app).await {
+                // A full batch: more entries wait. Otherwise the next ones are worth a pause, as each sealing is a
+                // transaction.
+                Ok(sealed) if i64::try_from(sealed) == Ok(audit::SEALING_BATCH) => continue,
+                Ok(_) => {}
+                Err(error) => log::warn!("could not seal the audit log: {error}"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(audit::SEALING_INTERVAL) => {}
+                () = &mut shutdown => return,
+            }
+        }
+    });
+}

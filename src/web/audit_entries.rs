@@ -1,0 +1,306 @@
+//! The trail in words: rows of it as pages show them.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::users::encode;
+use super::view::{Change, SignInRow, Time, TrailRow};
+use crate::model::audit::{Action, ListedEntry};
+use crate::model::clock::Timestamp;
+use crate::model::rules::Denial;
+use crate::model::undo;
+
+/// An entry as a row of a table.
+pub(super) fn row(told: &ListedEntry) -> TrailRow {
+    let entry = &told.entry;
+    let known = entry.actor_id.map(|_| entry.actor_name.clone());
+    TrailRow {
+        when: Timestamp::from_micros(entry.happened_at).into(),
+        actor_path: known.as_ref().map(|name| format!("/audit?actor={}", encode(name))).unwrap_or_default(),
+        actor: known.unwrap_or_else(|| stranger(&entry.door).to_owned()),
+        what: action(&entry.action).to_owned(),
+        target: entry.target_id.map(|id| (format!("/users/{id}"), entry.target_name.clone())),
+        changes: told.changes().iter().map(|(field, value)| change(field, value)).collect(),
+        notes: notes(&told.details(), &[]),
+        place: place(&entry.door, &entry.address),
+        batch: entry.batch_id,
+        undo: String::new(),
+        undoes: entry.undoes.is_some(),
+        undone: told.undone_by.is_some(),
+    }
+}
+
+/// A sign-in, good or bad, or what else has to do with coming and going. `live` has the sessions of the
+/// user that can still be used.
+pub(super) fn sign_in(told: &ListedEntry, live: &HashSet<i64>) -> SignInRow {
+    let (entry, details) = (&told.entry, told.details());
+    let text = |name: &str| details.get(name).and_then(Value::as_str).unwrap_or_default();
+    let session = details.get("session").and_then(Value::as_i64);
+    let device = match (text("device"), credential(text("by"))) {
+        ("", credential) => credential.to_owned(),
+        (device, _) => device.to_owned(),
+    };
+    SignInRow {
+        when: Timestamp::from_micros(entry.happened_at).into(),
+        is_good: entry.action == Action::SignIn.as_str(),
+        is_bad: [Action::SignInFailed, Action::AccountBlocked, Action::PasswordConfirmationFailed]
+            .iter()
+            .any(|bad| bad.as_str() == entry.action),
+        result: action(&entry.action).to_owned(),
+        notes: notes(&details, &["device", "by"]),
+        address: place(&entry.door, &entry.address),
+        device,
+        session: session.filter(|id| entry.action == Action::SignIn.as_str() && live.contains(id)),
+    }
+}
+
+/// What happened, in words. A newer release may have written what this one does not know.
+fn action(name: &str) -> &str {
+    Action::named(name).map_or(name, |action| action.words())
+}
+
+/// Whoever does something without being signed in.
+fn stranger(door: &str) -> &'static str {
+    if door == "command_line" { "Operator" } else { "Not signed in" }
+}
+
+fn place(door: &str, address: &str) -> String {
+    match (door, address) {
+        ("command_line", _) => "Command line".to_owned(),
+        (_, "") => "Unknown address".to_owned(),
+        (_, address) => address.to_owned(),
+    }
+}
+
+/// A field of a user in words.
+fn label(field: &str) -> String {
+    let label = undo::label(field);
+    if label == field { sentence(field) } else { label.to_owned() }
+}
+
+/// A name in code as the beginning of a sentence.
+fn sentence(name: &str) -> String {
+    let mut characters = name.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    first + &characters.as_str().replace('_', " ")
+}
+
+/// A field with its two values; neither if they are not told, as those of a password.
+fn change(field: &str, value: &Value) -> Change {
+    let side = |name: &str| value.get(name).map(|value| shown(field, value)).unwrap_or_default();
+    Change { label: label(field), is_told: value.is_object(), old: side("old"), new: side("new") }
+}
+
+/// A value for people; empty for none.
+fn shown(field: &str, value: &Value) -> String {
+    match (field, value) {
+        (_, Value::Null) => String::new(),
+        ("is_active", Value::Bool(active)) => if *active { "Active" } else { "Deactivated" }.to_owned(),
+        (_, Value::Bool(yes)) => if *yes { "Yes" } else { "No" }.to_owned(),
+        ("valid_from" | "valid_until", Value::String(at)) => {
+            Timestamp::parse(at).map_or_else(|| at.clone(), in_words)
+        }
+        (_, Value::String(text)) => text.clone(),
+        (_, other) => other.to_string(),
+    }
+}
+
+/// Further facts as sentences, but for those of these names.
+fn notes(details: &Map<String, Value>, without: &[&str]) -> Vec<String> {
+    details
+        .iter()
+        .filter(|(name, _)| !without.contains(&name.as_str()))
+        .filter_map(|(name, value)| note(name, value))
+        .collect()
+}
+
+fn note(name: &str, value: &Value) -> Option<String> {
+    let text = value.as_str().unwrap_or_default();
+    let number = value.as_u64().unwrap_or_default();
+    Some(match name {
+        // Numbers that only link one entry with others, and what goes without saying.
+        "session" | "link" | "kept" => return None,
+        "by_mail" if value == &Value::Bool(false) => return None,
+        "by_mail" => "Sent by mail".to_owned(),
+        "purpose" if text == "setup" => "For the first password".to_owned(),
+        "purpose" if text == "reset" => "For another password".to_owned(),
+        "expires_at" => format!("Until {}", Timestamp::parse(text).map_or_else(|| text.to_owned(), in_words)),
+        "read_only" => {
+            if value == &Value::Bool(true) { "Can only read" } else { "Can change things" }.to_owned()
+        }
+        "by" if text == "link" => "By a one-time link".to_owned(),
+        "reason" => reason(text),
+        "by" => credential(text).to_owned(),
+        "code" => Denial::ALL
+            .iter()
+            .find(|denial| denial.code() == text)
+            .map_or_else(|| sentence(text), |denial| denial.sentence().to_owned()),
+        "sessions_ended" | "oldest_sessions_ended" if number == 0 => return None,
+        "sessions_ended" => format!("Signed out of {}", counted(number, "device")),
+        "oldest_sessions_ended" => format!("Ended the oldest {}", counted(number, "session")),
+        "seconds" if number >= 60 => format!("For {}", counted(number / 60, "minute")),
+        "seconds" => format!("For {}", counted(number, "second")),
+        "failures" => format!("After {}", counted(number, "failure")),
+        "left_out" => format!("Not recorded before it: {}", counted(number, "refusal")),
+        "only_for" if text == "known_browser" => "Only for a browser that signed in before".to_owned(),
+        "only_for" if text == "session" => "Only for who was signed in".to_owned(),
+        "until_reset" => "Until the password is reset".to_owned(),
+        _ => match value {
+            Value::String(text) if text.is_empty() => return None,
+            Value::Null => return None,
+            Value::String(text) if name == "device" || name == "request" => text.clone(),
+            Value::String(text) => format!("{}: {text}", sentence(name)),
+            Value::Bool(yes) => format!("{}: {}", sentence(name), if *yes { "yes" } else { "no" }),
+            other => format!("{}: {other}", sentence(name)),
+        },
+    })
+}
+
+/// An instant among words. In UTC, as the fields of a form take it.
+fn in_words(at: Timestamp) -> String {
+    Time::from(at).to_string()
+}
+
+fn counted(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// Why a sign-in was refused.
+fn reason(code: &str) -> String {
+    match code {
+        "unknown_user" => "No such user".to_owned(),
+        "wrong_password" => "Wrong password".to_owned(),
+        "blocked" => "Blocked after failures, so the password was not looked at".to_owned(),
+        "inactive" => "The account is deactivated".to_owned(),
+        "outside_dates" => "Outside the account's dates".to_owned(),
+        "superuser" => "Superusers are sent no link".to_owned(),
+        other => sentence(other),
+    }
+}
+
+fn credential(name: &str) -> &'static str {
+    match name {
+        "cookie" => "Browser",
+        "token" => "API client",
+        "named" => "API token",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(action: &str, changes: &Value, details: &Value) -> ListedEntry {
+        let entry = crate::model::audit::StoredEntry {
+            id: 5,
+            happened_at: 0,
+            action: action.to_owned(),
+            actor_id: None,
+            actor_name: String::new(),
+            target_id: Some(7),
+            target_name: "ada".to_owned(),
+            changes: changes.to_string(),
+            details: details.to_string(),
+            door: "console".to_owned(),
+            address: "192.0.2.1".to_owned(),
+            request_id: String::new(),
+            batch_id: None,
+            undoes: None,
+        };
+        ListedEntry { entry, undone_by: None }
+    }
+
+    #[test]
+    fn changes_are_told_in_words_and_passwords_only_as_changed() {
+        let changes = json!({
+            "email": {"old": "", "new": "a@b.co"},
+            "first_name": {"old": "A", "new": ""},
+            "is_active": {"old": true, "new": false},
+            "must_change_password": {"old": false, "new": true},
+            "password": "changed",
+            "valid_until": {"old": null, "new": "2026-03-01T09:00:00.000000Z"},
+        });
+        let row = row(&told("user_changed", &changes, &json!({"sessions_ended": 2})));
+        let told: Vec<_> = row
+            .changes
+            .iter()
+            .map(|change| (change.label.as_str(), change.old.as_str(), change.new.as_str(), change.is_told))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("Email", "", "a@b.co", true),
+                ("First name", "A", "", true),
+                ("Status", "Active", "Deactivated", true),
+                ("Must change password", "No", "Yes", true),
+                ("Password", "", "", false),
+                ("Valid until", "", "1 Mar 2026, 09:00 UTC", true),
+            ]
+        );
+        assert_eq!(row.notes, ["Signed out of 2 devices"]);
+        assert_eq!((row.actor.as_str(), row.what.as_str()), ("Not signed in", "Changed"));
+    }
+
+    #[test]
+    fn a_sign_in_can_be_ended_while_its_session_lives() {
+        let good = told("sign_in", &json!({}), &json!({"by": "token", "session": 4, "device": ""}));
+        assert_eq!(sign_in(&good, &HashSet::from([4])).session, Some(4));
+        assert_eq!(sign_in(&good, &HashSet::from([5])).session, None);
+        assert_eq!(sign_in(&good, &HashSet::new()).device, "API client");
+        let out = told("sign_out", &json!({}), &json!({"session": 4}));
+        assert_eq!(sign_in(&out, &HashSet::from([4])).session, None);
+        let failed = sign_in(
+            &told(
+                "sign_in_failed",
+                &json!({}),
+                &json!({"reason": "wrong_password", "device": "Firefox on Linux"}),
+            ),
+            &HashSet::new(),
+        );
+        assert_eq!(failed.notes, ["Wrong password"]);
+        assert_eq!((failed.device.as_str(), failed.is_bad), ("Firefox on Linux", true));
+    }
+
+    #[test]
+    fn links_and_tokens_are_told_in_words_without_their_numbers() {
+        let at = "2026-03-02T09:00:00.000000Z";
+        for (details, told_as) in [
+            (
+                json!({"link": 3, "purpose": "setup", "expires_at": at, "by_mail": true}),
+                vec!["Sent by mail", "Until 2 Mar 2026, 09:00 UTC", "For the first password"],
+            ),
+            (json!({"link": 3, "purpose": "reset", "by_mail": false}), vec!["For another password"]),
+            (json!({"by": "link", "link": 3, "sessions_ended": 0}), vec!["By a one-time link"]),
+            (json!({"name": "deploy", "read_only": true}), vec!["Name: deploy", "Can only read"]),
+            (json!({"read_only": false}), vec!["Can change things"]),
+            (json!({"only_for": "known_browser"}), vec!["Only for a browser that signed in before"]),
+            (json!({"only_for": "session"}), vec!["Only for who was signed in"]),
+            (json!({"left_out": 1}), vec!["Not recorded before it: 1 refusal"]),
+            (json!({"left_out": 480}), vec!["Not recorded before it: 480 refusals"]),
+            (json!({"kept": 15, "sessions_ended": 2}), vec!["Signed out of 2 devices"]),
+        ] {
+            assert_eq!(row(&told("link_made", &json!({}), &details)).notes, told_as, "{details}");
+        }
+    }
+
+    #[test]
+    fn what_this_release_does_not_know_is_told_as_it_stands() {
+        let details = json!({"seconds": 900, "failures": 6, "code": "superuser_required", "rows_read": 3});
+        let row = row(&told("something_new", &json!({"shoe_size": {"old": 1, "new": 2}}), &details));
+        assert_eq!(row.what, "something_new");
+        assert_eq!(row.changes[0].label, "Shoe size");
+        assert_eq!(
+            row.notes,
+            [
+                "Only a superuser can change this account.",
+                "After 6 failures",
+                "Rows read: 3",
+                "For 15 minutes"
+            ]
+        );
+    }
+}

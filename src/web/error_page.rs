@@ -1,0 +1,159 @@
+//! What a page says that cannot do what was asked: in plain words, with a way on.
+
+use rocket::http::{Method, Status};
+use rocket::outcome::Outcome;
+use rocket::request::{FromRequest, Request};
+
+use super::layout::{ConsoleSession, Layout};
+use super::view::ErrorPage;
+use crate::http::request_id::RequestId;
+use crate::model::error::Error;
+use crate::model::permission::HasSession;
+use crate::model::rules::Denial;
+
+/// A title and what follows it.
+type Words = (&'static str, String);
+
+/// The status and page for what went wrong.
+pub(super) async fn page(
+    status: Status,
+    error: Option<&Error>,
+    request: &Request<'_>,
+) -> (Status, ErrorPage) {
+    // A path that no route can read, such as /users/abc, is as good as none.
+    let unreadable = status == Status::UnprocessableEntity && request.method() == Method::Get;
+    let status = match error {
+        Some(error) => error.status(),
+        None if unreadable => Status::NotFound,
+        None => status,
+    };
+    let (title, explanation) = match error {
+        Some(error) => of_error(error, user_of(request).is_some()),
+        None => of_status(status),
+    };
+    let layout = layout(error, request).await;
+    let (next, next_label) = match (page_of_button(status, request), &layout) {
+        (Some(page), Some(_)) => page,
+        (None, Some(layout)) if layout.is_admin => (layout.list.clone(), "All users"),
+        _ => ("/".to_owned(), "Go to the start page"),
+    };
+    let reference = RequestId::of(request).to_string();
+    (status, ErrorPage { layout, title, explanation, next, next_label, reference })
+}
+
+/// The layout for somebody who is signed in. The message of the last change is kept for the next page.
+async fn layout(error: Option<&Error>, request: &Request<'_>) -> Option<Layout> {
+    // Who it is could not be found out either, or only after another wait.
+    if matches!(error, Some(Error::Unavailable | Error::Contended)) {
+        return None;
+    }
+    match ConsoleSession::<HasSession>::from_request(request).await {
+        Outcome::Success(console) => Some(console.layout_without_flash("")),
+        _ => None,
+    }
+}
+
+/// The page that a button is on, which was there when it was pressed, and what it is called.
+fn page_of_button(status: Status, request: &Request<'_>) -> Option<(String, &'static str)> {
+    if request.method() != Method::Post || status == Status::NotFound {
+        None
+    } else if request.uri().path().starts_with("/account/") {
+        Some(("/account".to_owned(), "Back to your account"))
+    } else {
+        user_of(request).map(|page| (page, "Back to the user"))
+    }
+}
+
+/// The page of the user whom the path is about.
+fn user_of(request: &Request<'_>) -> Option<String> {
+    let mut segments = request.uri().path().segments();
+    let is_users = segments.next() == Some("users");
+    let id = segments.next().filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()))?;
+    is_users.then(|| format!("/users/{id}"))
+}
+
+fn of_error(error: &Error, about_a_user: bool) -> Words {
+    match error {
+        Error::NotAuthenticated(_) => {
+            ("You are not signed in.", "Your session has ended. Sign in to go on.".to_owned())
+        }
+        Error::Forbidden(Denial::CrossSite) => (
+            "Nothing was done.",
+            "The button is on a page that was open for a long time, or on one of another site. Go back, \
+             look again and press it there."
+                .to_owned(),
+        ),
+        Error::Forbidden(denial) => ("You may not do that.", denial.sentence().to_owned()),
+        Error::NotFound if about_a_user => ("No such user.", "It may have been removed.".to_owned()),
+        Error::NotFound | Error::NoSuchPath => of_status(Status::NotFound),
+        Error::Conflict(conflict) => ("That cannot be done.", conflict.sentence().to_owned()),
+        Error::CannotUndo(obstacle) => ("That cannot be undone.", obstacle.to_string()),
+        Error::PreconditionFailed => (
+            "Somebody else was faster.",
+            "This has changed since the page was opened. Nothing was saved. Open it again and look."
+                .to_owned(),
+        ),
+        Error::TooLarge(limit) => {
+            ("That is too large.", format!("At most {limit} bytes can be sent here. Nothing was saved."))
+        }
+        Error::Throttled(seconds) => ("Too many tries.", format!("Wait {}, then try again.", wait(*seconds))),
+        Error::Unavailable | Error::Contended => {
+            ("Cannot reach the database.", "Nothing was saved. Try again in a minute.".to_owned())
+        }
+        Error::Internal(_) => of_status(Status::InternalServerError),
+        other => ("That could not be answered.", other.to_string()),
+    }
+}
+
+fn of_status(status: Status) -> Words {
+    match status.code {
+        404 => ("There is no such page.", "It may have moved, or the address has a slip in it.".to_owned()),
+        413 => ("That is too large.", "Nothing was saved.".to_owned()),
+        500.. => ("Something went wrong on our side.", "Nothing was saved.".to_owned()),
+        _ => ("That could not be answered.", "The request is not one that a page here sends.".to_owned()),
+    }
+}
+
+/// A time to wait, rounded up.
+fn wait(seconds: u64) -> String {
+    match seconds {
+        0 | 1 => "a second".to_owned(),
+        2..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::rules::Conflict;
+
+    #[test]
+    fn every_failure_is_told_in_words_of_the_console() {
+        for (error, title, explanation) in [
+            (
+                Error::Forbidden(Denial::SuperuserRequired),
+                "You may not do that.",
+                "Only a superuser can change this account.",
+            ),
+            (Error::NotFound, "No such user.", "It may have been removed."),
+            (
+                Error::Conflict(Conflict::LastSuperuser),
+                "That cannot be done.",
+                "This is the last active superuser. Make another one first.",
+            ),
+            (Error::Throttled(300), "Too many tries.", "Wait 5 minutes, then try again."),
+            (Error::Throttled(1), "Too many tries.", "Wait a second, then try again."),
+            (Error::Unavailable, "Cannot reach the database.", "Nothing was saved. Try again in a minute."),
+        ] {
+            assert_eq!(of_error(&error, true), (title, explanation.to_owned()), "{error}");
+        }
+    }
+
+    #[test]
+    fn er_1_nothing_of_the_cause_is_told() {
+        let error = Error::internal("no such table: users at /srv/usher.db");
+        let told = of_error(&error, false);
+        assert_eq!(told, ("Something went wrong on our side.", "Nothing was saved.".to_owned()));
+    }
+}

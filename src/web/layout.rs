@@ -1,0 +1,243 @@
+//! What stands around every page of somebody signed in, and the one message after a change.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rocket::form::FromForm;
+use rocket::http::{Cookie, CookieJar, SameSite};
+use rocket::request::{FromRequest, Outcome, Request};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Settings;
+use crate::http::guards;
+use crate::model::error::{Error, Result};
+use crate::model::permission::{Can, Permission, SignedIn};
+use crate::model::preferences::{Density, Theme};
+use crate::model::rules::Denial;
+use crate::model::session::Session;
+use crate::operations::App;
+use crate::security::csrf;
+
+/// The message that a page shows once, after a change was made elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Flash {
+    /// What happened, a sentence or two.
+    pub(super) text: String,
+    /// The path that a form posts to in order to undo it.
+    pub(super) undo: Option<String>,
+}
+
+/// The bar at the top, and the message.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Layout {
+    pub(super) username: String,
+    pub(super) is_admin: bool,
+    /// `users`, `audit` or `account`.
+    pub(super) section: &'static str,
+    /// For all forms of the page.
+    pub(super) token: String,
+    pub(super) flash: Option<Flash>,
+    /// `light`, `dark`, or empty for what the system says.
+    pub(super) theme: &'static str,
+    /// Whether rows stand close together.
+    pub(super) compact: bool,
+    /// Whether single keys do something.
+    pub(super) shortcuts: bool,
+    /// The time zone of the times.
+    pub(super) zone: String,
+    /// The way back to the list, as it was last seen.
+    pub(super) list: String,
+}
+
+impl Layout {
+    /// The layout of a page for somebody who may see it; takes the message with it.
+    pub(super) fn new<P: Permission>(
+        app: &App,
+        can: &Can<P>,
+        jar: &CookieJar<'_>,
+        section: &'static str,
+    ) -> Self {
+        let (flash, list) = (take_flash(&app.settings, jar), last_list(&app.settings, jar));
+        Self { flash, list, ..Self::without_flash(app, can, section) }
+    }
+
+    /// The same, with the message left for another page.
+    pub(super) fn without_flash<P: Permission>(app: &App, can: &Can<P>, section: &'static str) -> Self {
+        let preferences = &can.session().preferences;
+        Self {
+            username: can.user().username.as_str().to_owned(),
+            is_admin: can.user().is_admin(),
+            section,
+            token: csrf::issue(&app.keys.forms, &binding(can.session())),
+            flash: None,
+            theme: match preferences.theme {
+                Theme::System => "",
+                Theme::Light => "light",
+                Theme::Dark => "dark",
+            },
+            compact: preferences.density == Density::Compact,
+            shortcuts: preferences.shortcuts,
+            zone: preferences.time_zone.clone(),
+            list: LIST.to_owned(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sample(text: &str) -> Self {
+        Self {
+            username: text.to_owned(),
+            is_admin: true,
+            section: "users",
+            token: text.to_owned(),
+            flash: Some(Flash { text: text.to_owned(), undo: Some(text.to_owned()) }),
+            theme: "dark",
+            compact: true,
+            shortcuts: false,
+            zone: text.to_owned(),
+            list: text.to_owned(),
+        }
+    }
+}
+
+/// The list without a filter.
+const LIST: &str = "/users";
+
+/// Longest path of a list that a browser is asked to keep, in bytes: cookies come with every request.
+const LONGEST_LIST: usize = 1_000;
+
+const fn list_name(settings: &Settings) -> &'static str {
+    if settings.insecure_cookie { "list" } else { "__Host-list" }
+}
+
+/// The path of the list that the browser was last on; of anything else than a list of ours, the list of all.
+fn last_list(settings: &Settings, jar: &CookieJar<'_>) -> String {
+    let path = jar.get(list_name(settings)).map(|cookie| cookie.value().to_owned());
+    let is_ours = |path: &String| {
+        path.strip_prefix(LIST).is_some_and(|rest| rest.starts_with('?')) && path.len() <= LONGEST_LIST
+    };
+    path.filter(is_ours).unwrap_or_else(|| LIST.to_owned())
+}
+
+/// Has the browser keep the path of the list that it is on, for the way back from a user.
+pub(super) fn keep_list(settings: &Settings, jar: &CookieJar<'_>, path: &str) {
+    if last_list(settings, jar) == path {
+        return;
+    }
+    let name = list_name(settings);
+    if path == LIST || path.len() > LONGEST_LIST {
+        jar.remove(cookie(settings, name, String::new()));
+    } else {
+        jar.add(cookie(settings, name, path.to_owned()));
+    }
+}
+
+/// What the token of a form is bound to.
+pub(super) fn binding(session: &Session) -> String {
+    format!("session {}", session.id.0)
+}
+
+/// A cookie that only this server sees, for as long as the browser runs.
+pub(super) fn cookie(settings: &Settings, name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build((name, value))
+        .path("/")
+        .secure(!settings.insecure_cookie)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .build()
+}
+
+const fn flash_name(settings: &Settings) -> &'static str {
+    if settings.insecure_cookie { "flash" } else { "__Host-flash" }
+}
+
+/// The names of the cookies that pages leave behind.
+pub(super) const fn cookie_names(settings: &Settings) -> [&'static str; 2] {
+    [flash_name(settings), list_name(settings)]
+}
+
+/// Has the next page say what happened. The browser can read it: never a secret.
+pub(super) fn flash(settings: &Settings, jar: &CookieJar<'_>, flash: &Flash) {
+    if let Ok(json) = serde_json::to_vec(flash) {
+        jar.add(cookie(settings, flash_name(settings), URL_SAFE_NO_PAD.encode(json)));
+    }
+}
+
+/// The message that this page is to show, which no later one will.
+pub(super) fn take_flash(settings: &Settings, jar: &CookieJar<'_>) -> Option<Flash> {
+    let name = flash_name(settings);
+    let value = jar.get(name)?.value().to_owned();
+    jar.remove(cookie(settings, name, String::new()));
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value).ok()?).ok()
+}
+
+/// What a button that only needs the token sends.
+#[derive(Debug, FromForm)]
+pub(super) struct TokenForm {
+    #[field(default = "")]
+    pub(super) token: String,
+}
+
+/// The token of a form, checked: the proof that a page of ours sent it.
+///
+/// # Errors
+/// [`Error::Forbidden`] for a token of another session, or none.
+pub(super) fn check_token<P: Permission>(app: &App, can: &Can<P>, token: &str) -> Result<()> {
+    if csrf::is_valid(&app.keys.forms, &binding(can.session()), token) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden(Denial::CrossSite))
+    }
+}
+
+/// Somebody signed in by a cookie, and the jar and installation that every page needs with them.
+pub(super) struct ConsoleSession<'r, P = SignedIn> {
+    pub(super) app: &'r App,
+    pub(super) can: Can<P>,
+    pub(super) jar: &'r CookieJar<'r>,
+}
+
+#[rocket::async_trait]
+impl<'r, P: Permission> FromRequest<'r> for ConsoleSession<'r, P> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let can = match Can::<P>::from_request(request).await {
+            Outcome::Success(can) => can,
+            Outcome::Error(error) => return Outcome::Error(error),
+            Outcome::Forward(status) => return Outcome::Forward(status),
+        };
+        match guards::app(request) {
+            Ok(app) => Outcome::Success(Self { app, can, jar: request.cookies() }),
+            Err(error) => Outcome::Error((error.stash(request), ())),
+        }
+    }
+}
+
+impl<P: Permission> ConsoleSession<'_, P> {
+    /// The layout of a page.
+    pub(super) fn layout(&self, section: &'static str) -> Layout {
+        Layout::new(self.app, &self.can, self.jar, section)
+    }
+
+    /// The layout of a page that does not take the message with it.
+    pub(super) fn layout_without_flash(&self, section: &'static str) -> Layout {
+        Layout::without_flash(self.app, &self.can, section)
+    }
+
+    /// The token of a form, checked.
+    ///
+    /// # Errors
+    /// As [`check_token`].
+    pub(super) fn check(&self, token: &str) -> Result<()> {
+        check_token(self.app, &self.can, token)
+    }
+
+    /// Whether a form's token is of another session: then nothing is done, and the form is shown again.
+    pub(super) fn is_stale(&self, token: &str) -> bool {
+        self.check(token).is_err()
+    }
+
+    /// Has the next page say what happened.
+    pub(super) fn flash(&self, text: impl Into<String>, undo: Option<String>) {
+        flash(&self.app.settings, self.jar, &Flash { text: text.into(), undo });
+    }
+}
