@@ -26,4 +26,5 @@ pub mod text;
 pub mod throttle;
 pub mod time_zone;
 pub mod undo;
+pub mod update;
 pub mod user;

@@ -18,6 +18,7 @@ mod pre_session;
 mod reauthentication;
 mod set_password;
 mod sign_in;
+mod text;
 mod tokens;
 mod users;
 mod view;
@@ -125,7 +126,7 @@ fn detour(error: &Error, request: &Request<'_>) -> Option<String> {
     match error {
         Error::NotAuthenticated(_) => Some(sign_in::path_for(&wanted).to_string()),
         Error::Forbidden(Denial::PasswordChangeRequired) => {
-            Some(format!("/account/password?next={}", users::encode(&wanted)))
+            Some(format!("/account/password?next={}", text::encode(&wanted)))
         }
         _ => None,
     }

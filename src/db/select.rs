@@ -24,6 +24,7 @@ use crate::model::user::User;
 use rocket::tokio::try_join;
 use sqlx::FromRow;
 
+pub(crate) use self::search::LOOKED_UP;
 pub use self::table::Table;
 
 /// At most `limit` records of the list, from the one after `place` on.

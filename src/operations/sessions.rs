@@ -11,8 +11,8 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::permission::{Can, ManageUsers, Permission, SignedIn};
 use crate::model::session::{Credential, LiveSession, SessionId};
+use crate::model::update::Update;
 use crate::model::user::{User, UserId};
-use crate::operations::users::Update;
 use crate::operations::{App, audit};
 
 /// One's own sessions, the latest first.

@@ -12,9 +12,10 @@ use crate::model::error::{Error, Result};
 use crate::model::permission::{Can, ManageUsers};
 use crate::model::precondition::Precondition;
 use crate::model::undo::{Obstacle, Since, check};
+use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
 use crate::operations::App;
-use crate::operations::users::{self, Change, Update};
+use crate::operations::users::{self, Change};
 
 /// How far back it is looked for who has changed a field since.
 const ENTRIES_SEARCHED: i64 = 100;

@@ -20,6 +20,7 @@ use crate::model::password::PasswordHash;
 use crate::model::permission::{Can, ManageUsers, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::throttle::Key;
+use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
 use crate::model::{rules, text};
 use crate::operations::lists::{self, List, Page};
@@ -196,17 +197,6 @@ async fn insert(
     audit::record(&mut tx, &entry, now).await?;
     tx.commit().await?;
     Ok(user)
-}
-
-/// What an operation did to a user.
-#[derive(Debug, Clone)]
-pub struct Update {
-    /// The user after it.
-    pub user: User,
-    /// The entry that tells of it; `None` if nothing was different.
-    pub entry: Option<EntryId>,
-    /// How many of the user's sessions ended by it.
-    pub sessions_ended: u64,
 }
 
 /// A change that is to be written if the rules allow it.

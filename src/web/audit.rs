@@ -7,7 +7,7 @@ use rocket::get;
 
 use super::audit_entries;
 use super::layout::ConsoleSession;
-use super::users::encode;
+use super::text::encode;
 use super::view::{Answer, AuditPage, Beside};
 use crate::model::audit::{Action, Entries, EntryInteger, EntryText, ListedEntry};
 use crate::model::clock::Timestamp;

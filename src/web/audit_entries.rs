@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::users::encode;
+use super::text::encode;
 use super::view::{Change, SignInRow, Time, TrailRow};
 use crate::model::audit::{Action, ListedEntry};
 use crate::model::clock::Timestamp;

@@ -7,6 +7,7 @@ mod export;
 mod history;
 mod link;
 mod list;
+mod lookup;
 mod new;
 mod password;
 mod query;
@@ -16,8 +17,6 @@ mod sessions;
 mod undo;
 
 use rocket::{Route, routes};
-
-pub(super) use self::query::encode;
 
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {

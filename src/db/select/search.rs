@@ -8,11 +8,10 @@ use std::collections::BTreeSet;
 use super::table::Table;
 use super::{demands, names_a_key};
 use crate::db::Sql;
-use crate::model::filter::{Body, Expression, Filter, IntegerField, Operator, Test, TextField};
-use crate::model::text;
+use crate::model::filter::{Body, Expression, Filter};
 
 /// Characters of a text that are looked up. More would not narrow further, only take time.
-const LOOKED_UP: usize = 32;
+pub(crate) const LOOKED_UP: usize = 32;
 
 /// `FROM` the table `WHERE`, with the index if it narrows the filter.
 pub(super) fn push_sqlite_source<T: Table>(sql: &mut Sql, filter: &Filter<T>) {
@@ -114,38 +113,12 @@ fn add_keys<T: Table>(expression: &Expression<T>, keys: &mut Vec<String>) {
     }
 }
 
-/// Whether the index `users_searched` has the column that a test of users looks at.
-pub(super) const fn has_column(test: &Test) -> bool {
-    match test {
-        Test::Text(field, ..) | Test::Contains(field, ..) => {
-            matches!(field, TextField::Name | TextField::Searchable)
-        }
-        Test::Integer(field, ..) | Test::IsNull(field) => matches!(field, IntegerField::Id),
-        Test::Flag(..) | Test::Constant(_) => true,
-    }
-}
-
-/// What a test of users demands of what is searched.
-pub(super) fn key(test: &Test) -> Option<String> {
-    let (Test::Contains(field, part, _) | Test::Text(field, Operator::Equal, part, _)) = test else {
-        return None;
-    };
-    let key: String = match field {
-        // First and last name are a line each in what is searched.
-        TextField::Name => return None,
-        TextField::Searchable => part.chars().take(LOOKED_UP).collect(),
-        TextField::Username | TextField::FirstName | TextField::LastName | TextField::Email => {
-            text::searchable(part).chars().take(LOOKED_UP).collect()
-        }
-    };
-    (key.chars().count() >= 3).then_some(key)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::text;
 
     #[test]
     fn nothing_that_is_searched_for_is_syntax() {

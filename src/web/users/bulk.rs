@@ -4,7 +4,6 @@ use rocket::form::{Form, FromForm};
 use rocket::{get, post};
 
 use super::confirming::{self, MISSING, WRONG};
-use super::list::thousands;
 use super::query::{ListQuery, ListState};
 use super::selection;
 use crate::model::audit::BatchId;
@@ -17,6 +16,7 @@ use crate::model::user::UserId;
 use crate::operations::bulk::{self, Outcome};
 use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::sign_in::local_path;
+use crate::web::text::thousands;
 use crate::web::view::{Answer, BulkPage, Candidate, OutcomePage, OutcomeRow};
 
 /// Users that are shown before an action.

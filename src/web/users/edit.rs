@@ -6,17 +6,18 @@ use rocket::{get, post};
 
 use super::history;
 use super::link;
+use super::lookup::{find, shared_address};
 use super::undo;
 use crate::http::guards::MayRevealOnce;
 use crate::model::audit::Action;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
-use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::rules::Refusal;
+use crate::model::update::Update;
 use crate::model::user::{InputMode, Raw, User, UserId, UserInput};
-use crate::operations::users::{self, Update};
-use crate::operations::{audit, sign_in_diagnosis};
+use crate::operations::{audit, sign_in_diagnosis, users};
 use crate::web::form::{FormState, Typed, date_text, field_errors};
 use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::reauthentication;
@@ -119,12 +120,6 @@ impl EditForm {
 
 /// The answer to a conflict that leaves what is stored.
 const THEIRS: &str = "theirs";
-
-/// The user that a page is about, as an administrator sees them.
-pub(super) async fn find(console: &ConsoleSession<'_, ManageUsers>, id: i64) -> Result<User> {
-    let can: Can<SignedIn> = console.can.weaken();
-    users::get(console.app, &can, UserId(id)).await
-}
 
 async fn page_of(
     console: &ConsoleSession<'_, ManageUsers>,
@@ -298,14 +293,6 @@ fn conflicts(now: &User, typed: &Typed, access: bool, rights: bool) -> Vec<Field
         .filter(|(_, _, theirs, yours)| theirs != yours)
         .map(|(name, label, theirs, yours)| FieldConflict { name, label, theirs, yours })
         .collect()
-}
-
-/// A sentence if somebody else has the user's address, too; to be added to others.
-pub(super) async fn shared_address(console: &ConsoleSession<'_, ManageUsers>, user: &User) -> Result<String> {
-    let other = users::namesake(console.app, &console.can, user).await?;
-    Ok(other.map_or_else(String::new, |other| {
-        format!(" Another user has this address: {}.", other.username.as_str())
-    }))
 }
 
 /// What a save has changed, in words.

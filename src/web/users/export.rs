@@ -9,7 +9,6 @@ use rocket::{get, post};
 
 use super::bulk::{ids, users};
 use super::confirming::{self, MISSING, WRONG};
-use super::list::thousands;
 use super::query::{ListQuery, ListState};
 use super::search_results::COUNTED;
 use super::selection;
@@ -24,6 +23,7 @@ use crate::model::user::User;
 use crate::operations::lists::List;
 use crate::operations::{App, bulk, csv, export, users};
 use crate::web::layout::ConsoleSession;
+use crate::web::text::thousands;
 use crate::web::view::{Answer, ConfirmationPage};
 
 /// What to export: these users, or the list that the rest says. The form sends it, too.

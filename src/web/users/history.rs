@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rocket::form::FromForm;
 use rocket::get;
 
-use super::edit::find;
+use super::lookup::find;
 use crate::db::audit::reading::{About, Start};
 use crate::model::audit::{EntryId, ListedEntry};
 use crate::model::error::Result;

@@ -2,7 +2,7 @@
 
 use rocket::get;
 
-use super::query::{ListQuery, ListState, encode};
+use super::query::{ListQuery, ListState};
 use super::search_results::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::selection;
 use crate::model::clock::Timestamp;
@@ -12,6 +12,7 @@ use crate::model::permission::ManageUsers;
 use crate::model::text;
 use crate::model::user::{User, Username};
 use crate::web::layout::{self, ConsoleSession};
+use crate::web::text::{encode, thousands};
 use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role, status};
 
 /// Ready-made lists.
@@ -216,19 +217,6 @@ fn summary(state: &ListState, count: Count) -> String {
         (Count::Of(1), false) => "1 user".into(),
         (Count::Of(count), false) => format!("{} users", thousands(count)),
     }
-}
-
-/// `1,234,567`
-pub(super) fn thousands(count: i64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn chips(state: &ListState) -> Vec<(String, String)> {

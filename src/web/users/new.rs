@@ -3,8 +3,8 @@
 use rocket::form::{Form, FromForm};
 use rocket::{get, post};
 
-use super::edit::shared_address;
 use super::link;
+use super::lookup::shared_address;
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::link::LinkPurpose;

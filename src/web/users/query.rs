@@ -10,6 +10,7 @@ use crate::model::filter::{
     Body, Expression, Field, Filter, FlagField, Folding, IntegerField, Operator, Order, Test, TextField,
 };
 use crate::model::text;
+use crate::web::text::encode;
 
 /// Longest search text, in characters.
 const LONGEST_SEARCH: usize = 128;
@@ -207,11 +208,6 @@ impl ListState {
             .map(str::to_owned)
             .collect()
     }
-}
-
-/// A value as it stands in a query.
-pub(in crate::web) fn encode(value: &str) -> String {
-    rocket::http::RawStr::new(value).percent_encode().to_string()
 }
 
 #[cfg(test)]

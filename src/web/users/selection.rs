@@ -1,10 +1,10 @@
 //! The boxes of the users list, and what "all that match" means.
 
-use super::list::thousands;
-use super::query::{ListQuery, ListState, encode};
+use super::query::{ListQuery, ListState};
 use super::search_results::Count;
 use crate::model::clock::Timestamp;
 use crate::model::filter::{Body, Expression, Filter, IntegerField, Operator, Test};
+use crate::web::text::{encode, thousands};
 use crate::web::view::Selection;
 
 /// What the list needs, so that users can be chosen. `more` says that not all that match are on the page.

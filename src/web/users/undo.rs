@@ -8,9 +8,9 @@ use crate::model::audit::EntryId;
 use crate::model::error::{Error, Result};
 use crate::model::permission::ManageUsers;
 use crate::model::rules::Denial;
+use crate::model::update::Update;
 use crate::model::user::UserId;
 use crate::operations::undo;
-use crate::operations::users::Update;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ConfirmationPage};
 
