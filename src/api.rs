@@ -23,6 +23,7 @@ use rocket::response::Response;
 use rocket::{Catcher, Route, catch, catchers, routes};
 use serde_json::{Value, json};
 
+use crate::http::arrival;
 use crate::http::error::Rendered;
 use crate::model::error::{AuthenticationFailure, Error};
 use crate::model::rules::Denial;
@@ -133,6 +134,7 @@ fn is_number(segment: &str) -> bool {
 fn error(status: Status, request: &Request<'_>) -> Rendered<'static> {
     Rendered(match Error::stashed(request) {
         Some(error) => render(error),
+        None if arrival::asked(request).is_none() => unrouted(request),
         None if matches!(status, Status::NotFound | Status::UnprocessableEntity) => unrouted(request),
         None => answer(status, &json!({ "detail": status.reason_lossy() })),
     })
@@ -142,6 +144,7 @@ fn error(status: Status, request: &Request<'_>) -> Rendered<'static> {
 fn unrouted(request: &Request<'_>) -> Response<'static> {
     let segments: Vec<&str> =
         request.uri().path().segments().skip(1).filter(|segment| !segment.is_empty()).collect();
+    let is_known = arrival::asked(request).is_some();
     match (allowed_methods(&segments), request.method()) {
         (None, _) => render(&Error::NoSuchPath),
         (Some(allow), Method::Options) => {
@@ -151,7 +154,8 @@ fn unrouted(request: &Request<'_>) -> Response<'static> {
             response
         }
         (Some(allow), method) => {
-            render(&Error::MethodNotAllowed { method: method.as_str().to_owned(), allow })
+            let method = if is_known { method.as_str() } else { arrival::UNKNOWN_METHOD };
+            render(&Error::MethodNotAllowed { method: method.to_owned(), allow })
         }
     }
 }

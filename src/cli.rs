@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use rocket::figment::Figment;
 
 use crate::config::{self, Settings};
 use crate::http::logging;
@@ -197,14 +198,16 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[must_use]
 pub fn run() -> ExitCode {
     let command = CommandLine::parse().command.unwrap_or(Command::Serve);
-    let runtime = match serve::runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
-    match runtime.block_on(dispatch(command)) {
+    match start(command) {
         Ok(code) => code,
         Err(failure) => fail(&failure),
     }
+}
+
+fn start(command: Command) -> Result<ExitCode, Failure> {
+    let figment = config::figment();
+    let rocket = config::rocket_config(&figment)?;
+    serve::runtime(&rocket)?.block_on(dispatch(command, figment))
 }
 
 fn fail(reason: &dyn Display) -> ExitCode {
@@ -212,8 +215,7 @@ fn fail(reason: &dyn Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
-    let figment = config::figment();
+async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failure> {
     if let Command::Check = command {
         return Ok(check::run(&figment).await);
     }

@@ -4,6 +4,9 @@
 //! `USHER_*`, `DATABASE_URL`. To add a setting: a member of [`Settings`] with its unit and default,
 //! and a line in `docs/configuration.md` (a test compares the two).
 
+mod rocket_settings;
+
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -14,6 +17,8 @@ use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::value::Value;
 use rocket::figment::{Figment, Profile, Provider, Source};
 use serde::{Deserialize, Serialize};
+
+pub use self::rocket_settings::rocket_config;
 
 /// What `GET /v1/users/{name}` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,12 +116,6 @@ pub struct Settings {
     /// Other origins whose pages may call the API with a bearer token, each exactly as a browser sends
     /// it. Default none.
     pub cors_origins: Vec<String>,
-    /// Connections at once; more wait. Fewer, if the operating system allows the process too few open
-    /// files. Default 1000.
-    pub connections: usize,
-    /// Connections at once of one address (IPv6: of one /64), other than proxies and this machine; more
-    /// are closed. Default 100.
-    pub connections_per_address: usize,
     /// After SIGTERM `/readyz` answers 503 for so many seconds before no more connections are accepted, so
     /// that a balancer notices. Default 0.
     pub drain_seconds: u64,
@@ -169,8 +168,6 @@ impl Default for Settings {
             public_origin: String::new(),
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
-            connections: 1000,
-            connections_per_address: 100,
             drain_seconds: 0,
             metrics_address: String::new(),
             insecure_cookie: false,
@@ -193,6 +190,14 @@ pub enum ConfigError {
     /// A source cannot be read.
     #[error("{0}")]
     Figment(Box<rocket::figment::Error>),
+    /// A setting of Rocket's does not exist, or counts for nothing here.
+    #[error("{name}: {reason}")]
+    Rocket {
+        /// The setting.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A setting does not exist, or its value is of the wrong type or out of range.
     #[error("usher.{name}: {reason}")]
     Value {
@@ -203,6 +208,9 @@ pub enum ConfigError {
     },
 }
 
+/// What were settings of ours once.
+const LIMITED_BY_PROXY: [&str; 2] = ["connections", "connections_per_address"];
+
 impl From<rocket::figment::Error> for ConfigError {
     fn from(error: rocket::figment::Error) -> Self {
         let place = match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
@@ -210,6 +218,13 @@ impl From<rocket::figment::Error> for ConfigError {
             _ => String::new(),
         };
         match (&error.kind, error.path.iter().find(|part| *part != "usher")) {
+            (Kind::UnknownField(name, _), _) if LIMITED_BY_PROXY.contains(&name.as_str()) => Self::Value {
+                name: name.clone(),
+                reason: format!(
+                    "there is no such setting any more: the proxy in front limits connections, as docs/proxy.md \
+                     says{place}"
+                ),
+            },
             (Kind::UnknownField(name, _), _) => Self::Value {
                 name: name.clone(),
                 reason: format!("there is no such setting; docs/configuration.md lists them all{place}"),
@@ -256,15 +271,8 @@ impl Settings {
         if self.json_limit == 0 || self.json_limit > 64 * 1024 * 1024 {
             return refuse("json_limit", "must be from 1 to 67108864");
         }
-        // More than any operating system has, and tokio can count.
-        if !(1..=1_000_000).contains(&self.connections) {
-            return refuse("connections", "must be from 1 to 1000000");
-        }
         if !self.metrics_address.is_empty() && self.metrics_address.parse::<SocketAddr>().is_err() {
             return refuse("metrics_address", "must be an address and a port, such as 127.0.0.1:9464");
-        }
-        if self.connections_per_address == 0 {
-            return refuse("connections_per_address", "must be at least 1");
         }
         if !self.public_origin.is_empty() {
             let scheme = ["http://", "https://"].iter().find_map(|s| self.public_origin.strip_prefix(s));
@@ -328,7 +336,16 @@ pub fn defaults() -> Figment {
         log_level: LogLevel::Off,
         // What was accepted is answered, and all is over within the ten seconds that service managers
         // and container engines give by default.
-        shutdown: Shutdown { grace: 8, mercy: 1, ..Shutdown::default() },
+        shutdown: Shutdown {
+            grace: 8,
+            mercy: 1,
+            // Ours stop the server, after they have had balancers notice: see `signals`.
+            ctrlc: false,
+            signals: HashSet::new(),
+            ..Shutdown::default()
+        },
+        // What blocks is a hash, of which few run at once, or short.
+        max_blocking: 64,
         ..Config::default()
     };
     Figment::from(rocket)
@@ -342,7 +359,7 @@ mod tests {
     use super::*;
 
     /// The configuration of a file and some variables.
-    fn configured(file: &str, variables: &[(&str, &str)]) -> Figment {
+    pub(super) fn configured(file: &str, variables: &[(&str, &str)]) -> Figment {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         sources(Toml::string(file).nested(), variables)
     }

@@ -1,7 +1,11 @@
 //! What both channels share of HTTP: request guards, error responses, headers, the request id, logs and counters.
 
+pub(crate) mod arrival;
+pub(crate) mod body;
 pub(crate) mod compression;
+pub(crate) mod cookies;
 pub(crate) mod denials;
+pub(crate) mod descriptors;
 pub mod error;
 pub mod guards;
 pub(crate) mod headers;
@@ -10,3 +14,4 @@ pub(crate) mod logging;
 pub(crate) mod metrics;
 pub mod openapi;
 pub mod request_id;
+pub(crate) mod traffic;

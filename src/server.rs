@@ -1,8 +1,8 @@
 //! The server: builds the Rocket from its fairings, routes, catchers and managed state.
 
-pub(crate) mod gate;
 pub(crate) mod maintenance;
 pub(crate) mod metrics;
+pub(crate) mod signals;
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
 use rocket::{Build, Rocket};
 
-use crate::http::{compression, denials, headers, logging, metrics as counters};
+use crate::http::{arrival, compression, denials, headers, logging, metrics as counters, traffic};
 use crate::operations::App;
 use crate::{api, web};
 
@@ -21,8 +21,8 @@ pub fn rocket(figment: Figment, app: App) -> Rocket<Build> {
         .manage(web::pages())
         .manage(Arc::new(counters::Metrics::new(app.clock.now())))
         .manage(app)
-        .manage(Arc::<gate::Traffic>::default())
-        .attach(headers::FormMethod)
+        .manage(Arc::<traffic::Traffic>::default())
+        .attach(arrival::Arrival)
         .attach(headers::Headers)
         .attach(compression::Pages)
         .attach(denials::Denials::default())

@@ -12,6 +12,7 @@ mod documentation;
 mod error_page;
 mod forgotten;
 mod form;
+mod form_body;
 mod layout;
 mod password_choice;
 mod pre_session;
@@ -28,6 +29,7 @@ use rocket::request::Request;
 use rocket::response::{Redirect, Responder, Response};
 use rocket::{Catcher, Orbit, Rocket, Route, catch, catchers, routes};
 
+use crate::http::arrival;
 use crate::http::error::Rendered;
 use crate::model::error::Error;
 use crate::model::rules::Denial;
@@ -90,11 +92,15 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
 
 /// No route fits because the path does not have the method.
 fn wrong_method(status: Status, request: &Request<'_>) -> Option<Error> {
-    if status != Status::NotFound || Error::stashed(request).is_some() {
+    let is_known = arrival::asked(request).is_some();
+    if is_known && status != Status::NotFound || Error::stashed(request).is_some() {
         return None;
     }
     let segments: Vec<&str> = request.uri().path().segments().filter(|segment| !segment.is_empty()).collect();
-    let (method, allow) = (request.method().as_str(), allowed_methods(request.rocket(), &segments)?);
+    let method = if is_known { request.method().as_str() } else { arrival::UNKNOWN_METHOD };
+    let Some(allow) = allowed_methods(request.rocket(), &segments) else {
+        return (!is_known).then_some(Error::NoSuchPath);
+    };
     let is_allowed = allow.split(", ").any(|allowed| allowed == method);
     (!is_allowed).then(|| Error::MethodNotAllowed { method: method.to_owned(), allow })
 }

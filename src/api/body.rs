@@ -1,17 +1,13 @@
 //! JSON request bodies.
 
-use std::time::Duration;
-
-use rocket::data::{Data, FromData, Outcome, ToByteUnit};
+use rocket::data::{Data, FromData, Outcome};
 use rocket::request::Request;
 use serde_json::{Map, Value};
 
-use crate::http::{guards, json};
+use crate::http::{body, guards, json};
 use crate::model::error::{Error, Result};
 use crate::model::user::Raw;
 
-/// A body has to arrive in this time.
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(10);
 /// Longest body with credentials, in bytes: the longest name and password, escaped, fit.
 const CREDENTIALS_LIMIT: u64 = 4096;
 
@@ -57,13 +53,7 @@ fn finish<'r, T>(
 }
 
 async fn read(request: &Request<'_>, data: Data<'_>, limit: u64) -> Result<Map<String, Value>> {
-    let stream = data.open(limit.bytes()).into_bytes();
-    let body = match rocket::tokio::time::timeout(ARRIVAL_LIMIT, stream).await {
-        Err(_) => return Err(Error::Timeout),
-        Ok(Err(_)) => return Err(Error::Malformed("The request body could not be read.".into())),
-        Ok(Ok(body)) if !body.is_complete() => return Err(Error::TooLarge(limit)),
-        Ok(Ok(body)) => body.into_inner(),
-    };
+    let body = body::read(data, limit).await?;
     if body.is_empty() {
         return Ok(Map::new());
     }

@@ -6,8 +6,8 @@ use rocket::http::{ContentType, Status};
 use rocket::{State, get};
 
 use crate::db;
+use crate::http::traffic::Traffic;
 use crate::operations::App;
-use crate::server::gate::Traffic;
 
 /// The process answers.
 #[get("/livez")]

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use rocket::figment::Figment;
 
 use super::{complain, say};
-use crate::db;
 use crate::model::clock::Clock;
 use crate::operations::App;
+use crate::{config, db};
 
 pub(super) async fn run(figment: &Figment) -> ExitCode {
     match findings(figment).await {
@@ -25,7 +25,7 @@ pub(super) async fn run(figment: &Figment) -> ExitCode {
 }
 
 async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
-    let rocket: rocket::Config = figment.extract()?;
+    let rocket = config::rocket_config(figment)?;
     let app = App::open(figment, Clock::System).await?;
     db::installation::ping(&app.db).await?;
     let mut findings = vec![

@@ -4,6 +4,7 @@ use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
 
+use super::{arrival, headers, logging, metrics};
 use crate::model::error::Error;
 
 impl Error {
@@ -56,8 +57,15 @@ impl Error {
 pub(crate) struct Rendered<'r>(pub(crate) Response<'r>);
 
 impl<'r, 'o: 'r> Responder<'r, 'o> for Rendered<'o> {
-    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'o> {
-        Ok(self.0)
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'o> {
+        let mut response = self.0;
+        // A request that Rocket cannot read goes to a catcher past all fairings.
+        if arrival::asked(request).is_none() {
+            headers::add(request, &mut response);
+            logging::write(request, &response);
+            metrics::count_request(request, &response);
+        }
+        Ok(response)
     }
 }
 

@@ -9,6 +9,8 @@ use rocket::http::Method;
 use rocket::request::{FromRequest, Outcome, Request};
 
 use crate::config::Settings;
+use crate::http::arrival;
+use crate::http::cookies::{Cookies, Sent};
 use crate::http::request_id::RequestId;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::{self, Channel, Origin};
@@ -19,7 +21,6 @@ use crate::model::session::{Credential, Session};
 use crate::model::user::{User, UserId};
 use crate::operations::App;
 use crate::operations::sign_in::{self, Authorization};
-use crate::server::gate::AskedMethod;
 
 /// The installation that serves this request.
 pub fn app<'r>(request: &'r Request<'_>) -> Result<&'r App> {
@@ -122,11 +123,11 @@ fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Autho
             _ => Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader)),
         };
     }
-    request
-        .cookies()
-        .get(cookie_name(settings))
-        .map(|cookie| Authorization::Cookie(cookie.value()))
-        .ok_or(Error::NotAuthenticated(AuthenticationFailure::NoCredentials))
+    match Cookies::of(request).sent(cookie_name(settings)) {
+        Sent::One(value) => Ok(Authorization::Cookie(value)),
+        Sent::Nothing => Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials)),
+        Sent::Several => Err(Error::NotAuthenticated(AuthenticationFailure::SeveralCookies)),
+    }
 }
 
 /// Whether a request changes nothing: by its method, or because it asks for one of the API's lists.
@@ -172,10 +173,9 @@ impl<'r> FromRequest<'r> for MayRevealOnce {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let asked = request.local_cache(|| AskedMethod(None)).0.as_deref();
         let site = request.headers().get_one("Sec-Fetch-Site");
         let is_led = matches!(site, Some("cross-site" | "same-site"));
-        Outcome::Success(Self(asked == Some("GET") && !is_led))
+        Outcome::Success(Self(arrival::asked(request) == Some(Method::Get) && !is_led))
     }
 }
 

@@ -1,16 +1,16 @@
 //! What every request passes on its way in, and every answer on its way out.
 
-use rocket::Data;
+use std::sync::Arc;
+
 use rocket::fairing::{Fairing, Info, Kind};
-use rocket::form::Form;
 use rocket::http::{Header, Method};
 use rocket::request::Request;
 use rocket::response::Response;
 
 use crate::http::guards;
 use crate::http::request_id::RequestId;
+use crate::http::traffic::Traffic;
 use crate::operations::App;
-use crate::server::gate::AskedMethod;
 
 /// Bodies leave in pieces of this size, in bytes. Rocket's own 4 KiB cost a list two thirds of its
 /// throughput.
@@ -20,36 +20,6 @@ const HTML_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; \
     frame-ancestors 'none'";
 const OTHER_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
-
-/// Rocket turns a form whose first field is `_method` into a request of that method, before it is
-/// routed. A page of another site could then reach any route with a plain form, so it is turned back.
-pub(crate) struct FormMethod;
-
-#[rocket::async_trait]
-impl Fairing for FormMethod {
-    fn info(&self) -> Info {
-        Info { name: "form method", kind: Kind::Request }
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        let is_form = request.content_type().is_some_and(|kind| kind.is_form());
-        let unless_form = || AskedMethod((!is_form).then(|| request.method().to_string()));
-        let sent = request.local_cache(unless_form).0.as_deref();
-        let sent = sent.and_then(|method| method.parse().ok()).unwrap_or(Method::Post);
-        if is_form && request.method() != sent && names_method(data.peek(PEEKED).await) {
-            request.set_method(sent);
-        }
-    }
-}
-
-/// How much of a form Rocket looks at.
-const PEEKED: usize = "_method=delete".len();
-
-/// Whether Rocket finds the field in the beginning of a form; it reads past empty fields, and decodes.
-fn names_method(start: &[u8]) -> bool {
-    let form = std::str::from_utf8(start).ok();
-    form.and_then(|form| Form::values(form).next()).is_some_and(|field| field.name == "_method")
-}
 
 /// Security headers, caching, CORS for the origins that are allowed, and the size of the pieces.
 pub(crate) struct Headers;
@@ -61,33 +31,42 @@ impl Fairing for Headers {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let html = response.content_type().is_some_and(|kind| kind.is_html());
-        let fixed = [
-            ("Content-Security-Policy", if html { HTML_POLICY } else { OTHER_POLICY }),
-            ("X-Content-Type-Options", "nosniff"),
-            ("X-Frame-Options", "DENY"),
-            ("Referrer-Policy", "same-origin"),
-            ("Cross-Origin-Opener-Policy", "same-origin"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
-            ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
-        ];
-        for (name, value) in fixed {
-            response.set_header(Header::new(name, value));
-        }
-        if response.headers().get_one("Cache-Control").is_none() {
-            response.set_header(Header::new("Cache-Control", "no-store"));
-            response.adjoin_header(Header::new("Vary", "Sec-Fetch-Site, Origin, Cookie"));
-        }
-        if let Some(app) = request.rocket().state::<App>() {
-            if app.settings.public_origin.starts_with("https://") {
-                let value = "max-age=63072000; includeSubDomains";
-                response.set_header(Header::new("Strict-Transport-Security", value));
-            }
-            cross_origin(request, response, &app.settings.cors_origins);
-        }
-        response.set_header(Header::new("X-Request-Id", RequestId::of(request).to_string()));
-        response.set_max_chunk_size(CHUNK);
+        add(request, response);
     }
+}
+
+/// Adds the headers to an answer.
+pub(crate) fn add(request: &Request<'_>, response: &mut Response<'_>) {
+    let html = response.content_type().is_some_and(|kind| kind.is_html());
+    let fixed = [
+        ("Content-Security-Policy", if html { HTML_POLICY } else { OTHER_POLICY }),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", "same-origin"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+    ];
+    for (name, value) in fixed {
+        response.set_header(Header::new(name, value));
+    }
+    if response.headers().get_one("Cache-Control").is_none() {
+        response.set_header(Header::new("Cache-Control", "no-store"));
+        response.adjoin_header(Header::new("Vary", "Sec-Fetch-Site, Origin, Cookie"));
+    }
+    if let Some(app) = request.rocket().state::<App>() {
+        if app.settings.public_origin.starts_with("https://") {
+            let value = "max-age=63072000; includeSubDomains";
+            response.set_header(Header::new("Strict-Transport-Security", value));
+        }
+        cross_origin(request, response, &app.settings.cors_origins);
+    }
+    response.set_header(Header::new("X-Request-Id", RequestId::of(request).to_string()));
+    // Proxies leave before the connections are closed.
+    if request.rocket().state::<Arc<Traffic>>().is_some_and(|traffic| traffic.is_stopping()) {
+        response.set_header(Header::new("Connection", "close"));
+    }
+    response.set_max_chunk_size(CHUNK);
 }
 
 /// CORS: exact origins only, and never with cookies.

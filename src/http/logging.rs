@@ -21,12 +21,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use self::line::Line;
 use crate::config::{LogFormat, LogLevelName};
-use crate::http::guards;
 use crate::http::request_id::RequestId;
+use crate::http::{arrival, guards};
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::session::Session;
 use crate::model::user::User;
-use crate::server::gate::AskedMethod;
 
 /// Begins to write log lines. Does nothing if something else in the process already does.
 pub(crate) fn start(level: LogLevelName, format: LogFormat) {
@@ -45,6 +44,8 @@ pub(crate) fn start(level: LogLevelName, format: LogFormat) {
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target("rocket", level.min(LevelFilter::ERROR))
+        // That connections cannot be accepted, as when there are no descriptors left.
+        .with_target("rocket_http::listener", level.min(LevelFilter::WARN))
         .with_target("usher", level);
     let no_remarks = filter_fn(|event| !is_remark(event.target()));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(line);
@@ -75,13 +76,18 @@ impl Fairing for Requests {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let status = response.status().code;
-        let address = guards::origin(request).address;
-        let asked = request.local_cache(|| AskedMethod(None)).0.as_deref();
-        let method = asked.unwrap_or(request.method().as_str());
-        let duration_ms = elapsed(request).as_secs_f64() * 1000.0;
-        /// The line, at the level that fits.
-        macro_rules! write_line {
+        write(request, response);
+    }
+}
+
+/// Writes the line of a request.
+pub(crate) fn write(request: &Request<'_>, response: &Response<'_>) {
+    let status = response.status().code;
+    let address = guards::origin(request).address;
+    let method = arrival::asked(request).map_or(arrival::UNKNOWN_METHOD, |method| method.as_str());
+    let duration_ms = elapsed(request).as_secs_f64() * 1000.0;
+    /// The line, at the level that fits.
+    macro_rules! write_line {
             ($level:ident) => {
                 tracing::$level!(
                     request_id = %RequestId::of(request),
@@ -96,8 +102,7 @@ impl Fairing for Requests {
                 )
             };
         }
-        if status < 500 { write_line!(info) } else { write_line!(warn) }
-    }
+    if status < 500 { write_line!(info) } else { write_line!(warn) }
 }
 
 /// How long we have been at a request.

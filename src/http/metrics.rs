@@ -12,9 +12,9 @@ use rocket::fairing::{Fairing, Info, Kind};
 use rocket::request::Request;
 use rocket::response::Response;
 
-use crate::http::{guards, logging};
+use crate::http::traffic::Traffic;
+use crate::http::{arrival, descriptors, guards, logging};
 use crate::operations::App;
-use crate::server::gate::Traffic;
 
 pub(crate) use self::counts::Metrics;
 
@@ -28,12 +28,17 @@ impl Fairing for Requests {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(metrics) = request.rocket().state::<Arc<Metrics>>() else { return };
-        let group = group(request);
-        metrics.count(request.method().as_str(), group, response.status().code, logging::elapsed(request));
-        if logging::user(request).is_some() {
-            metrics.count_authenticated();
-        }
+        count_request(request, response);
+    }
+}
+
+/// Counts an answered request.
+pub(crate) fn count_request(request: &Request<'_>, response: &Response<'_>) {
+    let Some(metrics) = request.rocket().state::<Arc<Metrics>>() else { return };
+    let method = arrival::asked(request).map_or(arrival::UNKNOWN_METHOD, |_| request.method().as_str());
+    metrics.count(method, group(request), response.status().code, logging::elapsed(request));
+    if logging::user(request).is_some() {
+        metrics.count_authenticated();
     }
 }
 
@@ -67,13 +72,12 @@ pub(crate) fn page(
         writeln!(page, "# HELP usher_{name} {help}\n# TYPE usher_{name} {kind}\nusher_{name} {value}")
     };
     one("requests_in_flight", "gauge", "Requests that are read or answered.", count(traffic.in_flight()))?;
-    one("connections", "gauge", "Open connections.", count(traffic.connections()))?;
-    one(
-        "connections_turned_away_total",
-        "counter",
-        "Connections closed because their address had too many.",
-        count(traffic.turned_away()),
-    )?;
+    if let Some(open) = descriptors::open() {
+        one("open_files", "gauge", "Open files of the process; each connection is one.", count(open))?;
+    }
+    if let Some(limit) = descriptors::limit() {
+        one("open_files_limit", "gauge", "How many there may be.", long(limit))?;
+    }
     one(
         "stopping",
         "gauge",

@@ -1,12 +1,17 @@
 //! The number by which one request is found again: in the log, in the audit trail, on an error page.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rocket::request::Request;
+use rocket::tokio::task;
 
-rocket::tokio::task_local! {
-    /// The number of the request that the current task works for.
-    static CURRENT: RequestId;
+/// The requests that tasks work for. Rocket answers each in a task of its own, which it does not let us wrap.
+static CURRENT: LazyLock<Mutex<HashMap<task::Id, RequestId>>> = LazyLock::new(Mutex::default);
+
+fn current() -> MutexGuard<'static, HashMap<task::Id, RequestId>> {
+    CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// 16 hexadecimal digits, made by us: what a client sends under that name is never believed.
@@ -17,33 +22,39 @@ impl RequestId {
     /// The number of this request, the same however often it is asked for.
     #[must_use]
     pub fn of<'r>(request: &'r Request<'_>) -> &'r Self {
-        request.local_cache(|| Self::current().unwrap_or_else(Self::random))
+        request.local_cache(Self::random)
     }
 
     /// A new one. Without randomness all are zero, which harms nobody.
-    pub(crate) fn random() -> Self {
+    fn random() -> Self {
         Self(format!("{:016x}", getrandom::u64().unwrap_or_default()))
     }
 
     /// The number of the request that this task works for, if it works for one.
     pub(crate) fn current() -> Option<Self> {
-        CURRENT.try_with(Clone::clone).ok()
+        current().get(&task::try_id()?).cloned()
     }
 
-    /// Does some work for the request of this number: lines that it logs bear the number.
-    pub(crate) async fn scope<F: Future>(self, work: F) -> F::Output {
-        CURRENT.scope(self, work).await
-    }
-
-    /// Like [`Self::scope`], for work that does not wait.
-    pub(crate) fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(self.clone(), work)
+    /// From here on this task works for the request of this number: lines that it logs bear the number.
+    pub(crate) fn current_in_this_task(self) -> Option<Current> {
+        let task = task::try_id()?;
+        current().insert(task, self);
+        Some(Current(task))
     }
 
     /// As text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A task that works for a request, until this is dropped.
+pub(crate) struct Current(task::Id);
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        current().remove(&self.0);
     }
 }
 

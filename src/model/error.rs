@@ -82,6 +82,9 @@ pub enum AuthenticationFailure {
     /// No credentials, or of a scheme that we do not know.
     #[error("Authentication credentials were not provided.")]
     NoCredentials,
+    /// More than one session cookie: it is not known which is ours.
+    #[error("The session cookie was sent more than once.")]
+    SeveralCookies,
     /// `Authorization: Bearer` without exactly one value.
     #[error("Authorization header must contain two space-delimited values")]
     BadAuthorizationHeader,
@@ -108,6 +111,7 @@ impl AuthenticationFailure {
     pub const fn code(self) -> Option<&'static str> {
         match self {
             Self::NoCredentials | Self::NoActiveAccount => None,
+            Self::SeveralCookies => Some("several_session_cookies"),
             Self::BadAuthorizationHeader => Some("bad_authorization_header"),
             Self::TokenNotValid | Self::TokenInvalid => Some("token_not_valid"),
             Self::UserNotFound => Some("user_not_found"),

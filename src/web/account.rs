@@ -4,7 +4,7 @@ mod password;
 mod preferences;
 mod sessions;
 
-use rocket::form::{Form, FromForm, Strict};
+use rocket::form::{FromForm, Strict};
 use rocket::http::Status;
 use rocket::response::Redirect;
 use rocket::{Route, get, post, routes};
@@ -19,6 +19,7 @@ use crate::model::permission::{Can, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::user::{EMAIL_LENGTH, InputMode, Raw, UserInput};
 use crate::operations::own_account;
+use crate::web::form_body::FormBody;
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -123,7 +124,7 @@ fn page(console: ConsoleSession<'_>) -> Answer<AccountPage> {
 #[post("/account", data = "<form>")]
 async fn save(
     mut console: ConsoleSession<'_>,
-    form: Form<Strict<AccountForm>>,
+    form: FormBody<Strict<AccountForm>>,
 ) -> Result<Answer<AccountPage>> {
     if console.is_stale(&form.token) {
         let mut page = form.page(&console, &FieldErrors::default());

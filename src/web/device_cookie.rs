@@ -1,10 +1,10 @@
 //! What a browser keeps of its sign-ins, to be spared when somebody else guesses at the account.
 
-use rocket::http::{Cookie, CookieJar};
 use rocket::time::Duration;
 
 use super::layout::cookie;
 use crate::config::Settings;
+use crate::http::cookies::Cookies;
 use crate::model::throttle::DeviceId;
 use crate::operations::App;
 
@@ -15,19 +15,19 @@ const fn name(settings: &Settings) -> &'static str {
     if settings.insecure_cookie { "known" } else { "__Host-known" }
 }
 
-fn kept<'a>(app: &App, jar: &'a CookieJar<'_>) -> &'a str {
-    jar.get(name(&app.settings)).map(Cookie::value).unwrap_or_default()
+fn kept<'r>(app: &App, jar: Cookies<'r>) -> &'r str {
+    jar.value(name(&app.settings)).unwrap_or_default()
 }
 
 /// The browser, if it signed in to the account of this name before.
-pub(super) fn find(app: &App, jar: &CookieJar<'_>, username: &str) -> Option<DeviceId> {
+pub(super) fn find(app: &App, jar: Cookies<'_>, username: &str) -> Option<DeviceId> {
     app.keys.known.browser(kept(app, jar), username)
 }
 
 /// Has the browser keep that it has signed in to the account of this name.
-pub(super) fn remember(app: &App, jar: &CookieJar<'_>, username: &str) {
+pub(super) fn remember(app: &App, jar: Cookies<'_>, username: &str) {
     let value = app.keys.known.keep(kept(app, jar), username);
     let mut cookie = cookie(&app.settings, name(&app.settings), value);
     cookie.set_max_age(KEPT);
-    jar.add(cookie);
+    jar.set(cookie);
 }

@@ -1,17 +1,18 @@
 //! The page for a forgotten password. It only exists while there is a mail server.
 
-use rocket::form::{Form, FromForm, Strict};
-use rocket::http::CookieJar;
+use rocket::form::{FromForm, Strict};
 use rocket::{get, post};
 
 use super::pre_session;
 use super::sign_in;
 use super::view::{Answer, ForgottenPage};
+use crate::http::cookies::Cookies;
 use crate::http::guards::Site;
 use crate::model::error::{Error, Result};
 use crate::model::origin::Origin;
 use crate::model::rules::Denial;
 use crate::operations::{App, forgotten_password};
+use crate::web::form_body::FormBody;
 
 /// What the form sends: each field once, and no other.
 #[derive(Debug, FromForm)]
@@ -21,7 +22,7 @@ pub(super) struct ForgottenForm {
     name: String,
 }
 
-fn page(app: &App, jar: &CookieJar<'_>, name: &str, problem: Option<String>) -> ForgottenPage {
+fn page(app: &App, jar: Cookies<'_>, name: &str, problem: Option<String>) -> ForgottenPage {
     let token = pre_session::token(app, jar);
     ForgottenPage { name: name.to_owned(), token, problem, is_sent: false }
 }
@@ -32,7 +33,7 @@ fn require_mail(app: &App) -> Result<()> {
 
 /// The form.
 #[get("/forgotten-password")]
-pub(super) fn form(app: &App, jar: &CookieJar<'_>) -> Result<Answer<ForgottenPage>> {
+pub(super) fn form(app: &App, jar: Cookies<'_>) -> Result<Answer<ForgottenPage>> {
     require_mail(app)?;
     Ok(Answer::page(page(app, jar, "", None)))
 }
@@ -40,11 +41,11 @@ pub(super) fn form(app: &App, jar: &CookieJar<'_>) -> Result<Answer<ForgottenPag
 /// Has a link sent, if there is somebody of that name or address; the answer is the same if not.
 #[post("/forgotten-password", data = "<form>")]
 pub(super) async fn submit(
-    form: Form<Strict<ForgottenForm>>,
+    form: FormBody<Strict<ForgottenForm>>,
     app: &App,
     origin: &Origin,
     site: Site,
-    jar: &CookieJar<'_>,
+    jar: Cookies<'_>,
 ) -> Result<Answer<ForgottenPage>> {
     require_mail(app)?;
     if site == Site::Other {

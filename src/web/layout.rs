@@ -1,13 +1,16 @@
 //! What stands around every page of somebody signed in, and the one message after a change.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::form::FromForm;
-use rocket::http::{Cookie, CookieJar, SameSite};
+use rocket::http::{Cookie, RawStr, SameSite};
 use rocket::request::{FromRequest, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
+use crate::http::cookies::Cookies;
 use crate::http::guards;
 use crate::model::error::{Error, Result};
 use crate::model::permission::{Can, Permission, SignedIn};
@@ -53,7 +56,7 @@ impl Layout {
     pub(super) fn new<P: Permission>(
         app: &App,
         can: &Can<P>,
-        jar: &CookieJar<'_>,
+        jar: Cookies<'_>,
         section: &'static str,
     ) -> Self {
         let (flash, list) = (take_flash(&app.settings, jar), last_list(&app.settings, jar));
@@ -109,16 +112,17 @@ const fn list_name(settings: &Settings) -> &'static str {
 }
 
 /// The path of the list that the browser was last on; of anything else than a list of ours, the list of all.
-fn last_list(settings: &Settings, jar: &CookieJar<'_>) -> String {
-    let path = jar.get(list_name(settings)).map(|cookie| cookie.value().to_owned());
-    let is_ours = |path: &String| {
+fn last_list(settings: &Settings, jar: Cookies<'_>) -> String {
+    // Rocket has percent-encoded it.
+    let path = jar.value(list_name(settings)).and_then(|path| RawStr::new(path).percent_decode().ok());
+    let is_ours = |path: &Cow<'_, str>| {
         path.strip_prefix(LIST).is_some_and(|rest| rest.starts_with('?')) && path.len() <= LONGEST_LIST
     };
-    path.filter(is_ours).unwrap_or_else(|| LIST.to_owned())
+    path.filter(is_ours).map_or_else(|| LIST.to_owned(), Cow::into_owned)
 }
 
 /// Has the browser keep the path of the list that it is on, for the way back from a user.
-pub(super) fn keep_list(settings: &Settings, jar: &CookieJar<'_>, path: &str) {
+pub(super) fn keep_list(settings: &Settings, jar: Cookies<'_>, path: &str) {
     if last_list(settings, jar) == path {
         return;
     }
@@ -126,7 +130,7 @@ pub(super) fn keep_list(settings: &Settings, jar: &CookieJar<'_>, path: &str) {
     if path == LIST || path.len() > LONGEST_LIST {
         jar.remove(cookie(settings, name, String::new()));
     } else {
-        jar.add(cookie(settings, name, path.to_owned()));
+        jar.set(cookie(settings, name, path.to_owned()));
     }
 }
 
@@ -155,18 +159,18 @@ pub(super) const fn cookie_names(settings: &Settings) -> [&'static str; 2] {
 }
 
 /// Has the next page say what happened. The browser can read it: never a secret.
-pub(super) fn flash(settings: &Settings, jar: &CookieJar<'_>, flash: &Flash) {
+pub(super) fn flash(settings: &Settings, jar: Cookies<'_>, flash: &Flash) {
     if let Ok(json) = serde_json::to_vec(flash) {
-        jar.add(cookie(settings, flash_name(settings), URL_SAFE_NO_PAD.encode(json)));
+        jar.set(cookie(settings, flash_name(settings), URL_SAFE_NO_PAD.encode(json)));
     }
 }
 
 /// The message that this page is to show, which no later one will.
-pub(super) fn take_flash(settings: &Settings, jar: &CookieJar<'_>) -> Option<Flash> {
+pub(super) fn take_flash(settings: &Settings, jar: Cookies<'_>) -> Option<Flash> {
     let name = flash_name(settings);
-    let value = jar.get(name)?.value().to_owned();
+    let value = jar.value(name);
     jar.remove(cookie(settings, name, String::new()));
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value).ok()?).ok()
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value?).ok()?).ok()
 }
 
 /// What a button that only needs the token sends.
@@ -192,7 +196,7 @@ pub(super) fn check_token<P: Permission>(app: &App, can: &Can<P>, token: &str) -
 pub(super) struct ConsoleSession<'r, P = SignedIn> {
     pub(super) app: &'r App,
     pub(super) can: Can<P>,
-    pub(super) jar: &'r CookieJar<'r>,
+    pub(super) jar: Cookies<'r>,
 }
 
 #[rocket::async_trait]
@@ -206,7 +210,7 @@ impl<'r, P: Permission> FromRequest<'r> for ConsoleSession<'r, P> {
             Outcome::Forward(status) => return Outcome::Forward(status),
         };
         match guards::app(request) {
-            Ok(app) => Outcome::Success(Self { app, can, jar: request.cookies() }),
+            Ok(app) => Outcome::Success(Self { app, can, jar: Cookies::of(request) }),
             Err(error) => Outcome::Error((error.stash(request), ())),
         }
     }

@@ -1,9 +1,8 @@
 //! What the forms of somebody who is not signed in are bound to: a random cookie.
 
-use rocket::http::{Cookie, CookieJar};
-
 use super::layout::cookie;
 use crate::config::Settings;
+use crate::http::cookies::Cookies;
 use crate::model::session::Secret;
 use crate::operations::App;
 use crate::security::csrf;
@@ -14,13 +13,13 @@ pub(super) const fn name(settings: &Settings) -> &'static str {
 }
 
 /// A token for a form, and the cookie that it is bound to for a browser that has none yet.
-pub(super) fn token(app: &App, jar: &CookieJar<'_>) -> String {
+pub(super) fn token(app: &App, jar: Cookies<'_>) -> String {
     let name = name(&app.settings);
-    let bound_to = if let Some(cookie) = jar.get(name) {
-        cookie.value().to_owned()
+    let bound_to = if let Some(value) = jar.value(name) {
+        value.to_owned()
     } else {
         let fresh = Secret::random().to_text();
-        jar.add(cookie(&app.settings, name, fresh.clone()));
+        jar.set(cookie(&app.settings, name, fresh.clone()));
         fresh
     };
     csrf::issue(&app.keys.forms, &binding(&bound_to))
@@ -33,7 +32,7 @@ fn binding(cookie: &str) -> String {
 }
 
 /// Whether a form's token belongs to this browser.
-pub(super) fn is_valid(app: &App, jar: &CookieJar<'_>, token: &str) -> bool {
-    let bound_to = jar.get(name(&app.settings)).map(Cookie::value).unwrap_or_default();
+pub(super) fn is_valid(app: &App, jar: Cookies<'_>, token: &str) -> bool {
+    let bound_to = jar.value(name(&app.settings)).unwrap_or_default();
     !bound_to.is_empty() && csrf::is_valid(&app.keys.forms, &binding(bound_to), token)
 }

@@ -3,14 +3,15 @@
 //! Looking at the page uses nothing up. Its address holds the link's secret: the form sends it in its
 //! body, and the page has no link that would take the address along to another site.
 
-use rocket::form::{Form, FromForm};
-use rocket::http::{CookieJar, Status};
+use rocket::form::FromForm;
+use rocket::http::Status;
 use rocket::{get, post};
 
 use super::form::{FormState, field_errors};
 use super::layout::{self, Flash};
 use super::pre_session;
 use super::view::{Answer, SetPasswordPage};
+use crate::http::cookies::Cookies;
 use crate::http::guards::Site;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
@@ -18,6 +19,7 @@ use crate::model::origin::Origin;
 use crate::model::rules::Denial;
 use crate::model::user::User;
 use crate::operations::{App, password_links};
+use crate::web::form_body::FormBody;
 
 /// What the form sends; `link` is the secret.
 #[derive(Debug, FromForm)]
@@ -30,7 +32,7 @@ pub(super) struct SetPasswordForm {
     password: String,
 }
 
-fn page(app: &App, jar: &CookieJar<'_>, user: &User, link: &str, errors: &FieldErrors) -> SetPasswordPage {
+fn page(app: &App, jar: Cookies<'_>, user: &User, link: &str, errors: &FieldErrors) -> SetPasswordPage {
     SetPasswordPage {
         username: user.username.as_str().to_owned(),
         link: link.to_owned(),
@@ -51,7 +53,7 @@ fn gone() -> Answer<SetPasswordPage> {
 pub(super) async fn form(
     token: Option<&str>,
     app: &App,
-    jar: &CookieJar<'_>,
+    jar: Cookies<'_>,
 ) -> Result<Answer<SetPasswordPage>> {
     let link = token.unwrap_or_default();
     Ok(match password_links::holder(app, link).await? {
@@ -63,11 +65,11 @@ pub(super) async fn form(
 /// Sets the password, and goes on to where it is needed.
 #[post("/set-password", data = "<form>")]
 pub(super) async fn submit(
-    form: Form<SetPasswordForm>,
+    form: FormBody<SetPasswordForm>,
     app: &App,
     origin: &Origin,
     site: Site,
-    jar: &CookieJar<'_>,
+    jar: Cookies<'_>,
 ) -> Result<Answer<SetPasswordPage>> {
     if site == Site::Other {
         return Err(Error::Forbidden(Denial::CrossSite));

@@ -1,8 +1,8 @@
 //! Signing in and out in a browser.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
+use rocket::http::Header;
 use rocket::http::uri;
-use rocket::http::{CookieJar, Header};
 use rocket::request::Request;
 use rocket::response::{self, Redirect, Responder, Response};
 use rocket::{get, post, uri};
@@ -12,6 +12,7 @@ use super::layout::{self, cookie};
 use super::pre_session;
 use super::view::{Answer, SignInPage};
 use crate::db;
+use crate::http::cookies::{Cookies, Sent};
 use crate::http::guards::{self, Site};
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
@@ -21,6 +22,7 @@ use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::operations::App;
 use crate::operations::sign_in::{self, Authorization};
+use crate::web::form_body::FormBody;
 
 /// What the form sends.
 #[derive(Debug, FromForm)]
@@ -66,13 +68,13 @@ struct Tried<'a> {
 }
 
 /// The page after a try.
-async fn again(app: &App, jar: &CookieJar<'_>, tried: Tried<'_>) -> Result<SignInPage> {
+async fn again(app: &App, jar: Cookies<'_>, tried: Tried<'_>) -> Result<SignInPage> {
     let page = page(app, jar, tried.next, None).await?;
     Ok(SignInPage { username: tried.username.to_owned(), problem: Some(tried.problem), ..page })
 }
 
 /// The page, with a token for a browser that has none yet.
-async fn page(app: &App, jar: &CookieJar<'_>, next: &str, note: Option<String>) -> Result<SignInPage> {
+async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> Result<SignInPage> {
     let has_superuser = db::users::superuser_exists(&app.db).await?;
     Ok(SignInPage {
         username: String::new(),
@@ -87,10 +89,20 @@ async fn page(app: &App, jar: &CookieJar<'_>, next: &str, note: Option<String>) 
 }
 
 /// Whether the browser brings a session that is over.
-async fn has_ended(app: &App, jar: &CookieJar<'_>) -> bool {
-    let Some(cookie) = jar.get(guards::cookie_name(&app.settings)) else { return false };
-    let session = sign_in::authenticate(app, Authorization::Cookie(cookie.value())).await;
+async fn has_ended(app: &App, jar: Cookies<'_>) -> bool {
+    let Some(secret) = jar.value(guards::cookie_name(&app.settings)) else { return false };
+    let session = sign_in::authenticate(app, Authorization::Cookie(secret)).await;
     matches!(session, Err(Error::NotAuthenticated(_)))
+}
+
+/// What is said when [`are_unclear`].
+const UNCLEAR: &str = "Your browser sends two cookies of the same name, of which this site has set one at most. Remove \
+                       the cookies of this site and sign in again.";
+
+/// Whether the browser sends a cookie twice without which nobody can sign in: neither of the two counts.
+fn are_unclear(app: &App, jar: Cookies<'_>) -> bool {
+    let names = [guards::cookie_name(&app.settings), pre_session::name(&app.settings)];
+    names.into_iter().any(|name| jar.sent(name) == Sent::Several)
 }
 
 /// What somebody is told who has to wait.
@@ -108,10 +120,11 @@ pub(super) async fn form(
     next: Option<&str>,
     signed_out: Option<bool>,
     app: &App,
-    jar: &CookieJar<'_>,
+    jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
     let note = match layout::take_flash(&app.settings, jar) {
         Some(flash) => Some(flash.text),
+        None if are_unclear(app, jar) => Some(UNCLEAR.to_owned()),
         None if signed_out == Some(true) => Some("Signed out.".to_owned()),
         None if has_ended(app, jar).await => Some("Your session has ended. Sign in to go on.".to_owned()),
         None => None,
@@ -122,18 +135,19 @@ pub(super) async fn form(
 /// Signs in, under a new session; the one that the browser had before is over.
 #[post("/sign-in", data = "<form>")]
 pub(super) async fn submit(
-    form: Form<SignInForm>,
+    form: FormBody<SignInForm>,
     app: &App,
     origin: &Origin,
     site: Site,
-    jar: &CookieJar<'_>,
+    jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
     if site == Site::Other {
         return Err(Error::Forbidden(Denial::CrossSite));
     }
     let tried = |problem: String| Tried { username: &form.username, next: &form.next, problem };
     if !pre_session::is_valid(app, jar, &form.token) {
-        let problem = "The form had expired. Enter your password again.";
+        let expired = "The form had expired. Enter your password again.";
+        let problem = if are_unclear(app, jar) { UNCLEAR } else { expired };
         return Ok(Answer::refused(again(app, jar, tried(problem.to_owned())).await?));
     }
     let password = Password::new(form.password.clone());
@@ -143,13 +157,12 @@ pub(super) async fn submit(
         Ok(signed_in) => {
             device_cookie::remember(app, jar, &form.username);
             let name = guards::cookie_name(&app.settings);
-            if let Some(old) = jar.get(name)
-                && let Ok((user, session)) =
-                    sign_in::authenticate(app, Authorization::Cookie(old.value())).await
+            if let Some(old) = jar.value(name)
+                && let Ok((user, session)) = sign_in::authenticate(app, Authorization::Cookie(old)).await
             {
                 sign_in::sign_out(app, &user, &session, origin).await?;
             }
-            jar.add(cookie(&app.settings, name, signed_in.secret.to_text()));
+            jar.set(cookie(&app.settings, name, signed_in.secret.to_text()));
             Ok(Answer::Redirect(local_path(&form.next).to_owned()))
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
@@ -180,10 +193,10 @@ impl<'r> Responder<'r, 'r> for SignedOut {
 /// Ends the session.
 #[post("/sign-out", data = "<form>")]
 pub(super) async fn sign_out(
-    form: Form<SignOutForm>,
+    form: FormBody<SignOutForm>,
     can: Can<HasSession>,
     app: &App,
-    jar: &CookieJar<'_>,
+    jar: Cookies<'_>,
 ) -> Result<SignedOut> {
     layout::check_token(app, &can, &form.token)?;
     sign_in::sign_out(app, can.user(), can.session(), can.origin()).await?;

@@ -1,6 +1,6 @@
 //! API tokens: one's own, and for superusers those of users.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::{Route, get, post, routes};
 
 use super::form::{Field, FormState, field_errors};
@@ -14,6 +14,7 @@ use crate::model::session::SessionId;
 use crate::model::user::{Raw, User, UserId};
 use crate::operations::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenDraft};
 use crate::operations::users;
+use crate::web::form_body::FormBody;
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -160,7 +161,7 @@ async fn own(console: ConsoleSession<'_>) -> Result<Answer<TokensPage>> {
 
 /// Makes one for oneself.
 #[post("/account/tokens", data = "<form>")]
-async fn make_own(mut console: ConsoleSession<'_>, form: Form<MakeForm>) -> Result<Answer<TokensPage>> {
+async fn make_own(mut console: ConsoleSession<'_>, form: FormBody<MakeForm>) -> Result<Answer<TokensPage>> {
     if console.is_stale(&form.token) {
         let tokens = api_tokens::own(console.app, &console.can).await?;
         return Ok(stale(&console, Place::own(), tokens, &form));
@@ -178,7 +179,7 @@ async fn make_own(mut console: ConsoleSession<'_>, form: Form<MakeForm>) -> Resu
 async fn revoke_own(
     id: i64,
     console: ConsoleSession<'_>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<TokensPage>> {
     console.check(&form.token)?;
     let revoked = api_tokens::revoke_own(console.app, &console.can, SessionId(id)).await?;
@@ -205,7 +206,7 @@ async fn of_user(id: i64, console: ConsoleSession<'_, IsSuperuser>) -> Result<An
 async fn make_for(
     id: i64,
     mut console: ConsoleSession<'_, IsSuperuser>,
-    form: Form<MakeForm>,
+    form: FormBody<MakeForm>,
 ) -> Result<Answer<TokensPage>> {
     let user = owner(&console, id).await?;
     if console.is_stale(&form.token) {
@@ -226,7 +227,7 @@ async fn revoke_of(
     id: i64,
     token: i64,
     console: ConsoleSession<'_, IsSuperuser>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<TokensPage>> {
     console.check(&form.token)?;
     let revoked = api_tokens::revoke_of(console.app, &console.can, UserId(id), SessionId(token)).await?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rocket::figment::Figment;
 use rocket::figment::providers::Serialized;
-use rocket::http::{Header, Method, Status};
+use rocket::http::{Cookie, Header, Method, Status};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use rocket::tokio::sync::OnceCell;
 use serde_json::Value;
@@ -177,7 +177,7 @@ impl TestApp {
                 request.add_header(Header::new("Authorization", format!("Bearer {}", person.bearer)));
             }
             Some((person, By::Cookie)) => {
-                request = request.cookie(("__Host-sid", person.cookie.clone()));
+                request = request.header(cookie_header("__Host-sid", &person.cookie));
                 request.add_header(Header::new("Sec-Fetch-Site", "same-origin"));
             }
         }
@@ -236,6 +236,11 @@ impl TestApp {
     pub(crate) async fn stored(&self, id: i64) -> User {
         db::users::by_id(&self.usher.db, UserId(id)).await.expect("a database").expect("a user")
     }
+}
+
+/// The header with which a browser sends back a cookie that was set.
+pub(crate) fn cookie_header(name: &str, value: &str) -> Header<'static> {
+    Header::new("Cookie", Cookie::new(name, value).encoded().to_string())
 }
 
 /// A configuration for a test: no waiting after failed sign-ins, few connections.

@@ -13,7 +13,7 @@ use rocket::tokio::time::Instant;
 use serde_json::{Value, json};
 use usher::model::session::Credential;
 
-use crate::app::{Answer, By, PASSWORD, Person, TestApp, figment};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header, figment};
 use crate::audit::trail;
 use crate::console::{hidden, page, token};
 use crate::on_both;
@@ -47,7 +47,7 @@ async fn ask(
             request.add_header(Header::new("Authorization", format!("Bearer {}", person.bearer)));
         }
         Some((person, By::Cookie)) => {
-            request = request.cookie(("__Host-sid", person.cookie.clone()));
+            request = request.header(cookie_header("__Host-sid", &person.cookie));
             request.add_header(Header::new("Sec-Fetch-Site", "same-origin"));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rocket::http::{ContentType, Cookie, Header, Method, SameSite};
 use usher::model::session::Credential;
 
-use crate::app::{Answer, By, PASSWORD, TestApp};
+use crate::app::{Answer, By, PASSWORD, TestApp, cookie_header};
 use crate::on_both;
 
 on_both![
@@ -44,7 +44,7 @@ async fn submit(app: &TestApp, cookies: &[Cookie<'static>], body: &str) -> (Answ
     let mut request = app.client.post("/sign-in").header(ContentType::Form).body(body);
     request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
     for cookie in cookies {
-        request = request.cookie((cookie.name().to_owned(), cookie.value().to_owned()));
+        request = request.header(cookie_header(cookie.name(), cookie.value()));
     }
     let response = request.dispatch().await;
     let session = response.cookies().get("__Host-sid").cloned();
@@ -52,8 +52,8 @@ async fn submit(app: &TestApp, cookies: &[Cookie<'static>], body: &str) -> (Answ
 }
 
 async fn account(app: &TestApp, session: &Cookie<'static>) -> Answer {
-    let cookie = (session.name().to_owned(), session.value().to_owned());
-    Answer::of(app.client.get("/account").cookie(cookie).dispatch().await).await
+    let request = app.client.get("/account").header(cookie_header(session.name(), session.value()));
+    Answer::of(request.dispatch().await).await
 }
 
 async fn a_browser_signs_in_and_out(app: TestApp) {
@@ -76,7 +76,7 @@ async fn a_browser_signs_in_and_out(app: TestApp) {
     assert!(page.header("Content-Type").unwrap().starts_with("text/html"));
     let body = format!("token={}", self::token(&page.body));
     let request = app.client.post("/sign-out").header(ContentType::Form).body(body);
-    let request = request.cookie((session.name().to_owned(), session.value().to_owned()));
+    let request = request.header(cookie_header(session.name(), session.value()));
     let answer = Answer::of(request.dispatch().await).await;
     assert_eq!((answer.status, answer.header("Location")), (303, Some("/sign-in?signed_out=true")));
     let out = Answer::of(app.client.get("/sign-in?signed_out=true").dispatch().await).await;
@@ -162,14 +162,15 @@ async fn cs_1_a_form_of_another_site_is_refused(app: TestApp) {
         ("Origin", "null"),
     ] {
         let sign_in = app.client.post("/sign-in").header(ContentType::Form).header(Header::new(name, value));
-        let sign_in = sign_in.cookie(pre.clone()).body(form("ada", PASSWORD, &token, "/"));
+        let sign_in =
+            sign_in.header(cookie_header(pre.name(), pre.value())).body(form("ada", PASSWORD, &token, "/"));
         let answer = Answer::of(sign_in.dispatch().await).await;
         assert_eq!(answer.status, 403, "{name}: {value}: cs_4, no sign-in from elsewhere");
         assert_eq!(answer.header("Set-Cookie"), None);
         let body = format!("token={}", self::token(&home));
         let sign_out =
             app.client.post("/sign-out").header(ContentType::Form).header(Header::new(name, value));
-        let sign_out = sign_out.cookie(("__Host-sid", ada.cookie.clone())).body(body);
+        let sign_out = sign_out.header(cookie_header("__Host-sid", &ada.cookie)).body(body);
         assert_eq!(sign_out.dispatch().await.status().code, 403, "{name}: {value}");
         assert!(app.is_signed_in(&ada, By::Cookie).await);
     }

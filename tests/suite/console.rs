@@ -2,7 +2,7 @@
 
 use rocket::http::{ContentType, Header, Method};
 
-use crate::app::{Answer, By, Person, TestApp};
+use crate::app::{Answer, By, Person, TestApp, cookie_header};
 use crate::on_both;
 
 on_both![
@@ -76,7 +76,7 @@ pub(crate) async fn send(
     let message = match (flash, answer.header("Location")) {
         (Some(flash), Some(next)) => {
             let request = app.request(Method::Get, next, Some((person, By::Cookie)));
-            let request = request.cookie((flash.name().to_owned(), flash.value().to_owned()));
+            let request = request.header(cookie_header(flash.name(), flash.value()));
             let html = request.dispatch().await.into_string().await.unwrap_or_default();
             let note = html.split("role=\"status\"><p>").nth(1).unwrap_or_default();
             note.split("</p>").next().unwrap_or_default().to_owned()
@@ -172,13 +172,19 @@ async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let kept = async |path: &str, cookie: &str| {
         let request = app.request(Method::Get, path, Some((&staff, By::Cookie)));
-        let response = request.cookie(("__Host-list", cookie.to_owned())).dispatch().await;
+        let response = request.header(cookie_header("__Host-list", cookie)).dispatch().await;
         response.cookies().get("__Host-list").map(|cookie| cookie.value().to_owned())
     };
     let back = async |cookie: String| {
         let path = format!("/users/{}", ada.id());
         let request = app.request(Method::Get, &path, Some((&staff, By::Cookie)));
-        let html = request.cookie(("__Host-list", cookie)).dispatch().await.into_string().await.unwrap();
+        let html = request
+            .header(cookie_header("__Host-list", &cookie))
+            .dispatch()
+            .await
+            .into_string()
+            .await
+            .unwrap();
         let html = html.replace("&#x2F;", "/").replace("&amp;", "&");
         link(&html, "Back to users")
     };
@@ -483,8 +489,9 @@ async fn cs_1_a_form_without_its_token_or_from_another_site_changes_nothing(app:
     assert!(app.is_signed_in(&staff, By::Cookie).await);
     for site in ["cross-site", "same-site", "none"] {
         let request = app.client.post(path.clone()).header(ContentType::Form).body(format!("token={own}"));
-        let request =
-            request.cookie(("__Host-sid", staff.cookie.clone())).header(Header::new("Sec-Fetch-Site", site));
+        let request = request
+            .header(cookie_header("__Host-sid", &staff.cookie))
+            .header(Header::new("Sec-Fetch-Site", site));
         assert_eq!(request.dispatch().await.status().code, 403, "{site}");
     }
     assert!(app.stored(ada.id()).await.is_active);

@@ -25,7 +25,7 @@ mod versions;
 use rocket::http::{Header, Method};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, By, PASSWORD, Person, TestApp};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 
 /// Runs each of the tests on both databases with settings of its own, as `<name>::sqlite::<test>`.
 macro_rules! on_both_with {
@@ -152,7 +152,7 @@ async fn sign_in_by_page(app: &TestApp, username: &str, password: &str) -> Answe
         .post("/sign-in")
         .header(Header::new("Content-Type", "application/x-www-form-urlencoded"))
         .header(Header::new("Sec-Fetch-Site", "same-origin"))
-        .cookie((name.clone(), value.clone()));
+        .header(cookie_header(name, value));
     Answer::of(request.body(body).dispatch().await).await
 }
 

@@ -7,7 +7,7 @@ use rocket::http::{ContentType, Cookie, Header, Method, SameSite};
 use serde_json::{Value, json};
 use usher::model::session::Credential;
 
-use crate::app::{Answer, By, PASSWORD, Person, TestApp};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{hidden, page, token};
 use crate::links::NEW_PASSWORD;
@@ -38,9 +38,9 @@ impl Browser {
         let body = format!("username={}&password={}&token={form}", encode(username), encode(password));
         let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
         let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
-        let mut request = request.cookie(("__Host-pre", pre));
+        let mut request = request.header(cookie_header("__Host-pre", &pre));
         if let Some(known) = &self.0 {
-            request = request.cookie((KNOWN, known.value().to_owned()));
+            request = request.header(cookie_header(KNOWN, known.value()));
         }
         let response = request.dispatch().await;
         if let Some(known) = response.cookies().get(KNOWN) {
@@ -162,9 +162,9 @@ async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: TestApp) {
     let request = app.request(Method::Post, "/sign-out", Some((&ada, By::Cookie)));
     let mut request = request.header(ContentType::Form).body(format!("token={form}"));
     for name in ["__Host-pre", "__Host-flash", "__Host-list"] {
-        request = request.cookie((name, "x"));
+        request = request.header(cookie_header(name, "x"));
     }
-    let out = Answer::of(request.cookie((KNOWN, known.value().to_owned())).dispatch().await).await;
+    let out = Answer::of(request.header(cookie_header(KNOWN, known.value())).dispatch().await).await;
     let cookies = out.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie"));
     let mut removed: Vec<&str> = cookies
         .map(|(_, value)| {

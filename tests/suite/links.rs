@@ -7,7 +7,7 @@ use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
 use usher::db;
 
-use crate::app::{Answer, By, PASSWORD, Person, TestApp};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{hidden, page, send_from, token};
 use crate::on_both;
@@ -66,7 +66,7 @@ async fn post(app: &TestApp, cookie: &str, token: &str, secret: &str, password: 
     let body = format!("token={token}&link={secret}&password={password}");
     let request = app.client.post("/set-password").header(ContentType::Form).body(body);
     let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
-    Answer::of(request.cookie(("__Host-pre", cookie.to_owned())).dispatch().await).await
+    Answer::of(request.header(cookie_header("__Host-pre", cookie)).dispatch().await).await
 }
 
 /// Opens a link and sets a password; the status.
@@ -317,12 +317,12 @@ async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: TestApp) {
     let head = app.request(Method::Head, &path, Some((&staff, By::Cookie))).dispatch().await;
     assert_eq!(head.status().code, 200);
     for site in ["cross-site", "same-site"] {
-        let request = app.client.get(&path).cookie(("__Host-sid", staff.cookie.clone()));
+        let request = app.client.get(&path).header(cookie_header("__Host-sid", &staff.cookie));
         let seen = Answer::of(request.header(Header::new("Sec-Fetch-Site", site)).dispatch().await).await;
         assert_eq!(seen.status, 200);
         assert!(shown(&seen).is_none() && seen.body.contains(">Show it</a>"), "{site}: {}", seen.body);
     }
-    let request = app.client.get(&path).cookie(("__Host-sid", staff.cookie.clone()));
+    let request = app.client.get(&path).header(cookie_header("__Host-sid", &staff.cookie));
     let seen = Answer::of(request.header(Header::new("Sec-Fetch-Site", "none")).dispatch().await).await;
     assert!(seen.body.contains("<code class=\"copy\">"), "a typed address or an old browser: {}", seen.body);
     assert!(shown(&page(&app, &staff, &path).await).is_none(), "and then not again");
@@ -439,7 +439,7 @@ async fn pw_11_no_step_can_be_skipped(app: TestApp) {
     for site in ["cross-site", "same-site"] {
         let request = app.client.post("/set-password").header(ContentType::Form).body(body.clone());
         let request = request.header(Header::new("Sec-Fetch-Site", site));
-        let answer = request.cookie(("__Host-pre", cookie.clone())).dispatch().await;
+        let answer = request.header(cookie_header("__Host-pre", &cookie)).dispatch().await;
         assert_eq!(answer.status().code, 403, "{site}");
     }
     for name in ["ada", "bob"] {

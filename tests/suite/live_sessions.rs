@@ -6,7 +6,7 @@ use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
 use usher::model::session::Credential;
 
-use crate::app::{Answer, By, PASSWORD, Person, TestApp};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::console::{page, send, send_from};
 use crate::on_both;
 
@@ -217,7 +217,12 @@ async fn at_most_ten_sessions_exist_whatever_carries_them(app: TestApp) {
     let html = response.into_string().await.unwrap();
     let token = crate::console::token(&html);
     let body = format!("username=ada&password={}&token={token}", PASSWORD.replace(' ', "+"));
-    let request = app.client.post("/sign-in").header(ContentType::Form).body(body).cookie(pre);
+    let request = app
+        .client
+        .post("/sign-in")
+        .header(ContentType::Form)
+        .body(body)
+        .header(cookie_header(pre.name(), pre.value()));
     let response = request.header(Header::new("Sec-Fetch-Site", "same-origin")).dispatch().await;
     let cookie = response.cookies().get("__Host-sid").expect("a session").value().to_owned();
     let browser = Person { cookie, ..ada.clone() };

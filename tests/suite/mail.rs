@@ -8,7 +8,7 @@ use rocket::http::{ContentType, Header, Method};
 use rocket::tokio::time::sleep;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Backend, By, Person, TestApp};
+use crate::app::{Answer, Backend, By, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{page, token};
 use crate::links::{NEW_PASSWORD, redeem, secret};
@@ -225,7 +225,7 @@ async fn send_form(app: &TestApp, cookie: &str, body: &str, from: &str) -> Answe
     let request = app.client.post("/forgotten-password").header(ContentType::Form).body(body);
     let request = request.remote(format!("{from}:4711").parse().unwrap());
     let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
-    Answer::of(request.cookie(("__Host-pre", cookie.to_owned())).dispatch().await).await
+    Answer::of(request.header(cookie_header("__Host-pre", cookie)).dispatch().await).await
 }
 
 /// The reasons of all requests for links, when there are so many; empty where one was made.

@@ -4,7 +4,7 @@ use rocket::http::{Header, Method, Status};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use crate::app::{Answer, By, PASSWORD, TestApp};
+use crate::app::{Answer, By, PASSWORD, TestApp, cookie_header};
 use crate::console::page;
 use crate::links::submit;
 use crate::matrix::{self, ROWS, Target};
@@ -140,7 +140,8 @@ async fn cs_3_reading_changes_nothing(app: TestApp) {
             }
             for site in ["cross-site", "same-site", "same-origin"] {
                 if method != Method::Get || site != "same-origin" || path != user {
-                    let request = app.client.req(method, &path).cookie(("__Host-sid", root.cookie.clone()));
+                    let request =
+                        app.client.req(method, &path).header(cookie_header("__Host-sid", &root.cookie));
                     request.header(Header::new("Sec-Fetch-Site", site)).dispatch().await;
                     read += 1;
                 }
@@ -217,7 +218,7 @@ async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app
     let token = html.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let body = format!("username=ada&password={}&token={token}&next=/", PASSWORD.replace(' ', "+"));
     let request = app.client.post("/sign-in").header(rocket::http::ContentType::Form).body(body);
-    let request = request.cookie((pre.name().to_owned(), pre.value().to_owned()));
+    let request = request.header(cookie_header(pre.name(), pre.value()));
     let answer = Answer::of(request.dispatch().await).await;
     assert_eq!(answer.status, 303);
     let set: Vec<&str> = answer
@@ -235,7 +236,7 @@ async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app
     assert!(secret.len() >= 43, "256 bits");
     assert!(!answer.header("Location").unwrap().contains(&secret) && !answer.body.contains(&secret));
     for path in ["/account", "/users", "/users/1"] {
-        let request = app.client.get(path).cookie(("__Host-sid", secret.clone()));
+        let request = app.client.get(path).header(cookie_header("__Host-sid", &secret));
         let page = Answer::of(request.dispatch().await).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(!page.body.contains(&secret), "{path}");

@@ -2,7 +2,7 @@
 
 use rocket::http::{ContentType, Header};
 
-use crate::app::{Answer, TestApp};
+use crate::app::{Answer, TestApp, cookie_header};
 use crate::console::token;
 use crate::on_both;
 
@@ -21,7 +21,7 @@ async fn try_from(app: &TestApp, username: &str, address: &str) -> Answer {
     let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
     let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
     let request = request.remote(format!("{address}:4711").parse().unwrap());
-    Answer::of(request.cookie(("__Host-pre", cookie)).dispatch().await).await
+    Answer::of(request.header(cookie_header("__Host-pre", &cookie)).dispatch().await).await
 }
 
 async fn pw_4_somebody_who_has_to_wait_is_told_so_on_the_page(app: TestApp) {
@@ -48,7 +48,7 @@ const ENDED: &str = "Your session has ended. Sign in to go on.";
 async fn an_ended_session_is_said_and_one_goes_on_from_there(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let page = async |path: &str| {
-        let request = app.client.get(path.to_owned()).cookie(("__Host-sid", ada.cookie.clone()));
+        let request = app.client.get(path.to_owned()).header(cookie_header("__Host-sid", &ada.cookie));
         Answer::of(request.dispatch().await).await
     };
     assert!(!page("/sign-in").await.body.contains(ENDED), "it has not");
@@ -72,9 +72,9 @@ async fn after_a_link_the_page_says_that_the_password_is_set(app: TestApp) {
     let form = token(&opened.into_string().await.unwrap());
     let body = format!("token={form}&link={secret}&password=seven+quiet+otters");
     let request = app.client.post("/set-password").header(ContentType::Form).body(body);
-    let set = request.cookie(("__Host-pre", cookie)).dispatch().await;
+    let set = request.header(cookie_header("__Host-pre", &cookie)).dispatch().await;
     let flash = set.cookies().get("__Host-flash").expect("a message").value().to_owned();
-    let next = app.client.get("/sign-in").cookie(("__Host-flash", flash)).dispatch().await;
+    let next = app.client.get("/sign-in").header(cookie_header("__Host-flash", &flash)).dispatch().await;
     assert!(next.into_string().await.unwrap().contains("Your password is set. Sign in with it."));
 }
 

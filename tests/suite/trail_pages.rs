@@ -6,7 +6,7 @@ use usher::model::audit::{Action, Author, Entry};
 use usher::model::origin::Origin;
 use usher::model::session::Credential;
 
-use crate::app::{Answer, By, PASSWORD, Person, TestApp};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::console::{hidden, link, page, send_from};
 use crate::on_both;
 
@@ -392,7 +392,7 @@ async fn a_failing_page_keeps_the_message_for_the_next(app: TestApp) {
         request.header(rocket::http::ContentType::Form).body(format!("token={token}")).dispatch().await;
     let flash = response.cookies().get("__Host-flash").expect("a message").clone();
     let failing = app.request(Method::Get, "/users/999999", Some((&staff, By::Cookie)));
-    let failing = failing.cookie((flash.name().to_owned(), flash.value().to_owned())).dispatch().await;
+    let failing = failing.header(cookie_header(flash.name(), flash.value())).dispatch().await;
     assert_eq!(failing.status().code, 404);
     assert!(failing.cookies().get("__Host-flash").is_none(), "it is not taken away");
 }

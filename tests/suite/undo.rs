@@ -12,7 +12,7 @@ use usher::model::session::{Credential, Session, SessionId};
 use usher::model::user::{UserChanges, UserId, UserInput};
 use usher::operations::users;
 
-use crate::app::{Answer, By, PASSWORD, Person, TestApp};
+use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{page, send, send_from, token};
 use crate::on_both;
@@ -258,8 +258,7 @@ async fn the_message_after_each_change_has_a_button_that_undoes_it(app: TestApp)
         let response = request.header(rocket::http::ContentType::Form).body(body).dispatch().await;
         let flash = response.cookies().get("__Host-flash").expect("a message").clone();
         let request = app.request(rocket::http::Method::Get, &path, Some((&staff, By::Cookie)));
-        let html =
-            Answer::of(request.cookie((flash.name().to_owned(), flash.value().to_owned())).dispatch().await);
+        let html = Answer::of(request.header(cookie_header(flash.name(), flash.value())).dispatch().await);
         let html = html.await.body.replace("&#x2F;", "/");
         assert!(html.contains(message), "{html}");
         let entry = trail(&app).await.pop().unwrap().id;

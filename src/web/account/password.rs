@@ -1,6 +1,6 @@
 //! Another password of one's own, at one's own wish or because it is demanded.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::{get, post};
 
 use crate::http::guards;
@@ -11,6 +11,7 @@ use crate::model::permission::HasSession;
 use crate::model::session::Credential;
 use crate::operations::own_account::{self, NewPassword};
 use crate::web::form::{Field, FormState, field_errors};
+use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, cookie};
 use crate::web::reauthentication;
 use crate::web::sign_in::local_path;
@@ -65,7 +66,7 @@ pub(super) fn form(next: Option<&str>, console: ConsoleSession<'_, HasSession>) 
 #[post("/account/password", data = "<form>")]
 pub(super) async fn change(
     console: ConsoleSession<'_, HasSession>,
-    form: Form<PasswordForm>,
+    form: FormBody<PasswordForm>,
 ) -> Result<Answer<OwnPasswordPage>> {
     if console.is_stale(&form.token) {
         let mut page = page(&console, &form.next, &FieldErrors::default());
@@ -101,7 +102,7 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
     let secret = own_account::change_password(console.app, &console.can, &typed, stays).await?;
     if let Some(secret) = secret {
         let settings = &console.app.settings;
-        console.jar.add(cookie(settings, guards::cookie_name(settings), secret.to_text()));
+        console.jar.set(cookie(settings, guards::cookie_name(settings), secret.to_text()));
     }
     Ok(())
 }

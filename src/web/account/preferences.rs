@@ -1,6 +1,6 @@
 //! How one likes the console.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::{get, post};
 
 use crate::model::error::Result;
@@ -8,6 +8,7 @@ use crate::model::preferences::{Density, Preferences, Theme};
 use crate::model::time_zone::Zone;
 use crate::operations::own_account;
 use crate::web::form::STALE;
+use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, Preference, PreferencesPage, Problems};
 
@@ -109,7 +110,7 @@ pub(super) fn page(console: ConsoleSession<'_>) -> Answer<PreferencesPage> {
 #[post("/account/preferences", data = "<form>")]
 pub(super) async fn save(
     console: ConsoleSession<'_>,
-    form: Form<PreferencesForm>,
+    form: FormBody<PreferencesForm>,
 ) -> Result<Answer<PreferencesPage>> {
     if console.is_stale(&form.token) {
         return Ok(Answer::refused(form.page(&console, Some(STALE))));

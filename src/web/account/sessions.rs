@@ -1,11 +1,11 @@
 //! One's own sessions and last sign-ins.
 
-use rocket::form::Form;
 use rocket::{get, post};
 
 use crate::model::error::Result;
 use crate::model::session::{Credential, LiveSession, SessionId};
 use crate::operations::{own_account, sessions};
+use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::view::{Answer, OwnSignInRow, SessionRow, SessionsPage};
 
@@ -53,7 +53,7 @@ pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SessionsP
 pub(super) async fn end(
     id: i64,
     console: ConsoleSession<'_>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<SessionsPage>> {
     console.check(&form.token)?;
     let ended = sessions::end_own(console.app, &console.can, SessionId(id)).await?;
@@ -65,7 +65,7 @@ pub(super) async fn end(
 #[post("/account/sessions/end", data = "<form>")]
 pub(super) async fn end_others(
     console: ConsoleSession<'_>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<SessionsPage>> {
     console.check(&form.token)?;
     let text = match sessions::end_own_others(console.app, &console.can).await? {

@@ -1,6 +1,6 @@
 //! One action on many users: the question, doing it, what became of each, taking it back.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::{get, post};
 
 use super::confirming::{self, MISSING, WRONG};
@@ -14,6 +14,7 @@ use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
 use crate::model::user::UserId;
 use crate::operations::bulk::{self, Outcome};
+use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::sign_in::local_path;
 use crate::web::text::thousands;
@@ -211,7 +212,7 @@ pub(in crate::web) struct RunForm {
 #[post("/users/bulk", data = "<form>")]
 pub(in crate::web) async fn run(
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<RunForm>,
+    form: FormBody<RunForm>,
 ) -> Result<Answer<BulkPage>> {
     // Only ever a list of ours.
     let back = Some(local_path(&form.back)).filter(|back| back.starts_with("/users?"));
@@ -294,7 +295,7 @@ pub(in crate::web) async fn outcome(
 pub(in crate::web) async fn undo(
     batch: i64,
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<OutcomePage>> {
     console.check(&form.token)?;
     let batch = bulk::undo(console.app, &console.can, BatchId(batch)).await?;

@@ -1,6 +1,6 @@
 //! One user: edit, deactivate, reactivate.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::http::Status;
 use rocket::{get, post};
 
@@ -19,6 +19,7 @@ use crate::model::update::Update;
 use crate::model::user::{InputMode, Raw, User, UserId, UserInput};
 use crate::operations::{audit, sign_in_diagnosis, users};
 use crate::web::form::{FormState, Typed, date_text, field_errors};
+use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::reauthentication;
 use crate::web::view::{Answer, FieldConflict, UserPage, role, status};
@@ -198,7 +199,7 @@ pub(in crate::web) async fn page(
 pub(in crate::web) async fn save(
     id: i64,
     mut console: ConsoleSession<'_, ManageUsers>,
-    form: Form<EditForm>,
+    form: FormBody<EditForm>,
 ) -> Result<Answer<UserPage>> {
     let before = find(&console, id).await?;
     if console.is_stale(&form.token) {
@@ -322,7 +323,7 @@ fn changed(before: &User, after: &User) -> String {
 pub(in crate::web) async fn deactivate(
     id: i64,
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
     let done = users::deactivate(console.app, &console.can, UserId(id), &Precondition::Any).await?;
@@ -340,7 +341,7 @@ pub(in crate::web) async fn deactivate(
 pub(in crate::web) async fn reactivate(
     id: i64,
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
     let draft = UserInput::read(InputMode::Part, |name| match name {

@@ -1,6 +1,6 @@
 //! The users that the list shows, as a CSV file.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::http::{ContentType, Header};
 use rocket::request::Request;
 use rocket::response::stream::ByteStream;
@@ -22,6 +22,7 @@ use crate::model::rules::Denial;
 use crate::model::user::User;
 use crate::operations::lists::List;
 use crate::operations::{App, bulk, csv, export, users};
+use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::text::thousands;
 use crate::web::view::{Answer, ConfirmationPage};
@@ -134,7 +135,7 @@ impl<'r> Responder<'r, 'r> for Export {
 #[post("/users/export", data = "<form>")]
 pub(in crate::web) async fn download(
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<ExportForm>,
+    form: FormBody<ExportForm>,
 ) -> Result<Export> {
     let ask = async |problem: &str| {
         Ok(Export::Question(Answer::refused(question(&console, &form, problem).await?)))

@@ -1,6 +1,6 @@
 //! Links for a user, shown once, and why a user cannot sign in.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::{get, post};
 
 use super::confirming::{self, MISSING, WRONG};
@@ -14,14 +14,14 @@ use crate::model::rules::Denial;
 use crate::model::session::Secret;
 use crate::model::user::{User, UserId};
 use crate::operations::{mail, password_links, sign_in_diagnosis, users};
+use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheckPage};
 
 /// The secret of the console's own session, with which a link is sealed for them; a console without a
 /// cookie has none.
 pub(super) fn session_secret(console: &ConsoleSession<'_, ManageUsers>) -> Option<Secret> {
-    let cookie = console.jar.get(guards::cookie_name(&console.app.settings))?;
-    Secret::from_text(cookie.value())
+    Secret::from_text(console.jar.value(guards::cookie_name(&console.app.settings))?)
 }
 
 /// What the button sends, and the page that asks for the password.
@@ -38,7 +38,7 @@ pub(in crate::web) struct LinkForm {
 pub(in crate::web) async fn make(
     id: i64,
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<LinkForm>,
+    form: FormBody<LinkForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
     let ask = |problem: &str| {

@@ -1,6 +1,6 @@
 //! The page for a new user.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::{get, post};
 
 use super::link;
@@ -12,6 +12,7 @@ use crate::model::permission::ManageUsers;
 use crate::model::user::{InputMode, Raw, User, UserInput};
 use crate::operations::{password_links, users};
 use crate::web::form::{FormState, Typed, field_errors};
+use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::password_choice::Choice;
 use crate::web::view::{Answer, NewUserPage};
@@ -104,7 +105,7 @@ pub(in crate::web) fn form(
 #[post("/users/new", data = "<form>")]
 pub(in crate::web) async fn create(
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<NewUserForm>,
+    form: FormBody<NewUserForm>,
 ) -> Result<Answer<NewUserPage>> {
     let shown = |errors: &FieldErrors| page(&console, form.typed(), form.choice(), errors);
     if console.is_stale(&form.token) {

@@ -1,6 +1,6 @@
 //! The form with which somebody is given another password, by a link or by hand.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::{get, post};
 
 use super::link;
@@ -13,6 +13,7 @@ use crate::model::precondition::Precondition;
 use crate::model::user::{InputMode, Raw, User, UserId, UserInput};
 use crate::operations::{password_links, users};
 use crate::web::form::{FormState, field_errors};
+use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::password_choice::Choice;
 use crate::web::reauthentication;
@@ -87,7 +88,7 @@ pub(in crate::web) async fn form(
 pub(in crate::web) async fn set(
     id: i64,
     mut console: ConsoleSession<'_, ManageUsers>,
-    form: Form<PasswordForm>,
+    form: FormBody<PasswordForm>,
 ) -> Result<Answer<PasswordPage>> {
     if console.is_stale(&form.token) {
         let user = find(&console, id).await?;

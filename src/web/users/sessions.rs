@@ -1,6 +1,5 @@
 //! The sessions of a user, ended by staff.
 
-use rocket::form::Form;
 use rocket::post;
 
 use crate::model::error::Result;
@@ -8,6 +7,7 @@ use crate::model::permission::ManageUsers;
 use crate::model::session::SessionId;
 use crate::model::user::UserId;
 use crate::operations::sessions;
+use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::view::{Answer, UserPage};
 
@@ -17,7 +17,7 @@ pub(in crate::web) async fn end(
     id: i64,
     session: i64,
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
     sessions::end_of_user(console.app, &console.can, UserId(id), SessionId(session)).await?;
@@ -30,7 +30,7 @@ pub(in crate::web) async fn end(
 pub(in crate::web) async fn end_all(
     id: i64,
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<TokenForm>,
+    form: FormBody<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
     let done = sessions::end_all_of_user(console.app, &console.can, UserId(id)).await?;

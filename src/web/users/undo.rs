@@ -1,6 +1,6 @@
 //! Taking back one change.
 
-use rocket::form::{Form, FromForm};
+use rocket::form::FromForm;
 use rocket::post;
 
 use super::confirming::{self, MISSING, WRONG};
@@ -11,6 +11,7 @@ use crate::model::rules::Denial;
 use crate::model::update::Update;
 use crate::model::user::UserId;
 use crate::operations::undo;
+use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ConfirmationPage};
 
@@ -34,7 +35,7 @@ pub(in crate::web) async fn take_back(
     id: i64,
     entry: i64,
     console: ConsoleSession<'_, ManageUsers>,
-    form: Form<UndoForm>,
+    form: FormBody<UndoForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
     // Of one's own only the address asks for it: nobody changes their own rights.

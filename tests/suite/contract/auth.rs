@@ -248,7 +248,7 @@ async fn the_routes_ignore_credentials_that_come_along(app: TestApp) {
             let answer = ask(&app, Post, path, NOBODY, &headers, body.to_string()).await;
             assert_eq!(answer.status, 200, "{path} {value}: {}", answer.body);
         }
-        let mut request = app.client.post(path).cookie(("__Host-sid", person.cookie.clone()));
+        let mut request = app.client.post(path).header(cookie_header("__Host-sid", &person.cookie));
         for (name, value) in [JSON, ("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")] {
             request.add_header(Header::new(name, value));
         }

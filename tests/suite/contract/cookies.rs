@@ -31,7 +31,8 @@ async fn by_cookie(
     headers: &[Pair<'_>],
     body: &str,
 ) -> Answer {
-    let mut request = app.client.req(method, path.to_owned()).cookie(("__Host-sid", person.cookie.clone()));
+    let mut request =
+        app.client.req(method, path.to_owned()).header(cookie_header("__Host-sid", &person.cookie));
     for (name, value) in headers {
         request.add_header(Header::new(*name, (*value).to_owned()));
     }

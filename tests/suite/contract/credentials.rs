@@ -141,7 +141,7 @@ async fn tk_4_only_the_bearer_counts_and_a_bad_one_never_falls_back_to_the_cooki
     assert_eq!(answer.status, 200);
     // With a bearer the rules for cookies do not apply.
     let value = format!("Bearer {}", admin.bearer);
-    let mut request = app.client.patch("/v1/users/2").cookie(("__Host-sid", person.cookie.clone()));
+    let mut request = app.client.patch("/v1/users/2").header(cookie_header("__Host-sid", &person.cookie));
     for (name, value) in [("Authorization", value.as_str()), JSON, ("Sec-Fetch-Site", "cross-site")] {
         request.add_header(Header::new(name, value.to_owned()));
     }
@@ -170,7 +170,7 @@ async fn a_cookie_that_means_nothing_is_no_credential(app: TestApp) {
         ("sid", &admin.cookie),
     ];
     for (name, value) in cases {
-        let request = app.client.get("/v1/users/1").cookie((name, value.to_owned()));
+        let request = app.client.get("/v1/users/1").header(cookie_header(name, value));
         let answer = Answer::of(request.dispatch().await).await;
         assert_unauthorized(&answer, &no_credentials(), &format!("{name}={value}"));
     }
@@ -181,7 +181,7 @@ async fn the_secret_of_one_carrier_is_no_credential_in_another(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let claims = auth::claims(&admin.refresh);
     let secret = claims["sid"].as_str().expect("a secret").to_owned();
-    let request = app.client.get("/v1/users/1").cookie(("__Host-sid", secret));
+    let request = app.client.get("/v1/users/1").header(cookie_header("__Host-sid", &secret));
     let answer = Answer::of(request.dispatch().await).await;
     assert_unauthorized(&answer, &no_credentials(), "a token's secret as a cookie");
 }

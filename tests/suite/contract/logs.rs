@@ -301,7 +301,7 @@ async fn everything_logged(backend: Backend) {
         for (name, value) in headers {
             if name == "Cookie" {
                 for cookie in value.split("; ").filter_map(|cookie| cookie.split_once('=')) {
-                    request = request.cookie((cookie.0.to_owned(), cookie.1.to_owned()));
+                    request = request.header(cookie_header(cookie.0, cookie.1));
                 }
             }
             request.add_header(Header::new(name, value));

@@ -1,0 +1,82 @@
+//! Cookies, read by their exact names.
+//!
+//! Rocket percent-decodes the names of cookies, so that `%5F%5FHost-sid`, which a sibling host may set, would stand in
+//! for `__Host-sid`. So they are read here from the `Cookie` headers as they came, and nowhere else.
+
+use rocket::http::{Cookie, CookieJar, HeaderMap};
+use rocket::request::{FromRequest, Outcome, Request};
+
+/// What a client sent under one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent<'r> {
+    Nothing,
+    /// The value as it came: not decoded.
+    One(&'r str),
+    /// It is not known which one is ours.
+    Several,
+}
+
+impl<'r> Sent<'r> {
+    /// The value, if there is one only.
+    pub(crate) const fn value(self) -> Option<&'r str> {
+        match self {
+            Self::One(value) => Some(value),
+            Self::Nothing | Self::Several => None,
+        }
+    }
+}
+
+/// The cookies of a request, and those that its answer sets.
+#[derive(Clone, Copy)]
+pub(crate) struct Cookies<'r> {
+    headers: &'r HeaderMap<'r>,
+    jar: &'r CookieJar<'r>,
+}
+
+impl<'r> Cookies<'r> {
+    /// The cookies of a request.
+    pub(crate) fn of(request: &'r Request<'_>) -> Self {
+        Self { headers: request.headers(), jar: request.cookies() }
+    }
+
+    /// What the client sent under exactly this name.
+    pub(crate) fn sent(&self, name: &str) -> Sent<'r> {
+        let pairs = self.headers.get("Cookie").flat_map(|header| header.split(';'));
+        let mut values = pairs.filter_map(|pair| {
+            let (sent, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
+            (sent == name).then_some(value)
+        });
+        match (values.next(), values.next()) {
+            (None, _) => Sent::Nothing,
+            (Some(value), None) => Sent::One(value),
+            (Some(_), Some(_)) => Sent::Several,
+        }
+    }
+
+    /// The value of a cookie, if the client sent one only under exactly this name.
+    pub(crate) fn value(&self, name: &str) -> Option<&'r str> {
+        self.sent(name).value()
+    }
+
+    /// Sets a cookie.
+    pub(crate) fn set(&self, cookie: Cookie<'static>) {
+        self.jar.add(cookie);
+    }
+
+    /// Has the client forget a cookie of this name and path, if it sent one.
+    pub(crate) fn remove(&self, mut cookie: Cookie<'static>) {
+        if self.sent(cookie.name()) != Sent::Nothing {
+            cookie.make_removal();
+            self.jar.add(cookie);
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Cookies<'r> {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        Outcome::Success(Self::of(request))
+    }
+}
