@@ -26,12 +26,14 @@ use std::time::Duration;
 
 use rocket::tokio::sync::{Semaphore, SemaphorePermit};
 use rocket::tokio::time::{Instant, timeout};
+use rocket_db_pools::Database;
 use rocket_db_pools::figment::Figment;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
+pub use self::connect::PoolError;
 pub use self::dialect::Dialect;
 pub use self::server_lock::{LockError, ServerLock};
 use self::session_batcher::SessionBatcher;
@@ -47,29 +49,26 @@ const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
 /// Longest time to wait for a turn at a statement that may look at every row.
 const SCAN_WAIT: Duration = Duration::from_secs(2);
 
-/// The database of the installation: section `databases.main` of Rocket's configuration.
+/// The database of the installation: section `databases.main` of Rocket's configuration. Cheap to clone.
 ///
-/// It is opened before Rocket is, because most subcommands need no server, and closed after the last
-/// answer; Rocket's fairing for databases would close it while requests are still being answered.
+/// In the server Rocket's fairing makes it; other subcommands [`open`](Self::open) it themselves.
+#[derive(Debug, Clone, Database)]
+#[database("main")]
+pub struct Db(Pool);
+
+/// The connections, and what bounds and shares their use.
 #[derive(Debug, Clone)]
-pub struct Db {
-    pool: Pool,
+pub struct Pool {
+    pools: Pools,
     /// Where requests meet whose credentials are looked up at the same time.
     presented: Arc<SessionBatcher<Asked, Option<Presented>, Connection>>,
     /// Turns at statements that may look at every row.
     scans: Arc<Semaphore>,
 }
 
-impl From<Pool> for Db {
-    fn from(pool: Pool) -> Self {
-        let scans = Arc::new(Semaphore::new(pool.most_scans()));
-        Self { pool, presented: Arc::default(), scans }
-    }
-}
-
 /// Connections to one of the two databases.
 #[derive(Debug, Clone)]
-pub enum Pool {
+enum Pools {
     /// One file. Several readers, and one writer whose transactions queue in this process instead
     /// of spinning on SQLite's lock.
     Sqlite {
@@ -183,25 +182,34 @@ impl Db {
     /// # Errors
     /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
     pub async fn open(figment: &Figment) -> std::result::Result<Self, OpenError> {
-        let db = Self::from(<Pool as rocket_db_pools::Pool>::init(figment).await?);
-        db.migrate().await?;
+        let db = Self::unconnected(figment).await?;
+        db.prepare().await?;
         Ok(db)
     }
 
-    /// Applies pending migrations. Several instances may do so at once.
+    /// The database that the configuration names, without a connection yet.
     ///
     /// # Errors
-    /// [`Error::Migrate`]
-    pub async fn migrate(&self) -> Result<()> {
-        connect::migrate(&self.pool).await
+    /// An unknown scheme, or a configuration that is not fit.
+    pub(crate) async fn unconnected(figment: &Figment) -> std::result::Result<Self, OpenError> {
+        Ok(Self(<Pool as rocket_db_pools::Pool>::init(figment).await?))
+    }
+
+    /// Connects for the first time and applies pending migrations. Several instances may do so at once.
+    ///
+    /// # Errors
+    /// A file or server that cannot be opened, a migration that fails.
+    pub(crate) async fn prepare(&self) -> std::result::Result<(), OpenError> {
+        connect::connect(&self.pools).await.map_err(PoolError::Init)?;
+        Ok(connect::migrate(&self.pools).await?)
     }
 
     /// Which database it is.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        match &self.pool {
-            Pool::Sqlite { .. } => Dialect::Sqlite,
-            Pool::Postgres(_) => Dialect::Postgres,
+        match &self.pools {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Postgres(_) => Dialect::Postgres,
         }
     }
 
@@ -210,9 +218,9 @@ impl Db {
     /// # Errors
     /// As the database says.
     pub async fn optional<T: Row>(&self, sql: Sql) -> Result<Option<T>> {
-        match &self.pool {
-            Pool::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql),
-            Pool::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
+        match &self.pools {
+            Pools::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql),
+            Pools::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
         }
     }
 
@@ -221,9 +229,9 @@ impl Db {
     /// # Errors
     /// As the database says.
     pub async fn all<T: Row>(&self, sql: Sql) -> Result<Vec<T>> {
-        match &self.pool {
-            Pool::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql),
-            Pool::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
+        match &self.pools {
+            Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql),
+            Pools::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
         }
     }
 
@@ -231,12 +239,8 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Unavailable`] if none is to be had in time.
-    async fn connection(&self) -> Result<Connection> {
-        let link = match &self.pool {
-            Pool::Sqlite { read, .. } => Link::Sqlite(within(read.acquire()).await?),
-            Pool::Postgres(pool) => Link::Postgres(within(pool.acquire()).await?),
-        };
-        Ok(Connection { link, since: Instant::now() })
+    pub async fn connection(&self) -> Result<Connection> {
+        self.pools.connection().await
     }
 
     /// For statements that may look at every row: searches and counts.
@@ -250,22 +254,22 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] if no connection is to be had in time.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match &self.pool {
+        Ok(match &self.pools {
             // A transaction that begins by reading could not be upgraded while another one writes.
-            Pool::Sqlite { write, .. } => Tx::Sqlite(within(write.begin_with("BEGIN IMMEDIATE")).await?),
-            Pool::Postgres(pool) => Tx::Postgres(within(pool.begin()).await?),
+            Pools::Sqlite { write, .. } => Tx::Sqlite(within(write.begin_with("BEGIN IMMEDIATE")).await?),
+            Pools::Postgres(pool) => Tx::Postgres(within(pool.begin()).await?),
         })
     }
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
-        rocket_db_pools::Pool::close(&self.pool).await;
+        self.pools.close().await;
     }
 }
 
 /// A connection that only reads.
 #[derive(Debug)]
-struct Connection {
+pub struct Connection {
     link: Link,
     /// When it was taken from the pool.
     since: Instant,
@@ -304,9 +308,9 @@ impl<'a> Scanning<'a> {
     /// As the database says; [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
     pub async fn optional<T: Row>(self, sql: Sql) -> Result<Option<T>> {
         let _turn = self.turn().await?;
-        match &self.0.pool {
-            Pool::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql),
-            Pool::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
+        match &self.0.pools {
+            Pools::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql),
+            Pools::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
         }
     }
 
@@ -316,9 +320,9 @@ impl<'a> Scanning<'a> {
     /// As the database says; [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
     pub async fn all<T: Row>(self, sql: Sql) -> Result<Vec<T>> {
         let _turn = self.turn().await?;
-        match &self.0.pool {
-            Pool::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql),
-            Pool::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
+        match &self.0.pools {
+            Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql),
+            Pools::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
         }
     }
 
@@ -336,7 +340,7 @@ impl<'a> Scanning<'a> {
 pub enum OpenError {
     /// The configuration or the connection.
     #[error("{0}")]
-    Connect(#[from] rocket_db_pools::Error<sqlx::Error>),
+    Connect(#[from] PoolError),
     /// The schema.
     #[error(transparent)]
     Schema(#[from] Error),

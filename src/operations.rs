@@ -72,17 +72,29 @@ pub enum OpenError {
     /// The keys cannot be had.
     #[error("the secret key cannot be used: {0}")]
     Keys(#[from] keys::KeyError),
+    /// Rocket refuses to start.
+    #[error("the server cannot be set up: {0}")]
+    Server(String),
 }
 
 impl App {
-    /// Reads the configuration, opens the database, applies pending migrations, loads the keys.
+    /// Reads the configuration, opens the database, applies pending migrations, loads the keys: for what
+    /// needs no server.
     ///
     /// # Errors
     /// What is wrong, in words for the operator.
     pub async fn open(figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
+        Self::on(Db::unconnected(&figment.focus("databases.main")).await?, figment, clock).await
+    }
+
+    /// The same on a database that is not connected to yet.
+    ///
+    /// # Errors
+    /// What is wrong, in words for the operator.
+    pub async fn on(db: Db, figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
         let settings = Settings::read(figment)?;
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
-        let db = Db::open(&figment.focus("databases.main")).await?;
+        db.prepare().await?;
         let keys = Keys::load(&settings, &db).await?;
         let mailer = Mailer::new(&settings)?;
         let base = password_links::base(&settings, figment).into();

@@ -4,23 +4,41 @@ pub(crate) mod maintenance;
 pub(crate) mod metrics;
 pub(crate) mod signals;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
-use rocket::{Build, Rocket};
+use rocket::{Build, Ignite, Rocket};
+use rocket_db_pools::Database;
 
+use crate::db::Db;
 use crate::http::{arrival, compression, denials, headers, logging, metrics as counters, traffic};
-use crate::operations::App;
+use crate::model::clock::Clock;
+use crate::operations::{App, OpenError};
 use crate::{api, web};
 
-/// The server of an installation, ready to launch.
+/// Why a server has no installation: Rocket's own error says only that a fairing failed.
+#[derive(Debug, Clone, Default)]
+pub struct Problem(Arc<Mutex<Option<OpenError>>>);
+
+impl Problem {
+    fn keep(&self, error: OpenError) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    fn take(&self) -> Option<OpenError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The server of an installation before it is opened; why that fails is then in `problem`.
 #[must_use]
-pub fn rocket(figment: Figment, app: App) -> Rocket<Build> {
-    rocket::custom(figment)
-        .manage(web::pages())
-        .manage(Arc::new(counters::Metrics::new(app.clock.now())))
-        .manage(app)
+pub fn rocket(figment: Figment, clock: Clock, problem: &Problem) -> Rocket<Build> {
+    rocket::custom(figment.merge(web::template_folder()))
+        .attach(web::templates())
+        .attach(Db::init())
+        .manage(Arc::new(counters::Metrics::new(clock.now())))
+        .attach(installation(clock, problem.clone()))
         .manage(Arc::<traffic::Traffic>::default())
         .attach(arrival::Arrival)
         .attach(headers::Headers)
@@ -39,4 +57,42 @@ pub fn rocket(figment: Figment, app: App) -> Rocket<Build> {
         .mount("/", web::routes())
         .register("/", web::catchers())
         .register(api::BASE, api::catchers())
+}
+
+/// Opens the installation on the pool that Rocket's fairing made, and has Rocket manage it.
+fn installation(clock: Clock, problem: Problem) -> AdHoc {
+    AdHoc::try_on_ignite("installation", |rocket| async move {
+        let Some(db) = rocket.state::<Db>().cloned() else { return Err(rocket) };
+        match App::on(db, rocket.figment(), clock).await {
+            Ok(app) => Ok(rocket.manage(app)),
+            Err(error) => {
+                problem.keep(error);
+                Err(rocket)
+            }
+        }
+    })
+}
+
+/// Opens the installation of a server, which is then ready to launch; its state has the [`App`]. [`Db::close`] is to
+/// be called after the last answer.
+///
+/// # Errors
+/// What is wrong, in words for the operator.
+pub async fn ignite(rocket: Rocket<Build>, problem: &Problem) -> Result<Rocket<Ignite>, OpenError> {
+    // Rocket's fairing for the pool would only log what is wrong with its configuration.
+    Db::unconnected(&rocket.figment().focus("databases.main")).await?;
+    rocket.ignite().await.map_err(|error| {
+        // Rocket's error shouts when it is dropped without a look.
+        let kind = error.kind().to_string();
+        problem.take().unwrap_or(OpenError::Server(kind))
+    })
+}
+
+/// The server of an installation, ready to launch.
+///
+/// # Errors
+/// As [`ignite`].
+pub async fn open(figment: Figment, clock: Clock) -> Result<Rocket<Ignite>, OpenError> {
+    let problem = Problem::default();
+    ignite(rocket(figment, clock, &problem), &problem).await
 }

@@ -34,7 +34,7 @@ use crate::http::error::Rendered;
 use crate::model::error::Error;
 use crate::model::rules::Denial;
 
-pub use self::view::{Pages, pages};
+pub(crate) use self::view::{folder as template_folder, templates};
 
 /// The routes of the pages.
 #[must_use]

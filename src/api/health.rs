@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rocket::http::{ContentType, Status};
 use rocket::{State, get};
+use rocket_db_pools::Connection;
 
-use crate::db;
+use crate::db::{self, Db, PoolError};
 use crate::http::traffic::Traffic;
-use crate::operations::App;
 
 /// The process answers.
 #[get("/livez")]
@@ -17,15 +17,24 @@ pub(super) fn live() -> (ContentType, &'static str) {
 
 /// The database answers, too, and nobody told us to stop.
 #[get("/readyz")]
-pub(super) async fn ready(app: &App, traffic: &State<Arc<Traffic>>) -> (Status, (ContentType, &'static str)) {
+pub(super) async fn ready(
+    connection: Result<Connection<Db>, Option<PoolError>>,
+    traffic: &State<Arc<Traffic>>,
+) -> (Status, (ContentType, &'static str)) {
     if traffic.is_stopping() {
         let body = r#"{"status":"unavailable","detail":"The server is stopping."}"#;
         return (Status::ServiceUnavailable, (ContentType::JSON, body));
     }
-    match db::installation::ping(&app.db).await {
+    let answered = match connection {
+        Ok(mut connection) => {
+            db::installation::ping(&mut connection).await.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.map_or_else(|| "there is no pool".to_owned(), |error| error.to_string())),
+    };
+    match answered {
         Ok(()) => (Status::Ok, (ContentType::JSON, r#"{"status":"ok"}"#)),
-        Err(error) => {
-            log::warn!("not ready: {error}");
+        Err(problem) => {
+            log::warn!("not ready: {problem}");
             let body = r#"{"status":"unavailable","detail":"The database is away."}"#;
             (Status::ServiceUnavailable, (ContentType::JSON, body))
         }

@@ -27,7 +27,7 @@ pub(super) async fn run(figment: &Figment) -> ExitCode {
 async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     let rocket = config::rocket_config(figment)?;
     let app = App::open(figment, Clock::System).await?;
-    db::installation::ping(&app.db).await?;
+    db::installation::ping(&mut app.db.connection().await?).await?;
     let mut findings = vec![
         format!(
             "ok: the configuration is valid; the server will listen on {}:{}",

@@ -19,8 +19,8 @@ use crate::http::metrics::{self, Metrics};
 use crate::http::traffic::Traffic;
 use crate::model::clock::Clock;
 use crate::operations::App;
-use crate::server;
 use crate::server::signals::{Answering, StopSignals};
+use crate::server::{self, Problem};
 
 /// The runtime for all subcommands.
 pub(super) fn runtime(config: &Config) -> std::io::Result<Runtime> {
@@ -36,14 +36,14 @@ pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
     descriptors::raise_limit();
     // Before the migrations: a newer release leaves the file alone while an older one serves it.
     let _lock = ServerLock::take(&figment.focus("databases.main"))?;
-    let app = App::open(&figment, Clock::System).await?;
-    remark(&app).await?;
-    let signals = StopSignals::install()?;
-    let rocket = server::rocket(figment, app.clone())
+    let problem = Problem::default();
+    let rocket = server::rocket(figment, Clock::System, &problem)
         .attach(Answering)
         .attach(AdHoc::on_liftoff("listening", |rocket| Box::pin(async move { say_where(rocket.config()) })));
-    // Rocket's error shouts when it is dropped without a look.
-    let rocket = rocket.ignite().await.map_err(|error| error.kind().to_string())?;
+    let rocket = server::ignite(rocket, &problem).await?;
+    let app = rocket.state::<App>().cloned().ok_or("there is no installation")?;
+    remark(&app).await?;
+    let signals = StopSignals::install()?;
     serve_metrics(&rocket, &app).await?;
     let (config, drain) = (rocket.config().clone(), Duration::from_secs(app.settings.drain_seconds));
     let traffic = rocket.state::<Arc<Traffic>>().cloned().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::path::Path;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::{Db, Pool};
+use super::{Db, Pools};
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum BackupError {
 /// # Errors
 /// [`BackupError`]
 pub async fn copy(db: &Db, path: &Path) -> Result<(), BackupError> {
-    let Pool::Sqlite { write, .. } = &db.pool else { return Err(BackupError::NotSqlite) };
+    let Pools::Sqlite { write, .. } = &db.pools else { return Err(BackupError::NotSqlite) };
     let name = path.to_str().ok_or(BackupError::Name)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     // The only connection of this process that may write a file. Other processes write on meanwhile.

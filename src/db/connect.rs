@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rocket::tokio::sync::Semaphore;
 use rocket::tokio::time::Instant;
 use rocket_db_pools::figment::Figment;
 use sqlx::migrate::Migrator;
@@ -11,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgPool, SqliteConnection, SqlitePool};
 
-use super::{Error, Pool, Result, STATEMENT_LIMIT};
+use super::{Error, Link, Pool, Pools, Result, STATEMENT_LIMIT, within};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -28,41 +30,63 @@ const KEPT_FROM_SCANS: usize = 3;
 /// SQLite asks whether a statement may go on after so many of its virtual machine's instructions: a few milliseconds.
 const INSTRUCTIONS: i32 = 200_000;
 
-type InitError = rocket_db_pools::Error<sqlx::Error>;
+/// Why there is no pool, or no connection of it.
+pub type PoolError = rocket_db_pools::Error<sqlx::Error>;
 
-fn refuse(reason: impl Into<String>) -> InitError {
-    InitError::Init(sqlx::Error::Configuration(reason.into().into()))
+fn refuse(reason: impl Into<String>) -> sqlx::Error {
+    sqlx::Error::Configuration(reason.into().into())
 }
 
 #[rocket::async_trait]
 impl rocket_db_pools::Pool for Pool {
-    type Connection = super::Tx;
-    type Error = InitError;
+    type Connection = super::Connection;
+    type Error = PoolError;
 
+    /// Reads the configuration, and connects to nothing yet: Rocket's fairing would only log why it cannot,
+    /// while [`Db::prepare`](super::Db::prepare) has a caller to tell.
     async fn init(figment: &Figment) -> std::result::Result<Self, Self::Error> {
         let config: rocket_db_pools::Config = figment.extract()?;
         let wait = Duration::from_secs(config.connect_timeout);
-        match config.url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => sqlite(&config.url, wait).await,
+        let pools = match config.url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => sqlite(&config.url, wait),
             Some("postgres" | "postgresql") => {
                 let connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
-                postgres(&config.url, connections, wait).await
+                postgres(&config.url, connections, wait)
             }
             // The URL itself may hold a password, so it is not repeated.
             _ => Err(refuse("the database URL must begin with sqlite:, postgres: or postgresql:")),
-        }
+        };
+        let pools = pools.map_err(PoolError::Init)?;
+        let scans = Arc::new(Semaphore::new(pools.most_scans()));
+        Ok(Self { pools, presented: Arc::default(), scans })
     }
 
     async fn get(&self) -> std::result::Result<Self::Connection, Self::Error> {
-        super::Db::from(self.clone()).begin().await.map_err(|error| {
-            InitError::Get(match error {
+        self.pools.connection().await.map_err(|error| {
+            PoolError::Get(match error {
                 Error::Unavailable(error) | Error::Retry(error) | Error::Other(error) => error,
                 other => sqlx::Error::Protocol(other.to_string()),
             })
         })
     }
 
-    async fn close(&self) {
+    /// Closes nothing: Rocket's fairing asks for it when shutdown begins, while requests are still answered.
+    /// [`Db::close`](super::Db::close) closes, after the last answer.
+    async fn close(&self) {}
+}
+
+impl Pools {
+    /// A connection that only reads.
+    pub(super) async fn connection(&self) -> Result<super::Connection> {
+        let link = match self {
+            Self::Sqlite { read, .. } => Link::Sqlite(within(read.acquire()).await?),
+            Self::Postgres(pool) => Link::Postgres(within(pool.acquire()).await?),
+        };
+        Ok(super::Connection { link, since: Instant::now() })
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub(super) async fn close(&self) {
         match self {
             Self::Sqlite { read, scan, write } => {
                 read.close().await;
@@ -72,11 +96,9 @@ impl rocket_db_pools::Pool for Pool {
             Self::Postgres(pool) => pool.close().await,
         }
     }
-}
 
-impl Pool {
     /// How many statements that may look at every row may run at once.
-    pub(super) fn most_scans(&self) -> usize {
+    fn most_scans(&self) -> usize {
         let connections = |pool_size: u32| usize::try_from(pool_size).unwrap_or(usize::MAX);
         match self {
             Self::Sqlite { scan, .. } => connections(scan.options().get_max_connections()),
@@ -91,26 +113,26 @@ impl super::Db {
     /// How many connections are open, and how many of them nobody uses.
     pub(crate) fn connections(&self) -> [usize; 2] {
         let open = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
-        match &self.pool {
-            Pool::Sqlite { read, scan, write } => [read, scan, write]
+        match &self.pools {
+            Pools::Sqlite { read, scan, write } => [read, scan, write]
                 .map(|pool| [open(pool.size()), pool.num_idle()])
                 .into_iter()
                 .fold([0, 0], |[size, idle], [more, more_idle]| [size + more, idle + more_idle]),
-            Pool::Postgres(pool) => [open(pool.size()), pool.num_idle()],
+            Pools::Postgres(pool) => [open(pool.size()), pool.num_idle()],
         }
     }
 
     /// The size of SQLite's write-ahead log.
     pub(crate) fn wal_bytes(&self) -> Option<u64> {
-        let Pool::Sqlite { write, .. } = &self.pool else { return None };
+        let Pools::Sqlite { write, .. } = &self.pools else { return None };
         let mut name = write.connect_options().get_filename().as_os_str().to_owned();
         name.push("-wal");
         std::fs::metadata(name).ok().map(|file| file.len())
     }
 }
 
-async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitError> {
-    let options = SqliteConnectOptions::from_str(url).map_err(InitError::Init)?;
+fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> {
+    let options = SqliteConnectOptions::from_str(url)?;
     if options.get_filename().as_os_str().is_empty()
         || [":memory:", "mode=memory"].iter().any(|word| url.contains(word))
     {
@@ -118,8 +140,6 @@ async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitErro
             "the SQLite URL must name a file: each connection would have a memory of its own",
         ));
     }
-    create_private(options.get_filename())
-        .map_err(|error| refuse(format!("{} cannot be opened: {error}", options.get_filename().display())))?;
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
         // FULL: a commit is on the disk before it is acknowledged.
@@ -145,12 +165,10 @@ async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitErro
             Ok(!connection.is_in_transaction())
         })
     });
-    let writing = options.clone().optimize_on_close(true, 400);
-    let write = patiently(|| writer.clone().connect_with(writing.clone())).await?;
-    check_version(&write).await?;
+    let write = writer.connect_lazy_with(options.clone().optimize_on_close(true, 400));
     let reader = pool.max_connections(SQLITE_READERS);
     let reading = options.pragma("query_only", "on");
-    let read = patiently(|| reader.clone().connect_with(reading.clone())).await?;
+    let read = reader.clone().connect_lazy_with(reading.clone());
     let scanner = reader
         .max_connections(SQLITE_SCANNERS)
         .after_connect(|connection, _| Box::pin(limit_statement(connection)))
@@ -160,8 +178,25 @@ async fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pool, InitErro
                 Ok(true)
             })
         });
-    let scan = patiently(|| scanner.clone().connect_with(reading.clone())).await?;
-    Ok(Pool::Sqlite { read, scan, write })
+    let scan = scanner.connect_lazy_with(reading);
+    Ok(Pools::Sqlite { read, scan, write })
+}
+
+/// Makes the first connection of each pool.
+pub(super) async fn connect(pools: &Pools) -> std::result::Result<(), sqlx::Error> {
+    match pools {
+        Pools::Sqlite { read, scan, write } => {
+            let options = write.connect_options();
+            let file = options.get_filename();
+            create_private(file)
+                .map_err(|error| refuse(format!("{} cannot be opened: {error}", file.display())))?;
+            patiently(write).await?;
+            check_version(write).await?;
+            patiently(read).await?;
+            patiently(scan).await
+        }
+        Pools::Postgres(pool) => pool.acquire().await.map(drop),
+    }
 }
 
 /// Has SQLite break off what is not done in time. Whoever asked has given up by then, but SQLite would go on
@@ -174,19 +209,17 @@ async fn limit_statement(connection: &mut SqliteConnection) -> std::result::Resu
 
 /// Connects, for up to five seconds, while the file is locked. A fresh file is switched to WAL under a
 /// lock for which SQLite's own `busy_timeout` does not wait, and several processes may start at once.
-async fn patiently<F: Future<Output = std::result::Result<SqlitePool, sqlx::Error>>>(
-    mut connect: impl FnMut() -> F,
-) -> std::result::Result<SqlitePool, InitError> {
+async fn patiently(pool: &SqlitePool) -> std::result::Result<(), sqlx::Error> {
     const PAUSE: Duration = Duration::from_millis(50);
     for _ in 0..100 {
-        match connect().await {
+        match pool.acquire().await {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("5") => {
                 rocket::tokio::time::sleep(PAUSE).await;
             }
-            result => return result.map_err(InitError::Init),
+            result => return result.map(drop),
         }
     }
-    connect().await.map_err(InitError::Init)
+    pool.acquire().await.map(drop)
 }
 
 /// Makes the file, if there is none, so that only its owner can read it; SQLite gives the files
@@ -197,9 +230,8 @@ fn create_private(file: &Path) -> std::io::Result<()> {
     options.write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
 }
 
-async fn check_version(pool: &SqlitePool) -> std::result::Result<(), InitError> {
-    let version: String =
-        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await.map_err(InitError::Init)?;
+async fn check_version(pool: &SqlitePool) -> std::result::Result<(), sqlx::Error> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) < OLDEST_SQLITE {
@@ -208,9 +240,8 @@ async fn check_version(pool: &SqlitePool) -> std::result::Result<(), InitError> 
     Ok(())
 }
 
-async fn postgres(url: &str, connections: u32, wait: Duration) -> std::result::Result<Pool, InitError> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(InitError::Init)?
+fn postgres(url: &str, connections: u32, wait: Duration) -> std::result::Result<Pools, sqlx::Error> {
+    let options = PgConnectOptions::from_str(url)?
         .application_name("usher")
         .options([
             ("statement_timeout", "5s"),
@@ -240,17 +271,15 @@ async fn postgres(url: &str, connections: u32, wait: Duration) -> std::result::R
             })
         })
         .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .map_err(InitError::Init)?;
-    Ok(Pool::Postgres(pool))
+        .connect_lazy_with(options);
+    Ok(Pools::Postgres(pool))
 }
 
 /// Applies pending migrations.
-pub(super) async fn migrate(pool: &Pool) -> Result<()> {
-    match pool {
-        Pool::Sqlite { write, .. } => migrate_sqlite(write).await,
-        Pool::Postgres(pool) => migrate_postgres(pool).await,
+pub(super) async fn migrate(pools: &Pools) -> Result<()> {
+    match pools {
+        Pools::Sqlite { write, .. } => migrate_sqlite(write).await,
+        Pools::Postgres(pool) => migrate_postgres(pool).await,
     }
 }
 
@@ -261,12 +290,13 @@ async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
     // Of PostgreSQL sqlx takes a lock; here this transaction is the lock, so that instances which
     // start at once do not both make the tables.
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-    migrator.run(&mut *tx).await?;
+    // Not `run`: the compiler could not see that its future may change threads, as under Rocket it may.
+    migrator.run_direct(None, &mut *tx, false).await?;
     Ok(tx.commit().await?)
 }
 
 async fn migrate_postgres(pool: &PgPool) -> Result<()> {
     let mut migrator = Migrator { migrations: POSTGRES_MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
     migrator.set_ignore_missing(true);
-    Ok(migrator.run(pool).await?)
+    Ok(migrator.run_direct(None, &mut *pool.acquire().await?, false).await?)
 }

@@ -1,6 +1,6 @@
 //! What belongs to the installation as a whole.
 
-use super::{Db, Result, Sql};
+use super::{Connection, Db, Result, Sql};
 
 /// The value of that name; if there is none yet, `candidate` becomes it. Of several instances that
 /// start at once, all get the same value.
@@ -32,6 +32,6 @@ async fn get(db: &Db, name: &'static str) -> Result<Option<Vec<u8>>> {
 ///
 /// # Errors
 /// Why it does not.
-pub async fn ping(db: &Db) -> Result<()> {
-    db.optional::<(i64,)>(Sql::new("SELECT CAST(1 AS BIGINT)")).await.map(drop)
+pub async fn ping(connection: &mut Connection) -> Result<()> {
+    connection.all::<(i64,)>(Sql::new("SELECT CAST(1 AS BIGINT)")).await.map(drop)
 }

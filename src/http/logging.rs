@@ -3,7 +3,7 @@
 //! The line of a request has the method, the path without its query, the status, how long it took, the
 //! client's address, who was signed in and why it was refused: nothing that a client sends as a header or
 //! body. Of sqlx's own lines those from `warn` on are let through, of Rocket's the errors; but never its
-//! remarks on a request, which quote the query, the headers or the form.
+//! remarks on a request, which quote the query, the headers or the form. Those on a template say why it failed.
 
 mod line;
 
@@ -27,6 +27,9 @@ use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::session::Session;
 use crate::model::user::User;
 
+/// What renders the pages. Its remarks are the only place where it says why it could not.
+const TEMPLATES: &str = "rocket_dyn_templates";
+
 /// Begins to write log lines. Does nothing if something else in the process already does.
 pub(crate) fn start(level: LogLevelName, format: LogFormat) {
     let level = match level {
@@ -46,6 +49,7 @@ pub(crate) fn start(level: LogLevelName, format: LogFormat) {
         .with_target("rocket", level.min(LevelFilter::ERROR))
         // That connections cannot be accepted, as when there are no descriptors left.
         .with_target("rocket_http::listener", level.min(LevelFilter::WARN))
+        .with_target(TEMPLATES, level.min(LevelFilter::WARN))
         .with_target("usher", level);
     let no_remarks = filter_fn(|event| !is_remark(event.target()));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(line);
@@ -56,7 +60,7 @@ pub(crate) fn start(level: LogLevelName, format: LogFormat) {
 /// Whether a line is one of Rocket's remarks on what it is doing with a request. They have a target of
 /// their own in each module, those that it generates into our handlers included.
 fn is_remark(target: &str) -> bool {
-    target.ends_with("::_")
+    target.ends_with("::_") && !target.starts_with(TEMPLATES)
 }
 
 /// Writes the line of a request.

@@ -15,23 +15,19 @@ use sha2::{Digest, Sha256};
 #[folder = "static"]
 struct Files;
 
-/// The paths of the assets that every page names.
-pub(super) struct Assets {
-    pub(super) stylesheet: String,
-    pub(super) script: String,
-    pub(super) icon: String,
+/// Each file and its path. Computed once: in a debug build a changed file keeps its path until the next start.
+static PATHS: LazyLock<[(&str, String); 3]> =
+    LazyLock::new(|| ["app.css", "app.js", "icon.svg"].map(|name| (name, path(name))));
+
+/// The path of a file, for the pages that name it.
+pub(super) fn path_of(name: &str) -> Option<&'static str> {
+    PATHS.iter().find(|(file, _)| *file == name).map(|(_, path)| path.as_str())
 }
 
-/// Computed once: in a debug build a changed file keeps its name until the next start.
-pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
-    stylesheet: path("app", "css"),
-    script: path("app", "js"),
-    icon: path("icon", "svg"),
-});
-
-fn path(stem: &str, extension: &str) -> String {
-    let content = Files::get(&format!("{stem}.{extension}")).map_or(Cow::Borrowed(&[][..]), |file| file.data);
+fn path(name: &str) -> String {
+    let content = Files::get(name).map_or(Cow::Borrowed(&[][..]), |file| file.data);
     let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(&content)[..9]);
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     format!("/static/{stem}.{hash}.{extension}")
 }
 
@@ -46,8 +42,7 @@ pub(super) struct Asset {
 #[get("/static/<name>")]
 pub(super) fn file(name: &str) -> Result<Asset, Status> {
     let asset = format!("/static/{name}");
-    let known = [(&ASSETS.stylesheet, "app.css"), (&ASSETS.script, "app.js"), (&ASSETS.icon, "icon.svg")];
-    let (_, file) = known.iter().find(|(path, _)| **path == asset).ok_or(Status::NotFound)?;
+    let (file, _) = PATHS.iter().find(|(_, path)| *path == asset).ok_or(Status::NotFound)?;
     let content = Files::get(file).ok_or(Status::NotFound)?.data;
     let kind = Path::new(file)
         .extension()

@@ -1,7 +1,7 @@
 //! Templates, and answers made of them.
 //!
-//! The templates are in the binary; a debug build reads them from their folder at every answer. To add
-//! one: a struct with its [`View`] in `contexts`, and a file of that name that ends in `.html`, or Tera
+//! The templates are in the binary; a debug build reads them from their folder, again after each change. To
+//! add one: a struct with its [`View`] in `contexts`, and a file of that name that ends in `.html`, or Tera
 //! would not escape it.
 
 mod audit;
@@ -13,15 +13,17 @@ mod own;
 mod time;
 mod tokens;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
 
-use rocket::http::{ContentType, Status};
+use rocket::fairing::Fairing;
+use rocket::figment::providers::Serialized;
+use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Redirect, Responder, Response};
+use rocket_dyn_templates::Template;
+use rocket_dyn_templates::tera::{self, Tera};
 use rust_embed::RustEmbed;
 use serde::Serialize;
-use tera::Tera;
 
 pub(super) use self::audit::*;
 pub(super) use self::bulk::*;
@@ -31,8 +33,7 @@ pub(super) use self::links::*;
 pub(super) use self::own::*;
 pub(super) use self::time::Time;
 pub(super) use self::tokens::*;
-use super::assets::ASSETS;
-use super::layout::Layout;
+use super::assets;
 use crate::model::error::{Error, Result};
 use crate::model::preferences::Preferences;
 use crate::model::time_zone::Zone;
@@ -90,84 +91,85 @@ impl<'r, V: View> Responder<'r, 'r> for Answer<V> {
     }
 }
 
-/// The parsed templates.
-#[derive(Debug)]
-pub struct Pages(tera::Result<Arc<Tera>>);
+/// Where Rocket looks for templates of its own, of which there are none: a debug build watches the folder,
+/// to parse its files again when one changes; a release build needs only that the path exists.
+const FOLDER: &str =
+    if cfg!(debug_assertions) { concat!(env!("CARGO_MANIFEST_DIR"), "/templates") } else { "/dev/null" };
 
-/// Parses the templates.
-#[must_use]
-pub fn pages() -> Pages {
-    Pages(parse())
+/// The setting of Rocket's that the templates need.
+pub(crate) fn folder() -> Serialized<&'static str> {
+    Serialized::global("template_dir", FOLDER)
 }
 
-/// The parsed templates; they are parsed anew only where a file is not as it was the last time.
-fn parse() -> tera::Result<Arc<Tera>> {
-    type Files = BTreeMap<String, String>;
-    static LAST: Mutex<Option<(Files, Arc<Tera>)>> = Mutex::new(None);
-
-    let text = |name: &str| Some(String::from_utf8_lossy(&Templates::get(name)?.data).into_owned());
-    let files: Files = Templates::iter().filter_map(|name| Some((name.to_string(), text(&name)?))).collect();
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((of, tera)) = &*last
-        && *of == files
-    {
-        return Ok(Arc::clone(tera));
-    }
-    let mut tera = Tera::default();
-    tera.add_raw_templates(files.iter())?;
-    let tera = Arc::new(tera);
-    *last = Some((files, Arc::clone(&tera)));
-    Ok(tera)
+/// Gives Rocket the templates.
+pub(crate) fn templates() -> impl Fairing {
+    Template::try_custom(|engines| fill(&mut engines.tera).map_err(|error| causes(&error).into()))
 }
 
-impl Pages {
-    fn html<V: View>(&self, view: &V) -> tera::Result<String> {
-        let mut context = tera::Context::from_serialize(view)?;
-        if !context.contains_key("layout") {
-            context.insert("layout", &None::<Layout>);
-        }
-        let layout = serde_json::json!({
-            "stylesheet": ASSETS.stylesheet, "script": ASSETS.script, "icon": ASSETS.icon,
-        });
-        context.insert("assets", &layout);
-        if cfg!(debug_assertions) {
-            return parse()?.render(V::NAME, &context);
-        }
-        match &self.0 {
-            Ok(tera) => tera.render(V::NAME, &context),
-            Err(error) => Err(tera::Error::msg(error)),
-        }
-    }
+/// Gives Tera the templates, and what all of them may use.
+fn fill(tera: &mut Tera) -> tera::Result<()> {
+    tera.register_function("asset", asset);
+    let files = Templates::iter().filter_map(|name| {
+        let file = Templates::get(&name)?;
+        Some((name, String::from_utf8_lossy(&file.data).into_owned()))
+    });
+    tera.add_raw_templates(files)
+}
+
+/// `asset(name="app.css")`: the path of a file for browsers.
+fn asset(arguments: &HashMap<String, tera::Value>) -> tera::Result<tera::Value> {
+    let name = arguments.get("name").and_then(tera::Value::as_str).unwrap_or_default();
+    assets::path_of(name).map(tera::Value::from).ok_or_else(|| tera::Error::msg(format!("no asset {name:?}")))
+}
+
+/// Tera's own text names only the template; its causes say where and why.
+fn causes(error: &tera::Error) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The page as an answer.
 ///
 /// # Errors
-/// [`Error::Internal`] if a template is wrong, which the tests exclude.
+/// [`Error::Internal`] if a template is wrong, which the tests exclude. The log has the cause.
 pub(super) fn render<'r, V: View>(request: &'r Request<'_>, view: &V) -> Result<Response<'r>> {
-    let pages = request.rocket().state::<Pages>().ok_or_else(|| Error::internal("no templates"))?;
     let preferences = request.local_cache(Preferences::default);
     let zone = Zone::named(&preferences.time_zone).unwrap_or(Zone::UTC);
-    let html = time::shown_in(zone, || pages.html(view)).map_err(|error| {
-        // Tera's own text names only the template; the chain below says where and why.
-        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-        Error::internal(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
-    })?;
-    let mut response = Response::new();
-    response.set_header(ContentType::HTML);
-    response.set_sized_body(html.len(), std::io::Cursor::new(html));
-    Ok(response)
+    let template = time::shown_in(zone, || Template::render(V::NAME, view));
+    template
+        .respond_to(request)
+        .map_err(|_| Error::internal(format!("{} cannot be rendered; the line before says why", V::NAME)))
 }
 
 #[cfg(test)]
 mod tests {
+    use rocket::Config;
+    use rocket::figment::Figment;
+    use rocket::local::blocking::Client;
+
     use super::*;
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'&javascript:";
 
-    fn assert_escaped<V: View>() {
+    /// A server with nothing but the templates.
+    fn server() -> Client {
+        let figment = Figment::from(Config::debug_default()).merge(folder());
+        Client::untracked(rocket::custom(figment).attach(templates())).unwrap()
+    }
+
+    /// Why a template cannot be rendered, which Rocket only logs.
+    fn problem<V: View>(view: &V) -> String {
+        let mut tera = Tera::default();
+        let html = fill(&mut tera)
+            .and_then(|()| tera.render(V::NAME, &tera::Context::from_serialize(view)?))
+            .map_err(|error| causes(&error));
+        format!("{html:?}")
+    }
+
+    fn assert_escaped<V: View>(server: &Client) {
         for sample in V::samples(HOSTILE) {
-            let html = pages().html(&sample).unwrap_or_else(|error| panic!("{}: {error:?}", V::NAME));
+            let html = Template::show(server.rocket(), V::NAME, &sample)
+                .unwrap_or_else(|| panic!("{}: {}", V::NAME, problem(&sample)));
             assert!(!html.contains("<script>alert"), "{} does not escape", V::NAME);
             assert!(!html.contains("\"'&java"), "{} does not escape quotes", V::NAME);
             assert!(html.contains("&lt;script&gt;"), "{} does not show the sample", V::NAME);
@@ -176,28 +178,48 @@ mod tests {
 
     #[test]
     fn ou_1_every_template_escapes_hostile_values() {
-        assert_escaped::<SignInPage>();
-        assert_escaped::<AccountPage>();
-        assert_escaped::<OwnPasswordPage>();
-        assert_escaped::<SessionsPage>();
-        assert_escaped::<TokensPage>();
-        assert_escaped::<PreferencesPage>();
-        assert_escaped::<ShortcutsPage>();
-        assert_escaped::<UsersPage>();
-        assert_escaped::<NewUserPage>();
-        assert_escaped::<UserPage>();
-        assert_escaped::<PasswordPage>();
-        assert_escaped::<HistoryPage>();
-        assert_escaped::<SignInsPage>();
-        assert_escaped::<AuditPage>();
-        assert_escaped::<BulkPage>();
-        assert_escaped::<OutcomePage>();
-        assert_escaped::<ConfirmationPage>();
-        assert_escaped::<ErrorPage>();
-        assert_escaped::<DocumentationPage>();
-        assert_escaped::<SetPasswordPage>();
-        assert_escaped::<ForgottenPage>();
-        assert_escaped::<SignInCheckPage>();
+        let server = &server();
+        assert_escaped::<SignInPage>(server);
+        assert_escaped::<AccountPage>(server);
+        assert_escaped::<OwnPasswordPage>(server);
+        assert_escaped::<SessionsPage>(server);
+        assert_escaped::<TokensPage>(server);
+        assert_escaped::<PreferencesPage>(server);
+        assert_escaped::<ShortcutsPage>(server);
+        assert_escaped::<UsersPage>(server);
+        assert_escaped::<NewUserPage>(server);
+        assert_escaped::<UserPage>(server);
+        assert_escaped::<PasswordPage>(server);
+        assert_escaped::<HistoryPage>(server);
+        assert_escaped::<SignInsPage>(server);
+        assert_escaped::<AuditPage>(server);
+        assert_escaped::<BulkPage>(server);
+        assert_escaped::<OutcomePage>(server);
+        assert_escaped::<ConfirmationPage>(server);
+        assert_escaped::<ErrorPage>(server);
+        assert_escaped::<DocumentationPage>(server);
+        assert_escaped::<SetPasswordPage>(server);
+        assert_escaped::<ForgottenPage>(server);
+        assert_escaped::<SignInCheckPage>(server);
+    }
+
+    /// The context of a page of which everything is missing.
+    #[derive(Debug, Serialize)]
+    struct Nothing {}
+
+    impl View for Nothing {
+        const NAME: &'static str = UsersPage::NAME;
+
+        fn samples(_: &str) -> Vec<Self> {
+            vec![Self {}]
+        }
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_rendered_is_a_fault_of_ours() {
+        let server = server();
+        let request = server.get("/");
+        assert!(matches!(render(request.inner(), &Nothing {}), Err(Error::Internal(_))));
     }
 
     #[test]

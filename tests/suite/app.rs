@@ -115,19 +115,13 @@ impl TestApp {
     /// Another instance on the same database, with the same clock.
     pub(crate) async fn another_instance(&self) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let figment = figment(&self.url, &[]);
-        let usher = App::open(&figment, self.clock.clone()).await.expect("a second instance");
-        let client =
-            Client::untracked(usher::server::rocket(figment, usher.clone())).await.expect("a server");
+        let (client, usher) = server(figment(&self.url, &[]), &self.clock).await;
         Self { client, usher, clock: self.clock.clone(), url: self.url.clone(), _directory: directory }
     }
 
     async fn on(url: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
-        let figment = figment(&url, settings);
         let clock = Clock::manual(Timestamp::parse("2026-03-01T09:00:00.123456Z").expect("a timestamp"));
-        let usher = App::open(&figment, clock.clone()).await.expect("an installation");
-        let client =
-            Client::untracked(usher::server::rocket(figment, usher.clone())).await.expect("a server");
+        let (client, usher) = server(figment(&url, settings), &clock).await;
         Self { client, usher, clock, url, _directory: directory }
     }
 
@@ -241,6 +235,13 @@ impl TestApp {
 /// The header with which a browser sends back a cookie that was set.
 pub(crate) fn cookie_header(name: &str, value: &str) -> Header<'static> {
     Header::new("Cookie", Cookie::new(name, value).encoded().to_string())
+}
+
+/// A server as in production, but for its listener; and its installation.
+async fn server(figment: Figment, clock: &Clock) -> (Client, App) {
+    let rocket = usher::server::open(figment, clock.clone()).await.expect("an installation");
+    let usher = rocket.state::<App>().expect("an installation").clone();
+    (Client::untracked(rocket).await.expect("a server"), usher)
 }
 
 /// A configuration for a test: no waiting after failed sign-ins, few connections.

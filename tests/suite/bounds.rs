@@ -12,6 +12,7 @@ use rocket::routes;
 use rocket::tokio::time::Instant;
 use serde_json::{Value, json};
 use usher::model::session::Credential;
+use usher::server::Problem;
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header, figment};
 use crate::audit::trail;
@@ -96,7 +97,7 @@ fn boom() -> Status {
 async fn hd_1_every_kind_of_answer_carries_the_headers(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
-    let server = usher::server::rocket(figment(&app.url, &[]), app.usher.clone());
+    let server = usher::server::rocket(figment(&app.url, &[]), app.clock.clone(), &Problem::default());
     let server = server.mount("/v1", routes![boom]).mount("/page", routes![boom]);
     let client = Client::untracked(server).await.unwrap();
     let form = token(&page(&app, &root, "/users/export").await.body);

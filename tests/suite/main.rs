@@ -12,6 +12,7 @@
 
 mod api_tokens;
 mod app;
+mod architecture;
 mod audit;
 mod audit_reading;
 mod bounds;

@@ -8,7 +8,7 @@ use rocket::local::asynchronous::Client;
 use rocket::routes;
 use tempfile::TempDir;
 use usher::model::clock::Clock;
-use usher::operations::App;
+use usher::server::Problem;
 
 use crate::app::{self, Answer};
 
@@ -66,10 +66,8 @@ async fn er_1_a_panic_is_answered_without_its_cause_and_the_next_request_works()
     let directory = TempDir::new().unwrap();
     let url = format!("sqlite://{}", directory.path().join("usher.db").display());
     let figment = app::figment(&url, &[]);
-    let installation = App::open(&figment, Clock::System).await.unwrap();
-    let server = usher::server::rocket(figment, installation)
-        .mount("/v1", routes![boom])
-        .mount("/page", routes![boom]);
+    let server = usher::server::rocket(figment, Clock::System, &Problem::default());
+    let server = server.mount("/v1", routes![boom]).mount("/page", routes![boom]);
     let client = Client::untracked(server).await.unwrap();
     for (path, kind) in [("/v1/boom", "application/json"), ("/page/boom", "text/html; charset=utf-8")] {
         let answer = Answer::of(client.req(Method::Get, path).dispatch().await).await;

@@ -11,11 +11,14 @@ use crate::app::{Backend, TestApp, figment};
 use crate::lists::population::{insert_all, named};
 use crate::on_both;
 
-on_both![migrations_are_applied_once, instances_that_open_a_fresh_database_at_once_share_it];
+on_both![
+    migrations_are_applied_once,
+    instances_that_open_a_fresh_database_at_once_share_it,
+    a_server_that_stops_keeps_the_database_for_the_requests_that_it_still_answers,
+];
 
 async fn migrations_are_applied_once(app: TestApp) {
     app.person("admin", "superuser").await;
-    app.usher.db.migrate().await.expect("nothing to do");
     let again = app.another_instance().await;
     assert_eq!(number(&again.usher.db, "SELECT count(*) FROM users").await, 1);
 }
@@ -44,6 +47,15 @@ async fn instances_that_open_a_fresh_database_at_once_share_it(app: TestApp) {
             usher.db.close().await;
         }
     }
+}
+
+async fn a_server_that_stops_keeps_the_database_for_the_requests_that_it_still_answers(app: TestApp) {
+    let alice = app.person("alice", "").await.user.id;
+    let db = app.usher.db;
+    app.client.terminate().await;
+    assert!(db::users::by_id(&db, alice).await.expect("an open pool").is_some());
+    db.close().await;
+    assert!(db::users::by_id(&db, alice).await.is_err());
 }
 
 // The index of the search is a table with triggers in SQLite and an index in PostgreSQL.
