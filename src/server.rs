@@ -19,7 +19,6 @@ use crate::{api, web};
 pub fn rocket(figment: Figment, app: App) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(web::pages())
-        .manage(Arc::new(counters::Metrics::new(app.clock.now())))
         .manage(app)
         .manage(Arc::<traffic::Traffic>::default())
         .attach(arrival::Arrival)

@@ -64,13 +64,13 @@ async fn the_numbers_are_those_of_what_happened(app: TestApp) {
     let page = server.metrics(GET);
     let samples = samples(&page);
     for (name, value) in [
-        (r#"usher_requests_total{method="POST",group="auth",status="200"}"#, 1.0),
-        (r#"usher_requests_total{method="POST",group="auth",status="401"}"#, 1.0),
-        (r#"usher_requests_total{method="POST",group="api",status="200"}"#, 1.0),
-        (r#"usher_requests_total{method="GET",group="health",status="200"}"#, 1.0),
-        (r#"usher_requests_total{method="GET",group="console",status="200"}"#, 1.0),
-        (r#"usher_requests_total{method="GET",group="none",status="404"}"#, 1.0),
-        (r#"usher_requests_total{method="TRACE",group="none",status="405"}"#, 1.0),
+        (r#"usher_requests_total{group="auth",method="POST",status="200"}"#, 1.0),
+        (r#"usher_requests_total{group="auth",method="POST",status="401"}"#, 1.0),
+        (r#"usher_requests_total{group="api",method="POST",status="200"}"#, 1.0),
+        (r#"usher_requests_total{group="health",method="GET",status="200"}"#, 1.0),
+        (r#"usher_requests_total{group="console",method="GET",status="200"}"#, 1.0),
+        (r#"usher_requests_total{group="none",method="GET",status="404"}"#, 1.0),
+        (r#"usher_requests_total{group="none",method="TRACE",status="405"}"#, 1.0),
         (r#"usher_request_duration_seconds_count{group="auth"}"#, 2.0),
         (r#"usher_request_duration_seconds_bucket{group="auth",le="+Inf"}"#, 2.0),
         ("usher_authenticated_requests_total", 1.0),
