@@ -4,10 +4,12 @@ use std::convert::Infallible;
 
 use super::columns;
 use crate::db::select::Table;
-use crate::db::{Db, Result, Sql};
+use crate::db::{Db, Result, Sql, from_row};
 use crate::model::audit::{Entries, EntryId, EntryInteger, EntryText, ListedEntry};
 use crate::model::filter::Folding;
 use crate::model::user::UserId;
+
+from_row!(ListedEntry { ..entry, undone_by });
 
 /// The entry that takes another one back.
 macro_rules! undone_by {
