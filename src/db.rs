@@ -12,11 +12,15 @@ pub mod dialect;
 pub mod installation;
 pub mod links;
 pub mod mails;
+mod migrations;
+mod row;
 pub mod select;
 mod server_lock;
 mod session_batcher;
 pub mod sessions;
 mod sql;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod throttles;
 pub mod users;
 
@@ -33,6 +37,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 pub use self::dialect::Dialect;
+use self::row::from_row;
 pub use self::server_lock::{LockError, ServerLock};
 use self::session_batcher::SessionBatcher;
 use self::sessions::{Asked, Presented};
@@ -193,7 +198,7 @@ impl Db {
     /// # Errors
     /// [`Error::Migrate`]
     pub async fn migrate(&self) -> Result<()> {
-        connect::migrate(&self.pool).await
+        migrations::migrate(&self.pool).await
     }
 
     /// Which database it is.

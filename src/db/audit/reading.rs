@@ -135,13 +135,11 @@ fn statement(user: UserId, about: About, from: Start, limit: i64) -> Sql {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
+    use crate::db::testing;
     use crate::model::audit::Action;
 
     async fn database() -> (Db, tempfile::TempDir) {
-        let directory = tempfile::TempDir::new().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("usher.db").display());
-        let figment = config::with_database(config::defaults(), &url);
+        let (figment, directory) = testing::sqlite().await;
         (Db::open(&figment.focus("databases.main")).await.unwrap(), directory)
     }
 
