@@ -7,12 +7,6 @@ use tempfile::TempDir;
 
 use super::server::{Server, json_request, make_superuser, obtain_request, status_of};
 use crate::app::TestApp;
-use crate::on_both;
-
-on_both![
-    the_numbers_are_those_of_what_happened,
-    cf_4_numbers_tell_nothing_of_people_and_only_where_they_are_asked_for
-];
 
 impl Server {
     /// What the metrics' own address answers.
@@ -59,6 +53,7 @@ async fn busy(app: &TestApp) -> (TempDir, Server) {
     .unwrap()
 }
 
+#[apply(on_both)]
 async fn the_numbers_are_those_of_what_happened(app: TestApp) {
     let (_directory, server) = busy(&app).await;
     let page = server.metrics(GET);
@@ -91,6 +86,7 @@ async fn the_numbers_are_those_of_what_happened(app: TestApp) {
     assert_eq!(samples.contains_key("usher_sqlite_wal_bytes"), app.url.starts_with("sqlite"), "{page}");
 }
 
+#[apply(on_both)]
 async fn cf_4_numbers_tell_nothing_of_people_and_only_where_they_are_asked_for(app: TestApp) {
     let (_directory, server) = busy(&app).await;
     let page = server.metrics(GET);

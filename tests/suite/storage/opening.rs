@@ -9,10 +9,8 @@ use usher::security::csrf;
 use super::number;
 use crate::app::{Backend, TestApp, figment};
 use crate::lists::population::{insert_all, named};
-use crate::on_both;
 
-on_both![migrations_are_applied_once, instances_that_open_a_fresh_database_at_once_share_it];
-
+#[apply(on_both)]
 async fn migrations_are_applied_once(app: TestApp) {
     app.person("admin", "superuser").await;
     app.usher.db.migrate().await.expect("nothing to do");
@@ -20,6 +18,7 @@ async fn migrations_are_applied_once(app: TestApp) {
     assert_eq!(number(&again.usher.db, "SELECT count(*) FROM users").await, 1);
 }
 
+#[apply(on_both)]
 async fn instances_that_open_a_fresh_database_at_once_share_it(app: TestApp) {
     for round in 0..5 {
         let url = if app.url.starts_with("sqlite") {
