@@ -23,7 +23,7 @@ use rocket::{State, get, routes};
 use serde::Serialize;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{FromRow, PgPool, SqlitePool};
+use sqlx::{PgPool, SqlitePool};
 use usher::config;
 use usher::db::users::{self, Ids};
 use usher::db::{self, Db, sessions};
@@ -88,14 +88,17 @@ impl Pool {
     async fn row(&self, id: i64) -> Result<Option<Row>, sqlx::Error> {
         const ROW: &str = "SELECT id, username, first_name, last_name, email, is_active, is_staff, \
                            is_superuser, date_joined, last_login FROM users WHERE id = $1";
-        match self {
-            Self::Sqlite(pool) => sqlx::query_as(ROW).bind(id).fetch_optional(pool).await,
-            Self::Postgres(pool) => sqlx::query_as(ROW).bind(id).fetch_optional(pool).await,
-        }
+        let row: Option<Columns> = match self {
+            Self::Sqlite(pool) => sqlx::query_as(ROW).bind(id).fetch_optional(pool).await?,
+            Self::Postgres(pool) => sqlx::query_as(ROW).bind(id).fetch_optional(pool).await?,
+        };
+        Ok(row.map(Row::from))
     }
 }
 
-#[derive(FromRow, Serialize)]
+type Columns = (i64, String, String, String, String, bool, bool, bool, i64, Option<i64>);
+
+#[derive(Serialize)]
 struct Row {
     id: i64,
     username: String,
@@ -107,6 +110,35 @@ struct Row {
     is_superuser: bool,
     date_joined: i64,
     last_login: Option<i64>,
+}
+
+impl From<Columns> for Row {
+    fn from(columns: Columns) -> Self {
+        let (
+            id,
+            username,
+            first_name,
+            last_name,
+            email,
+            is_active,
+            is_staff,
+            is_superuser,
+            date_joined,
+            last_login,
+        ) = columns;
+        Self {
+            id,
+            username,
+            first_name,
+            last_name,
+            email,
+            is_active,
+            is_staff,
+            is_superuser,
+            date_joined,
+            last_login,
+        }
+    }
 }
 
 #[get("/static")]

@@ -12,11 +12,15 @@ pub mod dialect;
 pub mod installation;
 pub mod links;
 pub mod mails;
+mod migrations;
+mod row;
 pub mod select;
 mod server_lock;
 mod session_batcher;
 pub mod sessions;
 mod sql;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod throttles;
 pub mod users;
 
@@ -35,6 +39,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transac
 
 pub use self::connect::PoolError;
 pub use self::dialect::Dialect;
+use self::row::from_row;
 pub use self::server_lock::{LockError, ServerLock};
 use self::session_batcher::SessionBatcher;
 use self::sessions::{Asked, Presented};
@@ -201,7 +206,7 @@ impl Db {
     /// A file or server that cannot be opened, a migration that fails.
     pub(crate) async fn prepare(&self) -> std::result::Result<(), OpenError> {
         connect::connect(&self.pools).await.map_err(PoolError::Init)?;
-        Ok(connect::migrate(&self.pools).await?)
+        Ok(migrations::migrate(&self.pools).await?)
     }
 
     /// Which database it is.

@@ -5,7 +5,6 @@
 
 pub mod api_tokens;
 pub mod audit;
-pub mod background;
 pub mod bulk;
 pub(crate) mod csv;
 pub mod export;
@@ -27,8 +26,8 @@ pub mod users;
 use std::sync::Arc;
 
 use rocket::figment::Figment;
+use tokio_util::task::TaskTracker;
 
-use self::background::BackgroundTasks;
 use self::keys::Keys;
 use self::mail::Mailer;
 use crate::config::{ConfigError, Settings};
@@ -51,8 +50,8 @@ pub struct App {
     pub keys: Keys,
     /// Sends mail, if there is a server for it.
     pub mailer: Option<Mailer>,
-    /// Messages and links that are still to be made after their answers.
-    pub background: BackgroundTasks,
+    /// Messages and links that are still to be made after their answers: a stop waits for them.
+    pub background: TaskTracker,
     /// What links begin with, such as `https://users.example.org`.
     pub base: Arc<str>,
 }
@@ -98,7 +97,7 @@ impl App {
         let keys = Keys::load(&settings, &db).await?;
         let mailer = Mailer::new(&settings)?;
         let base = password_links::base(&settings, figment).into();
-        let (settings, background) = (Arc::new(settings), BackgroundTasks::default());
+        let (settings, background) = (Arc::new(settings), TaskTracker::new());
         Ok(Self { db, clock, hasher, settings, keys, mailer, background, base })
     }
 }

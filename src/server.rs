@@ -37,7 +37,6 @@ pub fn rocket(figment: Figment, clock: Clock, problem: &Problem) -> Rocket<Build
     rocket::custom(figment.merge(web::template_folder()))
         .attach(web::templates())
         .attach(Db::init())
-        .manage(Arc::new(counters::Metrics::new(clock.now())))
         .attach(installation(clock, problem.clone()))
         .manage(Arc::<traffic::Traffic>::default())
         .attach(arrival::Arrival)

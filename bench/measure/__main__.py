@@ -18,8 +18,8 @@ import report
 from servers import ADMIN, PASSWORD, PeakMemory, Server, usher_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-USHER = ROOT / "target/release/usher"
-CEILING = ROOT / "target/release/examples/ceiling"
+USHER = ROOT / "target/dist/usher"
+CEILING = ROOT / "target/dist/examples/ceiling"
 SEED = 1
 # Seconds of the same load before each measurement.
 WARM_UP = 1

@@ -105,8 +105,10 @@ async fn serve_metrics(rocket: &Rocket<Ignite>, app: &App) -> Result<(), Failure
 /// database.
 async fn finish(app: &App, config: &Config, began: Instant) {
     let grace = Duration::from_secs(config.shutdown.grace.into());
-    if timeout_at(began + grace, app.background.done()).await.is_err() {
-        log::warn!("{} messages were cut off", app.background.count());
+    // Closed, it still takes tasks, but is done once it has none.
+    app.background.close();
+    if timeout_at(began + grace, app.background.wait()).await.is_err() {
+        log::warn!("{} messages were cut off", app.background.len());
     }
     drop(timeout(Duration::from_secs(config.shutdown.mercy.into()), app.db.close()).await);
     log::info!("stopped");

@@ -4,9 +4,8 @@ pub mod reading;
 
 use rocket::tokio::join;
 use serde::Serialize;
-use sqlx::FromRow;
 
-use super::{Db, Dialect, Result, Sql, Tx, Value};
+use super::{Db, Dialect, Result, Sql, Tx, Value, from_row};
 use crate::model::audit::{Action, Entry, EntryId, StoredEntry};
 use crate::model::clock::Timestamp;
 use crate::model::text;
@@ -21,17 +20,34 @@ macro_rules! columns {
 }
 use columns;
 
+from_row!(StoredEntry {
+    id,
+    happened_at,
+    action,
+    actor_id,
+    actor_name,
+    target_id,
+    target_name,
+    changes,
+    details,
+    door,
+    address,
+    request_id,
+    batch_id,
+    undoes
+});
+
 /// An entry with its seal.
-#[derive(Debug, FromRow)]
+#[derive(Debug)]
 pub struct Sealed {
     /// The entry.
-    #[sqlx(flatten)]
     pub entry: StoredEntry,
     /// Its place in the chain, from 1.
     pub position: i64,
     /// The hash over the entry and the seal before.
     pub seal: Vec<u8>,
 }
+from_row!(Sealed { ..entry, position, seal });
 
 const INSERT: &str = "INSERT INTO audit_entries (happened_at, action, actor_id, actor_name, target_id, \
                       target_name, changes, details, door, address, request_id, batch_id, undoes, \
@@ -269,13 +285,13 @@ pub struct SignInEntry {
     pub device: String,
 }
 
-#[derive(FromRow)]
 struct SignInRow {
     happened_at: i64,
     action: String,
     address: String,
     details: String,
 }
+from_row!(SignInRow { happened_at, action, address, details });
 
 /// The last sign-ins of a user, good and bad, the latest first.
 ///

@@ -1,15 +1,13 @@
 //! The tables of runs on many users: one row a run, and one for each of its users.
 
-use sqlx::FromRow;
-
-use super::{Db, Dialect, Result, Sql, Tx, Value};
+use super::{Db, Dialect, Result, Sql, Tx, Value, from_row};
 use crate::model::audit::{BatchId, EntryId};
 use crate::model::bulk::BatchVerdict;
 use crate::model::clock::Timestamp;
 use crate::model::user::{User, UserId};
 
 /// A run as stored.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// Primary key.
     pub id: i64,
@@ -26,9 +24,10 @@ pub struct Batch {
     /// The run that is taken back by it.
     pub undoes: Option<i64>,
 }
+from_row!(Batch { id, action, actor_id, actor_name, created_at, finished_at, undoes });
 
 /// What became of one user, as stored.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Whose.
     pub user_id: i64,
@@ -41,6 +40,7 @@ pub struct Item {
     /// The entry of the trail, where something was done.
     pub entry_id: Option<i64>,
 }
+from_row!(Item { user_id, username, verdict, reason, entry_id });
 
 /// Stores a run with all its users, none of them done.
 ///

@@ -1,4 +1,4 @@
-//! Opening the two databases: URL, pragmas, session settings, migrations.
+//! Opening the two databases: URL, pragmas, session settings.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -8,15 +8,11 @@ use std::time::Duration;
 use rocket::tokio::sync::Semaphore;
 use rocket::tokio::time::Instant;
 use rocket_db_pools::figment::Figment;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgPool, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use super::{Error, Link, Pool, Pools, Result, STATEMENT_LIMIT, within};
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The first SQLite whose checkpoints cannot corrupt the file when two connections race (3.51.3).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -273,30 +269,4 @@ fn postgres(url: &str, connections: u32, wait: Duration) -> std::result::Result<
         .test_before_acquire(false)
         .connect_lazy_with(options);
     Ok(Pools::Postgres(pool))
-}
-
-/// Applies pending migrations.
-pub(super) async fn migrate(pools: &Pools) -> Result<()> {
-    match pools {
-        Pools::Sqlite { write, .. } => migrate_sqlite(write).await,
-        Pools::Postgres(pool) => migrate_postgres(pool).await,
-    }
-}
-
-async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
-    let mut migrator = Migrator { migrations: SQLITE_MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
-    // An older release may run beside a newer one that has already added to the schema.
-    migrator.set_ignore_missing(true);
-    // Of PostgreSQL sqlx takes a lock; here this transaction is the lock, so that instances which
-    // start at once do not both make the tables.
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-    // Not `run`: the compiler could not see that its future may change threads, as under Rocket it may.
-    migrator.run_direct(None, &mut *tx, false).await?;
-    Ok(tx.commit().await?)
-}
-
-async fn migrate_postgres(pool: &PgPool) -> Result<()> {
-    let mut migrator = Migrator { migrations: POSTGRES_MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
-    migrator.set_ignore_missing(true);
-    Ok(migrator.run_direct(None, &mut *pool.acquire().await?, false).await?)
 }

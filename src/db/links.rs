@@ -1,8 +1,6 @@
 //! The links table: one-time links that set a password.
 
-use sqlx::FromRow;
-
-use super::{Db, Error, Result, Sql, Tx};
+use super::{Db, Error, Result, Sql, Tx, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::link::{Link, LinkId, LinkPurpose};
 use crate::model::session::{Secret, SecretHash};
@@ -14,7 +12,6 @@ macro_rules! columns {
     };
 }
 
-#[derive(FromRow)]
 struct LinkRow {
     id: i64,
     user_id: i64,
@@ -24,6 +21,7 @@ struct LinkRow {
     expires_at: i64,
     sealed: Vec<u8>,
 }
+from_row!(LinkRow { id, user_id, purpose, secret_hash, created_at, expires_at, sealed });
 
 impl TryFrom<LinkRow> for Link {
     type Error = Error;

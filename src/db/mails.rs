@@ -1,14 +1,11 @@
 //! The mails table: messages and what became of them, never their text.
 
-use sqlx::FromRow;
-
-use super::{Db, Error, Result, Sql, Tx};
+use super::{Db, Error, Result, Sql, Tx, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::link::LinkPurpose;
 use crate::model::mail::{Mail, MailId, MailState};
 use crate::model::user::UserId;
 
-#[derive(FromRow)]
 struct MailRow {
     purpose: String,
     recipient: String,
@@ -17,6 +14,7 @@ struct MailRow {
     created_at: i64,
     changed_at: i64,
 }
+from_row!(MailRow { purpose, recipient, state, response, created_at, changed_at });
 
 impl TryFrom<MailRow> for Mail {
     type Error = Error;

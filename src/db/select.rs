@@ -12,17 +12,16 @@ mod parts;
 mod search;
 mod table;
 
+use rocket::tokio::try_join;
+
 use self::conditions::{
     Columns, push_filter, push_order, push_order_columns, push_order_index, push_position,
 };
 use self::parts::{Part, parts};
-use super::{Db, Dialect, Error, Result, Sql};
+use super::{Db, Dialect, Error, Result, Sql, from_row};
 use crate::model::cursor::Cursor;
 use crate::model::filter::{Body, Expression, Field, Filter, Folding, Operator, Test};
 use crate::model::user::User;
-
-use rocket::tokio::try_join;
-use sqlx::FromRow;
 
 pub(crate) use self::search::LOOKED_UP;
 pub use self::table::Table;
@@ -246,12 +245,11 @@ async fn counted<T: Table>(db: &Db, part: &Part<'_, T>, limit: i64) -> Result<(V
 }
 
 /// A row, and how many there are of them.
-#[derive(FromRow)]
 struct Counted<Columns> {
-    #[sqlx(flatten)]
     row: Columns,
     count: i64,
 }
+from_row!(Counted<Columns> { ..row, count });
 
 /// Along the order; with `walk`, no further than so many users.
 fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk: Option<i64>, limit: i64) {

@@ -3,7 +3,7 @@
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use super::users::{UserRow, columns};
-use super::{Connection, Db, Result, Sql, Tx, Value};
+use super::{Connection, Db, Result, Sql, Tx, Value, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::origin::Origin;
 use crate::model::preferences::Preferences;
@@ -302,11 +302,9 @@ pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute(Sql::new("DELETE FROM sessions WHERE expires_at <= $1").bind(now.micros())).await
 }
 
-#[derive(FromRow)]
 struct LiveSessionRow {
     id: i64,
-    #[sqlx(rename = "carrier")]
-    credential: String,
+    carrier: String,
     name: String,
     created_at: i64,
     last_seen_at: i64,
@@ -315,11 +313,22 @@ struct LiveSessionRow {
     device: String,
     read_only: bool,
 }
+from_row!(LiveSessionRow {
+    id,
+    carrier,
+    name,
+    created_at,
+    last_seen_at,
+    expires_at,
+    address,
+    device,
+    read_only
+});
 
 impl LiveSessionRow {
     fn read(self) -> Result<LiveSession> {
-        let credential = Credential::stored(&self.credential)
-            .ok_or_else(|| super::Error::Corrupt(format!("carrier {:?}", self.credential)))?;
+        let credential = Credential::stored(&self.carrier)
+            .ok_or_else(|| super::Error::Corrupt(format!("carrier {:?}", self.carrier)))?;
         let last_seen_at = Timestamp::from_micros(self.last_seen_at);
         Ok(LiveSession {
             id: SessionId(self.id),

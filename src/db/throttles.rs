@@ -1,18 +1,16 @@
 //! The throttles table: failed sign-ins by account and by address.
 
-use sqlx::FromRow;
-
-use super::{Db, Result, Sql, Tx};
+use super::{Db, Result, Sql, Tx, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::throttle::{Failures, Key};
 
-#[derive(FromRow)]
 struct FailuresRow {
     failures: i64,
     consecutive: i64,
     last_failure_at: i64,
     blocked_until: i64,
 }
+from_row!(FailuresRow { failures, consecutive, last_failure_at, blocked_until });
 
 impl From<FailuresRow> for Failures {
     fn from(row: FailuresRow) -> Self {

@@ -6,9 +6,8 @@ mod table;
 use std::collections::HashMap;
 
 use rocket::tokio::join;
-use sqlx::FromRow;
 
-use super::{Db, Dialect, Result, Sql, Tx, Value};
+use super::{Db, Dialect, Result, Sql, Tx, Value, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::password::PasswordHash;
 use crate::model::text;
@@ -26,12 +25,11 @@ pub struct Credentials {
     pub password: PasswordHash,
 }
 
-#[derive(FromRow)]
 struct CredentialsRow {
-    #[sqlx(flatten)]
     user: UserRow,
     password: String,
 }
+from_row!(CredentialsRow { ..user, password });
 
 impl From<CredentialsRow> for Credentials {
     fn from(row: CredentialsRow) -> Self {

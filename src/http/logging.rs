@@ -89,7 +89,8 @@ pub(crate) fn write(request: &Request<'_>, response: &Response<'_>) {
     let status = response.status().code;
     let address = guards::origin(request).address;
     let method = arrival::asked(request).map_or(arrival::UNKNOWN_METHOD, |method| method.as_str());
-    let duration_ms = elapsed(request).as_secs_f64() * 1000.0;
+    // To the microsecond.
+    let duration_ms = (elapsed(request).as_secs_f64() * 1e6).round() / 1e3;
     /// The line, at the level that fits.
     macro_rules! write_line {
             ($level:ident) => {

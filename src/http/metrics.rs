@@ -1,22 +1,23 @@
 //! Numbers for whoever watches over the process, as Prometheus reads them, on an address of their own.
 //!
 //! No number is about a person, and no label comes from a client: methods, groups of routes and statuses
-//! are from short lists. To add a number: a line in [`page`], and where it is counted.
+//! are from short lists. To add a number: a line in [`page`], or in [`Metrics`] and where it is counted.
 
 mod counts;
 
-use std::fmt::Write;
 use std::sync::Arc;
 
-use rocket::fairing::{Fairing, Info, Kind};
+use prometheus::{Counter, Gauge, Registry, TextEncoder};
+use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::request::Request;
 use rocket::response::Response;
+use rocket::{Build, Rocket};
 
+use self::counts::Group;
+pub(crate) use self::counts::Metrics;
 use crate::http::traffic::Traffic;
 use crate::http::{arrival, descriptors, guards, logging};
 use crate::operations::App;
-
-pub(crate) use self::counts::Metrics;
 
 /// Counts each request when its answer is known.
 pub(crate) struct Requests;
@@ -24,7 +25,18 @@ pub(crate) struct Requests;
 #[rocket::async_trait]
 impl Fairing for Requests {
     fn info(&self) -> Info {
-        Info { name: "metrics", kind: Kind::Response }
+        Info { name: "metrics", kind: Kind::Ignite | Kind::Response }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        let Some(app) = rocket.state::<App>() else { return Err(rocket) };
+        match Metrics::new(app.clock.now()) {
+            Ok(metrics) => Ok(rocket.manage(Arc::new(metrics))),
+            Err(error) => {
+                log::error!("requests cannot be counted: {error}");
+                Err(rocket)
+            }
+        }
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
@@ -35,7 +47,7 @@ impl Fairing for Requests {
 /// Counts an answered request.
 pub(crate) fn count_request(request: &Request<'_>, response: &Response<'_>) {
     let Some(metrics) = request.rocket().state::<Arc<Metrics>>() else { return };
-    let method = arrival::asked(request).map_or(arrival::UNKNOWN_METHOD, |_| request.method().as_str());
+    let method = arrival::asked(request).map(|_| request.method());
     metrics.count(method, group(request), response.status().code, logging::elapsed(request));
     if logging::user(request).is_some() {
         metrics.count_authenticated();
@@ -43,69 +55,60 @@ pub(crate) fn count_request(request: &Request<'_>, response: &Response<'_>) {
 }
 
 /// Which part of the program a request is for. Strangers choose paths: there are only these.
-fn group(request: &Request<'_>) -> &'static str {
+fn group(request: &Request<'_>) -> Group {
     if request.route().is_none() {
-        return "none";
+        return Group::None;
     }
     let mut segments = request.uri().path().segments();
     match (segments.next(), segments.next()) {
-        (Some("livez" | "readyz"), _) => "health",
-        (Some("static"), _) => "static",
-        (Some("v1"), Some("auth")) => "auth",
-        _ if guards::is_api(request) => "api",
-        _ => "console",
+        (Some("livez" | "readyz"), _) => Group::Health,
+        (Some("static"), _) => Group::Static,
+        (Some("v1"), Some("auth")) => Group::Auth,
+        _ if guards::is_api(request) => Group::Api,
+        _ => Group::Console,
     }
 }
 
+/// All names begin with `usher_`.
+fn registry() -> prometheus::Result<Registry> {
+    Registry::new_custom(Some("usher".to_owned()), None)
+}
+
 /// All numbers of this moment, in Prometheus' text format.
-///
-/// # Errors
-/// None: writing into a text does not fail.
-pub(crate) fn page(
-    app: &App,
-    traffic: &Traffic,
-    metrics: &Metrics,
-) -> std::result::Result<String, std::fmt::Error> {
-    let mut page = String::new();
-    metrics.write(&mut page)?;
-    let mut one = |name: &str, kind: &str, help: &str, value: f64| {
-        writeln!(page, "# HELP usher_{name} {help}\n# TYPE usher_{name} {kind}\nusher_{name} {value}")
+pub(crate) fn page(app: &App, traffic: &Traffic, metrics: &Metrics) -> prometheus::Result<String> {
+    let present = registry()?;
+    let gauge = |name: &str, help: &str, value: f64| {
+        let gauge = Gauge::new(name, help)?;
+        gauge.set(value);
+        present.register(Box::new(gauge))
     };
-    one("requests_in_flight", "gauge", "Requests that are read or answered.", count(traffic.in_flight()))?;
+    let counter = |name: &str, help: &str, value: f64| {
+        let counter = Counter::new(name, help)?;
+        counter.inc_by(value);
+        present.register(Box::new(counter))
+    };
+    gauge("requests_in_flight", "Requests that are read or answered.", count(traffic.in_flight()))?;
     if let Some(open) = descriptors::open() {
-        one("open_files", "gauge", "Open files of the process; each connection is one.", count(open))?;
+        gauge("open_files", "Open files of the process; each connection is one.", count(open))?;
     }
     if let Some(limit) = descriptors::limit() {
-        one("open_files_limit", "gauge", "How many there may be.", long(limit))?;
+        gauge("open_files_limit", "How many there may be.", long(limit))?;
     }
-    one(
-        "stopping",
-        "gauge",
-        "1 after the server was told to stop.",
-        f64::from(u8::from(traffic.is_stopping())),
-    )?;
-    one(
-        "password_hashes_waiting",
-        "gauge",
-        "Passwords that wait to be hashed.",
-        count(app.hasher.waiting()),
-    )?;
-    let hashed = app.hasher.operations();
-    one("password_hashes_total", "counter", "Passwords hashed or checked.", long(hashed))?;
+    gauge("stopping", "1 after the server was told to stop.", f64::from(u8::from(traffic.is_stopping())))?;
+    gauge("password_hashes_waiting", "Passwords that wait to be hashed.", count(app.hasher.waiting()))?;
+    counter("password_hashes_total", "Passwords hashed or checked.", long(app.hasher.operations()))?;
     let seconds = app.hasher.time_spent().as_secs_f64();
-    one("password_hash_seconds_total", "counter", "Time spent on that.", seconds)?;
+    counter("password_hash_seconds_total", "Time spent on that.", seconds)?;
     let [open, idle] = app.db.connections();
-    one("database_connections", "gauge", "Open connections to the database.", count(open))?;
-    one("database_connections_idle", "gauge", "Those that nobody uses.", count(idle))?;
+    gauge("database_connections", "Open connections to the database.", count(open))?;
+    gauge("database_connections_idle", "Those that nobody uses.", count(idle))?;
     if let Some(bytes) = app.db.wal_bytes() {
-        one("sqlite_wal_bytes", "gauge", "Size of SQLite's write-ahead log.", long(bytes))?;
+        gauge("sqlite_wal_bytes", "Size of SQLite's write-ahead log.", long(bytes))?;
     }
     if let Some(bytes) = resident_bytes() {
-        one("resident_memory_bytes", "gauge", "Memory of the process.", long(bytes))?;
+        gauge("resident_memory_bytes", "Memory of the process.", long(bytes))?;
     }
-    let started = u64::try_from(metrics.started.seconds()).unwrap_or(0);
-    one("start_time_seconds", "gauge", "When the process started, since 1970.", long(started))?;
-    Ok(page)
+    TextEncoder::new().encode_to_string(&[metrics.registry.gather(), present.gather()].concat())
 }
 
 /// As Prometheus counts. Beyond 2^53 the last digits are lost.

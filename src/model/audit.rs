@@ -7,7 +7,6 @@ mod fields;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sqlx::FromRow;
 
 pub use self::fields::{Entries, IntegerField as EntryInteger, TextField as EntryText};
 use super::clock::Timestamp;
@@ -250,7 +249,7 @@ pub fn differences(before: &User, after: &User) -> Map<String, Value> {
 }
 
 /// An entry as stored. Its serialized form is what a seal covers: the order of the members must stay.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredEntry {
     /// Primary key.
     pub id: i64,
@@ -283,10 +282,9 @@ pub struct StoredEntry {
 }
 
 /// An entry as it is told.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ListedEntry {
     /// The entry.
-    #[sqlx(flatten)]
     pub entry: StoredEntry,
     /// The primary key of the entry that takes it back.
     pub undone_by: Option<i64>,

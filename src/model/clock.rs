@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::civil::{self, DateTime};
+use jiff::fmt::StdFmtWrite;
+use jiff::fmt::temporal::{DateTimePrinter, Pieces};
+use jiff::tz::Offset;
 use serde::{Serialize, Serializer};
-use time::{Date, Month, OffsetDateTime};
 
 /// Microseconds in a second.
 const SECOND: i64 = 1_000_000;
-/// Microseconds in a day.
-const DAY: i64 = 86_400 * SECOND;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
@@ -69,128 +71,47 @@ impl Timestamp {
     /// `None` for anything else, including days that the calendar does not have.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut rest = Cursor(text.as_bytes());
-        let year = rest.digits(4)?;
-        rest.literal(b"-")?;
-        let month = rest.digits(2)?;
-        rest.literal(b"-")?;
-        let day = rest.digits(2)?;
-        let date = Date::from_calendar_date(
-            i32::try_from(year).ok()?,
-            Month::try_from(u8::try_from(month).ok()?).ok()?,
-            u8::try_from(day).ok()?,
-        )
-        .ok()?;
-        let midnight = i64::from(date.to_julian_day() - UNIX_EPOCH_JULIAN_DAY) * DAY;
-        if rest.0.is_empty() {
-            return Some(Self(midnight));
-        }
-        rest.literal(b"T ")?;
-        let hour = rest.digits(2).filter(|hour| *hour < 24)?;
-        rest.literal(b":")?;
-        let minute = rest.digits(2).filter(|minute| *minute < 60)?;
-        let mut micros = 0;
-        if rest.literal(b":").is_some() {
-            let second = rest.digits(2).filter(|second| *second < 60)?;
-            micros = second * SECOND;
-            if rest.literal(b".").is_some() {
-                micros += rest.fraction()?;
-            }
-        }
-        let offset = rest.offset()?;
-        if !rest.0.is_empty() {
+        if !has_documented_form(text) {
             return None;
         }
-        let instant = midnight + (hour * 60 + minute - offset) * 60 * SECOND + micros;
+        let pieces = Pieces::parse(text).ok()?;
+        let local = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+        let offset = i64::from(pieces.to_numeric_offset().unwrap_or(Offset::UTC).seconds());
+        let since_epoch = i64::try_from(local.duration_since(EPOCH).as_micros()).ok()?;
+        let instant = since_epoch - offset * SECOND;
         // An offset may lead out of the years that can be written with four digits.
-        FOUR_DIGIT_YEARS.contains(&instant).then_some(Self(instant))
+        let is_printable = offset.abs() < 86_400 && FOUR_DIGIT_YEARS.contains(&instant);
+        is_printable.then_some(Self(instant))
     }
 }
 
-/// The Julian day number of 1970-01-01.
-const UNIX_EPOCH_JULIAN_DAY: i32 = 2_440_588;
+const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// From 0000-01-01T00:00:00Z to the last microsecond of 9999.
 const FOUR_DIGIT_YEARS: std::ops::RangeInclusive<i64> =
     -62_167_219_200 * SECOND..=253_402_300_800 * SECOND - 1;
 
-/// What is left to read of a timestamp.
-struct Cursor<'a>(&'a [u8]);
-
-impl Cursor<'_> {
-    /// Takes exactly `count` ASCII digits.
-    fn digits(&mut self, count: usize) -> Option<i64> {
-        let (digits, rest) = self.0.split_at_checked(count)?;
-        let value = digits.iter().try_fold(0, |value, digit| {
-            digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
-        })?;
-        self.0 = rest;
-        Some(value)
-    }
-
-    /// Takes one byte if it is one of `any_of`.
-    fn literal(&mut self, any_of: &[u8]) -> Option<()> {
-        let (first, rest) = self.0.split_first()?;
-        any_of.contains(first).then(|| self.0 = rest)
-    }
-
-    /// Takes one to six fraction digits, as microseconds.
-    fn fraction(&mut self) -> Option<i64> {
-        let count = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if !(1..=6).contains(&count) {
-            return None;
-        }
-        let missing = u32::try_from(6 - count).ok()?;
-        Some(self.digits(count)? * 10_i64.pow(missing))
-    }
-
-    /// Takes nothing, `Z` or `±hh:mm`, as minutes east of UTC.
-    fn offset(&mut self) -> Option<i64> {
-        if self.0.is_empty() || self.literal(b"Zz").is_some() {
-            return Some(0);
-        }
-        let sign = if self.literal(b"+").is_some() {
-            1
-        } else {
-            self.literal(b"-")?;
-            -1
-        };
-        let hours = self.digits(2).filter(|hours| *hours < 24)?;
-        self.literal(b":")?;
-        let minutes = self.digits(2).filter(|minutes| *minutes < 60)?;
-        Some(sign * (hours * 60 + minutes))
-    }
+/// Whether a text looks like what [`Timestamp::parse`] promises to read: jiff reads all of ISO 8601, and
+/// takes a leap second for the one before.
+fn has_documented_form(text: &str) -> bool {
+    let shape = text.replacen(' ', "T", 1).replace(|c: char| c.is_ascii_digit(), "0");
+    let time = ["Z", "z", "+00:00", "-00:00"].iter().find_map(|offset| shape.strip_suffix(offset));
+    let time = time.unwrap_or(&shape);
+    let is_whole = matches!(time.len(), 16 | 19 | 21..=26) || shape.len() == 10;
+    is_whole && "0000-00-00T00:00:00.000000".starts_with(time) && text.get(17..19) != Some("60")
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days = i32::try_from(self.0.div_euclid(DAY)).map_err(|_| fmt::Error)?;
-        let date = Date::from_julian_day(UNIX_EPOCH_JULIAN_DAY + days).map_err(|_| fmt::Error)?;
-        let (year, month, day) = date.to_calendar_date();
-        let micros = self.0.rem_euclid(DAY);
-        let seconds = micros / SECOND;
-        // Lists are full of these: `write!` would take as long as all the rest of a record.
-        let mut text = *b"0000-00-00T00:00:00.000000Z";
-        for (place, number) in [
-            (0..4, i64::from(u16::try_from(year).map_err(|_| fmt::Error)?)),
-            (5..7, u8::from(month).into()),
-            (8..10, day.into()),
-            (11..13, seconds / 3600),
-            (14..16, seconds / 60 % 60),
-            (17..19, seconds % 60),
-            (20..26, micros % SECOND),
-        ] {
-            put_digits(text.get_mut(place).unwrap_or_default(), number);
+        static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+        if let Ok(instant) = jiff::Timestamp::from_microsecond(self.0) {
+            return PRINTER.print_timestamp(&instant, StdFmtWrite(f)).map_err(|_| fmt::Error);
         }
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
-    }
-}
-
-/// Fills a field with the last digits of a number.
-fn put_digits(field: &mut [u8], mut number: i64) {
-    for place in field.iter_mut().rev() {
-        *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
+        // jiff's instants end 26 hours before its calendar does, with the year 9999. Lists are full of
+        // timestamps, and printing all of them by the calendar would take half as long again.
+        let local = EPOCH.checked_add(SignedDuration::from_micros(self.0)).map_err(|_| fmt::Error)?;
+        PRINTER.print_datetime(&local, StdFmtWrite(&mut *f)).map_err(|_| fmt::Error)?;
+        f.write_str("Z")
     }
 }
 
@@ -222,11 +143,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-            Self::System => {
-                let now = OffsetDateTime::now_utc();
-                let micros = now.unix_timestamp_nanos() / 1_000;
-                Timestamp(i64::try_from(micros).unwrap_or(i64::MAX))
-            }
+            Self::System => Timestamp(jiff::Timestamp::now().as_microsecond()),
             Self::Manual(micros) => Timestamp(micros.load(Ordering::SeqCst)),
         }
     }

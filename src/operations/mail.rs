@@ -202,6 +202,10 @@ async fn note(app: &App, id: MailId, state: MailState, response: &str) -> crate:
 
 #[cfg(test)]
 mod tests {
+    use rocket::tokio::sync::oneshot;
+    use rocket::tokio::time::timeout;
+    use tokio_util::task::TaskTracker;
+
     use super::*;
 
     fn settings() -> Settings {
@@ -243,5 +247,25 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert_eq!(message.envelope().to().len(), 1);
+    }
+
+    #[rocket::async_test]
+    async fn rl_10_all_work_is_waited_for_also_what_it_begins_and_what_panics() {
+        let tasks = TaskTracker::new();
+        let (finish, finished) = oneshot::channel::<()>();
+        let (go_on, may_go_on) = oneshot::channel::<()>();
+        let inner = tasks.clone();
+        tasks.spawn(async move {
+            drop(may_go_on.await);
+            inner.spawn(async move { drop(finished.await) });
+        });
+        tasks.spawn(async { panic!("as anything may") });
+        tasks.close();
+        go_on.send(()).unwrap();
+        assert!(timeout(Duration::from_millis(50), tasks.wait()).await.is_err());
+        assert_eq!(tasks.len(), 1);
+        finish.send(()).unwrap();
+        tasks.wait().await;
+        assert!(tasks.is_empty());
     }
 }

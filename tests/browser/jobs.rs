@@ -2,23 +2,10 @@
 
 use serde_json::json;
 
+use crate::World;
 use crate::actions::{Actions, ENTER};
 use crate::driver::Scripts;
 use crate::people::{BERG, CROWD, PASSWORD, STAFF};
-use crate::{World, in_browsers};
-
-in_browsers![
-    a_user_is_found_by_part_of_a_name_in_2_actions,
-    the_last_sign_in_is_seen_in_2_actions,
-    a_user_is_deactivated_in_4_actions_and_brought_back_in_1,
-    a_password_is_reset_by_a_link_in_5_actions,
-    a_user_is_added_with_four_fields_and_a_link_in_6_actions,
-    a_user_is_made_staff_in_5_actions,
-    the_last_sign_ins_with_their_addresses_are_seen_in_3_actions,
-    three_users_are_deactivated_at_once_in_7_actions,
-    all_that_match_are_deactivated_in_6_actions_and_brought_back_in_1,
-    somebody_signs_in_and_out,
-];
 
 /// On the users list, signed in as staff.
 fn on_the_list(world: &World) -> Actions<'_> {
@@ -34,6 +21,7 @@ fn find(staff: &Actions<'_>) {
     staff.sees("1 user matches");
 }
 
+#[apply(in_browsers)]
 fn a_user_is_found_by_part_of_a_name_in_2_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
@@ -41,6 +29,7 @@ fn a_user_is_found_by_part_of_a_name_in_2_actions(world: &World) {
     assert_eq!(staff.count(), 2);
 }
 
+#[apply(in_browsers)]
 fn the_last_sign_in_is_seen_in_2_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
@@ -48,6 +37,7 @@ fn the_last_sign_in_is_seen_in_2_actions(world: &World) {
     assert_eq!(staff.count(), 2);
 }
 
+#[apply(in_browsers)]
 fn a_user_is_deactivated_in_4_actions_and_brought_back_in_1(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
@@ -62,6 +52,7 @@ fn a_user_is_deactivated_in_4_actions_and_brought_back_in_1(world: &World) {
     assert_eq!(world.server.user(BERG)["is_active"], true);
 }
 
+#[apply(in_browsers)]
 fn a_password_is_reset_by_a_link_in_5_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
@@ -73,6 +64,7 @@ fn a_password_is_reset_by_a_link_in_5_actions(world: &World) {
     assert_eq!(staff.count(), 5);
 }
 
+#[apply(in_browsers)]
 fn a_user_is_added_with_four_fields_and_a_link_in_6_actions(world: &World) {
     let staff = on_the_list(world);
     staff.click("Add user");
@@ -86,6 +78,7 @@ fn a_user_is_added_with_four_fields_and_a_link_in_6_actions(world: &World) {
     assert_eq!(staff.count(), 6);
 }
 
+#[apply(in_browsers)]
 fn a_user_is_made_staff_in_5_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
@@ -97,6 +90,7 @@ fn a_user_is_made_staff_in_5_actions(world: &World) {
     assert_eq!(world.server.user(BERG)["is_staff"], true);
 }
 
+#[apply(in_browsers)]
 fn the_last_sign_ins_with_their_addresses_are_seen_in_3_actions(world: &World) {
     world.server.sign_in("agnieszka.vdberg");
     let staff = on_the_list(world);
@@ -106,6 +100,7 @@ fn the_last_sign_ins_with_their_addresses_are_seen_in_3_actions(world: &World) {
     assert_eq!(staff.count(), 3);
 }
 
+#[apply(in_browsers)]
 fn three_users_are_deactivated_at_once_in_7_actions(world: &World) {
     let staff = on_the_list(world);
     staff.fill("Search", "user100");
@@ -121,6 +116,7 @@ fn three_users_are_deactivated_at_once_in_7_actions(world: &World) {
     assert_eq!(world.server.user(CROWD + 1002)["is_active"], true);
 }
 
+#[apply(in_browsers)]
 fn all_that_match_are_deactivated_in_6_actions_and_brought_back_in_1(world: &World) {
     let staff = on_the_list(world);
     staff.fill("Search", "lovelace");
@@ -148,6 +144,7 @@ fn all_that_match_are_deactivated_in_6_actions_and_brought_back_in_1(world: &Wor
     assert_eq!(world.server.user(CROWD)["is_active"], true);
 }
 
+#[apply(in_browsers)]
 fn somebody_signs_in_and_out(world: &World) {
     let staff = Actions::new(&world.browser, &world.server.address);
     staff.open("/users?status=deactivated");

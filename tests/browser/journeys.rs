@@ -2,26 +2,11 @@
 
 use serde_json::json;
 
+use crate::World;
 use crate::actions::Actions;
 use crate::driver::Scripts;
 use crate::people::{BERG, CROWD, MEMBER, STAFF};
 use crate::states::BY_HAND;
-use crate::{World, in_browsers};
-
-in_browsers![
-    two_people_who_edit_one_user_are_asked_field_by_field,
-    a_form_that_outlived_its_session_comes_back_with_everything_typed,
-    what_does_not_fit_is_said_with_links_and_everything_typed_stays,
-    reloading_after_a_change_changes_nothing,
-    reloading_a_refused_form_saves_nothing,
-    se_7_the_way_back_after_signing_out_shows_no_data,
-    the_list_is_gone_through_and_each_view_has_an_address,
-    an_ordinary_user_sees_their_own_account_only,
-    a_change_is_taken_back_from_the_history_unless_it_was_changed_again,
-    se_5_another_device_is_signed_out_from_ones_own_account,
-    a_password_given_by_staff_has_to_be_changed_before_anything_else,
-    a_token_made_on_the_page_works_and_is_revoked_there,
-];
 
 /// On the page of the user who is called van der Berg.
 fn on_the_user(world: &World) -> Actions<'_> {
@@ -30,6 +15,7 @@ fn on_the_user(world: &World) -> Actions<'_> {
     staff
 }
 
+#[apply(in_browsers)]
 fn two_people_who_edit_one_user_are_asked_field_by_field(world: &World) {
     let staff = on_the_user(world);
     let theirs = json!({ "email": "theirs@example.org", "last_name": "Theirs" });
@@ -54,6 +40,7 @@ fn two_people_who_edit_one_user_are_asked_field_by_field(world: &World) {
     );
 }
 
+#[apply(in_browsers)]
 fn a_form_that_outlived_its_session_comes_back_with_everything_typed(world: &World) {
     for (path, button, done) in [
         (
@@ -90,6 +77,7 @@ fn a_form_that_outlived_its_session_comes_back_with_everything_typed(world: &Wor
     }
 }
 
+#[apply(in_browsers)]
 fn what_does_not_fit_is_said_with_links_and_everything_typed_stays(world: &World) {
     let staff = world.signed_in(STAFF);
     staff.open("/users/new");
@@ -113,6 +101,7 @@ fn what_does_not_fit_is_said_with_links_and_everything_typed_stays(world: &World
     }
 }
 
+#[apply(in_browsers)]
 fn reloading_after_a_change_changes_nothing(world: &World) {
     let staff = on_the_user(world);
     staff.fill("First name", "Agnes");
@@ -130,6 +119,7 @@ fn reloading_after_a_change_changes_nothing(world: &World) {
     assert_eq!(world.server.user(BERG), saved, "nobody was deactivated again");
 }
 
+#[apply(in_browsers)]
 fn reloading_a_refused_form_saves_nothing(world: &World) {
     let staff = on_the_user(world);
     let before = world.server.user(BERG);
@@ -142,6 +132,7 @@ fn reloading_a_refused_form_saves_nothing(world: &World) {
     assert_eq!(world.server.user(BERG), before);
 }
 
+#[apply(in_browsers)]
 fn se_7_the_way_back_after_signing_out_shows_no_data(world: &World) {
     let staff = on_the_user(world);
     staff.sees("Agnieszka");
@@ -157,6 +148,7 @@ fn se_7_the_way_back_after_signing_out_shows_no_data(world: &World) {
     staff.sees("Sign in");
 }
 
+#[apply(in_browsers)]
 fn the_list_is_gone_through_and_each_view_has_an_address(world: &World) {
     let staff = world.signed_in(STAFF);
     staff.open("/users");
@@ -180,6 +172,7 @@ fn the_list_is_gone_through_and_each_view_has_an_address(world: &World) {
     staff.sees("Next");
 }
 
+#[apply(in_browsers)]
 fn an_ordinary_user_sees_their_own_account_only(world: &World) {
     let member = world.signed_in(MEMBER);
     member.open("/");
@@ -192,6 +185,7 @@ fn an_ordinary_user_sees_their_own_account_only(world: &World) {
     }
 }
 
+#[apply(in_browsers)]
 fn a_change_is_taken_back_from_the_history_unless_it_was_changed_again(world: &World) {
     let staff = on_the_user(world);
     staff.fill("Last name", "Mountain");
@@ -212,6 +206,7 @@ fn a_change_is_taken_back_from_the_history_unless_it_was_changed_again(world: &W
     assert_eq!(world.server.user(BERG)["last_name"], "Hill", "nothing was overwritten");
 }
 
+#[apply(in_browsers)]
 fn se_5_another_device_is_signed_out_from_ones_own_account(world: &World) {
     let elsewhere = format!("__Host-sid={}", world.server.sign_in(MEMBER));
     let status = || world.server.send("GET", "/account", &[("Cookie", &elsewhere)], "").status;
@@ -226,6 +221,7 @@ fn se_5_another_device_is_signed_out_from_ones_own_account(world: &World) {
     member.sees("My account");
 }
 
+#[apply(in_browsers)]
 fn a_password_given_by_staff_has_to_be_changed_before_anything_else(world: &World) {
     let staff = world.signed_in(STAFF);
     staff.open(&format!("/users/{BERG}/password"));
@@ -250,6 +246,7 @@ fn a_password_given_by_staff_has_to_be_changed_before_anything_else(world: &Worl
     staff.sees("My account");
 }
 
+#[apply(in_browsers)]
 fn a_token_made_on_the_page_works_and_is_revoked_there(world: &World) {
     let member = world.signed_in(MEMBER);
     member.open("/account/tokens");

@@ -2,17 +2,11 @@
 
 use serde_json::json;
 
+use crate::World;
 use crate::actions::{Actions, ENTER, ESCAPE, TAB};
 use crate::driver::Scripts;
 use crate::people::{BERG, STAFF};
 use crate::server::Backend;
-use crate::{World, in_browsers};
-
-in_browsers![
-    a_user_is_deactivated_with_the_keyboard_alone,
-    the_first_key_press_offers_to_skip_to_the_content,
-    tab_goes_through_a_page_in_reading_order_and_shows_where_it_is,
-];
 
 /// The name of what has the focus.
 fn focused(world: &World) -> String {
@@ -30,6 +24,7 @@ fn tab_to(world: &World, staff: &Actions<'_>, name: &str) {
     panic!("{name} cannot be reached on {}", staff.path());
 }
 
+#[apply(in_browsers)]
 fn a_user_is_deactivated_with_the_keyboard_alone(world: &World) {
     let staff = world.signed_in(STAFF);
     staff.open("/users");
@@ -47,6 +42,7 @@ fn a_user_is_deactivated_with_the_keyboard_alone(world: &World) {
     assert_eq!(world.server.user(BERG)["is_active"], true);
 }
 
+#[apply(in_browsers)]
 fn the_first_key_press_offers_to_skip_to_the_content(world: &World) {
     let staff = world.signed_in(STAFF);
     staff.open("/users?q=okafor");
@@ -57,6 +53,7 @@ fn the_first_key_press_offers_to_skip_to_the_content(world: &World) {
     assert_eq!(focused(world), "Add user");
 }
 
+#[apply(in_browsers)]
 fn tab_goes_through_a_page_in_reading_order_and_shows_where_it_is(world: &World) {
     let staff = world.signed_in(STAFF);
     for path in ["/users?q=okafor&per=25", &format!("/users/{BERG}"), "/account"] {

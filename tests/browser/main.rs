@@ -7,6 +7,29 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
 
+#[macro_use]
+extern crate macro_rules_attribute;
+
+/// Runs a test with scripts, on SQLite, and without, on PostgreSQL: `#[apply(in_browsers)]`.
+macro_rules! in_browsers {
+    ($(#[$attribute:meta])* fn $name:ident $($rest:tt)*) => {
+        $(#[$attribute])*
+        fn $name $($rest)*
+
+        mod $name {
+            #[test]
+            fn scripts_on_sqlite() {
+                super::$name(&crate::World::new(crate::Backend::Sqlite, crate::Scripts::On));
+            }
+
+            #[test]
+            fn no_scripts_on_postgres() {
+                super::$name(&crate::World::new(crate::Backend::Postgres, crate::Scripts::Off));
+            }
+        }
+    };
+}
+
 mod actions;
 mod checks;
 mod driver;
@@ -44,20 +67,3 @@ impl World {
         actions
     }
 }
-
-/// Runs each of the tests with scripts, on SQLite, and without, on PostgreSQL.
-macro_rules! in_browsers {
-    ($($name:ident),+ $(,)?) => {
-        mod scripts_on_sqlite {
-            $(#[test] fn $name() {
-                super::$name(&crate::World::new(crate::Backend::Sqlite, crate::Scripts::On));
-            })+
-        }
-        mod no_scripts_on_postgres {
-            $(#[test] fn $name() {
-                super::$name(&crate::World::new(crate::Backend::Postgres, crate::Scripts::Off));
-            })+
-        }
-    };
-}
-pub(crate) use in_browsers;

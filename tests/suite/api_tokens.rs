@@ -8,24 +8,6 @@ use usher::model::session::Credential;
 
 use crate::app::{Answer, Backend, By, PASSWORD, Person, TestApp};
 use crate::console::{page, send_from};
-use crate::on_both;
-
-on_both![
-    a_token_is_shown_once_used_and_revoked,
-    a_token_is_made_and_revoked_in_the_console,
-    what_does_not_fit_is_told_of_all_fields,
-    a_read_only_token_reads_and_lists_and_changes_nothing,
-    a_full_token_does_what_its_owner_may,
-    se_6_a_full_token_needs_a_confirmed_password,
-    se_6_the_console_asks_for_the_password_in_the_same_form,
-    se_6_a_token_never_stands_for_a_password_and_makes_no_tokens,
-    se_2_a_token_dies_with_what_ends_its_owners_sessions,
-    a_token_dies_at_its_end,
-    superusers_make_tokens_for_others_and_staff_do_not,
-    az_7_a_token_of_somebody_else_looks_like_none,
-    lg_1_the_secret_is_stored_hashed_and_in_no_entry,
-    a_bad_token_is_refused_like_any_other_and_never_falls_back_to_the_cookie,
-];
 
 const TOKENS: &str = "/v1/account/tokens";
 
@@ -40,6 +22,7 @@ async fn with_token(app: &TestApp, owner: &Person, read_only: bool) -> Person {
     Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..owner.clone() }
 }
 
+#[apply(on_both)]
 async fn a_token_is_shown_once_used_and_revoked(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = make(&app, &ada, TOKENS, json!({"name": " nightly report "})).await;
@@ -75,6 +58,7 @@ fn shown(html: &str) -> String {
     start.split('<').next().unwrap().to_owned()
 }
 
+#[apply(on_both)]
 async fn a_token_is_made_and_revoked_in_the_console(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let path = "/account/tokens";
@@ -96,6 +80,7 @@ async fn a_token_is_made_and_revoked_in_the_console(app: TestApp) {
     assert!(!app.is_signed_in(&script, By::Bearer).await);
 }
 
+#[apply(on_both)]
 async fn what_does_not_fit_is_told_of_all_fields(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     for (body, fields) in [
@@ -141,6 +126,7 @@ async fn what_does_not_fit_is_told_of_all_fields(app: TestApp) {
     assert!(answer.body.contains("Enter a number of days from 1 to 366.") && answer.body.contains("many"));
 }
 
+#[apply(on_both)]
 async fn a_read_only_token_reads_and_lists_and_changes_nothing(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let script = with_token(&app, &staff, true).await;
@@ -185,6 +171,7 @@ async fn a_read_only_token_reads_and_lists_and_changes_nothing(app: TestApp) {
     assert!(app.is_signed_in(&staff, By::Cookie).await && app.is_signed_in(&script, By::Bearer).await);
 }
 
+#[apply(on_both)]
 async fn a_full_token_does_what_its_owner_may(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
@@ -196,6 +183,7 @@ async fn a_full_token_does_what_its_owner_may(app: TestApp) {
     assert_eq!(app.send(&script, Method::Patch, &path, &change).await.status, 403, "and no more");
 }
 
+#[apply(on_both)]
 async fn se_6_a_full_token_needs_a_confirmed_password(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     app.sql("UPDATE sessions SET confirmed_at = 0").await;
@@ -210,6 +198,7 @@ async fn se_6_a_full_token_needs_a_confirmed_password(app: TestApp) {
     assert_eq!(make(&app, &ada, TOKENS, full()).await.status, 201);
 }
 
+#[apply(on_both)]
 async fn se_6_the_console_asks_for_the_password_in_the_same_form(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     app.sql("UPDATE sessions SET confirmed_at = 0").await;
@@ -238,6 +227,7 @@ async fn se_6_the_console_asks_for_the_password_in_the_same_form(app: TestApp) {
     assert!(!answer.body.contains("Your password"), "asked for only once");
 }
 
+#[apply(on_both)]
 async fn se_6_a_token_never_stands_for_a_password_and_makes_no_tokens(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let script = with_token(&app, &root, false).await;
@@ -262,6 +252,7 @@ async fn se_6_a_token_never_stands_for_a_password_and_makes_no_tokens(app: TestA
     assert_eq!(app.obtain("root", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn se_2_a_token_dies_with_what_ends_its_owners_sessions(app: TestApp) {
     let root = app.person("root", "superuser").await;
     for (n, body) in [
@@ -284,6 +275,7 @@ async fn se_2_a_token_dies_with_what_ends_its_owners_sessions(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_token_dies_at_its_end(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = make(&app, &ada, TOKENS, json!({"name": "day", "expires_in_days": 1})).await.json();
@@ -295,6 +287,7 @@ async fn a_token_dies_at_its_end(app: TestApp) {
     assert!(!app.is_signed_in(&script, By::Bearer).await, "at its end, and whatever the use");
 }
 
+#[apply(on_both)]
 async fn superusers_make_tokens_for_others_and_staff_do_not(app: TestApp) {
     let (root, staff) = (app.person("root", "superuser").await, app.person("staff", "staff").await);
     let service = app.person("robot", "ordinary").await;
@@ -327,6 +320,7 @@ async fn superusers_make_tokens_for_others_and_staff_do_not(app: TestApp) {
     assert_eq!(refused.status, 400, "it would come to life with the account");
 }
 
+#[apply(on_both)]
 async fn az_7_a_token_of_somebody_else_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let bobs = make(&app, &bob, TOKENS, json!({"name": "bobs"})).await.json()["id"].clone();
@@ -340,6 +334,7 @@ async fn az_7_a_token_of_somebody_else_looks_like_none(app: TestApp) {
     assert!(app.is_signed_in(&ada, By::Cookie).await && app.is_signed_in(&ada, By::Bearer).await);
 }
 
+#[apply(on_both)]
 async fn lg_1_the_secret_is_stored_hashed_and_in_no_entry(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = make(&app, &ada, TOKENS, json!({"name": "report"})).await.json();
@@ -368,6 +363,7 @@ async fn lg_1_the_secret_is_stored_hashed_and_in_no_entry(app: TestApp) {
     assert!(found.is_none(), "a token's secret makes no cookie");
 }
 
+#[apply(on_both)]
 async fn a_bad_token_is_refused_like_any_other_and_never_falls_back_to_the_cookie(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     for token in ["usher_", "usher_x", &format!("usher_{}", "A".repeat(43)), &format!("usher_{}", ada.cookie)]

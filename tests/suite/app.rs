@@ -106,7 +106,7 @@ impl TestApp {
     pub(crate) async fn with(backend: Backend, settings: &[(&str, Value)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let url = match backend {
-            Backend::Sqlite => format!("sqlite://{}", directory.path().join("usher.db").display()),
+            Backend::Sqlite => fresh_sqlite(&directory).await,
             Backend::Postgres => fresh_postgres().await,
         };
         Self::on(url, directory, settings).await
@@ -266,6 +266,24 @@ async fn hash() -> PasswordHash {
         hasher.hash(&Password::new(PASSWORD.to_owned())).await.expect("a hash")
     };
     HASH.get_or_init(make).await.clone()
+}
+
+/// A fresh file in a folder: a copy of one that was migrated once.
+async fn fresh_sqlite(directory: &TempDir) -> String {
+    static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let template = TEMPLATE
+        .get_or_init(|| async {
+            let directory = TempDir::new().expect("a temporary directory");
+            let file = directory.path().join("template.db");
+            let figment = figment(&format!("sqlite://{}", file.display()), &[]);
+            let db = db::Db::open(&figment.focus("databases.main")).await.expect("a migrated template");
+            db.close().await;
+            std::fs::read(file).expect("the template")
+        })
+        .await;
+    let file = directory.path().join("usher.db");
+    std::fs::write(&file, template).expect("a copy of the template");
+    format!("sqlite://{}", file.display())
 }
 
 /// The URL of the PostgreSQL server to test on.

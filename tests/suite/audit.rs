@@ -8,25 +8,9 @@ use usher::operations::audit::{self, Fault};
 
 use crate::app::{Backend, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::console::{send_from, token};
-use crate::on_both;
 use crate::properties::everything;
 
 const NEW: &str = "a wholly different phrase";
-
-on_both![
-    lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field,
-    lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded,
-    lg_2_what_was_refused_is_recorded_with_the_missing_right,
-    lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute,
-    lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment,
-    lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has,
-    az_8_without_its_entry_nothing_is_changed,
-    az_8_without_its_entry_nothing_of_ones_own_is_changed,
-    lg_4_what_other_sites_try_is_recorded_with_its_address,
-    altering_one_entry_is_found_and_named,
-    a_removed_entry_is_found_and_entries_not_sealed_yet_are_counted,
-    two_instances_seal_one_chain,
-];
 
 /// All entries, oldest first.
 pub(crate) async fn trail(app: &TestApp) -> Vec<StoredEntry> {
@@ -49,6 +33,7 @@ async fn patch(app: &TestApp, staff: &Person, id: i64, body: Value) -> u16 {
     app.send(staff, Method::Patch, &format!("/v1/users/{id}"), &body).await.status
 }
 
+#[apply(on_both)]
 async fn lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let body = json!({"email": "ada@example.org", "is_staff": true, "first_name": ""});
@@ -79,6 +64,7 @@ async fn lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field(app: Test
     assert_eq!(parsed(&reset.details), json!({"sessions_ended": 2}));
 }
 
+#[apply(on_both)]
 async fn lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("Ada", PASSWORD).await.status, 200);
@@ -102,6 +88,7 @@ async fn lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_re
     assert_eq!(told.len(), 10);
 }
 
+#[apply(on_both)]
 async fn lg_2_what_was_refused_is_recorded_with_the_missing_right(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     assert_eq!(patch(&app, &staff, root.id(), json!({"email": "evil@example.org"})).await, 403);
@@ -113,6 +100,7 @@ async fn lg_2_what_was_refused_is_recorded_with_the_missing_right(app: TestApp) 
     assert_eq!(parsed(&refused.details), json!({"code": "superuser_required", "request": request}));
 }
 
+#[apply(on_both)]
 async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let ask = async |person: &Person, times: usize| {
@@ -139,6 +127,7 @@ async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app
     assert!(shown.contains("Not recorded before it: 30 refusals"), "{shown}");
 }
 
+#[apply(on_both)]
 async fn lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
@@ -150,6 +139,7 @@ async fn lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment(app:
     assert!(audit::verify(&app.usher).await.unwrap().fault.is_none());
 }
 
+#[apply(on_both)]
 async fn lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     app.obtain("a secret typed as a name", "a secret password").await;
@@ -161,6 +151,7 @@ async fn lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has(app: TestApp) 
     assert!(!trail.contains("secret") && !trail.contains("argon2"), "{trail}");
 }
 
+#[apply(on_both)]
 async fn az_8_without_its_entry_nothing_is_changed(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     app.sql("ALTER TABLE audit_entries RENAME TO elsewhere").await;
@@ -186,6 +177,7 @@ async fn refuse_entries(app: &TestApp) {
     .await;
 }
 
+#[apply(on_both)]
 async fn az_8_without_its_entry_nothing_of_ones_own_is_changed(app: TestApp) {
     use rocket::http::Method::{Delete, Patch, Post};
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "staff").await);
@@ -256,6 +248,7 @@ async fn az_8_without_its_entry_nothing_of_ones_own_is_changed(app: TestApp) {
     assert_eq!(everything(&app).await, before);
 }
 
+#[apply(on_both)]
 async fn lg_4_what_other_sites_try_is_recorded_with_its_address(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let (record, form) = (format!("/v1/users/{}", ada.id()), format!("/users/{}/deactivate", ada.id()));
@@ -358,6 +351,7 @@ async fn sealed(app: &TestApp) -> (Person, Person) {
     (staff, ada)
 }
 
+#[apply(on_both)]
 async fn altering_one_entry_is_found_and_named(app: TestApp) {
     sealed(&app).await;
     let good = audit::verify(&app.usher).await.unwrap();
@@ -386,6 +380,7 @@ async fn altering_one_entry_is_found_and_named(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_removed_entry_is_found_and_entries_not_sealed_yet_are_counted(app: TestApp) {
     let (staff, ada) = sealed(&app).await;
     let head = audit::verify(&app.usher).await.unwrap().head;
@@ -400,6 +395,7 @@ async fn a_removed_entry_is_found_and_entries_not_sealed_yet_are_counted(app: Te
     assert_eq!(audit::verify(&app.usher).await.unwrap().fault, Some(Fault::Missing { position: 2 }));
 }
 
+#[apply(on_both)]
 async fn two_instances_seal_one_chain(app: TestApp) {
     let other = app.another_instance().await;
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);

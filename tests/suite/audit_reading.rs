@@ -10,16 +10,6 @@ use usher::model::origin::{Channel, Origin};
 use usher::model::user::{User, UserId, Username};
 
 use crate::app::{Answer, PASSWORD, Person, TestApp};
-use crate::on_both;
-
-on_both![
-    an_entry_tells_who_did_what_to_whom_from_where_and_when,
-    lg_2_entries_about_superusers_are_told_to_staff_too,
-    the_filter_language_means_the_same_on_the_trail_as_in_plain_rust,
-    a_whole_trail_streams_newest_first_and_equals_its_pages,
-    what_is_no_field_of_the_trail_is_refused_by_name,
-    a_cursor_of_the_users_is_none_of_the_trail,
-];
 
 async fn list(app: &TestApp, staff: &Person, body: &Value) -> Answer {
     app.send(staff, Method::Post, "/v1/audit/list", body).await
@@ -35,6 +25,7 @@ fn ids(entries: &[Value]) -> Vec<i64> {
     entries.iter().map(|entry| entry["id"].as_i64().expect("an id")).collect()
 }
 
+#[apply(on_both)]
 async fn an_entry_tells_who_did_what_to_whom_from_where_and_when(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}", ada.id());
@@ -73,6 +64,7 @@ async fn an_entry_tells_who_did_what_to_whom_from_where_and_when(app: TestApp) {
     assert_eq!(order[..4], ["id", "at", "action", "actor"]);
 }
 
+#[apply(on_both)]
 async fn lg_2_entries_about_superusers_are_told_to_staff_too(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let path = format!("/v1/users/{}", root.id());
@@ -163,6 +155,7 @@ fn filters() -> Vec<Value> {
     filters
 }
 
+#[apply(on_both)]
 async fn the_filter_language_means_the_same_on_the_trail_as_in_plain_rust(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let all = varied(&app).await;
@@ -201,6 +194,7 @@ async fn the_filter_language_means_the_same_on_the_trail_as_in_plain_rust(app: T
     }
 }
 
+#[apply(on_both)]
 async fn a_whole_trail_streams_newest_first_and_equals_its_pages(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let mut tx = app.usher.db.begin().await.unwrap();
@@ -215,6 +209,7 @@ async fn a_whole_trail_streams_newest_first_and_equals_its_pages(app: TestApp) {
     assert_eq!(ids(&entries(&app, &staff, &next).await), whole[1000..2000]);
 }
 
+#[apply(on_both)]
 async fn what_is_no_field_of_the_trail_is_refused_by_name(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for (body, line) in [
@@ -243,6 +238,7 @@ async fn what_is_no_field_of_the_trail_is_refused_by_name(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_cursor_of_the_users_is_none_of_the_trail(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     app.person("ada", "ordinary").await;

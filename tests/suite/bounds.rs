@@ -17,17 +17,7 @@ use usher::server::Problem;
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header, figment};
 use crate::audit::trail;
 use crate::console::{hidden, page, token};
-use crate::on_both;
 use crate::properties::everything;
-
-on_both![
-    hd_1_every_kind_of_answer_carries_the_headers,
-    hd_1_what_is_answered_without_a_database_carries_the_headers,
-    cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_session,
-    pw_12_a_body_that_is_too_long_is_refused_at_every_door_before_hashing,
-    pw_12_a_new_password_that_is_too_long_is_refused_at_every_door_before_hashing,
-    pw_3_of_two_hundred_sign_ins_at_once_some_are_hashed_in_turn_and_the_others_come_back,
-];
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -94,6 +84,7 @@ fn boom() -> Status {
     panic!("as anything may")
 }
 
+#[apply(on_both)]
 async fn hd_1_every_kind_of_answer_carries_the_headers(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
@@ -167,6 +158,7 @@ async fn hd_1_every_kind_of_answer_carries_the_headers(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn hd_1_what_is_answered_without_a_database_carries_the_headers(app: TestApp) {
     let root = app.person("root", "superuser").await;
     app.usher.db.close().await;
@@ -250,6 +242,7 @@ async fn forms(app: &TestApp, root: &Person, ada: &Person) -> Vec<String> {
     filled.collect()
 }
 
+#[apply(on_both)]
 async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_session(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
     let other = app.person("other", "superuser").await;
@@ -305,6 +298,7 @@ async fn without_hashing(app: &TestApp, case: &str, answer: impl Future<Output =
     answer
 }
 
+#[apply(on_both)]
 async fn pw_12_a_body_that_is_too_long_is_refused_at_every_door_before_hashing(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
@@ -344,6 +338,7 @@ async fn pw_12_a_body_that_is_too_long_is_refused_at_every_door_before_hashing(a
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "and none counts as a failure");
 }
 
+#[apply(on_both)]
 async fn pw_12_a_new_password_that_is_too_long_is_refused_at_every_door_before_hashing(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
@@ -379,6 +374,7 @@ async fn pw_12_a_new_password_that_is_too_long_is_refused_at_every_door_before_h
     }
 }
 
+#[apply(on_both)]
 async fn pw_3_of_two_hundred_sign_ins_at_once_some_are_hashed_in_turn_and_the_others_come_back(app: TestApp) {
     app.person("ada", "ordinary").await;
     let hasher = &app.usher.hasher;

@@ -6,19 +6,6 @@ use rocket::http::{ContentType, Cookie, Header, Method, SameSite};
 use usher::model::session::Credential;
 
 use crate::app::{Answer, By, PASSWORD, TestApp, cookie_header};
-use crate::on_both;
-
-on_both![
-    a_browser_signs_in_and_out,
-    se_1_a_new_session_replaces_the_one_that_came_along,
-    se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_than_its_limit,
-    pages_are_read_although_nothing_can_be_written,
-    cs_1_a_form_of_another_site_is_refused,
-    cs_4_signing_in_needs_the_token_of_the_form,
-    pw_2_every_failed_sign_in_gets_the_same_page_and_costs_the_same,
-    in_3_after_signing_in_one_stays_on_this_server,
-    pages_say_how_to_make_the_first_superuser_while_there_is_none,
-];
 
 /// The page to sign in on: the browser's cookie, and the form's token.
 async fn sign_in_page(app: &TestApp) -> (Cookie<'static>, String) {
@@ -56,6 +43,7 @@ async fn account(app: &TestApp, session: &Cookie<'static>) -> Answer {
     Answer::of(request.dispatch().await).await
 }
 
+#[apply(on_both)]
 async fn a_browser_signs_in_and_out(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     assert_eq!(app.client.get("/").dispatch().await.headers().get_one("Location"), Some("/sign-in"));
@@ -85,6 +73,7 @@ async fn a_browser_signs_in_and_out(app: TestApp) {
     assert_eq!(account(&app, &session).await.status, 303, "se_2: the session is over");
 }
 
+#[apply(on_both)]
 async fn se_1_a_new_session_replaces_the_one_that_came_along(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let (pre, token) = sign_in_page(&app).await;
@@ -101,6 +90,7 @@ async fn se_1_a_new_session_replaces_the_one_that_came_along(app: TestApp) {
     assert!(found.is_some());
 }
 
+#[apply(on_both)]
 async fn se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_than_its_limit(app: TestApp) {
     let settings = &app.usher.settings;
     let (idle, limit) =
@@ -125,6 +115,7 @@ async fn se_4_a_session_ends_after_a_time_without_use_and_never_lives_longer_tha
     assert!(!app.is_signed_in(&busy, By::Cookie).await, "use does not stretch the limit");
 }
 
+#[apply(on_both)]
 async fn pages_are_read_although_nothing_can_be_written(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let refuse = if app.url.starts_with("sqlite") {
@@ -144,6 +135,7 @@ async fn pages_are_read_although_nothing_can_be_written(app: TestApp) {
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "but the limit holds");
 }
 
+#[apply(on_both)]
 async fn cs_1_a_form_of_another_site_is_refused(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let (pre, token) = sign_in_page(&app).await;
@@ -176,6 +168,7 @@ async fn cs_1_a_form_of_another_site_is_refused(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn cs_4_signing_in_needs_the_token_of_the_form(app: TestApp) {
     app.person("ada", "staff").await;
     let (pre, token) = sign_in_page(&app).await;
@@ -195,6 +188,7 @@ async fn cs_4_signing_in_needs_the_token_of_the_form(app: TestApp) {
     assert!(submit(&app, &[pre], &form("ada", PASSWORD, &token, "/")).await.1.is_some());
 }
 
+#[apply(on_both)]
 async fn pw_2_every_failed_sign_in_gets_the_same_page_and_costs_the_same(app: TestApp) {
     for (name, kind) in [("ada", "ordinary"), ("bob", "inactive"), ("eva", "ordinary"), ("fay", "staff")] {
         app.person(name, kind).await;
@@ -232,6 +226,7 @@ async fn pw_2_every_failed_sign_in_gets_the_same_page_and_costs_the_same(app: Te
     assert_eq!(expected.map(|seen| seen.0), Some(422));
 }
 
+#[apply(on_both)]
 async fn in_3_after_signing_in_one_stays_on_this_server(app: TestApp) {
     app.person("ada", "ordinary").await;
     let (pre, token) = sign_in_page(&app).await;
@@ -247,6 +242,7 @@ async fn in_3_after_signing_in_one_stays_on_this_server(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn pages_say_how_to_make_the_first_superuser_while_there_is_none(app: TestApp) {
     let page = async || app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
     assert!(page().await.contains("usher createsuperuser"));

@@ -15,24 +15,7 @@ use usher::operations::{bulk, users};
 
 use crate::app::{Answer, By, Person, TestApp};
 use crate::audit::trail;
-use crate::on_both;
 use crate::undo::can;
-
-on_both![
-    a_preview_changes_nothing_and_says_what_a_run_would_do,
-    az_6_each_user_is_judged_done_and_recorded_by_itself,
-    a_run_is_for_the_users_that_the_filter_finds_at_that_moment,
-    a_run_has_at_most_a_thousand_users,
-    every_action_does_what_it_says,
-    a_run_that_is_cut_short_says_whom_it_came_to,
-    whoever_loses_their_rights_does_not_go_on,
-    a_run_is_taken_back_where_nothing_has_changed_since,
-    a_run_is_taken_back_within_24_hours_and_not_if_it_ended_sessions,
-    se_6_signing_several_out_asks_for_the_password,
-    az_8_without_its_entry_nobody_is_changed,
-    the_path_still_gets_the_user_of_that_name,
-    az_5_of_many_who_demote_each_other_a_superuser_is_left,
-];
 
 async fn bulk(app: &TestApp, by: &Person, body: &Value) -> Answer {
     app.send(by, Post, "/v1/users/bulk", body).await
@@ -68,6 +51,7 @@ pub(crate) async fn crowd(app: &TestApp, count: usize) -> Vec<i64> {
     ids
 }
 
+#[apply(on_both)]
 async fn a_preview_changes_nothing_and_says_what_a_run_would_do(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "inactive").await);
@@ -101,6 +85,7 @@ async fn a_preview_changes_nothing_and_says_what_a_run_would_do(app: TestApp) {
     assert_eq!(app.get(&staff, "/v1/users/bulk/1").await.status, 404, "no run is stored");
 }
 
+#[apply(on_both)]
 async fn az_6_each_user_is_judged_done_and_recorded_by_itself(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "inactive").await);
@@ -139,6 +124,7 @@ async fn az_6_each_user_is_judged_done_and_recorded_by_itself(app: TestApp) {
     );
 }
 
+#[apply(on_both)]
 async fn a_run_is_for_the_users_that_the_filter_finds_at_that_moment(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 12).await;
@@ -167,6 +153,7 @@ async fn a_run_is_for_the_users_that_the_filter_finds_at_that_moment(app: TestAp
     }
 }
 
+#[apply(on_both)]
 async fn a_run_has_at_most_a_thousand_users(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 1000).await;
@@ -185,6 +172,7 @@ async fn a_run_has_at_most_a_thousand_users(app: TestApp) {
     assert!(app.stored(crowd[0]).await.is_active);
 }
 
+#[apply(on_both)]
 async fn every_action_does_what_it_says(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     for (action, message, is_active, is_staff) in [
@@ -217,6 +205,7 @@ async fn every_action_does_what_it_says(app: TestApp) {
     assert_eq!((entry.action.as_str(), entry.details.as_str()), ("sessions_ended", "{\"sessions_ended\":2}"));
 }
 
+#[apply(on_both)]
 async fn a_run_that_is_cut_short_says_whom_it_came_to(app: TestApp) {
     let (staff, ids) = (app.person("staff", "staff").await, crowd(&app, 200).await);
     let users = ids.iter().copied().map(UserId).collect();
@@ -252,6 +241,7 @@ async fn a_run_that_is_cut_short_says_whom_it_came_to(app: TestApp) {
     assert_eq!(undone.json()["done"].as_u64(), Some(done), "what was done can be taken back");
 }
 
+#[apply(on_both)]
 async fn whoever_loses_their_rights_does_not_go_on(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let permission = can(&app, &staff);
@@ -263,6 +253,7 @@ async fn whoever_loses_their_rights_does_not_go_on(app: TestApp) {
     assert!(app.stored(ada.id()).await.is_active);
 }
 
+#[apply(on_both)]
 async fn a_run_is_taken_back_where_nothing_has_changed_since(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ids = crowd(&app, 4).await;
@@ -303,6 +294,7 @@ async fn a_run_is_taken_back_where_nothing_has_changed_since(app: TestApp) {
     assert!(last.undoes.is_some());
 }
 
+#[apply(on_both)]
 async fn a_run_is_taken_back_within_24_hours_and_not_if_it_ended_sessions(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let undo = async |by: &Person, batch: i64| {
@@ -319,6 +311,7 @@ async fn a_run_is_taken_back_within_24_hours_and_not_if_it_ended_sessions(app: T
     assert!(!app.stored(ada.id()).await.is_active);
 }
 
+#[apply(on_both)]
 async fn se_6_signing_several_out_asks_for_the_password(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let (ada, eve) = (app.person("ada", "").await, app.person("eve", "").await);
@@ -337,6 +330,7 @@ async fn se_6_signing_several_out_asks_for_the_password(app: TestApp) {
     assert!(!app.is_signed_in(&eve, By::Cookie).await, "a single one needs none");
 }
 
+#[apply(on_both)]
 async fn az_8_without_its_entry_nobody_is_changed(app: TestApp) {
     let (staff, ids) = (app.person("staff", "staff").await, crowd(&app, 3).await);
     app.sql("ALTER TABLE audit_entries RENAME TO elsewhere").await;
@@ -347,6 +341,7 @@ async fn az_8_without_its_entry_nobody_is_changed(app: TestApp) {
     assert!(app.stored(ids[0]).await.is_active);
 }
 
+#[apply(on_both)]
 async fn the_path_still_gets_the_user_of_that_name(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     assert_eq!(app.get(&staff, "/v1/users/bulk").await.status, 404);
@@ -364,6 +359,7 @@ async fn the_path_still_gets_the_user_of_that_name(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: TestApp) {
     let mut people = Vec::new();
     for n in 0..8 {

@@ -8,18 +8,6 @@ use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::bulk::crowd;
 use crate::console::{hidden, names, page, send, send_from, token};
-use crate::on_both;
-
-on_both![
-    the_list_has_boxes_and_a_bar_that_work_without_scripts,
-    users_are_chosen_confirmed_done_and_taken_back,
-    what_is_confirmed_is_what_is_done_whatever_matches_by_then,
-    many_users_are_done_only_after_their_number_is_typed,
-    se_6_signing_several_out_asks_for_the_password_in_the_same_form,
-    az_6_whom_one_may_not_touch_is_left_out_and_refused,
-    cs_1_nothing_is_done_without_the_token_and_a_stale_page_comes_back,
-    odd_addresses_lead_back_to_the_list,
-];
 
 /// The hidden fields of the form, and the token.
 fn form(html: &str) -> Vec<(&'static str, String)> {
@@ -35,6 +23,7 @@ async fn submit(app: &TestApp, by: &Person, html: &str, more: &[(&str, &str)]) -
     send(app, by, "/users/bulk", &fields).await
 }
 
+#[apply(on_both)]
 async fn the_list_has_boxes_and_a_bar_that_work_without_scripts(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 30).await;
@@ -57,6 +46,7 @@ async fn the_list_has_boxes_and_a_bar_that_work_without_scripts(app: TestApp) {
     assert!(!page(&app, &staff, "/users?q=crowd").await.body.contains("that match</label>"), "all are shown");
 }
 
+#[apply(on_both)]
 async fn users_are_chosen_confirmed_done_and_taken_back(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "").await);
@@ -112,6 +102,7 @@ async fn users_are_chosen_confirmed_done_and_taken_back(app: TestApp) {
     assert_eq!(again.status, 409);
 }
 
+#[apply(on_both)]
 async fn what_is_confirmed_is_what_is_done_whatever_matches_by_then(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 25).await;
@@ -125,6 +116,7 @@ async fn what_is_confirmed_is_what_is_done_whatever_matches_by_then(app: TestApp
     assert!(app.stored(crowd[3]).await.is_staff && !app.stored(late.id()).await.is_staff);
 }
 
+#[apply(on_both)]
 async fn many_users_are_done_only_after_their_number_is_typed(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 120).await;
@@ -143,6 +135,7 @@ async fn many_users_are_done_only_after_their_number_is_typed(app: TestApp) {
     assert!(html.contains("and 20 more, done") && !app.stored(crowd[119]).await.is_active);
 }
 
+#[apply(on_both)]
 async fn se_6_signing_several_out_asks_for_the_password_in_the_same_form(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "").await);
@@ -165,6 +158,7 @@ async fn se_6_signing_several_out_asks_for_the_password_in_the_same_form(app: Te
     assert!(!page(&app, &staff, "/users/bulk/1").await.body.contains("/undo\""));
 }
 
+#[apply(on_both)]
 async fn az_6_whom_one_may_not_touch_is_left_out_and_refused(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let ada = app.person("ada", "").await;
@@ -184,6 +178,7 @@ async fn az_6_whom_one_may_not_touch_is_left_out_and_refused(app: TestApp) {
     assert!(nothing.contains("<h1>Nothing to do</h1>") && !nothing.contains("action=\"/users/bulk\""));
 }
 
+#[apply(on_both)]
 async fn cs_1_nothing_is_done_without_the_token_and_a_stale_page_comes_back(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let ada = app.person("ada", "").await;
@@ -202,6 +197,7 @@ async fn cs_1_nothing_is_done_without_the_token_and_a_stale_page_comes_back(app:
     assert!(!app.stored(ada.id()).await.is_active);
 }
 
+#[apply(on_both)]
 async fn odd_addresses_lead_back_to_the_list(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for (path, location) in [

@@ -3,24 +3,6 @@
 use rocket::http::{ContentType, Header, Method};
 
 use crate::app::{Answer, By, Person, TestApp, cookie_header};
-use crate::on_both;
-
-on_both![
-    the_list_is_searched_filtered_sorted_and_gone_through_both_ways,
-    the_form_above_the_list_sorts_it_where_rows_are_cards,
-    only_the_bare_list_takes_the_focus,
-    the_way_back_from_a_user_leads_to_the_list_as_it_was,
-    who_is_not_found_can_be_added,
-    pages_are_small_and_say_so_to_caches,
-    a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit,
-    an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike,
-    az_9_two_people_editing_one_user_overwrite_nothing_silently,
-    a_stale_form_comes_back_with_everything_typed,
-    deactivating_is_done_at_once_and_can_be_undone,
-    a_password_is_reset_and_never_shown,
-    what_the_viewer_may_not_do_is_shown_with_its_reason,
-    cs_1_a_form_without_its_token_or_from_another_site_changes_nothing,
-];
 
 /// A page as somebody sees it.
 pub(crate) async fn page(app: &TestApp, person: &Person, path: &str) -> Answer {
@@ -100,6 +82,7 @@ pub(crate) async fn send_from(
     send(app, person, path, &all).await
 }
 
+#[apply(on_both)]
 async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: TestApp) {
     let staff = app.person("aaa-staff", "staff").await;
     for number in 0..60 {
@@ -143,6 +126,7 @@ async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: Te
     assert!(odd.body.contains("role=boss") && odd.body.contains("This is the first page."));
 }
 
+#[apply(on_both)]
 async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: TestApp) {
     let (staff, _) = (app.person("staff", "staff").await, app.person("zoe", "").await);
     let html = page(&app, &staff, "/users?sort=-name&per=25").await.body;
@@ -159,6 +143,7 @@ async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn only_the_bare_list_takes_the_focus(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     assert!(page(&app, &staff, "/users").await.body.contains(" autofocus"));
@@ -168,6 +153,7 @@ async fn only_the_bare_list_takes_the_focus(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let kept = async |path: &str, cookie: &str| {
@@ -198,6 +184,7 @@ async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn who_is_not_found_can_be_added(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let html = page(&app, &staff, "/users?q=new.name").await.body;
@@ -213,6 +200,7 @@ async fn who_is_not_found_can_be_added(app: TestApp) {
     );
 }
 
+#[apply(on_both)]
 async fn pages_are_small_and_say_so_to_caches(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for number in 0..60 {
@@ -236,6 +224,7 @@ async fn pages_are_small_and_say_so_to_caches(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let typed = [
@@ -277,6 +266,7 @@ async fn a_user_is_added_and_what_was_typed_comes_back_when_it_does_not_fit(app:
     assert!(again.body.contains("The username “ada” is taken. Choose another."), "{}", again.body);
 }
 
+#[apply(on_both)]
 async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ada = app.person("ada", "").await;
@@ -357,6 +347,7 @@ async fn an_edit_says_what_it_changed_and_the_form_and_the_api_refuse_alike(app:
     }
 }
 
+#[apply(on_both)]
 async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: TestApp) {
     let (one, two) = (app.person("one", "staff").await, app.person("two", "staff").await);
     let ada = app.person("ada", "").await;
@@ -396,6 +387,7 @@ async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: TestAp
     assert_eq!((stored.email.as_str(), stored.last_name.as_str()), ("two@example.org", "L."));
 }
 
+#[apply(on_both)]
 async fn a_stale_form_comes_back_with_everything_typed(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let ada = app.person("ada", "").await;
@@ -422,6 +414,7 @@ async fn a_stale_form_comes_back_with_everything_typed(app: TestApp) {
     assert_eq!(app.stored(ada.id()).await.email, "ada@example.org");
 }
 
+#[apply(on_both)]
 async fn deactivating_is_done_at_once_and_can_be_undone(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
@@ -439,6 +432,7 @@ async fn deactivating_is_done_at_once_and_can_be_undone(app: TestApp) {
     assert_eq!(send_from(&app, &staff, &own, &format!("{own}/deactivate"), &[]).await.0.status, 409);
 }
 
+#[apply(on_both)]
 async fn a_password_is_reset_and_never_shown(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}/password", ada.id());
@@ -455,6 +449,7 @@ async fn a_password_is_reset_and_never_shown(app: TestApp) {
     assert_eq!(app.obtain("ada", "a brand new password").await.status, 200);
 }
 
+#[apply(on_both)]
 async fn what_the_viewer_may_not_do_is_shown_with_its_reason(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let seen = page(&app, &staff, &format!("/users/{}", root.id())).await;
@@ -471,6 +466,7 @@ async fn what_the_viewer_may_not_do_is_shown_with_its_reason(app: TestApp) {
     assert!(app.stored(root.id()).await.is_active);
 }
 
+#[apply(on_both)]
 async fn cs_1_a_form_without_its_token_or_from_another_site_changes_nothing(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let other = app.person("other", "staff").await;

@@ -27,29 +27,6 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 
-/// Runs each of the tests on both databases with settings of its own, as `<name>::sqlite::<test>`.
-macro_rules! on_both_with {
-    ($name:ident: $settings:expr; $($test:ident),+ $(,)?) => {
-        mod $name {
-            mod sqlite {
-                use serde_json::json;
-                $(#[rocket::async_test] async fn $test() {
-                    let app = crate::TestApp::with(crate::Backend::Sqlite, &$settings).await;
-                    super::super::$test(app).await;
-                })+
-            }
-            mod postgres {
-                use serde_json::json;
-                $(#[rocket::async_test] async fn $test() {
-                    let app = crate::TestApp::with(crate::Backend::Postgres, &$settings).await;
-                    super::super::$test(app).await;
-                })+
-            }
-        }
-    };
-}
-use on_both_with;
-
 /// A person and their credential, or nobody.
 type Who<'a> = Option<(&'a Person, By)>;
 

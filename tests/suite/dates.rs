@@ -15,18 +15,7 @@ use usher::operations::users;
 
 use crate::app::{By, PASSWORD, Person, TestApp};
 use crate::console::{hidden, page, send_from};
-use crate::on_both;
 use crate::undo::can;
-
-on_both![
-    se_2_every_door_session_and_token_obeys_the_dates_at_once,
-    the_console_sets_shows_and_lifts_the_dates,
-    a_superusers_account_cannot_have_dates,
-    az_5_no_way_leads_to_a_superuser_with_an_end,
-    az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit,
-    nobody_changes_the_dates_of_their_own_account,
-    an_account_outside_its_dates_is_not_shown_as_active,
-];
 
 /// What of a person's is accepted: bearer, cookie, refresh, verify, sign-in.
 async fn accepted(app: &TestApp, person: &Person) -> [bool; 5] {
@@ -40,6 +29,7 @@ async fn accepted(app: &TestApp, person: &Person) -> [bool; 5] {
     ]
 }
 
+#[apply(on_both)]
 async fn se_2_every_door_session_and_token_obeys_the_dates_at_once(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "staff").await);
     let path = format!("/v1/users/{}", ada.id());
@@ -68,6 +58,7 @@ async fn se_2_every_door_session_and_token_obeys_the_dates_at_once(app: TestApp)
     assert_eq!(accepted(&app, &ada).await, [true; 5]);
 }
 
+#[apply(on_both)]
 async fn the_console_sets_shows_and_lifts_the_dates(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
@@ -113,6 +104,7 @@ async fn the_console_sets_shows_and_lifts_the_dates(app: TestApp) {
     assert_eq!((stored.valid_from, stored.valid_until), (None, None));
 }
 
+#[apply(on_both)]
 async fn a_superusers_account_cannot_have_dates(app: TestApp) {
     let (root, other) = (app.person("root", "superuser").await, app.person("other", "superuser").await);
     let path = format!("/users/{}", other.id());
@@ -123,6 +115,7 @@ async fn a_superusers_account_cannot_have_dates(app: TestApp) {
     assert!(!page(&app, &root, &path).await.body.contains("valid_until"));
 }
 
+#[apply(on_both)]
 async fn az_5_no_way_leads_to_a_superuser_with_an_end(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "staff").await);
     let path = format!("/v1/users/{}", ada.id());
@@ -164,6 +157,7 @@ async fn meanwhile<T>(app: &TestApp, sql: &str, done: impl Future<Output = T>) -
     }
 }
 
+#[apply(on_both)]
 async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(app: TestApp) {
     let (root, staff) = (app.person("root", "superuser").await, app.person("staff", "staff").await);
     for (by, name, refused) in [(&root, "ada", 400), (&staff, "bob", 403)] {
@@ -193,6 +187,7 @@ async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(ap
     assert!(!app.stored(eve.id()).await.is_superuser);
 }
 
+#[apply(on_both)]
 async fn nobody_changes_the_dates_of_their_own_account(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let path = format!("/users/{}", staff.id());
@@ -222,6 +217,7 @@ async fn nobody_changes_the_dates_of_their_own_account(app: TestApp) {
     assert!(page(&app, &other, &path).await.body.contains("/undo/"));
 }
 
+#[apply(on_both)]
 async fn an_account_outside_its_dates_is_not_shown_as_active(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());

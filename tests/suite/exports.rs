@@ -10,17 +10,6 @@ use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::bulk::crowd;
 use crate::console::{page, token};
-use crate::on_both;
-
-on_both![
-    what_the_list_shows_is_exported_in_its_order_and_recorded,
-    ou_2_cells_that_a_spreadsheet_would_compute_are_guarded,
-    se_6_exporting_more_than_a_hundred_asks_for_the_password,
-    se_6_a_hundred_are_exported_without_it,
-    users_that_were_chosen_are_exported_by_themselves,
-    a_long_export_has_every_user_once,
-    cs_1_nothing_is_exported_without_the_token,
-];
 
 /// Sends the form of the page.
 async fn export(app: &TestApp, by: &Person, page_path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -37,6 +26,7 @@ async fn post(app: &TestApp, by: &Person, token: &str, fields: &[(&str, &str)]) 
     Answer::of(request.header(ContentType::Form).body(body).dispatch().await).await
 }
 
+#[apply(on_both)]
 async fn what_the_list_shows_is_exported_in_its_order_and_recorded(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     app.person("ada", "").await;
@@ -67,6 +57,7 @@ async fn what_the_list_shows_is_exported_in_its_order_and_recorded(app: TestApp)
     assert_eq!(details, json!({"format": "csv", "filter": "/users?q=a&sort=-name"}));
 }
 
+#[apply(on_both)]
 async fn ou_2_cells_that_a_spreadsheet_would_compute_are_guarded(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let body = json!({"first_name": "=HYPERLINK(\"http://evil\")", "last_name": "a, b", "username": "@ada"});
@@ -78,6 +69,7 @@ async fn ou_2_cells_that_a_spreadsheet_would_compute_are_guarded(app: TestApp) {
     assert!(!answer.body.contains("argon2"));
 }
 
+#[apply(on_both)]
 async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ids: Vec<String> = crowd(&app, 101).await.iter().map(ToString::to_string).collect();
@@ -111,6 +103,7 @@ async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: TestApp) 
     assert!(!page(&app, &staff, "/users/export").await.body.contains("name=\"password\""), "only once");
 }
 
+#[apply(on_both)]
 async fn se_6_a_hundred_are_exported_without_it(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ids: Vec<String> = crowd(&app, 100).await.iter().map(ToString::to_string).collect();
@@ -123,6 +116,7 @@ async fn se_6_a_hundred_are_exported_without_it(app: TestApp) {
     assert!(!page(&app, &staff, "/users/export?q=crowd").await.body.contains("name=\"password\""));
 }
 
+#[apply(on_both)]
 async fn users_that_were_chosen_are_exported_by_themselves(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let crowd = crowd(&app, 5).await;
@@ -137,6 +131,7 @@ async fn users_that_were_chosen_are_exported_by_themselves(app: TestApp) {
     assert_eq!(details["pks"], json!([crowd[3], crowd[1], 999]));
 }
 
+#[apply(on_both)]
 async fn a_long_export_has_every_user_once(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     crowd(&app, 2500).await;
@@ -154,6 +149,7 @@ async fn a_long_export_has_every_user_once(app: TestApp) {
     assert_eq!(names.len(), 2500);
 }
 
+#[apply(on_both)]
 async fn cs_1_nothing_is_exported_without_the_token(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let foreign = token(&page(&app, &other, "/users/export").await.body);

@@ -21,19 +21,6 @@ use usher::operations::{bulk, export, maintenance, password_links, sessions, und
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
-use crate::on_both;
-
-on_both![
-    cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session,
-    se_2_a_request_that_waits_while_its_session_ends_changes_nothing,
-    az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user,
-    tk_4_of_several_authorizations_none_counts,
-    lg_2_a_long_path_does_not_fill_the_trail,
-    in_3_a_form_with_a_crooked_way_back_leads_to_the_list,
-    pw_4_waiting_a_day_gives_nobody_another_hundred_tries,
-    se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever,
-    se_6_a_password_that_was_given_in_the_future_counts_for_nothing,
-];
 
 /// The token in the form of the page to sign in on, for a browser that says what it is bound to.
 async fn token_bound_to(app: &TestApp, binding: &str) -> String {
@@ -42,6 +29,7 @@ async fn token_bound_to(app: &TestApp, binding: &str) -> String {
     page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
+#[apply(on_both)]
 async fn cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ada = app.person("ada", "ordinary").await;
@@ -78,6 +66,7 @@ fn first_name(name: &str) -> UserInput {
     })
 }
 
+#[apply(on_both)]
 async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: TestApp) {
     let rogue = app.person("rogue", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
@@ -150,6 +139,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
     }
 }
 
+#[apply(on_both)]
 async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user(app: TestApp) {
     let root = app.person("root", "superuser").await;
     // Staff know the password that they gave, and may have signed in with it.
@@ -169,6 +159,7 @@ async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn tk_4_of_several_authorizations_none_counts(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let path = format!("/v1/users/{}", root.id());
@@ -181,6 +172,7 @@ async fn tk_4_of_several_authorizations_none_counts(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn lg_2_a_long_path_does_not_fill_the_trail(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let path = format!("/v1/users/{}", "x".repeat(50_000));
@@ -193,6 +185,7 @@ async fn lg_2_a_long_path_does_not_fill_the_trail(app: TestApp) {
     assert!(request.starts_with("GET /v1/users/xxx") && request.len() < 300, "{} bytes", request.len());
 }
 
+#[apply(on_both)]
 async fn in_3_a_form_with_a_crooked_way_back_leads_to_the_list(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for back in
@@ -205,6 +198,7 @@ async fn in_3_a_form_with_a_crooked_way_back_leads_to_the_list(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn pw_4_waiting_a_day_gives_nobody_another_hundred_tries(app: TestApp) {
     app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("ada", "wrong wrong").await.status, 401);
@@ -217,6 +211,7 @@ async fn pw_4_waiting_a_day_gives_nobody_another_hundred_tries(app: TestApp) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "the hundredth failure was one");
 }
 
+#[apply(on_both)]
 async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let last_use = async || {
@@ -243,6 +238,7 @@ async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: T
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "without use it ends");
 }
 
+#[apply(on_both)]
 async fn se_6_a_password_that_was_given_in_the_future_counts_for_nothing(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     // Clocks of two instances may differ a little.

@@ -13,9 +13,6 @@ use tempfile::TempDir;
 use usher::db;
 
 use crate::app::TestApp;
-use crate::on_both;
-
-on_both![users_of_a_django_installation_move_with_their_keys_dates_and_passwords];
 
 #[expect(clippy::disallowed_methods, reason = "the test command may name a larger dump")]
 fn input(variable: &str, sample: &str) -> PathBuf {
@@ -44,6 +41,7 @@ async fn count(app: &TestApp) -> i64 {
     db::select::count(&app.usher.db, &everybody).await.unwrap()
 }
 
+#[apply(on_both)]
 async fn users_of_a_django_installation_move_with_their_keys_dates_and_passwords(app: TestApp) {
     let dump = input("USHER_TEST_DJANGO_DUMP", "django-users.json");
     let dump = dump.to_str().unwrap();

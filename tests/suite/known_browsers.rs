@@ -11,16 +11,6 @@ use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{hidden, page, token};
 use crate::links::NEW_PASSWORD;
-use crate::on_both;
-
-on_both![
-    pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before,
-    pw_13_guesses_of_others_do_not_block_whoever_is_signed_in,
-    pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it,
-    pw_13_a_browser_stays_known_when_somebody_signs_out,
-    pw_2_a_known_browser_that_fails_gets_the_same_page_at_the_same_cost,
-    pw_4_every_door_that_takes_a_password_closes_after_the_free_failures,
-];
 
 const KNOWN: &str = "__Host-known";
 
@@ -65,6 +55,7 @@ async fn guess(app: &TestApp, username: &str) {
     assert_eq!(app.obtain(username, PASSWORD).await.status, 401, "blocked");
 }
 
+#[apply(on_both)]
 async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(app: TestApp) {
     app.person("ada", "ordinary").await;
     app.person("bob", "ordinary").await;
@@ -102,6 +93,7 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
     assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 303, "the block lifts by itself");
 }
 
+#[apply(on_both)]
 async fn pw_13_guesses_of_others_do_not_block_whoever_is_signed_in(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     guess(&app, "ada").await;
@@ -116,6 +108,7 @@ async fn pw_13_guesses_of_others_do_not_block_whoever_is_signed_in(app: TestApp)
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200, "which ends the block, too");
 }
 
+#[apply(on_both)]
 async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let root = app.person("root", "superuser").await;
@@ -155,6 +148,7 @@ async fn confirm(app: &TestApp, person: &Person, password: &str) -> bool {
     app.json(Method::Post, "/v1/account/confirm", Some((person, By::Cookie)), &body).await.status == 204
 }
 
+#[apply(on_both)]
 async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let known = Browser::of(&app, "ada").await.0.expect("a cookie");
@@ -177,6 +171,7 @@ async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: TestApp) {
     assert_eq!(out.header("Clear-Site-Data"), Some("\"cache\", \"storage\""), "se_7");
 }
 
+#[apply(on_both)]
 async fn pw_2_a_known_browser_that_fails_gets_the_same_page_at_the_same_cost(app: TestApp) {
     app.person("ada", "ordinary").await;
     app.person("locked", "ordinary").await;
@@ -274,6 +269,7 @@ impl Door {
     }
 }
 
+#[apply(on_both)]
 async fn pw_4_every_door_that_takes_a_password_closes_after_the_free_failures(app: TestApp) {
     for (number, door) in Door::ALL.into_iter().enumerate() {
         let person = app.person(&format!("ada{number}"), "ordinary").await;

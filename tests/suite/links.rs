@@ -10,29 +10,6 @@ use usher::db;
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{hidden, page, send_from, token};
-use crate::on_both;
-
-on_both![
-    pw_10_an_invited_user_has_no_password_until_the_link_is_used,
-    pw_10_a_link_works_once_and_looking_at_it_uses_nothing_up,
-    pw_10_of_fifty_tries_at_once_one_sets_the_password,
-    pw_10_a_link_ends_after_its_time,
-    pw_10_whatever_ends_a_link_ends_it_at_once,
-    pw_10_an_account_outside_its_dates_cannot_be_set_a_password,
-    pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only,
-    pw_10_the_page_keeps_a_link_for_when_somebody_sees_it,
-    pw_10_staff_reset_a_password_without_knowing_one,
-    pw_10_a_typed_password_is_for_the_first_sign_in_only,
-    pw_10_ones_own_password_works_until_the_link_is_used,
-    pw_10_no_secret_is_stored_or_told_but_in_the_answer,
-    pw_11_the_host_of_a_link_comes_from_the_configuration_only,
-    pw_11_no_step_can_be_skipped,
-    az_3_staff_get_no_link_to_a_superuser,
-    az_8_without_its_entry_no_link_is_made_or_used,
-    az_9_a_link_is_made_for_the_version_that_was_seen,
-    se_2_using_a_link_ends_sessions_blocks_and_the_demand_for_another_password,
-    the_name_invite_can_still_be_fetched,
-];
 
 pub(crate) const NEW_PASSWORD: &str = "seven quiet otters";
 
@@ -86,6 +63,7 @@ fn invitation(username: &str) -> Value {
     json!({"username": username, "first_name": "Ada", "last_name": "", "email": ""})
 }
 
+#[apply(on_both)]
 async fn pw_10_an_invited_user_has_no_password_until_the_link_is_used(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let answer = app.send(&staff, Method::Post, "/v1/users/invite", &invitation("ada")).await;
@@ -132,6 +110,7 @@ async fn pw_10_an_invited_user_has_no_password_until_the_link_is_used(app: TestA
     assert_eq!((used.target_id, used.actor_id, used.door.as_str()), (Some(id), None, "console"));
 }
 
+#[apply(on_both)]
 async fn pw_10_a_link_works_once_and_looking_at_it_uses_nothing_up(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let secret = made(&app, &staff, ada.id()).await;
@@ -161,6 +140,7 @@ async fn pw_10_a_link_works_once_and_looking_at_it_uses_nothing_up(app: TestApp)
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn pw_10_of_fifty_tries_at_once_one_sets_the_password(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let secret = made(&app, &staff, ada.id()).await;
@@ -183,6 +163,7 @@ async fn pw_10_of_fifty_tries_at_once_one_sets_the_password(app: TestApp) {
     assert_eq!(resets, 1);
 }
 
+#[apply(on_both)]
 async fn pw_10_a_link_ends_after_its_time(app: TestApp) {
     let (staff, ada) = (app.person("staff", "superuser").await, app.person("ada", "").await);
     let second = Duration::from_secs(1);
@@ -207,6 +188,7 @@ async fn pw_10_a_link_ends_after_its_time(app: TestApp) {
     assert_eq!(again["expires_at"], json!(tomorrow), "still the first password");
 }
 
+#[apply(on_both)]
 async fn pw_10_whatever_ends_a_link_ends_it_at_once(app: TestApp) {
     let root = app.person("root", "superuser").await;
     for (n, change) in [
@@ -240,6 +222,7 @@ async fn pw_10_whatever_ends_a_link_ends_it_at_once(app: TestApp) {
     assert_eq!(app.obtain("ada", "one more fine password").await.status, 200);
 }
 
+#[apply(on_both)]
 async fn pw_10_an_account_outside_its_dates_cannot_be_set_a_password(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/v1/users/{}", ada.id());
@@ -275,6 +258,7 @@ pub(crate) async fn submit(
     Answer::of(request.header(ContentType::Form).body(body).dispatch().await).await
 }
 
+#[apply(on_both)]
 async fn pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let form = page(&app, &staff, "/users/new").await.body;
@@ -310,6 +294,7 @@ async fn pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only(a
     assert_eq!(message, "Added bob. Their link is on their page, to be shown once.");
 }
 
+#[apply(on_both)]
 async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
@@ -328,6 +313,7 @@ async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: TestApp) {
     assert!(shown(&page(&app, &staff, &path).await).is_none(), "and then not again");
 }
 
+#[apply(on_both)]
 async fn pw_10_staff_reset_a_password_without_knowing_one(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}/password", ada.id());
@@ -348,6 +334,7 @@ async fn pw_10_staff_reset_a_password_without_knowing_one(app: TestApp) {
     assert_eq!(made.changes, r#"{"password":"changed"}"#);
 }
 
+#[apply(on_both)]
 async fn pw_10_a_typed_password_is_for_the_first_sign_in_only(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}/password", ada.id());
@@ -380,6 +367,7 @@ async fn pw_10_a_typed_password_is_for_the_first_sign_in_only(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn pw_10_ones_own_password_works_until_the_link_is_used(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let secret = made(&app, &staff, staff.id()).await;
@@ -389,6 +377,7 @@ async fn pw_10_ones_own_password_works_until_the_link_is_used(app: TestApp) {
     assert_eq!(app.obtain("staff", PASSWORD).await.status, 401);
 }
 
+#[apply(on_both)]
 async fn pw_10_no_secret_is_stored_or_told_but_in_the_answer(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let secret = made(&app, &staff, ada.id()).await;
@@ -401,6 +390,7 @@ async fn pw_10_no_secret_is_stored_or_told_but_in_the_answer(app: TestApp) {
     assert!(trail.contains("link_made") && !trail.contains(&secret) && !trail.contains(NEW_PASSWORD));
 }
 
+#[apply(on_both)]
 async fn pw_11_the_host_of_a_link_comes_from_the_configuration_only(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     for (name, value) in [
@@ -419,6 +409,7 @@ async fn pw_11_the_host_of_a_link_comes_from_the_configuration_only(app: TestApp
     }
 }
 
+#[apply(on_both)]
 async fn pw_11_no_step_can_be_skipped(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let bob = app.person("bob", "").await;
@@ -450,6 +441,7 @@ async fn pw_11_no_step_can_be_skipped(app: TestApp) {
     assert!(works(&app, &his).await, "one link says nothing about another");
 }
 
+#[apply(on_both)]
 async fn az_3_staff_get_no_link_to_a_superuser(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let answer = link(&app, &staff, root.id()).await;
@@ -465,6 +457,7 @@ async fn az_3_staff_get_no_link_to_a_superuser(app: TestApp) {
     assert!(db::links::of_user(&app.usher.db, root.user.id).await.unwrap().is_none());
 }
 
+#[apply(on_both)]
 async fn az_8_without_its_entry_no_link_is_made_or_used(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let bob = app.person("bob", "").await;
@@ -480,6 +473,7 @@ async fn az_8_without_its_entry_no_link_is_made_or_used(app: TestApp) {
     assert!(works(&app, &secret).await, "it was not used up either");
 }
 
+#[apply(on_both)]
 async fn az_9_a_link_is_made_for_the_version_that_was_seen(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/v1/users/{}", ada.id());
@@ -491,6 +485,7 @@ async fn az_9_a_link_is_made_for_the_version_that_was_seen(app: TestApp) {
     assert!(app.is_signed_in(&ada, By::Bearer).await);
 }
 
+#[apply(on_both)]
 async fn se_2_using_a_link_ends_sessions_blocks_and_the_demand_for_another_password(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let secret = made(&app, &staff, ada.id()).await;
@@ -509,6 +504,7 @@ async fn se_2_using_a_link_ends_sessions_blocks_and_the_demand_for_another_passw
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200, "no block is left");
 }
 
+#[apply(on_both)]
 async fn the_name_invite_can_still_be_fetched(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let invite = app.person("invite", "").await;

@@ -11,17 +11,7 @@ use serde_json::{Value, json};
 use usher::model::user::{User, UserId};
 
 use crate::app::{Answer, Person, TestApp};
-use crate::on_both;
 use population::{insert_all, named};
-
-on_both![
-    a_whole_list_of_many_users_streams_in_order_and_equals_its_pages,
-    a_cursor_is_only_given_when_more_exists,
-    a_cursor_of_another_list_is_refused,
-    the_number_of_all_matches_comes_when_asked_for,
-    inactive_users_are_listed_only_on_request,
-    a_wrong_filter_is_refused_in_one_line_that_names_the_member,
-];
 
 /// Asks for a list as JSON.
 async fn list(app: &TestApp, admin: &Person, body: &Value) -> Answer {
@@ -76,6 +66,7 @@ fn crowd(count: i64, each: impl Fn(i64, User) -> User) -> Vec<User> {
         .collect()
 }
 
+#[apply(on_both)]
 async fn a_whole_list_of_many_users_streams_in_order_and_equals_its_pages(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     // Ties, in an order that is not that of the keys.
@@ -96,6 +87,7 @@ async fn a_whole_list_of_many_users_streams_in_order_and_equals_its_pages(app: T
     assert_eq!(walk(&app, &admin, &request, 417, async |_| ()).await, whole);
 }
 
+#[apply(on_both)]
 async fn a_cursor_is_only_given_when_more_exists(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     insert_all(&app.usher.db, &crowd(9, |_, user| user)).await.expect("users");
@@ -113,6 +105,7 @@ async fn a_cursor_is_only_given_when_more_exists(app: TestApp) {
     assert_eq!((page.body.as_str(), page.header("X-Next-Cursor"), page.header("Link")), ("[]", None, None));
 }
 
+#[apply(on_both)]
 async fn a_cursor_of_another_list_is_refused(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     insert_all(&app.usher.db, &crowd(9, |_, user| user)).await.expect("users");
@@ -150,6 +143,7 @@ async fn a_cursor_of_another_list_is_refused(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn the_number_of_all_matches_comes_when_asked_for(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = crowd(1500, |index, user| User { is_active: index % 2 == 0, is_staff: index < 10, ..user });
@@ -169,6 +163,7 @@ async fn the_number_of_all_matches_comes_when_asked_for(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn inactive_users_are_listed_only_on_request(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = crowd(4, |index, user| User { is_active: index % 2 == 0, ..user });
@@ -189,6 +184,7 @@ async fn inactive_users_are_listed_only_on_request(app: TestApp) {
     assert_eq!(answer.json().as_array().expect("an array").len(), 3);
 }
 
+#[apply(on_both)]
 async fn a_wrong_filter_is_refused_in_one_line_that_names_the_member(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let leaf = json!({"type": "exact", "field": "pk", "value": 1});

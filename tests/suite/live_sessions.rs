@@ -8,20 +8,6 @@ use usher::model::session::Credential;
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::console::{page, send, send_from};
-use crate::on_both;
-
-on_both![
-    se_5_users_list_and_end_their_own_sessions,
-    se_5_users_end_all_their_other_sessions_through_both_doors,
-    se_5_staff_list_and_end_the_sessions_of_others,
-    az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser,
-    az_7_a_session_of_somebody_else_looks_like_none,
-    lg_2_every_session_that_is_ended_leaves_its_entry,
-    at_most_ten_sessions_exist_whatever_carries_them,
-    use_is_noted_once_a_minute_whatever_carries_the_session,
-    sessions_that_have_ended_by_themselves_are_not_listed,
-    a_session_tells_from_where_and_with_what_it_was_opened,
-];
 
 async fn list(app: &TestApp, who: (&Person, By), path: &str) -> Vec<Value> {
     let answer = Answer::of(app.request(Method::Get, path, Some(who)).dispatch().await).await;
@@ -41,6 +27,7 @@ async fn key(app: &TestApp, person: &Person, by: By) -> i64 {
     sessions.iter().find(|session| session["current"] == true).unwrap()["id"].as_i64().unwrap()
 }
 
+#[apply(on_both)]
 async fn se_5_users_list_and_end_their_own_sessions(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let sessions = list(&app, (&ada, By::Bearer), "/v1/account/sessions").await;
@@ -73,6 +60,7 @@ async fn se_5_users_list_and_end_their_own_sessions(app: TestApp) {
     assert!(!app.is_signed_in(&ada, By::Bearer).await, "one can end the session that asks, too");
 }
 
+#[apply(on_both)]
 async fn se_5_users_end_all_their_other_sessions_through_both_doors(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let bob = app.person("bob", "ordinary").await;
@@ -101,6 +89,7 @@ async fn se_5_users_end_all_their_other_sessions_through_both_doors(app: TestApp
     assert!(app.is_signed_in(&Person { bearer, ..cara }, By::Bearer).await, "nothing was done");
 }
 
+#[apply(on_both)]
 async fn se_5_staff_list_and_end_the_sessions_of_others(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for by in [By::Bearer, By::Cookie] {
@@ -131,6 +120,7 @@ async fn se_5_staff_list_and_end_the_sessions_of_others(app: TestApp) {
     assert!(!app.is_signed_in(&bob, By::Cookie).await);
 }
 
+#[apply(on_both)]
 async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let session = key(&app, &root, By::Bearer).await;
@@ -148,6 +138,7 @@ async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: TestApp
     assert!(app.is_signed_in(&root, By::Bearer).await && app.is_signed_in(&root, By::Cookie).await);
 }
 
+#[apply(on_both)]
 async fn az_7_a_session_of_somebody_else_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let staff = app.person("staff", "staff").await;
@@ -171,6 +162,7 @@ async fn az_7_a_session_of_somebody_else_looks_like_none(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn lg_2_every_session_that_is_ended_leaves_its_entry(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let session = key(&app, &ada, By::Cookie).await;
@@ -201,6 +193,7 @@ async fn lg_2_every_session_that_is_ended_leaves_its_entry(app: TestApp) {
     );
 }
 
+#[apply(on_both)]
 async fn at_most_ten_sessions_exist_whatever_carries_them(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let body = json!({"name": "script"});
@@ -234,6 +227,7 @@ async fn at_most_ten_sessions_exist_whatever_carries_them(app: TestApp) {
     assert!(app.is_signed_in(&named, By::Bearer).await, "API tokens do not count");
 }
 
+#[apply(on_both)]
 async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = app.send(&ada, Method::Post, "/v1/account/tokens", &json!({"name": "script"})).await;
@@ -272,6 +266,7 @@ async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: TestApp) {
     assert_eq!(seen().await[2], Some(app.clock.now()), "a refresh is a use");
 }
 
+#[apply(on_both)]
 async fn sessions_that_have_ended_by_themselves_are_not_listed(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}/sessions", ada.id());
@@ -290,6 +285,7 @@ async fn fresh_access(app: &TestApp, person: &Person) -> String {
     answer.json()["access"].as_str().unwrap().to_owned()
 }
 
+#[apply(on_both)]
 async fn a_session_tells_from_where_and_with_what_it_was_opened(app: TestApp) {
     app.person("ada", "ordinary").await;
     let body = json!({"username": "ada", "password": PASSWORD}).to_string();

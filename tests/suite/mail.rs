@@ -12,48 +12,31 @@ use crate::app::{Answer, Backend, By, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{page, token};
 use crate::links::{NEW_PASSWORD, redeem, secret};
-use crate::on_both;
 
 use self::sink::Received;
 pub(crate) use self::sink::Sink;
 
-/// Runs each of the tests on both databases, each with a mail server of its own.
+/// Runs a test on both databases, each with a mail server of its own: `#[apply(on_both_with_mail)]`.
 macro_rules! on_both_with_mail {
-    ($($name:ident),+ $(,)?) => {
-        mod sqlite_with_mail {
-            $(#[rocket::async_test] async fn $name() {
+    ($(#[$attribute:meta])* async fn $name:ident $($rest:tt)*) => {
+        $(#[$attribute])*
+        async fn $name $($rest)*
+
+        mod $name {
+            #[rocket::async_test]
+            async fn sqlite() {
                 let (app, sink) = super::start(crate::Backend::Sqlite).await;
                 super::$name(app, sink).await;
-            })+
-        }
-        mod postgres_with_mail {
-            $(#[rocket::async_test] async fn $name() {
+            }
+
+            #[rocket::async_test]
+            async fn postgres() {
                 let (app, sink) = super::start(crate::Backend::Postgres).await;
                 super::$name(app, sink).await;
-            })+
+            }
         }
     };
 }
-
-on_both_with_mail![
-    pw_10_a_link_also_goes_by_mail_and_the_page_shows_that_it_was_accepted,
-    a_refused_message_is_shown_with_the_servers_words,
-    a_mail_server_that_is_away_stops_nothing_and_is_said,
-    what_was_queued_when_a_process_ended_is_not_known,
-    a_message_holds_its_link_and_nothing_of_it_is_stored,
-    nothing_is_said_to_a_server_that_cannot_do_the_tls_that_is_demanded,
-    the_server_is_signed_in_to_if_there_is_a_name_for_it,
-    pw_11_known_and_unknown_names_get_the_same_answer,
-    pw_11_a_link_goes_to_the_stored_address_only,
-    pw_11_each_account_of_an_address_gets_its_own_link,
-    pw_11_the_name_must_be_one_string,
-    pw_11_requests_are_limited_by_address_and_by_account,
-    pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set,
-    pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password,
-    a_forgotten_password_is_set_anew_by_mail,
-];
-
-on_both![without_a_mail_server_there_is_no_mail_and_no_page_for_a_forgotten_password];
 
 async fn start(backend: Backend) -> (TestApp, Sink) {
     let sink = Sink::start().await;
@@ -113,6 +96,7 @@ async fn page_says(app: &TestApp, staff: &Person, id: i64, part: &str) -> String
     panic!("{part}: {body}");
 }
 
+#[apply(on_both_with_mail)]
 async fn pw_10_a_link_also_goes_by_mail_and_the_page_shows_that_it_was_accepted(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let body = json!({"username": "ada", "first_name": "", "last_name": "", "email": "ada@example.org"});
@@ -127,6 +111,7 @@ async fn pw_10_a_link_also_goes_by_mail_and_the_page_shows_that_it_was_accepted(
     assert_eq!(redeem(&app, &sent, NEW_PASSWORD).await, 303);
 }
 
+#[apply(on_both_with_mail)]
 async fn a_refused_message_is_shown_with_the_servers_words(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "refused@example.org").await;
@@ -139,6 +124,7 @@ async fn a_refused_message_is_shown_with_the_servers_words(app: TestApp, sink: S
     assert_eq!(redeem(&app, &secret, NEW_PASSWORD).await, 303, "staff can still pass it on");
 }
 
+#[apply(on_both_with_mail)]
 async fn a_mail_server_that_is_away_stops_nothing_and_is_said(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "ada@example.org").await;
@@ -148,6 +134,7 @@ async fn a_mail_server_that_is_away_stops_nothing_and_is_said(app: TestApp, sink
     page_says(&app, &staff, ada.id(), "was refused by the mail server").await;
 }
 
+#[apply(on_both_with_mail)]
 async fn what_was_queued_when_a_process_ended_is_not_known(app: TestApp, _sink: Sink) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let now = app.clock.now().micros();
@@ -162,6 +149,7 @@ async fn what_was_queued_when_a_process_ended_is_not_known(app: TestApp, _sink: 
     page_says(&app, &staff, ada.id(), "it is not known. Make a new link").await;
 }
 
+#[apply(on_both_with_mail)]
 async fn a_message_holds_its_link_and_nothing_of_it_is_stored(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "ada@example.org").await;
@@ -185,6 +173,7 @@ async fn a_message_holds_its_link_and_nothing_of_it_is_stored(app: TestApp, sink
     assert!(!format!("{stored:?} {:?}", trail(&app).await).contains(&link_in(&message)));
 }
 
+#[apply(on_both_with_mail)]
 async fn nothing_is_said_to_a_server_that_cannot_do_the_tls_that_is_demanded(app: TestApp, sink: Sink) {
     for tls in ["starttls", "tls"] {
         let app = with_credentials(&app, &sink, tls).await;
@@ -200,6 +189,7 @@ async fn nothing_is_said_to_a_server_that_cannot_do_the_tls_that_is_demanded(app
     assert!(!commands.iter().any(said), "{commands:?}");
 }
 
+#[apply(on_both_with_mail)]
 async fn the_server_is_signed_in_to_if_there_is_a_name_for_it(app: TestApp, sink: Sink) {
     let app = with_credentials(&app, &sink, "none").await;
     let staff = app.person("staff", "staff").await;
@@ -246,6 +236,7 @@ async fn requests(app: &TestApp, count: usize) -> Vec<String> {
     panic!("fewer than {count} requests");
 }
 
+#[apply(on_both_with_mail)]
 async fn pw_11_known_and_unknown_names_get_the_same_answer(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "ada@example.org").await;
     with_address(&app, "gone", "inactive", "gone@example.org").await;
@@ -276,6 +267,7 @@ async fn pw_11_known_and_unknown_names_get_the_same_answer(app: TestApp, sink: S
     assert_eq!(sink.wait_for(2).await.len(), 2);
 }
 
+#[apply(on_both_with_mail)]
 async fn pw_11_a_link_goes_to_the_stored_address_only(app: TestApp, sink: Sink) {
     with_address(&app, "boss", "staff", "Boss@Example.org").await;
     // The long s is an s to whoever ignores letter case.
@@ -291,6 +283,7 @@ async fn pw_11_a_link_goes_to_the_stored_address_only(app: TestApp, sink: Sink) 
     assert_eq!(sink.received().len(), 4);
 }
 
+#[apply(on_both_with_mail)]
 async fn pw_11_each_account_of_an_address_gets_its_own_link(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "shared@example.org").await;
     with_address(&app, "bob", "", "shared@example.org").await;
@@ -304,6 +297,7 @@ async fn pw_11_each_account_of_an_address_gets_its_own_link(app: TestApp, sink: 
     assert_ne!(link_in(&received[0]), link_in(&received[1]));
 }
 
+#[apply(on_both_with_mail)]
 async fn pw_11_the_name_must_be_one_string(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "ada@example.org").await;
     let response = app.client.get("/forgotten-password").dispatch().await;
@@ -329,6 +323,7 @@ async fn pw_11_the_name_must_be_one_string(app: TestApp, sink: Sink) {
     assert_eq!(sink.wait_for(1).await.len(), 1);
 }
 
+#[apply(on_both_with_mail)]
 async fn pw_11_requests_are_limited_by_address_and_by_account(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "ada@example.org").await;
     for n in 0..8 {
@@ -353,6 +348,7 @@ async fn pw_11_requests_are_limited_by_address_and_by_account(app: TestApp, sink
     assert_eq!(forgotten(&app, "nobody", "198.51.100.7").await.status, 200);
 }
 
+#[apply(on_both_with_mail)]
 async fn pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set(app: TestApp, sink: Sink) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let ada = app.person("ada", "").await;
@@ -380,6 +376,7 @@ async fn pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set
     assert_eq!(sink.wait_for(1).await.len(), 1, "the one that was made");
 }
 
+#[apply(on_both_with_mail)]
 async fn pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password(app: TestApp, sink: Sink) {
     let staff = app.person("staff", "staff").await;
     let mut mails = 0;
@@ -412,6 +409,7 @@ async fn pw_10_a_stranger_who_asks_for_a_link_ends_none_for_a_first_password(app
     }
 }
 
+#[apply(on_both_with_mail)]
 async fn a_forgotten_password_is_set_anew_by_mail(app: TestApp, sink: Sink) {
     let ada = with_address(&app, "ada", "", "ada@example.org").await;
     let sign_in = app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
@@ -425,6 +423,7 @@ async fn a_forgotten_password_is_set_anew_by_mail(app: TestApp, sink: Sink) {
     assert_eq!(app.obtain("ada", NEW_PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn without_a_mail_server_there_is_no_mail_and_no_page_for_a_forgotten_password(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ada = with_address(&app, "ada", "", "ada@example.org").await;

@@ -1,7 +1,7 @@
 //! The black-box suite: the whole server over HTTP, on SQLite and on PostgreSQL.
 //!
-//! Each test is an `async fn(TestApp)` and is listed in its module's `on_both!`, which runs it on both
-//! databases, each time on a fresh one. To add a file of tests: a `mod` line here.
+//! A test is an `async fn(TestApp)` with `#[apply(on_both)]`, which runs it on both databases, each time on a
+//! fresh one. To add a file of tests: a `mod` line here.
 
 #![expect(
     clippy::expect_used,
@@ -9,6 +9,51 @@
     clippy::panic,
     reason = "a test may fail where it stands"
 )]
+
+#[macro_use]
+extern crate macro_rules_attribute;
+
+/// Runs a test on both databases, as `name::sqlite` and `name::postgres`: `#[apply(on_both)]`. Settings of its own
+/// are told below that, as in `#[with([("json_limit", json!(600))])]`.
+macro_rules! on_both {
+    (#[doc = $text:expr] $($test:tt)*) => {
+        on_both! { $($test)* }
+    };
+    (#[with($settings:expr)] $(#[$attribute:meta])* async fn $name:ident $($rest:tt)*) => {
+        $(#[$attribute])*
+        async fn $name $($rest)*
+
+        mod $name {
+            use serde_json::json;
+
+            #[rocket::async_test]
+            async fn sqlite() {
+                super::$name(crate::TestApp::with(crate::Backend::Sqlite, &$settings).await).await;
+            }
+
+            #[rocket::async_test]
+            async fn postgres() {
+                super::$name(crate::TestApp::with(crate::Backend::Postgres, &$settings).await).await;
+            }
+        }
+    };
+    ($(#[$attribute:meta])* async fn $name:ident $($rest:tt)*) => {
+        $(#[$attribute])*
+        async fn $name $($rest)*
+
+        mod $name {
+            #[rocket::async_test]
+            async fn sqlite() {
+                super::$name(crate::TestApp::new(crate::Backend::Sqlite).await).await;
+            }
+
+            #[rocket::async_test]
+            async fn postgres() {
+                super::$name(crate::TestApp::new(crate::Backend::Postgres).await).await;
+            }
+        }
+    };
+}
 
 mod api_tokens;
 mod app;
@@ -47,20 +92,3 @@ mod trail_pages;
 mod undo;
 
 pub(crate) use app::{Backend, TestApp};
-
-/// Runs each of the tests on both databases, as `sqlite::name` and `postgres::name`.
-macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[rocket::async_test] async fn $name() {
-                super::$name(crate::TestApp::new(crate::Backend::Sqlite).await).await;
-            })+
-        }
-        mod postgres {
-            $(#[rocket::async_test] async fn $name() {
-                super::$name(crate::TestApp::new(crate::Backend::Postgres).await).await;
-            })+
-        }
-    };
-}
-pub(crate) use on_both;

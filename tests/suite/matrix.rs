@@ -7,9 +7,6 @@ use rocket::http::{Header, Method};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, Backend, By, Person, TestApp};
-use crate::on_both;
-
-on_both![az_1_every_route_answers_every_actor_as_the_matrix_says, az_1_every_mounted_route_is_in_the_matrix,];
 
 /// Whom a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,6 +222,7 @@ async fn cast(app: &TestApp, actor: &str, number: usize) -> Cast {
     }
 }
 
+#[apply(on_both)]
 async fn az_1_every_route_answers_every_actor_as_the_matrix_says(app: TestApp) {
     let mut failures = Vec::new();
     let mut number = 0;
@@ -285,6 +283,7 @@ pub(crate) async fn ask(
     Answer::of(request.dispatch().await).await
 }
 
+#[apply(on_both)]
 async fn az_1_every_mounted_route_is_in_the_matrix(app: TestApp) {
     let pattern = |route: &str| {
         ["{id}", "{name}", "{session}", "unknown"]

@@ -6,12 +6,6 @@ use rocket::http::{Header, Method};
 use serde_json::{Map, Value, json};
 
 use crate::app::{Answer, Backend, By, Person, TestApp};
-use crate::on_both;
-
-on_both![
-    cf_4_the_document_and_its_page_are_for_anybody,
-    what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described,
-];
 
 #[rocket::async_test]
 async fn every_example_is_answered_as_the_document_says_on_sqlite() {
@@ -227,6 +221,7 @@ async fn every_example_is_answered_as_the_document_says(backend: Backend) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+#[apply(on_both)]
 async fn what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let document = document();
@@ -246,6 +241,7 @@ async fn what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described(app: 
     }
 }
 
+#[apply(on_both)]
 async fn cf_4_the_document_and_its_page_are_for_anybody(app: TestApp) {
     let answer = Answer::of(app.client.get("/v1/openapi.json").dispatch().await).await;
     assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("application/json")));

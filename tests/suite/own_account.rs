@@ -8,27 +8,6 @@ use serde_json::{Value, json};
 use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::console::{hidden, page, send, send_from};
 use crate::matrix::{self, ROWS, Target};
-use crate::on_both;
-
-on_both![
-    az_4_self_service_takes_names_and_address_and_refuses_everything_else,
-    az_9_ones_own_edit_overwrites_nothing_silently,
-    pw_9_another_address_needs_the_password,
-    pw_10_another_address_of_ones_own_ends_a_link_that_is_out,
-    se_6_a_password_given_again_counts_for_five_minutes_in_that_session,
-    pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in,
-    se_2_after_a_password_change_every_old_cookie_and_token_is_dead_on_every_instance,
-    se_2_the_console_goes_on_under_a_new_session_after_a_password_change,
-    pw_9_changing_the_password_asks_for_the_current_one,
-    pw_7_another_password_has_to_fit_and_to_be_another_one,
-    without_scripts_a_new_password_is_typed_twice,
-    a_forced_change_lets_nothing_be_done_but_changing_the_password,
-    after_a_forced_change_one_gets_to_where_one_wanted,
-    a_forced_change_is_over_for_the_api_too,
-    se_6_making_a_superuser_in_the_console_asks_for_the_password,
-    az_2_staff_cannot_make_a_superuser_with_the_consoles_form,
-    ones_own_sign_ins_are_told_good_and_bad,
-];
 
 const NEW: &str = "a wholly different phrase";
 const BOTH: [By; 2] = [By::Bearer, By::Cookie];
@@ -53,6 +32,7 @@ async fn actions(app: &TestApp, target: &Person) -> Vec<String> {
         .collect()
 }
 
+#[apply(on_both)]
 async fn az_4_self_service_takes_names_and_address_and_refuses_everything_else(app: TestApp) {
     for by in BOTH {
         let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
@@ -100,6 +80,7 @@ async fn az_4_self_service_takes_names_and_address_and_refuses_everything_else(a
     assert_eq!(app.stored(ada.id()).await.first_name, "Ada");
 }
 
+#[apply(on_both)]
 async fn az_9_ones_own_edit_overwrites_nothing_silently(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let tag = app.get(&ada, "/v1/account").await.header("ETag").unwrap().to_owned();
@@ -133,6 +114,7 @@ async fn az_9_ones_own_edit_overwrites_nothing_silently(app: TestApp) {
     assert_eq!(app.stored(ada.id()).await.first_name, "Third");
 }
 
+#[apply(on_both)]
 async fn pw_9_another_address_needs_the_password(app: TestApp) {
     for by in BOTH {
         let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
@@ -174,6 +156,7 @@ async fn pw_9_another_address_needs_the_password(app: TestApp) {
     assert!(!page(&app, &ada, "/account").await.body.contains("Your password"), "asked for only once");
 }
 
+#[apply(on_both)]
 async fn pw_10_another_address_of_ones_own_ends_a_link_that_is_out(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}/link", ada.id());
@@ -192,6 +175,7 @@ async fn pw_10_another_address_of_ones_own_ends_a_link_that_is_out(app: TestApp)
     assert_ne!(open().await, 200, "it may have been sent to the old address");
 }
 
+#[apply(on_both)]
 async fn se_6_a_password_given_again_counts_for_five_minutes_in_that_session(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     forget_confirmations(&app).await;
@@ -217,6 +201,7 @@ async fn se_6_a_password_given_again_counts_for_five_minutes_in_that_session(app
     }
 }
 
+#[apply(on_both)]
 async fn pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     forget_confirmations(&app).await;
@@ -250,6 +235,7 @@ async fn named_token(app: &TestApp, person: &Person) -> String {
     made.json()["token"].as_str().unwrap().to_owned()
 }
 
+#[apply(on_both)]
 async fn se_2_after_a_password_change_every_old_cookie_and_token_is_dead_on_every_instance(app: TestApp) {
     for by in BOTH {
         let ada = app.person(&format!("ada-{by:?}"), "ordinary").await;
@@ -287,6 +273,7 @@ async fn change_in_console(app: &TestApp, ada: &Person, fields: &[(&str, &str)])
     (Answer::of(response).await, after)
 }
 
+#[apply(on_both)]
 async fn se_2_the_console_goes_on_under_a_new_session_after_a_password_change(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let fields = [("current_password", PASSWORD), ("new_password", NEW)];
@@ -302,6 +289,7 @@ async fn se_2_the_console_goes_on_under_a_new_session_after_a_password_change(ap
     assert_eq!(app.stored(ada.id()).await.password_changed_at, Some(app.clock.now()));
 }
 
+#[apply(on_both)]
 async fn pw_9_changing_the_password_asks_for_the_current_one(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let who = (&ada, By::Bearer);
@@ -334,6 +322,7 @@ async fn pw_9_changing_the_password_asks_for_the_current_one(app: TestApp) {
     assert!(!trail.contains(&"password_changed".to_owned()));
 }
 
+#[apply(on_both)]
 async fn pw_7_another_password_has_to_fit_and_to_be_another_one(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     for new in ["short", "password1", PASSWORD, &"x".repeat(129)] {
@@ -349,6 +338,7 @@ async fn pw_7_another_password_has_to_fit_and_to_be_another_one(app: TestApp) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn without_scripts_a_new_password_is_typed_twice(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let html = page(&app, &ada, "/account/password").await.body;
@@ -361,6 +351,7 @@ async fn without_scripts_a_new_password_is_typed_twice(app: TestApp) {
     assert_eq!(change_in_console(&app, &ada, &fields(NEW)).await.0.status, 303);
 }
 
+#[apply(on_both)]
 async fn a_forced_change_lets_nothing_be_done_but_changing_the_password(app: TestApp) {
     app.person("spare", "superuser").await;
     let ada = app.person("ada", "superuser").await;
@@ -397,6 +388,7 @@ async fn a_forced_change_lets_nothing_be_done_but_changing_the_password(app: Tes
     assert!(page(&app, &ada, "/account/password").await.body.contains("before you go on"));
 }
 
+#[apply(on_both)]
 async fn after_a_forced_change_one_gets_to_where_one_wanted(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
@@ -417,6 +409,7 @@ async fn after_a_forced_change_one_gets_to_where_one_wanted(app: TestApp) {
     assert_eq!((answer.status, answer.header("Location")), (303, Some("/")));
 }
 
+#[apply(on_both)]
 async fn a_forced_change_is_over_for_the_api_too(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
@@ -428,6 +421,7 @@ async fn a_forced_change_is_over_for_the_api_too(app: TestApp) {
     assert_eq!(app.get(&after, "/v1/account").await.status, 200);
 }
 
+#[apply(on_both)]
 async fn se_6_making_a_superuser_in_the_console_asks_for_the_password(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
     forget_confirmations(&app).await;
@@ -465,6 +459,7 @@ async fn se_6_making_a_superuser_in_the_console_asks_for_the_password(app: TestA
     assert_eq!((answer.status, message.as_str()), (303, "Saved. Changed Superuser."), "{}", answer.body);
 }
 
+#[apply(on_both)]
 async fn az_2_staff_cannot_make_a_superuser_with_the_consoles_form(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/users/{}", ada.id());
@@ -484,6 +479,7 @@ async fn az_2_staff_cannot_make_a_superuser_with_the_consoles_form(app: TestApp)
     assert_eq!(app.stored(ada.id()).await, ada.user);
 }
 
+#[apply(on_both)]
 async fn ones_own_sign_ins_are_told_good_and_bad(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     app.obtain("ada", PASSWORD).await;

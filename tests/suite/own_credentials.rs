@@ -8,17 +8,6 @@ use usher::db;
 use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::console::{hidden, page, send_from, token};
-use crate::on_both;
-
-on_both![
-    se_6_ones_own_password_is_set_by_no_cookie_or_token_alone,
-    se_6_ones_own_password_in_the_console_asks_for_the_one_before,
-    se_6_a_link_for_oneself_asks_for_the_password,
-    se_6_another_address_of_ones_own_among_the_users_asks_for_the_password,
-    se_6_an_address_of_ones_own_is_not_taken_back_without_the_password,
-    se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept,
-    clients_that_send_whole_records_back_still_set_their_own_password,
-];
 
 const NEW: &str = "a wholly different phrase";
 
@@ -54,6 +43,7 @@ fn whole(password: &str) -> Value {
     json!({"username": "staff", "password": password, "first_name": "", "last_name": "", "email": ""})
 }
 
+#[apply(on_both)]
 async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let (path, other) = (format!("/v1/users/{}", staff.id()), app.person("ada", "staff").await);
@@ -85,6 +75,7 @@ async fn send_by_bearer(app: &TestApp, who: &Person, page_path: &str, path: &str
     Answer::of(request.body(format!("token={}&{fields}", token(&html))).dispatch().await).await
 }
 
+#[apply(on_both)]
 async fn se_6_ones_own_password_in_the_console_asks_for_the_one_before(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/users/{}/password", staff.id());
@@ -132,6 +123,7 @@ async fn se_6_ones_own_password_in_the_console_asks_for_the_one_before(app: Test
     assert_eq!(app.obtain("staff", NEW).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn se_6_a_link_for_oneself_asks_for_the_password(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/v1/users/{}/link", staff.id());
@@ -172,6 +164,7 @@ async fn se_6_a_link_for_oneself_asks_for_the_password(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn se_6_another_address_of_ones_own_among_the_users_asks_for_the_password(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/v1/users/{}", staff.id());
@@ -219,6 +212,7 @@ async fn se_6_another_address_of_ones_own_among_the_users_asks_for_the_password(
     assert_eq!(answer.status, 200, "within five minutes");
 }
 
+#[apply(on_both)]
 async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/v1/users/{}", staff.id());
@@ -240,6 +234,7 @@ async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app:
     assert_eq!(app.stored(staff.id()).await.email, "");
 }
 
+#[apply(on_both)]
 async fn se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept(app: TestApp) {
     let (staff, _) = staff(&app).await;
     let form = format!("/users/{}", staff.id());
@@ -262,6 +257,7 @@ async fn se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept(app: T
     assert!(answer.body.contains("name=\"current_password\""), "{}", answer.body);
 }
 
+#[apply(on_both)]
 async fn clients_that_send_whole_records_back_still_set_their_own_password(app: TestApp) {
     let (staff, _) = staff(&app).await;
     let mut body = whole(NEW);

@@ -4,18 +4,6 @@ use rocket::http::{Header, Method};
 
 use crate::app::{By, Person, TestApp};
 use crate::console::{page, send, send_from};
-use crate::on_both;
-
-on_both![
-    preferences_are_kept_and_shape_every_page,
-    times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc,
-    no_time_in_the_zone_that_one_chose_is_said_to_be_utc,
-    what_cannot_be_chosen_is_refused,
-    the_list_has_as_many_rows_as_one_likes,
-    errors_stand_in_the_frame_of_whoever_is_signed_in,
-    the_menu_leads_to_everything_of_ones_own,
-    pages_of_ones_own_are_small,
-];
 
 const PATH: &str = "/account/preferences";
 
@@ -31,6 +19,7 @@ fn with<'a>(name: &str, value: &'a str) -> Vec<(&'static str, &'a str)> {
     defaults.into_iter().map(|field| if field.0 == name { (field.0, value) } else { field }).collect()
 }
 
+#[apply(on_both)]
 async fn preferences_are_kept_and_shape_every_page(app: TestApp) {
     let (ada, bob) = (app.person("ada", "staff").await, app.person("bob", "staff").await);
     assert!(page(&app, &ada, "/users").await.body.contains("<html lang=\"en\">"));
@@ -59,6 +48,7 @@ async fn preferences_are_kept_and_shape_every_page(app: TestApp) {
     assert_eq!(changes.as_object().unwrap().len(), 3);
 }
 
+#[apply(on_both)]
 async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let utc = "<time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 09:00</time>";
@@ -82,6 +72,7 @@ async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc
     assert_eq!(app.get(&ada, "/v1/account").await.json()["date_joined"], "2026-03-01T09:00:00.123456Z");
 }
 
+#[apply(on_both)]
 async fn no_time_in_the_zone_that_one_chose_is_said_to_be_utc(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     assert_eq!(send_from(&app, &staff, PATH, PATH, &with("time_zone", "Asia/Tokyo")).await.0.status, 303);
@@ -96,6 +87,7 @@ async fn no_time_in_the_zone_that_one_chose_is_said_to_be_utc(app: TestApp) {
     );
 }
 
+#[apply(on_both)]
 async fn what_cannot_be_chosen_is_refused(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     for (name, value) in [
@@ -123,6 +115,7 @@ async fn what_cannot_be_chosen_is_refused(app: TestApp) {
     assert!(html.contains("<html lang=\"en\">") && html.contains("<option value=\"system\" selected>"));
 }
 
+#[apply(on_both)]
 async fn the_list_has_as_many_rows_as_one_likes(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for n in 0..30 {
@@ -137,6 +130,7 @@ async fn the_list_has_as_many_rows_as_one_likes(app: TestApp) {
     assert_eq!(rows(&page(&app, &staff, "/users?per=50").await.body), 31);
 }
 
+#[apply(on_both)]
 async fn errors_stand_in_the_frame_of_whoever_is_signed_in(app: TestApp) {
     let (ada, staff) = (app.person("ada", "ordinary").await, app.person("staff", "staff").await);
     for (person, path, status) in
@@ -152,6 +146,7 @@ async fn errors_stand_in_the_frame_of_whoever_is_signed_in(app: TestApp) {
     assert!(!stranger.into_string().await.unwrap().contains("/sign-out"));
 }
 
+#[apply(on_both)]
 async fn the_menu_leads_to_everything_of_ones_own(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let html = page(&app, &ada, "/account").await.body;
@@ -168,6 +163,7 @@ async fn the_menu_leads_to_everything_of_ones_own(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn pages_of_ones_own_are_small(app: TestApp) {
     let ada: Person = app.person("ada", "superuser").await;
     for path in [

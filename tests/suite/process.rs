@@ -19,18 +19,10 @@ use rocket::tokio::task::spawn_blocking;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::Backend;
 use crate::app::{Answer, By, PASSWORD, TestApp};
-use crate::{Backend, on_both};
 
 use self::server::{Server, obtain_request, run, text, usher};
-
-on_both![
-    a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions,
-    cf_2_nothing_makes_a_superuser_but_a_valid_command,
-    check_says_by_its_exit_code_whether_all_is_fit,
-    pw_13_the_operator_ends_a_block_and_the_trail_says_so,
-    an_accepted_request_is_answered_although_the_server_is_told_to_stop,
-];
 
 #[test]
 fn without_any_configuration_it_makes_its_database_and_says_how_to_make_the_first_superuser() {
@@ -99,6 +91,7 @@ fn a_database_in_memory_is_refused() {
     }
 }
 
+#[apply(on_both)]
 async fn a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_sessions(app: TestApp) {
     let directory = TempDir::new().unwrap();
     let variables = [("DATABASE_URL", app.url.as_str())];
@@ -128,6 +121,7 @@ async fn a_user_made_on_the_command_line_signs_in_and_a_new_password_ends_their_
     assert_eq!(app.obtain("ada", "another long one").await.status, 200);
 }
 
+#[apply(on_both)]
 async fn cf_2_nothing_makes_a_superuser_but_a_valid_command(app: TestApp) {
     let directory = TempDir::new().unwrap();
     let variables = [("DATABASE_URL", app.url.as_str()), ("USHER_LOG_LEVEL", "off")];
@@ -168,6 +162,7 @@ async fn cf_2_nothing_makes_a_superuser_but_a_valid_command(app: TestApp) {
     assert_eq!(list.json().as_array().unwrap().len(), 1, "only the test's own user exists");
 }
 
+#[apply(on_both)]
 async fn check_says_by_its_exit_code_whether_all_is_fit(app: TestApp) {
     let directory = TempDir::new().unwrap();
     let fit = [("DATABASE_URL", app.url.as_str())];
@@ -183,6 +178,7 @@ async fn check_says_by_its_exit_code_whether_all_is_fit(app: TestApp) {
     assert_eq!(run(usher(directory.path(), &away, &["check"]), "").status.code(), Some(1));
 }
 
+#[apply(on_both)]
 async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: TestApp) {
     let directory = TempDir::new().unwrap();
     let variables = [("DATABASE_URL", app.url.as_str())];
@@ -215,6 +211,7 @@ async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: TestApp) {
     assert!(text(&output.stderr).contains("there is no user of that name"), "{}", text(&output.stderr));
 }
 
+#[apply(on_both)]
 async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app: TestApp) {
     app.person("ada", "staff").await;
     let url = app.url.clone();

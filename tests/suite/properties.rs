@@ -8,19 +8,8 @@ use crate::app::{Answer, By, PASSWORD, TestApp, cookie_header};
 use crate::console::page;
 use crate::links::submit;
 use crate::matrix::{self, ROWS, Target};
-use crate::on_both;
 
-on_both![
-    az_7_a_user_cannot_tell_whether_anybody_else_exists,
-    az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one,
-    cs_3_reading_changes_nothing,
-    in_4_pages_are_capped_and_a_limit_out_of_range_is_refused,
-    st_1_three_instances_behave_as_one,
-    se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else,
-    pw_13_a_block_lifts_by_itself_until_the_hundredth_failure,
-    se_7_signing_out_clears_the_browser_and_no_page_is_kept,
-];
-
+#[apply(on_both)]
 async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let missing = app.get(&ada, "/v1/users/999999").await;
@@ -42,6 +31,7 @@ fn told(answer: &Answer, id: &str, name: &str) -> (u16, Vec<(String, String)>, S
     (answer.status, answer.lasting_headers(), body)
 }
 
+#[apply(on_both)]
 async fn az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob-the-other", "staff").await);
     let sessions = app.get(&bob, "/v1/account/sessions").await.json();
@@ -113,6 +103,7 @@ pub(crate) async fn everything(app: &TestApp) -> Vec<String> {
     all
 }
 
+#[apply(on_both)]
 async fn cs_3_reading_changes_nothing(app: TestApp) {
     let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}", ada.id());
@@ -153,6 +144,7 @@ async fn cs_3_reading_changes_nothing(app: TestApp) {
     assert!(page(&app, &root, &user).await.body.contains("<code class=\"copy\">"), "the link is still there");
 }
 
+#[apply(on_both)]
 async fn in_4_pages_are_capped_and_a_limit_out_of_range_is_refused(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for limit in [json!(0), json!(-1), json!(1001), json!(i64::MAX), json!(1e30), json!("10"), json!(1.5)] {
@@ -170,6 +162,7 @@ async fn in_4_pages_are_capped_and_a_limit_out_of_range_is_refused(app: TestApp)
     }
 }
 
+#[apply(on_both)]
 async fn st_1_three_instances_behave_as_one(app: TestApp) {
     let instances = [app.another_instance().await, app.another_instance().await];
     let all = [&app, &instances[0], &instances[1]];
@@ -192,6 +185,7 @@ async fn st_1_three_instances_behave_as_one(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let mut token = String::new();
@@ -210,6 +204,7 @@ async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: TestApp) {
     assert!(app.is_signed_in(&ada, By::Bearer).await, "another device stays signed in");
 }
 
+#[apply(on_both)]
 async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app: TestApp) {
     app.person("ada", "staff").await;
     let page = app.client.get("/sign-in").dispatch().await;
@@ -244,6 +239,7 @@ async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app
     assert!(!everything(&app).await.iter().any(|row| row.contains(&secret)), "only its hash is stored");
 }
 
+#[apply(on_both)]
 async fn pw_13_a_block_lifts_by_itself_until_the_hundredth_failure(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;

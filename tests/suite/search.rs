@@ -13,16 +13,6 @@ use usher::operations::App;
 
 use crate::app::{Answer, Backend, By, Person, TestApp, figment};
 use crate::lists::population::{insert_all, named};
-use crate::on_both;
-
-on_both![
-    a_few_matches_far_down_the_order_are_found_from_both_ends,
-    a_renamed_user_is_found_by_the_new_name_only,
-    an_exact_match_stands_first_in_a_group_of_its_own,
-    a_count_stops_unless_it_is_asked_to_be_exact,
-    the_number_of_users_is_kept_through_every_change,
-    made_up_users_are_only_added_to_others_on_request,
-];
 
 async fn page(app: &TestApp, person: &Person, path: &str) -> String {
     let answer =
@@ -37,6 +27,7 @@ fn rows(page: &str) -> Vec<i64> {
     links.map(|rest| rest.split('"').next().expect("a link").parse().expect("a key")).collect()
 }
 
+#[apply(on_both)]
 async fn a_few_matches_far_down_the_order_are_found_from_both_ends(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     // More than a walk looks at. The first name is what the list is sorted by.
@@ -94,6 +85,7 @@ async fn a_few_matches_far_down_the_order_are_found_from_both_ends(app: TestApp)
     }
 }
 
+#[apply(on_both)]
 async fn a_renamed_user_is_found_by_the_new_name_only(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let ada = app.person("ada.lovelace", "").await;
@@ -109,6 +101,7 @@ async fn a_renamed_user_is_found_by_the_new_name_only(app: TestApp) {
     assert!(found("byron").await.is_empty());
 }
 
+#[apply(on_both)]
 async fn an_exact_match_stands_first_in_a_group_of_its_own(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let user = |id, name: &str, first_name: &str, email: &str| User {
@@ -142,6 +135,7 @@ async fn an_exact_match_stands_first_in_a_group_of_its_own(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_count_stops_unless_it_is_asked_to_be_exact(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let users: Vec<User> = (0..10_001)
@@ -159,6 +153,7 @@ async fn a_count_stops_unless_it_is_asked_to_be_exact(app: TestApp) {
     assert!(page(&app, &staff, "/users?q=user-1000&count=exact").await.contains("2 users match"));
 }
 
+#[apply(on_both)]
 async fn the_number_of_users_is_kept_through_every_change(app: TestApp) {
     let everything: Filter = Filter { include_inactive: true, ..Filter::default() };
     let kept = async || {
@@ -205,6 +200,7 @@ fn generate(app: &TestApp, arguments: &[&str]) -> Output {
     command.output().expect("the program runs")
 }
 
+#[apply(on_both)]
 async fn made_up_users_are_only_added_to_others_on_request(app: TestApp) {
     assert!(generate(&app, &["--users", "300"]).status.success());
     let first = select::users(&app.usher.db, &everybody(), None, 1000).await.expect("users");

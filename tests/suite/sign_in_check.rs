@@ -5,13 +5,6 @@ use serde_json::{Value, json};
 
 use crate::app::{Person, TestApp};
 use crate::console::{page, send_from};
-use crate::on_both;
-
-on_both![
-    the_first_gate_that_fails_is_named_through_both_doors,
-    the_last_end_of_a_session_is_told_with_its_reason,
-    what_the_check_says_is_what_signing_in_does,
-];
 
 async fn check(app: &TestApp, staff: &Person, id: i64) -> Value {
     let answer = app.get(staff, &format!("/v1/users/{id}/sign-in-check")).await;
@@ -19,6 +12,7 @@ async fn check(app: &TestApp, staff: &Person, id: i64) -> Value {
     answer.json()
 }
 
+#[apply(on_both)]
 async fn the_first_gate_that_fails_is_named_through_both_doors(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let good = check(&app, &staff, ada.id()).await;
@@ -54,6 +48,7 @@ async fn the_first_gate_that_fails_is_named_through_both_doors(app: TestApp) {
     assert_eq!((&told["valid_from"], &told["must_change_password"]), (&Value::Null, &json!(true)));
 }
 
+#[apply(on_both)]
 async fn the_last_end_of_a_session_is_told_with_its_reason(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     assert_eq!(check(&app, &staff, ada.id()).await["last_session_end"], Value::Null);
@@ -77,6 +72,7 @@ async fn the_last_end_of_a_session_is_told_with_its_reason(app: TestApp) {
     assert_eq!((&end["action"], &end["by"]), (&json!("link_made"), &json!("staff")));
 }
 
+#[apply(on_both)]
 async fn what_the_check_says_is_what_signing_in_does(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     for _ in 0..9 {

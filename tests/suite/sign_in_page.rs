@@ -4,14 +4,6 @@ use rocket::http::{ContentType, Header};
 
 use crate::app::{Answer, TestApp, cookie_header};
 use crate::console::token;
-use crate::on_both;
-
-on_both![
-    pw_4_somebody_who_has_to_wait_is_told_so_on_the_page,
-    an_ended_session_is_said_and_one_goes_on_from_there,
-    after_a_link_the_page_says_that_the_password_is_set,
-    without_any_user_the_page_has_only_the_command,
-];
 
 async fn try_from(app: &TestApp, username: &str, address: &str) -> Answer {
     let response = app.client.get("/sign-in").dispatch().await;
@@ -24,6 +16,7 @@ async fn try_from(app: &TestApp, username: &str, address: &str) -> Answer {
     Answer::of(request.header(cookie_header("__Host-pre", &cookie)).dispatch().await).await
 }
 
+#[apply(on_both)]
 async fn pw_4_somebody_who_has_to_wait_is_told_so_on_the_page(app: TestApp) {
     app.person("ada", "").await;
     for n in 0..30 {
@@ -45,6 +38,7 @@ async fn pw_4_somebody_who_has_to_wait_is_told_so_on_the_page(app: TestApp) {
 
 const ENDED: &str = "Your session has ended. Sign in to go on.";
 
+#[apply(on_both)]
 async fn an_ended_session_is_said_and_one_goes_on_from_there(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let page = async |path: &str| {
@@ -62,6 +56,7 @@ async fn an_ended_session_is_said_and_one_goes_on_from_there(app: TestApp) {
     assert!(!stranger.contains(ENDED), "who had none lost none");
 }
 
+#[apply(on_both)]
 async fn after_a_link_the_page_says_that_the_password_is_set(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let path = format!("/v1/users/{}/link", app.person("ada", "").await.id());
@@ -78,6 +73,7 @@ async fn after_a_link_the_page_says_that_the_password_is_set(app: TestApp) {
     assert!(next.into_string().await.unwrap().contains("Your password is set. Sign in with it."));
 }
 
+#[apply(on_both)]
 async fn without_any_user_the_page_has_only_the_command(app: TestApp) {
     let page = async || app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
     let first = page().await;

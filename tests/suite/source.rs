@@ -54,6 +54,9 @@ fn er_1_a_release_unwinds_so_that_a_panic_ends_one_request_and_not_the_server() 
     let manifest = include_str!("../../Cargo.toml");
     let release = manifest.split("[profile.release]").nth(1).expect("a release profile");
     assert!(release.split("\n[").next().unwrap().contains("panic = \"unwind\""));
+    let dist = manifest.split("[profile.dist]").nth(1).expect("a profile of what is distributed");
+    let dist = dist.split("\n[").next().unwrap();
+    assert!(dist.contains("inherits = \"release\"") && !dist.contains("panic"), "{dist}");
 }
 
 #[get("/boom")]

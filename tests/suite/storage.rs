@@ -15,20 +15,6 @@ use usher::operations::sign_in;
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp};
 use crate::lists::population::{insert_all, named};
-use crate::on_both;
-
-on_both![
-    text_is_compared_and_sorted_by_code_point,
-    letter_case_is_ignored_in_every_script,
-    letter_case_is_ignored_in_every_text_field,
-    a_name_in_another_letter_case_or_width_is_taken,
-    of_twenty_creates_of_one_name_at_once_one_wins,
-    no_statement_can_leave_an_installation_without_a_superuser,
-    az_5_two_superusers_who_deactivate_each_other_at_once_never_both_succeed,
-    parallel_edits_of_one_user_all_succeed_and_are_all_counted,
-    az_9_of_parallel_edits_of_one_version_one_succeeds,
-    a_primary_key_is_never_given_again,
-];
 
 /// Last names in the order of their code points. A dictionary's order differs from it, and so does that
 /// of UTF-16.
@@ -37,6 +23,7 @@ const BY_CODE_POINT: &[&str] = &[
     "Я", "я", "中", "Ａ", "😀",
 ];
 
+#[apply(on_both)]
 async fn text_is_compared_and_sorted_by_code_point(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = BY_CODE_POINT.iter().rev().enumerate().map(|(index, name)| User {
@@ -66,6 +53,7 @@ fn texts<'a>(records: &'a Value, member: &str) -> Vec<&'a str> {
     records.map(|record| record[member].as_str().expect("a text")).collect()
 }
 
+#[apply(on_both)]
 async fn letter_case_is_ignored_in_every_script(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let people = [("one", "École"), ("two", "Straße"), ("three", "ΟΔΟΣ"), ("four", "Жук"), ("five", "100%")];
@@ -102,6 +90,7 @@ async fn letter_case_is_ignored_in_every_script(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn letter_case_is_ignored_in_every_text_field(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let text = |field: &str| format!("ÄRGER@{field}.org");
@@ -127,6 +116,7 @@ async fn letter_case_is_ignored_in_every_text_field(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_name_in_another_letter_case_or_width_is_taken(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     app.person("Alice.Müßig", "").await;
@@ -151,6 +141,7 @@ async fn create(app: &TestApp, admin: &Person, name: &str) -> Answer {
     app.send(admin, Method::Post, "/v1/users/create", &body).await
 }
 
+#[apply(on_both)]
 async fn of_twenty_creates_of_one_name_at_once_one_wins(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let names = ["alice", "ALICE", "Alice", "ａｌｉｃｅ"];
@@ -190,6 +181,7 @@ async fn execute(db: &Db, sql: &'static str) {
     tx.commit().await.expect("a commit");
 }
 
+#[apply(on_both)]
 async fn no_statement_can_leave_an_installation_without_a_superuser(app: TestApp) {
     for count in [1, 2] {
         app.person(&format!("super-{count}"), "superuser").await;
@@ -213,6 +205,7 @@ async fn no_statement_can_leave_an_installation_without_a_superuser(app: TestApp
     assert_eq!(number(&app.usher.db, SUPERUSERS).await, 1);
 }
 
+#[apply(on_both)]
 async fn az_5_two_superusers_who_deactivate_each_other_at_once_never_both_succeed(app: TestApp) {
     let second = app.another_instance().await;
     let mut one = app.person("one", "superuser").await;
@@ -240,6 +233,7 @@ async fn deactivate(app: &TestApp, by: &Person, id: i64) -> Answer {
     Answer::of(request.dispatch().await).await
 }
 
+#[apply(on_both)]
 async fn parallel_edits_of_one_user_all_succeed_and_are_all_counted(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("target", "").await;
@@ -266,6 +260,7 @@ async fn parallel_edits_of_one_user_all_succeed_and_are_all_counted(app: TestApp
     assert_eq!(tags.len(), 10, "every change has a version of its own: {tags:?}");
 }
 
+#[apply(on_both)]
 async fn az_9_of_parallel_edits_of_one_version_one_succeeds(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("target", "").await;
@@ -290,6 +285,7 @@ async fn az_9_of_parallel_edits_of_one_version_one_succeeds(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_primary_key_is_never_given_again(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let mut highest = 0;

@@ -8,23 +8,6 @@ use usher::model::session::Credential;
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::console::{hidden, link, page, send_from};
-use crate::on_both;
-
-on_both![
-    the_history_tells_old_and_new_who_and_where_and_a_password_only_as_changed,
-    what_can_be_undone_has_a_button_for_those_who_may,
-    the_history_is_gone_through_both_ways,
-    a_users_page_shows_the_last_changes_and_sign_ins,
-    the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_ended,
-    the_audit_log_is_filtered_by_who_what_whom_and_day,
-    the_audit_log_is_gone_through_both_ways,
-    what_somebody_did_is_found_after_they_were_renamed_and_under_an_old_name,
-    hostile_filters_change_nothing_and_break_nothing,
-    saving_an_address_that_somebody_else_has_says_so,
-    a_page_that_fails_says_what_happened_and_shows_a_way_on,
-    a_failing_page_keeps_the_message_for_the_next,
-    pages_of_the_trail_are_small,
-];
 
 async fn patch(app: &TestApp, by: &Person, id: i64, body: serde_json::Value) {
     let answer = app.send(by, Method::Patch, &format!("/v1/users/{id}"), &body).await;
@@ -49,6 +32,7 @@ fn labels(html: &str) -> Vec<&str> {
         .collect()
 }
 
+#[apply(on_both)]
 async fn the_history_tells_old_and_new_who_and_where_and_a_password_only_as_changed(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     patch(&app, &staff, ada.id(), json!({"email": "agnes@example.org"})).await;
@@ -78,6 +62,7 @@ async fn the_history_tells_old_and_new_who_and_where_and_a_password_only_as_chan
     assert!(empty.status == 200 && empty.body.contains("Nothing recorded here."));
 }
 
+#[apply(on_both)]
 async fn what_can_be_undone_has_a_button_for_those_who_may(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     patch(&app, &staff, ada.id(), json!({"email": "a@example.org"})).await;
@@ -123,6 +108,7 @@ fn numbers(html: &str) -> Vec<usize> {
     html.split("Number: ").skip(1).map(|part| part.split('<').next().unwrap().parse().unwrap()).collect()
 }
 
+#[apply(on_both)]
 async fn the_history_is_gone_through_both_ways(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     many(&app, &ada, Action::UserChanged, 60).await;
@@ -148,6 +134,7 @@ async fn the_history_is_gone_through_both_ways(app: TestApp) {
     assert_eq!((numbers(&sign_ins).len(), labels(&sign_ins)), (25, vec!["Older"]));
 }
 
+#[apply(on_both)]
 async fn a_users_page_shows_the_last_changes_and_sign_ins(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/users/{}", ada.id());
@@ -171,6 +158,7 @@ async fn a_users_page_shows_the_last_changes_and_sign_ins(app: TestApp) {
     assert!(refused.body.contains("<ins>Name-6</ins>"), "a form that comes back has them, too");
 }
 
+#[apply(on_both)]
 async fn the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_ended(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let obtain = async |password: &str| {
@@ -218,6 +206,7 @@ async fn the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_end
     assert!(seen.contains("End session") && seen.contains("Sign out everywhere"));
 }
 
+#[apply(on_both)]
 async fn the_audit_log_is_filtered_by_who_what_whom_and_day(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let bea = app.person("bea", "ordinary").await;
@@ -258,6 +247,7 @@ async fn the_audit_log_is_filtered_by_who_what_whom_and_day(app: TestApp) {
     assert!(!page(&app, &ordinary, "/account").await.body.contains("Audit log"));
 }
 
+#[apply(on_both)]
 async fn the_audit_log_is_gone_through_both_ways(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     many(&app, &ada, Action::UserChanged, 120).await;
@@ -275,6 +265,7 @@ async fn the_audit_log_is_gone_through_both_ways(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn what_somebody_did_is_found_after_they_were_renamed_and_under_an_old_name(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
@@ -287,6 +278,7 @@ async fn what_somebody_did_is_found_after_they_were_renamed_and_under_an_old_nam
     assert_eq!(seen("?actor=staff").await, 0, "the name is somebody else's now");
 }
 
+#[apply(on_both)]
 async fn hostile_filters_change_nothing_and_break_nothing(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     app.obtain("staff", PASSWORD).await;
@@ -308,6 +300,7 @@ async fn hostile_filters_change_nothing_and_break_nothing(app: TestApp) {
     assert_eq!(rows(&page(&app, &staff, "/audit").await.body), 1);
 }
 
+#[apply(on_both)]
 async fn saving_an_address_that_somebody_else_has_says_so(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let bea = app.person("bea", "ordinary").await;
@@ -341,6 +334,7 @@ async fn saving_an_address_that_somebody_else_has_says_so(app: TestApp) {
     assert_eq!(message, "Added cleo. Another user has this address: bea.");
 }
 
+#[apply(on_both)]
 async fn a_page_that_fails_says_what_happened_and_shows_a_way_on(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
@@ -383,6 +377,7 @@ async fn a_page_that_fails_says_what_happened_and_shows_a_way_on(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_failing_page_keeps_the_message_for_the_next(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/users/{}", ada.id());
@@ -397,6 +392,7 @@ async fn a_failing_page_keeps_the_message_for_the_next(app: TestApp) {
     assert!(failing.cookies().get("__Host-flash").is_none(), "it is not taken away");
 }
 
+#[apply(on_both)]
 async fn pages_of_the_trail_are_small(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     for number in 0..60 {

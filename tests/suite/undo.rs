@@ -15,23 +15,6 @@ use usher::operations::users;
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{page, send, send_from, token};
-use crate::on_both;
-
-on_both![
-    an_edit_is_taken_back_with_an_entry_of_its_own_and_so_is_the_undo,
-    what_has_changed_since_is_named_with_who_and_when,
-    fields_that_others_have_changed_beside_it_stay_as_they_are,
-    nothing_is_undone_after_24_hours,
-    what_is_no_change_of_a_user_cannot_be_undone,
-    a_name_that_somebody_else_has_now_is_not_taken_from_them,
-    az_3_staff_do_not_undo_a_change_of_a_superuser,
-    az_5_an_undo_leaves_a_superuser_and_oneself_in_place,
-    se_2_an_undone_deactivation_revives_no_session,
-    se_6_giving_back_superuser_rights_asks_for_the_password,
-    rl_14_of_many_who_undo_at_once_one_does,
-    the_message_after_each_change_has_a_button_that_undoes_it,
-    a_deactivated_users_page_says_who_did_it_and_when,
-];
 
 /// The permission of a person, with their password confirmed at this moment.
 pub(crate) fn can(app: &TestApp, person: &Person) -> Can<ManageUsers> {
@@ -67,6 +50,7 @@ fn conflict(code: &str) -> (u16, String) {
     (409, code.to_owned())
 }
 
+#[apply(on_both)]
 async fn an_edit_is_taken_back_with_an_entry_of_its_own_and_so_is_the_undo(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let body = json!({"email": "ada@example.org", "is_staff": true, "valid_until": "2027-01-01"});
@@ -87,6 +71,7 @@ async fn an_edit_is_taken_back_with_an_entry_of_its_own_and_so_is_the_undo(app: 
     assert_eq!(code(&undo(&app, &staff, edit).await), conflict("already_undone"));
 }
 
+#[apply(on_both)]
 async fn what_has_changed_since_is_named_with_who_and_when(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let ada = app.person("ada", "").await;
@@ -105,6 +90,7 @@ async fn what_has_changed_since_is_named_with_who_and_when(app: TestApp) {
     assert_eq!(app.stored(ada.id()).await, before);
 }
 
+#[apply(on_both)]
 async fn fields_that_others_have_changed_beside_it_stay_as_they_are(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let edit = patch(&app, &staff, &ada, json!({"email": "one@example.org"})).await;
@@ -114,6 +100,7 @@ async fn fields_that_others_have_changed_beside_it_stay_as_they_are(app: TestApp
     assert_eq!((stored.email.as_str(), stored.last_name.as_str()), ("", "Lovelace"));
 }
 
+#[apply(on_both)]
 async fn nothing_is_undone_after_24_hours(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let first = patch(&app, &staff, &ada, json!({"email": "one@example.org"})).await;
@@ -126,6 +113,7 @@ async fn nothing_is_undone_after_24_hours(app: TestApp) {
     assert_eq!(app.stored(ada.id()).await.first_name, "Ada");
 }
 
+#[apply(on_both)]
 async fn what_is_no_change_of_a_user_cannot_be_undone(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
@@ -145,6 +133,7 @@ async fn what_is_no_change_of_a_user_cannot_be_undone(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_name_that_somebody_else_has_now_is_not_taken_from_them(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let edit = patch(&app, &staff, &ada, json!({"username": "lovelace"})).await;
@@ -155,6 +144,7 @@ async fn a_name_that_somebody_else_has_now_is_not_taken_from_them(app: TestApp) 
     assert_eq!(app.stored(ada.id()).await.username.as_str(), "lovelace");
 }
 
+#[apply(on_both)]
 async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let other = app.person("other", "superuser").await;
@@ -167,6 +157,7 @@ async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: TestApp) {
     assert_eq!(undo(&app, &root, edit).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn az_5_an_undo_leaves_a_superuser_and_oneself_in_place(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "staff").await);
     let body = UserInput {
@@ -183,6 +174,7 @@ async fn az_5_an_undo_leaves_a_superuser_and_oneself_in_place(app: TestApp) {
     assert!(app.stored(boss.id()).await.is_superuser);
 }
 
+#[apply(on_both)]
 async fn se_2_an_undone_deactivation_revives_no_session(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     app.send(&staff, Delete, &format!("/v1/users/{}", ada.id()), &Value::Null).await;
@@ -193,6 +185,7 @@ async fn se_2_an_undone_deactivation_revives_no_session(app: TestApp) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "superuser").await);
     let body = UserInput {
@@ -227,6 +220,7 @@ async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: TestApp) {
     );
 }
 
+#[apply(on_both)]
 async fn rl_14_of_many_who_undo_at_once_one_does(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let edit = patch(&app, &staff, &ada, json!({"email": "one@example.org"})).await;
@@ -237,6 +231,7 @@ async fn rl_14_of_many_who_undo_at_once_one_does(app: TestApp) {
     assert_eq!(trail(&app).await.iter().filter(|entry| entry.undoes == Some(edit)).count(), 1);
 }
 
+#[apply(on_both)]
 async fn the_message_after_each_change_has_a_button_that_undoes_it(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
@@ -277,6 +272,7 @@ async fn the_message_after_each_change_has_a_button_that_undoes_it(app: TestApp)
     assert_eq!((stored.email.as_str(), stored.is_active), ("", true));
 }
 
+#[apply(on_both)]
 async fn a_deactivated_users_page_says_who_did_it_and_when(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());

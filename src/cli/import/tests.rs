@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::{Format, export};
-use crate::config;
+use crate::db;
 use crate::db::users::{self, Credentials};
 use crate::model::clock::{Clock, Timestamp};
 use crate::model::user::{User, UserId, Username};
@@ -18,9 +18,7 @@ struct Installation {
 
 impl Installation {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("usher.db").display());
-        let figment = config::with_database(config::defaults(), &url);
+        let (figment, folder) = db::testing::sqlite().await;
         let clock = Clock::manual(Timestamp::parse("2024-05-01T10:00:00.000001Z").unwrap());
         Self { app: App::open(&figment, clock).await.unwrap(), _folder: folder }
     }

@@ -4,10 +4,12 @@ use std::convert::Infallible;
 
 use super::columns;
 use crate::db::select::Table;
-use crate::db::{Db, Result, Sql};
+use crate::db::{Db, Result, Sql, from_row};
 use crate::model::audit::{Entries, EntryId, EntryInteger, EntryText, ListedEntry};
 use crate::model::filter::Folding;
 use crate::model::user::UserId;
+
+from_row!(ListedEntry { ..entry, undone_by });
 
 /// The entry that takes another one back.
 macro_rules! undone_by {
@@ -133,13 +135,11 @@ fn statement(user: UserId, about: About, from: Start, limit: i64) -> Sql {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
+    use crate::db::testing;
     use crate::model::audit::Action;
 
     async fn database() -> (Db, tempfile::TempDir) {
-        let directory = tempfile::TempDir::new().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("usher.db").display());
-        let figment = config::with_database(config::defaults(), &url);
+        let (figment, directory) = testing::sqlite().await;
         (Db::open(&figment.focus("databases.main")).await.unwrap(), directory)
     }
 

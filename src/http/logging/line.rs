@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use serde_json::{Map, Value};
+use tracing_serde::fields::AsMap;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
@@ -15,7 +16,8 @@ use crate::model::clock::Clock;
 pub(super) enum Line {
     /// `2026-03-01T09:00:00.123456Z INFO GET /livez 200 duration_ms=0.1 ...`
     Text,
-    /// One object, with at least `time`, `level`, `target` and `message`.
+    /// One object, with at least `time`, `level`, `target` and `message`. tracing-subscriber's own JSON has
+    /// other names, a `log.file` in lines that came by the `log` crate, and lets C1 controls through.
     Json,
 }
 
@@ -33,52 +35,49 @@ where
         writer: Writer<'_>,
         event: &tracing::Event<'_>,
     ) -> fmt::Result {
-        let mut members = Members::default();
-        event.record(&mut members);
-        let level = event.metadata().level().as_str();
-        let target = members.target.take().unwrap_or_else(|| event.metadata().target().to_owned());
-        self.write(writer, level, &target, members)
+        let Ok(Value::Object(members)) = serde_json::to_value(event.field_map()) else {
+            return Err(fmt::Error);
+        };
+        let metadata = event.metadata();
+        self.write(writer, metadata.level().as_str(), metadata.target(), members)
     }
 }
 
 impl Line {
-    fn write(self, writer: impl Write, level: &str, target: &str, mut members: Members) -> fmt::Result {
-        if !members.others.contains_key("request_id")
+    fn write(
+        self,
+        mut writer: impl Write,
+        level: &str,
+        target: &str,
+        mut members: Map<String, Value>,
+    ) -> fmt::Result {
+        let time = Clock::System.now().to_string();
+        let message = members.remove("message").unwrap_or_default();
+        // `tracing` knows of a line of the `log` crate only that it is of that crate.
+        let target = members.remove("log.target").unwrap_or_else(|| target.into());
+        members.retain(|name, _| !name.starts_with("log."));
+        if !members.contains_key("request_id")
             && let Some(id) = RequestId::current()
         {
-            members.others.insert("request_id".to_owned(), id.as_str().into());
+            members.insert("request_id".to_owned(), id.as_str().into());
         }
-        let time = Clock::System.now().to_string();
-        match self {
-            Self::Text => text(writer, &time, level, members),
-            Self::Json => json(writer, time, level, target, members),
+        if self == Self::Json {
+            let level = level.to_lowercase().into();
+            for (name, value) in
+                [("time", time.into()), ("level", level), ("target", target), ("message", message)]
+            {
+                members.insert(name.to_owned(), value);
+            }
+            // JSON itself escapes only the first of the two ranges of control characters.
+            return writeln!(writer, "{}", encoded(&Value::Object(members).to_string()));
         }
+        write!(writer, "{time} {level} {}", encoded(message.as_str().unwrap_or_default()))?;
+        for (name, value) in members.iter().filter(|(name, _)| !IN_THE_MESSAGE.contains(&name.as_str())) {
+            let value = value.as_str().map_or_else(|| value.to_string(), encoded);
+            write!(writer, " {name}={value}")?;
+        }
+        writeln!(writer)
     }
-}
-
-fn text(mut writer: impl Write, time: &str, level: &str, members: Members) -> fmt::Result {
-    write!(writer, "{time} {level} {}", encoded(&members.message))?;
-    for (name, value) in members.others {
-        if IN_THE_MESSAGE.contains(&name.as_str()) {
-            continue;
-        }
-        match value {
-            Value::String(text) => write!(writer, " {name}={}", encoded(&text))?,
-            value => write!(writer, " {name}={value}")?,
-        }
-    }
-    writeln!(writer)
-}
-
-fn json(mut writer: impl Write, time: String, level: &str, target: &str, members: Members) -> fmt::Result {
-    let mut line = Map::new();
-    line.insert("time".to_owned(), time.into());
-    line.insert("level".to_owned(), level.to_lowercase().into());
-    line.insert("target".to_owned(), target.into());
-    line.insert("message".to_owned(), members.message.into());
-    line.extend(members.others);
-    // JSON itself escapes only the first of the two ranges of control characters.
-    writeln!(writer, "{}", encoded(&Value::Object(line).to_string()))
 }
 
 /// The text without characters that could end the line or steer a terminal, such as CR, LF and ESC: they
@@ -95,72 +94,26 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// What an event says.
-#[derive(Debug, Default)]
-struct Members {
-    message: String,
-    /// Where a line of the `log` crate is from; `tracing` itself knows only that it is of that crate.
-    target: Option<String>,
-    others: Map<String, Value>,
-}
-
-impl Members {
-    fn add(&mut self, field: &tracing::field::Field, value: Value) {
-        match (field.name(), value) {
-            ("message", Value::String(text)) => self.message = text,
-            ("log.target", Value::String(text)) => self.target = Some(text),
-            (name, _) if name.starts_with("log.") => {}
-            ("duration_ms", Value::Number(number)) => {
-                // Microseconds are enough.
-                let rounded = number.as_f64().map(|number| (number * 1000.0).round() / 1000.0);
-                self.others.insert("duration_ms".to_owned(), rounded.into());
-            }
-            (name, value) => {
-                self.others.insert(name.to_owned(), value);
-            }
-        }
-    }
-}
-
-impl tracing::field::Visit for Members {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-        self.add(field, format!("{value:?}").into());
-    }
-
-    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        self.add(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
-        self.add(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
-        self.add(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
-        self.add(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
-        self.add(field, value.into());
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const HOSTILE: &str = "a\r\nb\u{1b}[31m\u{9b}31m \"quoted\" \u{2028}\u{202e}\\ é";
 
     fn line(form: Line, message: &str) -> String {
-        let mut members = Members { message: message.to_owned(), ..Members::default() };
-        members.others.insert("method".to_owned(), "GET".into());
-        members.others.insert("user".to_owned(), 7.into());
-        members.others.insert("name".to_owned(), HOSTILE.into());
+        let members = json!({
+            "message": message,
+            "method": "GET",
+            "user": 7,
+            "name": HOSTILE,
+            "log.target": "usher::test",
+            "log.file": "test.rs",
+        });
+        let Value::Object(members) = members else { unreachable!() };
         let mut line = String::new();
-        form.write(&mut line, "INFO", "usher::test", members).unwrap();
+        form.write(&mut line, "INFO", "log", members).unwrap();
         line
     }
 
@@ -181,6 +134,7 @@ mod tests {
         assert_eq!(parsed["name"], HOSTILE);
         assert_eq!((&parsed["level"], &parsed["target"]), (&"info".into(), &"usher::test".into()));
         assert_eq!(parsed["user"], 7);
+        assert_eq!(parsed.get("log.file"), None, "where a line stands in the source is not for operators");
         assert!(parsed["time"].as_str().unwrap().ends_with('Z'));
     }
 

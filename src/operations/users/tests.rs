@@ -4,7 +4,6 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::config;
 use crate::model::clock::{Clock, Timestamp};
 use crate::model::permission::Actor;
 use crate::model::rules::{Conflict, Denial};
@@ -18,9 +17,7 @@ struct Installation {
 
 impl Installation {
     async fn new() -> Self {
-        let directory = TempDir::new().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("usher.db").display());
-        let figment = config::with_database(config::defaults(), &url);
+        let (figment, directory) = db::testing::sqlite().await;
         let clock = Clock::manual(Timestamp::from_micros(1_000_000));
         Self { app: App::open(&figment, clock).await.unwrap(), _directory: directory }
     }

@@ -5,14 +5,8 @@ use rocket::http::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
 
-on_both![
-    an_accept_header_with_room_for_json_is_fine,
-    any_other_accept_header_is_406_before_anything_is_done,
-    what_is_wrong_is_reported_in_the_order_of_the_contract,
-];
-
+#[apply(on_both)]
 async fn an_accept_header_with_room_for_json_is_fine(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for accept in [
@@ -34,6 +28,7 @@ async fn an_accept_header_with_room_for_json_is_fine(app: TestApp) {
     assert_eq!(ask(&app, Get, "/v1/users/1", bearer(&admin), &two, "").await.status, 200);
 }
 
+#[apply(on_both)]
 async fn any_other_accept_header_is_406_before_anything_is_done(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -64,6 +59,7 @@ async fn any_other_accept_header_is_406_before_anything_is_done(app: TestApp) {
 }
 
 /// Each case has everything wrong that could be reported after what is.
+#[apply(on_both)]
 async fn what_is_wrong_is_reported_in_the_order_of_the_contract(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let person = app.person("person", "ordinary").await;

@@ -6,22 +6,6 @@ use rocket::http::Method::{Delete, Get, Head, Patch, Post, Put};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    a_record_is_ten_members_in_this_order_compact_and_unescaped,
-    create_answers_201_with_the_place_and_the_tag,
-    every_action_answers_the_record_as_it_then_is,
-    delete_deactivates_and_answers_204_however_often,
-    patch_reinstates,
-    put_keeps_the_flags_that_are_left_out,
-    whole_records_may_be_sent_back,
-    what_a_client_may_not_set_is_ignored,
-    primary_keys_begin_at_1_and_are_never_reused,
-    last_login_is_written_by_each_successful_sign_in,
-    a_user_sees_their_own_record_by_key_and_by_any_form_of_the_name,
-    head_is_get_without_the_body,
-];
 
 const MEMBERS: [&str; 10] = [
     "username",
@@ -36,6 +20,7 @@ const MEMBERS: [&str; 10] = [
     "date_joined",
 ];
 
+#[apply(on_both)]
 async fn a_record_is_ten_members_in_this_order_compact_and_unescaped(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     // The clock stands at ...00.123456; a fraction that ends in zeros keeps them.
@@ -68,6 +53,7 @@ async fn a_record_is_ten_members_in_this_order_compact_and_unescaped(app: TestAp
     assert_eq!(list.header("Content-Type"), Some("application/json"));
 }
 
+#[apply(on_both)]
 async fn create_answers_201_with_the_place_and_the_tag(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let answer = app.send(&admin, Post, "/v1/users/create", &whole("ada")).await;
@@ -83,6 +69,7 @@ async fn create_answers_201_with_the_place_and_the_tag(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn every_action_answers_the_record_as_it_then_is(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -109,6 +96,7 @@ async fn every_action_answers_the_record_as_it_then_is(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn delete_deactivates_and_answers_204_however_often(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -125,6 +113,7 @@ async fn delete_deactivates_and_answers_204_however_often(app: TestApp) {
     assert_eq!(active.as_array().map(Vec::len), Some(1), "a list has only active users by default");
 }
 
+#[apply(on_both)]
 async fn patch_reinstates(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -136,6 +125,7 @@ async fn patch_reinstates(app: TestApp) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn put_keeps_the_flags_that_are_left_out(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     for (kind, number) in [("ordinary", 1), ("staff", 2), ("inactive", 3), ("inactive staff", 4)] {
@@ -149,6 +139,7 @@ async fn put_keeps_the_flags_that_are_left_out(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn whole_records_may_be_sent_back(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("ada", "staff").await;
@@ -162,6 +153,7 @@ async fn whole_records_may_be_sent_back(app: TestApp) {
     assert_eq!((answer.status, &answer.body), (200, &before.body));
 }
 
+#[apply(on_both)]
 async fn what_a_client_may_not_set_is_ignored(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("ada", "ordinary").await;
@@ -188,6 +180,7 @@ async fn what_a_client_may_not_set_is_ignored(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn primary_keys_begin_at_1_and_are_never_reused(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -196,6 +189,7 @@ async fn primary_keys_begin_at_1_and_are_never_reused(app: TestApp) {
     assert_eq!(app.person("bob", "ordinary").await.id(), 3);
 }
 
+#[apply(on_both)]
 async fn last_login_is_written_by_each_successful_sign_in(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -210,6 +204,7 @@ async fn last_login_is_written_by_each_successful_sign_in(app: TestApp) {
     assert_eq!(last_login().await, json!("2026-03-01T09:01:01.123456Z"));
 }
 
+#[apply(on_both)]
 async fn a_user_sees_their_own_record_by_key_and_by_any_form_of_the_name(app: TestApp) {
     let person = app.person("Ada.L", "ordinary").await;
     app.person("other", "ordinary").await;
@@ -224,6 +219,7 @@ async fn a_user_sees_their_own_record_by_key_and_by_any_form_of_the_name(app: Te
     }
 }
 
+#[apply(on_both)]
 async fn head_is_get_without_the_body(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for path in ["/v1/users/1", "/v1/users/ADMIN", "/v1/users/99", "/v1/users/list", "/v1/nothing", "/livez"]

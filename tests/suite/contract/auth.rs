@@ -8,22 +8,6 @@ use rocket::http::Method::Post;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    obtain_gives_two_tokens_that_say_what_they_are,
-    obtain_reports_missing_and_mistyped_members_by_field,
-    pw_2_every_failed_sign_in_has_one_answer,
-    tk_3_obtain_looks_at_the_account_each_time,
-    a_refresh_token_works_again_and_again_for_eight_hours_and_not_a_second_longer,
-    tk_2_refresh_takes_nothing_but_a_good_refresh_token,
-    verify_says_whether_a_token_of_either_kind_is_good_now,
-    the_routes_ignore_credentials_that_come_along,
-];
-
-on_both_with![lifetimes: [("access_token_seconds", json!(60)), ("refresh_token_seconds", json!(120))];
-    the_lifetimes_of_both_tokens_are_settings,
-];
 
 const OBTAIN: &str = "/v1/auth/obtain";
 const REFRESH: &str = "/v1/auth/refresh";
@@ -40,6 +24,7 @@ pub(super) fn claims(token: &str) -> Value {
     serde_json::from_slice(&bytes).expect("a JSON payload")
 }
 
+#[apply(on_both)]
 async fn obtain_gives_two_tokens_that_say_what_they_are(app: TestApp) {
     app.person("Ada", "ordinary").await;
     for name in ["Ada", "aDA", " ada ", "ａｄａ"] {
@@ -65,6 +50,7 @@ async fn obtain_gives_two_tokens_that_say_what_they_are(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn obtain_reports_missing_and_mistyped_members_by_field(app: TestApp) {
     app.person("ada", "ordinary").await;
     let (required, blank) = ("This field is required.", "This field may not be blank.");
@@ -101,6 +87,7 @@ async fn obtain_reports_missing_and_mistyped_members_by_field(app: TestApp) {
 }
 
 /// The same number of hash operations, so that neither the answer nor its time tells the cases apart.
+#[apply(on_both)]
 async fn pw_2_every_failed_sign_in_has_one_answer(app: TestApp) {
     app.person("active", "ordinary").await;
     app.person("inactive", "inactive").await;
@@ -134,6 +121,7 @@ async fn pw_2_every_failed_sign_in_has_one_answer(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn tk_3_obtain_looks_at_the_account_each_time(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     for (sql, status) in [
@@ -149,6 +137,7 @@ async fn tk_3_obtain_looks_at_the_account_each_time(app: TestApp) {
     assert!(!app.stored(person.id()).await.is_active, "signing in reinstates nobody");
 }
 
+#[apply(on_both)]
 async fn a_refresh_token_works_again_and_again_for_eight_hours_and_not_a_second_longer(app: TestApp) {
     const EIGHT_HOURS: u64 = 8 * 60 * 60;
     app.person("ada", "ordinary").await;
@@ -189,6 +178,7 @@ async fn a_refresh_token_works_again_and_again_for_eight_hours_and_not_a_second_
     assert!(!is_good(&last).await, "no access token outlives its session");
 }
 
+#[apply(on_both)]
 async fn tk_2_refresh_takes_nothing_but_a_good_refresh_token(app: TestApp) {
     let (person, inactive, gone, over) = (
         app.person("ada", "ordinary").await,
@@ -214,6 +204,7 @@ async fn tk_2_refresh_takes_nothing_but_a_good_refresh_token(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn verify_says_whether_a_token_of_either_kind_is_good_now(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     let verify = async |token: &str| post(&app, VERIFY, &json!({ "token": token })).await;
@@ -235,6 +226,7 @@ async fn verify_says_whether_a_token_of_either_kind_is_good_now(app: TestApp) {
     assert_unauthorized(&verify(&person.refresh).await, &token_invalid(), "of a session that is over");
 }
 
+#[apply(on_both)]
 async fn the_routes_ignore_credentials_that_come_along(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     let gone = app.person("gone", "inactive").await;
@@ -256,6 +248,8 @@ async fn the_routes_ignore_credentials_that_come_along(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
+#[with([("access_token_seconds", json!(60)), ("refresh_token_seconds", json!(120))])]
 async fn the_lifetimes_of_both_tokens_are_settings(app: TestApp) {
     app.person("ada", "ordinary").await;
     let tokens = app.obtain("ada", PASSWORD).await.json();

@@ -4,23 +4,10 @@ use rocket::http::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    an_empty_body_is_no_data_under_any_content_type,
-    json_with_any_parameters_is_json,
-    a_body_of_another_type_is_415_and_changes_nothing,
-    in_2_what_is_not_one_json_object_is_400_with_the_reason,
-    in_2_a_body_over_the_limit_is_413,
-    delete_and_get_need_no_body,
-];
-
-on_both_with![short: [("json_limit", json!(600))];
-    in_2_the_limit_of_a_body_is_a_setting,
-];
 
 const REQUIRED: &str = "This field is required.";
 
+#[apply(on_both)]
 async fn an_empty_body_is_no_data_under_any_content_type(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -59,6 +46,7 @@ async fn an_empty_body_is_no_data_under_any_content_type(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn json_with_any_parameters_is_json(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for kind in [
@@ -77,6 +65,7 @@ async fn json_with_any_parameters_is_json(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_body_of_another_type_is_415_and_changes_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -115,6 +104,7 @@ async fn a_body_of_another_type_is_415_and_changes_nothing(app: TestApp) {
     assert_eq!(usernames(&app, &admin).await, ["admin", "ada"]);
 }
 
+#[apply(on_both)]
 async fn in_2_what_is_not_one_json_object_is_400_with_the_reason(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -177,6 +167,7 @@ async fn in_2_what_is_not_one_json_object_is_400_with_the_reason(app: TestApp) {
     assert_eq!(app.stored(2).await, before);
 }
 
+#[apply(on_both)]
 async fn in_2_a_body_over_the_limit_is_413(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let padded = |limit: usize| {
@@ -197,6 +188,8 @@ async fn in_2_a_body_over_the_limit_is_413(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
+#[with([("json_limit", json!(600))])]
 async fn in_2_the_limit_of_a_body_is_a_setting(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let long = json!({"first_name": "", "padding": "x".repeat(600)}).to_string();
@@ -205,6 +198,7 @@ async fn in_2_the_limit_of_a_body_is_a_setting(app: TestApp) {
     assert_eq!(ask(&app, Patch, "/v1/users/1", bearer(&admin), &[JSON], short).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn delete_and_get_need_no_body(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for name in ["a", "b", "c"] {

@@ -8,19 +8,6 @@ use serde_json::{Value, json};
 
 use super::*;
 
-on_both_with![array: [("get_by_name", json!("array"))];
-    the_python_client_does_its_work,
-    the_typescript_client_does_its_work,
-    the_typescript_client_gets_the_record_of_an_ordinary_user,
-    the_java_client_does_its_work,
-    a_client_whose_session_was_ended_signs_in_again,
-    a_client_without_the_right_does_not_begin_to_refresh,
-];
-
-on_both_with![object: [("get_by_name", json!("object"))];
-    the_java_client_does_its_work_with_the_default,
-];
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Python,
@@ -246,22 +233,32 @@ async fn work(app: &TestApp, kind: Kind) {
     assert_eq!(reinstated["is_active"], json!(true));
 }
 
+#[apply(on_both)]
+#[with([("get_by_name", json!("array"))])]
 async fn the_python_client_does_its_work(app: TestApp) {
     work(&app, Kind::Python).await;
 }
 
+#[apply(on_both)]
+#[with([("get_by_name", json!("array"))])]
 async fn the_typescript_client_does_its_work(app: TestApp) {
     work(&app, Kind::TypeScript).await;
 }
 
+#[apply(on_both)]
+#[with([("get_by_name", json!("array"))])]
 async fn the_java_client_does_its_work(app: TestApp) {
     work(&app, Kind::Java).await;
 }
 
+#[apply(on_both)]
+#[with([("get_by_name", json!("object"))])]
 async fn the_java_client_does_its_work_with_the_default(app: TestApp) {
     work(&app, Kind::Java).await;
 }
 
+#[apply(on_both)]
+#[with([("get_by_name", json!("array"))])]
 async fn the_typescript_client_gets_the_record_of_an_ordinary_user(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     let mut client = Client::sign_in(&app, Kind::TypeScript, "ada", PASSWORD).await;
@@ -270,6 +267,8 @@ async fn the_typescript_client_gets_the_record_of_an_ordinary_user(app: TestApp)
     assert_eq!(client.read(Get, &path_of(&person), None).await, own);
 }
 
+#[apply(on_both)]
+#[with([("get_by_name", json!("array"))])]
 async fn a_client_whose_session_was_ended_signs_in_again(app: TestApp) {
     let boss = app.person("boss", "superuser").await;
     let service = app.person("service", "staff").await;
@@ -284,6 +283,8 @@ async fn a_client_whose_session_was_ended_signs_in_again(app: TestApp) {
 }
 
 /// One of them would go on for ever if a missing right were a 401.
+#[apply(on_both)]
+#[with([("get_by_name", json!("array"))])]
 async fn a_client_without_the_right_does_not_begin_to_refresh(app: TestApp) {
     app.person("ada", "ordinary").await;
     for kind in [Kind::Python, Kind::TypeScript, Kind::Java] {

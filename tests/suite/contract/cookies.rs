@@ -5,20 +5,6 @@ use rocket::http::Method::{Delete, Get, Head, Options, Patch, Post, Put};
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    cs_1_an_unsafe_request_by_cookie_must_be_of_the_same_origin,
-    cs_1_the_path_may_be_written_in_other_ways_and_the_rule_holds,
-    cs_1_a_safe_request_by_cookie_may_come_from_anywhere,
-    cs_2_an_unsafe_request_by_cookie_must_carry_json,
-    cs_2_a_body_never_changes_the_method,
-    in_2_a_request_that_is_no_http_is_no_server_error,
-];
-
-on_both_with![behind_a_proxy: [("public_origin", json!("https://users.example.org"))];
-    cs_1_with_a_public_origin_only_that_is_the_same_origin,
-];
 
 const HOST: Pair<'static> = ("Host", "users.example.org");
 
@@ -54,6 +40,7 @@ fn actions(target: &Person) -> [(Method, String, String); 5] {
     ]
 }
 
+#[apply(on_both)]
 async fn cs_1_an_unsafe_request_by_cookie_must_be_of_the_same_origin(app: TestApp) {
     let (admin, target) = people(&app).await;
     let before = app.stored(target.id()).await;
@@ -97,6 +84,7 @@ async fn cs_1_an_unsafe_request_by_cookie_must_be_of_the_same_origin(app: TestAp
     }
 }
 
+#[apply(on_both)]
 async fn cs_1_the_path_may_be_written_in_other_ways_and_the_rule_holds(app: TestApp) {
     let (admin, target) = people(&app).await;
     let before = app.stored(target.id()).await;
@@ -118,6 +106,7 @@ async fn cs_1_the_path_may_be_written_in_other_ways_and_the_rule_holds(app: Test
     assert_eq!(app.stored(target.id()).await, before);
 }
 
+#[apply(on_both)]
 async fn cs_1_a_safe_request_by_cookie_may_come_from_anywhere(app: TestApp) {
     let (admin, target) = people(&app).await;
     for site in ["cross-site", "same-site", "none", "same-origin"] {
@@ -129,6 +118,7 @@ async fn cs_1_a_safe_request_by_cookie_may_come_from_anywhere(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn cs_2_an_unsafe_request_by_cookie_must_carry_json(app: TestApp) {
     let (admin, target) = people(&app).await;
     let before = app.stored(target.id()).await;
@@ -164,6 +154,7 @@ async fn cs_2_an_unsafe_request_by_cookie_must_carry_json(app: TestApp) {
 }
 
 /// Rocket would take the first field of a form for the method, if it is called `_method`.
+#[apply(on_both)]
 async fn cs_2_a_body_never_changes_the_method(app: TestApp) {
     let (admin, target) = people(&app).await;
     let path = path_of(&target);
@@ -208,6 +199,7 @@ async fn cs_2_a_body_never_changes_the_method(app: TestApp) {
     assert!(app.is_signed_in(&target, By::Bearer).await);
 }
 
+#[apply(on_both)]
 async fn in_2_a_request_that_is_no_http_is_no_server_error(app: TestApp) {
     let (admin, target) = people(&app).await;
     let path = path_of(&target);
@@ -230,6 +222,8 @@ async fn in_2_a_request_that_is_no_http_is_no_server_error(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
+#[with([("public_origin", json!("https://users.example.org"))])]
 async fn cs_1_with_a_public_origin_only_that_is_the_same_origin(app: TestApp) {
     let (admin, target) = people(&app).await;
     let path = path_of(&target);

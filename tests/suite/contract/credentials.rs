@@ -7,22 +7,6 @@ use rocket::http::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    without_credentials_every_action_is_401,
-    a_malformed_bearer_header_has_its_own_code,
-    the_scheme_is_read_in_any_letter_case,
-    an_unusable_token_of_any_kind_is_not_valid,
-    tk_2_a_refresh_token_is_no_access_token,
-    a_token_of_a_deactivated_deleted_or_signed_out_user_says_so,
-    tk_4_only_the_bearer_counts_and_a_bad_one_never_falls_back_to_the_cookie,
-    another_scheme_is_no_credential_and_leaves_the_cookie,
-    a_cookie_that_means_nothing_is_no_credential,
-    the_secret_of_one_carrier_is_no_credential_in_another,
-    tk_3_rights_are_those_of_the_database_at_each_request,
-    an_ordinary_user_is_403_and_never_401,
-];
 
 const ACTIONS: [(Method, &str); 8] = [
     (Post, "/v1/users/list"),
@@ -40,6 +24,7 @@ async fn authorized(app: &TestApp, value: &str) -> Answer {
     ask(app, Get, "/v1/users/1", NOBODY, &[("Authorization", value)], "").await
 }
 
+#[apply(on_both)]
 async fn without_credentials_every_action_is_401(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let before = app.stored(admin.id()).await;
@@ -57,6 +42,7 @@ async fn without_credentials_every_action_is_401(app: TestApp) {
     assert_eq!(app.stored(admin.id()).await, before);
 }
 
+#[apply(on_both)]
 async fn a_malformed_bearer_header_has_its_own_code(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let expected = json!({
@@ -68,6 +54,7 @@ async fn a_malformed_bearer_header_has_its_own_code(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn the_scheme_is_read_in_any_letter_case(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEARER"] {
@@ -76,6 +63,7 @@ async fn the_scheme_is_read_in_any_letter_case(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn an_unusable_token_of_any_kind_is_not_valid(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let mut changed = admin.bearer.clone();
@@ -98,12 +86,14 @@ async fn an_unusable_token_of_any_kind_is_not_valid(app: TestApp) {
     assert_unauthorized(&answer, &token_not_valid(), "expired");
 }
 
+#[apply(on_both)]
 async fn tk_2_a_refresh_token_is_no_access_token(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let answer = authorized(&app, &format!("Bearer {}", admin.refresh)).await;
     assert_unauthorized(&answer, &token_not_valid(), "a refresh token");
 }
 
+#[apply(on_both)]
 async fn a_token_of_a_deactivated_deleted_or_signed_out_user_says_so(app: TestApp) {
     app.person("admin", "staff").await;
     let (inactive, gone, over) = (
@@ -126,6 +116,7 @@ async fn a_token_of_a_deactivated_deleted_or_signed_out_user_says_so(app: TestAp
     }
 }
 
+#[apply(on_both)]
 async fn tk_4_only_the_bearer_counts_and_a_bad_one_never_falls_back_to_the_cookie(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let person = app.person("person", "ordinary").await;
@@ -148,6 +139,7 @@ async fn tk_4_only_the_bearer_counts_and_a_bad_one_never_falls_back_to_the_cooki
     assert_eq!(request.body("{}").dispatch().await.status().code, 200);
 }
 
+#[apply(on_both)]
 async fn another_scheme_is_no_credential_and_leaves_the_cookie(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let not_bearer = format!("BearerX {}", admin.bearer);
@@ -158,6 +150,7 @@ async fn another_scheme_is_no_credential_and_leaves_the_cookie(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_cookie_that_means_nothing_is_no_credential(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let mut other = admin.cookie.clone();
@@ -177,6 +170,7 @@ async fn a_cookie_that_means_nothing_is_no_credential(app: TestApp) {
 }
 
 /// What a token says can be read by whoever holds it: its session's secret must not make a cookie.
+#[apply(on_both)]
 async fn the_secret_of_one_carrier_is_no_credential_in_another(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let claims = auth::claims(&admin.refresh);
@@ -186,6 +180,7 @@ async fn the_secret_of_one_carrier_is_no_credential_in_another(app: TestApp) {
     assert_unauthorized(&answer, &no_credentials(), "a token's secret as a cookie");
 }
 
+#[apply(on_both)]
 async fn tk_3_rights_are_those_of_the_database_at_each_request(app: TestApp) {
     let person = app.person("person", "staff").await;
     for who in [bearer(&person), cookie(&person)] {
@@ -202,6 +197,7 @@ async fn tk_3_rights_are_those_of_the_database_at_each_request(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn an_ordinary_user_is_403_and_never_401(app: TestApp) {
     app.person("admin", "staff").await;
     let person = app.person("person", "ordinary").await;

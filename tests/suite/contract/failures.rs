@@ -4,12 +4,6 @@ use rocket::http::Method::{Get, Patch, Post};
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    er_1_a_fault_of_the_database_shows_nothing_of_it_and_passes,
-    rl_12_without_the_database_every_answer_is_503_and_never_401,
-];
 
 /// What nobody outside should ever read.
 const INSIDES: [&str; 14] = [
@@ -29,6 +23,7 @@ const INSIDES: [&str; 14] = [
     "127.0.0.1",
 ];
 
+#[apply(on_both)]
 async fn er_1_a_fault_of_the_database_shows_nothing_of_it_and_passes(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("ada", "ordinary").await;
@@ -79,6 +74,7 @@ async fn er_1_a_fault_of_the_database_shows_nothing_of_it_and_passes(app: TestAp
 }
 
 /// A client that took this for a 401 would throw its tokens away.
+#[apply(on_both)]
 async fn rl_12_without_the_database_every_answer_is_503_and_never_401(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     app.usher.db.close().await;

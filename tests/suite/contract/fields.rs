@@ -4,19 +4,6 @@ use rocket::http::Method::{Patch, Post, Put};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    all_bad_fields_are_reported_at_once,
-    every_member_has_its_message_for_what_is_missing_blank_or_null,
-    every_member_has_its_message_for_the_wrong_type,
-    booleans_have_the_spellings_of_old_clients_and_no_others,
-    lengths_count_code_points,
-    white_space_around_text_is_trimmed,
-    in_2_characters_that_deceive_or_break_are_refused,
-    email_is_blank_or_an_address_and_need_not_be_unique,
-    a_bad_field_changes_nothing,
-];
 
 const REQUIRED: &str = "This field is required.";
 const BLANK: &str = "This field may not be blank.";
@@ -64,6 +51,7 @@ async fn people(app: &TestApp) -> Person {
     admin
 }
 
+#[apply(on_both)]
 async fn all_bad_fields_are_reported_at_once(app: TestApp) {
     let admin = people(&app).await;
     let body = json!({
@@ -92,6 +80,7 @@ async fn all_bad_fields_are_reported_at_once(app: TestApp) {
     assert_is(&app.send(&admin, Post, "/v1/users/create", &body).await, 400, &messages, "taken");
 }
 
+#[apply(on_both)]
 async fn every_member_has_its_message_for_what_is_missing_blank_or_null(app: TestApp) {
     let admin = people(&app).await;
     for member in TEXTS {
@@ -119,6 +108,7 @@ async fn every_member_has_its_message_for_what_is_missing_blank_or_null(app: Tes
     assert_eq!(app.send(&admin, Patch, "/v1/users/2", &json!({})).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn every_member_has_its_message_for_the_wrong_type(app: TestApp) {
     let admin = people(&app).await;
     for member in TEXTS {
@@ -135,6 +125,7 @@ async fn every_member_has_its_message_for_the_wrong_type(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn booleans_have_the_spellings_of_old_clients_and_no_others(app: TestApp) {
     let admin = people(&app).await;
     for (meaning, spellings) in [
@@ -183,6 +174,7 @@ async fn booleans_have_the_spellings_of_old_clients_and_no_others(app: TestApp) 
     }
 }
 
+#[apply(on_both)]
 async fn lengths_count_code_points(app: TestApp) {
     let admin = people(&app).await;
     let too_long = |limit: usize| format!("Ensure this field has no more than {limit} characters.");
@@ -205,6 +197,7 @@ async fn lengths_count_code_points(app: TestApp) {
     assert_stored(&app, &admin, "first_name", &json!(padded), &json!("a".repeat(150))).await;
 }
 
+#[apply(on_both)]
 async fn white_space_around_text_is_trimmed(app: TestApp) {
     let admin = people(&app).await;
     let around = [
@@ -224,6 +217,7 @@ async fn white_space_around_text_is_trimmed(app: TestApp) {
     assert_stored(&app, &admin, "username", &json!("E\u{301}va"), &json!("\u{c9}va")).await;
 }
 
+#[apply(on_both)]
 async fn in_2_characters_that_deceive_or_break_are_refused(app: TestApp) {
     let admin = people(&app).await;
     for member in ["username", "first_name", "last_name", "email"] {
@@ -248,6 +242,7 @@ async fn in_2_characters_that_deceive_or_break_are_refused(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn email_is_blank_or_an_address_and_need_not_be_unique(app: TestApp) {
     let admin = people(&app).await;
     for address in ["Ada.King+x@Example.ORG", "a@localhost", "a@bücher.example", "o'brien@example.ie", ""] {
@@ -270,6 +265,7 @@ async fn email_is_blank_or_an_address_and_need_not_be_unique(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_bad_field_changes_nothing(app: TestApp) {
     let admin = people(&app).await;
     let before = app.stored(2).await;

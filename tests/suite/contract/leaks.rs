@@ -5,13 +5,6 @@ use rocket::http::Method::{Delete, Get, Head, Options, Patch, Post, Put};
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    pw_6_the_hash_is_in_no_answer_of_any_route,
-    pw_6_nothing_can_be_asked_about_the_hash,
-    no_answer_repeats_a_credential_but_those_that_hand_it_out,
-];
 
 /// Every route, and what may be sent to it.
 fn requests(target: &Person) -> Vec<(Method, String, String)> {
@@ -92,6 +85,7 @@ async fn hash_parts(app: &TestApp, names: &[&str]) -> Vec<String> {
     parts
 }
 
+#[apply(on_both)]
 async fn pw_6_the_hash_is_in_no_answer_of_any_route(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let staff = app.person("staff", "staff").await;
@@ -116,6 +110,7 @@ async fn pw_6_the_hash_is_in_no_answer_of_any_route(app: TestApp) {
     assert!(seen > 20, "most answers were refusals: {seen}");
 }
 
+#[apply(on_both)]
 async fn pw_6_nothing_can_be_asked_about_the_hash(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     for field in
@@ -139,6 +134,7 @@ async fn pw_6_nothing_can_be_asked_about_the_hash(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn no_answer_repeats_a_credential_but_those_that_hand_it_out(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let ada = app.person("ada", "ordinary").await;

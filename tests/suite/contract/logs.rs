@@ -17,9 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::*;
-use crate::{Backend, on_both};
-
-on_both![lg_1_the_program_writes_no_secret_however_much_it_logs];
+use crate::Backend;
 
 /// Passwords that are set, guessed or refused in what follows; each is a needle of its own.
 const PASSWORDS: [&str; 6] = [
@@ -176,6 +174,7 @@ fn assert_none_in(log: &str, secrets: &[String]) {
 }
 
 /// The real program at its most talkative, over a real connection.
+#[apply(on_both)]
 async fn lg_1_the_program_writes_no_secret_however_much_it_logs(app: TestApp) {
     let person = people(&app).await;
     let csrf = form_token(&ask(&app, Get, "/account", cookie(&person), &[], "").await);
@@ -261,10 +260,12 @@ const OWN_PROCESS: &str = "USHER_TEST_OWN_PROCESS";
 /// A log can be installed once in a process, and only before anything else is: each of the tests
 /// below runs itself again in a process of its own.
 #[expect(clippy::disallowed_methods, reason = "a process asks whether it was started for this")]
-async fn in_a_process_of_its_own(test: &str, backend: Backend) {
+async fn in_a_process_of_its_own<T>(test: &T, backend: Backend) {
     if std::env::var_os(OWN_PROCESS).is_some() {
         return everything_logged(backend).await;
     }
+    // The path of a function is the name of its test after that of the crate.
+    let (_, test) = std::any::type_name_of_val(test).split_once("::").expect("a path");
     let program = std::env::current_exe().expect("this program");
     let output = Command::new(program).args(["--exact", test, "--nocapture"]).env(OWN_PROCESS, "1").output();
     let output = output.expect("it runs");
@@ -275,14 +276,12 @@ async fn in_a_process_of_its_own(test: &str, backend: Backend) {
 
 #[rocket::async_test]
 async fn lg_1_nothing_in_the_process_logs_a_secret_on_sqlite() {
-    let name = "contract::logs::lg_1_nothing_in_the_process_logs_a_secret_on_sqlite";
-    in_a_process_of_its_own(name, Backend::Sqlite).await;
+    in_a_process_of_its_own(&lg_1_nothing_in_the_process_logs_a_secret_on_sqlite, Backend::Sqlite).await;
 }
 
 #[rocket::async_test]
 async fn lg_1_nothing_in_the_process_logs_a_secret_on_postgres() {
-    let name = "contract::logs::lg_1_nothing_in_the_process_logs_a_secret_on_postgres";
-    in_a_process_of_its_own(name, Backend::Postgres).await;
+    in_a_process_of_its_own(&lg_1_nothing_in_the_process_logs_a_secret_on_postgres, Backend::Postgres).await;
 }
 
 async fn everything_logged(backend: Backend) {

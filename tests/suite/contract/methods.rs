@@ -6,20 +6,6 @@ use serde_json::json;
 
 use super::*;
 use crate::matrix::ROWS;
-use crate::on_both;
-
-on_both![
-    a_wrong_method_is_405_with_the_right_ones_and_its_name,
-    hd_3_options_is_204_with_the_methods,
-    hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones,
-    hd_1_every_answer_carries_the_security_headers_and_none_says_what_answers,
-    hd_2_without_a_setting_there_are_no_cross_origin_headers,
-    a_node_id_header_changes_nothing,
-];
-
-on_both_with![cors: [("cors_origins", json!(["https://console.example.org"]))];
-    hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cookies,
-];
 
 const POST_ONLY: &str = "POST, OPTIONS";
 const KEY: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
@@ -37,6 +23,7 @@ const PATHS: [(&str, &str); 8] = [
 ];
 
 /// Every route has its answer for every method: one that exists, or a 405.
+#[apply(on_both)]
 async fn a_wrong_method_is_405_with_the_right_ones_and_its_name(app: TestApp) {
     let person = app.person("person", "ordinary").await;
     for (path, allow) in PATHS {
@@ -60,6 +47,7 @@ async fn a_wrong_method_is_405_with_the_right_ones_and_its_name(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn hd_3_options_is_204_with_the_methods(app: TestApp) {
     for (path, allow) in PATHS {
         for accept in ["*/*", "text/html"] {
@@ -70,6 +58,7 @@ async fn hd_3_options_is_204_with_the_methods(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones(app: TestApp) {
     let root = app.person("root", "superuser").await;
     for row in ROWS.iter().filter(|row| !row.route.starts_with("/v1/")) {
@@ -96,6 +85,7 @@ async fn hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones(app: TestApp) 
     }
 }
 
+#[apply(on_both)]
 async fn hd_1_every_answer_carries_the_security_headers_and_none_says_what_answers(app: TestApp) {
     const JSON_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
     const HTML_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -146,6 +136,7 @@ async fn hd_1_every_answer_carries_the_security_headers_and_none_says_what_answe
     }
 }
 
+#[apply(on_both)]
 async fn hd_2_without_a_setting_there_are_no_cross_origin_headers(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for method in [Get, Options] {
@@ -156,6 +147,8 @@ async fn hd_2_without_a_setting_there_are_no_cross_origin_headers(app: TestApp) 
     }
 }
 
+#[apply(on_both)]
+#[with([("cors_origins", json!(["https://console.example.org"]))])]
 async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cookies(app: TestApp) {
     const ALLOWED: &str = "https://console.example.org";
     let admin = app.person("admin", "staff").await;
@@ -201,6 +194,7 @@ async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cook
     assert_eq!(request.body("{}").dispatch().await.status().code, 403);
 }
 
+#[apply(on_both)]
 async fn a_node_id_header_changes_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let plain = app.get(&admin, "/v1/users/1").await;

@@ -5,20 +5,10 @@ use rocket::tokio::join;
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    a_username_has_letters_and_digits_of_any_script_and_five_signs,
-    a_username_is_stored_as_given,
-    names_that_could_never_be_fetched_are_refused_for_new_users,
-    pw_5_a_name_is_taken_in_every_letter_case_and_compatibility_form,
-    a_user_may_keep_their_own_name_in_another_form,
-    of_two_racing_creates_of_one_name_one_wins,
-    of_two_racing_renames_to_one_name_one_wins,
-];
 
 const TAKEN: &str = "A user with that username already exists.";
 
+#[apply(on_both)]
 async fn a_username_has_letters_and_digits_of_any_script_and_five_signs(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -68,6 +58,7 @@ async fn a_username_has_letters_and_digits_of_any_script_and_five_signs(app: Tes
     }
 }
 
+#[apply(on_both)]
 async fn a_username_is_stored_as_given(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -77,6 +68,7 @@ async fn a_username_is_stored_as_given(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn names_that_could_never_be_fetched_are_refused_for_new_users(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -100,6 +92,7 @@ async fn names_that_could_never_be_fetched_are_refused_for_new_users(app: TestAp
     }
 }
 
+#[apply(on_both)]
 async fn pw_5_a_name_is_taken_in_every_letter_case_and_compatibility_form(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("other", "ordinary").await;
@@ -124,6 +117,7 @@ async fn pw_5_a_name_is_taken_in_every_letter_case_and_compatibility_form(app: T
     assert_eq!(usernames(&app, &admin).await.len(), 4);
 }
 
+#[apply(on_both)]
 async fn a_user_may_keep_their_own_name_in_another_form(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -138,6 +132,7 @@ async fn a_user_may_keep_their_own_name_in_another_form(app: TestApp) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn of_two_racing_creates_of_one_name_one_wins(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let other = app.another_instance().await;
@@ -154,6 +149,7 @@ async fn of_two_racing_creates_of_one_name_one_wins(app: TestApp) {
     assert_eq!(usernames(&app, &admin).await.len(), 4);
 }
 
+#[apply(on_both)]
 async fn of_two_racing_renames_to_one_name_one_wins(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("one", "ordinary").await;

@@ -4,22 +4,6 @@ use rocket::http::Method::{Patch, Post, Put};
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    pw_7_pw_8_an_unfit_password_is_refused_with_its_messages,
-    pw_7_a_password_is_taken_exactly_as_received,
-    pw_8_a_password_is_compared_with_the_names_that_the_change_gives,
-    pw_6_no_part_of_a_password_comes_back,
-];
-
-on_both_with![strict: [("password_min_length", json!(15))];
-    pw_7_the_shortest_length_is_a_setting,
-];
-
-on_both_with![loose: [("password_min_length", json!(1))];
-    pw_7_the_shortest_length_may_be_one,
-];
 
 const COMMON: &str = "This password is too common.";
 const LONG: &str = "Ensure this field has no more than 128 characters.";
@@ -28,6 +12,7 @@ fn too_short(least: usize) -> String {
     format!("This password is too short. It must contain at least {least} characters.")
 }
 
+#[apply(on_both)]
 async fn pw_7_pw_8_an_unfit_password_is_refused_with_its_messages(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -62,6 +47,7 @@ async fn pw_7_pw_8_an_unfit_password_is_refused_with_its_messages(app: TestApp) 
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
 async fn pw_7_a_password_is_taken_exactly_as_received(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -80,6 +66,7 @@ async fn pw_7_a_password_is_taken_exactly_as_received(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn pw_8_a_password_is_compared_with_the_names_that_the_change_gives(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("wintergreen", "ordinary").await;
@@ -92,6 +79,7 @@ async fn pw_8_a_password_is_compared_with_the_names_that_the_change_gives(app: T
     assert_eq!(app.send(&admin, Patch, "/v1/users/2", &body).await.status, 200, "the name it had");
 }
 
+#[apply(on_both)]
 async fn pw_6_no_part_of_a_password_comes_back(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -110,6 +98,8 @@ async fn pw_6_no_part_of_a_password_comes_back(app: TestApp) {
     );
 }
 
+#[apply(on_both)]
+#[with([("password_min_length", json!(15))])]
 async fn pw_7_the_shortest_length_is_a_setting(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
@@ -119,6 +109,8 @@ async fn pw_7_the_shortest_length_is_a_setting(app: TestApp) {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
+#[apply(on_both)]
+#[with([("password_min_length", json!(1))])]
 async fn pw_7_the_shortest_length_may_be_one(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;

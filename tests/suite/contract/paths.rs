@@ -4,22 +4,8 @@ use rocket::http::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
 
-on_both![
-    a_trailing_slash_is_answered_directly_on_every_route,
-    list_and_create_are_always_those_routes,
-    digits_are_a_primary_key_however_they_are_written,
-    names_are_percent_decoded_once_and_a_plus_is_a_plus,
-    a_name_is_found_in_any_letter_case_and_compatibility_form,
-    what_does_not_exist_is_404_for_every_action,
-    unknown_paths_are_json_whatever_is_accepted,
-];
-
-on_both_with![as_array: [("get_by_name", json!("array"))];
-    get_by_name_answers_an_array_of_no_or_one_record,
-];
-
+#[apply(on_both)]
 async fn a_trailing_slash_is_answered_directly_on_every_route(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -45,6 +31,7 @@ async fn a_trailing_slash_is_answered_directly_on_every_route(app: TestApp) {
     assert!(!app.stored(id).await.is_active);
 }
 
+#[apply(on_both)]
 async fn list_and_create_are_always_those_routes(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     // Rows that only an import can have made.
@@ -61,6 +48,7 @@ async fn list_and_create_are_always_those_routes(app: TestApp) {
     assert_eq!(answer.json().as_array().map(Vec::len), Some(3));
 }
 
+#[apply(on_both)]
 async fn digits_are_a_primary_key_however_they_are_written(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for number in 2..=7 {
@@ -87,6 +75,7 @@ async fn digits_are_a_primary_key_however_they_are_written(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn names_are_percent_decoded_once_and_a_plus_is_a_plus(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for (number, name) in ["ada+l@example.org", "ada", "Élodie", "名前", "a-b_c.d"].iter().enumerate() {
@@ -121,6 +110,7 @@ async fn names_are_percent_decoded_once_and_a_plus_is_a_plus(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_name_is_found_in_any_letter_case_and_compatibility_form(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("Straße.ÉLAN", "inactive").await;
@@ -134,6 +124,7 @@ async fn a_name_is_found_in_any_letter_case_and_compatibility_form(app: TestApp)
     }
 }
 
+#[apply(on_both)]
 async fn what_does_not_exist_is_404_for_every_action(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for (method, body) in
@@ -145,6 +136,7 @@ async fn what_does_not_exist_is_404_for_every_action(app: TestApp) {
     assert_is(&app.get(&admin, "/v1/users/nobody").await, 404, &no_such_user(), "by name");
 }
 
+#[apply(on_both)]
 async fn unknown_paths_are_json_whatever_is_accepted(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let not_found = json!({"detail": "Not found."});
@@ -172,6 +164,8 @@ async fn unknown_paths_are_json_whatever_is_accepted(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
+#[with([("get_by_name", json!("array"))])]
 async fn get_by_name_answers_an_array_of_no_or_one_record(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let person = app.person("Ada", "ordinary").await;

@@ -6,22 +6,8 @@ use rocket::tokio::join;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::on_both;
 
-on_both![
-    az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing,
-    az_2_no_path_of_the_api_makes_a_superuser,
-    az_4_nobody_sets_what_is_not_theirs_to_set,
-    staff_give_and_take_staff_access,
-    nobody_deactivates_or_demotes_themselves,
-    az_5_one_active_superuser_is_always_left,
-    a_403_always_names_the_missing_right,
-];
-
-on_both_with![strict: [("staff_grants_staff", json!(false))];
-    az_2_with_the_setting_only_superusers_give_and_take_staff_access,
-];
-
+#[apply(on_both)]
 async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: TestApp) {
     let ordinary = app.person("ordinary", "").await;
     let before = app.stored(ordinary.id()).await;
@@ -46,6 +32,7 @@ async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: TestApp) {
     assert_eq!(app.stored(staff.id()).await, before, "read-only and unknown members are ignored");
 }
 
+#[apply(on_both)]
 async fn az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let boss = app.person("boss", "superuser").await;
@@ -84,6 +71,7 @@ async fn az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing(app: T
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
+#[apply(on_both)]
 async fn az_2_no_path_of_the_api_makes_a_superuser(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let boss = app.person("boss", "superuser").await;
@@ -110,6 +98,7 @@ async fn az_2_no_path_of_the_api_makes_a_superuser(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn staff_give_and_take_staff_access(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -122,6 +111,8 @@ async fn staff_give_and_take_staff_access(app: TestApp) {
     assert_eq!((answer.status, &answer.json()["is_staff"]), (201, &json!(true)));
 }
 
+#[apply(on_both)]
+#[with([("staff_grants_staff", json!(false))])]
 async fn az_2_with_the_setting_only_superusers_give_and_take_staff_access(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let boss = app.person("boss", "superuser").await;
@@ -156,6 +147,7 @@ async fn az_2_with_the_setting_only_superusers_give_and_take_staff_access(app: T
     }
 }
 
+#[apply(on_both)]
 async fn nobody_deactivates_or_demotes_themselves(app: TestApp) {
     let deactivates = json!({
         "detail": "You cannot deactivate yourself. Ask another administrator to do it.",
@@ -189,6 +181,7 @@ async fn nobody_deactivates_or_demotes_themselves(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn az_5_one_active_superuser_is_always_left(app: TestApp) {
     let mut people = Vec::new();
     for number in 0..8 {
@@ -219,6 +212,7 @@ async fn az_5_one_active_superuser_is_always_left(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_403_always_names_the_missing_right(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let person = app.person("person", "ordinary").await;

@@ -5,16 +5,6 @@ use rocket::http::Method::{Delete, Get, Patch, Post, Put};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    se_2_every_credential_dies_with_deactivation_demotion_and_a_new_password,
-    se_2_signing_out_ends_that_session_alone,
-    se_2_a_change_of_anything_else_ends_no_session,
-    se_2_a_refused_change_ends_no_session,
-    se_2_ones_own_new_password_ends_ones_own_sessions,
-    se_2_a_session_that_is_over_stays_over,
-];
 
 /// The answers to the cookie, the access token and the refresh token of a person, here and elsewhere.
 async fn answers(apps: [&TestApp; 2], person: &Person) -> Vec<u16> {
@@ -34,6 +24,7 @@ async fn answers(apps: [&TestApp; 2], person: &Person) -> Vec<u16> {
     statuses
 }
 
+#[apply(on_both)]
 async fn se_2_every_credential_dies_with_deactivation_demotion_and_a_new_password(app: TestApp) {
     let other = app.another_instance().await;
     let admin = app.person("admin", "superuser").await;
@@ -64,6 +55,7 @@ async fn se_2_every_credential_dies_with_deactivation_demotion_and_a_new_passwor
     assert_eq!(answers([&app, &other], &admin).await, [200; 10]);
 }
 
+#[apply(on_both)]
 async fn se_2_signing_out_ends_that_session_alone(app: TestApp) {
     let other = app.another_instance().await;
     let person = app.person("ada", "staff").await;
@@ -77,6 +69,7 @@ async fn se_2_signing_out_ends_that_session_alone(app: TestApp) {
     assert_eq!(answers([&app, &other], &person).await, expected, "the cookie alone is over");
 }
 
+#[apply(on_both)]
 async fn se_2_a_change_of_anything_else_ends_no_session(app: TestApp) {
     let other = app.another_instance().await;
     let admin = app.person("admin", "superuser").await;
@@ -92,6 +85,7 @@ async fn se_2_a_change_of_anything_else_ends_no_session(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn se_2_a_refused_change_ends_no_session(app: TestApp) {
     let other = app.another_instance().await;
     let boss = app.person("boss", "superuser").await;
@@ -124,6 +118,7 @@ async fn se_2_a_refused_change_ends_no_session(app: TestApp) {
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "the old password is the password");
 }
 
+#[apply(on_both)]
 async fn se_2_ones_own_new_password_ends_ones_own_sessions(app: TestApp) {
     let other = app.another_instance().await;
     let admin = app.person("admin", "staff").await;
@@ -134,6 +129,7 @@ async fn se_2_ones_own_new_password_ends_ones_own_sessions(app: TestApp) {
     assert_eq!(app.obtain("admin", "quite another one").await.status, 200);
 }
 
+#[apply(on_both)]
 async fn se_2_a_session_that_is_over_stays_over(app: TestApp) {
     let other = app.another_instance().await;
     let admin = app.person("admin", "superuser").await;

@@ -11,34 +11,6 @@ use usher::model::throttle::Key;
 
 use super::*;
 
-on_both_with![two_free_one_at_a_time: [("throttle_account_free", json!(2)), ("password_threads", json!(1))];
-    pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another,
-];
-
-on_both_with![two_free: [("throttle_account_free", json!(2))];
-    pw_4_after_the_free_failures_the_right_password_is_refused_until_the_clock_moves_on,
-    pw_4_a_new_password_ends_the_block,
-    pw_5_variants_of_a_name_share_one_counter,
-];
-
-on_both_with![one_at_a_time: [("password_threads", json!(1)), ("password_queue", json!(1))];
-    pw_3_sign_ins_beyond_the_queue_are_503_with_the_time_to_come_back,
-];
-
-on_both_with![three_by_address: [("throttle_address_burst", json!(3))];
-    pw_4_a_sign_in_that_succeeds_costs_nothing,
-    pw_4_an_address_that_fails_too_often_is_429_for_a_while,
-    ip_1_an_ipv6_subscriber_has_one_address,
-    ip_1_a_header_of_the_client_says_nothing_about_its_address,
-];
-
-on_both_with![behind_a_proxy: [
-        ("throttle_address_burst", json!(1)),
-        ("trusted_proxies", json!(["10.0.0.1", "10.0.0.2"])),
-    ];
-    ip_1_behind_a_proxy_the_last_address_that_is_not_a_proxy_counts,
-];
-
 async fn obtain_from(
     app: &TestApp,
     address: &str,
@@ -68,6 +40,8 @@ fn later(app: &TestApp, milliseconds: u64) {
     app.clock.advance(Duration::from_millis(milliseconds));
 }
 
+#[apply(on_both)]
+#[with([("throttle_account_free", json!(2))])]
 async fn pw_4_after_the_free_failures_the_right_password_is_refused_until_the_clock_moves_on(app: TestApp) {
     let other = app.another_instance().await;
     app.person("ada", "ordinary").await;
@@ -93,6 +67,8 @@ async fn pw_4_after_the_free_failures_the_right_password_is_refused_until_the_cl
 }
 
 /// Three wrong passwords and the right one, of which each is checked before the others are counted.
+#[apply(on_both)]
+#[with([("throttle_account_free", json!(2)), ("password_threads", json!(1))])]
 async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app: TestApp) {
     let other = app.another_instance().await;
     app.person("ada", "ordinary").await;
@@ -126,6 +102,8 @@ async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app
     panic!("this machine is too slow to say");
 }
 
+#[apply(on_both)]
+#[with([("throttle_account_free", json!(2))])]
 async fn pw_4_a_new_password_ends_the_block(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -143,6 +121,8 @@ async fn pw_4_a_new_password_ends_the_block(app: TestApp) {
     assert_eq!(app.obtain("ada", "quite another one").await.status, 200);
 }
 
+#[apply(on_both)]
+#[with([("throttle_account_free", json!(2))])]
 async fn pw_5_variants_of_a_name_share_one_counter(app: TestApp) {
     app.person("Ada", "ordinary").await;
     app.person("bob", "ordinary").await;
@@ -157,6 +137,8 @@ async fn pw_5_variants_of_a_name_share_one_counter(app: TestApp) {
     assert_eq!(app.obtain("aDa", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
+#[with([("password_threads", json!(1)), ("password_queue", json!(1))])]
 async fn pw_3_sign_ins_beyond_the_queue_are_503_with_the_time_to_come_back(app: TestApp) {
     app.person("ada", "ordinary").await;
     let answers = join_all((0..8).map(|_| app.obtain("ada", PASSWORD))).await;
@@ -175,6 +157,8 @@ async fn pw_3_sign_ins_beyond_the_queue_are_503_with_the_time_to_come_back(app: 
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "it passes, and counts as no failure");
 }
 
+#[apply(on_both)]
+#[with([("throttle_address_burst", json!(3))])]
 async fn pw_4_a_sign_in_that_succeeds_costs_nothing(app: TestApp) {
     app.person("ada", "ordinary").await;
     for _ in 0..2 {
@@ -190,6 +174,8 @@ async fn pw_4_a_sign_in_that_succeeds_costs_nothing(app: TestApp) {
     );
 }
 
+#[apply(on_both)]
+#[with([("throttle_address_burst", json!(3))])]
 async fn pw_4_an_address_that_fails_too_often_is_429_for_a_while(app: TestApp) {
     let other = app.another_instance().await;
     app.person("ada", "ordinary").await;
@@ -219,6 +205,8 @@ async fn pw_4_an_address_that_fails_too_often_is_429_for_a_while(app: TestApp) {
     );
 }
 
+#[apply(on_both)]
+#[with([("throttle_address_burst", json!(3))])]
 async fn ip_1_an_ipv6_subscriber_has_one_address(app: TestApp) {
     app.person("ada", "ordinary").await;
     for number in 1..=3 {
@@ -229,6 +217,8 @@ async fn ip_1_an_ipv6_subscriber_has_one_address(app: TestApp) {
     assert_eq!(obtain_from(&app, "2001:db8:0:8::1", None, "ada", PASSWORD).await.status, 200);
 }
 
+#[apply(on_both)]
+#[with([("throttle_address_burst", json!(3))])]
 async fn ip_1_a_header_of_the_client_says_nothing_about_its_address(app: TestApp) {
     app.person("ada", "ordinary").await;
     for number in 0..3 {
@@ -242,6 +232,8 @@ async fn ip_1_a_header_of_the_client_says_nothing_about_its_address(app: TestApp
     assert_eq!(answer.status, 200, "and nobody else is blocked by it");
 }
 
+#[apply(on_both)]
+#[with([("throttle_address_burst", json!(1)), ("trusted_proxies", json!(["10.0.0.1", "10.0.0.2"]))])]
 async fn ip_1_behind_a_proxy_the_last_address_that_is_not_a_proxy_counts(app: TestApp) {
     app.person("ada", "ordinary").await;
     let through = async |forwarded: &str, password: &str| {

@@ -6,21 +6,12 @@ use rocket::http::Method::{Delete, Get, Head, Patch, Put};
 use serde_json::json;
 
 use super::*;
-use crate::on_both;
-
-on_both![
-    az_9_a_change_of_what_has_changed_since_is_412_and_changes_nothing,
-    az_9_if_match_is_a_star_or_a_list_of_strong_tags,
-    az_9_a_sign_in_is_no_edit,
-    without_if_match_the_last_write_wins,
-    an_unchanged_record_is_not_sent_again,
-    every_edit_gives_another_tag_and_no_edit_the_same,
-];
 
 async fn tag(app: &TestApp, admin: &Person, path: &str) -> String {
     app.get(admin, path).await.header("ETag").expect("every record answer carries a tag").to_owned()
 }
 
+#[apply(on_both)]
 async fn az_9_a_change_of_what_has_changed_since_is_412_and_changes_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -52,6 +43,7 @@ async fn az_9_a_change_of_what_has_changed_since_is_412_and_changes_nothing(app:
     assert!(!app.stored(target.id()).await.is_active);
 }
 
+#[apply(on_both)]
 async fn az_9_if_match_is_a_star_or_a_list_of_strong_tags(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -83,6 +75,7 @@ async fn az_9_if_match_is_a_star_or_a_list_of_strong_tags(app: TestApp) {
     assert_eq!(missing.status, 404);
 }
 
+#[apply(on_both)]
 async fn az_9_a_sign_in_is_no_edit(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -97,6 +90,7 @@ async fn az_9_a_sign_in_is_no_edit(app: TestApp) {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
+#[apply(on_both)]
 async fn without_if_match_the_last_write_wins(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -106,6 +100,7 @@ async fn without_if_match_the_last_write_wins(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn an_unchanged_record_is_not_sent_again(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;
@@ -140,6 +135,7 @@ async fn an_unchanged_record_is_not_sent_again(app: TestApp) {
     assert_eq!((answer.status, answer.body.is_empty()), (200, false));
 }
 
+#[apply(on_both)]
 async fn every_edit_gives_another_tag_and_no_edit_the_same(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let target = app.person("ada", "ordinary").await;

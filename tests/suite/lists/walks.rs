@@ -10,12 +10,6 @@ use usher::model::user::{User, UserId};
 use super::population::{insert_all, named};
 use super::{crowd, pks, records, walk};
 use crate::app::TestApp;
-use crate::on_both;
-
-on_both![
-    pages_by_every_field_and_direction_give_every_user_once_in_order,
-    a_walk_gives_every_user_once_who_is_there_throughout,
-];
 
 const FIELDS: [&str; 10] = [
     "pk",
@@ -50,6 +44,7 @@ fn compare(left: &Value, right: &Value, field: &str, ascending: bool, nulls_firs
     by_field.then_with(|| left["pk"].as_i64().cmp(&right["pk"].as_i64()))
 }
 
+#[apply(on_both)]
 async fn pages_by_every_field_and_direction_give_every_user_once_in_order(app: TestApp) {
     let admin = app.person("Admin", "superuser").await;
     let users = crowd(29, |index, user| User {
@@ -87,6 +82,7 @@ async fn pages_by_every_field_and_direction_give_every_user_once_in_order(app: T
     }
 }
 
+#[apply(on_both)]
 async fn a_walk_gives_every_user_once_who_is_there_throughout(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let old = crowd(300, |index, user| User {

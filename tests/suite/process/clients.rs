@@ -10,12 +10,6 @@ use tempfile::TempDir;
 
 use super::server::{Server, eventually, json_request, make_superuser, obtain_request, rounds, status_of};
 use crate::app::TestApp;
-use crate::on_both;
-
-on_both![
-    rl_7_slow_clients_of_every_kind_do_not_hurt_others,
-    rl_9_a_flood_of_sign_ins_is_bounded_and_hurts_nobody_else,
-];
 
 /// How long a client that does everything right may wait while others do not: the machine may be busy. Those
 /// others would wait for ever.
@@ -33,6 +27,7 @@ fn ask_in_time(server: &Server, request: &str) -> Option<u16> {
     status_of(&server.ask_within(FINE, request).ok()?)
 }
 
+#[apply(on_both)]
 async fn rl_7_slow_clients_of_every_kind_do_not_hurt_others(app: TestApp) {
     let url = app.url.clone();
     rocket::tokio::task::spawn_blocking(move || {
@@ -98,6 +93,7 @@ fn memory(server: &Server, name: &str) -> u64 {
     line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
 }
 
+#[apply(on_both)]
 async fn rl_9_a_flood_of_sign_ins_is_bounded_and_hurts_nobody_else(app: TestApp) {
     let url = app.url.clone();
     rocket::tokio::task::spawn_blocking(move || {

@@ -5,13 +5,6 @@ use tempfile::TempDir;
 
 use super::server::{Server, json_request, make_superuser, obtain_request};
 use crate::app::{PASSWORD, TestApp};
-use crate::on_both;
-
-on_both![
-    lg_3_each_request_is_one_line_that_parses_and_says_who_and_why,
-    pw_13_the_hundredth_failure_in_a_row_is_a_warning,
-    the_same_reference_is_in_the_log_the_header_and_on_the_error_page,
-];
 
 /// All lines, each an object.
 fn lines(log: &str) -> Vec<Value> {
@@ -43,6 +36,7 @@ fn hostile_request(path: &str, bearer: &str) -> String {
     )
 }
 
+#[apply(on_both)]
 async fn lg_3_each_request_is_one_line_that_parses_and_says_who_and_why(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let id = staff.id();
@@ -88,6 +82,7 @@ async fn lg_3_each_request_is_one_line_that_parses_and_says_who_and_why(app: Tes
     assert!(!log.contains("forged:") && !log.contains("192.0.2.9"), "{log}");
 }
 
+#[apply(on_both)]
 async fn pw_13_the_hundredth_failure_in_a_row_is_a_warning(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("ada", "wrong").await.status, 401);
@@ -110,6 +105,7 @@ async fn pw_13_the_hundredth_failure_in_a_row_is_a_warning(app: TestApp) {
     assert_eq!(warnings[0]["level"], "warn");
 }
 
+#[apply(on_both)]
 async fn the_same_reference_is_in_the_log_the_header_and_on_the_error_page(app: TestApp) {
     let url = app.url.clone();
     let (page, failure, log) = rocket::tokio::task::spawn_blocking(move || {

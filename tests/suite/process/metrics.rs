@@ -7,12 +7,6 @@ use tempfile::TempDir;
 
 use super::server::{Server, json_request, make_superuser, obtain_request, status_of};
 use crate::app::TestApp;
-use crate::on_both;
-
-on_both![
-    the_numbers_are_those_of_what_happened,
-    cf_4_numbers_tell_nothing_of_people_and_only_where_they_are_asked_for
-];
 
 impl Server {
     /// What the metrics' own address answers.
@@ -59,18 +53,19 @@ async fn busy(app: &TestApp) -> (TempDir, Server) {
     .unwrap()
 }
 
+#[apply(on_both)]
 async fn the_numbers_are_those_of_what_happened(app: TestApp) {
     let (_directory, server) = busy(&app).await;
     let page = server.metrics(GET);
     let samples = samples(&page);
     for (name, value) in [
-        (r#"usher_requests_total{method="POST",group="auth",status="200"}"#, 1.0),
-        (r#"usher_requests_total{method="POST",group="auth",status="401"}"#, 1.0),
-        (r#"usher_requests_total{method="POST",group="api",status="200"}"#, 1.0),
-        (r#"usher_requests_total{method="GET",group="health",status="200"}"#, 1.0),
-        (r#"usher_requests_total{method="GET",group="console",status="200"}"#, 1.0),
-        (r#"usher_requests_total{method="GET",group="none",status="404"}"#, 1.0),
-        (r#"usher_requests_total{method="TRACE",group="none",status="405"}"#, 1.0),
+        (r#"usher_requests_total{group="auth",method="POST",status="200"}"#, 1.0),
+        (r#"usher_requests_total{group="auth",method="POST",status="401"}"#, 1.0),
+        (r#"usher_requests_total{group="api",method="POST",status="200"}"#, 1.0),
+        (r#"usher_requests_total{group="health",method="GET",status="200"}"#, 1.0),
+        (r#"usher_requests_total{group="console",method="GET",status="200"}"#, 1.0),
+        (r#"usher_requests_total{group="none",method="GET",status="404"}"#, 1.0),
+        (r#"usher_requests_total{group="none",method="TRACE",status="405"}"#, 1.0),
         (r#"usher_request_duration_seconds_count{group="auth"}"#, 2.0),
         (r#"usher_request_duration_seconds_bucket{group="auth",le="+Inf"}"#, 2.0),
         ("usher_authenticated_requests_total", 1.0),
@@ -91,6 +86,7 @@ async fn the_numbers_are_those_of_what_happened(app: TestApp) {
     assert_eq!(samples.contains_key("usher_sqlite_wal_bytes"), app.url.starts_with("sqlite"), "{page}");
 }
 
+#[apply(on_both)]
 async fn cf_4_numbers_tell_nothing_of_people_and_only_where_they_are_asked_for(app: TestApp) {
     let (_directory, server) = busy(&app).await;
     let page = server.metrics(GET);

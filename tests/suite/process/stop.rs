@@ -11,18 +11,13 @@ use super::server::{
 use crate::app::TestApp;
 use crate::console::token;
 use crate::mail::{Sink, with_address};
-use crate::on_both;
-
-on_both![
-    rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop,
-    rl_10_a_link_that_was_asked_for_right_before_the_stop_is_sent,
-];
 
 /// The server answers these after 700 ms.
 const SLOW: (&str, &str) = ("USHER_SIGN_IN_FAILURE_MILLISECONDS", "700");
 /// A bucket that never fills.
 const NO_THROTTLE: (&str, &str) = ("USHER_THROTTLE_ADDRESS_BURST", "1000000");
 
+#[apply(on_both)]
 async fn rl_10_no_request_is_cut_when_a_busy_server_is_told_to_stop(app: TestApp) {
     let url = app.url.clone();
     let rounds = move || {
@@ -88,6 +83,7 @@ fn stop_under_load(url: &str, round: u32) {
     assert!(log.contains("told to stop by SIGTERM") && !log.contains("cut off"), "{log}");
 }
 
+#[apply(on_both)]
 async fn rl_10_a_link_that_was_asked_for_right_before_the_stop_is_sent(app: TestApp) {
     with_address(&app, "ada", "", "ada@example.org").await;
     // So slow that nothing can be sent before the stop.

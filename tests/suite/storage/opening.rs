@@ -9,20 +9,15 @@ use usher::security::csrf;
 use super::number;
 use crate::app::{Backend, TestApp, figment};
 use crate::lists::population::{insert_all, named};
-use crate::on_both;
 
-on_both![
-    migrations_are_applied_once,
-    instances_that_open_a_fresh_database_at_once_share_it,
-    a_server_that_stops_keeps_the_database_for_the_requests_that_it_still_answers,
-];
-
+#[apply(on_both)]
 async fn migrations_are_applied_once(app: TestApp) {
     app.person("admin", "superuser").await;
     let again = app.another_instance().await;
     assert_eq!(number(&again.usher.db, "SELECT count(*) FROM users").await, 1);
 }
 
+#[apply(on_both)]
 async fn instances_that_open_a_fresh_database_at_once_share_it(app: TestApp) {
     for round in 0..5 {
         let url = if app.url.starts_with("sqlite") {
@@ -49,6 +44,7 @@ async fn instances_that_open_a_fresh_database_at_once_share_it(app: TestApp) {
     }
 }
 
+#[apply(on_both)]
 async fn a_server_that_stops_keeps_the_database_for_the_requests_that_it_still_answers(app: TestApp) {
     let alice = app.person("alice", "").await.user.id;
     let db = app.usher.db;

@@ -7,10 +7,8 @@ use rocket::tokio::{spawn, time};
 use usher::db::{Dialect, Error, Sql};
 
 use crate::app::{By, TestApp};
-use crate::on_both;
 
-on_both![do_1_searches_that_never_end_are_broken_off_and_keep_nobody_from_a_single_row];
-
+#[apply(on_both)]
 async fn do_1_searches_that_never_end_are_broken_off_and_keep_nobody_from_a_single_row(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let endless = match app.usher.db.dialect() {
