@@ -38,7 +38,7 @@ fn two_people_who_edit_one_user_are_asked_field_by_field(world: &World) {
     staff.fill("Last name", "Mine");
     staff.fill("First name", "Agnes");
     staff.click("Save changes");
-    staff.sees("Somebody else changed this user");
+    staff.sees("Someone else changed this user");
     for value in ["theirs@example.org", "mine@example.org", "As it is now: Theirs", "As you typed: Mine"] {
         staff.sees(value);
     }

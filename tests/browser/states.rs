@@ -131,7 +131,7 @@ const STATES: &[State] = &[
         staff.fill("Email", "nowhere");
         staff.click("Save changes");
     }),
-    state("user-conflict", Some(STAFF), "Somebody else changed this user", |staff, server| {
+    state("user-conflict", Some(STAFF), "Someone else changed this user", |staff, server| {
         staff.open(&user(CROWD + 3));
         let theirs = json!({ "email": "theirs@example.org", "first_name": "Their", "is_staff": true });
         server.api("PATCH", &format!("/v1/users/{}", CROWD + 3), &theirs);
@@ -180,7 +180,7 @@ const STATES: &[State] = &[
         server.api("PATCH", &user_api(CROWD + 8), &dates);
         staff.open(&user(CROWD + 8));
     }),
-    state("sign-in-check", Some(STAFF), "What a sign-in looks at", |staff, server| {
+    state("sign-in-check", Some(STAFF), "The conditions that a sign-in must meet", |staff, server| {
         server.api("DELETE", &user_api(CROWD + 9), &serde_json::Value::Null);
         staff.open(&format!("{}/sign-in-check", user(CROWD + 9)));
     }),
@@ -201,7 +201,7 @@ const STATES: &[State] = &[
         nobody.open("/set-password?token=unknown");
     }),
     state("forgotten-password", None, "Send a link", |nobody, _| nobody.open("/forgotten-password")),
-    state("forgotten-password-sent", None, "Look into your mail", |nobody, _| {
+    state("forgotten-password-sent", None, "Check your email", |nobody, _| {
         nobody.open("/forgotten-password");
         nobody.fill("Username or email", "somebody");
         nobody.click("Send a link");

@@ -251,7 +251,7 @@ async fn se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept(app: T
     fields.extend(typed);
     let (answer, _) = send_from(&app, &staff, &form, &form, &fields).await;
     assert_eq!(answer.status, 412, "{}", answer.body);
-    assert!(answer.body.contains("Somebody else changed this user"));
+    assert!(answer.body.contains("Someone else changed this user"));
     let answers =
         [("version", "2"), ("last_name", ""), ("keep_email", "yours"), ("keep_first_name", "theirs")];
     fields = answers.to_vec();

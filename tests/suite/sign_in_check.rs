@@ -59,7 +59,7 @@ async fn the_last_end_of_a_session_is_told_with_its_reason(app: TestApp) {
     assert_eq!(check(&app, &staff, ada.id()).await["last_session_end"], Value::Null);
     let path = format!("/users/{}", ada.id());
     let nothing = page(&app, &staff, &format!("{path}/sign-in-check")).await.body;
-    assert!(nothing.contains("No session of theirs was ended by anybody."), "{nothing}");
+    assert!(nothing.contains("No session of this user was ended early."), "{nothing}");
     send_from(&app, &staff, &path, &format!("{path}/deactivate"), &[]).await;
     let end = check(&app, &staff, ada.id()).await["last_session_end"].clone();
     let now = app.clock.now().to_string();
