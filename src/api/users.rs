@@ -123,14 +123,14 @@ impl<'r> Responder<'r, 'static> for One {
 /// No record where an array was asked for.
 pub(super) enum Found {
     One(One),
-    Nobody,
+    None,
 }
 
 impl<'r> Responder<'r, 'static> for Found {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         match self {
             Self::One(one) => one.respond_to(request),
-            Self::Nobody => (ContentType::JSON, "[]").respond_to(request),
+            Self::None => (ContentType::JSON, "[]").respond_to(request),
         }
     }
 }
@@ -149,7 +149,7 @@ pub(super) async fn retrieve(
         IdOrName::Id(Id(id)) => Ok(Found::One(One::new(users::get(app, &can, id).await?))),
         IdOrName::Name(name) => match users::get_by_name(app, &can, name).await {
             Ok(user) => Ok(Found::One(One { as_array, ..One::new(user) })),
-            Err(Error::NotFound) if as_array => Ok(Found::Nobody),
+            Err(Error::NotFound) if as_array => Ok(Found::None),
             Err(error) => Err(error),
         },
     }

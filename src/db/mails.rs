@@ -35,9 +35,6 @@ impl TryFrom<MailRow> for Mail {
 }
 
 /// Stores that a message is about to be sent.
-///
-/// # Errors
-/// As the database says.
 pub async fn insert(
     tx: &mut Tx,
     user: UserId,
@@ -60,9 +57,6 @@ pub async fn insert(
 }
 
 /// Stores what became of a message, and what the mail server said.
-///
-/// # Errors
-/// As the database says.
 pub async fn set_state(
     tx: &mut Tx,
     id: MailId,
@@ -75,9 +69,6 @@ pub async fn set_state(
 }
 
 /// The newest message to a user.
-///
-/// # Errors
-/// As the database says.
 pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
     let sql = Sql::new(
         "SELECT purpose, recipient, state, response, created_at, changed_at FROM mails \
@@ -87,9 +78,6 @@ pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
 }
 
 /// Forgets messages that nothing was heard of since `before`.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_older(tx: &mut Tx, before: Timestamp) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM mails WHERE changed_at < $1").bind(before.micros())).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! Numbers for whoever watches over the process, as Prometheus reads them, on an address of their own.
+//! Metrics of the process in Prometheus' text format, on an address of their own.
 //!
 //! No number is about a person, and no label comes from a client: methods, groups of routes and statuses
 //! are from short lists. To add a number: a line in [`page`], and where it is counted.
@@ -96,7 +96,7 @@ pub(crate) fn page(
     one("password_hash_seconds_total", "counter", "Time spent on that.", seconds)?;
     let [open, idle] = app.db.connections();
     one("database_connections", "gauge", "Open connections to the database.", count(open))?;
-    one("database_connections_idle", "gauge", "Those that nobody uses.", count(idle))?;
+    one("database_connections_idle", "gauge", "Those that are not in use.", count(idle))?;
     if let Some(bytes) = app.db.wal_bytes() {
         one("sqlite_wal_bytes", "gauge", "Size of SQLite's write-ahead log.", long(bytes))?;
     }

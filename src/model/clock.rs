@@ -206,7 +206,7 @@ pub enum Clock {
     /// The machine's clock.
     #[default]
     System,
-    /// A clock that moves only when told to; for tests. Holds microseconds since the epoch.
+    /// A clock that moves only by [`Clock::advance`]; for tests. Holds microseconds since the epoch.
     Manual(Arc<AtomicI64>),
 }
 

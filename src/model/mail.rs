@@ -1,4 +1,4 @@
-//! A message about an account and what became of it. The text is never stored, because it holds a link.
+//! A message about an account and its delivery state. The text is never stored, because it holds a link.
 
 use std::time::Duration;
 

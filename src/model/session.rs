@@ -87,8 +87,8 @@ pub struct SecretHash(pub(crate) [u8; 32]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct SessionId(pub i64);
 
-/// What brings a session's secret back to us. One is never accepted in the other's place: what a
-/// token says can be read by whoever holds it, and must not make a cookie.
+/// What carries a session's secret. One kind is never accepted in another's place: the holder of a
+/// token can read its content, which must not make a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Credential {

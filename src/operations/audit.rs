@@ -47,7 +47,7 @@ pub async fn last(
 /// # Errors
 /// As the database says.
 pub async fn record_operation(app: &App, action: Action, details: Map<String, Value>) -> Result<()> {
-    let mut entry = Entry::new(action, Author::nobody(&Origin::command_line()));
+    let mut entry = Entry::new(action, Author::anonymous(&Origin::command_line()));
     entry.details = details;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;

@@ -77,7 +77,7 @@ async fn record_unknown(app: &App, origin: &Origin) -> Result<()> {
 }
 
 fn requested(origin: &Origin) -> Entry {
-    Entry::new(Action::LinkRequested, Author::nobody(origin))
+    Entry::new(Action::LinkRequested, Author::anonymous(origin))
 }
 
 /// Stores a link for a user, unless they cannot be sent one; then only that it was asked for.

@@ -44,7 +44,7 @@ impl<'a> Attempt<'a> {
         Self {
             app,
             origin,
-            author: Author::nobody(origin),
+            author: Author::anonymous(origin),
             name: text::canonical(username),
             counter: Key::account(username),
             only_for: None,

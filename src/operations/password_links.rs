@@ -273,7 +273,7 @@ async fn use_up(
     db::users::update(&mut tx, &after).await?;
     users::set_password(&mut tx, &before, hash, now).await?;
     let ended = sessions::end_all(&mut tx, id).await?;
-    let entry = Entry::new(Action::PasswordReset, Author::nobody(origin))
+    let entry = Entry::new(Action::PasswordReset, Author::anonymous(origin))
         .on(&before)
         .changing(&before, &after)
         .with_new_password()

@@ -376,7 +376,7 @@ pub async fn create_superuser(app: &App, draft: UserInput) -> Result<User> {
     let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
     let (user, password) = prepare(app, &blank, draft).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
-    let author = Author::nobody(&Origin::command_line());
+    let author = Author::anonymous(&Origin::command_line());
     db::retrying(|| async {
         insert(app, app.db.begin().await?, author.clone(), user.clone(), &password).await
     })
@@ -392,7 +392,7 @@ pub async fn change_password(app: &App, username: &str, draft: UserInput) -> Res
     let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
     let (user, password) = prepare(app, &before, draft).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
-    let entry = Entry::new(Action::PasswordReset, Author::nobody(&Origin::command_line()))
+    let entry = Entry::new(Action::PasswordReset, Author::anonymous(&Origin::command_line()))
         .on(&before)
         .with_new_password();
     db::retrying(|| async {

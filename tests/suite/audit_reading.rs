@@ -100,7 +100,7 @@ async fn varied(app: &TestApp) -> Vec<ListedEntry> {
             device: String::new(),
             request_id: if n % 3 == 2 { String::new() } else { format!("{n:016x}") },
         };
-        let author = if n % 4 == 0 { Author::nobody(&origin) } else { Author::user(&user(n), &origin) };
+        let author = if n % 4 == 0 { Author::anonymous(&origin) } else { Author::user(&user(n), &origin) };
         let mut entry = Entry::new(Action::NAMES[n * 7 % Action::NAMES.len()].0, author);
         if n % 7 != 0 {
             entry = entry.on(&user(n / 2));

@@ -141,11 +141,11 @@ pub(super) fn push_position<T: Table>(
         before = " AND ";
     }
     let Some(first) = part.terms.first().map(|term| term.order) else { return };
-    if part.begin != Begin::Everybody {
+    if part.begin != Begin::Start {
         sql.push(before).push(columns.sign()).push(column(first.field));
     }
     match part.begin {
-        Begin::Everybody => {}
+        Begin::Start => {}
         Begin::WithValue => {
             sql.push(" IS NOT NULL");
         }

@@ -26,9 +26,6 @@ fn seal_of(previous: &[u8], position: i64, entry: &StoredEntry) -> Vec<u8> {
 }
 
 /// Seals some entries that are not sealed yet, in the order of their keys; how many there were.
-///
-/// # Errors
-/// As the database says.
 pub async fn seal(app: &App) -> db::Result<usize> {
     if !db::audit::has_unsealed(&app.db).await? {
         return Ok(0);
@@ -101,9 +98,6 @@ pub struct Report {
 }
 
 /// Computes every seal anew and compares.
-///
-/// # Errors
-/// As the database says.
 pub async fn verify(app: &App) -> db::Result<Report> {
     let mut position = 0;
     let mut previous = Vec::new();

@@ -43,9 +43,6 @@ pub enum Side<'a> {
 }
 
 /// At most `limit` entries that fit a filter.
-///
-/// # Errors
-/// As the database says.
 pub async fn page(
     app: &App,
     _can: &Can<ManageUsers>,
@@ -60,9 +57,6 @@ pub async fn page(
 }
 
 /// At most `limit` entries about a user, newest first.
-///
-/// # Errors
-/// As the database says.
 pub async fn about(
     app: &App,
     _can: &Can<ManageUsers>,
