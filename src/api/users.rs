@@ -42,7 +42,7 @@ impl<'r> FromParam<'r> for Id {
         if segment.is_empty() || !segment.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(());
         }
-        // Digits only, so what does not fit is too great: it becomes the greatest key, which is nobody's.
+        // Digits only, so what does not fit is too great: it becomes the greatest key, which no user has.
         Ok(Self(UserId(segment.parse().unwrap_or(i64::MAX))))
     }
 }
@@ -66,7 +66,7 @@ impl<'r> FromParam<'r> for IdOrName<'r> {
 }
 
 /// A segment of the path, by default that after `/users/`, is a `P`; otherwise the route has no such
-/// method, whoever asks. Stands first in a handler: Rocket itself reads parameters only after all guards,
+/// method for any caller. Stands first in a handler: Rocket itself reads parameters only after all guards,
 /// credentials included.
 pub(super) struct Routed<P, const SEGMENT: usize = 1>(PhantomData<P>);
 

@@ -295,7 +295,7 @@ mod tests {
         let (staff, at) = (user(1, "staff"), Some(Timestamp::from_micros(1)));
         let refused = Err(Refusal::Conflicts(Conflict::LimitsSelf));
         for limited in [User { valid_from: at, ..staff.clone() }, User { valid_until: at, ..staff.clone() }] {
-            assert_eq!(rules.may_change(&staff, &staff, &limited), refused, "nobody locks themselves out");
+            assert_eq!(rules.may_change(&staff, &staff, &limited), refused, "staff keep their own access");
             assert_eq!(rules.may_change(&limited, &limited, &staff), refused, "or stays beyond their end");
             let other = User { id: UserId(2), ..staff.clone() };
             assert_eq!(rules.may_change(&other, &staff, &limited), Ok(()));

@@ -23,7 +23,7 @@ pub use self::chain::{
 };
 pub use self::reading::{Side, about, get, list, page};
 
-/// Writes an entry, as part of what it tells of.
+/// Writes an entry, in the transaction of what it records.
 pub async fn record(tx: &mut Tx, entry: &Entry, now: Timestamp) -> db::Result<EntryId> {
     db::audit::insert(tx, entry, now).await
 }

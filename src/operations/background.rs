@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rocket::tokio;
 use rocket::tokio::sync::watch;
 
-/// The work of this process that nobody waits for but its end. Cheap to clone.
+/// Background work of this process; only its end waits for it. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct BackgroundTasks(Arc<watch::Sender<usize>>);
 

@@ -54,7 +54,7 @@ pub(super) trait View: Serialize + Sized + Send {
 /// What a form leads to: a page with a status, or the next place.
 pub(super) enum Answer<V> {
     Page(Status, Box<V>),
-    /// The page for somebody who has to wait so many seconds.
+    /// The page for a user who has to wait so many seconds.
     RetryLater(u64, Box<V>),
     Redirect(String),
 }

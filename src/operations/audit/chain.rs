@@ -19,7 +19,7 @@ fn seal_of(previous: &[u8], position: i64, entry: &StoredEntry) -> Vec<u8> {
     Sha256::new()
         .chain_update(previous)
         .chain_update(position.to_be_bytes())
-        // JSON tells every column from the next, whatever is in them.
+        // JSON keeps the columns apart, whatever is in them.
         .chain_update(serde_json::to_vec(entry).unwrap_or_default())
         .finalize()
         .to_vec()
@@ -91,7 +91,7 @@ pub struct Report {
     /// Entries that have no seal yet.
     pub not_sealed: i64,
     /// The last good seal, in hexadecimal. Kept elsewhere, it shows later that nothing before it was
-    /// rewritten, not even by somebody who can make new seals.
+    /// rewritten, not even by an attacker who can make new seals.
     pub head: String,
     /// The first fault.
     pub fault: Option<Fault>,

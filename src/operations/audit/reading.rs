@@ -1,7 +1,7 @@
-//! Who may read what of the trail.
+//! Who may read what of the audit log.
 //!
 //! Staff read all of it, entries about superusers too: they see the records themselves as well, and
-//! whoever works with others must be able to see what they did.
+//! must be able to see what others did.
 
 use crate::db::audit::reading::{self, About, Start};
 use crate::model::audit::{Entries, EntryId, ListedEntry};
