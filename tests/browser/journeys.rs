@@ -127,7 +127,7 @@ fn reloading_after_a_change_changes_nothing(world: &World) {
     world.server.api("PATCH", &format!("/v1/users/{BERG}"), &json!({ "is_active": true }));
     staff.goes_on(|| world.browser.reload());
     staff.sees("Active");
-    assert_eq!(world.server.user(BERG), saved, "nobody was deactivated again");
+    assert_eq!(world.server.user(BERG), saved, "no user was deactivated again");
 }
 
 fn reloading_a_refused_form_saves_nothing(world: &World) {

@@ -1,4 +1,4 @@
-//! Named API tokens: made, used, bounded and revoked, through both doors.
+//! Named API tokens: made, used, bounded and revoked, on both channels.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ on_both![
     se_2_a_token_dies_with_what_ends_its_owners_sessions,
     a_token_dies_at_its_end,
     superusers_make_tokens_for_others_and_staff_do_not,
-    az_7_a_token_of_somebody_else_looks_like_none,
+    az_7_a_token_of_another_user_looks_like_none,
     lg_1_the_secret_is_stored_hashed_and_in_no_entry,
     a_bad_token_is_refused_like_any_other_and_never_falls_back_to_the_cookie,
 ];
@@ -33,7 +33,7 @@ async fn make(app: &TestApp, who: &Person, path: &str, body: Value) -> Answer {
     app.send(who, Method::Post, path, &body).await
 }
 
-/// Somebody with a new token of theirs in place of the access token.
+/// A user with a new token of theirs in place of the access token.
 async fn with_token(app: &TestApp, owner: &Person, read_only: bool) -> Person {
     let made = make(app, owner, TOKENS, json!({"name": "script", "read_only": read_only})).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -327,7 +327,7 @@ async fn superusers_make_tokens_for_others_and_staff_do_not(app: TestApp) {
     assert_eq!(refused.status, 400, "it would come to life with the account");
 }
 
-async fn az_7_a_token_of_somebody_else_looks_like_none(app: TestApp) {
+async fn az_7_a_token_of_another_user_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let bobs = make(&app, &bob, TOKENS, json!({"name": "bobs"})).await.json()["id"].clone();
     let sessions = app.get(&ada, "/v1/account/sessions").await.json();

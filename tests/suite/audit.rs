@@ -1,4 +1,4 @@
-//! The audit trail: what is written, with what, and that nobody can alter it unnoticed.
+//! The audit log: what is written, with what, and that it cannot be altered unnoticed.
 
 use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
@@ -17,9 +17,9 @@ on_both![
     lg_2_a_change_leaves_one_entry_with_old_and_new_of_each_field,
     lg_2_lg_4_sign_ins_good_and_bad_and_the_blocks_that_they_lead_to_are_recorded,
     lg_2_what_was_refused_is_recorded_with_the_missing_right,
-    lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute,
+    lg_4_a_client_that_is_refused_again_and_again_has_twenty_entries_a_minute,
     lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment,
-    lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has,
+    lg_1_no_entry_holds_a_password_or_an_unknown_name,
     az_8_without_its_entry_nothing_is_changed,
     az_8_without_its_entry_nothing_of_ones_own_is_changed,
     lg_4_what_other_sites_try_is_recorded_with_its_address,
@@ -33,7 +33,7 @@ pub(crate) async fn trail(app: &TestApp) -> Vec<StoredEntry> {
     while audit::seal(&app.usher).await.expect("a seal") > 0 {}
     let mut entries: Vec<_> = db::audit::sealed_after(&app.usher.db, 0, 10_000)
         .await
-        .expect("the trail")
+        .expect("the audit log")
         .into_iter()
         .map(|sealed| sealed.entry)
         .collect();
@@ -113,7 +113,7 @@ async fn lg_2_what_was_refused_is_recorded_with_the_missing_right(app: TestApp) 
     assert_eq!(parsed(&refused.details), json!({"code": "superuser_required", "request": request}));
 }
 
-async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app: TestApp) {
+async fn lg_4_a_client_that_is_refused_again_and_again_has_twenty_entries_a_minute(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let ask = async |person: &Person, times: usize| {
         for _ in 0..times {
@@ -150,7 +150,7 @@ async fn lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment(app:
     assert!(audit::verify(&app.usher).await.unwrap().fault.is_none());
 }
 
-async fn lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has(app: TestApp) {
+async fn lg_1_no_entry_holds_a_password_or_an_unknown_name(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     app.obtain("a secret typed as a name", "a secret password").await;
     app.obtain("ada", "a secret password").await;
@@ -176,7 +176,7 @@ async fn az_8_without_its_entry_nothing_is_changed(app: TestApp) {
     assert!(app.is_signed_in(&ada, crate::app::By::Bearer).await);
 }
 
-/// Has no entry of the trail be written from now on.
+/// Makes every write of an audit entry fail from now on.
 async fn refuse_entries(app: &TestApp) {
     app.sql(if app.url.starts_with("sqlite") {
         "CREATE TRIGGER refused BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'disk full'); END"

@@ -1,4 +1,4 @@
-//! Reading the audit trail: lists of it, one entry, and that all it tells is found again.
+//! Reading the audit log: lists of it, one entry, and that all it records is found again.
 
 use rocket::http::Method;
 use serde_json::{Value, json};

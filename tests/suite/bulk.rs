@@ -25,11 +25,11 @@ on_both![
     a_run_has_at_most_a_thousand_users,
     every_action_does_what_it_says,
     a_run_that_is_cut_short_says_whom_it_came_to,
-    whoever_loses_their_rights_does_not_go_on,
+    a_run_stops_when_its_author_loses_their_rights,
     a_run_is_taken_back_where_nothing_has_changed_since,
     a_run_is_taken_back_within_24_hours_and_not_if_it_ended_sessions,
     se_6_signing_several_out_asks_for_the_password,
-    az_8_without_its_entry_nobody_is_changed,
+    az_8_without_its_entry_no_user_is_changed,
     the_path_still_gets_the_user_of_that_name,
     az_5_of_many_who_demote_each_other_a_superuser_is_left,
 ];
@@ -152,8 +152,8 @@ async fn a_run_is_for_the_users_that_the_filter_finds_at_that_moment(app: TestAp
     let given: Vec<i64> = verdicts(&answer).into_iter().map(|(id, ..)| id).collect();
     assert_eq!(given, crowd[..10]);
     assert!(!app.stored(crowd[10]).await.is_staff);
-    let nobody = json!({"expressions": [{"type": "exact", "field": "username", "value": "nobody"}]});
-    let answer = bulk(&app, &staff, &json!({"action": "deactivate", "filter": nobody})).await;
+    let no_user = json!({"expressions": [{"type": "exact", "field": "username", "value": "nobody"}]});
+    let answer = bulk(&app, &staff, &json!({"action": "deactivate", "filter": no_user})).await;
     assert_eq!((answer.status, &answer.json()["done"]), (200, &json!(0)));
     for (body, detail) in [
         (json!({"action": "deactivate"}), "ids, filter: exactly one is required"),
@@ -252,7 +252,7 @@ async fn a_run_that_is_cut_short_says_whom_it_came_to(app: TestApp) {
     assert_eq!(undone.json()["done"].as_u64(), Some(done), "what was done can be taken back");
 }
 
-async fn whoever_loses_their_rights_does_not_go_on(app: TestApp) {
+async fn a_run_stops_when_its_author_loses_their_rights(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let permission = can(&app, &staff);
     app.sql(&format!("UPDATE users SET is_staff = FALSE WHERE id = {}", staff.id())).await;
@@ -337,7 +337,7 @@ async fn se_6_signing_several_out_asks_for_the_password(app: TestApp) {
     assert!(!app.is_signed_in(&eve, By::Cookie).await, "a single one needs none");
 }
 
-async fn az_8_without_its_entry_nobody_is_changed(app: TestApp) {
+async fn az_8_without_its_entry_no_user_is_changed(app: TestApp) {
     let (staff, ids) = (app.person("staff", "staff").await, crowd(&app, 3).await);
     app.sql("ALTER TABLE audit_entries RENAME TO elsewhere").await;
     assert!(bulk(&app, &staff, &json!({"action": "deactivate", "ids": ids})).await.status >= 500);
@@ -394,7 +394,7 @@ async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: TestApp) {
         .boxed()
     });
     let answers = join_all(requests).await;
-    // Whoever was deactivated first is no longer let in; at worst they wait too long for the database.
+    // The user who was deactivated first is no longer let in; at worst they wait too long for the database.
     assert!(answers.iter().all(|status| [200, 204, 401, 403, 409, 503].contains(status)), "{answers:?}");
     let mut active = 0;
     for id in ids {
@@ -402,5 +402,5 @@ async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: TestApp) {
         active += usize::from(user.is_active && user.is_superuser);
     }
     assert!(active >= 1);
-    assert!(active < 8, "somebody was");
+    assert!(active < 8, "some were");
 }

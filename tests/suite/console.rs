@@ -22,7 +22,7 @@ on_both![
     cs_1_a_form_without_its_token_or_from_another_site_changes_nothing,
 ];
 
-/// A page as somebody sees it.
+/// A page as a user sees it.
 pub(crate) async fn page(app: &TestApp, person: &Person, path: &str) -> Answer {
     let mut answer =
         Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;

@@ -39,9 +39,9 @@ fn summary(output: &Output) -> String {
 }
 
 async fn count(app: &TestApp) -> i64 {
-    let everybody: usher::model::filter::Filter =
+    let all: usher::model::filter::Filter =
         usher::model::filter::Filter { include_inactive: true, ..Default::default() };
-    db::select::count(&app.usher.db, &everybody).await.unwrap()
+    db::select::count(&app.usher.db, &all).await.unwrap()
 }
 
 async fn users_of_a_django_installation_move_with_their_keys_dates_and_passwords(app: TestApp) {

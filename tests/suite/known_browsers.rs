@@ -1,4 +1,4 @@
-//! Browsers that signed in before, and people signed in: whoever else guesses does not block them, and they have
+//! Browsers that signed in before, and signed-in users: guesses of others do not block them, and they have
 //! no more tries than others.
 
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::on_both;
 
 on_both![
     pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before,
-    pw_13_guesses_of_others_do_not_block_whoever_is_signed_in,
+    pw_13_guesses_of_others_do_not_block_a_signed_in_user,
     pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it,
-    pw_13_a_browser_stays_known_when_somebody_signs_out,
+    pw_13_a_browser_stays_known_when_its_user_signs_out,
     pw_2_a_known_browser_that_fails_gets_the_same_page_at_the_same_cost,
     pw_4_every_door_that_takes_a_password_closes_after_the_free_failures,
 ];
@@ -57,7 +57,7 @@ impl Browser {
     }
 }
 
-/// Somebody at another place tries until the account is blocked.
+/// A client at another address tries until the account is blocked.
 async fn guess(app: &TestApp, username: &str) {
     for _ in 0..6 {
         assert_eq!(app.obtain(username, "wrong").await.status, 401);
@@ -77,8 +77,8 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
     let mut others = Browser::of(&app, "bob").await;
     guess(&app, "ada").await;
     assert_eq!(known.sign_in(&app, "ADA", PASSWORD).await.status, 303, "the owner gets in");
-    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "and nobody else by that");
-    assert_eq!(others.sign_in(&app, "ada", PASSWORD).await.status, 422, "somebody else's browser");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "and no other client by that");
+    assert_eq!(others.sign_in(&app, "ada", PASSWORD).await.status, 422, "another user's browser");
     let mut forged = Browser(Some(Cookie::new(KNOWN, "A".repeat(64))));
     assert_eq!(forged.sign_in(&app, "ada", PASSWORD).await.status, 422);
     // What a browser fails counts for itself alone.
@@ -102,7 +102,7 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
     assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 303, "the block lifts by itself");
 }
 
-async fn pw_13_guesses_of_others_do_not_block_whoever_is_signed_in(app: TestApp) {
+async fn pw_13_guesses_of_others_do_not_block_a_signed_in_user(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     guess(&app, "ada").await;
     let body = json!({"password": PASSWORD});
@@ -142,7 +142,7 @@ async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it
     assert_eq!(left, Some((0,)), "all that was counted is forgotten");
 }
 
-/// Somebody with other tokens, as those before have ended.
+/// The user with other tokens, as those before have ended.
 async fn renewed(app: &TestApp, person: &Person) -> Person {
     let session = app.session(person.user.id, Credential::Jwt).await;
     let bearer = usher::operations::sign_in::tokens(&app.usher, &session).access;
@@ -155,7 +155,7 @@ async fn confirm(app: &TestApp, person: &Person, password: &str) -> bool {
     app.json(Method::Post, "/v1/account/confirm", Some((person, By::Cookie)), &body).await.status == 204
 }
 
-async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: TestApp) {
+async fn pw_13_a_browser_stays_known_when_its_user_signs_out(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let known = Browser::of(&app, "ada").await.0.expect("a cookie");
     let form = token(&page(&app, &ada, "/account").await.body);

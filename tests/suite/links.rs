@@ -1,4 +1,4 @@
-//! One-time links: made by staff through both doors, used once by whoever holds them.
+//! One-time links: made by staff on both channels, used once by their holders.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ on_both![
     pw_10_whatever_ends_a_link_ends_it_at_once,
     pw_10_an_account_outside_its_dates_cannot_be_set_a_password,
     pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only,
-    pw_10_the_page_keeps_a_link_for_when_somebody_sees_it,
+    pw_10_the_page_keeps_a_link_until_a_person_sees_it,
     pw_10_staff_reset_a_password_without_knowing_one,
     pw_10_a_typed_password_is_for_the_first_sign_in_only,
     pw_10_ones_own_password_works_until_the_link_is_used,
@@ -310,7 +310,7 @@ async fn pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only(a
     assert_eq!(message, "Added bob. Their link is on their page, to be shown once.");
 }
 
-async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: TestApp) {
+async fn pw_10_the_page_keeps_a_link_until_a_person_sees_it(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     assert_eq!(submit(&app, &staff, &path, &format!("{path}/link"), &[]).await.status, 303);

@@ -15,7 +15,7 @@ on_both![
     se_5_users_end_all_their_other_sessions_through_both_doors,
     se_5_staff_list_and_end_the_sessions_of_others,
     az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser,
-    az_7_a_session_of_somebody_else_looks_like_none,
+    az_7_a_session_of_another_user_looks_like_none,
     lg_2_every_session_that_is_ended_leaves_its_entry,
     at_most_ten_sessions_exist_whatever_carries_them,
     use_is_noted_once_a_minute_whatever_carries_the_session,
@@ -148,7 +148,7 @@ async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: TestApp
     assert!(app.is_signed_in(&root, By::Bearer).await && app.is_signed_in(&root, By::Cookie).await);
 }
 
-async fn az_7_a_session_of_somebody_else_looks_like_none(app: TestApp) {
+async fn az_7_a_session_of_another_user_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let staff = app.person("staff", "staff").await;
     let bobs = key(&app, &bob, By::Bearer).await;

@@ -1,5 +1,5 @@
-//! What decides who signs in as oneself, changed by the ways on which staff change others: not by whoever has
-//! merely come by a cookie or an API token of theirs.
+//! A user's own password, address and links, changed on the routes by which staff change others: a stolen cookie
+//! or API token is not enough.
 
 use rocket::http::{ContentType, Method};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::on_both;
 on_both![
     se_6_ones_own_password_is_set_by_no_cookie_or_token_alone,
     se_6_ones_own_password_in_the_console_asks_for_the_one_before,
-    se_6_a_link_for_oneself_asks_for_the_password,
+    se_6_a_link_for_the_own_account_asks_for_the_password,
     se_6_another_address_of_ones_own_among_the_users_asks_for_the_password,
     se_6_an_address_of_ones_own_is_not_taken_back_without_the_password,
     se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept,
@@ -78,7 +78,7 @@ async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: TestApp)
     assert_eq!(app.obtain("staff", NEW).await.status, 200);
 }
 
-/// Sends a form as somebody with a bearer token, with the token of the page that it stands on.
+/// Sends a form as a client with a bearer token, with the token of the page that it stands on.
 async fn send_by_bearer(app: &TestApp, who: &Person, page_path: &str, path: &str, fields: &str) -> Answer {
     let html = app.get(who, page_path).await.body;
     let request = app.request(Method::Post, path, Some((who, By::Bearer))).header(ContentType::Form);
@@ -132,7 +132,7 @@ async fn se_6_ones_own_password_in_the_console_asks_for_the_one_before(app: Test
     assert_eq!(app.obtain("staff", NEW).await.status, 200);
 }
 
-async fn se_6_a_link_for_oneself_asks_for_the_password(app: TestApp) {
+async fn se_6_a_link_for_the_own_account_asks_for_the_password(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/v1/users/{}/link", staff.id());
     for by in [By::Cookie, By::Bearer] {

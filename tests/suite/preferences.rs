@@ -1,4 +1,4 @@
-//! How somebody likes the console, and what stands around its pages.
+//! A user's preferences for the console, and the layout of its pages.
 
 use rocket::http::{Header, Method};
 
@@ -12,7 +12,7 @@ on_both![
     no_time_in_the_zone_that_one_chose_is_said_to_be_utc,
     what_cannot_be_chosen_is_refused,
     the_list_has_as_many_rows_as_one_likes,
-    errors_stand_in_the_frame_of_whoever_is_signed_in,
+    errors_stand_in_the_layout_of_a_signed_in_user,
     the_menu_leads_to_everything_of_ones_own,
     pages_of_ones_own_are_small,
 ];
@@ -41,7 +41,7 @@ async fn preferences_are_kept_and_shape_every_page(app: TestApp) {
         let html = page(&app, &ada, path).await.body;
         let root = "<html lang=\"en\" data-theme=\"dark\" data-density=\"compact\" data-keys=\"off\">";
         assert!(html.contains(root), "{path}");
-        assert!(page(&app, &bob, path).await.body.contains("<html lang=\"en\">"), "everybody has their own");
+        assert!(page(&app, &bob, path).await.body.contains("<html lang=\"en\">"), "users have their own");
     }
     let html = page(&app, &ada, PATH).await.body;
     assert!(
@@ -137,7 +137,7 @@ async fn the_list_has_as_many_rows_as_one_likes(app: TestApp) {
     assert_eq!(rows(&page(&app, &staff, "/users?per=50").await.body), 31);
 }
 
-async fn errors_stand_in_the_frame_of_whoever_is_signed_in(app: TestApp) {
+async fn errors_stand_in_the_layout_of_a_signed_in_user(app: TestApp) {
     let (ada, staff) = (app.person("ada", "ordinary").await, app.person("staff", "staff").await);
     for (person, path, status) in
         [(&ada, "/users", 403), (&ada, "/nothing", 404), (&staff, "/users/999999", 404)]

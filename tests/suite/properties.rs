@@ -11,8 +11,8 @@ use crate::matrix::{self, ROWS, Target};
 use crate::on_both;
 
 on_both![
-    az_7_a_user_cannot_tell_whether_anybody_else_exists,
-    az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one,
+    az_7_a_user_cannot_tell_whether_another_user_exists,
+    az_7_no_way_to_change_or_see_another_user_reveals_whether_there_is_one,
     cs_3_reading_changes_nothing,
     in_4_pages_are_capped_and_a_limit_out_of_range_is_refused,
     st_1_three_instances_behave_as_one,
@@ -21,7 +21,7 @@ on_both![
     se_7_signing_out_clears_the_browser_and_no_page_is_kept,
 ];
 
-async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: TestApp) {
+async fn az_7_a_user_cannot_tell_whether_another_user_exists(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let missing = app.get(&ada, "/v1/users/999999").await;
     for path in [format!("/v1/users/{}", bob.id()), "/v1/users/bob".into(), "/v1/users/nobody".into()] {
@@ -42,7 +42,7 @@ fn told(answer: &Answer, id: &str, name: &str) -> (u16, Vec<(String, String)>, S
     (answer.status, answer.lasting_headers(), body)
 }
 
-async fn az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one(app: TestApp) {
+async fn az_7_no_way_to_change_or_see_another_user_reveals_whether_there_is_one(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob-the-other", "staff").await);
     let sessions = app.get(&bob, "/v1/account/sessions").await.json();
     let (id, session) = (bob.id().to_string(), sessions[0]["id"].to_string());

@@ -1,4 +1,4 @@
-//! "Why can't they sign in?", through both doors.
+//! "Why can't they sign in?", on both channels.
 
 use rocket::http::Method;
 use serde_json::{Value, json};

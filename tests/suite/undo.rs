@@ -23,9 +23,9 @@ on_both![
     fields_that_others_have_changed_beside_it_stay_as_they_are,
     nothing_is_undone_after_24_hours,
     what_is_no_change_of_a_user_cannot_be_undone,
-    a_name_that_somebody_else_has_now_is_not_taken_from_them,
+    a_name_that_another_user_has_now_is_not_taken_from_them,
     az_3_staff_do_not_undo_a_change_of_a_superuser,
-    az_5_an_undo_leaves_a_superuser_and_oneself_in_place,
+    az_5_an_undo_leaves_a_superuser_and_the_caller_in_place,
     se_2_an_undone_deactivation_revives_no_session,
     se_6_giving_back_superuser_rights_asks_for_the_password,
     rl_14_of_many_who_undo_at_once_one_does,
@@ -145,7 +145,7 @@ async fn what_is_no_change_of_a_user_cannot_be_undone(app: TestApp) {
     }
 }
 
-async fn a_name_that_somebody_else_has_now_is_not_taken_from_them(app: TestApp) {
+async fn a_name_that_another_user_has_now_is_not_taken_from_them(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let edit = patch(&app, &staff, &ada, json!({"username": "lovelace"})).await;
     app.person("Ada", "").await;
@@ -167,7 +167,7 @@ async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: TestApp) {
     assert_eq!(undo(&app, &root, edit).await.status, 200);
 }
 
-async fn az_5_an_undo_leaves_a_superuser_and_oneself_in_place(app: TestApp) {
+async fn az_5_an_undo_leaves_a_superuser_and_the_caller_in_place(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "staff").await);
     let body = UserInput {
         changes: UserChanges { is_superuser: Some(true), ..UserChanges::default() },

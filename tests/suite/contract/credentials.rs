@@ -37,7 +37,7 @@ const ACTIONS: [(Method, &str); 8] = [
 
 /// A request with this `Authorization` and no other credential.
 async fn authorized(app: &TestApp, value: &str) -> Answer {
-    ask(app, Get, "/v1/users/1", NOBODY, &[("Authorization", value)], "").await
+    ask(app, Get, "/v1/users/1", ANONYMOUS, &[("Authorization", value)], "").await
 }
 
 async fn without_credentials_every_action_is_401(app: TestApp) {
@@ -50,7 +50,7 @@ async fn without_credentials_every_action_is_401(app: TestApp) {
             &[("Authorization", "Token abc")],
             &[("Authorization", "Basic YTpi")],
         ] {
-            let answer = ask(&app, method, path, NOBODY, headers, "").await;
+            let answer = ask(&app, method, path, ANONYMOUS, headers, "").await;
             assert_unauthorized(&answer, &no_credentials(), &format!("{method} {path} {headers:?}"));
         }
     }
@@ -176,7 +176,7 @@ async fn a_cookie_that_means_nothing_is_no_credential(app: TestApp) {
     }
 }
 
-/// What a token says can be read by whoever holds it: its session's secret must not make a cookie.
+/// A token's holder can read its content: its session's secret must not make a cookie.
 async fn the_secret_of_one_carrier_is_no_credential_in_another(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let claims = auth::claims(&admin.refresh);

@@ -11,9 +11,9 @@ use crate::on_both;
 on_both![
     az_3_only_a_superuser_touches_a_superuser_also_to_change_nothing,
     az_2_no_path_of_the_api_makes_a_superuser,
-    az_4_nobody_sets_what_is_not_theirs_to_set,
+    az_4_users_cannot_set_what_is_not_theirs_to_set,
     staff_give_and_take_staff_access,
-    nobody_deactivates_or_demotes_themselves,
+    users_cannot_deactivate_or_demote_themselves,
     az_5_one_active_superuser_is_always_left,
     a_403_always_names_the_missing_right,
 ];
@@ -22,7 +22,7 @@ on_both_with![strict: [("staff_grants_staff", json!(false))];
     az_2_with_the_setting_only_superusers_give_and_take_staff_access,
 ];
 
-async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: TestApp) {
+async fn az_4_users_cannot_set_what_is_not_theirs_to_set(app: TestApp) {
     let ordinary = app.person("ordinary", "").await;
     let before = app.stored(ordinary.id()).await;
     for body in [json!({"first_name": "Me"}), json!({"is_staff": true}), whole("ordinary"), json!({})] {
@@ -30,7 +30,7 @@ async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: TestApp) {
             [(Patch, bearer(&ordinary)), (Patch, cookie(&ordinary)), (Put, bearer(&ordinary))]
         {
             let answer = app.json(method, &path_of(&ordinary), who, &body).await;
-            assert_is(&answer, 403, &denied("admin_required"), "one's own record");
+            assert_is(&answer, 403, &denied("admin_required"), "their own record");
         }
     }
     assert_eq!(app.stored(ordinary.id()).await, before);
@@ -106,7 +106,7 @@ async fn az_2_no_path_of_the_api_makes_a_superuser(app: TestApp) {
         }
         let answer =
             app.send(actor, Patch, &path_of(actor), &json!({"is_superuser": !actor.user.is_superuser})).await;
-        assert_eq!(answer.json()["is_superuser"], json!(actor.user.is_superuser), "also on oneself");
+        assert_eq!(answer.json()["is_superuser"], json!(actor.user.is_superuser), "also on themselves");
     }
 }
 
@@ -156,7 +156,7 @@ async fn az_2_with_the_setting_only_superusers_give_and_take_staff_access(app: T
     }
 }
 
-async fn nobody_deactivates_or_demotes_themselves(app: TestApp) {
+async fn users_cannot_deactivate_or_demote_themselves(app: TestApp) {
     let deactivates = json!({
         "detail": "You cannot deactivate yourself. Ask another administrator to do it.",
         "code": "deactivates_self",
