@@ -47,7 +47,7 @@ pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failu
     Ok(if report.count(is_refused) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What became of a file.
+/// The result for a file.
 struct Report {
     rows: Vec<(Label, Verdict)>,
     skipped: usize,

@@ -42,7 +42,7 @@ pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
     let rocket = server::rocket(figment, app.clone())
         .attach(Answering)
         .attach(AdHoc::on_liftoff("listening", |rocket| Box::pin(async move { say_where(rocket.config()) })));
-    // Rocket's error shouts when it is dropped without a look.
+    // Rocket's error panics when it is dropped without being inspected.
     let rocket = rocket.ignite().await.map_err(|error| error.kind().to_string())?;
     serve_metrics(&rocket, &app).await?;
     let (config, drain) = (rocket.config().clone(), Duration::from_secs(app.settings.drain_seconds));

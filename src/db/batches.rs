@@ -27,7 +27,7 @@ pub struct Batch {
     pub undoes: Option<i64>,
 }
 
-/// What became of one user, as stored.
+/// The result for one user, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Item {
     /// The user's primary key.
@@ -114,7 +114,7 @@ pub async fn undone_by(db: &Db, id: BatchId) -> Result<Option<BatchId>> {
     Ok(db.optional::<(i64,)>(sql.bind(id.0)).await?.map(|(id,)| BatchId(id)))
 }
 
-/// What became of each user of a run, by primary key.
+/// The result for each user of a run, by primary key.
 pub async fn items(db: &Db, id: BatchId) -> Result<Vec<Item>> {
     let sql = Sql::new(
         "SELECT batch_items.user_id, users.username, batch_items.verdict, batch_items.reason, \

@@ -1,4 +1,4 @@
-//! The mails table: messages and what became of them, never their text.
+//! The mails table: messages and their delivery state, never their text.
 
 use sqlx::FromRow;
 
@@ -56,7 +56,7 @@ pub async fn insert(
     row.map(|(id,)| MailId(id)).ok_or_else(|| Error::Corrupt("no primary key".into()))
 }
 
-/// Stores what became of a message, and what the mail server said.
+/// Stores the delivery state of a message, and the mail server's response.
 pub async fn set_state(
     tx: &mut Tx,
     id: MailId,

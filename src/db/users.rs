@@ -285,13 +285,13 @@ pub async fn set_hash(tx: &mut Tx, id: UserId, password: &PasswordHash) -> Resul
     tx.execute(sql.bind(password.as_str()).bind(id.0)).await.map(drop)
 }
 
-/// How a user likes the console, as JSON.
+/// A user's preferences for the console, as JSON.
 pub async fn preferences(tx: &mut Tx, id: UserId) -> Result<String> {
     let sql = Sql::new("SELECT preferences FROM users WHERE id = $1");
     Ok(tx.optional::<(String,)>(sql.bind(id.0)).await?.map(|(json,)| json).unwrap_or_default())
 }
 
-/// Stores how a user likes the console, as JSON.
+/// Stores a user's preferences for the console, as JSON.
 pub async fn set_preferences(tx: &mut Tx, id: UserId, json: &str) -> Result<()> {
     let sql = Sql::new("UPDATE users SET preferences = $1 WHERE id = $2");
     tx.execute(sql.bind(json).bind(id.0)).await.map(drop)

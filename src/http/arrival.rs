@@ -57,7 +57,7 @@ impl Fairing for Arrival {
     }
 }
 
-/// Has the catcher of the path answer 400: no route has this method.
+/// Makes the catcher of the path answer 400: no route has this method.
 fn refuse(request: &mut Request<'_>, reason: &str) {
     Error::Malformed(reason.to_owned()).stash(request);
     request.set_method(Method::Trace);

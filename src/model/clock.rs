@@ -1,4 +1,4 @@
-//! Time: the only module that reads the clock.
+//! Time: the only module that reads the wall clock.
 //!
 //! Everything that needs the time takes a [`Clock`], so that a test can stand still or jump.
 //! A [`Timestamp`] is a count of microseconds, which both databases store as an integer and

@@ -134,7 +134,7 @@ impl Message {
     }
 }
 
-/// Characters as one can find them in what one has typed: each once, and at most five.
+/// Characters as a person can find them in what they typed: each once, and at most five.
 fn listed(characters: &[char]) -> String {
     let mut named: Vec<String> = Vec::new();
     for character in characters {

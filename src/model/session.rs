@@ -135,7 +135,7 @@ pub struct Session {
     pub confirmed_at: Timestamp,
     /// Whether it is good for reading only.
     pub read_only: bool,
-    /// How its user likes the console. Read along with a cookie, so that a page costs no query more;
+    /// Its user's preferences for the console. Read along with a cookie, so that a page costs no query more;
     /// with other carriers the defaults.
     pub preferences: Preferences,
 }

@@ -209,7 +209,7 @@ async fn write_password(
     Ok(secret)
 }
 
-/// Changes how one likes the console; whether anything is different.
+/// Changes the caller's preferences for the console; whether anything is different.
 ///
 /// # Errors
 /// As the database says.

@@ -2,7 +2,7 @@
 //!
 //! A token is a JWT, signed with HMAC-SHA-256 by a key of the installation. It gives no right by
 //! itself: it names a user and the secret of a session row, which is looked up at every request, so
-//! a token dies with its session. Since only this program makes and reads them, the header is fixed
+//! a token ends with its session. Since only this program makes and reads them, the header is fixed
 //! to the letter: there is no algorithm to choose and none to confuse.
 
 use base64::Engine;

@@ -41,7 +41,7 @@ use crate::model::time_zone::Zone;
 #[folder = "templates"]
 struct Templates;
 
-/// What a template is given.
+/// The context of a template.
 pub(super) trait View: Serialize + Sized + Send {
     /// The template's name: its file's.
     const NAME: &'static str;

@@ -1,4 +1,4 @@
-//! What a filter, an order and a place come to in SQL.
+//! Filters, orders and cursors as SQL.
 
 use super::parts::{Begin, Part, Term};
 use super::table::Table;

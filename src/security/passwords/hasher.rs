@@ -202,7 +202,7 @@ impl Hasher {
     /// # Errors
     ///
     /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the password is longer than
-    /// [`LONGEST_HASHED_BYTES`] or the machine lets us down.
+    /// [`LONGEST_HASHED_BYTES`] or the operating system fails.
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
         if password.as_str().len() > LONGEST_HASHED_BYTES {
             return Err(Failure::TooLong.into());
@@ -222,7 +222,7 @@ impl Hasher {
     ///
     /// # Errors
     ///
-    /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the machine lets us down.
+    /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the operating system fails.
     pub async fn verify(
         &self,
         password: &Password,

@@ -1,4 +1,4 @@
-//! What the templates about many users are given.
+//! The contexts of the templates about many users.
 
 use serde::Serialize;
 

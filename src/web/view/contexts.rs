@@ -1,4 +1,4 @@
-//! What the templates are given: one struct per template, each with samples that show all of it.
+//! The contexts of the templates: one struct per template, each with samples that show all of it.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What the templates about one-time links and signing in are given.
+//! The contexts of the templates about one-time links and signing in.
 
 use serde::Serialize;
 

@@ -134,7 +134,7 @@ pub(in crate::web) struct Preference {
     pub(in crate::web) errors: Vec<String>,
 }
 
-/// How one likes the console.
+/// The user's preferences for the console.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct PreferencesPage {
     pub(in crate::web) layout: Layout,

@@ -1,4 +1,4 @@
-//! What the template about API tokens is given.
+//! The context of the template about API tokens.
 
 use serde::Serialize;
 
