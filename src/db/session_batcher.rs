@@ -1,4 +1,4 @@
-//! Coalesces concurrent session lookups (the DataLoader pattern).
+//! Coalesces concurrent session lookups (the `DataLoader` pattern).
 //!
 //! The round trip to the database takes longer than finding a row. So while one lookup is under way, further
 //! callers wait, and the next lookup reads the keys of all of them. A lone caller does not wait. Nothing is
