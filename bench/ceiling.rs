@@ -250,7 +250,7 @@ async fn insert(url: &str, count: usize) -> Result<f64, Failure> {
         let mut tx = db.begin().await?;
         users::insert_all(&mut tx, Ids::Next, batch).await?;
         let entry = |(user, _): &(User, PasswordHash)| {
-            let author = Author::nobody(&Origin::command_line());
+            let author = Author::anonymous(&Origin::command_line());
             let blank = User::blank(user.date_joined);
             Entry::new(Action::UserCreated, author).on(user).changing(&blank, user).detail("by", "import")
         };

@@ -1,4 +1,4 @@
-//! The JSON door: `/v1`. Thin handlers below, one catcher here.
+//! The JSON channel: `/v1`. Thin handlers below, one catcher here.
 //!
 //! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
 //! them a `Routed<P>`, if the path has a parameter that may not fit), its path in [`allowed_methods`], and its row in the permission matrix of the tests.
@@ -76,7 +76,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// The routes for whoever watches over the process; they answer JSON, too.
+/// The health checks; they answer JSON, too.
 #[must_use]
 pub fn health_routes() -> Vec<Route> {
     routes![health::live, health::ready]
@@ -114,7 +114,7 @@ pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
     }
 }
 
-/// What everybody has below their account, and staff below a user.
+/// What users have below their account, and staff below a user.
 fn own_or_of_user(segments: &[&str]) -> Option<&'static str> {
     match segments {
         ["sessions"] => Some("GET, HEAD, DELETE, OPTIONS"),

@@ -53,7 +53,7 @@ enum Command {
     /// Export all users, with their password hashes, to standard output
     #[command(after_help = EXPORT_NOTES)]
     Export(Export),
-    /// Examine the audit trail
+    /// Examine the audit log
     #[command(subcommand)]
     Audit(Audit),
     /// Make up users in bulk, to try out and to measure; never for a real installation
@@ -106,8 +106,8 @@ pub(crate) enum Format {
 
 const IMPORT_NOTES: &str = "\
 Fields: username (required), pk, last_login, is_superuser, first_name, last_name, email, is_staff,
-is_active, date_joined, password. The password is a hash; without one nobody can sign in as that user
-until a password is set. Without a pk the user gets the next one.
+is_active, date_joined, password. The password is a hash; without one the user cannot sign in until a
+password is set. Without a pk the user gets the next one.
 
 A row is created, unchanged (the same user is here already, whatever their password and last sign-in)
 or refused, and then nothing of it is written. Refused rows are listed with all reasons, counted from
@@ -125,7 +125,7 @@ reads all three formats back. In CSV, cells that a spreadsheet would take for a 
 struct Import {
     /// The file, gzip or not; `-` is standard input
     file: PathBuf,
-    /// Left out: told from the content
+    /// Left out: detected from the content
     #[arg(long)]
     format: Option<Format>,
     /// Say what would happen and write no user
@@ -152,8 +152,8 @@ struct Verify {
 
 const VERIFY_NOTES: &str = "\
 Prints how many entries are sealed, how many are not yet (the server seals them within seconds), and
-the last position with its seal. Whoever can write to the database can also make new seals: keep that
-last line somewhere else, and give it to --head the next time.
+the last position with its seal. An attacker who can write to the database can also make new seals: keep
+that last line somewhere else, and give it to --head the next time.
 
 Exit code: 0 if every seal is right; 1 if not, and then the first broken entry is named.";
 
@@ -181,13 +181,13 @@ struct Generate {
     /// Add to the users that are there already
     #[arg(long)]
     append: bool,
-    /// Read one password for all of them from the first line of standard input; without it nobody can
-    /// sign in
+    /// Read one password for all of them from the first line of standard input; without it none of them
+    /// can sign in
     #[arg(long)]
     password_stdin: bool,
 }
 
-/// What the operator is told when PostgreSQL lacks `pg_trgm`.
+/// The warning to the operator when PostgreSQL lacks `pg_trgm`.
 const NO_SEARCH_INDEX: &str = "searches read all users, because the extension pg_trgm could not be made; \
                                docs/operations.md says how to add it";
 

@@ -104,7 +104,7 @@ pub struct Settings {
     /// Failed sign-ins of one address at once; then one every six seconds. Default 30.
     pub throttle_address_burst: u32,
     /// A failed sign-in is answered no sooner than after so many milliseconds, so that the time does
-    /// not tell which accounts exist. Default 400, above the slowest hash that Django makes.
+    /// not reveal which accounts exist. Default 400, above the slowest hash that Django makes.
     pub sign_in_failure_milliseconds: u64,
     /// Longest JSON body, in bytes. Default 1048576.
     pub json_limit: u64,
@@ -329,7 +329,7 @@ pub fn with_database(figment: Figment, url: &str) -> Figment {
 #[must_use]
 pub fn defaults() -> Figment {
     let rocket = Config {
-        // Nobody needs to know what answers.
+        // Answers do not name the software.
         ident: Ident::none(),
         // Any client could forge it; see `trusted_proxies`.
         ip_header: None,

@@ -1,8 +1,9 @@
 //! The database: one pool, one transaction type and one statement type over SQLite and PostgreSQL.
 //!
-//! This file is the only place that asks which database it is, and the only one that hands built
-//! SQL to the driver. Statements are written once, in the modules below it, with `$1` placeholders
-//! that both understand. To add a statement: a function in the module of its table.
+//! This file is the only place that hands built SQL to the driver (a test checks it). Statements are
+//! written once, in the modules below it, with `$1` placeholders that both databases understand; where
+//! they differ, `dialect` names the expression. To add a statement: a function in the module of its
+//! table. Every function here fails with [`Error`], so only other errors are documented.
 
 pub mod audit;
 pub mod backup;
@@ -65,7 +66,7 @@ pub struct Db(Pool);
 #[derive(Debug, Clone)]
 pub struct Pool {
     pools: Pools,
-    /// Where requests meet whose credentials are looked up at the same time.
+    /// Coalesces concurrent lookups of credentials.
     presented: Arc<SessionBatcher<Asked, Option<Presented>, Connection>>,
     /// Turns at statements that may look at every row.
     scans: Arc<Semaphore>,
@@ -103,7 +104,7 @@ pub enum Error {
     /// A primary key is taken.
     #[error("the primary key is taken")]
     IdTaken,
-    /// The entry of the trail, or the run, is undone already.
+    /// The audit entry, or the run, is undone already.
     #[error("it is undone already")]
     AlreadyUndone,
     /// The change would leave no active superuser.
@@ -112,7 +113,7 @@ pub enum Error {
     /// Two transactions got into each other's way; the whole transaction may be tried again.
     #[error("the transaction has to be tried again: {0}")]
     Retry(#[source] sqlx::Error),
-    /// Anything else: a fault of ours.
+    /// Anything else: a defect of this program.
     #[error(transparent)]
     Other(sqlx::Error),
     /// A migration could not be applied.
@@ -219,9 +220,6 @@ impl Db {
     }
 
     /// The first row, or none. Reads only.
-    ///
-    /// # Errors
-    /// As the database says.
     pub async fn optional<T: Row>(&self, sql: Sql) -> Result<Option<T>> {
         match &self.pools {
             Pools::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql),
@@ -230,9 +228,6 @@ impl Db {
     }
 
     /// All rows. Reads only.
-    ///
-    /// # Errors
-    /// As the database says.
     pub async fn all<T: Row>(&self, sql: Sql) -> Result<Vec<T>> {
         match &self.pools {
             Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql),
@@ -302,7 +297,7 @@ impl Connection {
 }
 
 /// The database for statements that may look at every row. They get only a part of the connections, so that
-/// however many and slow they are, whoever asks for a single row finds one.
+/// however many and slow they are, reads of a single row find a free one.
 #[derive(Debug, Clone, Copy)]
 pub struct Scanning<'a>(&'a Db);
 
@@ -310,7 +305,7 @@ impl<'a> Scanning<'a> {
     /// The first row, or none.
     ///
     /// # Errors
-    /// As the database says; [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
+    /// [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
     pub async fn optional<T: Row>(self, sql: Sql) -> Result<Option<T>> {
         let _turn = self.turn().await?;
         match &self.0.pools {
@@ -322,7 +317,7 @@ impl<'a> Scanning<'a> {
     /// All rows.
     ///
     /// # Errors
-    /// As the database says; [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
+    /// [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
     pub async fn all<T: Row>(self, sql: Sql) -> Result<Vec<T>> {
         let _turn = self.turn().await?;
         match &self.0.pools {
@@ -362,9 +357,6 @@ pub enum Tx {
 
 impl Tx {
     /// The first row, or none.
-    ///
-    /// # Errors
-    /// As the database says.
     pub async fn optional<T: Row>(&mut self, sql: Sql) -> Result<Option<T>> {
         match self {
             Self::Sqlite(tx) => run!(fetch_optional, Sqlite, &mut **tx, sql),
@@ -373,9 +365,6 @@ impl Tx {
     }
 
     /// All rows.
-    ///
-    /// # Errors
-    /// As the database says.
     pub async fn all<T: Row>(&mut self, sql: Sql) -> Result<Vec<T>> {
         match self {
             Self::Sqlite(tx) => run!(fetch_all, Sqlite, &mut **tx, sql),
@@ -384,9 +373,6 @@ impl Tx {
     }
 
     /// Runs a statement; the number of rows that it changed.
-    ///
-    /// # Errors
-    /// As the database says.
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
         let Sql { text, values, .. } = sql;
         let text = AssertSqlSafe(text);
@@ -413,10 +399,7 @@ impl Tx {
         }
     }
 
-    /// Makes the changes durable.
-    ///
-    /// # Errors
-    /// As the database says; then nothing has changed.
+    /// Makes the changes durable. After an error nothing has changed.
     pub async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => within(tx.commit()).await,

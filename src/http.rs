@@ -1,4 +1,6 @@
-//! What both channels share of HTTP: request guards, error responses, headers, the request id, logs and counters.
+//! What both channels share of HTTP: request guards, error responses, headers, the request ID, logs and counters.
+//!
+//! To add something that applies to every request: a fairing in a file here, attached in `server`.
 
 pub(crate) mod arrival;
 pub(crate) mod body;

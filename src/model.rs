@@ -1,6 +1,6 @@
-//! The nouns and the rules: plain data without I/O, on which every other room stands.
+//! The nouns and the rules: plain data without I/O, on which every other module stands.
 //!
-//! A file here imports from this room only. To add a noun: a file with its types and the rules that need
+//! A file here imports from this module only. To add a noun: a file with its types and the rules that need
 //! nothing but them.
 
 pub mod audit;

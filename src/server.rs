@@ -1,4 +1,5 @@
-//! The server: builds the Rocket from its fairings, routes, catchers and managed state.
+//! The server: builds the Rocket from its fairings, routes, catchers and managed state. To add a task that runs
+//! beside the requests: a function in `maintenance`.
 
 pub(crate) mod maintenance;
 pub(crate) mod metrics;

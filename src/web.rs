@@ -1,4 +1,4 @@
-//! The HTML door: pages with forms. Thin handlers below, one catcher here.
+//! The HTML channel: pages with forms. Thin handlers below, one catcher here.
 //!
 //! To add a page: a handler in a module below, a context in `view` with its samples, a template of
 //! that name, and its row in the permission matrix of the tests.
@@ -63,7 +63,7 @@ pub fn catchers() -> Vec<Catcher> {
     catchers![error]
 }
 
-/// Renders whatever went wrong on a page. Somebody who wanted to read is led to what they have to do
+/// Renders an error as a page. A request that only reads is redirected to what the user has to do
 /// first: sign in, or choose another password. An unsafe request is never repeated on its own.
 #[catch(default)]
 async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {

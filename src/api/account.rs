@@ -1,4 +1,4 @@
-//! `/v1/account`: one's own account.
+//! `/v1/account`: the caller's own account.
 
 use rocket::http::Status;
 use rocket::serde::json::Json;
@@ -17,15 +17,15 @@ use crate::model::user::{InputMode, Raw, UserInput};
 use crate::operations::App;
 use crate::operations::own_account::{self, NewPassword};
 
-/// One's own record.
+/// The caller's record.
 #[get("/account")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
 pub(super) fn retrieve(_accepts: AcceptsJson, can: Can<SignedIn>) -> One {
     One::new(can.user().clone())
 }
 
-/// Changes one's own names and e-mail address. Any other member is refused, so that nobody takes it for
-/// changed.
+/// Changes the caller's names and e-mail address. Any other member is refused, so that no client takes it
+/// for changed.
 #[patch("/account", data = "<body>")]
 pub(super) async fn partial_update(
     _accepts: AcceptsJson,
@@ -42,7 +42,7 @@ pub(super) async fn partial_update(
     Ok(One::new(own_account::update(app, &can, draft, &expected.0).await?))
 }
 
-/// Changes one's own password. Everything that was signed in with the old one ends.
+/// Changes the caller's password. Every session that was opened with the old one ends.
 #[post("/account/password", data = "<body>")]
 pub(super) async fn change_password(
     _accepts: AcceptsJson,
@@ -76,7 +76,7 @@ pub(super) async fn confirm(
     Ok(Status::NoContent)
 }
 
-/// One's own last sign-ins, good and bad.
+/// The caller's last sign-ins, successful and failed.
 #[get("/account/sign-ins")]
 pub(super) async fn sign_ins(
     _accepts: AcceptsJson,

@@ -16,7 +16,7 @@ use crate::model::filter::ListRequest;
 use crate::model::permission::{Can, ManageUsers};
 use crate::operations::{App, audit};
 
-/// Somebody, with the name of that moment.
+/// A user, with the name of that moment.
 #[derive(Serialize)]
 struct Person<'a> {
     pk: i64,

@@ -124,7 +124,7 @@ pub(super) async fn run(
     Ok(answer(&json!({ "action": action, "total": total, "ready": ready, "users": users })))
 }
 
-/// What became of a run.
+/// The outcome of a run.
 #[get("/users/bulk/<id>", rank = 1)]
 pub(super) async fn outcome(
     _accepts: AcceptsJson,

@@ -15,7 +15,7 @@ pub(super) fn live() -> (ContentType, &'static str) {
     (ContentType::JSON, r#"{"status":"ok"}"#)
 }
 
-/// The database answers, too, and nobody told us to stop.
+/// The database answers, too, and the server is not stopping.
 #[get("/readyz")]
 pub(super) async fn ready(
     connection: Result<Connection<Db>, Option<PoolError>>,

@@ -1,4 +1,4 @@
-//! The live sessions of oneself and of users.
+//! The live sessions of the caller and of users.
 
 use rocket::http::Status;
 use rocket::request::FromParam;
@@ -23,7 +23,7 @@ impl<'r> FromParam<'r> for Key {
     }
 }
 
-/// One's own.
+/// The caller's sessions.
 #[get("/account/sessions")]
 pub(super) async fn own(
     _accepts: AcceptsJson,
@@ -33,7 +33,7 @@ pub(super) async fn own(
     sessions::own(app, &can).await.map(Json)
 }
 
-/// Ends one of one's own.
+/// Ends one of the caller's sessions.
 #[delete("/account/sessions/<key>")]
 pub(super) async fn end_own(
     _routed: Routed<Key, 2>,
@@ -46,7 +46,7 @@ pub(super) async fn end_own(
     Ok(Status::NoContent)
 }
 
-/// Ends all of one's own but the one that asks.
+/// Ends all of the caller's sessions but the current one.
 #[delete("/account/sessions")]
 pub(super) async fn end_own_others(_accepts: AcceptsJson, can: Can<SignedIn>, app: &App) -> Result<Status> {
     sessions::end_own_others(app, &can).await?;

@@ -1,4 +1,4 @@
-//! Named API tokens, of oneself and, for superusers, of users.
+//! Named API tokens, of the caller and, for superusers, of users.
 
 use rocket::http::Status;
 use rocket::response::status;
@@ -25,13 +25,13 @@ const fn made(token: MadeToken) -> Made {
     status::Custom(Status::Created, Json(token))
 }
 
-/// One's own.
+/// The caller's tokens.
 #[get("/account/tokens")]
 pub(super) async fn own(_accepts: AcceptsJson, can: Can<SignedIn>, app: &App) -> Result<Json<Vec<ApiToken>>> {
     api_tokens::own(app, &can).await.map(Json)
 }
 
-/// Makes one for oneself.
+/// Makes one for the caller.
 #[post("/account/tokens", data = "<body>")]
 pub(super) async fn make_own(
     _accepts: AcceptsJson,
@@ -42,7 +42,7 @@ pub(super) async fn make_own(
     api_tokens::make_own(app, &can, &draft(app, &body)).await.map(made)
 }
 
-/// Revokes one of one's own.
+/// Revokes one of the caller's tokens.
 #[delete("/account/tokens/<key>")]
 pub(super) async fn revoke_own(
     _routed: Routed<Key, 2>,

@@ -12,7 +12,7 @@ use crate::model::error::Result;
 use crate::model::permission::{Can, ManageUsers};
 use crate::operations::{App, undo};
 
-/// A segment that is the primary key of something. What is no number is nobody's.
+/// A segment that is a primary key. What is no number fits no route.
 pub(super) struct Key(pub(super) i64);
 
 impl<'r> FromParam<'r> for Key {
@@ -24,7 +24,7 @@ impl<'r> FromParam<'r> for Key {
     }
 }
 
-/// Takes back what an entry of the trail tells of.
+/// Takes back what an audit entry records.
 #[post("/audit/<id>/undo")]
 pub(super) async fn take_back(
     _accepts: AcceptsJson,

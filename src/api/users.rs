@@ -42,7 +42,7 @@ impl<'r> FromParam<'r> for Id {
         if segment.is_empty() || !segment.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(());
         }
-        // Digits only, so what does not fit is too great: it becomes the greatest key, which is nobody's.
+        // Digits only, so what does not fit is too great: it becomes the greatest key, which no user has.
         Ok(Self(UserId(segment.parse().unwrap_or(i64::MAX))))
     }
 }
@@ -66,7 +66,7 @@ impl<'r> FromParam<'r> for IdOrName<'r> {
 }
 
 /// A segment of the path, by default that after `/users/`, is a `P`; otherwise the route has no such
-/// method, whoever asks. Stands first in a handler: Rocket itself reads parameters only after all guards,
+/// method for any caller. Stands first in a handler: Rocket itself reads parameters only after all guards,
 /// credentials included.
 pub(super) struct Routed<P, const SEGMENT: usize = 1>(PhantomData<P>);
 
@@ -123,14 +123,14 @@ impl<'r> Responder<'r, 'static> for One {
 /// No record where an array was asked for.
 pub(super) enum Found {
     One(One),
-    Nobody,
+    None,
 }
 
 impl<'r> Responder<'r, 'static> for Found {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         match self {
             Self::One(one) => one.respond_to(request),
-            Self::Nobody => (ContentType::JSON, "[]").respond_to(request),
+            Self::None => (ContentType::JSON, "[]").respond_to(request),
         }
     }
 }
@@ -149,7 +149,7 @@ pub(super) async fn retrieve(
         IdOrName::Id(Id(id)) => Ok(Found::One(One::new(users::get(app, &can, id).await?))),
         IdOrName::Name(name) => match users::get_by_name(app, &can, name).await {
             Ok(user) => Ok(Found::One(One { as_array, ..One::new(user) })),
-            Err(Error::NotFound) if as_array => Ok(Found::Nobody),
+            Err(Error::NotFound) if as_array => Ok(Found::None),
             Err(error) => Err(error),
         },
     }

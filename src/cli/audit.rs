@@ -1,4 +1,4 @@
-//! `audit verify`: whether the trail is what was sealed.
+//! `audit verify`: checks the seals of the audit log.
 
 use std::process::ExitCode;
 

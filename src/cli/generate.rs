@@ -18,7 +18,7 @@ use crate::operations::App;
 /// index is written once for many of them.
 const BATCH: u64 = 20_000;
 
-/// Nobody can sign in with it.
+/// The stored hash of a user without a password: no password matches it.
 const UNUSABLE: &str = "!";
 
 pub(super) async fn run(app: &App, arguments: &Generate) -> Result<ExitCode, Failure> {

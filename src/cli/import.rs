@@ -42,12 +42,12 @@ pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failu
             .await
             .map_err(|error| explain(error, "the users are in"))?;
     }
-    // Whether or not anybody reads the report, the users are in.
+    // A report that cannot be written changes nothing: the users are in.
     drop(report.print(&mut BufWriter::new(std::io::stdout().lock()), arguments.verbose));
     Ok(if report.count(is_refused) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What became of a file.
+/// The result for a file.
 struct Report {
     rows: Vec<(Label, Verdict)>,
     skipped: usize,
@@ -108,7 +108,7 @@ impl Report {
         self.rows.iter().filter(|(_, verdict)| which(verdict)).count()
     }
 
-    /// For the trail.
+    /// For the audit log.
     fn counts(&self) -> Map<String, Value> {
         let counts = [
             ("created", self.count(|verdict| *verdict == Verdict::Created)),

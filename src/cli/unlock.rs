@@ -23,7 +23,7 @@ pub(super) async fn run(app: &App, arguments: &Unlock) -> Result<ExitCode, Failu
         return Ok(ExitCode::SUCCESS);
     }
     db::throttles::delete_of_account(&mut tx, &key).await?;
-    let author = Author::nobody(&Origin::command_line());
+    let author = Author::anonymous(&Origin::command_line());
     let entry = Entry::new(Action::AccountUnblocked, author).on(&user);
     let entry = entry.detail("failures", failures);
     audit::record(&mut tx, &entry, app.clock.now()).await?;

@@ -1,4 +1,4 @@
-//! The trail's table: entries are only ever added, and sealed once.
+//! The table of the audit log: entries are only ever added, and sealed once.
 
 pub mod reading;
 
@@ -88,9 +88,6 @@ fn insertion(dialect: Dialect, entries: &[Entry], now: Timestamp) -> Sql {
 }
 
 /// Stores an entry.
-///
-/// # Errors
-/// As the database says.
 pub async fn insert(tx: &mut Tx, entry: &Entry, now: Timestamp) -> Result<EntryId> {
     let mut sql = insertion(tx.dialect(), std::slice::from_ref(entry), now);
     sql.push(" RETURNING id");
@@ -99,9 +96,6 @@ pub async fn insert(tx: &mut Tx, entry: &Entry, now: Timestamp) -> Result<EntryI
 }
 
 /// Stores many entries.
-///
-/// # Errors
-/// As the database says.
 pub async fn insert_all(tx: &mut Tx, entries: &[Entry], now: Timestamp) -> Result<()> {
     let dialect = tx.dialect();
     let mut statements =
@@ -117,36 +111,24 @@ pub async fn insert_all(tx: &mut Tx, entries: &[Entry], now: Timestamp) -> Resul
 }
 
 /// One entry.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_id(tx: &mut Tx, id: EntryId) -> Result<Option<StoredEntry>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
     tx.optional(sql.bind(id.0)).await
 }
 
 /// One entry, outside a transaction.
-///
-/// # Errors
-/// As the database says.
 pub async fn find(db: &Db, id: EntryId) -> Result<Option<StoredEntry>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
     db.optional(sql.bind(id.0)).await
 }
 
 /// The entry that takes another one back, if one does.
-///
-/// # Errors
-/// As the database says.
 pub async fn undone_by(db: &Db, id: EntryId) -> Result<Option<EntryId>> {
     let sql = Sql::new("SELECT id FROM audit_entries WHERE undoes = $1");
     Ok(db.optional::<(i64,)>(sql.bind(id.0)).await?.map(|(id,)| EntryId(id)))
 }
 
 /// The newest entries about a user that are later than one of them.
-///
-/// # Errors
-/// As the database says.
 pub async fn later(db: &Db, target: UserId, than: EntryId, limit: i64) -> Result<Vec<StoredEntry>> {
     let sql = Sql::new(concat!(
         "SELECT ",
@@ -157,9 +139,6 @@ pub async fn later(db: &Db, target: UserId, than: EntryId, limit: i64) -> Result
 }
 
 /// The last time that something was done to a user.
-///
-/// # Errors
-/// As the database says.
 pub async fn last(db: &Db, target: UserId, action: Action) -> Result<Option<StoredEntry>> {
     let sql = Sql::new(concat!(
         "SELECT ",
@@ -169,11 +148,8 @@ pub async fn last(db: &Db, target: UserId, action: Action) -> Result<Option<Stor
     db.optional(sql.bind(target.0).bind(action.as_str())).await
 }
 
-/// The newest entry about a user that tells of an end of their sessions: one of these actions, or a change
+/// The newest entry about a user that records an end of their sessions: one of these actions, or a change
 /// whose details count what it ended.
-///
-/// # Errors
-/// As the database says.
 pub async fn last_session_end(
     db: &Db,
     user: UserId,
@@ -193,18 +169,12 @@ pub async fn last_session_end(
 }
 
 /// Whether there is an entry without a seal.
-///
-/// # Errors
-/// As the database says.
 pub async fn has_unsealed(db: &Db) -> Result<bool> {
     let sql = Sql::new("SELECT id FROM audit_entries WHERE position IS NULL LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.is_some())
 }
 
 /// How many entries have no seal.
-///
-/// # Errors
-/// As the database says.
 pub async fn count_unsealed(db: &Db) -> Result<i64> {
     let sql = Sql::new("SELECT count(*) FROM audit_entries WHERE position IS NULL");
     Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
@@ -215,9 +185,6 @@ const CHAIN_LOCK: i64 = 0x7573_6865_7200_0001;
 
 /// The end of the chain, with no other instance able to add to it until this transaction ends: the last
 /// position and its seal.
-///
-/// # Errors
-/// As the database says.
 pub async fn lock_head(tx: &mut Tx) -> Result<Option<(i64, Vec<u8>)>> {
     if tx.dialect() == Dialect::Postgres {
         tx.execute(Sql::new("SELECT pg_advisory_xact_lock($1)").bind(CHAIN_LOCK)).await?;
@@ -228,9 +195,6 @@ pub async fn lock_head(tx: &mut Tx) -> Result<Option<(i64, Vec<u8>)>> {
 }
 
 /// The first entries without a seal.
-///
-/// # Errors
-/// As the database says.
 pub async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<StoredEntry>> {
     let sql = Sql::new(concat!(
         "SELECT ",
@@ -241,9 +205,6 @@ pub async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<StoredEntry>> {
 }
 
 /// Seals entries: primary key, position and seal of each.
-///
-/// # Errors
-/// As the database says.
 pub async fn set_seals(tx: &mut Tx, seals: &[(i64, i64, Vec<u8>)]) -> Result<()> {
     for seals in seals.chunks(Dialect::ROWS_AT_ONCE) {
         let mut sql = Sql::new(
@@ -260,9 +221,6 @@ pub async fn set_seals(tx: &mut Tx, seals: &[(i64, i64, Vec<u8>)]) -> Result<()>
 }
 
 /// Sealed entries after a position, in the chain's order.
-///
-/// # Errors
-/// As the database says.
 pub async fn sealed_after(db: &Db, position: i64, limit: i64) -> Result<Vec<Sealed>> {
     let sql = Sql::new(concat!(
         "SELECT ",
@@ -272,7 +230,7 @@ pub async fn sealed_after(db: &Db, position: i64, limit: i64) -> Result<Vec<Seal
     db.all(sql.bind(position).bind(limit)).await
 }
 
-/// A sign-in as its user is told of it. Its serialized form is the API's.
+/// A sign-in as its user sees it. Its serialized form is the API's.
 #[derive(Debug, Serialize)]
 pub struct SignInEntry {
     /// When.
@@ -294,9 +252,6 @@ struct SignInRow {
 from_row!(SignInRow { happened_at, action, address, details });
 
 /// The last sign-ins of a user, good and bad, the latest first.
-///
-/// # Errors
-/// As the database says.
 pub async fn sign_ins(db: &Db, user: UserId, limit: i64) -> Result<Vec<SignInEntry>> {
     let sql = Sql::new(
         "SELECT happened_at, action, address, details FROM audit_entries \

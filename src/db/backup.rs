@@ -21,7 +21,7 @@ pub enum BackupError {
     /// The file is there already, or cannot be made or kept.
     #[error("the copy cannot be written: {0}")]
     File(#[from] std::io::Error),
-    /// As the database says.
+    /// The database failed.
     #[error("the copy could not be made: {0}")]
     Database(#[from] sqlx::Error),
     /// The copy is not a sound database.

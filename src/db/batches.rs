@@ -26,10 +26,10 @@ pub struct Batch {
 }
 from_row!(Batch { id, action, actor_id, actor_name, created_at, finished_at, undoes });
 
-/// What became of one user, as stored.
+/// The result for one user, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Whose.
+    /// The user's primary key.
     pub user_id: i64,
     /// The name of now; `None` if there is no such user.
     pub username: Option<String>,
@@ -37,15 +37,12 @@ pub struct Item {
     pub verdict: String,
     /// The code of the reason, where nothing was done.
     pub reason: String,
-    /// The entry of the trail, where something was done.
+    /// The audit entry, where something was done.
     pub entry_id: Option<i64>,
 }
 from_row!(Item { user_id, username, verdict, reason, entry_id });
 
 /// Stores a run with all its users, none of them done.
-///
-/// # Errors
-/// As the database says.
 pub async fn insert(
     tx: &mut Tx,
     action: &str,
@@ -78,9 +75,6 @@ pub async fn insert(
 }
 
 /// Notes that a user is done, as part of doing it.
-///
-/// # Errors
-/// As the database says.
 pub async fn set_done(tx: &mut Tx, batch: BatchId, user: UserId, entry: EntryId) -> Result<()> {
     let sql =
         Sql::new("UPDATE batch_items SET verdict = $1, entry_id = $2 WHERE batch_id = $3 AND user_id = $4");
@@ -88,9 +82,6 @@ pub async fn set_done(tx: &mut Tx, batch: BatchId, user: UserId, entry: EntryId)
 }
 
 /// Notes that nothing was done to a user, and the code of the reason.
-///
-/// # Errors
-/// As the database says.
 pub async fn set_not_done(
     tx: &mut Tx,
     batch: BatchId,
@@ -104,18 +95,12 @@ pub async fn set_not_done(
 }
 
 /// Notes that a run has come to its end.
-///
-/// # Errors
-/// As the database says.
 pub async fn finish(tx: &mut Tx, batch: BatchId, now: Timestamp) -> Result<()> {
     let sql = Sql::new("UPDATE batches SET finished_at = $1 WHERE id = $2");
     tx.execute(sql.bind(now.micros()).bind(batch.0)).await.map(drop)
 }
 
 /// The run with that primary key.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_id(db: &Db, id: BatchId) -> Result<Option<Batch>> {
     let sql = Sql::new(
         "SELECT id, action, actor_id, actor_name, created_at, finished_at, undoes FROM batches WHERE id = $1",
@@ -124,18 +109,12 @@ pub async fn by_id(db: &Db, id: BatchId) -> Result<Option<Batch>> {
 }
 
 /// The run that takes another one back, if one does.
-///
-/// # Errors
-/// As the database says.
 pub async fn undone_by(db: &Db, id: BatchId) -> Result<Option<BatchId>> {
     let sql = Sql::new("SELECT id FROM batches WHERE undoes = $1 ORDER BY id LIMIT 1");
     Ok(db.optional::<(i64,)>(sql.bind(id.0)).await?.map(|(id,)| BatchId(id)))
 }
 
-/// What became of each user of a run, by primary key.
-///
-/// # Errors
-/// As the database says.
+/// The result for each user of a run, by primary key.
 pub async fn items(db: &Db, id: BatchId) -> Result<Vec<Item>> {
     let sql = Sql::new(
         "SELECT batch_items.user_id, users.username, batch_items.verdict, batch_items.reason, \

@@ -106,7 +106,7 @@ impl Pools {
 }
 
 impl super::Db {
-    /// How many connections are open, and how many of them nobody uses.
+    /// How many connections are open, and how many of them are idle.
     pub(crate) fn connections(&self) -> [usize; 2] {
         let open = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
         match &self.pools {
@@ -195,8 +195,8 @@ pub(super) async fn connect(pools: &Pools) -> std::result::Result<(), sqlx::Erro
     }
 }
 
-/// Has SQLite break off what is not done in time. Whoever asked has given up by then, but SQLite would go on
-/// to the end, and nobody else could have the connection.
+/// Interrupts SQLite statements that exceed the limit. Their callers have given up by then, but SQLite would go
+/// on to the end and keep the connection.
 async fn limit_statement(connection: &mut SqliteConnection) -> std::result::Result<(), sqlx::Error> {
     let end = Instant::now() + STATEMENT_LIMIT;
     connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || Instant::now() < end);

@@ -4,9 +4,6 @@ use super::{Connection, Db, Result, Sql};
 
 /// The value of that name; if there is none yet, `candidate` becomes it. Of several instances that
 /// start at once, all get the same value.
-///
-/// # Errors
-/// As the database says.
 pub async fn get_or_insert(db: &Db, name: &'static str, candidate: Vec<u8>) -> Result<Vec<u8>> {
     if let Some(value) = get(db, name).await? {
         return Ok(value);

@@ -41,9 +41,6 @@ impl TryFrom<LinkRow> for Link {
 }
 
 /// Stores a link; its primary key is given by the database.
-///
-/// # Errors
-/// As the database says.
 pub async fn insert(tx: &mut Tx, link: &Link) -> Result<LinkId> {
     let sql = Sql::new(
         "INSERT INTO links (user_id, purpose, secret_hash, created_at, expires_at, sealed) \
@@ -61,9 +58,6 @@ pub async fn insert(tx: &mut Tx, link: &Link) -> Result<LinkId> {
 }
 
 /// The link of a secret, whether or not it has expired.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_secret(db: &Db, secret: &SecretHash) -> Result<Option<Link>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE secret_hash = $1"));
     db.optional::<LinkRow>(sql.bind(secret.0.to_vec())).await?.map(Link::try_from).transpose()
@@ -71,9 +65,6 @@ pub async fn by_secret(db: &Db, secret: &SecretHash) -> Result<Option<Link>> {
 
 /// The link of a user that works longest, whether or not it has expired. There are two while the one for
 /// the first password is out and another one was asked for.
-///
-/// # Errors
-/// As the database says.
 pub async fn of_user(db: &Db, user: UserId) -> Result<Option<Link>> {
     let sql = Sql::new(concat!(
         "SELECT ",
@@ -83,10 +74,7 @@ pub async fn of_user(db: &Db, user: UserId) -> Result<Option<Link>> {
     db.optional::<LinkRow>(sql.bind(user.0)).await?.map(Link::try_from).transpose()
 }
 
-/// Uses a link up: whoever gets it is the only one who ever does. `None` if it is gone or has expired.
-///
-/// # Errors
-/// As the database says.
+/// Uses a link up; only one caller ever gets it. `None` if it is gone or has expired.
 pub async fn take(tx: &mut Tx, secret: &SecretHash, now: Timestamp) -> Result<Option<Link>> {
     let sql = Sql::new(concat!(
         "DELETE FROM links WHERE secret_hash = $1 AND expires_at > $2 RETURNING ",
@@ -97,35 +85,23 @@ pub async fn take(tx: &mut Tx, secret: &SecretHash, now: Timestamp) -> Result<Op
 }
 
 /// Forgets what a link could be shown by; whether it was still known.
-///
-/// # Errors
-/// As the database says.
 pub async fn forget_sealed(tx: &mut Tx, link: &Link) -> Result<bool> {
     let sql = Sql::new("UPDATE links SET sealed = $1 WHERE id = $2 AND sealed <> $1");
     Ok(tx.execute(sql.bind(Vec::new()).bind(link.id.0)).await? > 0)
 }
 
 /// Ends the links of a user.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM links WHERE user_id = $1").bind(user.0)).await.map(drop)
 }
 
 /// Ends the links of a user but that for the first password.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_resets_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     let sql = Sql::new("DELETE FROM links WHERE user_id = $1 AND purpose = $2");
     tx.execute(sql.bind(user.0).bind(LinkPurpose::Reset.as_str())).await.map(drop)
 }
 
 /// Removes links that nothing can use any more.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM links WHERE expires_at <= $1").bind(now.micros())).await.map(drop)
 }

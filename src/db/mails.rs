@@ -1,4 +1,4 @@
-//! The mails table: messages and what became of them, never their text.
+//! The mails table: messages and their delivery state, never their text.
 
 use super::{Db, Error, Result, Sql, Tx, from_row};
 use crate::model::clock::Timestamp;
@@ -33,9 +33,6 @@ impl TryFrom<MailRow> for Mail {
 }
 
 /// Stores that a message is about to be sent.
-///
-/// # Errors
-/// As the database says.
 pub async fn insert(
     tx: &mut Tx,
     user: UserId,
@@ -57,10 +54,7 @@ pub async fn insert(
     row.map(|(id,)| MailId(id)).ok_or_else(|| Error::Corrupt("no primary key".into()))
 }
 
-/// Stores what became of a message, and what the mail server said.
-///
-/// # Errors
-/// As the database says.
+/// Stores the delivery state of a message, and the mail server's response.
 pub async fn set_state(
     tx: &mut Tx,
     id: MailId,
@@ -73,9 +67,6 @@ pub async fn set_state(
 }
 
 /// The newest message to a user.
-///
-/// # Errors
-/// As the database says.
 pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
     let sql = Sql::new(
         "SELECT purpose, recipient, state, response, created_at, changed_at FROM mails \
@@ -85,9 +76,6 @@ pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
 }
 
 /// Forgets messages that nothing was heard of since `before`.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_older(tx: &mut Tx, before: Timestamp) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM mails WHERE changed_at < $1").bind(before.micros())).await.map(drop)
 }

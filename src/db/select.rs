@@ -27,9 +27,6 @@ pub(crate) use self::search::LOOKED_UP;
 pub use self::table::Table;
 
 /// At most `limit` records of the list, from the one after `place` on.
-///
-/// # Errors
-/// As the database says.
 pub async fn page<T: Table>(
     db: &Db,
     filter: &Filter<T>,
@@ -78,9 +75,6 @@ enum Reach {
 }
 
 /// The beginning of a list, and how many users the filter matches, counted no further than `most`.
-///
-/// # Errors
-/// As the database says.
 pub async fn beginning(db: &Db, filter: &Filter, limit: i64, most: i64) -> Result<(Vec<User>, i64)> {
     let parts = parts(filter, None);
     if let [part] = &parts[..]
@@ -123,17 +117,11 @@ fn demands<T: Table>(expression: &Expression<T>, is_of_kind: &impl Fn(&Test<T>) 
 }
 
 /// At most `limit` users of the list, from the one after `place` on.
-///
-/// # Errors
-/// As the database says.
 pub async fn users(db: &Db, filter: &Filter, place: Option<&Cursor>, limit: i64) -> Result<Vec<User>> {
     page(db, filter, place, limit).await
 }
 
 /// How many records the filter matches.
-///
-/// # Errors
-/// As the database says.
 pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
     if let Some(kept) = T::KEPT_COUNT.filter(|_| filter.is_everything()) {
         return kept_number(db, kept).await;
@@ -144,9 +132,6 @@ pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
 }
 
 /// How many users the filter matches, counted no further than `most`.
-///
-/// # Errors
-/// As the database says.
 pub async fn count_up_to<T: Table>(db: &Db, filter: &Filter<T>, most: i64) -> Result<i64> {
     if let Some(kept) = T::KEPT_COUNT.filter(|_| filter.is_everything()) {
         return kept_number(db, kept).await;
@@ -166,9 +151,6 @@ async fn one_number(db: &Db, sql: Sql) -> Result<i64> {
 }
 
 /// Whether searches have their index. PostgreSQL may lack the extension for it.
-///
-/// # Errors
-/// As the database says.
 pub async fn search_is_indexed(db: &Db) -> Result<bool> {
     match db.dialect() {
         Dialect::Sqlite => Ok(true),

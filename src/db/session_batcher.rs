@@ -1,9 +1,8 @@
-//! Reads that are asked for at the same time, made as one.
+//! Coalesces concurrent session lookups (the `DataLoader` pattern).
 //!
-//! To find one row takes the database less time than the way there and back takes. So while such a read is
-//! under way, others that are asked for wait, and the next one is made for all who wait. A lone one waits for
-//! nothing. Nothing is kept: every value is read after it was asked for, so a right that was taken away before
-//! is not in it, whichever instance took it.
+//! The round trip to the database takes longer than finding a row. So while one lookup is under way, further
+//! callers wait, and the next lookup reads the keys of all of them. A lone caller does not wait. Nothing is
+//! cached: every value is read after it was asked for, so a right that any instance has revoked before is gone.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,16 +13,16 @@ use rocket::tokio::time::{Instant, timeout};
 
 use super::{Error, Result, STATEMENT_LIMIT};
 
-/// A read that takes longer than this has met a slow or broken connection: another one may begin beside it.
+/// A read that takes longer than this is on a slow or broken connection: another one may begin beside it.
 const SLOW: Duration = Duration::from_millis(100);
 
 /// Reads that are under way at once, at most.
 const AT_ONCE: usize = 4;
 
-/// Values that one read finds at most. Beyond some ten, more share hardly less.
+/// The most values that one read finds. Beyond some ten, more bring hardly any gain.
 const MOST: usize = 32;
 
-/// Where reads of one kind meet.
+/// Coalesces reads of one kind.
 #[derive(Debug)]
 pub(super) struct SessionBatcher<K, V, C>(Mutex<State<K, V, C>>);
 
@@ -41,15 +40,15 @@ struct Waiting<K, V, C> {
     tell: oneshot::Sender<Reply<K, V, C>>,
 }
 
-/// Whoever is to be told.
+/// The waiting callers that share a read.
 type Others<K, V, C> = Vec<oneshot::Sender<Reply<K, V, C>>>;
 
-/// What whoever waits is told.
+/// What a waiting caller receives.
 #[derive(Debug)]
 enum Reply<K, V, C> {
-    /// The value was read along.
+    /// The value, read by another caller.
     Value(Result<V>),
-    /// It is their turn to read, for all who wait by then.
+    /// The turn to read, for all callers that wait by then.
     Lead(Lead<K, V, C>, K),
 }
 
@@ -67,11 +66,12 @@ impl<K, V, C> SessionBatcher<K, V, C> {
 }
 
 impl<K: Clone, V, C> SessionBatcher<K, V, C> {
-    /// The value for a key. `read` finds those for several, in their order. The connection that it returns is given
-    /// to the next one that begins at once, if one does.
+    /// The value for a key. `read` finds the values for several keys, in their order. The connection that it
+    /// returns goes to the next read if one begins at once.
     ///
     /// # Errors
-    /// Those of `read`, shared by all for whom it was made; [`Error::TimedOut`] for whoever waits too long.
+    /// Those of `read`, shared by all callers that it was made for; [`Error::TimedOut`] for callers that wait too
+    /// long.
     pub(super) async fn get<F>(self: &Arc<Self>, key: K, read: impl Fn(Option<C>, Vec<K>) -> F) -> Result<V>
     where
         F: Future<Output = (Option<C>, Result<Vec<V>>)>,
@@ -83,11 +83,11 @@ impl<K: Clone, V, C> SessionBatcher<K, V, C> {
                     Entered::Waits(told) => match told.await {
                         Ok(Reply::Value(value)) => return value,
                         Ok(Reply::Lead(turn, own)) => (turn, own),
-                        // Whoever read for this one was cut off, as at the end of its own time.
+                        // The caller that read for this one was cancelled, as by its own timeout.
                         Err(_) => continue,
                     },
                 };
-                // Whatever else is ready to run comes first: it may ask, too.
+                // Lets other tasks that are ready run first: they may add their keys.
                 yield_now().await;
                 let (keys, others) = turn.take(own);
                 let (connection, found) = read(turn.connection.take(), keys).await;
@@ -117,16 +117,16 @@ enum Entered<K, V, C> {
     Waits(oneshot::Receiver<Reply<K, V, C>>),
 }
 
-/// The right to read. Given up, it goes to whoever waits first.
+/// The right to read. Dropped, it goes to the first caller that waits.
 #[derive(Debug)]
 struct Lead<K, V, C> {
     batcher: Option<Arc<SessionBatcher<K, V, C>>>,
-    /// That of the read before, if this one follows at once: to give it back and ask for one would take its time.
+    /// That of the read before, if this one follows at once, which saves a round trip through the pool.
     connection: Option<C>,
 }
 
 impl<K, V, C> Lead<K, V, C> {
-    /// The keys to read now, one's own first, and whom to tell of the others.
+    /// The keys to read now, the caller's own first, and the channels of the others.
     fn take(&self, own: K) -> (Vec<K>, Others<K, V, C>) {
         let mut keys = vec![own];
         let mut others = Vec::new();
@@ -159,7 +159,7 @@ impl<K, V, C> Drop for Lead<K, V, C> {
             let turn = Self { batcher: Some(Arc::clone(&batcher)), connection };
             match next.tell.send(Reply::Lead(turn, next.key)) {
                 Ok(()) => return,
-                // They have left; the turn that comes back is not to be given up, but offered to the next.
+                // That caller is gone; the lead that comes back must not be dropped, but offered to the next.
                 Err(Reply::Lead(mut turn, _)) => {
                     self.connection = turn.connection.take();
                     drop(turn.batcher.take());
@@ -170,7 +170,7 @@ impl<K, V, C> Drop for Lead<K, V, C> {
     }
 }
 
-/// Gives each their value; the first is one's own.
+/// Sends each caller its value; the first is the caller's own.
 fn distribute<K, V, C>(found: Result<Vec<V>>, others: Others<K, V, C>) -> Result<V> {
     match found {
         Ok(values) => {
@@ -178,7 +178,7 @@ fn distribute<K, V, C>(found: Result<Vec<V>>, others: Others<K, V, C>) -> Result
             let own = values.next();
             for tell in others {
                 let value = values.next().ok_or_else(too_few);
-                // Whoever has left needs nothing.
+                // A caller that is gone needs nothing.
                 drop(tell.send(Reply::Value(value)));
             }
             own.ok_or_else(too_few)

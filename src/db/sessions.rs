@@ -16,7 +16,7 @@ const NEVER: Timestamp = Timestamp::from_micros(0);
 /// A credential that was presented, to be looked up.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// Whom it names; `None` if only its session tells.
+    /// The user that it names; `None` if only its session does.
     user: Option<UserId>,
     secret: SecretHash,
     credential: Credential,
@@ -26,7 +26,7 @@ pub struct Asked {
 /// A session as it was presented.
 #[derive(Debug)]
 pub struct Presented {
-    /// Whose it is, or whom its token names.
+    /// The session's user, or the one that the token names.
     pub user: User,
     /// The session, if it still exists.
     pub session: Option<Session>,
@@ -86,7 +86,7 @@ where
 impl PresentedRow {
     fn presented(self, credential: Credential) -> Option<Presented> {
         let user = User::from(self.user?);
-        // A token names its user; a session of anybody else's is not its own.
+        // A token names its user; a session of another user is not its own.
         let session = self.session.filter(|session| session.user_id == user.id.0).map(|row| Session {
             id: SessionId(row.id),
             credential,
@@ -94,7 +94,7 @@ impl PresentedRow {
             expires_at: Timestamp::from_micros(row.expires_at),
             confirmed_at: Timestamp::from_micros(row.confirmed_at),
             read_only: row.read_only,
-            // No page is shown to whoever carries a token.
+            // Pages are not served to tokens.
             preferences: match credential {
                 Credential::Cookie => Preferences::from_json(&row.preferences),
                 Credential::Jwt | Credential::ApiToken => Preferences::default(),
@@ -106,9 +106,6 @@ impl PresentedRow {
 
 /// The session of a cookie's or a named API token's secret, and its user. The user with the primary key
 /// `along` is read in the same statement: a second one would cost as much as the first.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_secret(
     db: &Db,
     secret: SecretHash,
@@ -119,9 +116,6 @@ pub async fn by_secret(
 }
 
 /// The user that a token names, and the token's session if it still exists; `along` as in [`by_secret`].
-///
-/// # Errors
-/// As the database says.
 pub async fn by_token(
     db: &Db,
     id: UserId,
@@ -185,11 +179,8 @@ async fn all_presented(
     Ok(found)
 }
 
-/// Stores a new session. A named API token has not been used before its first request; whoever opens
-/// another session is there.
-///
-/// # Errors
-/// As the database says.
+/// Stores a new session. A named API token has not been used before its first request; any other session
+/// counts as used when it begins.
 pub async fn insert(
     tx: &mut Tx,
     user: UserId,
@@ -221,9 +212,6 @@ pub async fn insert(
 }
 
 /// Ends the oldest sessions of a user, named tokens apart, so that at most `keep` are left; how many.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_oldest(tx: &mut Tx, user: UserId, keep: i64) -> Result<u64> {
     let sql = Sql::new(
         "DELETE FROM sessions WHERE user_id = $1 AND carrier <> $2 AND id NOT IN \
@@ -234,9 +222,6 @@ pub async fn delete_oldest(tx: &mut Tx, user: UserId, keep: i64) -> Result<u64> 
 
 /// The primary keys of a user's sessions that have not ended: before their limit, and in a browser used
 /// since `used_after`.
-///
-/// # Errors
-/// As the database says.
 pub async fn live_of(db: &Db, user: UserId, now: Timestamp, used_after: Timestamp) -> Result<Vec<i64>> {
     let sql = Sql::new(
         "SELECT id FROM sessions WHERE user_id = $1 AND expires_at > $2 \
@@ -247,18 +232,12 @@ pub async fn live_of(db: &Db, user: UserId, now: Timestamp, used_after: Timestam
 }
 
 /// Notes that a session was used.
-///
-/// # Errors
-/// As the database says.
 pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     let sql = Sql::new("UPDATE sessions SET last_seen_at = $1 WHERE id = $2");
     tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
 }
 
 /// Whether a session has not been ended.
-///
-/// # Errors
-/// As the database says.
 pub async fn exists(tx: &mut Tx, id: SessionId) -> Result<bool> {
     let row: Option<(i64,)> =
         tx.optional(Sql::new("SELECT id FROM sessions WHERE id = $1").bind(id.0)).await?;
@@ -266,9 +245,6 @@ pub async fn exists(tx: &mut Tx, id: SessionId) -> Result<bool> {
 }
 
 /// The user of a session that has not been ended.
-///
-/// # Errors
-/// As the database says.
 pub async fn holder(db: &Db, id: SessionId) -> Result<Option<User>> {
     let sql = Sql::new(concat!(
         "SELECT ",
@@ -279,25 +255,16 @@ pub async fn holder(db: &Db, id: SessionId) -> Result<Option<User>> {
 }
 
 /// Ends one session; whether there was one.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete(tx: &mut Tx, id: SessionId) -> Result<bool> {
     Ok(tx.execute(Sql::new("DELETE FROM sessions WHERE id = $1").bind(id.0)).await? > 0)
 }
 
 /// Ends all sessions of a user; how many there were.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<u64> {
     tx.execute(Sql::new("DELETE FROM sessions WHERE user_id = $1").bind(user.0)).await
 }
 
 /// Removes sessions whose absolute limit has passed: nothing can use them any more.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_expired(tx: &mut Tx, now: Timestamp) -> Result<u64> {
     tx.execute(Sql::new("DELETE FROM sessions WHERE expires_at <= $1").bind(now.micros())).await
 }
@@ -354,9 +321,6 @@ macro_rules! live_columns {
 
 /// The live sessions of a user, the latest first: those that have not expired, and of browsers those
 /// that were used after `idle_since`.
-///
-/// # Errors
-/// As the database says.
 pub async fn live_of_user(
     db: &Db,
     user: UserId,
@@ -374,9 +338,6 @@ pub async fn live_of_user(
 }
 
 /// One session of a user.
-///
-/// # Errors
-/// As the database says.
 pub async fn of_user(tx: &mut Tx, user: UserId, id: SessionId) -> Result<Option<LiveSession>> {
     let sql = Sql::new(concat!("SELECT ", live_columns!(), " FROM sessions WHERE user_id = $1 AND id = $2"));
     let row: Option<LiveSessionRow> = tx.optional(sql.bind(user.0).bind(id.0)).await?;
@@ -384,9 +345,6 @@ pub async fn of_user(tx: &mut Tx, user: UserId, id: SessionId) -> Result<Option<
 }
 
 /// The names of a user's API tokens that have not expired.
-///
-/// # Errors
-/// As the database says.
 pub async fn token_names(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<String>> {
     let sql = Sql::new("SELECT name FROM sessions WHERE user_id = $1 AND carrier = $2 AND expires_at > $3");
     let sql = sql.bind(user.0).bind(Credential::ApiToken.as_str()).bind(now.micros());
@@ -394,18 +352,12 @@ pub async fn token_names(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Ve
 }
 
 /// Notes that the user of a session gave their password; whether there still is one.
-///
-/// # Errors
-/// As the database says.
 pub async fn set_confirmed(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
     let sql = Sql::new("UPDATE sessions SET confirmed_at = $1 WHERE id = $2");
     Ok(tx.execute(sql.bind(now.micros()).bind(id.0)).await? > 0)
 }
 
 /// Ends all sessions of a user but one; how many there were.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_others(tx: &mut Tx, user: UserId, kept: SessionId) -> Result<u64> {
     let sql = Sql::new("DELETE FROM sessions WHERE user_id = $1 AND id <> $2");
     tx.execute(sql.bind(user.0).bind(kept.0)).await

@@ -69,8 +69,8 @@ impl Sql {
         Self { text: Cow::Borrowed(text), values: Vec::new(), keeps_plan: true }
     }
 
-    /// Has PostgreSQL plan it anew each time, for the values that are bound: a word that hardly anybody has is
-    /// looked for otherwise than one that most have.
+    /// Makes PostgreSQL plan it anew each time, for the values that are bound: a rare word needs another plan than
+    /// a common one.
     pub const fn plan_for_values(&mut self) -> &mut Self {
         self.keeps_plan = false;
         self

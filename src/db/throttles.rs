@@ -27,18 +27,12 @@ const BY_KEY: &str =
     "SELECT failures, consecutive, last_failure_at, blocked_until FROM throttles WHERE key = $1";
 
 /// What is known of a key.
-///
-/// # Errors
-/// As the database says.
 pub async fn get(db: &Db, key: &Key) -> Result<Option<Failures>> {
     let row: Option<FailuresRow> = db.optional(Sql::new(BY_KEY).bind(key.0.to_vec())).await?;
     Ok(row.map(Failures::from))
 }
 
 /// What is known of a key, with no other transaction able to change it until this one ends.
-///
-/// # Errors
-/// As the database says.
 pub async fn lock(tx: &mut Tx, key: &Key) -> Result<Option<Failures>> {
     if tx.dialect() == super::Dialect::Postgres {
         // The row may not exist yet, so the key itself is locked.
@@ -50,9 +44,6 @@ pub async fn lock(tx: &mut Tx, key: &Key) -> Result<Option<Failures>> {
 }
 
 /// Stores what is known of a key.
-///
-/// # Errors
-/// As the database says.
 pub async fn set(tx: &mut Tx, key: &Key, failures: &Failures) -> Result<()> {
     let sql = Sql::new(
         "INSERT INTO throttles (key, failures, consecutive, last_failure_at, blocked_until) \
@@ -70,17 +61,11 @@ pub async fn set(tx: &mut Tx, key: &Key, failures: &Failures) -> Result<()> {
 }
 
 /// Forgets a key.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete(tx: &mut Tx, key: &Key) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM throttles WHERE key = $1").bind(key.0.to_vec())).await.map(drop)
 }
 
 /// How many failures in a row all the counters of an account have together.
-///
-/// # Errors
-/// As the database says.
 pub async fn failures_of_account(tx: &mut Tx, account: &Key) -> Result<i64> {
     let [first, last] = account.all_of_account();
     let sql = Sql::new(
@@ -91,9 +76,6 @@ pub async fn failures_of_account(tx: &mut Tx, account: &Key) -> Result<i64> {
 }
 
 /// Forgets all the counters of an account: its own, and those of the browsers and sessions that it knows.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_of_account(tx: &mut Tx, account: &Key) -> Result<()> {
     let [first, last] = account.all_of_account();
     let sql = Sql::new("DELETE FROM throttles WHERE key BETWEEN $1 AND $2");
@@ -102,9 +84,6 @@ pub async fn delete_of_account(tx: &mut Tx, account: &Key) -> Result<()> {
 
 /// Forgets addresses without a failure since `addresses`, and accounts without one since `accounts`, but those
 /// at the hard limit. Only accounts have failures in a row.
-///
-/// # Errors
-/// As the database says.
 pub async fn delete_older(
     tx: &mut Tx,
     addresses: Timestamp,

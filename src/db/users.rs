@@ -19,7 +19,7 @@ pub(super) use self::row::columns;
 /// A user with the hash of their password: read only where a password is checked.
 #[derive(Debug)]
 pub struct Credentials {
-    /// Whose.
+    /// The user.
     pub user: User,
     /// The stored hash.
     pub password: PasswordHash,
@@ -37,24 +37,18 @@ impl From<CredentialsRow> for Credentials {
     }
 }
 
-/// Nobody has such a name, and PostgreSQL refuses to be asked.
+/// No user has such a name, and PostgreSQL rejects the query.
 fn cannot_be_stored(key: &str) -> bool {
     key.contains('\0')
 }
 
 /// The user with that primary key.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_id(db: &Db, id: UserId) -> Result<Option<User>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM users WHERE users.id = $1"));
     Ok(db.optional::<UserRow>(sql.bind(id.0)).await?.map(User::from))
 }
 
 /// The user with that canonical name.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_username_key(db: &Db, key: &str) -> Result<Option<User>> {
     if cannot_be_stored(key) {
         return Ok(None);
@@ -64,18 +58,12 @@ pub async fn by_username_key(db: &Db, key: &str) -> Result<Option<User>> {
 }
 
 /// The users with these primary keys, in no order.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_ids(db: &Db, ids: &[UserId]) -> Result<Vec<User>> {
     let begin = concat!("SELECT ", columns!(), " FROM users WHERE users.id IN (");
     among(db, begin, ids.iter().map(|id| Value::from(id.0))).await
 }
 
 /// The users with these canonical names, in no order.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_username_keys(db: &Db, keys: &[&str]) -> Result<Vec<User>> {
     let begin = concat!("SELECT ", columns!(), " FROM users WHERE users.username_key IN (");
     among(db, begin, keys.iter().map(|key| Value::from(*key))).await
@@ -94,9 +82,6 @@ async fn among(db: &Db, begin: &'static str, values: impl Iterator<Item = Value>
 }
 
 /// The user with that canonical name, and the hash of their password.
-///
-/// # Errors
-/// As the database says.
 pub async fn credentials(db: &Db, key: &str) -> Result<Option<Credentials>> {
     if cannot_be_stored(key) {
         return Ok(None);
@@ -107,9 +92,6 @@ pub async fn credentials(db: &Db, key: &str) -> Result<Option<Credentials>> {
 }
 
 /// All users with their hashes from the one after `id` on, for an export: at most `limit`, by primary key.
-///
-/// # Errors
-/// As the database says.
 pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Credentials>> {
     let sql = Sql::new(concat!(
         "SELECT ",
@@ -121,18 +103,12 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
 }
 
 /// The highest primary key there is.
-///
-/// # Errors
-/// As the database says.
 pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
     let sql = Sql::new("SELECT users.id FROM users ORDER BY users.id DESC LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.map(|(id,)| UserId(id)))
 }
 
 /// The users whose e-mail address is this one but for letter case, by primary key: at most `limit`.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
     if email.is_empty() || cannot_be_stored(email) {
         return Ok(Vec::new());
@@ -147,17 +123,11 @@ pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
 }
 
 /// Whether there is any user at all.
-///
-/// # Errors
-/// As the database says.
 pub async fn any_exists(db: &Db) -> Result<bool> {
     Ok(db.optional::<(i64,)>(Sql::new("SELECT id FROM users LIMIT 1")).await?.is_some())
 }
 
 /// Whether there is an active superuser.
-///
-/// # Errors
-/// As the database says.
 pub async fn superuser_exists(db: &Db) -> Result<bool> {
     let sql = Sql::new("SELECT users.id FROM users WHERE is_superuser = TRUE AND is_active = TRUE LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.is_some())
@@ -165,9 +135,6 @@ pub async fn superuser_exists(db: &Db) -> Result<bool> {
 
 /// The user with that primary key and their hash, locked against other changes until the end of
 /// the transaction.
-///
-/// # Errors
-/// As the database says.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<Credentials>> {
     let sql = match tx.dialect() {
         // A transaction of SQLite's one writer has the whole file to itself.
@@ -240,9 +207,6 @@ pub async fn insert_all(
 }
 
 /// Lets the connection use more memory, for inserts that touch pages all over the indexes.
-///
-/// # Errors
-/// As the database says.
 pub async fn expect_many(tx: &mut Tx) -> Result<()> {
     match tx.dialect() {
         // In KiB. With the default, 2 MiB, changed pages go to the disk again and again.
@@ -266,9 +230,6 @@ fn insert_rows(dialect: Dialect, ids: Ids, users: &[(User, PasswordHash)]) -> Sq
 }
 
 /// Makes sure that the next new user gets a primary key above all that were stored with their own.
-///
-/// # Errors
-/// As the database says.
 pub async fn continue_after_highest_id(tx: &mut Tx) -> Result<()> {
     match tx.dialect() {
         // AUTOINCREMENT does so by itself.
@@ -309,10 +270,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
     tx.execute(sql).await.map(drop)
 }
 
-/// Stores the hash of another password, whoever sets it; with it end the links that would set one.
-///
-/// # Errors
-/// As the database says.
+/// Stores the hash of another password, and ends the links that would set one.
 pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<()> {
     super::links::delete_of_user(tx, id).await?;
     let sql = Sql::new("UPDATE users SET password = $1, password_changed_at = $2 WHERE id = $3");
@@ -320,36 +278,24 @@ pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash, now:
 }
 
 /// Stores a better hash of the same password.
-///
-/// # Errors
-/// As the database says.
 pub async fn set_hash(tx: &mut Tx, id: UserId, password: &PasswordHash) -> Result<()> {
     let sql = Sql::new("UPDATE users SET password = $1 WHERE id = $2");
     tx.execute(sql.bind(password.as_str()).bind(id.0)).await.map(drop)
 }
 
-/// How a user likes the console, as JSON.
-///
-/// # Errors
-/// As the database says.
+/// A user's preferences for the console, as JSON.
 pub async fn preferences(tx: &mut Tx, id: UserId) -> Result<String> {
     let sql = Sql::new("SELECT preferences FROM users WHERE id = $1");
     Ok(tx.optional::<(String,)>(sql.bind(id.0)).await?.map(|(json,)| json).unwrap_or_default())
 }
 
-/// Stores how a user likes the console, as JSON.
-///
-/// # Errors
-/// As the database says.
+/// Stores a user's preferences for the console, as JSON.
 pub async fn set_preferences(tx: &mut Tx, id: UserId, json: &str) -> Result<()> {
     let sql = Sql::new("UPDATE users SET preferences = $1 WHERE id = $2");
     tx.execute(sql.bind(json).bind(id.0)).await.map(drop)
 }
 
 /// Notes a successful sign-in.
-///
-/// # Errors
-/// As the database says.
 pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()> {
     let sql = Sql::new("UPDATE users SET last_login = $1 WHERE id = $2");
     tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)

@@ -17,7 +17,7 @@ use crate::model::error::Error;
 /// How much of a body Rocket looks at before any fairing runs.
 const PEEKED: usize = "_method=delete".len();
 
-/// How a method is called that is not in the standard: what a client sends is in no log, and no label.
+/// The name for a method that is not in the standard: what a client sends is in no log, and no label.
 pub(crate) const UNKNOWN_METHOD: &str = "unknown";
 
 /// Attached before all other fairings.
@@ -57,7 +57,7 @@ impl Fairing for Arrival {
     }
 }
 
-/// Has the catcher of the path answer 400: no route has this method.
+/// Makes the catcher of the path answer 400: no route has this method.
 fn refuse(request: &mut Request<'_>, reason: &str) {
     Error::Malformed(reason.to_owned()).stash(request);
     request.set_method(Method::Trace);

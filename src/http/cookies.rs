@@ -63,7 +63,7 @@ impl<'r> Cookies<'r> {
         self.jar.add(cookie);
     }
 
-    /// Has the client forget a cookie of this name and path, if it sent one.
+    /// Removes the cookie of this name and path from the client, if it sent one.
     pub(crate) fn remove(&self, mut cookie: Cookie<'static>) {
         if self.sent(cookie.name()) != Sent::Nothing {
             cookie.make_removal();

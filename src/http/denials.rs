@@ -1,7 +1,8 @@
-//! Records what somebody signed in tried and may not do: so many tries of a session, and of the others how many.
+//! Records in the audit log what signed-in users tried and may not do, up to a limit for each session; beyond it,
+//! the number of refusals that were left out.
 //!
-//! Entries are kept for ever and each is written to the disk at once, so that whoever is refused again and
-//! again must not have one for each time. What is left out still has its line in the log, as all requests.
+//! Entries are kept for ever and each is written to the disk at once, so a client that is refused again and again
+//! must not get one for each refusal. What is left out still has its line in the log, as all requests.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -67,7 +68,7 @@ impl Recent {
         Some(std::mem::take(&mut window.left_out))
     }
 
-    /// Forgets sessions whose minute is over; if that is of no use, all of them.
+    /// Forgets sessions whose minute is over; if that frees nothing, all of them.
     fn make_room(&mut self, now: Timestamp) {
         self.0.retain(|_, window| now.since(window.begun) < WINDOW);
         if self.0.len() >= MOST_SESSIONS {
@@ -79,7 +80,7 @@ impl Recent {
 #[rocket::async_trait]
 impl Fairing for Denials {
     fn info(&self) -> Info {
-        Info { name: "refusals in the audit trail", kind: Kind::Response }
+        Info { name: "refusals in the audit log", kind: Kind::Response }
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, _: &mut Response<'r>) {

@@ -112,7 +112,7 @@ pub(crate) fn is_api(request: &Request<'_>) -> bool {
 fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Authorization<'r>> {
     let mut headers = request.headers().get("Authorization");
     let header = headers.next().unwrap_or_default();
-    // Of two nobody can say which one a proxy has looked at.
+    // Of two it is unknown which one a proxy has looked at.
     if headers.next().is_some() {
         return Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader));
     }
@@ -163,8 +163,8 @@ pub fn site(request: &Request<'_>, settings: &Settings) -> Site {
     if same { Site::Same } else { Site::Other }
 }
 
-/// Whether somebody is about to see the answer: what is shown once is shown then only. Not for HEAD, which Rocket
-/// answers by the routes of GET, nor where a page of another site had the browser ask.
+/// Whether a person will see the answer: what is shown once is shown only then. Not for HEAD, which Rocket
+/// answers by the routes of GET, nor for requests that a page of another site caused.
 #[derive(Debug, Clone, Copy)]
 pub struct MayRevealOnce(pub bool);
 

@@ -1,7 +1,7 @@
 //! JSON bodies: an object, no member twice, bounded in depth.
 //!
-//! `serde_json` keeps the last of two equal members; which one a proxy or log before us kept is
-//! anybody's guess, so both are refused.
+//! `serde_json` keeps the last of two equal members; a proxy or log before us may have kept the other,
+//! so both are refused.
 
 use std::fmt;
 

@@ -115,8 +115,8 @@ pub(crate) fn elapsed(request: &Request<'_>) -> Duration {
     request.local_cache(|| Begun(Instant::now())).0.elapsed()
 }
 
-/// The primary key of whoever the guards found; nobody is looked up for it. To be asked after all who might look
-/// somebody up.
+/// The primary key of the user that the guards found; it causes no lookup. Call it after all guards that may look
+/// a user up.
 pub(crate) fn user(request: &Request<'_>) -> Option<i64> {
     let nobody = || Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials));
     let found: &Result<(User, Session)> = request.local_cache(nobody);

@@ -1,4 +1,4 @@
-//! Numbers for whoever watches over the process, as Prometheus reads them, on an address of their own.
+//! Metrics of the process in Prometheus' text format, on an address of their own.
 //!
 //! No number is about a person, and no label comes from a client: methods, groups of routes and statuses
 //! are from short lists. To add a number: a line in [`page`], or in [`Metrics`] and where it is counted.
@@ -101,7 +101,7 @@ pub(crate) fn page(app: &App, traffic: &Traffic, metrics: &Metrics) -> prometheu
     counter("password_hash_seconds_total", "Time spent on that.", seconds)?;
     let [open, idle] = app.db.connections();
     gauge("database_connections", "Open connections to the database.", count(open))?;
-    gauge("database_connections_idle", "Those that nobody uses.", count(idle))?;
+    gauge("database_connections_idle", "Those that are not in use.", count(idle))?;
     if let Some(bytes) = app.db.wal_bytes() {
         gauge("sqlite_wal_bytes", "Size of SQLite's write-ahead log.", long(bytes))?;
     }

@@ -1,4 +1,4 @@
-//! The number by which one request is found again: in the log, in the audit trail, on an error page.
+//! The request ID: the number that identifies a request in the log, in the audit log and on an error page.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,7 +25,7 @@ impl RequestId {
         request.local_cache(Self::random)
     }
 
-    /// A new one. Without randomness all are zero, which harms nobody.
+    /// A new one. Without randomness all are zero, which is harmless.
     fn random() -> Self {
         Self(format!("{:016x}", getrandom::u64().unwrap_or_default()))
     }

@@ -1,4 +1,4 @@
-//! Requests that are being read or answered, and whether the server was told to stop.
+//! Requests that are being read or answered, and whether the server is stopping.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,12 +13,12 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Whether the server was told to stop.
+    /// Whether the server is stopping.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// The server was told to stop.
+    /// The server begins to stop.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }

@@ -16,11 +16,11 @@ use super::user::{User, UserId};
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Somebody signed in.
+    /// A user signed in.
     SignIn,
     /// A sign-in was refused; the details say why.
     SignInFailed,
-    /// Somebody signed out.
+    /// A user signed out.
     SignOut,
     /// So many failures that further tries on the account are refused unseen for a while.
     AccountBlocked,
@@ -28,11 +28,11 @@ pub enum Action {
     AddressBlocked,
     /// The operator ended the block of an account.
     AccountUnblocked,
-    /// Somebody gave their password again, for something that asks for it.
+    /// A user gave their password again, for an action that asks for it.
     PasswordConfirmed,
     /// The password given again was wrong.
     PasswordConfirmationFailed,
-    /// Somebody signed in tried what they may not do.
+    /// A signed-in user tried what they may not do.
     Refused,
     /// A user was made.
     UserCreated,
@@ -44,11 +44,11 @@ pub enum Action {
     UserReactivated,
     /// A user changed their own password.
     PasswordChanged,
-    /// Somebody else set a user's password, or a link did.
+    /// Staff, the operator or a link set a user's password.
     PasswordReset,
     /// A one-time link was made.
     LinkMade,
-    /// Somebody asked for a link on the sign-in page.
+    /// A client asked for a link on the page for forgotten passwords.
     LinkRequested,
     /// A user changed how they like the console.
     PreferencesChanged,
@@ -126,7 +126,7 @@ pub struct EntryId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct BatchId(pub i64);
 
-/// Whoever does something, as entries name them.
+/// The actor of an entry.
 #[derive(Debug, Clone)]
 pub struct Author {
     /// The user, with the name of this moment; `None` for the operator and for strangers.
@@ -142,9 +142,9 @@ impl Author {
         Self { user: Some((user.id, user.username.as_str().to_owned())), origin: origin.clone() }
     }
 
-    /// Nobody that is known, or the operator, whom the origin's door tells.
+    /// A client that is not signed in, or the operator; the origin's channel says which.
     #[must_use]
-    pub fn nobody(origin: &Origin) -> Self {
+    pub fn anonymous(origin: &Origin) -> Self {
         Self { user: None, origin: origin.clone() }
     }
 }
@@ -205,7 +205,7 @@ impl Entry {
     }
 }
 
-/// A field as entries tell its value; null for one that they do not tell.
+/// A field's value as entries record it; null for a field that they do not record.
 pub(crate) fn field(user: &User, name: &str) -> Value {
     let instant = |at: Option<Timestamp>| json!(at.map(|at| at.to_string()));
     match name {
@@ -223,7 +223,7 @@ pub(crate) fn field(user: &User, name: &str) -> Value {
     }
 }
 
-/// The fields of a user that entries tell.
+/// The fields of a user that entries record.
 const FIELDS: [&str; 10] = [
     "username",
     "email",
@@ -281,7 +281,7 @@ pub struct StoredEntry {
     pub undoes: Option<i64>,
 }
 
-/// An entry as it is told.
+/// An entry with what other entries say about it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ListedEntry {
     /// The entry.

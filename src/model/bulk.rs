@@ -9,7 +9,7 @@ use super::user::{User, UserId};
 /// Most users in one run.
 pub const MOST: usize = 1000;
 
-/// What is said when there are more.
+/// The message when there are more.
 pub const TOO_MANY: &str = "Narrow the filter: at most 1,000 users at once.";
 
 /// What can be done to many users at once.
@@ -77,10 +77,10 @@ impl BulkAction {
     }
 }
 
-/// What became of one user.
+/// The result for one user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchVerdict {
-    /// Not done: the run has not come to them yet, or never will.
+    /// Not done: the run has not reached them yet, or never will.
     Pending,
     /// Done.
     Done,
@@ -152,7 +152,7 @@ pub enum Chosen {
 /// One user of a preview.
 #[derive(Debug, Clone)]
 pub struct Previewed {
-    /// Whose primary key was given.
+    /// The primary key that was given.
     pub id: UserId,
     /// The user, if there is one.
     pub user: Option<User>,

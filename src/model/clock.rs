@@ -1,4 +1,4 @@
-//! Time: the only module that reads the clock.
+//! Time: the only module that reads the wall clock.
 //!
 //! Everything that needs the time takes a [`Clock`], so that a test can stand still or jump.
 //! A [`Timestamp`] is a count of microseconds, which both databases store as an integer and
@@ -127,7 +127,7 @@ pub enum Clock {
     /// The machine's clock.
     #[default]
     System,
-    /// A clock that moves only when told to; for tests. Holds microseconds since the epoch.
+    /// A clock that moves only by [`Clock::advance`]; for tests. Holds microseconds since the epoch.
     Manual(Arc<AtomicI64>),
 }
 

@@ -49,7 +49,7 @@ impl Cursor {
     }
 }
 
-/// Tells filters apart, so that a cursor of one is not taken for another's.
+/// Distinguishes filters, so that a cursor of one is not taken for another's.
 fn fingerprint<R: Resource>(filter: &Filter<R>) -> String {
     let digest = Sha256::digest(format!("{}: {filter:?}", R::NAME));
     URL_SAFE_NO_PAD.encode(&digest[..12])

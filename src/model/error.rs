@@ -1,7 +1,7 @@
-//! What can go wrong, and the one table from error to status.
+//! Why a request fails.
 //!
 //! Handlers and guards return an [`Error`]; the catcher below `/v1` renders it as JSON, the catcher
-//! of the pages as HTML. To add a case: a variant, its row in [`Error::status`], its text in `Display`.
+//! of the pages as HTML. To add a case: a variant, its text in `Display`, its status in `http::error`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why a request was not answered as asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// Nobody is signed in, or the credentials are not accepted: 401.
+    /// No user is signed in, or the credentials are not accepted: 401.
     #[error(transparent)]
     NotAuthenticated(AuthenticationFailure),
     /// Signed in, but without the right: 403.
@@ -47,7 +47,7 @@ pub enum Error {
     /// What was done cannot be taken back: 409.
     #[error("{0}")]
     CannotUndo(Obstacle),
-    /// Somebody else changed the record first: 412.
+    /// The record was changed in the meantime: 412.
     #[error("The record has changed since it was read.")]
     PreconditionFailed,
     /// The client accepts nothing that we can send: 406.

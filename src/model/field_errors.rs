@@ -1,13 +1,13 @@
 //! What is wrong with the fields of a form or body.
 //!
-//! What is wrong is found once, for both doors, and told in two ways: clients of the API get the
-//! sentences that they know, people in the console get sentences that name the field and what was typed.
+//! Errors are found once, for both channels, and worded in two ways: clients of the API get the sentences
+//! that they know, people in the console get sentences that name the field and what was typed.
 //! To add one: a variant of [`Message`], and its two sentences.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The sentence for programs about a user name that somebody has, in whatever letter case.
+/// The sentence for programs about a user name that is taken, in whatever letter case.
 pub const TAKEN: &str = "A user with that username already exists.";
 
 /// One thing that is wrong with a field. [`fmt::Display`] is for programs, [`Message::console`] for people.
@@ -36,7 +36,7 @@ pub enum Message {
     Character(&'static str),
     /// A user name has these characters, which none may have.
     UsernameCharacters(Vec<char>),
-    /// Somebody has this user name; empty if it is not known any more which it was.
+    /// This user name is taken; empty if it is not known any more which it was.
     UsernameTaken(String),
     /// A user name could never be fetched by name.
     UsernameReserved,
@@ -53,7 +53,7 @@ pub enum Message {
     TooCommon,
     /// A password is like this value of the user's own.
     TooSimilar(&'static str),
-    /// Anything that is told to both in the same words.
+    /// Anything that has the same words for both.
     Other(String),
 }
 
@@ -134,7 +134,7 @@ impl Message {
     }
 }
 
-/// Characters as one can find them in what one has typed: each once, and at most five.
+/// Characters as a person can find them in what they typed: each once, and at most five.
 fn listed(characters: &[char]) -> String {
     let mut named: Vec<String> = Vec::new();
     for character in characters {

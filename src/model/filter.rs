@@ -3,7 +3,7 @@
 //! Parsing decides everything: which field, which operator, whether the value can be read for it.
 //! What is left ([`Filter`]) cannot be wrong, so `db::select` only writes it down as SQL, and
 //! [`Filter::matches`] says in plain Rust what that SQL must mean; a property test compares them.
-//! What can be listed is a [`Resource`]: users here, the audit trail in `audit`. To add one: its
+//! What can be listed is a [`Resource`]: users here, the audit log in `audit::fields`. To add one: its
 //! fields, and its table in `db::select`.
 
 mod parse;

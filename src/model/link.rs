@@ -59,7 +59,7 @@ pub struct LinkId(pub i64);
 pub struct Link {
     /// Primary key; 0 for one that is not stored yet.
     pub id: LinkId,
-    /// Whose password it sets.
+    /// The user whose password it sets.
     pub user: UserId,
     /// What it is for.
     pub purpose: LinkPurpose,

@@ -1,4 +1,4 @@
-//! A message about an account and what became of it. The text is never stored, because it holds a link.
+//! A message about an account and its delivery state. The text is never stored, because it holds a link.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const LOST_AFTER: Duration = Duration::from_mins(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailId(pub i64);
 
-/// What became of a message.
+/// The delivery state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailState {
     /// About to be sent.
@@ -53,7 +53,7 @@ pub struct Mail {
     pub purpose: LinkPurpose,
     /// The address that it was sent to.
     pub recipient: String,
-    /// What became of it; see [`Mail::state_at`].
+    /// Its stored delivery state; see [`Mail::state_at`].
     pub state: MailState,
     /// What the mail server said.
     pub response: String,
@@ -64,7 +64,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// What became of it, as far as is known at this moment.
+    /// Its delivery state, as far as is known at this moment.
     #[must_use]
     pub fn state_at(&self, now: Timestamp) -> MailState {
         match self.state {

@@ -1,4 +1,4 @@
-//! Where something was asked for: through which door, from where, with what.
+//! Where a request comes from: the channel, the client's address and device.
 
 use std::net::IpAddr;
 

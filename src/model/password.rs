@@ -49,7 +49,7 @@ impl fmt::Debug for Password {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// A hash that no password matches, in Django's form: until a password is set, nobody can sign in.
+    /// A hash that no password matches, in Django's form: the user cannot sign in until a password is set.
     #[must_use]
     pub fn unusable() -> Self {
         let mut random = [0; 30];

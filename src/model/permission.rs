@@ -1,7 +1,7 @@
-//! Permissions, and the proof that somebody has one.
+//! Permissions, and the proof that an actor has one.
 //!
-//! Operations take a `&Can<P>`, which only this module makes: an operation cannot be called by
-//! somebody whose permission was not checked. To add a permission: a type and its [`Permission`].
+//! Operations take a `&Can<P>`, which only this module makes: an operation cannot be called for
+//! an actor whose permission was not checked. To add a permission: a type and its [`Permission`].
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -33,7 +33,7 @@ const CONFIRMED_FOR: Duration = Duration::from_mins(5);
 /// The clocks of two instances may differ by this much.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
 
-/// Something that one may or may not do at all, whoever the target is.
+/// Something that an actor may or may not do at all, whatever the target.
 pub trait Permission: Send + Sync + 'static {
     /// `Ok` if the user has it.
     ///
@@ -101,7 +101,7 @@ impl<P: Permission> Can<P> {
         Ok(Self { actor: actor.clone(), permission: PhantomData })
     }
 
-    /// Whoever may do something is signed in.
+    /// An actor with any permission is signed in.
     #[must_use]
     pub fn weaken(&self) -> Can<SignedIn> {
         Can { actor: self.actor.clone(), permission: PhantomData }
@@ -120,7 +120,7 @@ impl<P: Permission> Can<P> {
         Some(user.as_ref())
     }
 
-    /// Who, as the trail names them.
+    /// The actor, as audit entries name them.
     #[must_use]
     pub fn author(&self) -> Author {
         Author::user(&self.actor.user, &self.actor.origin)
@@ -132,8 +132,8 @@ impl<P: Permission> Can<P> {
         &self.actor.origin
     }
 
-    /// Whether the password was given in this session within the last five minutes. Not in those to come:
-    /// after the clock was set back nobody can say when it was.
+    /// Whether the password was given in this session within the last five minutes. A time in the future does not
+    /// count: the clock was set back, and the real time is unknown.
     #[must_use]
     pub fn is_confirmed(&self, now: Timestamp) -> bool {
         let at = self.actor.session.confirmed_at;
@@ -155,7 +155,7 @@ impl<P: Permission> Can<P> {
         Self { actor: Actor { session, ..self.actor.clone() }, permission: PhantomData }
     }
 
-    /// For what no API token does: nobody stands behind it at the moment.
+    /// For what no API token may do: no person is present.
     ///
     /// # Errors
     /// [`Error::Forbidden`] if the session is carried by one.

@@ -16,7 +16,7 @@ impl Precondition {
     /// Whether the record is of that version.
     ///
     /// # Errors
-    /// [`Error::PreconditionFailed`] if somebody has changed it since.
+    /// [`Error::PreconditionFailed`] if it has been changed since.
     pub(crate) fn check(&self, user: &User) -> Result<()> {
         match self {
             Self::OneOf(versions) if !versions.contains(&user.version) => Err(Error::PreconditionFailed),

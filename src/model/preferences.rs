@@ -1,4 +1,4 @@
-//! How somebody likes the console.
+//! A user's preferences for the console.
 //!
 //! To add a preference: a member here with its default, and its field on the page of the preferences.
 
@@ -32,7 +32,7 @@ pub enum Density {
 /// Rows on a page of a list when nothing else is said.
 pub const ROWS: i64 = 50;
 
-/// How somebody likes the console. Stored as JSON; what is missing has its default.
+/// A user's preferences for the console. Stored as JSON; what is missing has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Preferences {

@@ -1,7 +1,7 @@
 //! Who may do what to whom: pure functions over actor, target and change.
 //!
-//! They run inside the operations, on the record before and after the change, so that no door can
-//! forget them. To add a rule: a variant with its code and sentence, and a line in a function here.
+//! They run inside the operations, on the record before and after the change, so that no channel can
+//! bypass them. To add a rule: a variant with its code and sentence, and a line in a function here.
 
 use crate::model::user::User;
 
@@ -22,7 +22,7 @@ pub enum Denial {
     ConfirmationRequired,
     /// The API token is for reading only.
     ReadOnlyToken,
-    /// No API token does this, only somebody who has signed in.
+    /// No API token does this, only a user who has signed in.
     SignInRequired,
 }
 
@@ -75,13 +75,13 @@ impl Denial {
 pub enum Conflict {
     /// There would be no active superuser left.
     LastSuperuser,
-    /// Nobody deactivates themselves.
+    /// Users cannot deactivate themselves.
     DeactivatesSelf,
-    /// Nobody takes away their own rights.
+    /// Users cannot take away their own rights.
     DemotesSelf,
-    /// Nobody says from when until when their own account may be used.
+    /// Users cannot change the dates of their own account.
     LimitsSelf,
-    /// Nobody ends their own sessions with those of others.
+    /// Users cannot end their own sessions with those of others.
     SignsOutSelf,
 }
 
@@ -122,7 +122,7 @@ impl Conflict {
 pub enum Refusal {
     /// The actor lacks a right.
     Denied(Denial),
-    /// Nobody may do it.
+    /// No user may do it.
     Conflicts(Conflict),
 }
 
@@ -137,8 +137,8 @@ impl Rules {
     /// Whether `actor` may turn `before` into `after`.
     ///
     /// # Errors
-    /// [`Refusal::Denied`] without the right, [`Refusal::Conflicts`] for a change to oneself that
-    /// would lock oneself out, or keep oneself in.
+    /// [`Refusal::Denied`] without the right, [`Refusal::Conflicts`] for a change by which actors would lock
+    /// themselves out, or extend their own account.
     pub fn may_change(self, actor: &User, before: &User, after: &User) -> Result<(), Refusal> {
         self.may_touch(actor, before)?;
         self.may_have(actor, before.is_staff, after)?;
@@ -203,7 +203,7 @@ pub fn demotes(before: &User, after: &User) -> bool {
 }
 
 /// Whether the change ends the user's sessions: deactivation, demotion, a new password, and when the account
-/// becomes a superuser's (somebody with fewer rights may have one of them).
+/// becomes a superuser's (a person with fewer rights may hold one of them).
 #[must_use]
 pub fn ends_sessions(before: &User, after: &User, new_password: bool) -> bool {
     new_password
@@ -212,8 +212,8 @@ pub fn ends_sessions(before: &User, after: &User, new_password: bool) -> bool {
         || after.is_superuser && !before.is_superuser
 }
 
-/// Whether the change ends the one-time links that would set the user's password: with whatever ends
-/// sessions, and with another address (a link was sent to the old one).
+/// Whether the change ends the one-time links that would set the user's password: every change that ends
+/// sessions does, and a change of the address (a link was sent to the old one).
 #[must_use]
 pub fn ends_links(before: &User, after: &User, new_password: bool) -> bool {
     ends_sessions(before, after, new_password) || before.email != after.email
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_deactivates_or_demotes_themselves() {
+    fn users_cannot_deactivate_or_demote_themselves() {
         let rules = Rules { staff_grants_staff: true };
         let judge = |before: &str, after: &str| match rules.may_change(
             &user(1, before),
@@ -290,12 +290,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_sets_or_lifts_the_dates_of_their_own_account() {
+    fn users_cannot_set_or_lift_the_dates_of_their_own_account() {
         let rules = Rules { staff_grants_staff: true };
         let (staff, at) = (user(1, "staff"), Some(Timestamp::from_micros(1)));
         let refused = Err(Refusal::Conflicts(Conflict::LimitsSelf));
         for limited in [User { valid_from: at, ..staff.clone() }, User { valid_until: at, ..staff.clone() }] {
-            assert_eq!(rules.may_change(&staff, &staff, &limited), refused, "nobody locks themselves out");
+            assert_eq!(rules.may_change(&staff, &staff, &limited), refused, "staff keep their own access");
             assert_eq!(rules.may_change(&limited, &limited, &staff), refused, "or stays beyond their end");
             let other = User { id: UserId(2), ..staff.clone() };
             assert_eq!(rules.may_change(&other, &staff, &limited), Ok(()));

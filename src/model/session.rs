@@ -87,8 +87,8 @@ pub struct SecretHash(pub(crate) [u8; 32]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct SessionId(pub i64);
 
-/// What brings a session's secret back to us. One is never accepted in the other's place: what a
-/// token says can be read by whoever holds it, and must not make a cookie.
+/// What carries a session's secret. One kind is never accepted in another's place: the holder of a
+/// token can read its content, which must not make a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Credential {
@@ -135,7 +135,7 @@ pub struct Session {
     pub confirmed_at: Timestamp,
     /// Whether it is good for reading only.
     pub read_only: bool,
-    /// How its user likes the console. Read along with a cookie, so that a page costs no query more;
+    /// Its user's preferences for the console. Read along with a cookie, so that a page costs no query more;
     /// with other carriers the defaults.
     pub preferences: Preferences,
 }

@@ -1,10 +1,10 @@
-//! Guessing: how many sign-ins may fail before the next one is refused unseen.
+//! The rate limit on password guessing: how many sign-ins may fail before the next one is refused unchecked.
 //!
 //! Only failures count. By account the block is soft: it begins after a few free failures, doubles,
-//! and lifts by itself, up to a hard stop. A browser that signed in before and whoever is signed in have
-//! counters of their own, so that others who guess do not block them. By address it is a leaky bucket. All live
-//! in the database, so that all instances count together, under hashed keys, so that names which do not
-//! exist are counted like those that do.
+//! and lifts by itself, up to a hard limit. Browsers that signed in before and signed-in users have
+//! counters of their own, so that guesses of others do not block them. By address it is a leaky bucket. All
+//! counters are in the database, so that all instances count together, under hashed keys, so that names which do
+//! not exist are counted like those that do.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -43,7 +43,7 @@ const SHARED: usize = 16;
 /// Length of a [`DeviceId`], in bytes.
 pub(crate) const DEVICE_ID_LENGTH: usize = 16;
 
-/// Whose failures are counted.
+/// The key under which failures are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(pub(crate) [u8; 32]);
 
@@ -54,13 +54,13 @@ impl Key {
         Self::of("account", text::canonical(username).as_bytes())
     }
 
-    /// An account, by what a browser tries that signed in to it before.
+    /// An account, for the tries of a browser that signed in to it before.
     #[must_use]
     pub fn known_browser(username: &str, browser: &DeviceId) -> Self {
         Self::within(username, "browser", &browser.0)
     }
 
-    /// An account, by what its user tries who is signed in.
+    /// An account, for the tries of its user in a session.
     #[must_use]
     pub fn session(username: &str, session: SessionId) -> Self {
         Self::within(username, "session", &session.0.to_be_bytes())

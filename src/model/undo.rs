@@ -24,7 +24,7 @@ pub enum Obstacle {
     AlreadyUndone,
     /// These fields have got other values since.
     ChangedSince(Vec<Since>),
-    /// The old values do not fit any more, as when the user name was given to somebody else.
+    /// The old values are no longer valid, as when another user has the user name.
     DoesNotFit(String),
 }
 
@@ -33,7 +33,7 @@ pub enum Obstacle {
 pub struct Since {
     /// The field's name, as entries have it.
     pub field: String,
-    /// Who changed it last, and when, if the trail knows.
+    /// Who changed it last, and when, if the audit log has it.
     pub by: Option<(String, Timestamp)>,
 }
 
@@ -135,8 +135,8 @@ pub fn check(
     if changed.is_empty() { Ok(before) } else { Err(Obstacle::ChangedSince(changed)) }
 }
 
-/// The fields that an entry tells, and their old values as a change; `None` if it is not of a kind that
-/// can be undone. A password is never told, so that what changes one cannot.
+/// The fields that an entry records, and their old values as a change; `None` if it is not of a kind that
+/// can be undone. Passwords are never recorded, so their changes cannot be undone.
 fn read(entry: &StoredEntry) -> Option<(Map<String, Value>, UserChanges)> {
     match Action::named(&entry.action) {
         Some(Action::UserChanged | Action::UserDeactivated | Action::UserReactivated) => {}

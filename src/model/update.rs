@@ -8,7 +8,7 @@ use super::user::User;
 pub struct Update {
     /// The user after it.
     pub user: User,
-    /// The entry that tells of it; `None` if nothing was different.
+    /// The entry that records it; `None` if nothing was different.
     pub entry: Option<EntryId>,
     /// How many of the user's sessions ended by it.
     pub sessions_ended: u64,

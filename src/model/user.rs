@@ -1,6 +1,6 @@
-//! A user, and how one is read from what somebody typed.
+//! A user, and how one is read from what a client sends.
 //!
-//! Both doors hand their fields to [`UserInput::read`] as [`Raw`] values; what comes out has been
+//! Both channels hand their fields to [`UserInput::read`] as [`Raw`] values; what comes out has been
 //! parsed by the same functions, with all messages collected. To add a field: a member of [`User`],
 //! [`UserInput`] and [`UserChanges`], a line in `read` and `apply`, a column in `db::users`.
 
@@ -28,7 +28,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// A user as everybody with the right may see them. The password's hash is not part of it: it is
+/// A user as callers with the right may see them. The password's hash is not part of it: it is
 /// read only where a password is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "Django's flags, each by itself")]

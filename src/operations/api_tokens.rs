@@ -1,8 +1,8 @@
 //! Named API tokens: sessions for scripts and service accounts.
 //!
 //! A token is shown once, when it is made, and ends with its row like every session: when it expires,
-//! is revoked, or all sessions of its user end. Whatever its user may do it may, too, unless it is for
-//! reading only; but it never stands for a password, and makes no other tokens.
+//! is revoked, or all sessions of its user end. It may do what its user may, unless it is for
+//! reading only; but it never replaces a password, and makes no other tokens.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const MOST_TOKENS: usize = 50;
 /// Days until a token expires when nothing else is said.
 const DAYS: u64 = 90;
 
-/// A token as lists tell it. Its serialized form is the API's.
+/// A token as lists show it. Its serialized form is the API's.
 #[derive(Debug, Clone, Serialize)]
 pub struct ApiToken {
     /// Primary key of its session.
@@ -61,14 +61,14 @@ impl From<LiveSession> for ApiToken {
 /// A new token, with the text that is never to be had again.
 #[derive(Debug, Serialize)]
 pub struct MadeToken {
-    /// What lists tell of it.
+    /// What lists show of it.
     #[serde(flatten)]
     pub listed: ApiToken,
     /// To be sent as `Authorization: Bearer`.
     pub token: String,
 }
 
-/// What somebody asked for, parsed where it could be, with a message where not.
+/// A request for a token, parsed where it could be, with a message where not.
 #[derive(Debug, Clone)]
 pub struct TokenDraft {
     name: String,
@@ -131,7 +131,7 @@ fn name(given: &str) -> std::result::Result<String, Message> {
     }
 }
 
-/// One's own tokens, the latest first.
+/// The caller's tokens, the latest first.
 ///
 /// # Errors
 /// As the database says.
@@ -158,7 +158,7 @@ async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
         .collect())
 }
 
-/// Makes a token for oneself.
+/// Makes a token for the caller.
 ///
 /// # Errors
 /// [`Error::Forbidden`] by an API token, and without a confirmed password for one that is not for
@@ -223,7 +223,7 @@ async fn insert<P: Permission>(
     let new = NewSession {
         credential: Credential::ApiToken,
         expires_at,
-        // It is not its user: nobody gives a password to it.
+        // A token cannot confirm a password.
         confirmed_at: Timestamp::from_micros(0),
         name: draft.name.clone(),
         read_only: draft.read_only,
@@ -241,10 +241,10 @@ async fn insert<P: Permission>(
     Ok(MadeToken { listed, token: format!("{API_TOKEN_PREFIX}{}", secret.to_text()) })
 }
 
-/// Revokes one of one's own tokens.
+/// Revokes one of the caller's tokens.
 ///
 /// # Errors
-/// [`Error::NoSuchPath`] if one has none of that key.
+/// [`Error::NoSuchPath`] if the caller has none of that key.
 pub async fn revoke_own(app: &App, can: &Can<SignedIn>, token: SessionId) -> Result<ApiToken> {
     revoke(app, can, can.user().id, token).await
 }

@@ -23,7 +23,7 @@ pub use self::chain::{
 };
 pub use self::reading::{Side, about, get, list, page};
 
-/// Writes an entry, as part of what it tells of.
+/// Writes an entry, in the transaction of what it records.
 pub async fn record(tx: &mut Tx, entry: &Entry, now: Timestamp) -> db::Result<EntryId> {
     db::audit::insert(tx, entry, now).await
 }
@@ -47,7 +47,7 @@ pub async fn last(
 /// # Errors
 /// As the database says.
 pub async fn record_operation(app: &App, action: Action, details: Map<String, Value>) -> Result<()> {
-    let mut entry = Entry::new(action, Author::nobody(&Origin::command_line()));
+    let mut entry = Entry::new(action, Author::anonymous(&Origin::command_line()));
     entry.details = details;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;

@@ -1,8 +1,8 @@
 //! One action on many users: preview, run, outcome, undo of a run.
 //!
 //! Each user is changed in a transaction of its own, with the same rules as alone, together with the audit entry
-//! and the verdict. All users of a run are stored before the first is changed, so that a run that was cut short
-//! still tells the truth.
+//! and the verdict. All users of a run are stored before the first is changed, so that the record of a run that was
+//! cut short is still true.
 
 mod run;
 

@@ -24,8 +24,8 @@ async fn are_many(app: &App, can: &Can<ManageUsers>, chosen: &Chosen) -> Result<
     Ok(count > MOST_UNASKED)
 }
 
-/// The beginning of an export, which [`users::next_batch`] continues. `told` is what the trail says of
-/// the filter.
+/// The beginning of an export, which [`users::next_batch`] continues. `told` is the filter as the audit
+/// log records it.
 ///
 /// # Errors
 /// [`crate::model::error::Error::Forbidden`] for more than [`MOST_UNASKED`] without the password; as the database

@@ -1,6 +1,6 @@
-//! The forgotten password: a link by mail for whoever says a user name or e-mail address.
+//! The forgotten password: a link by mail for a user name or e-mail address.
 //!
-//! Whether there is such a user is found out after the answer, so that neither it nor its time tells.
+//! The user is looked up after the answer, so that neither its content nor its time reveals who has an account.
 //! A message goes to the stored address only, never to what was typed, which may merely look like it. A
 //! superuser is sent none: staff may have set that address before they became one.
 
@@ -19,10 +19,10 @@ use crate::operations::{App, audit};
 /// Accounts with one address that are sent a link at once.
 const MOST_ACCOUNTS: i64 = 10;
 
-/// Has a link sent to whoever is meant by `name`, if there is somebody, some time after this returns.
+/// Sends a link to the users that `name` means, if there are any, some time after this returns.
 ///
 /// # Errors
-/// [`Error::Throttled`] for an address that has asked too often, whoever is meant.
+/// [`Error::Throttled`] for an address that has asked too often, whatever the name.
 pub async fn request(app: &App, name: &str, origin: &Origin) -> Result<()> {
     db::retrying(|| count_address(app, origin)).await?;
     let (background, app) = (&app.background, app.clone());
@@ -48,7 +48,7 @@ async fn count_address(app: &App, origin: &Origin) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Makes and sends a link for everybody who is meant: the user of that name, and all with that address.
+/// Makes and sends a link for the user of that name, and for all users with that address.
 async fn answer(app: &App, name: &str, origin: &Origin) -> Result<()> {
     let name = text::tidy(name);
     let mut users = db::users::by_email(&app.db, &name, MOST_ACCOUNTS).await?;
@@ -77,7 +77,7 @@ async fn record_unknown(app: &App, origin: &Origin) -> Result<()> {
 }
 
 fn requested(origin: &Origin) -> Entry {
-    Entry::new(Action::LinkRequested, Author::nobody(origin))
+    Entry::new(Action::LinkRequested, Author::anonymous(origin))
 }
 
 /// Stores a link for a user, unless they cannot be sent one; then only that it was asked for.

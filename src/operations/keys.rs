@@ -15,7 +15,7 @@ use crate::security::jwt::TokenKey;
 /// Shortest root, in bytes: the output of SHA-256.
 const SHORTEST: usize = 32;
 
-/// Keys that stand in documentation and are therefore known to everybody.
+/// Keys that stand in documentation and are therefore public.
 const PUBLISHED: [&str; 2] = [
     // Rocket's guide and API documentation.
     "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk=",

@@ -1,6 +1,6 @@
 //! Mail: one-time links, sent over SMTP when a server is configured.
 //!
-//! That a message is to be sent is stored with the link, and what became of it afterwards; the text never
+//! That a message is to be sent is stored with the link, and its delivery state afterwards; the text never
 //! is, because it holds the link. It is sent by a task of this process, once. To add a kind of message: a
 //! [`LinkPurpose`](crate::model::link::LinkPurpose) and its words in [`words`].
 
@@ -131,8 +131,8 @@ const fn words(purpose: LinkPurpose) -> (&'static str, &'static str, &'static st
         LinkPurpose::Reset => (
             "Reset your password",
             "Choose a new password here, within 30 minutes:",
-            "The link works once. If you did not ask for it, tell your administrator; without the link \
-             nobody can use it.",
+            "The link works once. If you did not ask for it, tell your administrator; your password only \
+             changes if the link is used.",
         ),
     }
 }
@@ -175,7 +175,7 @@ pub(crate) async fn queue(
     Ok(Some(Queued { id, recipient: user.email.clone(), purpose }))
 }
 
-/// Sends what was queued, after its transaction and without anybody waiting for it but a stop.
+/// Sends what was queued, after its transaction. No request waits for it; a stop of the server does.
 pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
     let Some(mailer) = app.mailer.clone() else { return };
     let letter = letter(queued.recipient, queued.purpose, user, url);

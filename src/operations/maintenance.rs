@@ -9,9 +9,9 @@ use crate::model::throttle::HARD_LIMIT;
 
 /// The failures of an address are forgotten after this time without a new one.
 const FORGET_ADDRESSES: Duration = Duration::from_hours(24);
-/// The same of an account: long, or whoever waits a day now and then would never come to the hundredth failure.
+/// The same of an account: long, or a guesser who waits a day now and then would never reach the hundredth failure.
 const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
-/// What became of a message is known for so long.
+/// How long the delivery state of a message is kept.
 const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
 /// Removes what nothing can use any more: expired sessions and links, forgotten failures and messages.

@@ -1,5 +1,5 @@
-//! What everybody does with their own account: names, e-mail address, password, preferences, and
-//! giving the password again for what asks for it.
+//! What users do with their own account: names, e-mail address, password, preferences, and
+//! giving the password again for actions that ask for it.
 
 use crate::db;
 use crate::db::audit::SignInEntry;
@@ -18,7 +18,7 @@ use crate::model::user::{User, UserInput};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::{App, audit, sessions, users};
 
-/// Sign-ins that are told of.
+/// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
 
 const WRONG: &str = "Your current password is wrong.";
@@ -29,8 +29,8 @@ pub fn may_set(member: &str) -> bool {
     matches!(member, "first_name" | "last_name" | "email")
 }
 
-/// Changes one's own names and e-mail address. Whoever can change the address can have links sent to
-/// it, so that asks for the password.
+/// Changes the caller's names and e-mail address. Links are sent to the address, so its change asks for the
+/// password.
 ///
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
@@ -122,7 +122,7 @@ async fn right(attempt: &Attempt<'_>, password: &Password) -> Result<Option<Cred
     }
 }
 
-/// What somebody types to get another password.
+/// The form for another password.
 #[derive(Debug)]
 pub struct NewPassword {
     /// The one that they have.
@@ -131,8 +131,8 @@ pub struct NewPassword {
     pub new: Password,
 }
 
-/// Changes one's own password. All sessions and tokens end, this one included; if the caller is a
-/// browser that is to stay signed in, it gets a new session, whose secret is given back.
+/// Changes the caller's password. All sessions and tokens end, this one included; if the caller is a
+/// browser that is to stay signed in, it gets a new session, whose secret is returned.
 ///
 /// # Errors
 /// [`Error::Invalid`] under `current_password` and `new_password`; [`Error::Forbidden`] by an API token.
@@ -157,7 +157,7 @@ pub async fn change_password(
     db::retrying(|| write_password(&attempt, can, &verified, &hash, stays)).await
 }
 
-/// Why somebody cannot have a password.
+/// Why the user cannot have this password.
 fn refusals(app: &App, user: &User, typed: &NewPassword) -> Vec<Message> {
     let own = OwnNames {
         username: user.username.as_str(),
@@ -209,7 +209,7 @@ async fn write_password(
     Ok(secret)
 }
 
-/// Changes how one likes the console; whether anything is different.
+/// Changes the caller's preferences for the console; whether anything is different.
 ///
 /// # Errors
 /// As the database says.
@@ -234,7 +234,7 @@ pub async fn set_preferences(app: &App, can: &Can<SignedIn>, preferences: &Prefe
     .await
 }
 
-/// One's own last sign-ins, good and bad, the latest first.
+/// The caller's last sign-ins, successful and failed, the latest first.
 ///
 /// # Errors
 /// As the database says.

@@ -1,7 +1,7 @@
-//! One try at somebody's password: through whichever door, counted and recorded in one way.
+//! One try at a user's password, counted and recorded in one way on every channel.
 //!
-//! Signing in, giving the password again and changing it all come through here, so that a guesser finds
-//! no door without the limiter. To add such a door: an [`Attempt`], its [`check`](Attempt::check), and
+//! Signing in, giving the password again and changing it all come through here, so that no place that asks
+//! for a password lacks the rate limit. To add such a place: an [`Attempt`], its [`check`](Attempt::check), and
 //! [`count_failure`](Attempt::count_failure) for every failure.
 
 use std::time::Duration;
@@ -30,12 +30,12 @@ pub(crate) struct Attempt<'a> {
     name: String,
     /// What failures are counted under: the account, unless only a browser's or a session's tries count.
     counter: Key,
-    /// Whose tries these are then, for the trail.
+    /// Whose tries these are then, for the audit log.
     only_for: Option<&'static str>,
     address: Option<Key>,
 }
 
-/// Whose password was wrong, if there is such a user, and why it was refused, for the trail only.
+/// The user whose password was wrong, if there is one, and why it was refused, for the audit log only.
 type Failure = (Option<User>, &'static str);
 
 impl<'a> Attempt<'a> {
@@ -44,7 +44,7 @@ impl<'a> Attempt<'a> {
         Self {
             app,
             origin,
-            author: Author::nobody(origin),
+            author: Author::anonymous(origin),
             name: text::canonical(username),
             counter: Key::account(username),
             only_for: None,
@@ -59,7 +59,7 @@ impl<'a> Attempt<'a> {
         Self { counter, only_for: Some("known_browser"), ..Self::new(app, username, origin) }
     }
 
-    /// At one's own account, by somebody signed in, who is likewise by themselves.
+    /// At the caller's own account; the tries of a session are counted by themselves, too.
     pub(crate) fn by<P: Permission>(app: &'a App, can: &'a Can<P>) -> Self {
         let username = can.user().username.as_str();
         let counter = Key::session(username, can.session().id);
@@ -128,7 +128,7 @@ impl<'a> Attempt<'a> {
 
     /// Counts a failure against account and address, and records it, with the blocks that begin by it.
     /// A try on a blocked account is not counted against the account, or the block would never lift. The
-    /// hundredth in a row is also in the log, for whoever watches that.
+    /// hundredth in a row is also in the log, for monitoring.
     ///
     /// # Errors
     /// As the database says.

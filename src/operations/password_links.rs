@@ -1,10 +1,10 @@
-//! One-time links: whoever holds one may choose the password of an account, once.
+//! One-time links: the holder of one may choose the password of an account, once.
 //!
 //! Staff make them instead of knowing a password. Only a hash of the secret is stored, and the secret
 //! sealed with that of the session that may still be shown the link: no reader of the database can make
 //! a link of it. A link is used up by the transaction that sets the password, and ends with a newer link,
 //! with another password and with whatever else [`crate::model::rules::ends_links`] names. Only the link for a first
-//! password does not end with one that somebody asks for as forgotten: that may be a stranger.
+//! password does not end with one that was requested as forgotten: a stranger may have requested that.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -59,7 +59,7 @@ pub(crate) struct NewLink<'a> {
     pub(crate) purpose: LinkPurpose,
     /// The secret of the session that may be shown it, once.
     pub(crate) reveal_to: Option<&'a Secret>,
-    /// Its entry of the trail, without the link.
+    /// Its audit entry, without the link.
     pub(crate) entry: Entry,
 }
 
@@ -134,11 +134,11 @@ pub async fn invite(
     Ok(finish(app, user, stored))
 }
 
-/// Makes a link for a user. The password that they had stops working and their sessions end; one's own
+/// Makes a link for a user. The password that they had stops working and their sessions end; the caller's own
 /// go on until the link is used.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], also for one's own account without a confirmed password;
+/// [`Error::NotFound`], [`Error::Forbidden`], also for the caller's own account without a confirmed password;
 /// [`Error::PreconditionFailed`].
 pub async fn make(
     app: &App,
@@ -155,7 +155,7 @@ pub async fn make(
         app.settings.rules().may_touch(can.user(), &found.user)?;
         expected.check(&found.user)?;
         if can.user().id == id {
-            // Whoever holds the link is signed in as the actor for good, whatever they came with.
+            // The link gives full control of the actor's own account, which a token must not gain.
             can.require_sign_in()?;
             can.require_confirmed(now)?;
         }
@@ -219,8 +219,8 @@ fn opened(link: &Link, session: &Secret) -> Option<Secret> {
     (secret.hash() == link.secret_hash).then_some(secret)
 }
 
-/// Whose password a link would set; `None` if it is unknown, used, expired, or the account may not be
-/// used: nobody is told which.
+/// The user whose password a link would set; `None`, without the reason, if it is unknown, used, expired, or the
+/// account may not be used.
 ///
 /// # Errors
 /// As the database says.
@@ -273,7 +273,7 @@ async fn use_up(
     db::users::update(&mut tx, &after).await?;
     users::set_password(&mut tx, &before, hash, now).await?;
     let ended = sessions::end_all(&mut tx, id).await?;
-    let entry = Entry::new(Action::PasswordReset, Author::nobody(origin))
+    let entry = Entry::new(Action::PasswordReset, Author::anonymous(origin))
         .on(&before)
         .changing(&before, &after)
         .with_new_password()

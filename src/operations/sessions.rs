@@ -1,7 +1,7 @@
 //! The live sessions of a user: seen and ended by themselves and by staff.
 //!
-//! A session that is ended is a row that is deleted, with its entry in the same transaction; whoever
-//! carries it is a stranger at the next request. API tokens are sessions, too.
+//! A session that is ended is a row that is deleted, with its audit entry in the same transaction; its
+//! credentials are refused at the next request. API tokens are sessions, too.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::model::update::Update;
 use crate::model::user::{User, UserId};
 use crate::operations::{App, audit};
 
-/// One's own sessions, the latest first.
+/// The caller's sessions, the latest first.
 ///
 /// # Errors
 /// As the database says.
@@ -43,7 +43,7 @@ async fn live<P: Permission>(app: &App, can: &Can<P>, id: UserId) -> Result<Vec<
     Ok(sessions)
 }
 
-/// Ends one of one's own sessions.
+/// Ends one of the caller's sessions.
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] for any other session, whether or not there is one.
@@ -58,7 +58,7 @@ pub async fn end_own(app: &App, can: &Can<SignedIn>, session: SessionId) -> Resu
     .await
 }
 
-/// Ends all of one's own sessions but the one that asks; how many there were.
+/// Ends all of the caller's sessions but the current one; how many there were.
 ///
 /// # Errors
 /// As the database says.
@@ -163,11 +163,11 @@ pub async fn live_of(app: &App, _can: &Can<ManageUsers>, user: UserId) -> Result
 }
 
 /// Makes sure, in the transaction of a change, that its author's session has not been ended since the request
-/// was let in: it may have waited for long, as for a turn at hashing. To be asked after the row that is changed
+/// was let in: it may have waited for long, as for a turn at hashing. Call it after the row that is changed
 /// is locked.
 ///
 /// # Errors
-/// [`Error::NotAuthenticated`], as the next request will be told.
+/// [`Error::NotAuthenticated`], as for the next request.
 pub(crate) async fn require_open<P: Permission>(tx: &mut Tx, can: &Can<P>) -> Result<()> {
     if db::sessions::exists(tx, can.session().id).await? {
         return Ok(());

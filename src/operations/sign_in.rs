@@ -1,6 +1,6 @@
 //! Sessions: sign in, sign out, authenticate, refresh.
 //!
-//! A session is one row, whoever carries its secret: a browser's cookie, or the tokens of an API
+//! A session is one row, whatever carries its secret: a browser's cookie, or the tokens of an API
 //! client. Only a hash of the secret is stored. Deleting the row ends every credential made from it,
 //! on every instance, at the next request.
 
@@ -38,7 +38,7 @@ pub enum Authorization<'r> {
     Cookie(&'r str),
 }
 
-/// A new session and its secret, which exists only here and with whoever carries it.
+/// A new session and its secret, which exists only here and in the client.
 #[derive(Debug)]
 pub struct OpenedSession {
     /// Who.
@@ -53,7 +53,7 @@ pub struct OpenedSession {
 ///
 /// Unknown names, wrong passwords, inactive and blocked accounts cost one hash operation each, are
 /// answered no sooner than the setting `sign_in_failure_milliseconds` says, and look alike. Only the
-/// trail tells them apart.
+/// audit log distinguishes them.
 ///
 /// # Errors
 /// [`Error::NotAuthenticated`] for all of these; [`Error::Throttled`] for an address with too many
@@ -104,7 +104,7 @@ impl Attempt<'_> {
     }
 
     /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures
-    /// are over, and the entry of the trail.
+    /// are over, and the audit entry.
     async fn open_session(
         &self,
         verified: &Credentials,
@@ -150,7 +150,7 @@ pub async fn authenticate(app: &App, credential: Authorization<'_>) -> Result<(U
     authenticate_and_read(app, credential, None).await.map(|found| (found.user, found.session))
 }
 
-/// Whoever is behind a credential, by which session, and whom the request was to read.
+/// The user and session of a credential, and the user that the request was to read.
 #[derive(Debug)]
 pub struct Authenticated {
     /// Who.
@@ -239,8 +239,8 @@ async fn by_cookie(app: &App, secret: &str, along: Option<UserId>) -> Result<Aut
     Ok(Authenticated { user, session, along })
 }
 
-/// Notes that a session is used, unless that was noted a moment ago. Whoever may read goes on reading
-/// when nothing can be written, as on a full disk.
+/// Notes that a session is used, unless that was noted a moment ago. Reads go on when nothing can be written,
+/// as on a full disk.
 async fn note_use(app: &App, session: &Session) {
     let now = app.clock.now();
     if session.unused(now) >= TOUCH_INTERVAL

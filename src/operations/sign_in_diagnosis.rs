@@ -30,12 +30,12 @@ pub struct Condition {
     pub detail: String,
 }
 
-/// How a session was last ended by somebody, or by something that was done to the account.
+/// How a session was last ended by a person, or by a change of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastSessionEnd {
     /// When.
     pub at: Timestamp,
-    /// The name of whoever did it, at that moment; `None` for a one-time link and for the operator.
+    /// The actor's name at that moment; `None` for a one-time link and for the operator.
     pub by: Option<String>,
     /// The name of the action that ended it.
     pub action: String,
@@ -46,8 +46,8 @@ pub struct LastSessionEnd {
 /// All of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Diagnosis {
-    /// Whether name and password would be accepted now. The last condition, a forced change, keeps nobody
-    /// out, only from everything but choosing a password.
+    /// Whether name and password would be accepted now. The last condition, a forced change, does not prevent
+    /// signing in, only everything but choosing a password.
     pub can_sign_in: bool,
     /// The first condition that does not let the user through.
     pub first_failing: Option<&'static str>,
@@ -66,7 +66,7 @@ pub struct Diagnosis {
     pub password_changed_at: Option<Timestamp>,
 }
 
-/// The condition that keeps nobody out.
+/// The condition that does not prevent signing in.
 const FORCED_CHANGE: &str = "no_forced_change";
 
 /// Walks the conditions of an account whose failures to sign in are `failures`.
@@ -149,7 +149,7 @@ fn in_words(at: Timestamp) -> String {
     format!("{date} {} UTC", time.get(..5).unwrap_or_default())
 }
 
-/// What the trail says ends sessions.
+/// The actions that end sessions.
 const ENDINGS: [Action; 3] = [Action::SignOut, Action::SessionEnded, Action::SessionsEnded];
 
 /// Checks an account.
@@ -186,7 +186,7 @@ pub async fn conditions_of(app: &App, _can: &Can<ManageUsers>, user: &User) -> R
     Ok(conditions(user, &password, failures.as_ref(), app.clock.now()))
 }
 
-/// The newest entry that tells of an end of a session: by itself, or among the details of a change.
+/// The newest entry that records an end of a session: by itself, or among the details of a change.
 async fn last_session_end(app: &App, id: UserId) -> Result<Option<LastSessionEnd>> {
     let entry = db::audit::last_session_end(&app.db, id, &ENDINGS.map(Action::as_str)).await?;
     Ok(entry.map(|entry| {

@@ -1,7 +1,7 @@
-//! Taking a change back: whether an entry of the trail can be undone, and doing it.
+//! Taking a change back: whether an audit entry can be undone, and doing it.
 //!
-//! An undo is a change like any other, by whoever asks for it: the rules are asked, the version grows,
-//! and an entry tells of it, which can be undone in its turn.
+//! An undo is a change like any other, by the caller: the rules apply, the version grows,
+//! and an entry records it, which can be undone in its turn.
 
 use serde_json::{Map, Value};
 
@@ -20,7 +20,7 @@ use crate::operations::users::{self, Change};
 /// How far back it is looked for who has changed a field since.
 const ENTRIES_SEARCHED: i64 = 100;
 
-/// Takes back what an entry tells of.
+/// Takes back what an entry records.
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] without such an entry; [`Error::CannotUndo`]; else as for any change of a user.
@@ -31,7 +31,7 @@ pub async fn undo(app: &App, can: &Can<ManageUsers>, id: EntryId) -> Result<Upda
 /// The same, for an entry about this user.
 ///
 /// # Errors
-/// As [`undo`]; [`Error::NoSuchPath`] for an entry about somebody else.
+/// As [`undo`]; [`Error::NoSuchPath`] for an entry about another user.
 pub async fn undo_of(app: &App, can: &Can<ManageUsers>, user: UserId, id: EntryId) -> Result<Update> {
     let entry = db::audit::find(&app.db, id).await?;
     if entry.is_none_or(|entry| entry.target_id != Some(user.0)) {
@@ -50,7 +50,7 @@ pub(crate) async fn take_back(
     let entry = db::audit::find(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
     let target = UserId(entry.target_id.ok_or(Obstacle::NotUndoable)?);
     let user = db::users::by_id(&app.db, target).await?.ok_or(Error::NotFound)?;
-    // Whoever may not touch the user is told so, whatever else stands in the way.
+    // A missing right is reported before any other obstacle.
     app.settings.rules().may_touch(can.user(), &user)?;
     let is_undone = db::audit::undone_by(&app.db, id).await?.is_some();
     let apply = |user: &User| {

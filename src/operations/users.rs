@@ -1,4 +1,4 @@
-//! The operations on users: what both doors, and only they, can have done.
+//! The operations on users, for both channels.
 //!
 //! An operation takes the proof of a permission, runs the rules on the record before and after the
 //! change, and writes in one transaction. It knows neither the web server nor SQL. To add one: a
@@ -29,13 +29,13 @@ use crate::operations::{App, audit, sessions};
 /// Most users with the same e-mail address that are shown as exact matches.
 const EXACT_MATCHES: i64 = 10;
 
-/// Longest time for counting all that match, when somebody asks for it.
+/// Longest time for counting all that match, on request.
 const COUNTING_LIMIT: Duration = Duration::from_secs(2);
 
 /// One user, by primary key.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for the record of somebody else without the right to see it, whether or not
+/// [`Error::Forbidden`] for the record of another user without the right to see it, whether or not
 /// it exists; [`Error::NotFound`].
 pub async fn get(app: &App, can: &Can<SignedIn>, id: UserId) -> Result<User> {
     rules::may_view(can.user(), |actor| actor.id == id)?;
@@ -114,7 +114,7 @@ pub async fn page_before(
     lists::page_before(app, filter, place, limit).await
 }
 
-/// The users whom a text names exactly: by user name or e-mail address in any letter case, or by primary
+/// The users that a text names exactly: by user name or e-mail address in any letter case, or by primary
 /// key. In no order.
 ///
 /// # Errors
@@ -156,7 +156,7 @@ pub async fn count_up_to(app: &App, _can: &Can<ManageUsers>, filter: &Filter, mo
     Ok(db::select::count_up_to(&app.db, filter, most).await?)
 }
 
-/// Somebody else with the e-mail address of this user. Addresses need not be unique, but one that is
+/// Another user with the e-mail address of this user. Addresses need not be unique, but one that is
 /// there twice is often a mistake.
 ///
 /// # Errors
@@ -323,7 +323,7 @@ fn check_own(
     if is_own { can.require_presence(now) } else { Ok(()) }
 }
 
-/// What the trail calls a change: by the greatest thing that it does.
+/// The action under which a change is recorded: that of its most important part.
 fn action(before: &User, after: &User, new_password: bool) -> Action {
     match (before.is_active, after.is_active) {
         (true, false) => Action::UserDeactivated,
@@ -333,7 +333,7 @@ fn action(before: &User, after: &User, new_password: bool) -> Action {
     }
 }
 
-/// A new password also ends the account's failures: whoever set it has proved who they are.
+/// A new password also ends the account's failures: its author was authenticated.
 pub(crate) async fn set_password(
     tx: &mut Tx,
     user: &User,
@@ -376,7 +376,7 @@ pub async fn create_superuser(app: &App, draft: UserInput) -> Result<User> {
     let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
     let (user, password) = prepare(app, &blank, draft).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
-    let author = Author::nobody(&Origin::command_line());
+    let author = Author::anonymous(&Origin::command_line());
     db::retrying(|| async {
         insert(app, app.db.begin().await?, author.clone(), user.clone(), &password).await
     })
@@ -392,7 +392,7 @@ pub async fn change_password(app: &App, username: &str, draft: UserInput) -> Res
     let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
     let (user, password) = prepare(app, &before, draft).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
-    let entry = Entry::new(Action::PasswordReset, Author::nobody(&Origin::command_line()))
+    let entry = Entry::new(Action::PasswordReset, Author::anonymous(&Origin::command_line()))
         .on(&before)
         .with_new_password();
     db::retrying(|| async {

@@ -1,8 +1,8 @@
 //! The token in every form that changes something: another site can neither make nor read it.
 //!
-//! A token is a nonce and its code for what it is bound to: the session of somebody signed in, or a
-//! random cookie before that. The nonce makes it different in every answer, so that compressing a
-//! page gives nothing away.
+//! A token is a nonce and a message authentication code over the nonce and what the token is bound to:
+//! the user's session, or a random cookie before signing in. The nonce makes the token different in
+//! every answer, so that compressing a page reveals nothing (BREACH).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,8 +1,8 @@
-//! Browsers that signed in before: what one of them keeps as the proof of it, for a few accounts.
+//! Device cookies (OWASP): a browser's proof that it signed in before, for a few accounts.
 //!
-//! Such a browser has tries of its own. So whoever guesses at an account, from wherever, blocks everybody but
-//! those who have been there. A mark is a random number and its code for the account's name. It names nobody:
-//! whoever else uses the browser does not learn from it who has.
+//! Failed sign-ins of such a browser are counted apart, so that guesses from elsewhere do not block it. A mark is a
+//! random number and a message authentication code over it and the account's name. It does not reveal the name
+//! to other users of the browser.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -36,14 +36,14 @@ impl DeviceCookieKey {
         Self(key)
     }
 
-    /// The browser, if what it keeps proves that it signed in to the account of this name.
+    /// The browser, if its cookie proves that it signed in to the account of this name.
     #[must_use]
     pub fn browser(&self, kept: &str, username: &str) -> Option<DeviceId> {
         let name = text::canonical(username);
         kept.split('.').take(MOST).find_map(|mark| self.proven(mark, &name))
     }
 
-    /// What a browser is to keep that has signed in to the account of this name now.
+    /// The cookie's value after a sign-in to the account of this name.
     #[must_use]
     pub fn keep(&self, kept: &str, username: &str) -> String {
         let name = text::canonical(username);

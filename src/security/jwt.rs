@@ -2,7 +2,7 @@
 //!
 //! A token is a JWT, signed with HMAC-SHA-256 by a key of the installation. It gives no right by
 //! itself: it names a user and the secret of a session row, which is looked up at every request, so
-//! a token dies with its session. Since only this program makes and reads them, the header is fixed
+//! a token ends with its session. Since only this program makes and reads them, the header is fixed
 //! to the letter: there is no algorithm to choose and none to confuse.
 
 use base64::Engine;
@@ -18,7 +18,7 @@ use crate::model::user::UserId;
 
 /// `{"alg":"HS256","typ":"JWT"}`, the only header.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
-/// Who makes the tokens, and for whom.
+/// The issuer and audience of the tokens.
 const ISSUER: &str = "usher";
 /// How far the clocks of two instances may differ, in seconds: a token may come from the future by
 /// so much. Its end is never stretched.
@@ -65,7 +65,7 @@ impl std::fmt::Debug for TokenKey {
 /// The session that a good token names.
 #[derive(Debug)]
 pub struct SessionClaim {
-    /// Whose token it is.
+    /// The token's user.
     pub user: UserId,
     /// The session's secret.
     pub secret: Secret,
@@ -103,7 +103,7 @@ impl TokenKey {
     /// Reads a token of that kind which is good now; of any kind if none is demanded.
     ///
     /// # Errors
-    /// `None` for whatever else: which check failed is nobody's business.
+    /// `None` for anything else, without saying which check failed.
     #[must_use]
     pub fn read(&self, kind: Option<Kind>, token: &str, now: Timestamp) -> Option<(Kind, SessionClaim)> {
         if token.len() > MAX_LENGTH {

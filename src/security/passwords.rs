@@ -1,8 +1,7 @@
-//! Passwords: how they are kept, checked and judged.
+//! Password hashes: how they are made and checked.
 //!
-//! - [`Hasher`] makes our own hashes (argon2id) and checks ours and those that came from Django, on a bounded
-//!   number of threads and with a bounded queue.
-//! - [`Policy`] says what is wrong with a new password.
+//! [`Hasher`] makes our own hashes (argon2id) and checks ours and those that came from Django, on a bounded number
+//! of threads and with a bounded queue. To add a kind of hash that can be checked: a variant in `foreign`.
 //!
 //! Neither [`Password`] nor [`PasswordHash`] shows its content when it is printed for debugging, so that neither can
 //! reach a log by accident.
@@ -43,15 +42,15 @@ impl Default for Cost {
 pub struct Limits {
     /// Hashes computed at the same time, each on a thread and in a memory of its own.
     pub threads: usize,
-    /// Callers that may wait for their turn; further ones are told [`HashError::Busy`] at once.
+    /// Callers that may wait for their turn; further ones get [`HashError::Busy`] at once.
     pub queue: usize,
-    /// How long a caller waits for its turn before it is told [`HashError::Busy`].
+    /// How long a caller waits for its turn before it gets [`HashError::Busy`].
     pub wait: Duration,
 }
 
 impl Default for Limits {
     /// All cores but one, at least 1 and at most 4, so that the rest of the server keeps running during a burst of
-    /// sign-ins; 64 callers waiting; 2 seconds, after which a person would rather be told to try again.
+    /// sign-ins; 64 callers waiting; 2 seconds, after which a request to try again serves a person better.
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         Self { threads: cores.saturating_sub(1).clamp(1, 4), queue: 64, wait: Duration::from_secs(2) }

@@ -1,4 +1,4 @@
-//! Serves the numbers: one page, to few clients, on an address that is nobody else's business.
+//! Serves the metrics: one page, to few clients, on an internal address of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) async fn serve(listener: TcpListener, page: impl Fn() -> String + Sen
         };
         let page = Arc::clone(&page);
         tokio::spawn(async move {
-            // Who is too slow, or leaves, gets nothing.
+            // A client that is too slow, or leaves, gets nothing.
             drop(timeout(LIMIT, answer(stream, &*page)).await);
             drop(slot);
         });

@@ -1,4 +1,4 @@
-//! Being told to stop by SIGTERM or SIGINT, and what is waited for then.
+//! Stopping on SIGTERM or SIGINT, and what the server waits for then.
 //!
 //! Rocket's own signals are off: it would stop at once, without `/readyz` answering 503 before, and would then wait for
 //! all of `shutdown.grace` even when everything is answered.
@@ -29,7 +29,7 @@ impl StopSignals {
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for one, has `/readyz` answer 503 for `drain`, then shuts down; returns when that began.
+    /// Waits for one, answers `/readyz` with 503 for `drain`, then shuts down; returns when that began.
     pub(crate) async fn shut_down(
         mut self,
         traffic: Arc<Traffic>,

@@ -1,4 +1,4 @@
-//! One's own account, and where one starts.
+//! The user's own account, and the start page.
 
 mod password;
 mod preferences;
@@ -113,14 +113,14 @@ impl AccountForm {
     }
 }
 
-/// One's own account.
+/// The user's own account.
 #[get("/account")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
 fn page(console: ConsoleSession<'_>) -> Answer<AccountPage> {
     Answer::page(AccountForm::stored(&console).page(&console, &FieldErrors::default()))
 }
 
-/// Saves one's own names and e-mail address. A form with any other field is not ours, and is refused.
+/// Saves the user's own names and e-mail address. A form with any other field is not ours, and is refused.
 #[post("/account", data = "<form>")]
 async fn save(
     mut console: ConsoleSession<'_>,

@@ -146,7 +146,7 @@ fn is_day(text: &str) -> bool {
     text.len() == 10 && Timestamp::parse(text).is_some()
 }
 
-/// Whoever has the name now, whatever they were called then; else whoever was called so then.
+/// The user who has the name now, whatever their name was then; else the user who had it then.
 async fn named(
     console: &ConsoleSession<'_, ManageUsers>,
     name: &str,

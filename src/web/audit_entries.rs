@@ -1,4 +1,4 @@
-//! The trail in words: rows of it as pages show them.
+//! The audit log in words: its entries as pages show them.
 
 use std::collections::HashSet;
 
@@ -31,8 +31,8 @@ pub(super) fn row(told: &ListedEntry) -> TrailRow {
     }
 }
 
-/// A sign-in, good or bad, or what else has to do with coming and going. `live` has the sessions of the
-/// user that can still be used.
+/// A sign-in, successful or failed, or another event of a session. `live` has the sessions of the user that
+/// can still be used.
 pub(super) fn sign_in(told: &ListedEntry, live: &HashSet<i64>) -> SignInRow {
     let (entry, details) = (&told.entry, told.details());
     let text = |name: &str| details.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -60,7 +60,7 @@ fn action(name: &str) -> &str {
     Action::named(name).map_or(name, |action| action.words())
 }
 
-/// Whoever does something without being signed in.
+/// The name for an actor who is not signed in.
 fn stranger(door: &str) -> &'static str {
     if door == "command_line" { "Operator" } else { "Not signed in" }
 }
@@ -86,7 +86,7 @@ fn sentence(name: &str) -> String {
     first + &characters.as_str().replace('_', " ")
 }
 
-/// A field with its two values; neither if they are not told, as those of a password.
+/// A field with its two values; neither if they are not recorded, as those of a password.
 fn change(field: &str, value: &Value) -> Change {
     let side = |name: &str| value.get(name).map(|value| shown(field, value)).unwrap_or_default();
     Change { label: label(field), is_told: value.is_object(), old: side("old"), new: side("new") }

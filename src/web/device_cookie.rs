@@ -1,4 +1,4 @@
-//! What a browser keeps of its sign-ins, to be spared when somebody else guesses at the account.
+//! The device cookie (OWASP): it exempts a browser that signed in before from blocks that others cause.
 
 use rocket::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) fn find(app: &App, jar: Cookies<'_>, username: &str) -> Option<Device
     app.keys.known.browser(kept(app, jar), username)
 }
 
-/// Has the browser keep that it has signed in to the account of this name.
+/// Sets the device cookie for this account.
 pub(super) fn remember(app: &App, jar: Cookies<'_>, username: &str) {
     let value = app.keys.known.keep(kept(app, jar), username);
     let mut cookie = cookie(&app.settings, name(&app.settings), value);

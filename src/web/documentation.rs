@@ -11,7 +11,7 @@ use crate::http::openapi;
 /// Methods in the order in which they are shown.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// The page, for anybody: it tells nothing about an installation.
+/// The page, for every client: it reveals nothing about an installation.
 #[get("/docs")]
 pub(super) fn page() -> Answer<DocumentationPage> {
     static GROUPS: LazyLock<Vec<OperationGroup>> = LazyLock::new(|| {

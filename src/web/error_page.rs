@@ -41,7 +41,7 @@ pub(super) async fn page(
     (status, ErrorPage { layout, title, explanation, next, next_label, reference })
 }
 
-/// The layout for somebody who is signed in. The message of the last change is kept for the next page.
+/// The layout for a signed-in user. The message of the last change is kept for the next page.
 async fn layout(error: Option<&Error>, request: &Request<'_>) -> Option<Layout> {
     // Who it is could not be found out either, or only after another wait.
     if matches!(error, Some(Error::Unavailable | Error::Contended)) {
@@ -64,7 +64,7 @@ fn page_of_button(status: Status, request: &Request<'_>) -> Option<(String, &'st
     }
 }
 
-/// The page of the user whom the path is about.
+/// The page of the user that the path names.
 fn user_of(request: &Request<'_>) -> Option<String> {
     let mut segments = request.uri().path().segments();
     let is_users = segments.next() == Some("users");
@@ -89,7 +89,7 @@ fn of_error(error: &Error, about_a_user: bool) -> Words {
         Error::Conflict(conflict) => ("That cannot be done.", conflict.sentence().to_owned()),
         Error::CannotUndo(obstacle) => ("That cannot be undone.", obstacle.to_string()),
         Error::PreconditionFailed => (
-            "Somebody else was faster.",
+            "Someone else changed this first.",
             "This has changed since the page was opened. Nothing was saved. Open it again and look."
                 .to_owned(),
         ),

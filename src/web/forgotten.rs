@@ -38,7 +38,7 @@ pub(super) fn form(app: &App, jar: Cookies<'_>) -> Result<Answer<ForgottenPage>>
     Ok(Answer::page(page(app, jar, "", None)))
 }
 
-/// Has a link sent, if there is somebody of that name or address; the answer is the same if not.
+/// Sends a link if a user has that name or address; the answer is the same if not.
 #[post("/forgotten-password", data = "<form>")]
 pub(super) async fn submit(
     form: FormBody<Strict<ForgottenForm>>,

@@ -51,7 +51,7 @@ impl Field {
         }
     }
 
-    /// A password that one has, or wants. What was typed is never sent back.
+    /// A current or new password. What was typed is never sent back.
     pub(super) fn password(name: &'static str, label: &'static str, errors: &FieldErrors) -> Self {
         let field = Self::new(name, label, "password", String::new(), errors);
         Self { max_length: PASSWORD_LENGTH, ..field }
@@ -150,7 +150,7 @@ impl FormState {
         Self { problems: problems(&fields), fields, is_staff, is_superuser }
     }
 
-    /// A form of these fields; what is wrong about none of them is told above.
+    /// A form of these fields; errors of none of them are shown above.
     pub(super) fn of(fields: Vec<Field>, errors: &FieldErrors) -> Self {
         let mut problems = problems(&fields);
         let others = errors.iter().filter(|(name, _)| fields.iter().all(|field| field.name != *name));

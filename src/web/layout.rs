@@ -1,4 +1,4 @@
-//! What stands around every page of somebody signed in, and the one message after a change.
+//! What stands around every page of a signed-in user, and the one message after a change.
 
 use std::borrow::Cow;
 
@@ -52,7 +52,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout of a page for somebody who may see it; takes the message with it.
+    /// The layout of a page for a user who may see it; takes the message with it.
     pub(super) fn new<P: Permission>(
         app: &App,
         can: &Can<P>,
@@ -121,7 +121,7 @@ fn last_list(settings: &Settings, jar: Cookies<'_>) -> String {
     path.filter(is_ours).map_or_else(|| LIST.to_owned(), Cow::into_owned)
 }
 
-/// Has the browser keep the path of the list that it is on, for the way back from a user.
+/// Stores the path of the current list in a cookie, for the way back from a user.
 pub(super) fn keep_list(settings: &Settings, jar: Cookies<'_>, path: &str) {
     if last_list(settings, jar) == path {
         return;
@@ -158,7 +158,7 @@ pub(super) const fn cookie_names(settings: &Settings) -> [&'static str; 2] {
     [flash_name(settings), list_name(settings)]
 }
 
-/// Has the next page say what happened. The browser can read it: never a secret.
+/// Sets the flash message for the next page. The browser can read it: never a secret.
 pub(super) fn flash(settings: &Settings, jar: Cookies<'_>, flash: &Flash) {
     if let Ok(json) = serde_json::to_vec(flash) {
         jar.set(cookie(settings, flash_name(settings), URL_SAFE_NO_PAD.encode(json)));
@@ -192,7 +192,7 @@ pub(super) fn check_token<P: Permission>(app: &App, can: &Can<P>, token: &str) -
     }
 }
 
-/// Somebody signed in by a cookie, and the jar and installation that every page needs with them.
+/// A user signed in by a cookie, and the jar and installation that every page needs with them.
 pub(super) struct ConsoleSession<'r, P = SignedIn> {
     pub(super) app: &'r App,
     pub(super) can: Can<P>,
@@ -240,7 +240,7 @@ impl<P: Permission> ConsoleSession<'_, P> {
         self.check(token).is_err()
     }
 
-    /// Has the next page say what happened.
+    /// Sets the flash message for the next page.
     pub(super) fn flash(&self, text: impl Into<String>, undo: Option<String>) {
         flash(&self.app.settings, self.jar, &Flash { text: text.into(), undo });
     }

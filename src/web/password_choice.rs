@@ -1,4 +1,4 @@
-//! The choice of staff who give somebody a password: a link, or one that they type.
+//! The choice of staff who give a user a password: a link, or one that they type.
 
 use super::form::Field;
 use super::view::PasswordChoice;

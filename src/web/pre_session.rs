@@ -1,4 +1,4 @@
-//! What the forms of somebody who is not signed in are bound to: a random cookie.
+//! What forms are bound to before signing in: a random cookie.
 
 use super::layout::cookie;
 use crate::config::Settings;

@@ -41,7 +41,7 @@ fn page(app: &App, jar: Cookies<'_>, user: &User, link: &str, errors: &FieldErro
     }
 }
 
-/// A link that was used, has expired, was replaced, or never was: nobody is told which.
+/// A link that was used, has expired, was replaced, or never existed: the page does not say which.
 fn gone() -> Answer<SetPasswordPage> {
     let page =
         SetPasswordPage { username: String::new(), link: String::new(), token: String::new(), form: None };

@@ -99,13 +99,13 @@ async fn has_ended(app: &App, jar: Cookies<'_>) -> bool {
 const UNCLEAR: &str = "Your browser sends two cookies of the same name, of which this site has set one at most. Remove \
                        the cookies of this site and sign in again.";
 
-/// Whether the browser sends a cookie twice without which nobody can sign in: neither of the two counts.
+/// Whether the browser sends a cookie that signing in needs twice: neither of the two counts.
 fn are_unclear(app: &App, jar: Cookies<'_>) -> bool {
     let names = [guards::cookie_name(&app.settings), pre_session::name(&app.settings)];
     names.into_iter().any(|name| jar.sent(name) == Sent::Several)
 }
 
-/// What somebody is told who has to wait.
+/// The message for a user who has to wait.
 pub(super) fn too_many_tries(seconds: u64) -> String {
     let wait = match seconds.div_ceil(60) {
         0 | 1 => "a minute".to_owned(),
@@ -114,7 +114,7 @@ pub(super) fn too_many_tries(seconds: u64) -> String {
     format!("Too many tries. Wait {wait}, then try again.")
 }
 
-/// The form. That somebody has signed out is said by the address: signing out removes the cookie for that, too.
+/// The form. The query says that the user has signed out: signing out removes the flash cookie, too.
 #[get("/sign-in?<next>&<signed_out>")]
 pub(super) async fn form(
     next: Option<&str>,
@@ -177,7 +177,7 @@ pub(super) async fn submit(
     }
 }
 
-/// Leads to the page to sign in on, and has the browser forget what it kept.
+/// Redirects to the page to sign in on, and removes the cookies.
 pub(super) struct SignedOut;
 
 impl<'r> Responder<'r, 'r> for SignedOut {

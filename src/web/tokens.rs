@@ -1,4 +1,4 @@
-//! API tokens: one's own, and for superusers those of users.
+//! API tokens: the user's own, and for superusers those of users.
 
 use rocket::form::FromForm;
 use rocket::{Route, get, post, routes};
@@ -151,7 +151,7 @@ fn stale<P: Permission>(
     Answer::refused(page)
 }
 
-/// One's own tokens.
+/// The user's own tokens.
 #[get("/account/tokens")]
 async fn own(console: ConsoleSession<'_>) -> Result<Answer<TokensPage>> {
     let tokens = api_tokens::own(console.app, &console.can).await?;
@@ -159,7 +159,7 @@ async fn own(console: ConsoleSession<'_>) -> Result<Answer<TokensPage>> {
     Ok(Answer::page(Place::own().page(&console, tokens, &form, &FieldErrors::default())))
 }
 
-/// Makes one for oneself.
+/// Makes one for the user.
 #[post("/account/tokens", data = "<form>")]
 async fn make_own(mut console: ConsoleSession<'_>, form: FormBody<MakeForm>) -> Result<Answer<TokensPage>> {
     if console.is_stale(&form.token) {
@@ -174,7 +174,7 @@ async fn make_own(mut console: ConsoleSession<'_>, form: FormBody<MakeForm>) -> 
     after(&console, Place::own(), tokens, &form, result)
 }
 
-/// Revokes one of one's own.
+/// Revokes one of the user's own.
 #[post("/account/tokens/<id>/revoke", data = "<form>")]
 async fn revoke_own(
     id: i64,

@@ -42,7 +42,7 @@ use crate::model::time_zone::Zone;
 #[folder = "templates"]
 struct Templates;
 
-/// What a template is given.
+/// The context of a template.
 pub(super) trait View: Serialize + Sized + Send {
     /// The template's name: its file's.
     const NAME: &'static str;
@@ -55,7 +55,7 @@ pub(super) trait View: Serialize + Sized + Send {
 /// What a form leads to: a page with a status, or the next place.
 pub(super) enum Answer<V> {
     Page(Status, Box<V>),
-    /// The page for somebody who has to wait so many seconds.
+    /// The page for a user who has to wait so many seconds.
     RetryLater(u64, Box<V>),
     Redirect(String),
 }

@@ -1,4 +1,4 @@
-//! Somebody at a browser, who finds things by what they see, and whose work is counted: one action for
+//! A person at a browser, who finds things by what they see. Their work is counted: one action for
 //! each click, each key, and each field that is typed in.
 
 use std::cell::Cell;
@@ -44,7 +44,7 @@ impl<'b> Actions<'b> {
         self.count.set(0);
     }
 
-    /// Has the browser hold the session of somebody, or of nobody.
+    /// Sets the browser's session cookie, or removes it.
     pub(crate) fn is(&self, session: Option<&str>) {
         match session {
             Some(cookie) => self.browser.set_cookie(&self.address, "__Host-sid", cookie),

@@ -131,7 +131,7 @@ fn all_that_match_are_deactivated_in_6_actions_and_brought_back_in_1(world: &Wor
     // Who was deactivated before is left out, and stays it.
     let number: u32 = staff.number_before(" users?");
     assert!(number > 1 && number < matching, "{number} of {matching}");
-    // Somebody who comes to match meanwhile is not what was confirmed.
+    // A user who comes to match meanwhile was not confirmed.
     let late = json!({ "last_name": "Lovelace" });
     world.server.api("PATCH", &format!("/v1/users/{BERG}"), &late);
     staff.click(&format!("Deactivate {number} users"));
@@ -145,7 +145,7 @@ fn all_that_match_are_deactivated_in_6_actions_and_brought_back_in_1(world: &Wor
 }
 
 #[apply(in_browsers)]
-fn somebody_signs_in_and_out(world: &World) {
+fn a_user_signs_in_and_out(world: &World) {
     let staff = Actions::new(&world.browser, &world.server.address);
     staff.open("/users?status=deactivated");
     staff.sees("Sign in");

@@ -24,7 +24,7 @@ fn two_people_who_edit_one_user_are_asked_field_by_field(world: &World) {
     staff.fill("Last name", "Mine");
     staff.fill("First name", "Agnes");
     staff.click("Save changes");
-    staff.sees("Somebody else changed this user");
+    staff.sees("Someone else changed this user");
     for value in ["theirs@example.org", "mine@example.org", "As it is now: Theirs", "As you typed: Mine"] {
         staff.sees(value);
     }
@@ -116,7 +116,7 @@ fn reloading_after_a_change_changes_nothing(world: &World) {
     world.server.api("PATCH", &format!("/v1/users/{BERG}"), &json!({ "is_active": true }));
     staff.goes_on(|| world.browser.reload());
     staff.sees("Active");
-    assert_eq!(world.server.user(BERG), saved, "nobody was deactivated again");
+    assert_eq!(world.server.user(BERG), saved, "no user was deactivated again");
 }
 
 #[apply(in_browsers)]

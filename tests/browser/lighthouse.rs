@@ -42,7 +42,7 @@ fn marks(address: &str, cookie: &str, device: &str) -> Vec<f64> {
     command.args(["exec", "--yes", &format!("--package={VERSION}"), "--", "lighthouse", address]);
     command.args(["--quiet", "--output=json", &format!("--only-categories={}", CATEGORIES.join(","))]);
     command.arg("--chrome-flags=--headless=new --no-sandbox --no-proxy-server --disable-dev-shm-usage");
-    // Nobody who is signed in looks at that page.
+    // No signed-in user looks at that page.
     if !address.ends_with("/sign-in") {
         command.arg(format!("--extra-headers={{\"Cookie\":\"__Host-sid={cookie}\"}}"));
     }

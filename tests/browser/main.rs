@@ -60,7 +60,7 @@ impl World {
         Self { server: Server::populated(backend), browser: Borrowed::new(scripts), scripts }
     }
 
-    /// Somebody at the browser, signed in.
+    /// A signed-in user at the browser.
     pub(crate) fn signed_in(&self, username: &str) -> Actions<'_> {
         let actions = Actions::new(&self.browser, &self.server.address);
         actions.is(Some(&self.server.sign_in(username)));

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-/// Everybody's password.
+/// The password of all users.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// The superuser.
 pub(crate) const ADMIN: &str = "admin";
 
-/// Somebody of the staff.
+/// A member of staff.
 pub(crate) const STAFF: &str = "sam.staff";
 
-/// Somebody without admin access.
+/// A user without admin access.
 pub(crate) const MEMBER: &str = "mia.member";
 
 /// The superuser's key.
@@ -90,8 +90,8 @@ const LAST_NAMES: [&str; 25] = [
     "Moreau",
 ];
 
-/// Everybody but the superuser, as a file to import.
-pub(crate) fn everybody(hash: &str) -> Value {
+/// All users but the superuser, as a file to import.
+pub(crate) fn all(hash: &str) -> Value {
     let longest = "Wolfeschlegelsteinhausenbergerdorff".repeat(5).chars().take(150).collect::<String>();
     let mut people = vec![
         person(STAFF_ID, STAFF, "Sam", "Staff", hash),

@@ -13,7 +13,7 @@ use crate::visits::{THEMES, results, tour};
 /// Widths of a desk's and a phone's window, in pixels.
 const WIDTHS: [u32; 2] = [1440, 390];
 
-/// Nobody looks further down, in pixels.
+/// The greatest height of a picture, in pixels.
 const LONGEST: u64 = 2400;
 
 /// Where `tests/screenshots` wants them.

@@ -1,4 +1,4 @@
-//! A page of somebody else, open in the browser of somebody who is signed in: it sends every unsafe request
+//! A page of another site, open in the browser of a signed-in user: it sends every unsafe request
 //! that a page can send, and nothing happens.
 
 use std::io::{BufRead, BufReader, Write};
@@ -45,7 +45,7 @@ impl OtherSite {
     }
 }
 
-/// Every unsafe route, with the keys of somebody who should not be changed: method and path.
+/// Every unsafe route, with the keys of a user who should not be changed: method and path.
 fn targets() -> Vec<(String, String)> {
     let pages = web::routes().into_iter().map(|route| (route, ""));
     let all = pages.chain(api::routes().into_iter().map(|route| (route, api::BASE)));

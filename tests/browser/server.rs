@@ -94,7 +94,7 @@ impl Server {
         Self::start(directory, &url, "1")
     }
 
-    /// Without anybody.
+    /// Without users.
     pub(crate) fn empty() -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         Self::start(directory, &format!("sqlite://{FILE}"), "30")
@@ -104,7 +104,7 @@ impl Server {
         let mut command = usher(directory.path(), url, &["serve"]);
         command.env("ROCKET_PORT", "0").env("USHER_SIGN_IN_FAILURE_MILLISECONDS", "0");
         command.env("USHER_THROTTLE_ADDRESS_BURST", free_failures);
-        // A mail server that nobody answers for: the pages for one are there, and say what became of it.
+        // A mail server that does not answer: the pages for one are there, and show the delivery state.
         command.env("USHER_SMTP_HOST", "127.0.0.1").env("USHER_SMTP_PORT", "9").env("USHER_SMTP_TLS", "none");
         command.env("USHER_MAIL_FROM", "usher@example.org");
         let mut child = command.spawn().expect("the program starts");
@@ -121,7 +121,7 @@ impl Server {
         String::from_utf8(run(self.directory.path(), &self.url, &["export"], "")).expect("text")
     }
 
-    /// As if nobody had given their password within the last minutes.
+    /// As if no user had given their password within the last minutes.
     pub(crate) fn forget_passwords_given(&self) {
         self.ask_sqlite("UPDATE sessions SET confirmed_at = 0 RETURNING ''");
     }
@@ -164,7 +164,7 @@ impl Server {
         read(answer.expect("an answer"))
     }
 
-    /// Signs in with the password that everybody has, as a browser does: the cookie of the new session.
+    /// Signs in with the password that all users have, as a browser does: the cookie of the new session.
     pub(crate) fn sign_in(&self, username: &str) -> String {
         let form = self.send("GET", "/sign-in", &[], "");
         let before = format!("__Host-pre={}", form.cookie("__Host-pre").expect("a cookie"));
@@ -236,14 +236,14 @@ fn run(directory: &Path, url: &str, arguments: &[&str], input: &str) -> Vec<u8> 
     output.stdout
 }
 
-/// Makes everybody in a database. They all have the superuser's password, hashed as this program does.
+/// Makes all users in a database. They have the superuser's password, hashed as this program does.
 fn fill(directory: &Path, url: &str) {
     let name = ["createsuperuser", "--username", people::ADMIN, "--password-stdin"];
     run(directory, url, &name, &format!("{PASSWORD}\n"));
     let export = run(directory, url, &["export"], "");
     let export: Value = serde_json::from_slice(&export).expect("JSON");
     let hash = export[0]["password"].as_str().expect("a hash");
-    run(directory, url, &["import", "-"], &people::everybody(hash).to_string());
+    run(directory, url, &["import", "-"], &people::all(hash).to_string());
 }
 
 /// The folder with the filled database.

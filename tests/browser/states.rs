@@ -41,18 +41,18 @@ const fn list(name: &'static str, shows: &'static str, arrive: fn(&Actions<'_>, 
     State { kilobytes: 12, ..state(name, Some(STAFF), shows, arrive) }
 }
 
-/// What an installation without anybody shows.
+/// What an installation without users shows.
 pub(crate) const EMPTY: &[State] =
-    &[state("sign-in-first-run", None, "There are no users yet", |nobody, _| nobody.open("/sign-in"))];
+    &[state("sign-in-first-run", None, "There are no users yet", |guest, _| guest.open("/sign-in"))];
 
 /// What an installation without patience for failed sign-ins shows.
-pub(crate) const IMPATIENT: &[State] = &[state("sign-in-throttled", None, "Too many tries.", |nobody, _| {
+pub(crate) const IMPATIENT: &[State] = &[state("sign-in-throttled", None, "Too many tries.", |guest, _| {
     // As few failures as there may be are free here, so it is the second or third that is refused.
     for _ in 0..20 {
-        if nobody.text().contains("Too many tries.") {
+        if guest.text().contains("Too many tries.") {
             break;
         }
-        sign_in_wrongly(nobody);
+        sign_in_wrongly(guest);
     }
 })];
 
@@ -64,14 +64,14 @@ pub(crate) fn populated() -> impl Iterator<Item = &'static State> {
 
 /// The list, each user, and the way in.
 const STATES: &[State] = &[
-    state("sign-in", None, "Password", |nobody, _| nobody.open("/")),
-    state("sign-in-wrong", None, "Username or password is wrong.", |nobody, _| sign_in_wrongly(nobody)),
-    state("sign-in-stale", None, "The form had expired.", |nobody, _| {
-        nobody.open("/sign-in");
-        spoil_tokens(nobody);
-        nobody.fill("Username", STAFF);
-        nobody.fill("Password", PASSWORD);
-        nobody.press_and_go(ENTER);
+    state("sign-in", None, "Password", |guest, _| guest.open("/")),
+    state("sign-in-wrong", None, "Username or password is wrong.", |guest, _| sign_in_wrongly(guest)),
+    state("sign-in-stale", None, "The form had expired.", |guest, _| {
+        guest.open("/sign-in");
+        spoil_tokens(guest);
+        guest.fill("Username", STAFF);
+        guest.fill("Password", PASSWORD);
+        guest.press_and_go(ENTER);
     }),
     list("users", "2,406 users", |staff, _| staff.open("/users")),
     State {
@@ -131,7 +131,7 @@ const STATES: &[State] = &[
         staff.fill("Email", "nowhere");
         staff.click("Save changes");
     }),
-    state("user-conflict", Some(STAFF), "Somebody else changed this user", |staff, server| {
+    state("user-conflict", Some(STAFF), "Someone else changed this user", |staff, server| {
         staff.open(&user(CROWD + 3));
         let theirs = json!({ "email": "theirs@example.org", "first_name": "Their", "is_staff": true });
         server.api("PATCH", &format!("/v1/users/{}", CROWD + 3), &theirs);
@@ -180,31 +180,31 @@ const STATES: &[State] = &[
         server.api("PATCH", &user_api(CROWD + 8), &dates);
         staff.open(&user(CROWD + 8));
     }),
-    state("sign-in-check", Some(STAFF), "What a sign-in looks at", |staff, server| {
+    state("sign-in-check", Some(STAFF), "The conditions that a sign-in must meet", |staff, server| {
         server.api("DELETE", &user_api(CROWD + 9), &serde_json::Value::Null);
         staff.open(&format!("{}/sign-in-check", user(CROWD + 9)));
     }),
-    state("set-password", None, "Choose a password for", |nobody, server| {
-        nobody.open(&link(server, CROWD + 10));
+    state("set-password", None, "Choose a password for", |guest, server| {
+        guest.open(&link(server, CROWD + 10));
     }),
-    state("set-password-refused", None, "There is a problem", |nobody, server| {
-        nobody.open(&link(server, CROWD + 11));
-        nobody.fill("Password", "password");
-        nobody.click("Set password");
+    state("set-password-refused", None, "There is a problem", |guest, server| {
+        guest.open(&link(server, CROWD + 11));
+        guest.fill("Password", "password");
+        guest.click("Set password");
     }),
-    state("set-password-done", None, "Your password is set.", |nobody, server| {
-        nobody.open(&link(server, CROWD + 12));
-        nobody.fill("Password", "a quite different one");
-        nobody.click("Set password");
+    state("set-password-done", None, "Your password is set.", |guest, server| {
+        guest.open(&link(server, CROWD + 12));
+        guest.fill("Password", "a quite different one");
+        guest.click("Set password");
     }),
-    state("set-password-gone", None, "This link does not work", |nobody, _| {
-        nobody.open("/set-password?token=unknown");
+    state("set-password-gone", None, "This link does not work", |guest, _| {
+        guest.open("/set-password?token=unknown");
     }),
-    state("forgotten-password", None, "Send a link", |nobody, _| nobody.open("/forgotten-password")),
-    state("forgotten-password-sent", None, "Look into your mail", |nobody, _| {
-        nobody.open("/forgotten-password");
-        nobody.fill("Username or email", "somebody");
-        nobody.click("Send a link");
+    state("forgotten-password", None, "Send a link", |guest, _| guest.open("/forgotten-password")),
+    state("forgotten-password-sent", None, "Check your email", |guest, _| {
+        guest.open("/forgotten-password");
+        guest.fill("Username or email", "somebody");
+        guest.click("Send a link");
     }),
     state("password", Some(STAFF), "signed out everywhere", |staff, _| staff.open(&password(BERG))),
     state("password-refused", Some(STAFF), "There is a problem", |staff, _| {
@@ -230,7 +230,7 @@ const STATES: &[State] = &[
     }),
     state("users-forbidden", Some(MEMBER), "You may not do that.", |member, _| member.open("/users")),
     state("no-page", Some(STAFF), "There is no such page.", |staff, _| staff.open("/nothing/here")),
-    state("no-page-signed-out", None, "There is no such page.", |nobody, _| nobody.open("/nothing/here")),
+    state("no-page-signed-out", None, "There is no such page.", |guest, _| guest.open("/nothing/here")),
 ];
 
 /// The choice of staff who type a password.
@@ -255,11 +255,11 @@ fn password(id: i64) -> String {
     format!("/users/{id}/password")
 }
 
-fn sign_in_wrongly(nobody: &Actions<'_>) {
-    nobody.open("/sign-in");
-    nobody.fill("Username", "nobody");
-    nobody.fill("Password", "not the password");
-    nobody.press_and_go(ENTER);
+fn sign_in_wrongly(guest: &Actions<'_>) {
+    guest.open("/sign-in");
+    guest.fill("Username", "nobody");
+    guest.fill("Password", "not the password");
+    guest.press_and_go(ENTER);
 }
 
 /// Makes the forms of a page as old as those of a session that has ended.

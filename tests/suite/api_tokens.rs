@@ -1,4 +1,4 @@
-//! Named API tokens: made, used, bounded and revoked, through both doors.
+//! Named API tokens: made, used, bounded and revoked, on both channels.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn make(app: &TestApp, who: &Person, path: &str, body: Value) -> Answer {
     app.send(who, Method::Post, path, &body).await
 }
 
-/// Somebody with a new token of theirs in place of the access token.
+/// A user with a new token of theirs in place of the access token.
 async fn with_token(app: &TestApp, owner: &Person, read_only: bool) -> Person {
     let made = make(app, owner, TOKENS, json!({"name": "script", "read_only": read_only})).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -321,7 +321,7 @@ async fn superusers_make_tokens_for_others_and_staff_do_not(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn az_7_a_token_of_somebody_else_looks_like_none(app: TestApp) {
+async fn az_7_a_token_of_another_user_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let bobs = make(&app, &bob, TOKENS, json!({"name": "bobs"})).await.json()["id"].clone();
     let sessions = app.get(&ada, "/v1/account/sessions").await.json();

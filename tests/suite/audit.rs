@@ -1,4 +1,4 @@
-//! The audit trail: what is written, with what, and that nobody can alter it unnoticed.
+//! The audit log: what is written, with what, and that it cannot be altered unnoticed.
 
 use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub(crate) async fn trail(app: &TestApp) -> Vec<StoredEntry> {
     while audit::seal(&app.usher).await.expect("a seal") > 0 {}
     let mut entries: Vec<_> = db::audit::sealed_after(&app.usher.db, 0, 10_000)
         .await
-        .expect("the trail")
+        .expect("the audit log")
         .into_iter()
         .map(|sealed| sealed.entry)
         .collect();
@@ -101,7 +101,7 @@ async fn lg_2_what_was_refused_is_recorded_with_the_missing_right(app: TestApp) 
 }
 
 #[apply(on_both)]
-async fn lg_4_whoever_is_refused_again_and_again_has_twenty_entries_a_minute(app: TestApp) {
+async fn lg_4_a_client_that_is_refused_again_and_again_has_twenty_entries_a_minute(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let ask = async |person: &Person, times: usize| {
         for _ in 0..times {
@@ -140,7 +140,7 @@ async fn lg_2_an_entry_outlives_its_actor_and_keeps_the_name_of_that_moment(app:
 }
 
 #[apply(on_both)]
-async fn lg_1_no_entry_holds_a_password_or_a_name_that_nobody_has(app: TestApp) {
+async fn lg_1_no_entry_holds_a_password_or_an_unknown_name(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     app.obtain("a secret typed as a name", "a secret password").await;
     app.obtain("ada", "a secret password").await;
@@ -167,7 +167,7 @@ async fn az_8_without_its_entry_nothing_is_changed(app: TestApp) {
     assert!(app.is_signed_in(&ada, crate::app::By::Bearer).await);
 }
 
-/// Has no entry of the trail be written from now on.
+/// Makes every write of an audit entry fail from now on.
 async fn refuse_entries(app: &TestApp) {
     app.sql(if app.url.starts_with("sqlite") {
         "CREATE TRIGGER refused BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'disk full'); END"

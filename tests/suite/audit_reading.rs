@@ -1,4 +1,4 @@
-//! Reading the audit trail: lists of it, one entry, and that all it tells is found again.
+//! Reading the audit log: lists of it, one entry, and that all it records is found again.
 
 use rocket::http::Method;
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ async fn varied(app: &TestApp) -> Vec<ListedEntry> {
             device: String::new(),
             request_id: if n % 3 == 2 { String::new() } else { format!("{n:016x}") },
         };
-        let author = if n % 4 == 0 { Author::nobody(&origin) } else { Author::user(&user(n), &origin) };
+        let author = if n % 4 == 0 { Author::anonymous(&origin) } else { Author::user(&user(n), &origin) };
         let mut entry = Entry::new(Action::NAMES[n * 7 % Action::NAMES.len()].0, author);
         if n % 7 != 0 {
             entry = entry.on(&user(n / 2));

@@ -268,7 +268,7 @@ async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_sess
         assert_eq!(stored(&app).await, unchanged, "{path}");
     }
     assert!(app.is_signed_in(&root, By::Cookie).await);
-    // The same with the right token does what it says, but where more is needed, or only the trail tells.
+    // The same with the right token does what it says, but where more is needed, or only the audit log shows it.
     let mut idle = Vec::new();
     for number in 0..forms.len() {
         let ada = app.person(&format!("ada-{number}"), "ordinary").await;
@@ -386,7 +386,7 @@ async fn pw_3_of_two_hundred_sign_ins_at_once_some_are_hashed_in_turn_and_the_ot
     let (refused, answered): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 503);
     assert!(answered.iter().all(|answer| answer.status == 401));
     assert!(refused.iter().all(|answer| answer.header("Retry-After") == Some("2")));
-    assert_eq!(hasher.operations() - operations, answered.len() as u64, "whoever is refused is not hashed");
+    assert_eq!(hasher.operations() - operations, answered.len() as u64, "refused requests are not hashed");
     let most = limits.queue + limits.threads;
     assert!(!answered.is_empty() && refused.len() >= 200 - 2 * most, "{} of 200", answered.len());
     // Were more of them hashed at once, they would have taken more time together than there was.

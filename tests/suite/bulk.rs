@@ -138,8 +138,8 @@ async fn a_run_is_for_the_users_that_the_filter_finds_at_that_moment(app: TestAp
     let given: Vec<i64> = verdicts(&answer).into_iter().map(|(id, ..)| id).collect();
     assert_eq!(given, crowd[..10]);
     assert!(!app.stored(crowd[10]).await.is_staff);
-    let nobody = json!({"expressions": [{"type": "exact", "field": "username", "value": "nobody"}]});
-    let answer = bulk(&app, &staff, &json!({"action": "deactivate", "filter": nobody})).await;
+    let no_user = json!({"expressions": [{"type": "exact", "field": "username", "value": "nobody"}]});
+    let answer = bulk(&app, &staff, &json!({"action": "deactivate", "filter": no_user})).await;
     assert_eq!((answer.status, &answer.json()["done"]), (200, &json!(0)));
     for (body, detail) in [
         (json!({"action": "deactivate"}), "ids, filter: exactly one is required"),
@@ -242,7 +242,7 @@ async fn a_run_that_is_cut_short_says_whom_it_came_to(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn whoever_loses_their_rights_does_not_go_on(app: TestApp) {
+async fn a_run_stops_when_its_author_loses_their_rights(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let permission = can(&app, &staff);
     app.sql(&format!("UPDATE users SET is_staff = FALSE WHERE id = {}", staff.id())).await;
@@ -331,7 +331,7 @@ async fn se_6_signing_several_out_asks_for_the_password(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn az_8_without_its_entry_nobody_is_changed(app: TestApp) {
+async fn az_8_without_its_entry_no_user_is_changed(app: TestApp) {
     let (staff, ids) = (app.person("staff", "staff").await, crowd(&app, 3).await);
     app.sql("ALTER TABLE audit_entries RENAME TO elsewhere").await;
     assert!(bulk(&app, &staff, &json!({"action": "deactivate", "ids": ids})).await.status >= 500);
@@ -390,7 +390,7 @@ async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: TestApp) {
         .boxed()
     });
     let answers = join_all(requests).await;
-    // Whoever was deactivated first is no longer let in; at worst they wait too long for the database.
+    // The user who was deactivated first is no longer let in; at worst they wait too long for the database.
     assert!(answers.iter().all(|status| [200, 204, 401, 403, 409, 503].contains(status)), "{answers:?}");
     let mut active = 0;
     for id in ids {
@@ -398,5 +398,5 @@ async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: TestApp) {
         active += usize::from(user.is_active && user.is_superuser);
     }
     assert!(active >= 1);
-    assert!(active < 8, "somebody was");
+    assert!(active < 8, "some were");
 }

@@ -210,8 +210,8 @@ async fn odd_addresses_lead_back_to_the_list(app: TestApp) {
         let answer = page(&app, &staff, path).await;
         assert_eq!((answer.status, answer.header("Location")), (303, Some(location)), "{path}");
     }
-    let nobody = page(&app, &staff, "/users/bulk?do=deactivate").await;
-    assert!(nobody.body.contains("Choose users in the list first."));
+    let empty = page(&app, &staff, "/users/bulk?do=deactivate").await;
+    assert!(empty.body.contains("Choose users in the list first."));
     let strange = page(&app, &staff, "/users/bulk?do=deactivate&id=x&id=99999999999999999999").await;
     assert!(strange.body.contains("There is no such user."), "{}", strange.body);
     for path in ["/users/bulk/abc", "/users/bulk/0", "/users/bulk/99999999999999999999"] {

@@ -4,7 +4,7 @@ use rocket::http::{ContentType, Header, Method};
 
 use crate::app::{Answer, By, Person, TestApp, cookie_header};
 
-/// A page as somebody sees it.
+/// A page as a user sees it.
 pub(crate) async fn page(app: &TestApp, person: &Person, path: &str) -> Answer {
     let mut answer =
         Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;

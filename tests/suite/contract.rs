@@ -30,19 +30,19 @@ use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 /// A person and their credential, or nobody.
 type Who<'a> = Option<(&'a Person, By)>;
 
-const NOBODY: Who<'static> = None;
+const ANONYMOUS: Who<'static> = None;
 
 /// A request header.
 type Pair<'a> = (&'static str, &'a str);
 
 const JSON: Pair<'static> = ("Content-Type", "application/json");
 
-#[expect(clippy::unnecessary_wraps, reason = "it stands where nobody may stand")]
+#[expect(clippy::unnecessary_wraps, reason = "it stands where ANONYMOUS may stand")]
 fn bearer(person: &Person) -> Who<'_> {
     Some((person, By::Bearer))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it stands where nobody may stand")]
+#[expect(clippy::unnecessary_wraps, reason = "it stands where ANONYMOUS may stand")]
 fn cookie(person: &Person) -> Who<'_> {
     Some((person, By::Cookie))
 }
@@ -63,7 +63,7 @@ async fn ask(
     Answer::of(request.body(body).dispatch().await).await
 }
 
-/// The path of somebody's record.
+/// The path of a user's record.
 fn path_of(person: &Person) -> String {
     format!("/v1/users/{}", person.id())
 }
@@ -115,7 +115,7 @@ fn form_token(page: &Answer) -> String {
 
 /// Signs in by the page, as a browser does.
 async fn sign_in_by_page(app: &TestApp, username: &str, password: &str) -> Answer {
-    let page = ask(app, Method::Get, "/sign-in", NOBODY, &[], "").await;
+    let page = ask(app, Method::Get, "/sign-in", ANONYMOUS, &[], "").await;
     let cookies = cookies_of(&page);
     let (name, value) = cookies.first().expect("a cookie for the form");
     let body = format!(

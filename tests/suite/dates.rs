@@ -97,7 +97,7 @@ async fn the_console_sets_shows_and_lifts_the_dates(app: TestApp) {
     app.send(&staff, Method::Patch, &format!("/v1{path}"), &body).await;
     let (_, message) = save("2026-03-01", "2026-06-30T18:00:05.123").await;
     assert_eq!(message, "Saved. Changed Valid from.");
-    assert_eq!(app.stored(ada.id()).await.valid_until, Timestamp::parse(exact), "nobody touched it");
+    assert_eq!(app.stored(ada.id()).await.valid_until, Timestamp::parse(exact), "it was not touched");
     let (_, message) = save("", "").await;
     assert_eq!(message, "Saved. Changed Valid from and Valid until.");
     let stored = app.stored(ada.id()).await;
@@ -158,7 +158,7 @@ async fn meanwhile<T>(app: &TestApp, sql: &str, done: impl Future<Output = T>) -
 }
 
 #[apply(on_both)]
-async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(app: TestApp) {
+async fn az_5_dates_for_a_user_who_becomes_a_superuser_meanwhile_do_not_fit(app: TestApp) {
     let (root, staff) = (app.person("root", "superuser").await, app.person("staff", "staff").await);
     for (by, name, refused) in [(&root, "ada", 400), (&staff, "bob", 403)] {
         let person = app.person(name, "").await;
@@ -174,7 +174,7 @@ async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(ap
         let stored = app.stored(person.id()).await;
         assert_eq!((stored.is_superuser, stored.valid_until, stored.version), (true, None, 1));
     }
-    // The other way round: dates that were set before somebody is made a superuser.
+    // The other way round: dates that were set before a user is made a superuser.
     let eve = app.person("eve", "").await;
     let mut draft = UserInput::default();
     draft.changes.is_superuser = Some(true);
@@ -188,7 +188,7 @@ async fn az_5_dates_for_somebody_who_becomes_a_superuser_meanwhile_do_not_fit(ap
 }
 
 #[apply(on_both)]
-async fn nobody_changes_the_dates_of_their_own_account(app: TestApp) {
+async fn users_cannot_change_the_dates_of_their_own_account(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let path = format!("/users/{}", staff.id());
     let end = json!({"valid_until": "2026-04-01T18:00"});
@@ -208,7 +208,7 @@ async fn nobody_changes_the_dates_of_their_own_account(app: TestApp) {
 
     assert_eq!(app.send(&other, Method::Patch, &format!("/v1{path}"), &end).await.status, 200);
     let lifted = app.send(&staff, Method::Patch, &format!("/v1{path}"), &json!({"valid_until": null})).await;
-    assert_eq!(lifted.status, 409, "nor does anybody stay beyond their end");
+    assert_eq!(lifted.status, 409, "nor do users stay beyond their end");
     let shown = page(&app, &staff, &path).await.body;
     assert!(!shown.contains("name=\"valid_until\""), "{shown}");
     assert!(shown.contains("You cannot change your own access or the dates of your own account."), "{shown}");

@@ -92,7 +92,7 @@ async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: TestApp) 
             assert_eq!(answer.status, 422, "{path}: {}", answer.body);
             assert!(answer.body.contains(problem) && !answer.body.contains("username,pk"), "{}", answer.body);
         }
-        // Nobody is to be locked out by so many wrong ones.
+        // So that so many wrong ones lock no user out.
         app.sql("DELETE FROM throttles").await;
     }
     assert!(trail(&app).await.iter().all(|entry| entry.action != "exported"));

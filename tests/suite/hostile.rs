@@ -93,7 +93,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
             _ => Raw::Missing,
         })
     };
-    // They wait for a turn at hashing, or for the database; meanwhile somebody signs the rogue out.
+    // They wait for a turn at hashing, or for the database; meanwhile staff sign the rogue out.
     let held = manager.session().id.0;
     app.sql(&format!("DELETE FROM sessions WHERE id = {held}")).await;
     let typed = NewPassword {
@@ -101,7 +101,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
         new: Password::new("a wholly different phrase".into()),
     };
     let compact = Preferences { rows: 100, ..Preferences::default() };
-    let everybody = Chosen::Filter(usher::model::filter::Filter::default());
+    let all = Chosen::Filter(usher::model::filter::Filter::default());
     let any = &Precondition::Any;
     let results = [
         ("create", users::create(usher, &manager, draft(InputMode::Whole, "one")).await.err()),
@@ -126,7 +126,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
         ("end own others", sessions::end_own_others(usher, &own).await.err()),
         ("revoke own", api_tokens::revoke_own(usher, &own, own_session).await.err()),
         ("revoke theirs", api_tokens::revoke_of(usher, &superuser, id, session).await.err()),
-        ("export", export::begin(usher, &manager, &everybody, "").await.err()),
+        ("export", export::begin(usher, &manager, &all, "").await.err()),
     ];
     for (what, error) in results {
         assert!(matches!(error, Some(Error::NotAuthenticated(_))), "{what}: {error:?}");
@@ -140,7 +140,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
 }
 
 #[apply(on_both)]
-async fn az_2_whoever_held_a_session_before_does_not_become_a_superuser_with_its_user(app: TestApp) {
+async fn az_2_a_session_from_before_a_promotion_does_not_become_a_superuser(app: TestApp) {
     let root = app.person("root", "superuser").await;
     // Staff know the password that they gave, and may have signed in with it.
     let ada = app.person("ada", "staff").await;
@@ -199,10 +199,10 @@ async fn in_3_a_form_with_a_crooked_way_back_leads_to_the_list(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn pw_4_waiting_a_day_gives_nobody_another_hundred_tries(app: TestApp) {
+async fn pw_4_waiting_a_day_gives_no_further_hundred_tries(app: TestApp) {
     app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("ada", "wrong wrong").await.status, 401);
-    // Nobody counts so many within a test: the failures of an address have none in a row.
+    // So many would take too long in a test: the failures of an address have none in a row.
     app.sql("UPDATE throttles SET consecutive = 99 WHERE consecutive = 1").await;
     app.clock.advance(Duration::from_hours(30 * 24));
     maintenance::clean_up(&app.usher).await.unwrap();

@@ -36,9 +36,9 @@ fn summary(output: &Output) -> String {
 }
 
 async fn count(app: &TestApp) -> i64 {
-    let everybody: usher::model::filter::Filter =
+    let all: usher::model::filter::Filter =
         usher::model::filter::Filter { include_inactive: true, ..Default::default() };
-    db::select::count(&app.usher.db, &everybody).await.unwrap()
+    db::select::count(&app.usher.db, &all).await.unwrap()
 }
 
 #[apply(on_both)]

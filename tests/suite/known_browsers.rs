@@ -1,4 +1,4 @@
-//! Browsers that signed in before, and people signed in: whoever else guesses does not block them, and they have
+//! Browsers that signed in before, and signed-in users: guesses of others do not block them, and they have
 //! no more tries than others.
 
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Browser {
     }
 }
 
-/// Somebody at another place tries until the account is blocked.
+/// A client at another address tries until the account is blocked.
 async fn guess(app: &TestApp, username: &str) {
     for _ in 0..6 {
         assert_eq!(app.obtain(username, "wrong").await.status, 401);
@@ -68,8 +68,8 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
     let mut others = Browser::of(&app, "bob").await;
     guess(&app, "ada").await;
     assert_eq!(known.sign_in(&app, "ADA", PASSWORD).await.status, 303, "the owner gets in");
-    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "and nobody else by that");
-    assert_eq!(others.sign_in(&app, "ada", PASSWORD).await.status, 422, "somebody else's browser");
+    assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "and no other client by that");
+    assert_eq!(others.sign_in(&app, "ada", PASSWORD).await.status, 422, "another user's browser");
     let mut forged = Browser(Some(Cookie::new(KNOWN, "A".repeat(64))));
     assert_eq!(forged.sign_in(&app, "ada", PASSWORD).await.status, 422);
     // What a browser fails counts for itself alone.
@@ -94,7 +94,7 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
 }
 
 #[apply(on_both)]
-async fn pw_13_guesses_of_others_do_not_block_whoever_is_signed_in(app: TestApp) {
+async fn pw_13_guesses_of_others_do_not_block_a_signed_in_user(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     guess(&app, "ada").await;
     let body = json!({"password": PASSWORD});
@@ -135,7 +135,7 @@ async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it
     assert_eq!(left, Some((0,)), "all that was counted is forgotten");
 }
 
-/// Somebody with other tokens, as those before have ended.
+/// The user with other tokens, as those before have ended.
 async fn renewed(app: &TestApp, person: &Person) -> Person {
     let session = app.session(person.user.id, Credential::Jwt).await;
     let bearer = usher::operations::sign_in::tokens(&app.usher, &session).access;
@@ -149,7 +149,7 @@ async fn confirm(app: &TestApp, person: &Person, password: &str) -> bool {
 }
 
 #[apply(on_both)]
-async fn pw_13_a_browser_stays_known_when_somebody_signs_out(app: TestApp) {
+async fn pw_13_a_browser_stays_known_when_its_user_signs_out(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let known = Browser::of(&app, "ada").await.0.expect("a cookie");
     let form = token(&page(&app, &ada, "/account").await.body);

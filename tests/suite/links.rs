@@ -1,4 +1,4 @@
-//! One-time links: made by staff through both doors, used once by whoever holds them.
+//! One-time links: made by staff on both channels, used once by their holders.
 
 use std::time::Duration;
 
@@ -295,7 +295,7 @@ async fn pw_10_the_page_shows_a_link_once_and_to_the_session_that_made_it_only(a
 }
 
 #[apply(on_both)]
-async fn pw_10_the_page_keeps_a_link_for_when_somebody_sees_it(app: TestApp) {
+async fn pw_10_the_page_keeps_a_link_until_a_person_sees_it(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     assert_eq!(submit(&app, &staff, &path, &format!("{path}/link"), &[]).await.status, 303);

@@ -100,8 +100,8 @@ async fn a_cursor_is_only_given_when_more_exists(app: TestApp) {
     let mut cursors = 0;
     let walked = walk(&app, &admin, &json!({}), 5, async |_| cursors += 1).await;
     assert_eq!((walked.len(), cursors), (10, 1), "no cursor leads to an empty page");
-    let nobody = json!({"limit": 5, "expressions": [{"type": "exact", "field": "pk", "value": 0}]});
-    let page = list(&app, &admin, &nobody).await;
+    let none = json!({"limit": 5, "expressions": [{"type": "exact", "field": "pk", "value": 0}]});
+    let page = list(&app, &admin, &none).await;
     assert_eq!((page.body.as_str(), page.header("X-Next-Cursor"), page.header("Link")), ("[]", None, None));
 }
 

@@ -139,7 +139,7 @@ async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: TestApp
 }
 
 #[apply(on_both)]
-async fn az_7_a_session_of_somebody_else_looks_like_none(app: TestApp) {
+async fn az_7_a_session_of_another_user_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let staff = app.person("staff", "staff").await;
     let bobs = key(&app, &bob, By::Bearer).await;

@@ -270,7 +270,7 @@ async fn pw_11_known_and_unknown_names_get_the_same_answer(app: TestApp, sink: S
 #[apply(on_both_with_mail)]
 async fn pw_11_a_link_goes_to_the_stored_address_only(app: TestApp, sink: Sink) {
     with_address(&app, "boss", "staff", "Boss@Example.org").await;
-    // The long s is an s to whoever ignores letter case.
+    // The long s is an s where letter case is ignored.
     for typed in ["boss@example.org", "BOSS@EXAMPLE.ORG", "bo\u{17f}s@example.org", " boss@example.org "] {
         assert_eq!(forgotten(&app, typed, "192.0.2.1").await.status, 200);
     }

@@ -1,6 +1,6 @@
-//! Random people do random things through random doors, and the rules hold after each of them.
+//! Random users do random operations on random channels, and the rules hold after each of them.
 //!
-//! To add a door or an operation: a variant of [`Deed`], and its request in [`attempt`].
+//! To add a channel or an operation: a variant of [`Deed`], and its request in [`attempt`].
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -26,7 +26,7 @@ const CAST: [(&str, &str); 8] = [
     ("eve", "inactive staff"),
 ];
 
-/// What somebody tries to do to somebody.
+/// What one user tries to do to another.
 #[derive(Debug, Clone, Copy)]
 enum Deed {
     Patch(&'static str, bool),
@@ -62,7 +62,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 /// Actor, target, deed, and whether the actor comes with a cookie.
 type Step = (usize, usize, Deed, bool);
 
-async fn everybody(app: &TestApp) -> Vec<User> {
+async fn all_users(app: &TestApp) -> Vec<User> {
     let ids: Vec<UserId> = (1..=20).map(UserId).collect();
     let mut users = db::users::by_ids(&app.usher.db, &ids).await.expect("a database");
     users.sort_by_key(|user| user.id);
@@ -129,7 +129,7 @@ async fn attempt(app: &TestApp, actor: &Person, target: &User, deed: Deed, by: B
     }
 }
 
-/// What must hold, whoever did what.
+/// What must hold after every deed.
 fn holds(actor: &User, before: &[User], after: &[User], deed: Deed) -> Result<(), TestCaseError> {
     let superusers = after.iter().filter(|user| user.is_active && user.is_superuser).count();
     prop_assert!(superusers >= 1, "AZ-5: no active superuser is left after {deed:?} by {actor:?}");
@@ -147,9 +147,9 @@ fn holds(actor: &User, before: &[User], after: &[User], deed: Deed) -> Result<()
             prop_assert!(actor.is_superuser, "AZ-3: {}", what);
         }
         if before.id == actor.id {
-            prop_assert!(after.is_active, "one's own account: {}", what);
-            prop_assert!(after.is_staff || !before.is_staff, "one's own rights: {}", what);
-            prop_assert!(after.is_superuser || !before.is_superuser, "one's own rights: {}", what);
+            prop_assert!(after.is_active, "their own account: {}", what);
+            prop_assert!(after.is_staff || !before.is_staff, "their own rights: {}", what);
+            prop_assert!(after.is_superuser || !before.is_superuser, "their own rights: {}", what);
         }
     }
     Ok(())
@@ -157,11 +157,11 @@ fn holds(actor: &User, before: &[User], after: &[User], deed: Deed) -> Result<()
 
 async fn play(app: &TestApp, steps: &[Step]) -> Result<(), TestCaseError> {
     for (actor, target, deed, by_cookie) in steps {
-        let before = everybody(app).await;
+        let before = all_users(app).await;
         let actor = fresh(app, &before[*actor]).await;
         let by = if *by_cookie { By::Cookie } else { By::Bearer };
         attempt(app, &actor, &before[*target], *deed, by).await;
-        holds(&actor.user, &before, &everybody(app).await, *deed)?;
+        holds(&actor.user, &before, &all_users(app).await, *deed)?;
     }
     Ok(())
 }
@@ -185,11 +185,11 @@ fn model(backend: Backend) {
 }
 
 #[test]
-fn az_2_az_3_az_5_whatever_anybody_does_the_rules_hold_on_sqlite() {
+fn az_2_az_3_az_5_the_rules_hold_whatever_users_do_on_sqlite() {
     model(Backend::Sqlite);
 }
 
 #[test]
-fn az_2_az_3_az_5_whatever_anybody_does_the_rules_hold_on_postgres() {
+fn az_2_az_3_az_5_the_rules_hold_whatever_users_do_on_postgres() {
     model(Backend::Postgres);
 }

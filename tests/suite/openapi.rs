@@ -208,7 +208,7 @@ async fn every_example_is_answered_as_the_document_says(backend: Backend) {
         } else {
             failures.extend(faults(&document, schema, &answer.json(), &format!("{method} {target}")));
         }
-        // Whoever brings nothing is refused as described.
+        // A client without credentials is refused as described.
         if !public {
             let answer = Answer::of(app.request(method, &target, None).dispatch().await).await;
             assert!(described.contains_key(&answer.status.to_string()), "{method} {path}: {}", answer.status);
@@ -242,7 +242,7 @@ async fn what_is_said_to_a_name_in_the_place_of_a_primary_key_is_described(app: 
 }
 
 #[apply(on_both)]
-async fn cf_4_the_document_and_its_page_are_for_anybody(app: TestApp) {
+async fn cf_4_the_document_and_its_page_are_for_every_client(app: TestApp) {
     let answer = Answer::of(app.client.get("/v1/openapi.json").dispatch().await).await;
     assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("application/json")));
     let page = Answer::of(app.client.get("/docs").dispatch().await).await;

@@ -1,4 +1,4 @@
-//! One's own account: names, address, password, giving the password again, a change that is demanded.
+//! The user's own account: names, address, password, giving the password again, a change that is demanded.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::matrix::{self, ROWS, Target};
 const NEW: &str = "a wholly different phrase";
 const BOTH: [By; 2] = [By::Bearer, By::Cookie];
 
-/// Nobody has given their password for a long time.
+/// No user has given their password for a long time.
 async fn forget_confirmations(app: &TestApp) {
     app.sql("UPDATE sessions SET confirmed_at = 0").await;
 }
@@ -21,7 +21,7 @@ async fn ask(app: &TestApp, who: (&Person, By), method: Method, path: &str, body
     app.json(method, path, Some(who), &body).await
 }
 
-/// The actions that the trail tells of, without those of the requests before.
+/// The actions in the audit log, without those of the requests before.
 async fn actions(app: &TestApp, target: &Person) -> Vec<String> {
     while usher::operations::audit::seal(&app.usher).await.unwrap() > 0 {}
     let entries = usher::db::audit::sealed_after(&app.usher.db, 0, 1000).await.unwrap();
@@ -162,7 +162,7 @@ async fn pw_10_another_address_of_ones_own_ends_a_link_that_is_out(app: TestApp)
     let path = format!("/v1/users/{}/link", ada.id());
     let made = ask(&app, (&staff, By::Bearer), Method::Post, &path, json!({})).await.json();
     let secret = made["url"].as_str().unwrap().split_once("?token=").unwrap().1.to_owned();
-    // Whoever stays signed in although a link is out: one session that was opened since.
+    // A user who is signed in although a link is out: one session was opened since.
     let session = app.session(ada.user.id, usher::model::session::Credential::Jwt).await;
     let ada = Person { bearer: usher::operations::sign_in::tokens(&app.usher, &session).access, ..ada };
     let open =
@@ -215,9 +215,9 @@ async fn pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in(app: Tes
     assert_eq!(right.status, 400, "blocked, and not looked at");
     let change = json!({"current_password": PASSWORD, "new_password": NEW});
     let change = ask(&app, (&ada, By::Bearer), Method::Post, "/v1/account/password", change).await;
-    assert_eq!(change.status, 400, "through no door");
+    assert_eq!(change.status, 400, "on no channel");
     let other = ask(&app, (&ada, By::Cookie), Method::Post, "/v1/account/confirm", body(PASSWORD)).await;
-    assert_eq!(other.status, 204, "another session of hers is another one's");
+    assert_eq!(other.status, 204, "another session of hers is not this one");
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "and so is who is not signed in");
     let told = actions(&app, &ada).await;
     assert_eq!(told.iter().filter(|action| *action == "password_confirmation_failed").count(), 8);
@@ -227,7 +227,7 @@ async fn pw_4_a_wrong_password_given_again_counts_like_a_failed_sign_in(app: Tes
     assert_eq!(right.status, 204, "the block lifts by itself");
 }
 
-/// Makes a named token for somebody; its text.
+/// Makes a named token for a user; its text.
 async fn named_token(app: &TestApp, person: &Person) -> String {
     let body = json!({"name": "script", "read_only": false});
     let made = ask(app, (person, By::Bearer), Method::Post, "/v1/account/tokens", body).await;
@@ -489,7 +489,7 @@ async fn ones_own_sign_ins_are_told_good_and_bad(app: TestApp) {
     let told = app.get(&ada, "/v1/account/sign-ins").await.json();
     let results: Vec<&str> =
         told.as_array().unwrap().iter().map(|entry| entry["result"].as_str().unwrap()).collect();
-    assert_eq!(results, ["failed", "signed_in"], "one's own, the latest first");
+    assert_eq!(results, ["failed", "signed_in"], "their own, the latest first");
     assert_eq!(told[0]["at"], app.clock.now().to_string());
     assert_eq!(told[0].as_object().unwrap().len(), 4);
     assert_eq!(app.get(&bob, "/v1/account/sign-ins").await.json().as_array().unwrap().len(), 1);

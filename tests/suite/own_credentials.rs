@@ -1,5 +1,5 @@
-//! What decides who signs in as oneself, changed by the ways on which staff change others: not by whoever has
-//! merely come by a cookie or an API token of theirs.
+//! A user's own password, address and links, changed on the routes by which staff change others: a stolen cookie
+//! or API token is not enough.
 
 use rocket::http::{ContentType, Method};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: TestApp)
     assert_eq!(app.obtain("staff", NEW).await.status, 200);
 }
 
-/// Sends a form as somebody with a bearer token, with the token of the page that it stands on.
+/// Sends a form as a client with a bearer token, with the token of the page that it stands on.
 async fn send_by_bearer(app: &TestApp, who: &Person, page_path: &str, path: &str, fields: &str) -> Answer {
     let html = app.get(who, page_path).await.body;
     let request = app.request(Method::Post, path, Some((who, By::Bearer))).header(ContentType::Form);
@@ -124,7 +124,7 @@ async fn se_6_ones_own_password_in_the_console_asks_for_the_one_before(app: Test
 }
 
 #[apply(on_both)]
-async fn se_6_a_link_for_oneself_asks_for_the_password(app: TestApp) {
+async fn se_6_a_link_for_the_own_account_asks_for_the_password(app: TestApp) {
     let (staff, named) = staff(&app).await;
     let path = format!("/v1/users/{}/link", staff.id());
     for by in [By::Cookie, By::Bearer] {
@@ -246,7 +246,7 @@ async fn se_6_a_conflict_comes_before_the_question_and_its_answer_is_kept(app: T
     fields.extend(typed);
     let (answer, _) = send_from(&app, &staff, &form, &form, &fields).await;
     assert_eq!(answer.status, 412, "{}", answer.body);
-    assert!(answer.body.contains("Somebody else changed this user"));
+    assert!(answer.body.contains("Someone else changed this user"));
     let answers =
         [("version", "2"), ("last_name", ""), ("keep_email", "yours"), ("keep_first_name", "theirs")];
     fields = answers.to_vec();

@@ -1,4 +1,4 @@
-//! How somebody likes the console, and what stands around its pages.
+//! A user's preferences for the console, and the layout of its pages.
 
 use rocket::http::{Header, Method};
 
@@ -30,7 +30,7 @@ async fn preferences_are_kept_and_shape_every_page(app: TestApp) {
         let html = page(&app, &ada, path).await.body;
         let root = "<html lang=\"en\" data-theme=\"dark\" data-density=\"compact\" data-keys=\"off\">";
         assert!(html.contains(root), "{path}");
-        assert!(page(&app, &bob, path).await.body.contains("<html lang=\"en\">"), "everybody has their own");
+        assert!(page(&app, &bob, path).await.body.contains("<html lang=\"en\">"), "users have their own");
     }
     let html = page(&app, &ada, PATH).await.body;
     assert!(
@@ -131,7 +131,7 @@ async fn the_list_has_as_many_rows_as_one_likes(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn errors_stand_in_the_frame_of_whoever_is_signed_in(app: TestApp) {
+async fn errors_stand_in_the_layout_of_a_signed_in_user(app: TestApp) {
     let (ada, staff) = (app.person("ada", "ordinary").await, app.person("staff", "staff").await);
     for (person, path, status) in
         [(&ada, "/users", 403), (&ada, "/nothing", 404), (&staff, "/users/999999", 404)]

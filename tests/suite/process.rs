@@ -190,7 +190,7 @@ async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: TestApp) {
         assert_eq!(app.obtain("ada", "wrong").await.status, 401);
     }
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 401, "the right password is not looked at");
-    // One more by somebody signed in, who is counted apart.
+    // One more by a signed-in user, who is counted apart.
     let wrong = json!({"password": "wrong"});
     let confirm = app.json(Method::Post, "/v1/account/confirm", Some((&person, By::Bearer)), &wrong).await;
     assert_eq!(confirm.status, 400);
@@ -229,7 +229,7 @@ async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app
         assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
         assert!(answer.ends_with("No active account found with the given credentials\"}"), "{answer}");
         assert!(server.wait().success());
-        assert!(server.ask("GET / HTTP/1.1\r\n\r\n").is_err(), "nobody listens any more");
+        assert!(server.ask("GET / HTTP/1.1\r\n\r\n").is_err(), "nothing listens any more");
     })
     .await
     .unwrap();
@@ -263,7 +263,7 @@ async fn readiness_follows_the_database_and_liveness_does_not() {
     assert_eq!(by_cookie.status().code, 503);
 
     statement(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
-    // Whoever connects again may have to wait where much else goes on.
+    // A client that connects again may have to wait where much else goes on.
     let mut tries = 0;
     while ask("/readyz").await.status != 200 {
         tries += 1;

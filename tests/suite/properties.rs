@@ -10,7 +10,7 @@ use crate::links::submit;
 use crate::matrix::{self, ROWS, Target};
 
 #[apply(on_both)]
-async fn az_7_a_user_cannot_tell_whether_anybody_else_exists(app: TestApp) {
+async fn az_7_a_user_cannot_tell_whether_another_user_exists(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let missing = app.get(&ada, "/v1/users/999999").await;
     for path in [format!("/v1/users/{}", bob.id()), "/v1/users/bob".into(), "/v1/users/nobody".into()] {
@@ -32,7 +32,7 @@ fn told(answer: &Answer, id: &str, name: &str) -> (u16, Vec<(String, String)>, S
 }
 
 #[apply(on_both)]
-async fn az_7_no_way_to_change_or_see_somebody_else_tells_whether_there_is_one(app: TestApp) {
+async fn az_7_no_way_to_change_or_see_another_user_reveals_whether_there_is_one(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob-the-other", "staff").await);
     let sessions = app.get(&bob, "/v1/account/sessions").await.json();
     let (id, session) = (bob.id().to_string(), sessions[0]["id"].to_string());

@@ -203,17 +203,17 @@ fn generate(app: &TestApp, arguments: &[&str]) -> Output {
 #[apply(on_both)]
 async fn made_up_users_are_only_added_to_others_on_request(app: TestApp) {
     assert!(generate(&app, &["--users", "300"]).status.success());
-    let first = select::users(&app.usher.db, &everybody(), None, 1000).await.expect("users");
+    let first = select::users(&app.usher.db, &all_users(), None, 1000).await.expect("users");
     assert_eq!(first.len(), 300);
     let refused = generate(&app, &["--users", "10"]);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--append"));
     assert!(generate(&app, &["--users", "10", "--append"]).status.success());
-    let all = select::users(&app.usher.db, &everybody(), None, 1000).await.expect("users");
+    let all = select::users(&app.usher.db, &all_users(), None, 1000).await.expect("users");
     assert_eq!((all.len(), &all[..300]), (310, &first[..]));
 }
 
-fn everybody() -> usher::model::filter::Filter {
+fn all_users() -> usher::model::filter::Filter {
     usher::model::filter::Filter { include_inactive: true, ..Default::default() }
 }
 

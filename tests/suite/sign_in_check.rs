@@ -1,4 +1,4 @@
-//! "Why can't they sign in?", through both doors.
+//! "Why can't they sign in?", on both channels.
 
 use rocket::http::Method;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn the_last_end_of_a_session_is_told_with_its_reason(app: TestApp) {
     assert_eq!(check(&app, &staff, ada.id()).await["last_session_end"], Value::Null);
     let path = format!("/users/{}", ada.id());
     let nothing = page(&app, &staff, &format!("{path}/sign-in-check")).await.body;
-    assert!(nothing.contains("No session of theirs was ended by anybody."), "{nothing}");
+    assert!(nothing.contains("No session of this user was ended early."), "{nothing}");
     send_from(&app, &staff, &path, &format!("{path}/deactivate"), &[]).await;
     let end = check(&app, &staff, ada.id()).await["last_session_end"].clone();
     let now = app.clock.now().to_string();

@@ -17,7 +17,7 @@ async fn try_from(app: &TestApp, username: &str, address: &str) -> Answer {
 }
 
 #[apply(on_both)]
-async fn pw_4_somebody_who_has_to_wait_is_told_so_on_the_page(app: TestApp) {
+async fn pw_4_the_page_says_that_a_user_has_to_wait(app: TestApp) {
     app.person("ada", "").await;
     for n in 0..30 {
         assert_eq!(try_from(&app, &format!("name{n}"), "192.0.2.1").await.status, 422);
@@ -78,7 +78,7 @@ async fn without_any_user_the_page_has_only_the_command(app: TestApp) {
     let page = async || app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
     let first = page().await;
     assert!(first.contains("usher createsuperuser --username admin"), "{first}");
-    assert!(!first.contains("<form"), "nobody can sign in");
+    assert!(!first.contains("<form"), "no user can sign in");
     assert_eq!(first.matches("<h1").count(), 1);
     app.person("ada", "").await;
     let without_superuser = page().await;

@@ -61,7 +61,7 @@ fn er_1_a_release_unwinds_so_that_a_panic_ends_one_request_and_not_the_server() 
 
 #[get("/boom")]
 fn boom() -> Status {
-    panic!("a secret that nobody should see");
+    panic!("a secret that no answer may show");
 }
 
 #[rocket::async_test]

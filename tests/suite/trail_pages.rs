@@ -1,4 +1,4 @@
-//! The pages of the trail, the words that pages use for what is wrong, and the pages for what fails.
+//! The pages of the audit log, the words that pages use for what is wrong, and the pages for what fails.
 
 use rocket::http::Method;
 use serde_json::json;
@@ -266,7 +266,7 @@ async fn the_audit_log_is_gone_through_both_ways(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn what_somebody_did_is_found_after_they_were_renamed_and_under_an_old_name(app: TestApp) {
+async fn what_a_user_did_is_found_after_they_were_renamed_and_under_an_old_name(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let root = app.person("root", "superuser").await;
     patch(&app, &staff, ada.id(), json!({"first_name": "Ada"})).await;
@@ -275,7 +275,7 @@ async fn what_somebody_did_is_found_after_they_were_renamed_and_under_an_old_nam
     assert_eq!(seen("?actor=renamed").await, 1, "under the name of now");
     assert_eq!(seen("?actor=STAFF").await, 1, "under the name of then, in any case");
     app.person("staff", "ordinary").await;
-    assert_eq!(seen("?actor=staff").await, 0, "the name is somebody else's now");
+    assert_eq!(seen("?actor=staff").await, 0, "the name is another user's now");
 }
 
 #[apply(on_both)]
@@ -301,7 +301,7 @@ async fn hostile_filters_change_nothing_and_break_nothing(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn saving_an_address_that_somebody_else_has_says_so(app: TestApp) {
+async fn saving_an_address_that_another_user_has_says_so(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let bea = app.person("bea", "ordinary").await;
     patch(&app, &staff, bea.id(), json!({"email": "Shared@example.org"})).await;

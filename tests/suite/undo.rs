@@ -134,7 +134,7 @@ async fn what_is_no_change_of_a_user_cannot_be_undone(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn a_name_that_somebody_else_has_now_is_not_taken_from_them(app: TestApp) {
+async fn a_name_that_another_user_has_now_is_not_taken_from_them(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let edit = patch(&app, &staff, &ada, json!({"username": "lovelace"})).await;
     app.person("Ada", "").await;
@@ -158,7 +158,7 @@ async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn az_5_an_undo_leaves_a_superuser_and_oneself_in_place(app: TestApp) {
+async fn az_5_an_undo_leaves_a_superuser_and_the_caller_in_place(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "staff").await);
     let body = UserInput {
         changes: UserChanges { is_superuser: Some(true), ..UserChanges::default() },

@@ -35,7 +35,7 @@ class UserSerializer(serializers.ModelSerializer):
 
 
 class IsAdminOrSelf(permissions.IsAdminUser):
-    """Staff see everybody, others themselves."""
+    """Staff see all users, others themselves."""
 
     def has_permission(self, request, view):
         return bool(request.user and request.user.is_authenticated)

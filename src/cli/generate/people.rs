@@ -243,7 +243,7 @@ const EAST_ASIAN: Culture = Culture {
     ],
 };
 
-/// Of so many people, one has a name that hardly anybody has.
+/// One person in so many has a rare name.
 const RARITY: u64 = 50_000;
 const RARE: Name = ("Quillfeather", "quillfeather");
 

@@ -76,7 +76,7 @@ pub(in crate::cli) fn to_django(hash: &str) -> String {
     if hash.starts_with(PHC) { format!("{PREFIX}{hash}") } else { hash.to_owned() }
 }
 
-/// Undoes [`to_django`]. By its salt a hash that we made is told from one that Django made, which
+/// Undoes [`to_django`]. The salt distinguishes a hash that we made from one that Django made, which
 /// keeps its prefix and is replaced at the next sign-in.
 fn from_django(hash: String) -> String {
     let ours = hash.strip_prefix(PREFIX).filter(|phc| {

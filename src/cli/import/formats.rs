@@ -6,7 +6,7 @@ use super::row::Parsed;
 use super::{django, json, table};
 use crate::cli::Format;
 
-/// Takes a file apart. Without a format the content tells: an array is JSON, and Django's if one of
+/// Takes a file apart. Without a format it is detected: an array is JSON, and Django's if one of
 /// its objects has `model` and `fields`; anything else is CSV.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! From a row to a user: every value read by the functions that both doors use.
+//! From a row to a user: every value is read by the functions that both channels use.
 
 use super::row::Row;
 use crate::model::clock::Timestamp;
@@ -53,7 +53,7 @@ pub(super) fn read(row: &Row) -> Result<Record, Vec<String>> {
     if let Some(reason) = &row.broken {
         return Err(vec![reason.clone()]);
     }
-    // The draft's password is one that somebody typed; a hash is not.
+    // The input's password is one that a person typed; a hash is not.
     let draft =
         UserInput::read(
             InputMode::Part,

@@ -55,7 +55,7 @@ impl Row {
         Self { number, broken: Some(reason.into()), ..Self::default() }
     }
 
-    /// Adds a member. Which of two values was meant is anybody's guess, so a second one is a problem.
+    /// Adds a member. A second value for the same member is a problem: it is unknown which one was meant.
     pub(super) fn add(&mut self, field: &'static str, value: Raw) {
         if self.members.iter().any(|(present, _)| *present == field) {
             self.problems.push(format!("{field}: is there twice."));

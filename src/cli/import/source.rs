@@ -32,7 +32,7 @@ fn unpack(mut source: impl Read, limit: u64) -> Result<Vec<u8>, String> {
 
 fn collect(source: impl Read, limit: u64) -> Result<Vec<u8>, String> {
     let mut content = Vec::new();
-    // One byte more, to tell a file of exactly the limit from a longer one.
+    // One byte more, to distinguish a file of exactly the limit from a longer one.
     source.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(|error| error.to_string())?;
     if content.len() as u64 > limit {
         return Err(format!("it is larger than {limit} bytes"));

@@ -44,11 +44,11 @@ pub(super) struct New {
 
 /// Writes users that were judged to be new.
 ///
-/// Somebody else may have made some of them, or taken a name or a primary key, since the users were
-/// loaded: `revise` is told the place of such a row and its new verdict.
+/// Another process may have made some of them, or taken a name or a primary key, since the users were
+/// loaded: `revise` gets the place of such a row and its new verdict.
 ///
 /// # Errors
-/// As the database says. Batches before the one that failed are written.
+/// Those of the database. Batches before the one that failed are written.
 pub(super) async fn write(
     app: &App,
     new: Vec<New>,
@@ -111,7 +111,7 @@ async fn write_batch(
 #[derive(PartialEq, Eq)]
 enum Outcome {
     Written,
-    /// Somebody else has a name or a primary key; nothing is written.
+    /// Another user has a name or a primary key; nothing is written.
     Taken,
 }
 
@@ -129,11 +129,11 @@ async fn insert(app: &App, ids: Ids, rows: &[(User, PasswordHash)]) -> Result<Ou
     Ok(Outcome::Written)
 }
 
-/// What the trail says of an imported user.
+/// The audit entry for an imported user.
 fn entry(user: &User, stored: &HashMap<String, UserId>, now: Timestamp) -> Entry {
     let id = stored.get(user.username.key()).copied().unwrap_or(user.id);
     let user = User { id, ..user.clone() };
-    Entry::new(Action::UserCreated, Author::nobody(&Origin::command_line()))
+    Entry::new(Action::UserCreated, Author::anonymous(&Origin::command_line()))
         .on(&user)
         .changing(&User::blank(now), &user)
         .detail("by", "import")

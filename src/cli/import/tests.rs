@@ -181,7 +181,7 @@ async fn thousands_of_users_are_written_in_batches() {
     assert_eq!(one.import(&file, false, false).await, "0 created, 1700 unchanged, 0 refused\n");
 }
 
-/// Between judging and writing somebody else makes three users, one of them the same.
+/// Between judging and writing another process makes three users, one of them the same.
 #[rocket::async_test]
 async fn one_row_that_lost_a_race_does_not_lose_the_batch() {
     let one = Installation::new().await;

@@ -1,4 +1,4 @@
-//! The trail as it is read: lists of it, and what concerns one user.
+//! Reads of the audit log: lists of it, and the entries about one user.
 
 use std::convert::Infallible;
 
@@ -56,9 +56,6 @@ impl Table for Entries {
 }
 
 /// One entry.
-///
-/// # Errors
-/// As the database says.
 pub async fn by_id(db: &Db, id: EntryId) -> Result<Option<ListedEntry>> {
     let sql =
         Sql::new(concat!("SELECT ", columns!(), ", ", undone_by!(), " FROM audit_entries WHERE id = $1"));
@@ -107,9 +104,6 @@ pub enum Start {
 }
 
 /// At most `limit` entries about a user.
-///
-/// # Errors
-/// As the database says.
 pub async fn about(db: &Db, user: UserId, about: About, from: Start, limit: i64) -> Result<Vec<ListedEntry>> {
     db.all(statement(user, about, from, limit)).await
 }

@@ -1,4 +1,4 @@
-//! What a filter, an order and a place come to in SQL.
+//! Filters, orders and cursors as SQL.
 
 use super::parts::{Begin, Part, Term};
 use super::table::Table;
@@ -141,11 +141,11 @@ pub(super) fn push_position<T: Table>(
         before = " AND ";
     }
     let Some(first) = part.terms.first().map(|term| term.order) else { return };
-    if part.begin != Begin::Everybody {
+    if part.begin != Begin::Start {
         sql.push(before).push(columns.sign()).push(column(first.field));
     }
     match part.begin {
-        Begin::Everybody => {}
+        Begin::Start => {}
         Begin::WithValue => {
             sql.push(" IS NOT NULL");
         }

@@ -13,7 +13,7 @@ const LONGEST_WALK: i64 = 20_000;
 /// How many rows a walk for so many should look at. `None` if all that fit should be found instead.
 ///
 /// A walk looks at all / likely rows for each one that is wanted, but only if those that fit stand anywhere in
-/// the order. Whoever is called Zoe stands at the end of the names: so a walk has to promise a good deal.
+/// the order. Users called Zoe all stand at the end of the names: so a walk has to promise a good deal.
 pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> Result<Option<i64>> {
     const PROMISE: i64 = 8;
     if filter.expressions.iter().any(names_a_value) {

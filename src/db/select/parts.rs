@@ -2,8 +2,8 @@
 //!
 //! No index has users without a value at whichever end a list wants them, or one of two halves sorted by
 //! something else: users with a value and users without, with a flag and without, are parts of their own. And
-//! what follows a place is first whoever is equal in the first term and follows by the other terms, and then
-//! whoever follows by the first.
+//! what follows a cursor is first the users who are equal in the first term and follow by the other terms, and
+//! then those who follow by the first.
 
 use crate::model::cursor::Cursor;
 use crate::model::filter::{Body, Expression, Field, FieldValue, Filter, Operator, Order, Resource, Test};
@@ -26,7 +26,7 @@ pub(super) struct Part<'a, R: Resource> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Begin<'a> {
     /// All.
-    Everybody,
+    Start,
     /// Those with a value.
     WithValue,
     /// Those after a value.
@@ -55,7 +55,7 @@ impl<'a, R: Resource> Part<'a, R> {
     pub(super) fn whole(filter: &'a Filter<R>) -> Self {
         let term = |order: Order<R>| Term { order, has_nulls: order.field.is_nullable() };
         let terms = filter.full_order().into_iter().map(term).collect();
-        Self { filter, tests: Vec::new(), equal: Vec::new(), begin: Begin::Everybody, terms }
+        Self { filter, tests: Vec::new(), equal: Vec::new(), begin: Begin::Start, terms }
     }
 
     /// From its beginning on.

@@ -1,7 +1,7 @@
 //! The index of a search: which users have three given characters in a row in what is searched.
 //!
-//! It only narrows: whoever it gives is looked at once more. So a condition may ask it for less than it
-//! demands itself, and for nothing at all if it knows no three characters that must be there.
+//! It only narrows: the users that it gives are checked once more. So a condition may ask it for less than
+//! it demands itself, and for nothing at all if it knows no three characters that must be there.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub(super) fn push_sqlite_source<T: Table>(sql: &mut Sql, filter: &Filter<T>) {
     sql.push("ON users.id = found WHERE ");
 }
 
-/// Counts those whom SQLite's index gives, `most` at most. None if it gives nothing.
+/// Counts the users that SQLite's index gives, `most` at most. `None` if it gives nothing.
 pub(super) fn push_candidates<T: Table>(sql: &mut Sql, filter: &Filter<T>, most: i64) -> Option<()> {
     sql.push("SELECT count(*) FROM (SELECT 1 FROM users_search WHERE users_search MATCH ")
         .push_value(sqlite_query(filter)?)

@@ -27,7 +27,7 @@ pub trait Table: Resource {
     /// How many rows a walk along the order looks at for each one that is wanted, before all that fits is
     /// found and sorted instead; 0 if there are so few rows that the database may decide by itself.
     const WALK: i64 = 0;
-    /// The statement that tells how many rows there are, where that is kept.
+    /// The statement for the number of rows, where that is kept.
     const KEPT_COUNT: Option<&'static str> = None;
 
     /// The index that has the rows in the order of a field: `INDEXED BY` it.

@@ -60,7 +60,7 @@ impl Table for Users {
             Field::Text(TextField::Name) => " INDEXED BY users_name_folded",
             Field::Integer(IntegerField::DateJoined) => " INDEXED BY users_date_joined",
             Field::Integer(IntegerField::LastLogin) => " INDEXED BY users_last_login",
-            // The table itself is in the order of its primary key; nobody sorts by what is searched.
+            // The table itself is in the order of its primary key; no list sorts by the searched text.
             Field::Integer(IntegerField::Id) | Field::Text(TextField::Searchable) | Field::Flag(_) => {
                 return None;
             }

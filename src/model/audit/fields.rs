@@ -1,4 +1,4 @@
-//! The fields by which the trail is filtered and sorted.
+//! The fields by which the audit log is filtered and sorted.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use crate::model::filter::{Field, Order, Resource};
 pub enum TextField {
     /// `action`
     Action,
-    /// `actor`: the name of that moment; empty where nobody is known.
+    /// `actor`: the name of that moment; empty where the user is not known.
     Actor,
     /// `target`: the name of that moment; empty where there is none.
     Target,
@@ -40,7 +40,7 @@ pub enum IntegerField {
     Undoes,
 }
 
-/// The entries of the trail.
+/// The entries of the audit log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Entries;
 

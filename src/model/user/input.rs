@@ -1,4 +1,4 @@
-//! What somebody asked for about a user: read field by field, checked against the record, applied to it.
+//! A requested change of a user: read field by field, checked against the record, applied to it.
 
 use super::{User, Username, parse_email, parse_name};
 use crate::model::clock::Timestamp;
@@ -95,7 +95,7 @@ pub enum InputMode {
     Part,
 }
 
-/// What somebody asked for, field by field: parsed where it could be, with a message where not.
+/// The requested fields: parsed where they could be, with a message where not.
 #[derive(Debug, Clone, Default)]
 pub struct UserInput {
     /// The fields that were sent and fit.

@@ -19,16 +19,13 @@ fn seal_of(previous: &[u8], position: i64, entry: &StoredEntry) -> Vec<u8> {
     Sha256::new()
         .chain_update(previous)
         .chain_update(position.to_be_bytes())
-        // JSON tells every column from the next, whatever is in them.
+        // JSON keeps the columns apart, whatever is in them.
         .chain_update(serde_json::to_vec(entry).unwrap_or_default())
         .finalize()
         .to_vec()
 }
 
 /// Seals some entries that are not sealed yet, in the order of their keys; how many there were.
-///
-/// # Errors
-/// As the database says.
 pub async fn seal(app: &App) -> db::Result<usize> {
     if !db::audit::has_unsealed(&app.db).await? {
         return Ok(0);
@@ -94,16 +91,13 @@ pub struct Report {
     /// Entries that have no seal yet.
     pub not_sealed: i64,
     /// The last good seal, in hexadecimal. Kept elsewhere, it shows later that nothing before it was
-    /// rewritten, not even by somebody who can make new seals.
+    /// rewritten, not even by an attacker who can make new seals.
     pub head: String,
     /// The first fault.
     pub fault: Option<Fault>,
 }
 
 /// Computes every seal anew and compares.
-///
-/// # Errors
-/// As the database says.
 pub async fn verify(app: &App) -> db::Result<Report> {
     let mut position = 0;
     let mut previous = Vec::new();

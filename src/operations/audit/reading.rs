@@ -1,7 +1,7 @@
-//! Who may read what of the trail.
+//! Who may read what of the audit log.
 //!
 //! Staff read all of it, entries about superusers too: they see the records themselves as well, and
-//! whoever works with others must be able to see what they did.
+//! must be able to see what others did.
 
 use crate::db::audit::reading::{self, About, Start};
 use crate::model::audit::{Entries, EntryId, ListedEntry};
@@ -43,9 +43,6 @@ pub enum Side<'a> {
 }
 
 /// At most `limit` entries that fit a filter.
-///
-/// # Errors
-/// As the database says.
 pub async fn page(
     app: &App,
     _can: &Can<ManageUsers>,
@@ -60,9 +57,6 @@ pub async fn page(
 }
 
 /// At most `limit` entries about a user, newest first.
-///
-/// # Errors
-/// As the database says.
 pub async fn about(
     app: &App,
     _can: &Can<ManageUsers>,

@@ -1,4 +1,4 @@
-//! Doing it: a run, what became of each user, and taking the run back.
+//! A run: the action on each user, the results, and taking the run back.
 
 use super::freeze;
 use crate::db;
@@ -21,7 +21,7 @@ use crate::operations::{App, audit, sessions, undo};
 ///
 /// # Errors
 /// [`Error::Malformed`] for more than [`MOST`]; [`Error::Forbidden`] if the password has to be given
-/// again first; [`Error::Unavailable`], and then the run's outcome tells how far it has come.
+/// again first; [`Error::Unavailable`], and then the run's outcome shows how far it came.
 pub async fn run(app: &App, can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -> Result<BatchId> {
     let ids = freeze(app, can, Chosen::Ids(ids)).await?;
     if needs_confirmation(action, ids.len()) {
@@ -52,7 +52,7 @@ pub const fn needs_confirmation(action: BulkAction, users: usize) -> bool {
     matches!(action, BulkAction::EndSessions) && users > 1
 }
 
-/// A run may take a while: whoever loses their rights or their session meanwhile does not go on.
+/// A run may take a while: it stops if the caller loses their rights or their session meanwhile.
 async fn is_entitled(app: &App, can: &Can<ManageUsers>) -> Result<bool> {
     let actor = db::sessions::holder(&app.db, can.session().id).await?;
     Ok(actor.is_some_and(|actor| {
@@ -113,8 +113,8 @@ async fn end_sessions(
     Ok(Some(entry))
 }
 
-/// Stores why nothing was done to a user; what was done has its verdict already. A right that is missing
-/// stands in the trail, as it does outside a run.
+/// Stores why nothing was done to a user; what was done has its verdict already. A missing right is
+/// recorded in the audit log, as it is outside a run.
 async fn settle(
     app: &App,
     can: &Can<ManageUsers>,
@@ -149,7 +149,7 @@ async fn settle(
     .await
 }
 
-/// A run, and what became of each of its users.
+/// A run, and the result for each of its users.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The run.
@@ -160,18 +160,18 @@ pub struct Outcome {
     pub undone_by: Option<BatchId>,
 }
 
-/// What became of one user.
+/// The result for one user.
 #[derive(Debug, Clone)]
 pub struct Settled {
-    /// Whose primary key was given.
+    /// The primary key that was given.
     pub id: UserId,
     /// Their user name of now, if there is such a user.
     pub username: Option<String>,
-    /// What became of them.
+    /// The verdict on the user.
     pub verdict: BatchVerdict,
     /// The code of the reason where nothing was done; else empty.
     pub code: &'static str,
-    /// The entry of the trail, where something was done.
+    /// The audit entry, where something was done.
     pub entry: Option<EntryId>,
 }
 
@@ -199,7 +199,7 @@ impl Outcome {
     }
 }
 
-/// What became of a run.
+/// The outcome of a run.
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] without such a run.

@@ -1,4 +1,4 @@
-//! The operations on an SQLite file, without the web server. What both databases and doors must do
+//! The operations on an SQLite file, without the web server. What both databases and channels must do
 //! alike is tested from outside, in `tests/suite`.
 
 use tempfile::TempDir;
@@ -44,7 +44,7 @@ impl Installation {
     }
 }
 
-/// The proof for the first user, or for whoever is to be taken for them.
+/// The proof for the first user, or for another record in their place.
 fn can(user: &User) -> Can<ManageUsers> {
     let now = Timestamp::from_micros(0);
     let session = Session {
@@ -124,7 +124,7 @@ async fn az_5_the_last_superuser_stays() {
     let root = installation.user("root", "superuser").await;
     let result = deactivate(&installation.app, &can(&root), root.id, &Precondition::Any).await;
     assert!(matches!(result, Err(Error::Conflict(Conflict::DeactivatesSelf))));
-    // Somebody who was a superuser a moment ago and still holds the proof.
+    // A user who was a superuser a moment ago and still holds the proof.
     let former = User { id: UserId(99), ..root.clone() };
     let result = deactivate(&installation.app, &can(&former), root.id, &Precondition::Any).await;
     assert!(matches!(result, Err(Error::Conflict(Conflict::LastSuperuser))), "{result:?}");

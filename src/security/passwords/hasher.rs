@@ -42,7 +42,7 @@ pub enum SetupError {
 /// Why a password was neither hashed nor checked.
 #[derive(Debug, Error)]
 pub enum HashError {
-    /// The queue is full, or the wait was too long. The client should be told to come back in a moment.
+    /// The queue is full, or the wait was too long. The client should try again in a moment.
     #[error("too many passwords are being checked at the moment")]
     Busy,
     /// Something is wrong with this server, not with the password.
@@ -110,7 +110,7 @@ struct Shared {
     permits: Arc<Semaphore>,
     /// Callers that wait for a permit.
     waiting: AtomicUsize,
-    /// The memory of the permits that nobody holds. The one given back last is taken first, so that a server with
+    /// The memory of the free permits. The one given back last is taken first, so that a server with
     /// few sign-ins touches only one.
     idle: Mutex<Vec<Memory>>,
     operations: AtomicU64,
@@ -202,7 +202,7 @@ impl Hasher {
     /// # Errors
     ///
     /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the password is longer than
-    /// [`LONGEST_HASHED_BYTES`] or the machine lets us down.
+    /// [`LONGEST_HASHED_BYTES`] or the operating system fails.
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
         if password.as_str().len() > LONGEST_HASHED_BYTES {
             return Err(Failure::TooLong.into());
@@ -217,11 +217,12 @@ impl Hasher {
     ///
     /// If there is nothing to check (no stored hash, one that is unusable, not understood or over the ceiling of its
     /// kind, or a password longer than [`LONGEST_HASHED_BYTES`]), the work of one hash at our cost is done all the same
-    /// and the verdict is [`Verification::Wrong`]: neither the answer nor the count of operations tells whether the user exists.
+    /// and the verdict is [`Verification::Wrong`]: neither the answer nor the count of operations reveals whether the
+    /// user exists.
     ///
     /// # Errors
     ///
-    /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the machine lets us down.
+    /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the operating system fails.
     pub async fn verify(
         &self,
         password: &Password,
@@ -272,7 +273,7 @@ impl Hasher {
     /// Waits for a turn.
     async fn turn(&self) -> Result<Turn, HashError> {
         let shared = &self.0;
-        // Nobody is overtaken here: a permit that comes free while others wait goes to the first of them.
+        // First come, first served: a permit that comes free while callers wait goes to the first of them.
         let permit = if let Ok(permit) = Arc::clone(&shared.permits).try_acquire_owned() {
             permit
         } else {

@@ -1,4 +1,4 @@
-//! Another password of one's own, at one's own wish or because it is demanded.
+//! Changing the user's own password, voluntarily or because it is demanded.
 
 use rocket::form::FromForm;
 use rocket::{get, post};
@@ -31,7 +31,7 @@ pub(super) struct PasswordForm {
     repeat_password: Option<String>,
 }
 
-/// Where to go on to: one's account, unless the way led here from another page.
+/// Where to go on to: the user's account, unless another page redirected here.
 fn next(given: &str) -> &str {
     if given.is_empty() { "/account" } else { local_path(given) }
 }

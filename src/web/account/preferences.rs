@@ -1,4 +1,4 @@
-//! How one likes the console.
+//! The user's preferences for the console.
 
 use rocket::form::FromForm;
 use rocket::{get, post};

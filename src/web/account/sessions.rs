@@ -1,4 +1,4 @@
-//! One's own sessions and last sign-ins.
+//! The user's own sessions and last sign-ins.
 
 use rocket::{get, post};
 
@@ -22,7 +22,7 @@ fn what(session: &LiveSession) -> String {
     if session.device.is_empty() { kind.to_owned() } else { session.device.clone() }
 }
 
-/// One's own sessions.
+/// The user's own sessions.
 #[get("/account/sessions")]
 pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SessionsPage>> {
     let (app, can) = (console.app, &console.can);

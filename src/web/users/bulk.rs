@@ -1,4 +1,4 @@
-//! One action on many users: the question, doing it, what became of each, taking it back.
+//! One action on many users: the preview, the run, the results, the undo.
 
 use rocket::form::FromForm;
 use rocket::{get, post};
@@ -61,7 +61,7 @@ impl BulkQuery {
     }
 }
 
-/// Primary keys as a form sends them. What is no number is nobody's.
+/// Primary keys as a form sends them. What is no number is no user's key.
 pub(super) fn ids<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<UserId> {
     texts.map(|text| UserId(text.parse().unwrap_or(0))).collect()
 }
@@ -242,7 +242,7 @@ pub(in crate::web) async fn run(
     Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
 }
 
-/// Has the next page say what became of a run.
+/// Sets the flash message with the outcome of a run.
 async fn flash_outcome(console: &ConsoleSession<'_, ManageUsers>, batch: BatchId) -> Result<()> {
     let outcome = bulk::outcome(console.app, &console.can, batch).await?;
     let can_undo = outcome.check_undo(console.app.clock.now()).is_ok();
@@ -260,7 +260,7 @@ fn summary(outcome: &Outcome) -> String {
     }
 }
 
-/// What became of each user of a run.
+/// The result for each user of a run.
 #[get("/users/bulk/<batch>", rank = 1)]
 pub(in crate::web) async fn outcome(
     batch: i64,

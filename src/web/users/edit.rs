@@ -95,7 +95,7 @@ impl EditForm {
     fn draft(&self, before: &User) -> UserInput {
         let kept = |keep: &Option<String>| keep.as_deref() == Some(THEIRS);
         let text = |keep, value: &str| if kept(keep) { Raw::Missing } else { Raw::Text(value.to_owned()) };
-        // A browser's field is not as exact as what is stored, which a date that nobody touched keeps.
+        // A browser's field is less exact than what is stored, which an untouched date keeps.
         let date = |keep, typed: &Option<String>, stored| match typed {
             Some(typed) if *typed != date_text(stored) => text(keep, typed),
             _ => Raw::Missing,
@@ -194,7 +194,7 @@ pub(in crate::web) async fn page(
     Ok(Answer::page(page))
 }
 
-/// Saves what was typed, unless somebody else has changed the user meanwhile.
+/// Saves what was typed, unless someone else has changed the user meanwhile.
 #[post("/users/<id>", data = "<form>")]
 pub(in crate::web) async fn save(
     id: i64,
@@ -230,7 +230,7 @@ pub(in crate::web) async fn save(
             let errors = field_errors(error)?;
             // Asked for only once it is needed: browsers fill in what looks like a sign-in.
             let is_self = console.can.user().id == before.id;
-            let hint = if is_self { OWN_ADDRESS } else { "Needed to make somebody a superuser." };
+            let hint = if is_self { OWN_ADDRESS } else { "Needed to make a user a superuser." };
             let password =
                 reauthentication::field(&console, hint, &errors).filter(|field| !field.errors.is_empty());
             let form = FormState::about(form.resolved(&before), None, &errors).and(password);
@@ -239,10 +239,10 @@ pub(in crate::web) async fn save(
     }
 }
 
-/// What the password is needed for in the form about oneself.
+/// What the password is needed for in the form about the user themselves.
 const OWN_ADDRESS: &str = "Needed to change your own email address.";
 
-/// Saves. To make somebody a superuser, and for another address of one's own, the password is given again.
+/// Saves. To make a user a superuser, and to change the own address, the password is given again.
 async fn submit(
     console: &mut ConsoleSession<'_, ManageUsers>,
     before: &User,

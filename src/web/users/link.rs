@@ -33,7 +33,7 @@ pub(in crate::web) struct LinkForm {
     password: String,
 }
 
-/// Makes another link, which the user's page will show once. One for oneself asks for the password.
+/// Makes another link, which the user's page will show once. One for the own account asks for the password.
 #[post("/users/<id>/link", data = "<form>")]
 pub(in crate::web) async fn make(
     id: i64,
@@ -45,7 +45,7 @@ pub(in crate::web) async fn make(
         Ok(Answer::refused(ConfirmationPage {
             layout: console.layout("users"),
             title: "Make a link for your own account?".into(),
-            text: "Whoever has the link can choose another password for you.",
+            text: "Anyone who has the link can choose another password for you.",
             action: format!("/users/{id}/link"),
             hidden: Vec::new(),
             button: "Make a link".into(),
@@ -68,7 +68,7 @@ pub(in crate::web) async fn make(
 }
 
 /// The link that is out for a user as their page shows it: with its address if it was made in this
-/// session and has not been shown yet. Where nobody would see it, it is kept for the next time.
+/// session and has not been shown yet. Where no person would see it, it is kept for the next time.
 pub(super) async fn note(
     console: &ConsoleSession<'_, ManageUsers>,
     user: &User,
@@ -107,7 +107,7 @@ pub(super) async fn mail_note(
     }))
 }
 
-/// Why a user can or cannot sign in, gate by gate.
+/// Why a user can or cannot sign in, condition by condition.
 #[get("/users/<id>/sign-in-check")]
 pub(in crate::web) async fn check(
     id: i64,

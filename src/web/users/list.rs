@@ -95,7 +95,7 @@ fn own_path(query: &ListQuery, state: &ListState) -> String {
     }
 }
 
-/// The rows of the page, those whom the search names exactly before the others.
+/// The rows of the page, exact matches of the search before the others.
 fn groups(
     page: &[User],
     exact: &[User],

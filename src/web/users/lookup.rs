@@ -12,7 +12,7 @@ pub(super) async fn find(console: &ConsoleSession<'_, ManageUsers>, id: i64) -> 
     users::get(console.app, &can, UserId(id)).await
 }
 
-/// A sentence if somebody else has the user's address, too; to be added to others.
+/// A sentence if another user has the address, too; to be added to others.
 pub(super) async fn shared_address(console: &ConsoleSession<'_, ManageUsers>, user: &User) -> Result<String> {
     let other = users::namesake(console.app, &console.can, user).await?;
     Ok(other.map_or_else(String::new, |other| {

@@ -1,4 +1,4 @@
-//! The form with which somebody is given another password, by a link or by hand.
+//! The form with which staff reset a user's password, by a link or by hand.
 
 use rocket::form::FromForm;
 use rocket::{get, post};
@@ -67,9 +67,9 @@ fn page(
     })
 }
 
-/// What a reset does to somebody else.
+/// What a reset does to another user.
 const FOR_OTHERS: &str = "Their current password stops working and they are signed out everywhere.";
-/// What it does to oneself.
+/// What it does to the caller's own account.
 const FOR_ONESELF: &str = "This account is your own. If you set a password, you are signed out everywhere; with a \
                            link, your password works until the link is used.";
 
@@ -109,7 +109,7 @@ pub(in crate::web) async fn set(
     }
 }
 
-/// Does it; what there is to say afterwards. For one's own account the password is given again.
+/// Resets it; the message afterwards. For the caller's own account the password is given again.
 async fn reset(
     console: &mut ConsoleSession<'_, ManageUsers>,
     id: UserId,

@@ -27,7 +27,7 @@ const NOT_COUNTED: &str = "Counting all of them took too long.";
 /// What is shown.
 pub(super) struct Found {
     pub(super) page: Page<User>,
-    /// The users whom the search names exactly; on the first page only.
+    /// The users that the search names exactly; on the first page only.
     pub(super) exact: Vec<User>,
     pub(super) count: Count,
     /// What did not go as the link says.
@@ -49,7 +49,7 @@ impl Count {
         if count > COUNTED && !filter.is_everything() { Self::OverLimit } else { Self::Of(count) }
     }
 
-    /// With those whom the search names by primary key, which is nothing that a filter looks for.
+    /// With those that the search names by primary key, which is nothing that a filter looks for.
     fn and(self, exact: &[User], filter: &Filter) -> Self {
         let more = exact.iter().filter(|user| !filter.matches(user)).map(|_| 1).sum::<i64>();
         match self {
@@ -111,7 +111,7 @@ async fn page(
     Ok((page, unknown.then_some(NO_SUCH_PAGE)))
 }
 
-/// The users whom the search names exactly: by user name, e-mail address or primary key. The other
+/// The users that the search names exactly: by user name, e-mail address or primary key. The other
 /// filters hold for them, too.
 async fn exact_matches(
     console: &ConsoleSession<'_, ManageUsers>,

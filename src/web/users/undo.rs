@@ -29,7 +29,7 @@ pub(in crate::web) struct UndoForm {
     password: String,
 }
 
-/// Takes back what an entry about the user tells of; this can be undone, too.
+/// Takes back what an entry about the user records; this can be undone, too.
 #[post("/users/<id>/undo/<entry>", data = "<form>", rank = 1)]
 pub(in crate::web) async fn take_back(
     id: i64,
@@ -38,7 +38,7 @@ pub(in crate::web) async fn take_back(
     form: FormBody<UndoForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    // Of one's own only the address asks for it: nobody changes their own rights.
+    // Of the own account only the address asks for it: users cannot change their own rights.
     let (title, text, button) = if console.can.user().id == UserId(id) {
         (
             "Take back the change of your own email address?",

@@ -1,4 +1,4 @@
-//! What the pages of the trail are given.
+//! The contexts of the pages of the audit log.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::web::layout::Layout;
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::web) struct Change {
     pub(in crate::web) label: String,
-    /// Whether the values are told; else it is only said that it changed.
+    /// Whether the values are recorded; else the page only says that it changed.
     pub(in crate::web) is_told: bool,
     /// Empty for none.
     pub(in crate::web) old: String,
@@ -19,12 +19,12 @@ pub(in crate::web) struct Change {
     pub(in crate::web) new: String,
 }
 
-/// An entry of the trail.
+/// An entry of the audit log.
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::web) struct TrailRow {
     pub(in crate::web) when: Time,
     pub(in crate::web) actor: String,
-    /// Everything that they did; empty for somebody who is not known.
+    /// Everything that they did; empty for an unknown actor.
     pub(in crate::web) actor_path: String,
     pub(in crate::web) what: String,
     /// Path and name.
@@ -186,7 +186,7 @@ impl View for SignInsPage {
     }
 }
 
-/// The whole trail.
+/// The whole audit log.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct AuditPage {
     pub(in crate::web) layout: Layout,

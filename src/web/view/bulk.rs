@@ -1,4 +1,4 @@
-//! What the templates about many users are given.
+//! The contexts of the templates about many users.
 
 use serde::Serialize;
 
@@ -101,7 +101,7 @@ impl View for BulkPage {
     }
 }
 
-/// What became of one user.
+/// The result for one user.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct OutcomeRow {
     pub(in crate::web) id: i64,
@@ -111,7 +111,7 @@ pub(in crate::web) struct OutcomeRow {
     pub(in crate::web) reason: &'static str,
 }
 
-/// What became of an action on many users.
+/// The outcome of an action on many users.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct OutcomePage {
     pub(in crate::web) layout: Layout,

@@ -1,4 +1,4 @@
-//! What the templates are given: one struct per template, each with samples that show all of it.
+//! The contexts of the templates: one struct per template, each with samples that show all of it.
 
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub(in crate::web) struct SignInPage {
     /// What happened before, such as the end of a session.
     pub(in crate::web) note: Option<String>,
     pub(in crate::web) needs_superuser: bool,
-    /// Whether there is anybody who could sign in.
+    /// Whether there is any user who could sign in.
     pub(in crate::web) has_users: bool,
     /// Whether a link can be sent to who has forgotten the password.
     pub(in crate::web) sends_mail: bool,
@@ -122,7 +122,7 @@ pub(in crate::web) struct UsersPage {
     /// Ready-made lists: path and name.
     pub(in crate::web) views: Vec<(&'static str, &'static str)>,
     pub(in crate::web) narrowed: bool,
-    /// Adds somebody with the name that was searched for, if it can be one.
+    /// Adds a user with the name that was searched for, if it can be one.
     pub(in crate::web) add_path: Option<String>,
     pub(in crate::web) caption: String,
     pub(in crate::web) headers: Vec<Header>,
@@ -214,7 +214,7 @@ impl View for NewUserPage {
     }
 }
 
-/// A field that somebody else changed while it was being edited.
+/// A field that someone else changed while it was being edited.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct FieldConflict {
     pub(in crate::web) name: &'static str,
@@ -243,7 +243,7 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) conflicts: Vec<FieldConflict>,
     /// Who deactivated the user, and when; the name is empty for the operator.
     pub(in crate::web) deactivated: Option<(String, Time)>,
-    /// When the viewer's own account may be used: nobody changes that for themselves.
+    /// When the viewer's own account may be used: users cannot change that for themselves.
     pub(in crate::web) own_dates: Vec<(&'static str, Time)>,
     /// Why the viewer may not change this user; empty if they may.
     pub(in crate::web) locked_reason: &'static str,
@@ -309,7 +309,7 @@ impl View for UserPage {
     }
 }
 
-/// The form for a new password of somebody else.
+/// The form for a new password of another user.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct PasswordPage {
     pub(in crate::web) layout: Layout,
@@ -347,7 +347,7 @@ impl View for PasswordPage {
 /// What could not be answered, and why.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ErrorPage {
-    /// For somebody who is signed in.
+    /// For a signed-in user.
     pub(in crate::web) layout: Option<Layout>,
     pub(in crate::web) title: &'static str,
     pub(in crate::web) explanation: String,

@@ -1,4 +1,4 @@
-//! What the templates about one-time links and signing in are given.
+//! The contexts of the templates about one-time links and signing in.
 
 use serde::Serialize;
 
@@ -95,7 +95,7 @@ pub(in crate::web) struct LinkNote {
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct MailNote {
     pub(in crate::web) recipient: String,
-    /// What became of it, after "The message".
+    /// Its delivery state, after "The message".
     pub(in crate::web) text: &'static str,
     /// What the mail server said.
     pub(in crate::web) response: String,

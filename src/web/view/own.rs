@@ -1,4 +1,4 @@
-//! What the templates about one's own account are given.
+//! The contexts of the templates about the user's own account.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::model::clock::Timestamp;
 use crate::web::form::FormState;
 use crate::web::layout::Layout;
 
-/// One's own account.
+/// The user's own account.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct AccountPage {
     pub(in crate::web) layout: Layout,
@@ -39,7 +39,7 @@ impl View for AccountPage {
     }
 }
 
-/// The form for another password of one's own.
+/// The form for changing the user's own password.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct OwnPasswordPage {
     pub(in crate::web) layout: Layout,
@@ -88,7 +88,7 @@ pub(in crate::web) struct OwnSignInRow {
     pub(in crate::web) device: String,
 }
 
-/// One's own sessions and last sign-ins.
+/// The user's own sessions and last sign-ins.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct SessionsPage {
     pub(in crate::web) layout: Layout,
@@ -134,7 +134,7 @@ pub(in crate::web) struct Preference {
     pub(in crate::web) errors: Vec<String>,
 }
 
-/// How one likes the console.
+/// The user's preferences for the console.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct PreferencesPage {
     pub(in crate::web) layout: Layout,

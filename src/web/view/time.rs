@@ -1,4 +1,4 @@
-//! Times on pages, in the time zone of whoever looks at them.
+//! Times on pages, in the viewer's time zone.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What the template about API tokens is given.
+//! The context of the template about API tokens.
 
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub(in crate::web) struct NewToken {
     pub(in crate::web) expires_at: Time,
 }
 
-/// API tokens, of oneself or of a user, and the form for another one.
+/// API tokens, of the viewer or of a user, and the form for another one.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct TokensPage {
     pub(in crate::web) layout: Layout,
@@ -35,7 +35,7 @@ pub(in crate::web) struct TokensPage {
     pub(in crate::web) path: String,
     /// Path and name of the page that this one belongs to.
     pub(in crate::web) back: (String, String),
-    /// Whose tokens; empty for one's own.
+    /// The name of the tokens' owner; empty for the viewer's own.
     pub(in crate::web) owner: String,
     pub(in crate::web) tokens: Vec<TokenRow>,
     pub(in crate::web) made: Option<NewToken>,

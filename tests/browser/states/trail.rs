@@ -44,7 +44,7 @@ pub(super) const STATES: &[State] = &[
         })
     },
     state("shortcuts", Some(STAFF), "Keyboard shortcuts", |staff, _| staff.open("/shortcuts")),
-    State { kilobytes: 16, ..state("docs", None, "The API", |nobody, _| nobody.open("/docs")) },
+    State { kilobytes: 16, ..state("docs", None, "The API", |guest, _| guest.open("/docs")) },
     State {
         kilobytes: 16,
         ..state("docs-open", Some(STAFF), "For example:", |staff, _| {

@@ -67,11 +67,11 @@ async fn what_is_wrong_is_reported_in_the_order_of_the_contract(app: TestApp) {
     let superuser = path_of(&boss);
     let plain = ("Content-Type", "text/plain");
     let cases: [(&str, Method, &str, Who<'_>, Pair<'_>, &str, u16); 16] = [
-        ("route before method", Put, "/v1/nothing", NOBODY, plain, "{", 404),
-        ("method before credentials", Put, "/v1/users/ada", NOBODY, plain, "{", 405),
-        ("credentials before syntax", Post, "/v1/users/create", NOBODY, JSON, "{", 401),
-        ("credentials before media type", Patch, "/v1/users/99", NOBODY, plain, "x", 401),
-        ("credentials before existence", Delete, "/v1/users/99", NOBODY, plain, "", 401),
+        ("route before method", Put, "/v1/nothing", ANONYMOUS, plain, "{", 404),
+        ("method before credentials", Put, "/v1/users/ada", ANONYMOUS, plain, "{", 405),
+        ("credentials before syntax", Post, "/v1/users/create", ANONYMOUS, JSON, "{", 401),
+        ("credentials before media type", Patch, "/v1/users/99", ANONYMOUS, plain, "x", 401),
+        ("credentials before existence", Delete, "/v1/users/99", ANONYMOUS, plain, "", 401),
         ("permission before media type", Post, "/v1/users/list", bearer(&person), plain, "x", 403),
         ("permission before syntax", Patch, "/v1/users/99", bearer(&person), JSON, "{", 403),
         ("permission before existence", Delete, "/v1/users/99", bearer(&person), JSON, "", 403),

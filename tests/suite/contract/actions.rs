@@ -229,6 +229,6 @@ async fn head_is_get_without_the_body(app: TestApp) {
         assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
         assert_eq!(head.lasting_headers(), get.lasting_headers(), "{path}");
     }
-    let head = ask(&app, Head, "/v1/users/1", NOBODY, &[], "").await;
+    let head = ask(&app, Head, "/v1/users/1", ANONYMOUS, &[], "").await;
     assert_eq!((head.status, head.header("WWW-Authenticate")), (401, Some("Bearer realm=\"api\"")));
 }

@@ -14,7 +14,7 @@ const REFRESH: &str = "/v1/auth/refresh";
 const VERIFY: &str = "/v1/auth/verify";
 
 async fn post(app: &TestApp, path: &str, body: &Value) -> Answer {
-    app.json(Post, path, NOBODY, body).await
+    app.json(Post, path, ANONYMOUS, body).await
 }
 
 /// What a token says, unchecked.
@@ -134,7 +134,7 @@ async fn tk_3_obtain_looks_at_the_account_each_time(app: TestApp) {
         let refreshed = post(&app, REFRESH, &json!({"refresh": person.refresh})).await;
         assert_eq!(refreshed.status, status, "{sql}: {}", refreshed.body);
     }
-    assert!(!app.stored(person.id()).await.is_active, "signing in reinstates nobody");
+    assert!(!app.stored(person.id()).await.is_active, "signing in reinstates no user");
 }
 
 #[apply(on_both)]
@@ -145,7 +145,7 @@ async fn a_refresh_token_works_again_and_again_for_eight_hours_and_not_a_second_
     let first = json!({"refresh": tokens["refresh"]});
     let is_good = async |access: &Value| {
         let value = format!("Bearer {}", access.as_str().expect("a token"));
-        ask(&app, rocket::http::Method::Get, "/v1/users/ada", NOBODY, &[("Authorization", &value)], "")
+        ask(&app, rocket::http::Method::Get, "/v1/users/ada", ANONYMOUS, &[("Authorization", &value)], "")
             .await
             .status
             == 200
@@ -237,7 +237,7 @@ async fn the_routes_ignore_credentials_that_come_along(app: TestApp) {
     ] {
         for value in ["Bearer", "Bearer x", "Basic x", &format!("Bearer {}", gone.bearer)] {
             let headers = [JSON, ("Authorization", value)];
-            let answer = ask(&app, Post, path, NOBODY, &headers, body.to_string()).await;
+            let answer = ask(&app, Post, path, ANONYMOUS, &headers, body.to_string()).await;
             assert_eq!(answer.status, 200, "{path} {value}: {}", answer.body);
         }
         let mut request = app.client.post(path).header(cookie_header("__Host-sid", &person.cookie));

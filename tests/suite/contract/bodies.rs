@@ -41,7 +41,7 @@ async fn an_empty_body_is_no_data_under_any_content_type(app: TestApp) {
             ("/v1/auth/refresh", json!({"refresh": [REQUIRED]})),
             ("/v1/auth/verify", json!({"token": [REQUIRED]})),
         ] {
-            assert_is(&ask(&app, Post, path, NOBODY, headers, "").await, 400, &body, &case);
+            assert_is(&ask(&app, Post, path, ANONYMOUS, headers, "").await, 400, &body, &case);
         }
     }
 }
@@ -60,7 +60,7 @@ async fn json_with_any_parameters_is_json(app: TestApp) {
         let headers = [("Content-Type", kind)];
         let answer = ask(&app, Patch, "/v1/users/1", bearer(&admin), &headers, r#"{"email":7}"#).await;
         assert_is(&answer, 400, &json!({"email": ["Not a valid string."]}), kind);
-        let answer = ask(&app, Post, "/v1/auth/verify", NOBODY, &headers, r#"{"token":7}"#).await;
+        let answer = ask(&app, Post, "/v1/auth/verify", ANONYMOUS, &headers, r#"{"token":7}"#).await;
         assert_is(&answer, 400, &json!({"token": ["Not a valid string."]}), kind);
     }
 }
@@ -207,7 +207,7 @@ async fn delete_and_get_need_no_body(app: TestApp) {
     for (id, headers, body) in [
         (2, vec![], ""),
         (3, vec![("Content-Type", "application/octet-stream")], ""),
-        // A body that nobody asked for is not looked at.
+        // A body that the route does not take is not looked at.
         (4, vec![("Content-Type", "text/plain")], "{"),
     ] {
         let path = format!("/v1/users/{id}");

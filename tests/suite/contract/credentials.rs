@@ -21,7 +21,7 @@ const ACTIONS: [(Method, &str); 8] = [
 
 /// A request with this `Authorization` and no other credential.
 async fn authorized(app: &TestApp, value: &str) -> Answer {
-    ask(app, Get, "/v1/users/1", NOBODY, &[("Authorization", value)], "").await
+    ask(app, Get, "/v1/users/1", ANONYMOUS, &[("Authorization", value)], "").await
 }
 
 #[apply(on_both)]
@@ -35,7 +35,7 @@ async fn without_credentials_every_action_is_401(app: TestApp) {
             &[("Authorization", "Token abc")],
             &[("Authorization", "Basic YTpi")],
         ] {
-            let answer = ask(&app, method, path, NOBODY, headers, "").await;
+            let answer = ask(&app, method, path, ANONYMOUS, headers, "").await;
             assert_unauthorized(&answer, &no_credentials(), &format!("{method} {path} {headers:?}"));
         }
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 
-/// What nobody outside should ever read.
+/// What no client should ever read.
 const INSIDES: [&str; 14] = [
     "SELECT",
     "INSERT",
@@ -42,10 +42,10 @@ async fn er_1_a_fault_of_the_database_shows_nothing_of_it_and_passes(app: TestAp
                 ("get", Get, &*path, bearer(&admin), ""),
                 ("name", Get, "/v1/users/ada", cookie(&admin), ""),
                 ("patch", Patch, &*path, bearer(&admin), "{}"),
-                ("obtain", Post, "/v1/auth/obtain", NOBODY, &*credentials),
-                ("refresh", Post, "/v1/auth/refresh", NOBODY, &*refresh),
+                ("obtain", Post, "/v1/auth/obtain", ANONYMOUS, &*credentials),
+                ("refresh", Post, "/v1/auth/refresh", ANONYMOUS, &*refresh),
                 ("home", Get, "/account", cookie(&admin), ""),
-                ("sign-in", Get, "/sign-in", NOBODY, ""),
+                ("sign-in", Get, "/sign-in", ANONYMOUS, ""),
             ] {
                 let case = format!("{name} without {table}");
                 let answer = ask(&app, method, path, who, &[JSON], body).await;
@@ -86,9 +86,9 @@ async fn rl_12_without_the_database_every_answer_is_503_and_never_401(app: TestA
         (Get, "/v1/users/1", cookie(&admin), ""),
         (Post, "/v1/users/list", bearer(&admin), ""),
         (Patch, "/v1/users/1", bearer(&admin), "{}"),
-        (Post, "/v1/auth/obtain", NOBODY, &*credentials),
-        (Post, "/v1/auth/refresh", NOBODY, &*refresh),
-        (Post, "/v1/auth/verify", NOBODY, &*verify),
+        (Post, "/v1/auth/obtain", ANONYMOUS, &*credentials),
+        (Post, "/v1/auth/refresh", ANONYMOUS, &*refresh),
+        (Post, "/v1/auth/verify", ANONYMOUS, &*verify),
         (Get, "/account", cookie(&admin), ""),
     ] {
         let answer = ask(&app, method, path, who, &[JSON], body).await;
@@ -99,6 +99,10 @@ async fn rl_12_without_the_database_every_answer_is_503_and_never_401(app: TestA
             assert_is(&answer, 503, &detail, path);
         }
     }
-    assert_eq!(ask(&app, Get, "/livez", NOBODY, &[], "").await.status, 200);
-    assert_unauthorized(&ask(&app, Get, "/v1/users/1", NOBODY, &[], "").await, &no_credentials(), "nobody");
+    assert_eq!(ask(&app, Get, "/livez", ANONYMOUS, &[], "").await.status, 200);
+    assert_unauthorized(
+        &ask(&app, Get, "/v1/users/1", ANONYMOUS, &[], "").await,
+        &no_credentials(),
+        "anonymous",
+    );
 }

@@ -33,7 +33,7 @@ async fn a_wrong_method_is_405_with_the_right_ones_and_its_name(app: TestApp) {
             }
             // The method counts before the credentials, the body and what is accepted.
             for (who, headers) in
-                [(NOBODY, [("Accept", "text/html")]), (bearer(&person), [("Content-Type", "text/plain")])]
+                [(ANONYMOUS, [("Accept", "text/html")]), (bearer(&person), [("Content-Type", "text/plain")])]
             {
                 let case = format!("{method} {path}");
                 let answer = ask(&app, method, path, who, &headers, "{").await;
@@ -51,7 +51,7 @@ async fn a_wrong_method_is_405_with_the_right_ones_and_its_name(app: TestApp) {
 async fn hd_3_options_is_204_with_the_methods(app: TestApp) {
     for (path, allow) in PATHS {
         for accept in ["*/*", "text/html"] {
-            let answer = ask(&app, Options, path, NOBODY, &[("Accept", accept)], "").await;
+            let answer = ask(&app, Options, path, ANONYMOUS, &[("Accept", accept)], "").await;
             assert_eq!((answer.status, answer.header("Allow")), (204, Some(allow)), "{path}");
             assert_eq!((answer.body.as_str(), answer.header("Content-Type")), ("", None), "{path}");
         }
@@ -73,14 +73,14 @@ async fn hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones(app: TestApp) 
             if allow.split(", ").any(|allowed| allowed == method.as_str()) {
                 continue;
             }
-            for who in [NOBODY, bearer(&root)] {
+            for who in [ANONYMOUS, bearer(&root)] {
                 let answer = ask(&app, method, &path, who, &[], "").await;
                 assert_eq!((answer.status, answer.header("Allow")), (405, Some(allow)), "{method} {path}");
             }
         }
     }
     for path in ["/nothing", "/users/1/nothing", "/static"] {
-        let answer = ask(&app, Delete, path, NOBODY, &[], "").await;
+        let answer = ask(&app, Delete, path, ANONYMOUS, &[], "").await;
         assert_eq!((answer.status, answer.header("Allow")), (404, None), "{path}");
     }
 }
@@ -176,7 +176,7 @@ async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cook
         ("Access-Control-Request-Method", "PATCH"),
         ("Access-Control-Request-Headers", "authorization, content-type"),
     ];
-    let preflight = ask(&app, Options, "/v1/users/1", NOBODY, &asked, "").await;
+    let preflight = ask(&app, Options, "/v1/users/1", ANONYMOUS, &asked, "").await;
     assert_eq!(preflight.status, 204);
     let listed = |name: &str| preflight.header(name).unwrap_or_default().to_ascii_lowercase();
     for header in ["authorization", "content-type"] {
@@ -184,7 +184,7 @@ async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cook
     }
     assert!(listed("Access-Control-Allow-Methods").contains("patch"));
     // The errors are readable, too.
-    let refused = ask(&app, Get, "/v1/users/1", NOBODY, &[("Origin", ALLOWED)], "").await;
+    let refused = ask(&app, Get, "/v1/users/1", ANONYMOUS, &[("Origin", ALLOWED)], "").await;
     assert_eq!((refused.status, refused.header("Access-Control-Allow-Origin")), (401, Some(ALLOWED)));
     // Being allowed to read makes no cookie acceptable.
     let mut request = app.client.patch("/v1/users/1").header(cookie_header("__Host-sid", &admin.cookie));

@@ -155,7 +155,7 @@ async fn unknown_paths_are_json_whatever_is_accepted(app: TestApp) {
             [Get, Post, Put, Patch, Delete, rocket::http::Method::Options, rocket::http::Method::Trace]
         {
             for accept in ["text/html", "application/json", "*/*", "image/png"] {
-                for who in [NOBODY, bearer(&admin)] {
+                for who in [ANONYMOUS, bearer(&admin)] {
                     let answer = ask(&app, method, path, who, &[("Accept", accept)], "").await;
                     assert_is(&answer, 404, &not_found, &format!("{method} {path} {accept}"));
                 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[apply(on_both)]
-async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: TestApp) {
+async fn az_4_users_cannot_set_what_is_not_theirs_to_set(app: TestApp) {
     let ordinary = app.person("ordinary", "").await;
     let before = app.stored(ordinary.id()).await;
     for body in [json!({"first_name": "Me"}), json!({"is_staff": true}), whole("ordinary"), json!({})] {
@@ -16,7 +16,7 @@ async fn az_4_nobody_sets_what_is_not_theirs_to_set(app: TestApp) {
             [(Patch, bearer(&ordinary)), (Patch, cookie(&ordinary)), (Put, bearer(&ordinary))]
         {
             let answer = app.json(method, &path_of(&ordinary), who, &body).await;
-            assert_is(&answer, 403, &denied("admin_required"), "one's own record");
+            assert_is(&answer, 403, &denied("admin_required"), "their own record");
         }
     }
     assert_eq!(app.stored(ordinary.id()).await, before);
@@ -94,7 +94,7 @@ async fn az_2_no_path_of_the_api_makes_a_superuser(app: TestApp) {
         }
         let answer =
             app.send(actor, Patch, &path_of(actor), &json!({"is_superuser": !actor.user.is_superuser})).await;
-        assert_eq!(answer.json()["is_superuser"], json!(actor.user.is_superuser), "also on oneself");
+        assert_eq!(answer.json()["is_superuser"], json!(actor.user.is_superuser), "also on themselves");
     }
 }
 
@@ -148,7 +148,7 @@ async fn az_2_with_the_setting_only_superusers_give_and_take_staff_access(app: T
 }
 
 #[apply(on_both)]
-async fn nobody_deactivates_or_demotes_themselves(app: TestApp) {
+async fn users_cannot_deactivate_or_demote_themselves(app: TestApp) {
     let deactivates = json!({
         "detail": "You cannot deactivate yourself. Ask another administrator to do it.",
         "code": "deactivates_self",

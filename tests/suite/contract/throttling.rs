@@ -19,7 +19,8 @@ async fn obtain_from(
     password: &str,
 ) -> Answer {
     let address: IpAddr = address.parse().expect("an address");
-    let mut request = app.request(Post, "/v1/auth/obtain", NOBODY).remote(SocketAddr::new(address, 40_000));
+    let mut request =
+        app.request(Post, "/v1/auth/obtain", ANONYMOUS).remote(SocketAddr::new(address, 40_000));
     request.add_header(Header::new("Content-Type", "application/json"));
     if let Some(forwarded) = forwarded {
         for name in ["X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP"] {
@@ -52,7 +53,7 @@ async fn pw_4_after_the_free_failures_the_right_password_is_refused_until_the_cl
         let answer = instance.obtain("ada", PASSWORD).await;
         assert_unauthorized(&answer, &no_active_account(), "blocked on every instance");
         let page = sign_in_by_page(instance, "ada", PASSWORD).await;
-        assert_eq!((page.status, cookies_of(&page).len()), (422, 0), "blocked at both doors");
+        assert_eq!((page.status, cookies_of(&page).len()), (422, 0), "blocked on both channels");
     }
     later(&app, 999);
     assert_eq!(other.obtain("ada", PASSWORD).await.status, 401);
@@ -79,7 +80,7 @@ async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app
     };
     for _ in 0..5 {
         app.sql("DELETE FROM throttles").await;
-        // Whoever has checked a password has to wait for this transaction to end.
+        // A request that has checked a password has to wait for this transaction to end.
         let mut gate = other.usher.db.begin().await.expect("a transaction");
         throttles::lock(&mut gate, &Key::account("ada")).await.expect("a lock");
         let before = app.usher.hasher.operations();
@@ -93,7 +94,7 @@ async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app
             gate.commit().await.expect("the end of the transaction");
         };
         let (guesses, right, ()) = rocket::tokio::join!(guesses, right, open);
-        // On a busy machine somebody may have waited too long.
+        // On a busy machine a request may have waited too long.
         if guesses == [401; 3] && right != 503 {
             assert_eq!(right, 401, "the third guess was the last");
             return;
@@ -229,7 +230,7 @@ async fn ip_1_a_header_of_the_client_says_nothing_about_its_address(app: TestApp
     let answer = obtain_from(&app, "192.0.2.1", Some("203.0.113.77"), "ada", PASSWORD).await;
     assert_eq!(answer.status, 429, "another header does not help");
     let answer = obtain_from(&app, "203.0.113.1", None, "ada", PASSWORD).await;
-    assert_eq!(answer.status, 200, "and nobody else is blocked by it");
+    assert_eq!(answer.status, 200, "and no other client is blocked by it");
 }
 
 #[apply(on_both)]

@@ -69,7 +69,7 @@ fn username_of(text: String) -> Username {
     Username::from_row(text, key)
 }
 
-/// Any text that somebody may search for.
+/// Any text that a user may search for.
 pub(super) fn typed_text() -> impl Strategy<Value = String> {
     let letters = prop::collection::vec(prop::sample::select(LETTERS), 0..3);
     let pieces = prop_oneof![prop::sample::select(LETTERS), prop::sample::select(PIECES)];

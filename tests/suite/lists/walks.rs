@@ -59,8 +59,8 @@ async fn pages_by_every_field_and_direction_give_every_user_once_in_order(app: T
         ..user
     });
     insert_all(&app.usher.db, &users).await.expect("users");
-    let everybody = records(&app, &admin, &json!({"include_inactive": true})).await;
-    assert_eq!(everybody.len(), 30);
+    let all = records(&app, &admin, &json!({"include_inactive": true})).await;
+    assert_eq!(all.len(), 30);
     for field in FIELDS {
         for ascending in [true, false] {
             for nulls_first in [None, Some(true), Some(false)] {
@@ -69,7 +69,7 @@ async fn pages_by_every_field_and_direction_give_every_user_once_in_order(app: T
                     order["nulls_first"] = json!(nulls_first);
                 }
                 let request = json!({"order_by": [order], "include_inactive": true});
-                let mut expected = everybody.clone();
+                let mut expected = all.clone();
                 // Left out, a null is the greatest value.
                 let nulls_first = nulls_first.unwrap_or(!ascending);
                 expected.sort_by(|left, right| compare(left, right, field, ascending, nulls_first));
@@ -124,6 +124,6 @@ async fn a_walk_gives_every_user_once_who_is_there_throughout(app: TestApp) {
         for pk in throughout {
             assert_eq!(times.get(pk), Some(&1), "user {pk} in {request}");
         }
-        assert!(times.values().all(|count| *count == 1), "nobody is listed twice: {times:?}");
+        assert!(times.values().all(|count| *count == 1), "no user is listed twice: {times:?}");
     }
 }

@@ -30,7 +30,7 @@ impl Sink {
         Self::slow(Duration::ZERO).await
     }
 
-    /// One that says nothing for a while to whoever connects.
+    /// One that says nothing for a while to clients that connect.
     pub(crate) async fn slow(pause: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();

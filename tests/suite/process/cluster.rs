@@ -53,7 +53,7 @@ impl Cluster {
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 
-    /// Ends all its processes at once; nothing is written or told to anybody.
+    /// Ends all its processes at once; nothing is written or sent.
     pub(super) fn kill(&self) {
         self.run("pg_ctl", &["stop", "-D", "data", "-m", "immediate", "-s"]);
     }
@@ -80,7 +80,7 @@ impl Cluster {
             Command::new(program)
         };
         command.args(arguments).current_dir(self.directory.path());
-        // A server that is started keeps what it inherits: nobody may wait for the end of a pipe.
+        // A server that is started keeps what it inherits: do not wait for the end of a pipe.
         let log = self.directory.path().join("said");
         let said = std::fs::File::create(&log).unwrap();
         let status = command.stdout(said.try_clone().unwrap()).stderr(said).status().unwrap();

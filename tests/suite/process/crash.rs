@@ -148,7 +148,7 @@ fn write(server: &Server, bearer: &str, journal: &Journal, over: &AtomicBool, us
     }
 }
 
-/// A user: name, both names, version, and how many entries of the trail are about their making and changes.
+/// A user: name, both names, version, and how many audit entries are about their making and changes.
 type Stored = (String, String, String, i64, i64);
 
 const STORED: &str = "SELECT username, first_name, last_name, version, (SELECT count(*) FROM audit_entries \

@@ -86,7 +86,7 @@ async fn lg_3_each_request_is_one_line_that_parses_and_says_who_and_why(app: Tes
 async fn pw_13_the_hundredth_failure_in_a_row_is_a_warning(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     assert_eq!(app.obtain("ada", "wrong").await.status, 401);
-    // Nobody counts so many within a test.
+    // So many would take too long in a test.
     app.sql("UPDATE throttles SET consecutive = 98 WHERE consecutive = 1").await;
     let url = app.url.clone();
     let log = rocket::tokio::task::spawn_blocking(move || {

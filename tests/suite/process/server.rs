@@ -173,7 +173,7 @@ pub(super) fn eventually(within: Duration, mut is_so: impl FnMut() -> bool) -> b
     true
 }
 
-/// A request with JSON, by somebody with a bearer token.
+/// A request with JSON, by a client with a bearer token.
 pub(super) fn json_request(method: &str, path: &str, bearer: &str, body: &serde_json::Value) -> String {
     let body = body.to_string();
     format!(

@@ -65,7 +65,7 @@ async fn rl_12_a_postgres_that_goes_away_in_any_way_is_503_and_comes_back() {
     let bearer = server.sign_in();
     assert!(server.is_well(&bearer));
 
-    // All connections end at once, as in a restart that is over before anybody notices.
+    // All connections end at once, as in a very short restart.
     let others = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' \
          AND pid <> pg_backend_pid()"

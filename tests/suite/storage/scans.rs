@@ -9,7 +9,7 @@ use usher::db::{Dialect, Error, Sql};
 use crate::app::{By, TestApp};
 
 #[apply(on_both)]
-async fn do_1_searches_that_never_end_are_broken_off_and_keep_nobody_from_a_single_row(app: TestApp) {
+async fn do_1_searches_that_never_end_are_broken_off_and_do_not_block_single_rows(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let endless = match app.usher.db.dialect() {
         Dialect::Sqlite => {
