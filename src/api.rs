@@ -1,7 +1,7 @@
 //! The JSON channel: `/v1`. Thin handlers below, one catcher here.
 //!
 //! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
-//! them a `Routed<P>`, if the path has a parameter that may not fit), its path in [`allowed_methods`], and its row in the permission matrix of the tests.
+//! them a `Routed<P>`, if the path has a parameter that may not fit), and its row in the permission matrix of the tests.
 
 mod account;
 mod audit;
@@ -25,13 +25,14 @@ use serde_json::{Value, json};
 
 use crate::http::arrival;
 use crate::http::error::Rendered;
+use crate::http::path::{API_BASE, RequestPath};
 use crate::model::error::{AuthenticationFailure, Error};
 use crate::model::rules::Denial;
 
 pub use self::users::etag;
 
 /// Where the API is mounted.
-pub const BASE: &str = "/v1";
+pub const BASE: &str = API_BASE;
 
 /// The routes below [`BASE`].
 #[must_use]
@@ -88,47 +89,6 @@ pub fn catchers() -> Vec<Catcher> {
     catchers![error]
 }
 
-/// The methods of a path below [`BASE`], or `None` if there is nothing.
-#[must_use]
-pub fn allowed_methods(segments: &[&str]) -> Option<&'static str> {
-    match segments {
-        ["auth", "obtain" | "refresh" | "verify"]
-        | ["users", "list" | "create"]
-        | ["account", "password" | "confirm"]
-        | ["users", "bulk", _, "undo"]
-        | ["audit", "list"]
-        | ["audit", _, "undo"] => Some("POST, OPTIONS"),
-        ["users", id] if is_number(id) => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
-        // GET is for the user of that name.
-        ["users", "bulk" | "invite"] => Some("GET, HEAD, POST, OPTIONS"),
-        ["users", id, "link"] if is_number(id) => Some("POST, OPTIONS"),
-        ["users", id, "sign-in-check"] if is_number(id) => Some("GET, HEAD, OPTIONS"),
-        ["audit", id] if !is_number(id) => None,
-        ["users" | "audit", _] | ["users", "bulk", _] | ["account", "sign-ins"] | ["openapi.json"] => {
-            Some("GET, HEAD, OPTIONS")
-        }
-        ["account"] => Some("GET, HEAD, PATCH, OPTIONS"),
-        ["account", rest @ ..] => own_or_of_user(rest),
-        ["users", id, rest @ ..] if is_number(id) => own_or_of_user(rest),
-        _ => None,
-    }
-}
-
-/// What users have below their account, and staff below a user.
-fn own_or_of_user(segments: &[&str]) -> Option<&'static str> {
-    match segments {
-        ["sessions"] => Some("GET, HEAD, DELETE, OPTIONS"),
-        ["tokens"] => Some("GET, HEAD, POST, OPTIONS"),
-        ["sessions" | "tokens", key] if is_number(key) => Some("DELETE, OPTIONS"),
-        _ => None,
-    }
-}
-
-/// Whether a segment can only be a primary key.
-fn is_number(segment: &str) -> bool {
-    !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// Renders whatever went wrong below [`BASE`]: what a guard or handler said, or that no route fits.
 #[catch(default)]
 fn error(status: Status, request: &Request<'_>) -> Rendered<'static> {
@@ -142,10 +102,9 @@ fn error(status: Status, request: &Request<'_>) -> Rendered<'static> {
 
 /// No route fits: the path may not exist, or not have the method, or only be asked what it has.
 fn unrouted(request: &Request<'_>) -> Response<'static> {
-    let segments: Vec<&str> =
-        request.uri().path().segments().skip(1).filter(|segment| !segment.is_empty()).collect();
+    let allowed = RequestPath::of(request).allowed_methods(request.rocket());
     let is_known = arrival::asked(request).is_some();
-    match (allowed_methods(&segments), request.method()) {
+    match (allowed, request.method()) {
         (None, _) => render(&Error::NoSuchPath),
         (Some(allow), Method::Options) => {
             let mut response = Response::new();
@@ -174,7 +133,7 @@ fn render(error: &Error) -> Response<'static> {
             response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"api\""));
         }
         Error::MethodNotAllowed { allow, .. } => {
-            response.set_header(Header::new("Allow", *allow));
+            response.set_header(Header::new("Allow", allow.clone()));
         }
         _ => {}
     }

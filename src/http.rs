@@ -15,5 +15,6 @@ pub(crate) mod json;
 pub(crate) mod logging;
 pub(crate) mod metrics;
 pub mod openapi;
+pub mod path;
 pub mod request_id;
 pub(crate) mod traffic;

@@ -27,10 +27,11 @@ mod view;
 use rocket::http::{Header, Method, Status};
 use rocket::request::Request;
 use rocket::response::{Redirect, Responder, Response};
-use rocket::{Catcher, Orbit, Rocket, Route, catch, catchers, routes};
+use rocket::{Catcher, Route, catch, catchers, routes};
 
 use crate::http::arrival;
 use crate::http::error::Rendered;
+use crate::http::path::RequestPath;
 use crate::model::error::Error;
 use crate::model::rules::Denial;
 
@@ -85,7 +86,7 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
         response.set_header(Header::new("Retry-After", seconds.to_string()));
     }
     if let Some(Error::MethodNotAllowed { allow, .. }) = stashed {
-        response.set_header(Header::new("Allow", *allow));
+        response.set_header(Header::new("Allow", allow.clone()));
     }
     Rendered(response)
 }
@@ -96,34 +97,12 @@ fn wrong_method(status: Status, request: &Request<'_>) -> Option<Error> {
     if is_known && status != Status::NotFound || Error::stashed(request).is_some() {
         return None;
     }
-    let segments: Vec<&str> = request.uri().path().segments().filter(|segment| !segment.is_empty()).collect();
     let method = if is_known { request.method().as_str() } else { arrival::UNKNOWN_METHOD };
-    let Some(allow) = allowed_methods(request.rocket(), &segments) else {
+    let Some(allow) = RequestPath::of(request).allowed_methods(request.rocket()) else {
         return (!is_known).then_some(Error::NoSuchPath);
     };
     let is_allowed = allow.split(", ").any(|allowed| allowed == method);
     (!is_allowed).then(|| Error::MethodNotAllowed { method: method.to_owned(), allow })
-}
-
-/// The methods of a path of the pages, or `None` if there is nothing.
-#[must_use]
-pub(crate) fn allowed_methods(rocket: &Rocket<Orbit>, segments: &[&str]) -> Option<&'static str> {
-    let has =
-        |method| rocket.routes().any(|route| route.method == method && fits(route.uri.path(), segments));
-    match (has(Method::Get), has(Method::Post)) {
-        (true, true) => Some("GET, HEAD, POST"),
-        (true, false) => Some("GET, HEAD"),
-        (false, true) => Some("POST"),
-        (false, false) => None,
-    }
-}
-
-/// Whether a path is one of a route, such as `/users/<id>`.
-fn fits(route: &str, segments: &[&str]) -> bool {
-    let parts: Vec<&str> = route.split('/').filter(|part| !part.is_empty()).collect();
-    let is_open = parts.last().is_some_and(|part| part.ends_with("..>"));
-    (is_open || parts.len() == segments.len())
-        && parts.iter().zip(segments).all(|(part, segment)| part.starts_with('<') || part == segment)
 }
 
 /// The page that has to be gone through before the one that was asked for.

@@ -136,16 +136,16 @@ impl<'r> Responder<'r, 'static> for Found {
 }
 
 /// Gets a user by primary key or by name.
-#[get("/users/<key>")]
+#[get("/users/<name>")]
 pub(super) async fn retrieve(
     _routed: Routed<IdOrName<'_>>,
-    key: IdOrName<'_>,
+    name: IdOrName<'_>,
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
     app: &App,
 ) -> Result<Found> {
     let as_array = app.settings.get_by_name == GetByName::Array;
-    match key {
+    match name {
         IdOrName::Id(Id(id)) => Ok(Found::One(One::new(users::get(app, &can, id).await?))),
         IdOrName::Name(name) => match users::get_by_name(app, &can, name).await {
             Ok(user) => Ok(Found::One(One { as_array, ..One::new(user) })),

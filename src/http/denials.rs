@@ -14,12 +14,13 @@ use rocket::response::Response;
 
 use crate::db;
 use crate::http::guards;
+use crate::http::path::RequestPath;
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::rules::Denial;
 use crate::model::session::SessionId;
-use crate::model::user::{User, UserId};
+use crate::model::user::User;
 use crate::operations::{App, audit};
 
 /// So much of a path is recorded, in characters: no route of ours needs more, and entries are kept for ever.
@@ -128,9 +129,8 @@ async fn write(app: &App, request: &Request<'_>, denial: Denial, user: &User, le
 
 /// The user that the path is about, if it names one by primary key.
 async fn target(app: &App, request: &Request<'_>) -> Result<Option<User>> {
-    let mut segments = request.uri().path().segments().skip_while(|segment| *segment != "users").skip(1);
-    match segments.next().and_then(|id| id.parse().ok()) {
-        Some(id) => Ok(db::users::by_id(&app.db, UserId(id)).await?),
+    match RequestPath::of(request).user() {
+        Some(id) => Ok(db::users::by_id(&app.db, id).await?),
         None => Ok(None),
     }
 }

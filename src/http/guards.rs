@@ -11,6 +11,7 @@ use rocket::request::{FromRequest, Outcome, Request};
 use crate::config::Settings;
 use crate::http::arrival;
 use crate::http::cookies::{Cookies, Sent};
+use crate::http::path::RequestPath;
 use crate::http::request_id::RequestId;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::{self, Channel, Origin};
@@ -57,12 +58,9 @@ pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<(U
 /// The user whom a request is for, read together with its session.
 struct Subject(Option<(UserId, Option<User>)>);
 
-/// The primary key in a path that ends with one, if the request only reads.
+/// The user whose record the request only reads, by the primary key in its path.
 fn subject(request: &Request<'_>) -> Option<UserId> {
-    let mut segments = request.uri().path().segments().skip_while(|segment| *segment != "users").skip(1);
-    let (id, end) = (segments.next()?, segments.next());
-    let is_id = end.is_none() && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    if is_id && request.method() == Method::Get { id.parse().ok().map(UserId) } else { None }
+    if request.method() == Method::Get { RequestPath::of(request).user_alone() } else { None }
 }
 
 /// Where the request comes from, found out once.
@@ -102,10 +100,9 @@ async fn find_actor(request: &Request<'_>) -> Result<Actor> {
     Ok(Actor { user, session, origin: origin(request).clone(), subject })
 }
 
-/// Whether the request is for the API. Routes are found by the decoded segments that are not empty, so
-/// `//v1/users/7` and `/%761/users/7` are the API's, too.
+/// Whether the request is for the API.
 pub(crate) fn is_api(request: &Request<'_>) -> bool {
-    request.uri().path().segments().next() == Some("v1")
+    RequestPath::of(request).is_api()
 }
 
 /// The one credential that counts: a bearer token if there is one, good or bad, else the cookie.
@@ -132,9 +129,7 @@ fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Autho
 
 /// Whether a request changes nothing: by its method, or because it asks for one of the API's lists.
 fn only_reads(request: &Request<'_>) -> bool {
-    let segments = request.uri().path().segments();
-    let parts: Vec<&str> = segments.filter(|segment| !segment.is_empty()).collect();
-    is_safe(request.method()) || request.method() == Method::Post && matches!(parts[..], ["v1", _, "list"])
+    is_safe(request.method()) || request.method() == Method::Post && RequestPath::of(request).is_api_list()
 }
 
 fn is_safe(method: Method) -> bool {

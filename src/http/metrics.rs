@@ -15,8 +15,9 @@ use rocket::{Build, Rocket};
 
 use self::counts::Group;
 pub(crate) use self::counts::Metrics;
+use crate::http::path::RequestPath;
 use crate::http::traffic::Traffic;
-use crate::http::{arrival, descriptors, guards, logging};
+use crate::http::{arrival, descriptors, logging};
 use crate::operations::App;
 
 /// Counts each request when its answer is known.
@@ -59,12 +60,12 @@ fn group(request: &Request<'_>) -> Group {
     if request.route().is_none() {
         return Group::None;
     }
-    let mut segments = request.uri().path().segments();
-    match (segments.next(), segments.next()) {
-        (Some("livez" | "readyz"), _) => Group::Health,
-        (Some("static"), _) => Group::Static,
-        (Some("v1"), Some("auth")) => Group::Auth,
-        _ if guards::is_api(request) => Group::Api,
+    let path = RequestPath::of(request);
+    match path.segments() {
+        ["livez" | "readyz", ..] => Group::Health,
+        ["static", ..] => Group::Static,
+        [_, "auth", ..] if path.is_api() => Group::Auth,
+        _ if path.is_api() => Group::Api,
         _ => Group::Console,
     }
 }

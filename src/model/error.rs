@@ -33,7 +33,7 @@ pub enum Error {
         /// The method that was used.
         method: String,
         /// The methods that the path has.
-        allow: &'static str,
+        allow: String,
     },
     /// The body cannot be read, or a filter is wrong: 400, one line.
     #[error("{0}")]

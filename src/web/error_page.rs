@@ -6,6 +6,7 @@ use rocket::request::{FromRequest, Request};
 
 use super::layout::{ConsoleSession, Layout};
 use super::view::ErrorPage;
+use crate::http::path::RequestPath;
 use crate::http::request_id::RequestId;
 use crate::model::error::Error;
 use crate::model::permission::HasSession;
@@ -66,10 +67,7 @@ fn page_of_button(status: Status, request: &Request<'_>) -> Option<(String, &'st
 
 /// The page of the user that the path names.
 fn user_of(request: &Request<'_>) -> Option<String> {
-    let mut segments = request.uri().path().segments();
-    let is_users = segments.next() == Some("users");
-    let id = segments.next().filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()))?;
-    is_users.then(|| format!("/users/{id}"))
+    RequestPath::of(request).user().map(|id| format!("/users/{id}"))
 }
 
 fn of_error(error: &Error, about_a_user: bool) -> Words {
