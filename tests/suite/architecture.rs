@@ -15,6 +15,9 @@ const FLOORS: [&[&str]; 8] = [
     &["main", "lib"],
 ];
 
+/// Files that are compiled for tests only.
+const TEST_FILES: [&str; 2] = ["tests.rs", "testing.rs"];
+
 /// Every Rust file below a folder that is compiled into the product.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -22,7 +25,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !TEST_FILES.iter().any(|name| path.ends_with(name)) {
             files.push(path);
         }
     }
