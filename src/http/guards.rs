@@ -271,14 +271,17 @@ fn version_of(tag: &str) -> Option<i64> {
     version.parse().ok()
 }
 
-/// The client's address: the peer's, unless that is a proxy of ours; then the right-most address of
-/// `X-Forwarded-For` that is not.
+/// The client's address: the peer's, unless that is a proxy of ours; then what Rocket's `ip_header` says, or without
+/// that setting the right-most address of `X-Forwarded-For` that is no proxy of ours.
 fn client_address(request: &Request<'_>, settings: &Settings) -> Option<IpAddr> {
     let peer = request.remote().map(|remote| remote.ip().to_canonical());
     let trusted =
         |address: &IpAddr| settings.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == *address);
     if !peer.as_ref().is_some_and(trusted) {
         return peer;
+    }
+    if request.rocket().config().ip_header.is_some() {
+        return request.real_ip().map(|address| address.to_canonical()).or(peer);
     }
     let forwarded: Vec<&str> =
         request.headers().get("X-Forwarded-For").flat_map(|header| header.split(',')).collect();

@@ -138,3 +138,16 @@ const fn reason(error: &Error) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_remarks_on_a_request_only_those_on_its_template_are_written() {
+        assert!(is_remark("rocket::server::_"));
+        assert!(is_remark("usher::web::users::list::_"));
+        assert!(!is_remark("rocket_dyn_templates::engine::tera::_"));
+        assert!(!is_remark("rocket::server"));
+    }
+}

@@ -25,7 +25,9 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !TEST_FILES.iter().any(|name| path.ends_with(name)) {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !TEST_FILES.iter().any(|name| path.ends_with(name))
+        {
             files.push(path);
         }
     }

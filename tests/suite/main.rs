@@ -84,6 +84,7 @@ mod preferences;
 mod process;
 mod properties;
 mod search;
+mod sibling_cookies;
 mod sign_in_check;
 mod sign_in_page;
 mod source;

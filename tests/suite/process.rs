@@ -1,16 +1,19 @@
 //! The program as an operator runs it: subcommands, start, stop, exit codes.
 
 mod backup;
+mod behind_caddy;
 mod behind_nginx;
 mod clients;
 mod cluster;
 mod crash;
+mod front;
 mod logs;
 mod metrics;
 mod proxy;
 mod server;
 mod stop;
 mod storage;
+mod wire;
 
 use std::time::Duration;
 

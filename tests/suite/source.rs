@@ -49,6 +49,19 @@ fn pw_4_passwords_are_checked_in_one_place_which_counts_failures() {
     assert_eq!(files, ["operations/password_attempt.rs"]);
 }
 
+/// Rocket's own jar of a request decodes names.
+#[test]
+fn se_3_cookies_are_read_and_set_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let has = |code: &str| [".cookies()", "CookieJar"].iter().any(|reader| code.contains(reader));
+    let files: Vec<String> = sources(&root)
+        .into_iter()
+        .filter(|file| has(&std::fs::read_to_string(file).unwrap()))
+        .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
+        .collect();
+    assert_eq!(files, ["cookies.rs"]);
+}
+
 #[test]
 fn er_1_a_release_unwinds_so_that_a_panic_ends_one_request_and_not_the_server() {
     let manifest = include_str!("../../Cargo.toml");

@@ -9,6 +9,12 @@ use super::server::{Server, json_request, make_superuser, obtain_request, status
 use crate::app::TestApp;
 
 impl Server {
+    /// All numbers of this moment.
+    pub(super) fn numbers(&self) -> HashMap<String, f64> {
+        let page = self.metrics(GET);
+        samples(&page).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
     /// What the metrics' own address answers.
     fn metrics(&self, request: &str) -> String {
         let line = self.said.lines().find_map(|line| line.strip_prefix("Metrics are at http://"));
@@ -65,7 +71,7 @@ async fn the_numbers_are_those_of_what_happened(app: TestApp) {
         (r#"usher_requests_total{group="health",method="GET",status="200"}"#, 1.0),
         (r#"usher_requests_total{group="console",method="GET",status="200"}"#, 1.0),
         (r#"usher_requests_total{group="none",method="GET",status="404"}"#, 1.0),
-        (r#"usher_requests_total{group="none",method="TRACE",status="405"}"#, 1.0),
+        (r#"usher_requests_total{group="none",method="unknown",status="405"}"#, 1.0),
         (r#"usher_request_duration_seconds_count{group="auth"}"#, 2.0),
         (r#"usher_request_duration_seconds_bucket{group="auth",le="+Inf"}"#, 2.0),
         ("usher_authenticated_requests_total", 1.0),
@@ -76,12 +82,16 @@ async fn the_numbers_are_those_of_what_happened(app: TestApp) {
     ] {
         assert_eq!(samples.get(name), Some(&value), "{name}\n{page}");
     }
-    for name in
-        ["usher_password_hash_seconds_total", "usher_resident_memory_bytes", "usher_database_connections"]
-    {
+    for name in [
+        "usher_password_hash_seconds_total",
+        "usher_resident_memory_bytes",
+        "usher_database_connections",
+        "usher_open_files",
+    ] {
         assert!(samples.get(name).is_some_and(|value| *value > 0.0), "{name}\n{page}");
     }
     assert!(samples["usher_database_connections_idle"] <= samples["usher_database_connections"]);
+    assert!(samples["usher_open_files"] < samples["usher_open_files_limit"], "{page}");
     assert!(samples["usher_start_time_seconds"] > 1.7e9, "{page}");
     assert_eq!(samples.contains_key("usher_sqlite_wal_bytes"), app.url.starts_with("sqlite"), "{page}");
 }

@@ -1,0 +1,83 @@
+//! What a sibling host can plant in a browser: cookies whose names look like ours to whoever decodes them, and
+//! second ones of our names.
+
+use rocket::http::{ContentType, Header, Method};
+
+use crate::app::{Answer, By, TestApp};
+use crate::console::token;
+
+/// Asks with this header of cookies.
+async fn get(app: &TestApp, path: &str, cookies: &str) -> Answer {
+    let request = app.client.get(path.to_owned()).header(Header::new("Cookie", cookies.to_owned()));
+    Answer::of(request.dispatch().await).await
+}
+
+/// Sends the form to sign in.
+async fn sign_in(app: &TestApp, token: &str, cookies: &str) -> Answer {
+    let request = app.client.post("/sign-in").header(ContentType::Form);
+    let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
+    let request = request.header(Header::new("Cookie", cookies.to_owned()));
+    Answer::of(request.body(format!("username=ada&password=x&token={token}")).dispatch().await).await
+}
+
+const EXPIRED: &str = "The form had expired.";
+
+#[apply(on_both)]
+async fn se_3_a_cookie_whose_name_is_encoded_stands_in_for_none_of_ours(app: TestApp) {
+    let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
+    for name in ["%5F%5FHost-sid", "_%5fHost-sid", "__Host%2Dsid", "__Host-si%64", "__host-sid", "sid"] {
+        let cookies = format!("{name}={}", staff.cookie);
+        let answer = get(&app, "/v1/account", &cookies).await;
+        assert_eq!(answer.status, 401, "{name}: {}", answer.body);
+        let page = get(&app, "/users", &cookies).await;
+        assert_eq!((page.status, page.header("Location")), (303, Some("/sign-in?next=%2Fusers")), "{name}");
+        // Nor does it hide the real one.
+        for cookies in [
+            format!("{name}={}; __Host-sid={}", other.cookie, staff.cookie),
+            format!("__Host-sid={}; {name}={}", staff.cookie, other.cookie),
+        ] {
+            let account = get(&app, "/v1/account", &cookies).await;
+            assert_eq!(account.json()["username"], "staff", "{cookies}");
+            let page = get(&app, "/account", &cookies).await;
+            assert!(page.status == 200 && page.body.contains("staff"), "{cookies}: {}", page.body);
+        }
+    }
+    // The cookie before a session: a form of the attacker's is not the browser's.
+    let form = token(&get(&app, "/sign-in", "__Host-pre=planted").await.body);
+    assert!(!sign_in(&app, &form, "__Host-pre=planted").await.body.contains(EXPIRED));
+    assert!(sign_in(&app, &form, "%5F%5FHost-pre=planted").await.body.contains(EXPIRED));
+    // The message of the last change, and the way back to the list.
+    let flash = "eyJ0ZXh0IjoiUGxhbnRlZCB3b3JkcyIsInVuZG8iOm51bGx9";
+    let list = "%2Fusers%3Fq%3Dplanted";
+    let path = format!("/users/{}", other.id());
+    for (prefix, is_read) in [("__Host-", true), ("%5F%5FHost-", false)] {
+        let cookies = format!("__Host-sid={}; {prefix}flash={flash}; {prefix}list={list}", staff.cookie);
+        let page = get(&app, &path, &cookies).await;
+        assert_eq!(page.body.contains("Planted words"), is_read, "{}", page.body);
+        assert_eq!(page.body.contains("q=planted"), is_read, "{}", page.body);
+    }
+}
+
+#[apply(on_both)]
+async fn se_3_of_two_session_cookies_none_counts_and_the_page_says_so(app: TestApp) {
+    const UNCLEAR: &str = "Your browser sends two cookies of the same name";
+    let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
+    for (one, two) in [(&staff, &other), (&other, &staff), (&staff, &staff)] {
+        let cookies = format!("__Host-sid={}; __Host-sid={}", one.cookie, two.cookie);
+        let answer = get(&app, "/v1/account", &cookies).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (401, &"several_session_cookies".into()));
+        let mut request = app.request(Method::Get, "/v1/account", Some((one, By::Cookie)));
+        request.add_header(Header::new("Cookie", format!("__Host-sid={}", two.cookie)));
+        assert_eq!(request.dispatch().await.status().code, 401, "also in a header of its own");
+        let led = get(&app, "/users", &cookies).await;
+        assert_eq!(led.status, 303, "{}", led.body);
+        let page = get(&app, led.header("Location").unwrap(), &cookies).await;
+        assert!(page.body.contains(UNCLEAR), "{}", page.body);
+    }
+    assert!(app.is_signed_in(&staff, By::Cookie).await, "the session itself goes on");
+    let form = token(&get(&app, "/sign-in", "__Host-pre=own").await.body);
+    let refused = sign_in(&app, &form, "__Host-pre=own; __Host-pre=planted").await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains(UNCLEAR), "{}", refused.body);
+    assert!(!get(&app, "/sign-in", "other=a; other=b").await.body.contains(UNCLEAR));
+}
