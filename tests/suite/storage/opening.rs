@@ -1,7 +1,9 @@
 //! Opening a database: migrations, settings of the connections, permissions of the files.
 
 use rocket::futures::future::join_all;
+use tempfile::TempDir;
 use usher::db::{self, Sql};
+use usher::model::clock::Clock;
 use usher::model::user::{User, UserId};
 use usher::operations::App;
 use usher::security::csrf;
@@ -125,9 +127,9 @@ async fn every_sqlite_connection_is_durable_and_readers_cannot_write() {
 #[rocket::async_test]
 async fn cf_3_only_the_owner_can_read_the_sqlite_files() {
     use std::os::unix::fs::PermissionsExt;
-    let app = TestApp::new(Backend::Sqlite).await;
-    app.person("alice", "").await;
-    let file = app.url.strip_prefix("sqlite://").expect("a path");
+    let directory = TempDir::new().expect("a temporary directory");
+    let file = directory.path().join("usher.db").display().to_string();
+    let _app = App::open(&figment(&format!("sqlite://{file}"), &[]), Clock::System).await.expect("a fresh file");
     for suffix in ["", "-wal", "-shm"] {
         let mode = std::fs::metadata(format!("{file}{suffix}")).expect(suffix).permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}{suffix}");
