@@ -5,7 +5,9 @@
 
 pub mod api_tokens;
 pub mod audit;
+pub mod authentication;
 pub mod bulk;
+mod can;
 pub(crate) mod csv;
 pub mod export;
 pub mod forgotten_password;
@@ -13,6 +15,7 @@ pub mod keys;
 pub mod lists;
 pub mod mail;
 pub mod maintenance;
+pub mod operator;
 pub mod own_account;
 mod password_attempt;
 pub mod password_links;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use rocket::figment::Figment;
 use tokio_util::task::TaskTracker;
 
+pub use self::can::Can;
 use self::keys::Keys;
 use self::mail::Mailer;
 use crate::config::{ConfigError, Settings};
@@ -49,7 +53,7 @@ pub struct App {
     /// Signs tokens and forms.
     pub keys: Keys,
     /// Sends mail, if there is a server for it.
-    pub mailer: Option<Mailer>,
+    pub mailer: Option<Arc<Mailer>>,
     /// Messages and links that are still to be made after their answers: a stop waits for them.
     pub background: TaskTracker,
     /// What links begin with, such as `https://users.example.org`.
@@ -95,7 +99,7 @@ impl App {
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
         db.prepare().await?;
         let keys = Keys::load(&settings, &db).await?;
-        let mailer = Mailer::new(&settings)?;
+        let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
         Ok(Self { db, clock, hasher, settings, keys, mailer, background, base })

@@ -12,9 +12,9 @@ use crate::http::guards::{AcceptsJson, IfMatch};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::Password;
-use crate::model::permission::{Can, HasSession, SignedIn};
+use crate::model::permission::{HasSession, SignedIn};
 use crate::model::user::{InputMode, Raw, UserInput};
-use crate::operations::App;
+use crate::operations::Can;
 use crate::operations::own_account::{self, NewPassword};
 
 /// The caller's record.
@@ -31,7 +31,6 @@ pub(super) async fn partial_update(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
     expected: IfMatch,
-    app: &App,
     body: JsonBody,
 ) -> Result<One> {
     if let Some(member) = body.0.keys().find(|member| !own_account::may_set(member)) {
@@ -39,7 +38,7 @@ pub(super) async fn partial_update(
         return Err(Error::Malformed(format!("{member}: cannot be changed here")));
     }
     let draft = UserInput::read(InputMode::Part, |name| raw(&body.0, name));
-    Ok(One::new(own_account::update(app, &can, draft, &expected.0).await?))
+    Ok(One::new(own_account::update(&can, draft, &expected.0).await?))
 }
 
 /// Changes the caller's password. Every session that was opened with the old one ends.
@@ -47,7 +46,6 @@ pub(super) async fn partial_update(
 pub(super) async fn change_password(
     _accepts: AcceptsJson,
     can: Can<HasSession>,
-    app: &App,
     body: CredentialsBody,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
@@ -57,7 +55,7 @@ pub(super) async fn change_password(
         errors.add("end_other_sessions", "Another password always ends all sessions and tokens.");
     }
     errors.into_result()?;
-    own_account::change_password(app, &can, &NewPassword { current, new }, false).await?;
+    own_account::change_password(&can, &NewPassword { current, new }, false).await?;
     Ok(Status::NoContent)
 }
 
@@ -66,24 +64,19 @@ pub(super) async fn change_password(
 pub(super) async fn confirm(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &App,
     body: CredentialsBody,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
     let password = password(&body.0, "password", &mut errors);
     errors.into_result()?;
-    own_account::confirm(app, &can, "password", &password).await?;
+    own_account::confirm(&can, "password", &password).await?;
     Ok(Status::NoContent)
 }
 
 /// The caller's last sign-ins, successful and failed.
 #[get("/account/sign-ins")]
-pub(super) async fn sign_ins(
-    _accepts: AcceptsJson,
-    can: Can<SignedIn>,
-    app: &App,
-) -> Result<Json<Vec<SignInEntry>>> {
-    own_account::sign_ins(app, &can, None).await.map(Json)
+pub(super) async fn sign_ins(_accepts: AcceptsJson, can: Can<SignedIn>) -> Result<Json<Vec<SignInEntry>>> {
+    own_account::sign_ins(&can, None).await.map(Json)
 }
 
 /// A password exactly as it was sent.

@@ -13,8 +13,8 @@ use crate::model::audit::{Entries, EntryId, ListedEntry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::filter::ListRequest;
-use crate::model::permission::{Can, ManageUsers};
-use crate::operations::{App, audit};
+use crate::model::permission::ManageUsers;
+use crate::operations::{Can, audit, lists};
 
 /// A user, with the name of that moment.
 #[derive(Serialize)]
@@ -72,12 +72,11 @@ fn print(told: &ListedEntry, json: &mut Vec<u8>) {
 pub(super) async fn list(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &App,
     body: JsonBody,
 ) -> Result<Records<Entries>> {
     let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
-    let list = audit::list(app, &can, &request).await?;
-    Ok(Records { app: app.clone(), request, list, print })
+    let list = lists::begin(&can, &request).await?;
+    Ok(Records { can, request, list, print })
 }
 
 /// Gets an entry.
@@ -87,9 +86,8 @@ pub(super) async fn retrieve(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &App,
 ) -> Result<RawJson<Vec<u8>>> {
-    let told = audit::get(app, &can, EntryId(id.number())).await?;
+    let told = audit::get(&can, EntryId(id.number())).await?;
     let mut json = Vec::new();
     print(&told, &mut json);
     Ok(RawJson(json))

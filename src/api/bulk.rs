@@ -13,9 +13,9 @@ use crate::model::bulk::{BatchVerdict, BulkAction, Chosen, Previewed, sentence};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::filter::ListRequest;
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::user::UserId;
-use crate::operations::App;
+use crate::operations::Can;
 use crate::operations::bulk::{self, Outcome};
 
 /// What a run is asked to do.
@@ -105,20 +105,15 @@ fn answer(body: &Value) -> Answer {
 
 /// Does an action to many users, or says what it would do.
 #[post("/users/bulk", data = "<body>")]
-pub(super) async fn run(
-    _accepts: AcceptsJson,
-    can: Can<ManageUsers>,
-    app: &App,
-    body: JsonBody,
-) -> Result<Answer> {
+pub(super) async fn run(_accepts: AcceptsJson, can: Can<ManageUsers>, body: JsonBody) -> Result<Answer> {
     let Request { action, chosen, is_preview } = Request::parse(body.0).map_err(Error::Malformed)?;
-    let ids = bulk::freeze(app, &can, chosen).await?;
+    let ids = bulk::freeze(&can, chosen).await?;
     if !is_preview {
-        let batch = bulk::run(app, &can, action, ids).await?;
-        return Ok(report(&bulk::outcome(app, &can, batch).await?));
+        let batch = bulk::run(&can, action, ids).await?;
+        return Ok(report(&bulk::outcome(&can, batch).await?));
     }
     let users: Vec<Line> =
-        bulk::preview(app, &can, action, &ids).await?.into_iter().map(Line::previewed).collect();
+        bulk::preview(&can, action, &ids).await?.into_iter().map(Line::previewed).collect();
     let ready = users.iter().filter(|user| user.code.is_none()).count();
     let (action, total) = (action.as_str(), users.len());
     Ok(answer(&json!({ "action": action, "total": total, "ready": ready, "users": users })))
@@ -126,20 +121,15 @@ pub(super) async fn run(
 
 /// The outcome of a run.
 #[get("/users/bulk/<id>", rank = 1)]
-pub(super) async fn outcome(
-    _accepts: AcceptsJson,
-    can: Can<ManageUsers>,
-    app: &App,
-    id: Key,
-) -> Result<Answer> {
-    Ok(report(&bulk::outcome(app, &can, BatchId(id.0)).await?))
+pub(super) async fn outcome(_accepts: AcceptsJson, can: Can<ManageUsers>, id: Key) -> Result<Answer> {
+    Ok(report(&bulk::outcome(&can, BatchId(id.0)).await?))
 }
 
 /// Takes a whole run back.
 #[post("/users/bulk/<id>/undo", rank = 1)]
-pub(super) async fn undo(_accepts: AcceptsJson, can: Can<ManageUsers>, app: &App, id: Key) -> Result<Answer> {
-    let batch = bulk::undo(app, &can, BatchId(id.0)).await?;
-    Ok(report(&bulk::outcome(app, &can, batch).await?))
+pub(super) async fn undo(_accepts: AcceptsJson, can: Can<ManageUsers>, id: Key) -> Result<Answer> {
+    let batch = bulk::undo(&can, BatchId(id.0)).await?;
+    Ok(report(&bulk::outcome(&can, batch).await?))
 }
 
 fn report(outcome: &Outcome) -> Answer {

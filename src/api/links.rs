@@ -12,11 +12,11 @@ use crate::http::guards::{AcceptsJson, IfMatch};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::mail::MailState;
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::record::Record;
 use crate::model::user::{InputMode, UserInput};
-use crate::operations::App;
+use crate::operations::Can;
 use crate::operations::password_links::{self, Made};
 use crate::operations::sign_in_diagnosis::{self, Diagnosis};
 
@@ -59,14 +59,9 @@ impl<'r> Responder<'r, 'static> for Link {
 
 /// Makes a user who chooses the password by a link.
 #[post("/users/invite", data = "<body>")]
-pub(super) async fn invite(
-    _accepts: AcceptsJson,
-    can: Can<ManageUsers>,
-    app: &App,
-    body: JsonBody,
-) -> Result<Link> {
+pub(super) async fn invite(_accepts: AcceptsJson, can: Can<ManageUsers>, body: JsonBody) -> Result<Link> {
     let draft = UserInput::read(InputMode::Invitation, |name| raw(&body.0, name));
-    Ok(Link { made: password_links::invite(app, &can, draft, None).await?, with_user: true })
+    Ok(Link { made: password_links::invite(&can, draft, None).await?, with_user: true })
 }
 
 /// Makes a link with which a user chooses another password.
@@ -77,11 +72,10 @@ pub(super) async fn make(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    app: &App,
     _body: JsonBody,
 ) -> Result<Link> {
     let expected: &Precondition = &expected.0;
-    Ok(Link { made: password_links::make(app, &can, id.0, expected, None).await?, with_user: false })
+    Ok(Link { made: password_links::make(&can, id.0, expected, None).await?, with_user: false })
 }
 
 /// Why a user can or cannot sign in.
@@ -91,7 +85,6 @@ pub(super) async fn check(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &App,
 ) -> Result<Json<Diagnosis>> {
-    Ok(Json(sign_in_diagnosis::check(app, &can, id.0).await?))
+    Ok(Json(sign_in_diagnosis::check(&can, id.0).await?))
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::db::select::Table;
 use crate::model::cursor::Cursor;
 use crate::model::filter::{Filter, ListRequest};
-use crate::operations::App;
+use crate::model::permission::ManageUsers;
+use crate::operations::Can;
 use crate::operations::lists::{self, List};
 
 /// Adds one record as JSON.
@@ -17,7 +18,7 @@ type Print<T> = fn(&T, &mut Vec<u8>);
 
 /// A page of a list, or all of it, streamed.
 pub(super) struct Records<T: Table> {
-    pub(super) app: App,
+    pub(super) can: Can<ManageUsers>,
     pub(super) request: ListRequest<T>,
     /// The beginning.
     pub(super) list: List<T::Record>,
@@ -26,10 +27,10 @@ pub(super) struct Records<T: Table> {
 
 impl<'r, T: Table> Responder<'r, 'r> for Records<T> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        let Self { app, request: asked, list, print } = self;
+        let Self { can, request: asked, list, print } = self;
         let mut response = match (list.next, asked.limit) {
             (Some(place), None) => {
-                pieces(app, asked.filter, list.records, place, print).respond_to(request)?
+                pieces(can, asked.filter, list.records, place, print).respond_to(request)?
             }
             (next, _) => {
                 let mut response = Response::new();
@@ -74,7 +75,7 @@ fn separated<T>(before: &[u8], records: &[T], print: Print<T>) -> Vec<u8> {
 
 /// A whole list, piece by piece, each fetched when the one before has been taken.
 fn pieces<T: Table>(
-    app: App,
+    can: Can<ManageUsers>,
     filter: Filter<T>,
     first: Vec<T::Record>,
     place: Cursor,
@@ -85,7 +86,7 @@ fn pieces<T: Table>(
         drop(first);
         let mut next = Some(place);
         while let Some(place) = next {
-            match lists::next_batch(&app, &filter, &place).await {
+            match lists::next_batch(&can, &filter, &place).await {
                 Ok((records, following)) => {
                     if !records.is_empty() {
                         yield separated(b",", &records, print);

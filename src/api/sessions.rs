@@ -8,9 +8,9 @@ use rocket::{delete, get};
 use super::users::{Id, Routed};
 use crate::http::guards::AcceptsJson;
 use crate::model::error::Result;
-use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::permission::{ManageUsers, SignedIn};
 use crate::model::session::{LiveSession, SessionId};
-use crate::operations::{App, sessions};
+use crate::operations::{Can, sessions};
 
 /// A segment that can only be the primary key of a session.
 pub(super) struct Key(pub(super) SessionId);
@@ -25,12 +25,8 @@ impl<'r> FromParam<'r> for Key {
 
 /// The caller's sessions.
 #[get("/account/sessions")]
-pub(super) async fn own(
-    _accepts: AcceptsJson,
-    can: Can<SignedIn>,
-    app: &App,
-) -> Result<Json<Vec<LiveSession>>> {
-    sessions::own(app, &can).await.map(Json)
+pub(super) async fn own(_accepts: AcceptsJson, can: Can<SignedIn>) -> Result<Json<Vec<LiveSession>>> {
+    sessions::own(&can).await.map(Json)
 }
 
 /// Ends one of the caller's sessions.
@@ -40,16 +36,15 @@ pub(super) async fn end_own(
     key: Key,
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &App,
 ) -> Result<Status> {
-    sessions::end_own(app, &can, key.0).await?;
+    sessions::end_own(&can, key.0).await?;
     Ok(Status::NoContent)
 }
 
 /// Ends all of the caller's sessions but the current one.
 #[delete("/account/sessions")]
-pub(super) async fn end_own_others(_accepts: AcceptsJson, can: Can<SignedIn>, app: &App) -> Result<Status> {
-    sessions::end_own_others(app, &can).await?;
+pub(super) async fn end_own_others(_accepts: AcceptsJson, can: Can<SignedIn>) -> Result<Status> {
+    sessions::end_own_others(&can).await?;
     Ok(Status::NoContent)
 }
 
@@ -60,9 +55,8 @@ pub(super) async fn of_user(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &App,
 ) -> Result<Json<Vec<LiveSession>>> {
-    sessions::of_user(app, &can, id.0).await.map(Json)
+    sessions::of_user(&can, id.0).await.map(Json)
 }
 
 /// Ends one of a user.
@@ -74,9 +68,8 @@ pub(super) async fn end_of_user(
     key: Key,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &App,
 ) -> Result<Status> {
-    sessions::end_of_user(app, &can, id.0, key.0).await?;
+    sessions::end_of_user(&can, id.0, key.0).await?;
     Ok(Status::NoContent)
 }
 
@@ -87,8 +80,7 @@ pub(super) async fn end_all_of_user(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &App,
 ) -> Result<Status> {
-    sessions::end_all_of_user(app, &can, id.0).await?;
+    sessions::end_all_of_user(&can, id.0).await?;
     Ok(Status::NoContent)
 }

@@ -10,15 +10,15 @@ use super::sessions::Key;
 use super::users::{Id, Routed};
 use crate::http::guards::AcceptsJson;
 use crate::model::error::Result;
-use crate::model::permission::{Can, IsSuperuser, SignedIn};
-use crate::operations::App;
+use crate::model::permission::{IsSuperuser, Permission, SignedIn};
+use crate::operations::Can;
 use crate::operations::api_tokens::{self, ApiToken, MadeToken, TokenDraft};
 
 /// A new token, with 201.
 type Made = status::Custom<Json<MadeToken>>;
 
-fn draft(app: &App, body: &JsonBody) -> TokenDraft {
-    TokenDraft::read(&app.settings, |name| raw(&body.0, name))
+fn draft<P: Permission>(can: &Can<P>, body: &JsonBody) -> TokenDraft {
+    TokenDraft::read(&can.app().settings, |name| raw(&body.0, name))
 }
 
 const fn made(token: MadeToken) -> Made {
@@ -27,19 +27,14 @@ const fn made(token: MadeToken) -> Made {
 
 /// The caller's tokens.
 #[get("/account/tokens")]
-pub(super) async fn own(_accepts: AcceptsJson, can: Can<SignedIn>, app: &App) -> Result<Json<Vec<ApiToken>>> {
-    api_tokens::own(app, &can).await.map(Json)
+pub(super) async fn own(_accepts: AcceptsJson, can: Can<SignedIn>) -> Result<Json<Vec<ApiToken>>> {
+    api_tokens::own(&can).await.map(Json)
 }
 
 /// Makes one for the caller.
 #[post("/account/tokens", data = "<body>")]
-pub(super) async fn make_own(
-    _accepts: AcceptsJson,
-    can: Can<SignedIn>,
-    app: &App,
-    body: JsonBody,
-) -> Result<Made> {
-    api_tokens::make_own(app, &can, &draft(app, &body)).await.map(made)
+pub(super) async fn make_own(_accepts: AcceptsJson, can: Can<SignedIn>, body: JsonBody) -> Result<Made> {
+    api_tokens::make_own(&can, &draft(&can, &body)).await.map(made)
 }
 
 /// Revokes one of the caller's tokens.
@@ -49,9 +44,8 @@ pub(super) async fn revoke_own(
     key: Key,
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &App,
 ) -> Result<Status> {
-    api_tokens::revoke_own(app, &can, key.0).await?;
+    api_tokens::revoke_own(&can, key.0).await?;
     Ok(Status::NoContent)
 }
 
@@ -62,9 +56,8 @@ pub(super) async fn of_user(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<IsSuperuser>,
-    app: &App,
 ) -> Result<Json<Vec<ApiToken>>> {
-    api_tokens::of_user(app, &can, id.0).await.map(Json)
+    api_tokens::of_user(&can, id.0).await.map(Json)
 }
 
 /// Makes one for a user.
@@ -74,10 +67,9 @@ pub(super) async fn make_for(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<IsSuperuser>,
-    app: &App,
     body: JsonBody,
 ) -> Result<Made> {
-    api_tokens::make_for(app, &can, id.0, &draft(app, &body)).await.map(made)
+    api_tokens::make_for(&can, id.0, &draft(&can, &body)).await.map(made)
 }
 
 /// Revokes one of a user.
@@ -89,8 +81,7 @@ pub(super) async fn revoke_of(
     key: Key,
     _accepts: AcceptsJson,
     can: Can<IsSuperuser>,
-    app: &App,
 ) -> Result<Status> {
-    api_tokens::revoke_of(app, &can, id.0, key.0).await?;
+    api_tokens::revoke_of(&can, id.0, key.0).await?;
     Ok(Status::NoContent)
 }

@@ -9,8 +9,8 @@ use super::users::One;
 use crate::http::guards::AcceptsJson;
 use crate::model::audit::EntryId;
 use crate::model::error::Result;
-use crate::model::permission::{Can, ManageUsers};
-use crate::operations::{App, undo};
+use crate::model::permission::ManageUsers;
+use crate::operations::{Can, undo};
 
 /// A segment that is a primary key. What is no number fits no route.
 pub(super) struct Key(pub(super) i64);
@@ -26,11 +26,6 @@ impl<'r> FromParam<'r> for Key {
 
 /// Takes back what an audit entry records.
 #[post("/audit/<id>/undo")]
-pub(super) async fn take_back(
-    _accepts: AcceptsJson,
-    can: Can<ManageUsers>,
-    app: &App,
-    id: Key,
-) -> Result<One> {
-    Ok(One::new(undo::undo(app, &can, EntryId(id.0)).await?.user))
+pub(super) async fn take_back(_accepts: AcceptsJson, can: Can<ManageUsers>, id: Key) -> Result<One> {
+    Ok(One::new(undo::undo(&can, EntryId(id.0)).await?.user))
 }

@@ -14,10 +14,10 @@ use crate::http::guards::{AcceptsJson, IfMatch};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::filter::{ListRequest, Users};
-use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::permission::{ManageUsers, SignedIn};
 use crate::model::record::Record;
 use crate::model::user::{InputMode, User, UserId, UserInput};
-use crate::operations::{App, users};
+use crate::operations::{Can, lists, users};
 
 /// The tag of a record: its version, and the last sign-in, which is part of the answer but no edit.
 #[must_use]
@@ -142,12 +142,11 @@ pub(super) async fn retrieve(
     name: IdOrName<'_>,
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    app: &App,
 ) -> Result<Found> {
-    let as_array = app.settings.get_by_name == GetByName::Array;
+    let as_array = can.app().settings.get_by_name == GetByName::Array;
     match name {
-        IdOrName::Id(Id(id)) => Ok(Found::One(One::new(users::get(app, &can, id).await?))),
-        IdOrName::Name(name) => match users::get_by_name(app, &can, name).await {
+        IdOrName::Id(Id(id)) => Ok(Found::One(One::new(users::get(&can, id).await?))),
+        IdOrName::Name(name) => match users::get_by_name(&can, name).await {
             Ok(user) => Ok(Found::One(One { as_array, ..One::new(user) })),
             Err(Error::NotFound) if as_array => Ok(Found::None),
             Err(error) => Err(error),
@@ -157,14 +156,9 @@ pub(super) async fn retrieve(
 
 /// Makes a user.
 #[post("/users/create", data = "<body>")]
-pub(super) async fn create(
-    _accepts: AcceptsJson,
-    can: Can<ManageUsers>,
-    app: &App,
-    body: JsonBody,
-) -> Result<One> {
+pub(super) async fn create(_accepts: AcceptsJson, can: Can<ManageUsers>, body: JsonBody) -> Result<One> {
     let draft = UserInput::read(InputMode::Whole, |name| raw(&body.0, name));
-    let user = users::create(app, &can, draft).await?;
+    let user = users::create(&can, draft).await?;
     Ok(One { status: Status::Created, ..One::new(user) })
 }
 
@@ -176,10 +170,9 @@ pub(super) async fn update(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    app: &App,
     body: JsonBody,
 ) -> Result<One> {
-    change(app, &can, &id, InputMode::Whole, &body, &expected).await
+    change(&can, &id, InputMode::Whole, &body, &expected).await
 }
 
 /// Changes some of a user's fields.
@@ -190,14 +183,12 @@ pub(super) async fn partial_update(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    app: &App,
     body: JsonBody,
 ) -> Result<One> {
-    change(app, &can, &id, InputMode::Part, &body, &expected).await
+    change(&can, &id, InputMode::Part, &body, &expected).await
 }
 
 async fn change(
-    app: &App,
     can: &Can<ManageUsers>,
     id: &Id,
     purpose: InputMode,
@@ -205,7 +196,7 @@ async fn change(
     expected: &IfMatch,
 ) -> Result<One> {
     let draft = UserInput::read(purpose, |name| raw(&body.0, name));
-    Ok(One::new(users::update(app, can, id.0, draft, &expected.0).await?.user))
+    Ok(One::new(users::update(can, id.0, draft, &expected.0).await?.user))
 }
 
 /// Marks a user as inactive.
@@ -216,9 +207,8 @@ pub(super) async fn destroy(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    app: &App,
 ) -> Result<Status> {
-    users::deactivate(app, &can, id.0, &expected.0).await?;
+    users::deactivate(&can, id.0, &expected.0).await?;
     Ok(Status::NoContent)
 }
 
@@ -227,11 +217,10 @@ pub(super) async fn destroy(
 pub(super) async fn list(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
-    app: &App,
     body: JsonBody,
 ) -> Result<Records<Users>> {
     let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
-    let list = users::list(app, &can, &request).await?;
+    let list = lists::begin(&can, &request).await?;
     let print = |user: &User, json: &mut Vec<u8>| put(&Record::from(user), json);
-    Ok(Records { app: app.clone(), request, list, print })
+    Ok(Records { can, request, list, print })
 }

@@ -14,7 +14,7 @@ use crate::model::audit::Action;
 use crate::model::clock::Timestamp;
 use crate::model::record::Record;
 use crate::model::user::UserId;
-use crate::operations::{App, audit, csv};
+use crate::operations::{App, csv, operator};
 
 /// Users that are fetched at once.
 const BATCH: i64 = 1000;
@@ -24,7 +24,7 @@ pub(super) async fn run(app: &App, arguments: &Export) -> Result<ExitCode, Failu
         arguments.format.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
     let details = Map::from_iter([("format".to_owned(), Value::from(format))]);
     // Before the first byte: what cannot be recorded does not happen.
-    audit::record_operation(app, Action::Exported, details).await.map_err(|error| error.to_string())?;
+    operator::record(app, Action::Exported, details).await.map_err(|error| error.to_string())?;
     let mut out = BufWriter::new(io::stdout().lock());
     let written = write_all(app, arguments.format, &mut out).await;
     // What is left in the buffer after an error must not be tried again when it is dropped.

@@ -29,7 +29,7 @@ use super::{Failure, Import};
 use crate::model::audit::Action;
 use crate::model::error::Error;
 use crate::model::user::Raw;
-use crate::operations::{App, audit};
+use crate::operations::{App, operator};
 
 pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failure> {
     let content = source::read(&arguments.file)?;
@@ -38,7 +38,7 @@ pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failu
     drop(content);
     let report = import(app, parsed, arguments.dry_run).await?;
     if !arguments.dry_run {
-        audit::record_operation(app, Action::Imported, report.counts())
+        operator::record(app, Action::Imported, report.counts())
             .await
             .map_err(|error| explain(error, "the users are in"))?;
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::{ChangePassword, CreateSuperuser, Failure, complain, say};
 use crate::model::error::Error;
 use crate::model::user::{InputMode, Raw, UserInput};
-use crate::operations::{App, users};
+use crate::operations::{App, operator};
 
 pub(super) async fn create_superuser(app: &App, arguments: &CreateSuperuser) -> Result<ExitCode, Failure> {
     let password = password(arguments.password_stdin)?;
@@ -16,7 +16,7 @@ pub(super) async fn create_superuser(app: &App, arguments: &CreateSuperuser) -> 
         "password" => Raw::Text(password.clone()),
         _ => Raw::Missing,
     });
-    match users::create_superuser(app, draft).await {
+    match operator::create_superuser(app, draft).await {
         Ok(user) => {
             say(&format_args!("Made the superuser {} (pk {}).", user.username.as_str(), user.id));
             Ok(ExitCode::SUCCESS)
@@ -31,7 +31,7 @@ pub(super) async fn change(app: &App, arguments: &ChangePassword) -> Result<Exit
         "password" => Raw::Text(password.clone()),
         _ => Raw::Missing,
     });
-    match users::change_password(app, &arguments.username, draft).await {
+    match operator::change_password(app, &arguments.username, draft).await {
         Ok(user) => {
             let name = user.username.as_str();
             say(&format_args!("Changed the password of {name} and signed them out everywhere."));

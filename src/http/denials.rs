@@ -21,6 +21,7 @@ use crate::model::error::{Error, Result};
 use crate::model::rules::Denial;
 use crate::model::session::SessionId;
 use crate::model::user::User;
+use crate::operations::authentication::Actor;
 use crate::operations::{App, audit};
 
 /// So much of a path is recorded, in characters: no route of ours needs more, and entries are kept for ever.
@@ -98,21 +99,21 @@ impl Fairing for Denials {
 
 impl Denials {
     async fn record(&self, request: &Request<'_>, denial: Denial) -> Result<()> {
-        let app = guards::app(request)?;
-        let Ok((user, session)) = guards::authenticated(request).await else { return Ok(()) };
+        let Ok(actor) = guards::authenticated(request).await else { return Ok(()) };
         let counted = {
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            recent.count(session.id, app.clock.now())
+            recent.count(actor.session().id, actor.app().clock.now())
         };
         match counted {
-            Some(left_out) => write(app, request, denial, user, left_out).await,
+            Some(left_out) => write(request, denial, actor, left_out).await,
             None => Ok(()),
         }
     }
 }
 
-async fn write(app: &App, request: &Request<'_>, denial: Denial, user: &User, left_out: u64) -> Result<()> {
-    let author = Author::user(user, guards::origin(request));
+async fn write(request: &Request<'_>, denial: Denial, actor: &Actor, left_out: u64) -> Result<()> {
+    let app = actor.app();
+    let author = Author::user(actor.user(), actor.origin());
     let path: String = request.uri().path().as_str().chars().take(LONGEST_PATH).collect();
     let what = format!("{} {path}", request.method());
     let mut entry = Entry::new(Action::Refused, author).detail("code", denial.code()).detail("request", what);

@@ -15,13 +15,13 @@ use crate::http::path::RequestPath;
 use crate::http::request_id::RequestId;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::{self, Channel, Origin};
-use crate::model::permission::{Actor, Can, Permission};
+use crate::model::permission::Permission;
 use crate::model::precondition::Precondition;
 use crate::model::rules::Denial;
-use crate::model::session::{Credential, Session};
-use crate::model::user::{User, UserId};
-use crate::operations::App;
-use crate::operations::sign_in::{self, Authorization};
+use crate::model::session::Credential;
+use crate::model::user::UserId;
+use crate::operations::authentication::{self, Actor, Authorization};
+use crate::operations::{App, Can};
 
 /// The installation that serves this request.
 pub fn app<'r>(request: &'r Request<'_>) -> Result<&'r App> {
@@ -40,23 +40,19 @@ pub const fn cookie_name(settings: &Settings) -> &'static str {
 }
 
 /// Whose credential came with the request, looked up once; whether it may be used for it is not asked.
-pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<(User, Session)> {
+pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
     request
         .local_cache_async(Box::pin(async {
             let app = app(request)?;
-            let id = subject(request);
             let credential = credential(request, &app.settings)?;
-            let found = sign_in::authenticate_and_read(app, credential, id).await?;
+            let (origin, subject) = (origin(request), subject(request));
+            let actor = authentication::authenticate_and_read(app, credential, origin, subject).await?;
             // Whatever renders a page finds them here.
-            request.local_cache(|| found.session.preferences.clone());
-            request.local_cache(|| Subject(id.map(|id| (id, found.along))));
-            Ok((found.user, found.session))
+            request.local_cache(|| actor.session().preferences.clone());
+            Ok(actor)
         }))
         .await
 }
-
-/// The user whom a request is for, read together with its session.
-struct Subject(Option<(UserId, Option<User>)>);
 
 /// The user whose record the request only reads, by the primary key in its path.
 fn subject(request: &Request<'_>) -> Option<UserId> {
@@ -73,20 +69,22 @@ pub(crate) fn origin<'r>(request: &'r Request<'_>) -> &'r Origin {
     })
 }
 
-/// Who makes the request, looked up once.
-async fn actor<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
-    request.local_cache_async(Box::pin(find_actor(request))).await
+/// The proof of a permission: the only place that makes one.
+async fn proof<P: Permission>(request: &Request<'_>) -> Result<Can<P>> {
+    let actor = authenticated(request).await.as_ref().map_err(Error::clone)?;
+    require_allowed(request, actor)?;
+    Can::check(actor)
 }
 
-async fn find_actor(request: &Request<'_>) -> Result<Actor> {
-    let app = app(request)?;
-    let (user, session) = authenticated(request).await.clone()?;
+/// Whether the credential may be used for this request.
+fn require_allowed(request: &Request<'_>, actor: &Actor) -> Result<()> {
+    let session = actor.session();
     if session.read_only && !only_reads(request) {
         return Err(Error::Forbidden(Denial::ReadOnlyToken));
     }
     if session.credential == Credential::Cookie && !is_safe(request.method()) {
         let api = is_api(request);
-        match site(request, &app.settings) {
+        match site(request, &actor.app().settings) {
             Site::Same => {}
             // A page's form also carries a token, which its handler checks.
             Site::Unknown if !api => {}
@@ -96,8 +94,7 @@ async fn find_actor(request: &Request<'_>) -> Result<Actor> {
             require_json(request)?;
         }
     }
-    let subject = request.local_cache(|| Subject(None)).0.clone();
-    Ok(Actor { user, session, origin: origin(request).clone(), subject })
+    Ok(())
 }
 
 /// Whether the request is for the API.
@@ -197,7 +194,7 @@ impl<'r, P: Permission> FromRequest<'r> for Can<P> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        match actor(request).await.clone().and_then(|actor| Can::check(&actor)) {
+        match proof(request).await {
             Ok(can) => Outcome::Success(can),
             Err(error) => fail(request, error),
         }

@@ -24,8 +24,7 @@ use crate::config::{LogFormat, LogLevelName};
 use crate::http::request_id::RequestId;
 use crate::http::{arrival, guards};
 use crate::model::error::{AuthenticationFailure, Error, Result};
-use crate::model::session::Session;
-use crate::model::user::User;
+use crate::operations::authentication::Actor;
 
 /// What renders the pages. Its remarks are the only place where it says why it could not.
 const TEMPLATES: &str = "rocket_dyn_templates";
@@ -118,9 +117,9 @@ pub(crate) fn elapsed(request: &Request<'_>) -> Duration {
 /// The primary key of the user that the guards found; it causes no lookup. Call it after all guards that may look
 /// a user up.
 pub(crate) fn user(request: &Request<'_>) -> Option<i64> {
-    let nobody = || Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials));
-    let found: &Result<(User, Session)> = request.local_cache(nobody);
-    found.as_ref().ok().map(|(user, _)| user.id.0)
+    let not_asked = || Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials));
+    let found: &Result<Actor> = request.local_cache(not_asked);
+    found.as_ref().ok().map(|actor| actor.user().id.0)
 }
 
 /// Why a request was refused, in a word for who reads the log.

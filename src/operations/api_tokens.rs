@@ -14,12 +14,12 @@ use crate::model::audit::{Action, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
-use crate::model::permission::{Can, IsSuperuser, Permission, SignedIn};
+use crate::model::permission::{IsSuperuser, Permission, SignedIn};
 use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
 use crate::model::text;
 use crate::model::user::{Raw, User, UserId};
-use crate::operations::sign_in::API_TOKEN_PREFIX;
-use crate::operations::{App, audit, sessions};
+use crate::operations::authentication::API_TOKEN_PREFIX;
+use crate::operations::{App, Can, audit, sessions};
 
 /// Longest name, in characters.
 pub const NAME_LENGTH: usize = 100;
@@ -132,18 +132,16 @@ fn name(given: &str) -> std::result::Result<String, Message> {
 }
 
 /// The caller's tokens, the latest first.
-///
-/// # Errors
-/// As the database says.
-pub async fn own(app: &App, can: &Can<SignedIn>) -> Result<Vec<ApiToken>> {
-    list(app, can.user().id).await
+pub async fn own(can: &Can<SignedIn>) -> Result<Vec<ApiToken>> {
+    list(can.app(), can.user().id).await
 }
 
 /// The tokens of a user, the latest first.
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub async fn of_user(app: &App, _can: &Can<IsSuperuser>, id: UserId) -> Result<Vec<ApiToken>> {
+pub async fn of_user(can: &Can<IsSuperuser>, id: UserId) -> Result<Vec<ApiToken>> {
+    let app = can.app();
     db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     list(app, id).await
 }
@@ -163,24 +161,20 @@ async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
 /// # Errors
 /// [`Error::Forbidden`] by an API token, and without a confirmed password for one that is not for
 /// reading only; [`Error::Invalid`] with the messages of all fields.
-pub async fn make_own(app: &App, can: &Can<SignedIn>, draft: &TokenDraft) -> Result<MadeToken> {
-    make(app, can, can.user().id, draft).await
+pub async fn make_own(can: &Can<SignedIn>, draft: &TokenDraft) -> Result<MadeToken> {
+    make(can, can.user().id, draft).await
 }
 
 /// Makes a token for a user.
 ///
 /// # Errors
 /// As [`make_own`]; [`Error::NotFound`].
-pub async fn make_for(
-    app: &App,
-    can: &Can<IsSuperuser>,
-    id: UserId,
-    draft: &TokenDraft,
-) -> Result<MadeToken> {
-    make(app, can, id, draft).await
+pub async fn make_for(can: &Can<IsSuperuser>, id: UserId, draft: &TokenDraft) -> Result<MadeToken> {
+    make(can, id, draft).await
 }
 
-async fn make<P: Permission>(app: &App, can: &Can<P>, id: UserId, draft: &TokenDraft) -> Result<MadeToken> {
+async fn make<P: Permission>(can: &Can<P>, id: UserId, draft: &TokenDraft) -> Result<MadeToken> {
+    let app = can.app();
     can.require_sign_in()?;
     draft.check()?;
     if !draft.read_only {
@@ -245,19 +239,20 @@ async fn insert<P: Permission>(
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] if the caller has none of that key.
-pub async fn revoke_own(app: &App, can: &Can<SignedIn>, token: SessionId) -> Result<ApiToken> {
-    revoke(app, can, can.user().id, token).await
+pub async fn revoke_own(can: &Can<SignedIn>, token: SessionId) -> Result<ApiToken> {
+    revoke(can, can.user().id, token).await
 }
 
 /// Revokes a token of a user.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::NoSuchPath`] if the user has no token of that key.
-pub async fn revoke_of(app: &App, can: &Can<IsSuperuser>, id: UserId, token: SessionId) -> Result<ApiToken> {
-    revoke(app, can, id, token).await
+pub async fn revoke_of(can: &Can<IsSuperuser>, id: UserId, token: SessionId) -> Result<ApiToken> {
+    revoke(can, id, token).await
 }
 
-async fn revoke<P: Permission>(app: &App, can: &Can<P>, id: UserId, token: SessionId) -> Result<ApiToken> {
+async fn revoke<P: Permission>(can: &Can<P>, id: UserId, token: SessionId) -> Result<ApiToken> {
+    let app = can.app();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;

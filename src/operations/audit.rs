@@ -7,21 +7,18 @@
 mod chain;
 mod reading;
 
-use serde_json::{Map, Value};
-
 use crate::db::{self, Tx};
-use crate::model::audit::{Action, Author, Entry, EntryId};
+use crate::model::audit::{Action, Entry, EntryId};
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
-use crate::model::origin::Origin;
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::user::UserId;
-use crate::operations::App;
+use crate::operations::Can;
 
 pub use self::chain::{
     BATCH as SEALING_BATCH, Fault, INTERVAL as SEALING_INTERVAL, Report, hexadecimal, seal, verify,
 };
-pub use self::reading::{Side, about, get, list, page};
+pub use self::reading::{about, get};
 
 /// Writes an entry, in the transaction of what it records.
 pub async fn record(tx: &mut Tx, entry: &Entry, now: Timestamp) -> db::Result<EntryId> {
@@ -29,30 +26,11 @@ pub async fn record(tx: &mut Tx, entry: &Entry, now: Timestamp) -> db::Result<En
 }
 
 /// Who did something to a user last, and when: their name at that moment, empty for the operator.
-///
-/// # Errors
-/// As the database says.
 pub async fn last(
-    app: &App,
-    _can: &Can<ManageUsers>,
+    can: &Can<ManageUsers>,
     target: UserId,
     action: Action,
 ) -> Result<Option<(String, Timestamp)>> {
-    let entry = db::audit::last(&app.db, target, action).await?;
+    let entry = db::audit::last(&can.app().db, target, action).await?;
     Ok(entry.map(|entry| (entry.actor_name, Timestamp::from_micros(entry.happened_at))))
-}
-
-/// Writes an entry about something that the operator did and that is no change of a user.
-///
-/// # Errors
-/// As the database says.
-pub async fn record_operation(app: &App, action: Action, details: Map<String, Value>) -> Result<()> {
-    let mut entry = Entry::new(action, Author::anonymous(&Origin::command_line()));
-    entry.details = details;
-    db::retrying(|| async {
-        let mut tx = app.db.begin().await?;
-        record(&mut tx, &entry, app.clock.now()).await?;
-        Ok(tx.commit().await?)
-    })
-    .await
 }

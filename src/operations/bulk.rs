@@ -11,9 +11,9 @@ use std::collections::{HashMap, HashSet};
 use crate::db;
 use crate::model::bulk::{BulkAction, Chosen, MOST, NOT_FOUND, Previewed, TOO_MANY};
 use crate::model::error::{Error, Result};
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::user::{User, UserId};
-use crate::operations::App;
+use crate::operations::Can;
 
 pub use self::run::{Outcome, Settled, UNDO, needs_confirmation, outcome, run, undo};
 
@@ -21,7 +21,7 @@ pub use self::run::{Outcome, Settled, UNDO, needs_confirmation, outcome, run, un
 ///
 /// # Errors
 /// [`Error::Malformed`] for more than [`MOST`].
-pub async fn freeze(app: &App, _can: &Can<ManageUsers>, chosen: Chosen) -> Result<Vec<UserId>> {
+pub async fn freeze(can: &Can<ManageUsers>, chosen: Chosen) -> Result<Vec<UserId>> {
     let ids: Vec<UserId> = match chosen {
         Chosen::Ids(ids) => {
             let mut seen = HashSet::new();
@@ -29,7 +29,7 @@ pub async fn freeze(app: &App, _can: &Can<ManageUsers>, chosen: Chosen) -> Resul
         }
         Chosen::Filter(filter) => {
             let limit = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
-            let users = db::select::users(&app.db, &filter, None, limit).await?;
+            let users = db::select::users(&can.app().db, &filter, None, limit).await?;
             users.into_iter().map(|user| user.id).collect()
         }
     };
@@ -37,15 +37,8 @@ pub async fn freeze(app: &App, _can: &Can<ManageUsers>, chosen: Chosen) -> Resul
 }
 
 /// What a run would do. Nothing is changed or stored.
-///
-/// # Errors
-/// As the database says.
-pub async fn preview(
-    app: &App,
-    can: &Can<ManageUsers>,
-    action: BulkAction,
-    ids: &[UserId],
-) -> Result<Vec<Previewed>> {
+pub async fn preview(can: &Can<ManageUsers>, action: BulkAction, ids: &[UserId]) -> Result<Vec<Previewed>> {
+    let app = can.app();
     let rules = app.settings.rules();
     let mut users: HashMap<UserId, User> =
         db::users::by_ids(&app.db, ids).await?.into_iter().map(|user| (user.id, user)).collect();

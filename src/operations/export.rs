@@ -7,38 +7,39 @@ use crate::model::audit::{Action, Entry};
 use crate::model::bulk::Chosen;
 use crate::model::error::Result;
 use crate::model::filter::{Filter, ListRequest};
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::user::User;
-use crate::operations::lists::List;
-use crate::operations::{App, audit, sessions, users};
+use crate::operations::lists::{self, List};
+use crate::operations::{Can, audit, sessions, users};
 
 /// Most users that are exported at once without the password being given again (ASVS 7.5.3).
 pub const MOST_UNASKED: i64 = 100;
 
 /// Whether so many are chosen that the password has to be given again. Counted no further than that.
-async fn are_many(app: &App, can: &Can<ManageUsers>, chosen: &Chosen) -> Result<bool> {
+async fn are_many(can: &Can<ManageUsers>, chosen: &Chosen) -> Result<bool> {
     let count = match chosen {
-        Chosen::Filter(filter) => users::count_up_to(app, can, filter, MOST_UNASKED + 1).await?,
+        Chosen::Filter(filter) => users::count_up_to(can, filter, MOST_UNASKED + 1).await?,
         Chosen::Ids(ids) => i64::try_from(ids.len()).unwrap_or(i64::MAX),
     };
     Ok(count > MOST_UNASKED)
 }
 
-/// The beginning of an export, which [`users::next_batch`] continues. `told` is the filter as the audit
+/// The beginning of an export, which [`lists::next_batch`] continues. `told` is the filter as the audit
 /// log records it.
 ///
 /// # Errors
 /// [`crate::model::error::Error::Forbidden`] for more than [`MOST_UNASKED`] without the password; as the database
 /// says.
-pub async fn begin(app: &App, can: &Can<ManageUsers>, chosen: &Chosen, told: &str) -> Result<List<User>> {
+pub async fn begin(can: &Can<ManageUsers>, chosen: &Chosen, told: &str) -> Result<List<User>> {
+    let app = can.app();
     let confirmed = can.require_confirmed(app.clock.now());
-    if confirmed.is_err() && are_many(app, can, chosen).await? {
+    if confirmed.is_err() && are_many(can, chosen).await? {
         confirmed?;
     }
     let list = match chosen {
         Chosen::Filter(filter) => {
             let request = ListRequest { filter: filter.clone(), ..ListRequest::default() };
-            users::list(app, can, &request).await?
+            lists::begin(can, &request).await?
         }
         Chosen::Ids(ids) => {
             let mut users: Vec<User> = db::users::by_ids(&app.db, ids).await?;

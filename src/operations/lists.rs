@@ -1,13 +1,14 @@
 //! Lists of any resource: one page by cursor, or all, in batches.
 //!
-//! Who may see a list is for the operation to say that asks for it here.
+//! Users and audit entries are for those who manage users. A list for others would say so by its permission.
 
 use crate::db::select::{self, Table};
 use crate::model::cursor::Cursor;
 use crate::model::error::{Error, Result};
 use crate::model::filter::{Filter, ListRequest};
+use crate::model::permission::ManageUsers;
 use crate::model::user::User;
-use crate::operations::App;
+use crate::operations::Can;
 
 /// Records that a whole list fetches at once: enough to make a query worth its while, few enough that
 /// memory does not notice.
@@ -29,7 +30,7 @@ pub struct List<T> {
 ///
 /// # Errors
 /// [`Error::Malformed`] for a cursor of another list.
-pub async fn begin<T: Table>(app: &App, request: &ListRequest<T>) -> Result<List<T::Record>> {
+pub async fn begin<T: Table>(can: &Can<ManageUsers>, request: &ListRequest<T>) -> Result<List<T::Record>> {
     let place = match &request.after {
         None => None,
         Some(cursor) => Some(
@@ -37,9 +38,9 @@ pub async fn begin<T: Table>(app: &App, request: &ListRequest<T>) -> Result<List
                 .ok_or_else(|| Error::Malformed("after: is not a cursor of this filter and order".into()))?,
         ),
     };
-    let count = if request.count { Some(select::count(&app.db, &request.filter).await?) } else { None };
+    let count = if request.count { Some(select::count(&can.app().db, &request.filter).await?) } else { None };
     let limit = request.limit.unwrap_or(BATCH);
-    let (records, next) = batch(app, &request.filter, place.as_ref(), limit).await?;
+    let (records, next) = batch(can, &request.filter, place.as_ref(), limit).await?;
     Ok(List { records, next, count })
 }
 
@@ -47,15 +48,12 @@ pub async fn begin<T: Table>(app: &App, request: &ListRequest<T>) -> Result<List
 ///
 /// A list is fetched in batches, each a query of its own: no connection is held while a slow client
 /// reads, and memory does not grow with the result.
-///
-/// # Errors
-/// As the database says.
 pub async fn next_batch<T: Table>(
-    app: &App,
+    can: &Can<ManageUsers>,
     filter: &Filter<T>,
     place: &Cursor,
 ) -> Result<(Vec<T::Record>, Option<Cursor>)> {
-    batch(app, filter, Some(place), BATCH).await
+    batch(can, filter, Some(place), BATCH).await
 }
 
 /// A page of a list that can be gone through both ways.
@@ -70,56 +68,47 @@ pub struct Page<T> {
 }
 
 /// At most `limit` records after a place, or from the beginning.
-///
-/// # Errors
-/// As the database says.
 pub async fn page_after<T: Table>(
-    app: &App,
+    can: &Can<ManageUsers>,
     filter: &Filter<T>,
     place: Option<&Cursor>,
     limit: i64,
 ) -> Result<Page<T::Record>> {
-    let (records, next) = batch(app, filter, place, limit).await?;
+    let (records, next) = batch(can, filter, place, limit).await?;
     Ok(Page { records, has_previous: place.is_some(), has_next: next.is_some() })
 }
 
 /// The first page of users, and how many the filter matches, counted no further than `most`.
-///
-/// # Errors
-/// As the database says.
 pub async fn first_page_and_count(
-    app: &App,
+    can: &Can<ManageUsers>,
     filter: &Filter,
     limit: i64,
     most: i64,
 ) -> Result<(Page<User>, i64)> {
-    let (users, count) = select::beginning(&app.db, filter, limit + 1, most).await?;
+    let (users, count) = select::beginning(&can.app().db, filter, limit + 1, most).await?;
     let (records, next) = cut(filter, users, limit);
     Ok((Page { records, has_previous: false, has_next: next.is_some() }, count))
 }
 
 /// At most `limit` records before a place, or up to the end.
-///
-/// # Errors
-/// As the database says.
 pub async fn page_before<T: Table>(
-    app: &App,
+    can: &Can<ManageUsers>,
     filter: &Filter<T>,
     place: Option<&Cursor>,
     limit: i64,
 ) -> Result<Page<T::Record>> {
-    let (mut records, next) = batch(app, &filter.reversed(), place, limit).await?;
+    let (mut records, next) = batch(can, &filter.reversed(), place, limit).await?;
     records.reverse();
     Ok(Page { records, has_previous: next.is_some(), has_next: place.is_some() })
 }
 
 async fn batch<T: Table>(
-    app: &App,
+    can: &Can<ManageUsers>,
     filter: &Filter<T>,
     place: Option<&Cursor>,
     limit: i64,
 ) -> Result<(Vec<T::Record>, Option<Cursor>)> {
-    Ok(cut(filter, select::page(&app.db, filter, place, limit + 1).await?, limit))
+    Ok(cut(filter, select::page(&can.app().db, filter, place, limit + 1).await?, limit))
 }
 
 /// The first `limit` of what was found, and where they end if there was more.

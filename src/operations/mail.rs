@@ -19,9 +19,10 @@ use crate::db::{self, Tx};
 use crate::model::clock::Timestamp;
 use crate::model::link::LinkPurpose;
 use crate::model::mail::{Mail, MailId, MailState};
+use crate::model::permission::ManageUsers;
 use crate::model::session::Secret;
 use crate::model::user::{User, UserId};
-use crate::operations::App;
+use crate::operations::{App, Can};
 
 /// How long the mail server may take for one command.
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
@@ -31,15 +32,11 @@ const MESSAGE_LIMIT: Duration = Duration::from_mins(1);
 const LONGEST_RESPONSE: usize = 300;
 
 /// The newest message to a user.
-///
-/// # Errors
-/// As the database says.
-pub async fn latest(app: &App, user: UserId) -> crate::model::error::Result<Option<Mail>> {
-    Ok(db::mails::latest(&app.db, user).await?)
+pub async fn latest(can: &Can<ManageUsers>, user: UserId) -> crate::model::error::Result<Option<Mail>> {
+    Ok(db::mails::latest(&can.app().db, user).await?)
 }
 
 /// Hands messages to the mail server.
-#[derive(Clone)]
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -158,9 +155,6 @@ pub(crate) struct Queued {
 }
 
 /// Stores that a link will be sent to its user, if there is a mail server and the user has an address.
-///
-/// # Errors
-/// As the database says.
 pub(crate) async fn queue(
     app: &App,
     tx: &mut Tx,
@@ -226,7 +220,7 @@ mod tests {
         for smtp_tls in [SmtpTls::None, SmtpTls::Starttls, SmtpTls::Tls] {
             assert!(Mailer::new(&Settings { smtp_tls, ..settings() }).unwrap().is_some());
         }
-        for mail_from in ["", "nobody", "a@example.org\r\nBcc: b@example.org"] {
+        for mail_from in ["", "no address", "a@example.org\r\nBcc: b@example.org"] {
             let message = refusal(&Settings { mail_from: mail_from.into(), ..settings() });
             assert!(message.starts_with("usher.mail_from: "), "{message}");
         }

@@ -16,9 +16,6 @@ const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
 /// Removes what nothing can use any more: expired sessions and links, forgotten failures and messages.
 /// Called now and then.
-///
-/// # Errors
-/// As the database says.
 pub async fn clean_up(app: &App) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;

@@ -9,14 +9,14 @@ use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::{Password, PasswordHash};
 use crate::model::password_policy::OwnNames;
-use crate::model::permission::{Can, HasSession, Permission, SignedIn};
+use crate::model::permission::{HasSession, Permission, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
 use crate::model::rules;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::user::{User, UserInput};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, audit, sessions, users};
+use crate::operations::{App, Can, audit, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
@@ -35,12 +35,8 @@ pub fn may_set(member: &str) -> bool {
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
 /// [`Error::Forbidden`] for another address by an API token, or without a confirmed password.
-pub async fn update(
-    app: &App,
-    can: &Can<SignedIn>,
-    draft: UserInput,
-    expected: &Precondition,
-) -> Result<User> {
+pub async fn update(can: &Can<SignedIn>, draft: UserInput, expected: &Precondition) -> Result<User> {
+    let app = can.app();
     draft.errors.into_result()?;
     let changes = draft.changes;
     db::retrying(|| async {
@@ -86,13 +82,13 @@ pub async fn update(
 /// [`Error::Invalid`] for a wrong password, which counts like a failed sign-in; [`Error::Forbidden`] by
 /// an API token.
 pub async fn confirm<P: Permission>(
-    app: &App,
     can: &Can<P>,
     field: &'static str,
     password: &Password,
 ) -> Result<Can<P>> {
+    let app = can.app();
     can.require_sign_in()?;
-    let attempt = Attempt::by(app, can);
+    let attempt = Attempt::by(can);
     let Some(verified) = right(&attempt, password).await? else { return Err(Error::invalid(field, WRONG)) };
     let session = can.session().id;
     let entry =
@@ -137,13 +133,13 @@ pub struct NewPassword {
 /// # Errors
 /// [`Error::Invalid`] under `current_password` and `new_password`; [`Error::Forbidden`] by an API token.
 pub async fn change_password(
-    app: &App,
     can: &Can<HasSession>,
     typed: &NewPassword,
     stays: bool,
 ) -> Result<Option<Secret>> {
+    let app = can.app();
     can.require_sign_in()?;
-    let attempt = Attempt::by(app, can);
+    let attempt = Attempt::by(can);
     let mut errors = FieldErrors::default();
     for message in refusals(app, can.user(), typed) {
         errors.add("new_password", message);
@@ -210,10 +206,8 @@ async fn write_password(
 }
 
 /// Changes the caller's preferences for the console; whether anything is different.
-///
-/// # Errors
-/// As the database says.
-pub async fn set_preferences(app: &App, can: &Can<SignedIn>, preferences: &Preferences) -> Result<bool> {
+pub async fn set_preferences(can: &Can<SignedIn>, preferences: &Preferences) -> Result<bool> {
+    let app = can.app();
     let id = can.user().id;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
@@ -235,9 +229,6 @@ pub async fn set_preferences(app: &App, can: &Can<SignedIn>, preferences: &Prefe
 }
 
 /// The caller's last sign-ins, successful and failed, the latest first.
-///
-/// # Errors
-/// As the database says.
-pub async fn sign_ins(app: &App, can: &Can<SignedIn>, limit: Option<i64>) -> Result<Vec<SignInEntry>> {
-    Ok(db::audit::sign_ins(&app.db, can.user().id, limit.unwrap_or(SIGN_INS)).await?)
+pub async fn sign_ins(can: &Can<SignedIn>, limit: Option<i64>) -> Result<Vec<SignInEntry>> {
+    Ok(db::audit::sign_ins(&can.app().db, can.user().id, limit.unwrap_or(SIGN_INS)).await?)
 }

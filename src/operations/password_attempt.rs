@@ -13,11 +13,11 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::Password;
-use crate::model::permission::{Can, Permission};
+use crate::model::permission::Permission;
 use crate::model::text;
 use crate::model::throttle::{DeviceId, Failures, HARD_LIMIT, Key};
 use crate::model::user::User;
-use crate::operations::{App, audit};
+use crate::operations::{App, Can, audit};
 use crate::security::passwords::Verification;
 
 /// One try.
@@ -60,11 +60,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// At the caller's own account; the tries of a session are counted by themselves, too.
-    pub(crate) fn by<P: Permission>(app: &'a App, can: &'a Can<P>) -> Self {
+    pub(crate) fn by<P: Permission>(can: &'a Can<P>) -> Self {
         let username = can.user().username.as_str();
         let counter = Key::session(username, can.session().id);
         let only_for = Some("session");
-        Self { author: can.author(), counter, only_for, ..Self::new(app, username, can.origin()) }
+        Self { author: can.author(), counter, only_for, ..Self::new(can.app(), username, can.origin()) }
     }
 
     /// Checks a password, by one hash operation whatever is found. A blocked account's password is not
@@ -102,9 +102,6 @@ impl<'a> Attempt<'a> {
 
     /// The user, locked, if the password that was checked is still theirs and the account may be used;
     /// forgets the failures that were counted with this try.
-    ///
-    /// # Errors
-    /// As the database says.
     pub(crate) async fn still_right(
         &self,
         tx: &mut Tx,
@@ -129,9 +126,6 @@ impl<'a> Attempt<'a> {
     /// Counts a failure against account and address, and records it, with the blocks that begin by it.
     /// A try on a blocked account is not counted against the account, or the block would never lift. The
     /// hundredth in a row is also in the log, for monitoring.
-    ///
-    /// # Errors
-    /// As the database says.
     pub(crate) async fn count_failure(
         &self,
         action: Action,

@@ -18,12 +18,12 @@ use crate::model::error::{Error, Result};
 use crate::model::link::{Link, LinkId, LinkPurpose};
 use crate::model::origin::Origin;
 use crate::model::password::PasswordHash;
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::session::Secret;
 use crate::model::user::{InputMode as DraftPurpose, Raw, User, UserId, UserInput};
 use crate::operations::mail::{self, Queued};
-use crate::operations::{App, audit, sessions, users};
+use crate::operations::{App, Can, audit, sessions, users};
 
 /// A link that was just made: the only moment at which its address is known.
 #[derive(Debug)]
@@ -106,12 +106,8 @@ pub(crate) fn finish(app: &App, user: User, stored: Stored) -> Made {
 ///
 /// # Errors
 /// As [`users::create`].
-pub async fn invite(
-    app: &App,
-    can: &Can<ManageUsers>,
-    draft: UserInput,
-    reveal_to: Option<&Secret>,
-) -> Result<Made> {
+pub async fn invite(can: &Can<ManageUsers>, draft: UserInput, reveal_to: Option<&Secret>) -> Result<Made> {
+    let app = can.app();
     let blank = User::blank(app.clock.now());
     app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
     let (draft_user, _) = users::prepare(app, &blank, draft).await?;
@@ -141,12 +137,12 @@ pub async fn invite(
 /// [`Error::NotFound`], [`Error::Forbidden`], also for the caller's own account without a confirmed password;
 /// [`Error::PreconditionFailed`].
 pub async fn make(
-    app: &App,
     can: &Can<ManageUsers>,
     id: UserId,
     expected: &Precondition,
     reveal_to: Option<&Secret>,
 ) -> Result<Made> {
+    let app = can.app();
     let (user, stored) = db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
@@ -187,19 +183,15 @@ async fn revoke(tx: &mut Tx, user: &mut User, now: Timestamp) -> Result<u64> {
 }
 
 /// The link that is out for a user, if one still works.
-///
-/// # Errors
-/// As the database says.
-pub async fn outstanding(app: &App, _can: &Can<ManageUsers>, id: UserId) -> Result<Option<Link>> {
+pub async fn outstanding(can: &Can<ManageUsers>, id: UserId) -> Result<Option<Link>> {
+    let app = can.app();
     let link = db::links::of_user(&app.db, id).await?;
     Ok(link.filter(|link| app.clock.now() < link.expires_at))
 }
 
 /// The address of a link, for the session that it was made in: once. `None` for any other, and again.
-///
-/// # Errors
-/// As the database says.
-pub async fn reveal(app: &App, link: &Link, session: &Secret) -> Result<Option<String>> {
+pub async fn reveal(can: &Can<ManageUsers>, link: &Link, session: &Secret) -> Result<Option<String>> {
+    let app = can.app();
     let Some(secret) = opened(link, session) else { return Ok(None) };
     let mut tx = app.db.begin().await?;
     let first = db::links::forget_sealed(&mut tx, link).await?;
@@ -221,9 +213,6 @@ fn opened(link: &Link, session: &Secret) -> Option<Secret> {
 
 /// The user whose password a link would set; `None`, without the reason, if it is unknown, used, expired, or the
 /// account may not be used.
-///
-/// # Errors
-/// As the database says.
 pub async fn holder(app: &App, token: &str) -> Result<Option<User>> {
     let Some(secret) = Secret::from_text(token) else { return Ok(None) };
     let now = app.clock.now();

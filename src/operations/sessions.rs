@@ -9,31 +9,30 @@ use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
-use crate::model::permission::{Can, ManageUsers, Permission, SignedIn};
+use crate::model::permission::{ManageUsers, Permission, SignedIn};
 use crate::model::session::{Credential, LiveSession, SessionId};
 use crate::model::update::Update;
 use crate::model::user::{User, UserId};
-use crate::operations::{App, audit};
+use crate::operations::{Can, audit};
 
 /// The caller's sessions, the latest first.
-///
-/// # Errors
-/// As the database says.
-pub async fn own(app: &App, can: &Can<SignedIn>) -> Result<Vec<LiveSession>> {
-    live(app, can, can.user().id).await
+pub async fn own(can: &Can<SignedIn>) -> Result<Vec<LiveSession>> {
+    live(can, can.user().id).await
 }
 
 /// The sessions of a user, the latest first.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`] for those of a superuser.
-pub async fn of_user(app: &App, can: &Can<ManageUsers>, id: UserId) -> Result<Vec<LiveSession>> {
+pub async fn of_user(can: &Can<ManageUsers>, id: UserId) -> Result<Vec<LiveSession>> {
+    let app = can.app();
     let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     app.settings.rules().may_touch(can.user(), &user)?;
-    live(app, can, id).await
+    live(can, id).await
 }
 
-async fn live<P: Permission>(app: &App, can: &Can<P>, id: UserId) -> Result<Vec<LiveSession>> {
+async fn live<P: Permission>(can: &Can<P>, id: UserId) -> Result<Vec<LiveSession>> {
+    let app = can.app();
     let now = app.clock.now();
     let mut sessions =
         db::sessions::live_of_user(&app.db, id, now, now.minus(app.settings.session_idle())).await?;
@@ -47,7 +46,8 @@ async fn live<P: Permission>(app: &App, can: &Can<P>, id: UserId) -> Result<Vec<
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] for any other session, whether or not there is one.
-pub async fn end_own(app: &App, can: &Can<SignedIn>, session: SessionId) -> Result<LiveSession> {
+pub async fn end_own(can: &Can<SignedIn>, session: SessionId) -> Result<LiveSession> {
+    let app = can.app();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         require_open(&mut tx, can).await?;
@@ -59,10 +59,8 @@ pub async fn end_own(app: &App, can: &Can<SignedIn>, session: SessionId) -> Resu
 }
 
 /// Ends all of the caller's sessions but the current one; how many there were.
-///
-/// # Errors
-/// As the database says.
-pub async fn end_own_others(app: &App, can: &Can<SignedIn>) -> Result<u64> {
+pub async fn end_own_others(can: &Can<SignedIn>) -> Result<u64> {
+    let app = can.app();
     let user = can.user();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
@@ -84,15 +82,11 @@ pub async fn end_own_others(app: &App, can: &Can<SignedIn>) -> Result<u64> {
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`] for that of a superuser, [`Error::NoSuchPath`] if the user
 /// has no such session.
-pub async fn end_of_user(
-    app: &App,
-    can: &Can<ManageUsers>,
-    id: UserId,
-    session: SessionId,
-) -> Result<LiveSession> {
+pub async fn end_of_user(can: &Can<ManageUsers>, id: UserId, session: SessionId) -> Result<LiveSession> {
+    let app = can.app();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        let user = touched(app, can, &mut tx, id).await?;
+        let user = touched(can, &mut tx, id).await?;
         let ended = end_one(&mut tx, can.author(), &user, session, app.clock.now()).await?;
         tx.commit().await?;
         Ok(ended)
@@ -104,10 +98,11 @@ pub async fn end_of_user(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`] for a superuser.
-pub async fn end_all_of_user(app: &App, can: &Can<ManageUsers>, id: UserId) -> Result<Update> {
+pub async fn end_all_of_user(can: &Can<ManageUsers>, id: UserId) -> Result<Update> {
+    let app = can.app();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        let user = touched(app, can, &mut tx, id).await?;
+        let user = touched(can, &mut tx, id).await?;
         let sessions_ended = end_all(&mut tx, id).await?;
         if sessions_ended == 0 {
             return Ok(Update { user, entry: None, sessions_ended });
@@ -122,10 +117,10 @@ pub async fn end_all_of_user(app: &App, can: &Can<ManageUsers>, id: UserId) -> R
 }
 
 /// The user, locked, if the actor may do something about them.
-async fn touched(app: &App, can: &Can<ManageUsers>, tx: &mut Tx, id: UserId) -> Result<User> {
+async fn touched(can: &Can<ManageUsers>, tx: &mut Tx, id: UserId) -> Result<User> {
     let user = db::users::lock(tx, id).await?.ok_or(Error::NotFound)?.user;
     require_open(tx, can).await?;
-    app.settings.rules().may_touch(can.user(), &user)?;
+    can.app().settings.rules().may_touch(can.user(), &user)?;
     Ok(user)
 }
 
@@ -153,10 +148,8 @@ pub(crate) async fn end_one(
 }
 
 /// The primary keys of a user's sessions that can still be used.
-///
-/// # Errors
-/// As the database says.
-pub async fn live_of(app: &App, _can: &Can<ManageUsers>, user: UserId) -> Result<HashSet<i64>> {
+pub async fn live_of(can: &Can<ManageUsers>, user: UserId) -> Result<HashSet<i64>> {
+    let app = can.app();
     let now = app.clock.now();
     let used_after = now.minus(app.settings.session_idle());
     Ok(db::sessions::live_of(&app.db, user, now, used_after).await?.into_iter().collect())
@@ -179,9 +172,6 @@ pub(crate) async fn require_open<P: Permission>(tx: &mut Tx, can: &Can<P>) -> Re
 }
 
 /// Ends all sessions of a user, as part of the change that demands it.
-///
-/// # Errors
-/// As the database says.
-pub async fn end_all(tx: &mut Tx, user: UserId) -> Result<u64> {
+pub(crate) async fn end_all(tx: &mut Tx, user: UserId) -> Result<u64> {
     Ok(db::sessions::delete_of_user(tx, user).await?)
 }

@@ -1,42 +1,29 @@
-//! Sessions: sign in, sign out, authenticate, refresh.
+//! Sessions: sign in, sign out, refresh.
 //!
-//! A session is one row, whatever carries its secret: a browser's cookie, or the tokens of an API
+//! A session is one row, whichever credential carries its secret: a browser's cookie, or the tokens of an API
 //! client. Only a hash of the secret is stored. Deleting the row ends every credential made from it,
 //! on every instance, at the next request.
 
 use std::time::Duration;
 
 use crate::db;
-use crate::db::sessions::Presented;
 use crate::db::users::Credentials;
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::{Password, PasswordHash};
-use crate::model::session::{Credential, NewSession, Secret, Session};
+use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::throttle::DeviceId;
-use crate::model::user::{User, UserId};
+use crate::model::user::User;
+use crate::operations::authentication::{self, Actor};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::{App, audit};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
 
-/// A session is noted as used at most this often, so that reading costs no write.
-const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
-/// What a named API token begins with, so that people and scanners for secrets know it when they see it.
-pub const API_TOKEN_PREFIX: &str = "usher_";
 /// Sessions of one user at once, named tokens apart; the next one ends the oldest (ASVS 7.1.2).
 const MOST_SESSIONS: i64 = 10;
-
-/// Credentials as they came with a request.
-#[derive(Debug, Clone, Copy)]
-pub enum Authorization<'r> {
-    /// The value after `Bearer`.
-    Bearer(&'r str),
-    /// The session cookie's value.
-    Cookie(&'r str),
-}
 
 /// A new session and its secret, which exists only here and in the client.
 #[derive(Debug)]
@@ -140,122 +127,6 @@ impl Attempt<'_> {
     }
 }
 
-/// Who is behind a credential, at this moment: the session and the user are read together, so a right
-/// that was taken away is gone at the next request.
-///
-/// # Errors
-/// [`Error::NotAuthenticated`] with the reason that clients know; [`Error::Unavailable`] when the
-/// database is away, which is never taken for a sign-out.
-pub async fn authenticate(app: &App, credential: Authorization<'_>) -> Result<(User, Session)> {
-    authenticate_and_read(app, credential, None).await.map(|found| (found.user, found.session))
-}
-
-/// The user and session of a credential, and the user that the request was to read.
-#[derive(Debug)]
-pub struct Authenticated {
-    /// Who.
-    pub user: User,
-    /// By which session.
-    pub session: Session,
-    /// The user who was to be read along, if there is one.
-    pub along: Option<User>,
-}
-
-/// As [`authenticate`]; the user with the primary key `along` is read at the same time.
-///
-/// # Errors
-/// As [`authenticate`].
-pub async fn authenticate_and_read(
-    app: &App,
-    credential: Authorization<'_>,
-    along: Option<UserId>,
-) -> Result<Authenticated> {
-    let found = match credential {
-        Authorization::Bearer(token) => match token.strip_prefix(API_TOKEN_PREFIX) {
-            Some(secret) => by_named_token(app, secret, along).await?,
-            None => by_token(app, Kind::Access, token, along).await?.0,
-        },
-        Authorization::Cookie(secret) => by_cookie(app, secret, along).await?,
-    };
-    note_use(app, &found.session).await;
-    Ok(found)
-}
-
-async fn by_named_token(app: &App, secret: &str, along: Option<UserId>) -> Result<Authenticated> {
-    let refuse = |reason| Err(Error::NotAuthenticated(reason));
-    let Some(secret) = Secret::from_text(secret) else {
-        return refuse(AuthenticationFailure::TokenNotValid);
-    };
-    let now = app.clock.now();
-    let presented = db::sessions::by_secret(&app.db, secret.hash(), Credential::ApiToken, along).await?;
-    let Some(Presented { user, session: Some(session), along }) = presented else {
-        return refuse(AuthenticationFailure::TokenNotValid);
-    };
-    if !user.is_usable(now) {
-        return refuse(AuthenticationFailure::UserInactive);
-    }
-    if now >= session.expires_at {
-        return refuse(AuthenticationFailure::TokenNotValid);
-    }
-    Ok(Authenticated { user, session, along })
-}
-
-async fn by_token(
-    app: &App,
-    kind: Kind,
-    token: &str,
-    along: Option<UserId>,
-) -> Result<(Authenticated, Secret)> {
-    let refuse = |reason| Err(Error::NotAuthenticated(reason));
-    let now = app.clock.now();
-    let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
-        return refuse(AuthenticationFailure::TokenNotValid);
-    };
-    let presented = db::sessions::by_token(&app.db, named.user, named.secret.hash(), along).await?;
-    let Some(Presented { user, session, along }) = presented else {
-        return refuse(AuthenticationFailure::UserNotFound);
-    };
-    match session {
-        _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
-        Some(session) if now < session.expires_at => {
-            Ok((Authenticated { user, session, along }, named.secret))
-        }
-        _ => refuse(AuthenticationFailure::TokenNotValid),
-    }
-}
-
-async fn by_cookie(app: &App, secret: &str, along: Option<UserId>) -> Result<Authenticated> {
-    let refused = Error::NotAuthenticated(AuthenticationFailure::NoCredentials);
-    let Some(secret) = Secret::from_text(secret) else { return Err(refused) };
-    let now = app.clock.now();
-    let presented = db::sessions::by_secret(&app.db, secret.hash(), Credential::Cookie, along).await?;
-    let Some(Presented { user, session: Some(session), along }) = presented else {
-        return Err(refused);
-    };
-    let is_idle = session.unused(now) >= app.settings.session_idle();
-    if !user.is_usable(now) || now >= session.expires_at || is_idle {
-        return Err(refused);
-    }
-    Ok(Authenticated { user, session, along })
-}
-
-/// Notes that a session is used, unless that was noted a moment ago. Reads go on when nothing can be written,
-/// as on a full disk.
-async fn note_use(app: &App, session: &Session) {
-    let now = app.clock.now();
-    if session.unused(now) >= TOUCH_INTERVAL
-        && let Err(error) = touch(app, session, now).await
-    {
-        log::warn!("could not note that a session was used: {error}");
-    }
-}
-
-async fn touch(app: &App, session: &Session, now: Timestamp) -> db::Result<()> {
-    let mut tx = app.db.begin().await?;
-    db::sessions::touch(&mut tx, session.id, now).await?;
-    tx.commit().await
-}
-
 /// The two tokens of a client that has signed in.
 #[derive(Debug, serde::Serialize)]
 pub struct TokenPair {
@@ -286,12 +157,12 @@ fn access_end(app: &App, now: Timestamp, session_end: Timestamp) -> Timestamp {
 /// # Errors
 /// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
 pub async fn refresh(app: &App, token: &str) -> Result<String> {
-    let (found, secret) = by_token(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
-    let Authenticated { user, session, .. } = found;
-    note_use(app, &session).await;
+    let (found, secret) =
+        authentication::by_jwt(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
+    authentication::note_use(app, &found.session).await;
     let now = app.clock.now();
-    let named = SessionClaim { user: user.id, secret };
-    Ok(app.keys.tokens.sign(Kind::Access, &named, now, access_end(app, now, session.expires_at)))
+    let named = SessionClaim { user: found.user.id, secret };
+    Ok(app.keys.tokens.sign(Kind::Access, &named, now, access_end(app, now, found.session.expires_at)))
 }
 
 /// Whether a token of either kind would be accepted now.
@@ -301,7 +172,7 @@ pub async fn refresh(app: &App, token: &str) -> Result<String> {
 pub async fn verify(app: &App, token: &str) -> Result<()> {
     let invalid = || Error::NotAuthenticated(AuthenticationFailure::TokenInvalid);
     let (kind, _) = app.keys.tokens.read(None, token, app.clock.now()).ok_or_else(invalid)?;
-    by_token(app, kind, token, None).await.map(drop).map_err(one_reason)
+    authentication::by_jwt(app, kind, token, None).await.map(drop).map_err(one_reason)
 }
 
 fn one_reason(error: Error) -> Error {
@@ -311,13 +182,12 @@ fn one_reason(error: Error) -> Error {
     }
 }
 
-/// Ends a session of a user, at their own wish.
-///
-/// # Errors
-/// As the database says.
-pub async fn sign_out(app: &App, user: &User, session: &Session, origin: &Origin) -> Result<()> {
-    let entry =
-        Entry::new(Action::SignOut, Author::user(user, origin)).on(user).detail("session", session.id.0);
+/// Ends the actor's session.
+pub async fn sign_out(actor: &Actor) -> Result<()> {
+    let (app, user, session) = (actor.app(), actor.user(), actor.session());
+    let entry = Entry::new(Action::SignOut, Author::user(user, actor.origin()))
+        .on(user)
+        .detail("session", session.id.0);
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         if db::sessions::delete(&mut tx, session.id).await? {

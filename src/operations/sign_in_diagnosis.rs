@@ -12,10 +12,10 @@ use crate::model::audit::Action;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::password::PasswordHash;
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::throttle::{Failures, HARD_LIMIT, Key};
 use crate::model::user::{User, UserId};
-use crate::operations::App;
+use crate::operations::{App, Can};
 use crate::security::passwords;
 
 /// Something that a sign-in has to pass.
@@ -156,9 +156,10 @@ const ENDINGS: [Action; 3] = [Action::SignOut, Action::SessionEnded, Action::Ses
 ///
 /// # Errors
 /// [`Error::NotFound`]
-pub async fn check(app: &App, can: &Can<ManageUsers>, id: UserId) -> Result<Diagnosis> {
+pub async fn check(can: &Can<ManageUsers>, id: UserId) -> Result<Diagnosis> {
+    let app = can.app();
     let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
-    let conditions = conditions_of(app, can, &user).await?;
+    let conditions = conditions_of(can, &user).await?;
     Ok(Diagnosis {
         can_sign_in: can_sign_in(&conditions),
         first_failing: conditions
@@ -175,10 +176,8 @@ pub async fn check(app: &App, can: &Can<ManageUsers>, id: UserId) -> Result<Diag
 }
 
 /// The conditions of an account as they are now.
-///
-/// # Errors
-/// As the database says.
-pub async fn conditions_of(app: &App, _can: &Can<ManageUsers>, user: &User) -> Result<Vec<Condition>> {
+pub async fn conditions_of(can: &Can<ManageUsers>, user: &User) -> Result<Vec<Condition>> {
+    let app = can.app();
     let found = db::users::credentials(&app.db, user.username.key()).await?;
     let password = found.filter(|found| found.user.id == user.id).map(|found| found.password);
     let password = password.ok_or(Error::NotFound)?;

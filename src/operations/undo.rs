@@ -9,13 +9,13 @@ use crate::db;
 use crate::model::audit::{BatchId, EntryId};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::undo::{Obstacle, Since, check};
 use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
-use crate::operations::App;
 use crate::operations::users::{self, Change};
+use crate::operations::{App, Can};
 
 /// How far back it is looked for who has changed a field since.
 const ENTRIES_SEARCHED: i64 = 100;
@@ -24,29 +24,29 @@ const ENTRIES_SEARCHED: i64 = 100;
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] without such an entry; [`Error::CannotUndo`]; else as for any change of a user.
-pub async fn undo(app: &App, can: &Can<ManageUsers>, id: EntryId) -> Result<Update> {
-    take_back(app, can, id, None).await
+pub async fn undo(can: &Can<ManageUsers>, id: EntryId) -> Result<Update> {
+    take_back(can, id, None).await
 }
 
 /// The same, for an entry about this user.
 ///
 /// # Errors
 /// As [`undo`]; [`Error::NoSuchPath`] for an entry about another user.
-pub async fn undo_of(app: &App, can: &Can<ManageUsers>, user: UserId, id: EntryId) -> Result<Update> {
-    let entry = db::audit::find(&app.db, id).await?;
+pub async fn undo_of(can: &Can<ManageUsers>, user: UserId, id: EntryId) -> Result<Update> {
+    let entry = db::audit::find(&can.app().db, id).await?;
     if entry.is_none_or(|entry| entry.target_id != Some(user.0)) {
         return Err(Error::NoSuchPath);
     }
-    undo(app, can, id).await
+    undo(can, id).await
 }
 
 /// The same, alone or as a part of a run on many users.
 pub(crate) async fn take_back(
-    app: &App,
     can: &Can<ManageUsers>,
     id: EntryId,
     batch_id: Option<BatchId>,
 ) -> Result<Update> {
+    let app = can.app();
     let entry = db::audit::find(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
     let target = UserId(entry.target_id.ok_or(Obstacle::NotUndoable)?);
     let user = db::users::by_id(&app.db, target).await?.ok_or(Error::NotFound)?;
@@ -65,7 +65,7 @@ pub(crate) async fn take_back(
         batch_id,
         undoes: Some(id),
     };
-    match db::retrying(|| users::write(app, can, &change)).await {
+    match db::retrying(|| users::write(can, &change)).await {
         Err(Error::CannotUndo(Obstacle::ChangedSince(fields))) => {
             let fields = with_authors(app, target, id, fields).await?;
             Err(Obstacle::ChangedSince(fields).into())

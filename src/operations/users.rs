@@ -11,20 +11,17 @@ use rocket::tokio::time::timeout;
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, BatchId, Entry, EntryId};
 use crate::model::clock::Timestamp;
-use crate::model::cursor::Cursor;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::Message;
-use crate::model::filter::{Filter, ListRequest};
-use crate::model::origin::Origin;
+use crate::model::filter::Filter;
 use crate::model::password::PasswordHash;
-use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::permission::{ManageUsers, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::throttle::Key;
 use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
 use crate::model::{rules, text};
-use crate::operations::lists::{self, List, Page};
-use crate::operations::{App, audit, sessions};
+use crate::operations::{App, Can, audit, sessions};
 
 /// Most users with the same e-mail address that are shown as exact matches.
 const EXACT_MATCHES: i64 = 10;
@@ -37,89 +34,28 @@ const COUNTING_LIMIT: Duration = Duration::from_secs(2);
 /// # Errors
 /// [`Error::Forbidden`] for the record of another user without the right to see it, whether or not
 /// it exists; [`Error::NotFound`].
-pub async fn get(app: &App, can: &Can<SignedIn>, id: UserId) -> Result<User> {
+pub async fn get(can: &Can<SignedIn>, id: UserId) -> Result<User> {
     rules::may_view(can.user(), |actor| actor.id == id)?;
-    let user = match can.subject(id) {
+    match can.subject(id) {
         Some(user) => user.cloned(),
-        None => db::users::by_id(&app.db, id).await?,
-    };
-    user.ok_or(Error::NotFound)
+        None => db::users::by_id(&can.app().db, id).await?.ok_or(Error::NotFound),
+    }
 }
 
 /// One user, by name in any letter case.
 ///
 /// # Errors
 /// As [`get`].
-pub async fn get_by_name(app: &App, can: &Can<SignedIn>, name: &str) -> Result<User> {
+pub async fn get_by_name(can: &Can<SignedIn>, name: &str) -> Result<User> {
     let key = text::canonical(name);
     rules::may_view(can.user(), |actor| actor.username.key() == key)?;
-    db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)
-}
-
-/// The beginning of a list: the page that was asked for, or the first batch of all.
-///
-/// # Errors
-/// [`Error::Malformed`] for a cursor of another list.
-pub async fn list(app: &App, _can: &Can<ManageUsers>, request: &ListRequest) -> Result<List<User>> {
-    lists::begin(app, request).await
-}
-
-/// The users of a whole list that follow after `place`, and where they end.
-///
-/// # Errors
-/// As the database says.
-pub async fn next_batch(app: &App, filter: &Filter, place: &Cursor) -> Result<(Vec<User>, Option<Cursor>)> {
-    lists::next_batch(app, filter, place).await
-}
-
-/// At most `limit` users after a place, or from the beginning.
-///
-/// # Errors
-/// As the database says.
-pub async fn page_after(
-    app: &App,
-    _can: &Can<ManageUsers>,
-    filter: &Filter,
-    place: Option<&Cursor>,
-    limit: i64,
-) -> Result<Page<User>> {
-    lists::page_after(app, filter, place, limit).await
-}
-
-/// The first page of users, and how many a filter matches, counted no further than `most`.
-///
-/// # Errors
-/// As the database says.
-pub async fn first_page_and_count(
-    app: &App,
-    _can: &Can<ManageUsers>,
-    filter: &Filter,
-    limit: i64,
-    most: i64,
-) -> Result<(Page<User>, i64)> {
-    lists::first_page_and_count(app, filter, limit, most).await
-}
-
-/// At most `limit` users before a place, or up to the end.
-///
-/// # Errors
-/// As the database says.
-pub async fn page_before(
-    app: &App,
-    _can: &Can<ManageUsers>,
-    filter: &Filter,
-    place: Option<&Cursor>,
-    limit: i64,
-) -> Result<Page<User>> {
-    lists::page_before(app, filter, place, limit).await
+    db::users::by_username_key(&can.app().db, &key).await?.ok_or(Error::NotFound)
 }
 
 /// The users that a text names exactly: by user name or e-mail address in any letter case, or by primary
 /// key. In no order.
-///
-/// # Errors
-/// As the database says.
-pub async fn exact_matches(app: &App, _can: &Can<ManageUsers>, text: &str) -> Result<Vec<User>> {
+pub async fn exact_matches(can: &Can<ManageUsers>, text: &str) -> Result<Vec<User>> {
+    let app = can.app();
     let mut users: Vec<User> =
         db::users::by_username_key(&app.db, &text::canonical(text)).await?.into_iter().collect();
     let mut more = Vec::new();
@@ -138,31 +74,22 @@ pub async fn exact_matches(app: &App, _can: &Can<ManageUsers>, text: &str) -> Re
 }
 
 /// How many users a filter matches; `None` if counting them takes longer than two seconds.
-///
-/// # Errors
-/// As the database says.
-pub async fn count_exactly(app: &App, _can: &Can<ManageUsers>, filter: &Filter) -> Result<Option<i64>> {
-    match timeout(COUNTING_LIMIT, db::select::count(&app.db, filter)).await {
+pub async fn count_exactly(can: &Can<ManageUsers>, filter: &Filter) -> Result<Option<i64>> {
+    match timeout(COUNTING_LIMIT, db::select::count(&can.app().db, filter)).await {
         Ok(count) => Ok(Some(count?)),
         Err(_) => Ok(None),
     }
 }
 
 /// How many users a filter matches, counted no further than `most`.
-///
-/// # Errors
-/// As the database says.
-pub async fn count_up_to(app: &App, _can: &Can<ManageUsers>, filter: &Filter, most: i64) -> Result<i64> {
-    Ok(db::select::count_up_to(&app.db, filter, most).await?)
+pub async fn count_up_to(can: &Can<ManageUsers>, filter: &Filter, most: i64) -> Result<i64> {
+    Ok(db::select::count_up_to(&can.app().db, filter, most).await?)
 }
 
 /// Another user with the e-mail address of this user. Addresses need not be unique, but one that is
 /// there twice is often a mistake.
-///
-/// # Errors
-/// As the database says.
-pub async fn namesake(app: &App, _can: &Can<ManageUsers>, user: &User) -> Result<Option<User>> {
-    let found = db::users::by_email(&app.db, &user.email, 2).await?;
+pub async fn namesake(can: &Can<ManageUsers>, user: &User) -> Result<Option<User>> {
+    let found = db::users::by_email(&can.app().db, &user.email, 2).await?;
     Ok(found.into_iter().find(|other| other.id != user.id))
 }
 
@@ -170,7 +97,8 @@ pub async fn namesake(app: &App, _can: &Can<ManageUsers>, user: &User) -> Result
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`] with the messages of all fields.
-pub async fn create(app: &App, can: &Can<ManageUsers>, draft: UserInput) -> Result<User> {
+pub async fn create(can: &Can<ManageUsers>, draft: UserInput) -> Result<User> {
+    let app = can.app();
     let blank = User::blank(app.clock.now());
     app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
     let (user, password) = prepare(app, &blank, draft).await?;
@@ -183,7 +111,7 @@ pub async fn create(app: &App, can: &Can<ManageUsers>, draft: UserInput) -> Resu
     .await
 }
 
-async fn insert(
+pub(super) async fn insert(
     app: &App,
     mut tx: Tx,
     author: Author,
@@ -219,12 +147,12 @@ pub(crate) struct Change<'a, F> {
 /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionFailed`], [`Error::Invalid`] with
 /// the messages of all fields, [`Error::Conflict`].
 pub async fn update(
-    app: &App,
     can: &Can<ManageUsers>,
     id: UserId,
     draft: UserInput,
     expected: &Precondition,
 ) -> Result<Update> {
+    let app = can.app();
     // Checked before anything is hashed, and again on the row that is changed.
     let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     let again = draft.clone();
@@ -235,22 +163,17 @@ pub async fn update(
     let (_, password) = prepare(app, &before, draft).await?;
     let apply = |before: &User| again.clone().fitting(app.settings.policy(), before);
     let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
-    db::retrying(|| write(app, can, &change)).await
+    db::retrying(|| write(can, &change)).await
 }
 
 /// Marks a user as inactive. Nothing is deleted but their sessions.
 ///
 /// # Errors
 /// As [`update`].
-pub async fn deactivate(
-    app: &App,
-    can: &Can<ManageUsers>,
-    id: UserId,
-    expected: &Precondition,
-) -> Result<Update> {
+pub async fn deactivate(can: &Can<ManageUsers>, id: UserId, expected: &Precondition) -> Result<Update> {
     let apply = |before: &User| Ok(User { is_active: false, ..before.clone() });
     let change = Change { id, expected, password: None, apply, batch_id: None, undoes: None };
-    db::retrying(|| write(app, can, &change)).await
+    db::retrying(|| write(can, &change)).await
 }
 
 /// Reads the row, applies the change, asks the rules, and writes it with its entry and its verdict in
@@ -259,10 +182,10 @@ pub async fn deactivate(
 /// # Errors
 /// As [`update`], and what the change says itself.
 pub(crate) async fn write(
-    app: &App,
     can: &Can<ManageUsers>,
     change: &Change<'_, impl Fn(&User) -> Result<User> + Sync>,
 ) -> Result<Update> {
+    let app = can.app();
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let before = db::users::lock(&mut tx, change.id).await?.ok_or(Error::NotFound)?.user;
@@ -366,46 +289,6 @@ pub(crate) async fn prepare(
         None => None,
     };
     Ok((draft.changes.apply(before), password))
-}
-
-/// Makes an active superuser. For the operator on the command line, who needs no permission.
-///
-/// # Errors
-/// [`Error::Invalid`] with the messages of all fields.
-pub async fn create_superuser(app: &App, draft: UserInput) -> Result<User> {
-    let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
-    let (user, password) = prepare(app, &blank, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
-    let author = Author::anonymous(&Origin::command_line());
-    db::retrying(|| async {
-        insert(app, app.db.begin().await?, author.clone(), user.clone(), &password).await
-    })
-    .await
-}
-
-/// Sets a user's password and ends their sessions. For the operator on the command line.
-///
-/// # Errors
-/// [`Error::NotFound`], [`Error::Invalid`] with the messages for the password.
-pub async fn change_password(app: &App, username: &str, draft: UserInput) -> Result<User> {
-    let key = text::canonical(username);
-    let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
-    let (user, password) = prepare(app, &before, draft).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
-    let entry = Entry::new(Action::PasswordReset, Author::anonymous(&Origin::command_line()))
-        .on(&before)
-        .with_new_password();
-    db::retrying(|| async {
-        let now = app.clock.now();
-        let mut tx = app.db.begin().await?;
-        set_password(&mut tx, &before, &password, now).await?;
-        let ended = sessions::end_all(&mut tx, before.id).await?;
-        audit::record(&mut tx, &entry.clone().detail("sessions_ended", ended), now).await?;
-        tx.commit().await?;
-        Ok(())
-    })
-    .await?;
-    Ok(user)
 }
 
 #[cfg(test)]

@@ -15,10 +15,10 @@ use super::reauthentication;
 use super::view::{AccountPage, Answer, ShortcutsPage, role};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
-use crate::model::permission::{Can, SignedIn};
+use crate::model::permission::SignedIn;
 use crate::model::precondition::Precondition;
 use crate::model::user::{EMAIL_LENGTH, InputMode, Raw, UserInput};
-use crate::operations::own_account;
+use crate::operations::{Can, own_account};
 use crate::web::form_body::FormBody;
 
 /// The routes.
@@ -157,6 +157,6 @@ async fn update(console: &mut ConsoleSession<'_>, form: &AccountForm) -> Result<
         reauthentication::require(console, form.current_password.as_deref().unwrap_or_default()).await?;
     }
     let expected = Precondition::OneOf(vec![form.version]);
-    let after = own_account::update(console.app, &console.can, draft, &expected).await?;
+    let after = own_account::update(&console.can, draft, &expected).await?;
     Ok(after.version != before.version)
 }

@@ -14,10 +14,9 @@ use crate::model::clock::Timestamp;
 use crate::model::cursor::Cursor;
 use crate::model::error::{Error, Result};
 use crate::model::filter::{Expression, Field, Filter, Folding, Operator, Order, Test};
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::text;
-use crate::operations::audit::{self, Side};
-use crate::operations::lists::Page;
+use crate::operations::lists::{self, Page};
 use crate::operations::users;
 
 /// Rows on a page.
@@ -153,8 +152,7 @@ async fn named(
     id: EntryInteger,
     frozen: EntryText,
 ) -> Result<Test<Entries>> {
-    let can: Can<_> = console.can.weaken();
-    match users::get_by_name(console.app, &can, name).await {
+    match users::get_by_name(&console.can.weaken(), name).await {
         Ok(user) => Ok(Test::Integer(id, Operator::Equal, user.id.0)),
         // No name has a NUL, and PostgreSQL refuses to be asked.
         Err(Error::NotFound) if name.contains('\0') => Ok(Test::Constant(false)),
@@ -177,12 +175,11 @@ pub(super) async fn page(
     if matches!(after, Some(None)) || matches!(before, Some(None)) {
         state.notes.push("The link's page could not be found in this order. This is the first page.".into());
     }
-    let side = match (&after, &before) {
-        (None, Some(Some(place))) => Side::Before(Some(place)),
-        (None, None) if last => Side::Before(None),
-        (after, _) => Side::After(after.as_ref().and_then(Option::as_ref)),
+    let page = match (after.flatten(), before.flatten()) {
+        (None, Some(place)) => lists::page_before(&console.can, &filter, Some(&place), ROWS).await?,
+        (None, None) if last => lists::page_before(&console.can, &filter, None, ROWS).await?,
+        (place, _) => lists::page_after(&console.can, &filter, place.as_ref(), ROWS).await?,
     };
-    let page = audit::page(console.app, &console.can, &filter, side, ROWS).await?;
     Ok(Answer::page(AuditPage {
         layout: console.layout("audit"),
         actions: Action::NAMES.iter().map(|(_, name, words)| (*name, *words)).collect(),

@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
 use crate::http::cookies::Cookies;
-use crate::http::guards;
 use crate::model::error::{Error, Result};
-use crate::model::permission::{Can, Permission, SignedIn};
+use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
 use crate::model::rules::Denial;
 use crate::model::session::Session;
-use crate::operations::App;
+use crate::operations::{App, Can};
 use crate::security::csrf;
 
 /// The message that a page shows once, after a change was made elsewhere.
@@ -53,24 +52,20 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The layout of a page for a user who may see it; takes the message with it.
-    pub(super) fn new<P: Permission>(
-        app: &App,
-        can: &Can<P>,
-        jar: Cookies<'_>,
-        section: &'static str,
-    ) -> Self {
-        let (flash, list) = (take_flash(&app.settings, jar), last_list(&app.settings, jar));
-        Self { flash, list, ..Self::without_flash(app, can, section) }
+    pub(super) fn new<P: Permission>(can: &Can<P>, jar: Cookies<'_>, section: &'static str) -> Self {
+        let settings = &can.app().settings;
+        let (flash, list) = (take_flash(settings, jar), last_list(settings, jar));
+        Self { flash, list, ..Self::without_flash(can, section) }
     }
 
     /// The same, with the message left for another page.
-    pub(super) fn without_flash<P: Permission>(app: &App, can: &Can<P>, section: &'static str) -> Self {
+    pub(super) fn without_flash<P: Permission>(can: &Can<P>, section: &'static str) -> Self {
         let preferences = &can.session().preferences;
         Self {
             username: can.user().username.as_str().to_owned(),
             is_admin: can.user().is_admin(),
             section,
-            token: csrf::issue(&app.keys.forms, &binding(can.session())),
+            token: csrf::issue(&can.app().keys.forms, &binding(can.session())),
             flash: None,
             theme: match preferences.theme {
                 Theme::System => "",
@@ -184,17 +179,16 @@ pub(super) struct TokenForm {
 ///
 /// # Errors
 /// [`Error::Forbidden`] for a token of another session, or none.
-pub(super) fn check_token<P: Permission>(app: &App, can: &Can<P>, token: &str) -> Result<()> {
-    if csrf::is_valid(&app.keys.forms, &binding(can.session()), token) {
+pub(super) fn check_token<P: Permission>(can: &Can<P>, token: &str) -> Result<()> {
+    if csrf::is_valid(&can.app().keys.forms, &binding(can.session()), token) {
         Ok(())
     } else {
         Err(Error::Forbidden(Denial::CrossSite))
     }
 }
 
-/// A user signed in by a cookie, and the jar and installation that every page needs with them.
+/// A user of the console, and the cookies that came with the request.
 pub(super) struct ConsoleSession<'r, P = SignedIn> {
-    pub(super) app: &'r App,
     pub(super) can: Can<P>,
     pub(super) jar: Cookies<'r>,
 }
@@ -204,27 +198,24 @@ impl<'r, P: Permission> FromRequest<'r> for ConsoleSession<'r, P> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let can = match Can::<P>::from_request(request).await {
-            Outcome::Success(can) => can,
-            Outcome::Error(error) => return Outcome::Error(error),
-            Outcome::Forward(status) => return Outcome::Forward(status),
-        };
-        match guards::app(request) {
-            Ok(app) => Outcome::Success(Self { app, can, jar: Cookies::of(request) }),
-            Err(error) => Outcome::Error((error.stash(request), ())),
-        }
+        Can::from_request(request).await.map(|can| Self { can, jar: Cookies::of(request) })
     }
 }
 
 impl<P: Permission> ConsoleSession<'_, P> {
+    /// The installation.
+    pub(super) fn app(&self) -> &App {
+        self.can.app()
+    }
+
     /// The layout of a page.
     pub(super) fn layout(&self, section: &'static str) -> Layout {
-        Layout::new(self.app, &self.can, self.jar, section)
+        Layout::new(&self.can, self.jar, section)
     }
 
     /// The layout of a page that does not take the message with it.
     pub(super) fn layout_without_flash(&self, section: &'static str) -> Layout {
-        Layout::without_flash(self.app, &self.can, section)
+        Layout::without_flash(&self.can, section)
     }
 
     /// The token of a form, checked.
@@ -232,7 +223,7 @@ impl<P: Permission> ConsoleSession<'_, P> {
     /// # Errors
     /// As [`check_token`].
     pub(super) fn check(&self, token: &str) -> Result<()> {
-        check_token(self.app, &self.can, token)
+        check_token(&self.can, token)
     }
 
     /// Whether a form's token is of another session: then nothing is done, and the form is shown again.
@@ -242,6 +233,6 @@ impl<P: Permission> ConsoleSession<'_, P> {
 
     /// Sets the flash message for the next page.
     pub(super) fn flash(&self, text: impl Into<String>, undo: Option<String>) {
-        flash(&self.app.settings, self.jar, &Flash { text: text.into(), undo });
+        flash(&self.app().settings, self.jar, &Flash { text: text.into(), undo });
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn field<P: Permission>(
     hint: &str,
     errors: &FieldErrors,
 ) -> Option<Field> {
-    if console.can.is_confirmed(console.app.clock.now()) {
+    if console.can.is_confirmed(console.app().clock.now()) {
         return None;
     }
     Some(Field { hint: hint.to_owned(), ..Field::password(FIELD, "Your password", errors) })
@@ -29,13 +29,13 @@ pub(super) fn field<P: Permission>(
 /// # Errors
 /// [`Error::Invalid`] about [`FIELD`]; [`Error::Forbidden`] for an API token.
 pub(super) async fn require<P: Permission>(console: &mut ConsoleSession<'_, P>, typed: &str) -> Result<()> {
-    if console.can.is_confirmed(console.app.clock.now()) {
+    if console.can.is_confirmed(console.app().clock.now()) {
         return Ok(());
     }
     if typed.is_empty() {
         return Err(Error::invalid(FIELD, "Enter your password to go on."));
     }
     let password = Password::new(typed.to_owned());
-    console.can = own_account::confirm(console.app, &console.can, FIELD, &password).await?;
+    console.can = own_account::confirm(&console.can, FIELD, &password).await?;
     Ok(())
 }

@@ -17,11 +17,12 @@ use crate::http::guards::{self, Site};
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::Password;
-use crate::model::permission::{Can, HasSession};
+use crate::model::permission::HasSession;
 use crate::model::rules::Denial;
 use crate::model::session::Credential;
-use crate::operations::App;
-use crate::operations::sign_in::{self, Authorization};
+use crate::operations::authentication::{Authorization, authenticate};
+use crate::operations::sign_in;
+use crate::operations::{App, Can};
 use crate::web::form_body::FormBody;
 
 /// What the form sends.
@@ -89,9 +90,9 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
 }
 
 /// Whether the browser brings a session that is over.
-async fn has_ended(app: &App, jar: Cookies<'_>) -> bool {
+async fn has_ended(app: &App, jar: Cookies<'_>, origin: &Origin) -> bool {
     let Some(secret) = jar.value(guards::cookie_name(&app.settings)) else { return false };
-    let session = sign_in::authenticate(app, Authorization::Cookie(secret)).await;
+    let session = authenticate(app, Authorization::Cookie(secret), origin).await;
     matches!(session, Err(Error::NotAuthenticated(_)))
 }
 
@@ -120,13 +121,16 @@ pub(super) async fn form(
     next: Option<&str>,
     signed_out: Option<bool>,
     app: &App,
+    origin: &Origin,
     jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
     let note = match layout::take_flash(&app.settings, jar) {
         Some(flash) => Some(flash.text),
         None if are_unclear(app, jar) => Some(UNCLEAR.to_owned()),
         None if signed_out == Some(true) => Some("Signed out.".to_owned()),
-        None if has_ended(app, jar).await => Some("Your session has ended. Sign in to go on.".to_owned()),
+        None if has_ended(app, jar, origin).await => {
+            Some("Your session has ended. Sign in to go on.".to_owned())
+        }
         None => None,
     };
     Ok(Answer::page(page(app, jar, next.unwrap_or("/"), note).await?))
@@ -158,9 +162,9 @@ pub(super) async fn submit(
             device_cookie::remember(app, jar, &form.username);
             let name = guards::cookie_name(&app.settings);
             if let Some(old) = jar.value(name)
-                && let Ok((user, session)) = sign_in::authenticate(app, Authorization::Cookie(old)).await
+                && let Ok(actor) = authenticate(app, Authorization::Cookie(old), origin).await
             {
-                sign_in::sign_out(app, &user, &session, origin).await?;
+                sign_in::sign_out(&actor).await?;
             }
             jar.set(cookie(&app.settings, name, signed_in.secret.to_text()));
             Ok(Answer::Redirect(local_path(&form.next).to_owned()))
@@ -195,16 +199,16 @@ impl<'r> Responder<'r, 'r> for SignedOut {
 pub(super) async fn sign_out(
     form: FormBody<SignOutForm>,
     can: Can<HasSession>,
-    app: &App,
     jar: Cookies<'_>,
 ) -> Result<SignedOut> {
-    layout::check_token(app, &can, &form.token)?;
-    sign_in::sign_out(app, can.user(), can.session(), can.origin()).await?;
-    for name in [guards::cookie_name(&app.settings), pre_session::name(&app.settings)]
+    layout::check_token(&can, &form.token)?;
+    sign_in::sign_out(can.actor()).await?;
+    let settings = &can.app().settings;
+    for name in [guards::cookie_name(settings), pre_session::name(settings)]
         .into_iter()
-        .chain(layout::cookie_names(&app.settings))
+        .chain(layout::cookie_names(settings))
     {
-        jar.remove(cookie(&app.settings, name, String::new()));
+        jar.remove(cookie(settings, name, String::new()));
     }
     Ok(SignedOut)
 }

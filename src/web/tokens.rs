@@ -45,7 +45,7 @@ impl MakeForm {
 
     /// What is asked for, once the password was given where it has to be.
     async fn draft<P: Permission>(&self, console: &mut ConsoleSession<'_, P>) -> Result<TokenDraft> {
-        let draft = TokenDraft::read(&console.app.settings, |field| match field {
+        let draft = TokenDraft::read(&console.app().settings, |field| match field {
             "name" => Raw::Text(self.name.clone()),
             "expires_in_days" => Raw::Text(self.expires_in_days.clone()),
             _ => Raw::Bool(self.full.is_none()),
@@ -83,7 +83,7 @@ impl Place {
         form: &MakeForm,
         errors: &FieldErrors,
     ) -> TokensPage {
-        let most = console.app.settings.api_token_days;
+        let most = console.app().settings.api_token_days;
         let days = form.expires_in_days.clone();
         let name = Field::new("name", "Name", "text", form.name.clone(), errors);
         let days = Field::new("expires_in_days", "Expires in days", "text", days, errors);
@@ -132,7 +132,7 @@ fn after<P: Permission>(
         Ok(made) => made,
         Err(error) => return Ok(Answer::refused(place.page(console, tokens, form, &field_errors(error)?))),
     };
-    let form = MakeForm::new(api_tokens::default_days(&console.app.settings));
+    let form = MakeForm::new(api_tokens::default_days(&console.app().settings));
     let page = place.page(console, tokens, &form, &FieldErrors::default());
     let MadeToken { listed, token } = made;
     let made = NewToken { name: listed.name, token, expires_at: listed.expires_at.into() };
@@ -154,8 +154,8 @@ fn stale<P: Permission>(
 /// The user's own tokens.
 #[get("/account/tokens")]
 async fn own(console: ConsoleSession<'_>) -> Result<Answer<TokensPage>> {
-    let tokens = api_tokens::own(console.app, &console.can).await?;
-    let form = MakeForm::new(api_tokens::default_days(&console.app.settings));
+    let tokens = api_tokens::own(&console.can).await?;
+    let form = MakeForm::new(api_tokens::default_days(&console.app().settings));
     Ok(Answer::page(Place::own().page(&console, tokens, &form, &FieldErrors::default())))
 }
 
@@ -163,14 +163,14 @@ async fn own(console: ConsoleSession<'_>) -> Result<Answer<TokensPage>> {
 #[post("/account/tokens", data = "<form>")]
 async fn make_own(mut console: ConsoleSession<'_>, form: FormBody<MakeForm>) -> Result<Answer<TokensPage>> {
     if console.is_stale(&form.token) {
-        let tokens = api_tokens::own(console.app, &console.can).await?;
+        let tokens = api_tokens::own(&console.can).await?;
         return Ok(stale(&console, Place::own(), tokens, &form));
     }
     let result = match form.draft(&mut console).await {
-        Ok(draft) => api_tokens::make_own(console.app, &console.can, &draft).await,
+        Ok(draft) => api_tokens::make_own(&console.can, &draft).await,
         Err(error) => Err(error),
     };
-    let tokens = api_tokens::own(console.app, &console.can).await?;
+    let tokens = api_tokens::own(&console.can).await?;
     after(&console, Place::own(), tokens, &form, result)
 }
 
@@ -182,22 +182,22 @@ async fn revoke_own(
     form: FormBody<TokenForm>,
 ) -> Result<Answer<TokensPage>> {
     console.check(&form.token)?;
-    let revoked = api_tokens::revoke_own(console.app, &console.can, SessionId(id)).await?;
+    let revoked = api_tokens::revoke_own(&console.can, SessionId(id)).await?;
     console.flash(format!("Revoked the token “{}”.", revoked.name), None);
     Ok(Answer::Redirect("/account/tokens".into()))
 }
 
 /// The user that a page is about.
 async fn owner(console: &ConsoleSession<'_, IsSuperuser>, id: i64) -> Result<User> {
-    users::get(console.app, &console.can.weaken(), UserId(id)).await
+    users::get(&console.can.weaken(), UserId(id)).await
 }
 
 /// The tokens of a user.
 #[get("/users/<id>/tokens")]
 async fn of_user(id: i64, console: ConsoleSession<'_, IsSuperuser>) -> Result<Answer<TokensPage>> {
     let user = owner(&console, id).await?;
-    let tokens = api_tokens::of_user(console.app, &console.can, user.id).await?;
-    let form = MakeForm::new(api_tokens::default_days(&console.app.settings));
+    let tokens = api_tokens::of_user(&console.can, user.id).await?;
+    let form = MakeForm::new(api_tokens::default_days(&console.app().settings));
     Ok(Answer::page(Place::of(&user).page(&console, tokens, &form, &FieldErrors::default())))
 }
 
@@ -210,14 +210,14 @@ async fn make_for(
 ) -> Result<Answer<TokensPage>> {
     let user = owner(&console, id).await?;
     if console.is_stale(&form.token) {
-        let tokens = api_tokens::of_user(console.app, &console.can, user.id).await?;
+        let tokens = api_tokens::of_user(&console.can, user.id).await?;
         return Ok(stale(&console, Place::of(&user), tokens, &form));
     }
     let result = match form.draft(&mut console).await {
-        Ok(draft) => api_tokens::make_for(console.app, &console.can, user.id, &draft).await,
+        Ok(draft) => api_tokens::make_for(&console.can, user.id, &draft).await,
         Err(error) => Err(error),
     };
-    let tokens = api_tokens::of_user(console.app, &console.can, user.id).await?;
+    let tokens = api_tokens::of_user(&console.can, user.id).await?;
     after(&console, Place::of(&user), tokens, &form, result)
 }
 
@@ -230,7 +230,7 @@ async fn revoke_of(
     form: FormBody<TokenForm>,
 ) -> Result<Answer<TokensPage>> {
     console.check(&form.token)?;
-    let revoked = api_tokens::revoke_of(console.app, &console.can, UserId(id), SessionId(token)).await?;
+    let revoked = api_tokens::revoke_of(&console.can, UserId(id), SessionId(token)).await?;
     console.flash(format!("Revoked the token “{}”.", revoked.name), None);
     Ok(Answer::Redirect(format!("/users/{id}/tokens")))
 }

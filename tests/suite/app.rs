@@ -11,12 +11,15 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use usher::model::clock::{Clock, Timestamp};
+use usher::model::error::Result;
 use usher::model::origin::Origin;
 use usher::model::password::{Password, PasswordHash};
+use usher::model::permission::Permission;
 use usher::model::session::{Credential, NewSession, Secret};
 use usher::model::user::{User, UserId, Username};
-use usher::operations::App;
+use usher::operations::authentication::{Authorization, authenticate};
 use usher::operations::sign_in::{self, OpenedSession};
+use usher::operations::{App, Can};
 use usher::{config, db};
 
 /// Which database a test runs on.
@@ -198,6 +201,18 @@ impl TestApp {
     /// Asks without a body as a person with a bearer token.
     pub(crate) async fn get(&self, person: &Person, path: &str) -> Answer {
         Answer::of(self.request(Method::Get, path, Some((person, By::Bearer))).dispatch().await).await
+    }
+
+    /// What the guards hand to a handler: the proof that a person who comes with their cookie has a permission.
+    pub(crate) async fn proof<P: Permission>(&self, person: &Person) -> Result<Can<P>> {
+        let credential = Authorization::Cookie(&person.cookie);
+        let actor = authenticate(&self.usher, credential, &Origin::command_line()).await?;
+        Can::check(&actor)
+    }
+
+    /// The same, of a person who has it.
+    pub(crate) async fn can<P: Permission>(&self, person: &Person) -> Can<P> {
+        self.proof(person).await.expect("a session with the permission")
     }
 
     /// Whether the bearer token of a person is accepted.

@@ -15,7 +15,6 @@ use usher::operations::{bulk, users};
 
 use crate::app::{Answer, By, Person, TestApp};
 use crate::audit::trail;
-use crate::undo::can;
 
 async fn bulk(app: &TestApp, by: &Person, body: &Value) -> Answer {
     app.send(by, Post, "/v1/users/bulk", body).await
@@ -209,9 +208,9 @@ async fn every_action_does_what_it_says(app: TestApp) {
 async fn a_run_that_is_cut_short_says_whom_it_came_to(app: TestApp) {
     let (staff, ids) = (app.person("staff", "staff").await, crowd(&app, 200).await);
     let users = ids.iter().copied().map(UserId).collect();
-    let permission = can(&app, &staff);
+    let permission = app.can(&staff).await;
     {
-        let mut run = bulk::run(&app.usher, &permission, BulkAction::Deactivate, users).boxed();
+        let mut run = bulk::run(&permission, BulkAction::Deactivate, users).boxed();
         loop {
             // A step at a time, so that it cannot come to its end between two looks however slow the machine is.
             if let Some(result) = (&mut run).now_or_never() {
@@ -244,11 +243,11 @@ async fn a_run_that_is_cut_short_says_whom_it_came_to(app: TestApp) {
 #[apply(on_both)]
 async fn a_run_stops_when_its_author_loses_their_rights(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
-    let permission = can(&app, &staff);
+    let permission = app.can(&staff).await;
     app.sql(&format!("UPDATE users SET is_staff = FALSE WHERE id = {}", staff.id())).await;
     let ids = vec![UserId(ada.id())];
-    let batch = bulk::run(&app.usher, &permission, BulkAction::Deactivate, ids).await.unwrap();
-    let outcome = bulk::outcome(&app.usher, &permission, batch).await.unwrap();
+    let batch = bulk::run(&permission, BulkAction::Deactivate, ids).await.unwrap();
+    let outcome = bulk::outcome(&permission, batch).await.unwrap();
     assert_eq!(outcome.users[0].verdict, BatchVerdict::Pending);
     assert!(app.stored(ada.id()).await.is_active);
 }
@@ -378,12 +377,11 @@ async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: TestApp) {
                 _ => {
                     let changes = UserChanges { is_superuser: Some(false), ..UserChanges::default() };
                     let draft = UserInput { changes, ..UserInput::default() };
-                    let by = can(app, by);
-                    let id = UserId(target.id());
-                    match users::update(&app.usher, &by, id, draft, &Precondition::Any).await {
-                        Ok(_) => 200,
-                        Err(error) => error.status().code,
-                    }
+                    let demote = async {
+                        let by = app.proof(by).await?;
+                        users::update(&by, UserId(target.id()), draft, &Precondition::Any).await
+                    };
+                    demote.await.map_or_else(|error| error.status().code, |_| 200)
                 }
             }
         }

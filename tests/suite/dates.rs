@@ -15,7 +15,6 @@ use usher::operations::users;
 
 use crate::app::{By, PASSWORD, Person, TestApp};
 use crate::console::{hidden, page, send_from};
-use crate::undo::can;
 
 /// What of a person's is accepted: bearer, cookie, refresh, verify, sign-in.
 async fn accepted(app: &TestApp, person: &Person) -> [bool; 5] {
@@ -180,8 +179,8 @@ async fn az_5_dates_for_a_user_who_becomes_a_superuser_meanwhile_do_not_fit(app:
     draft.changes.is_superuser = Some(true);
     let end = app.clock.now().plus(Duration::from_hours(1)).micros();
     let limit = format!("UPDATE users SET valid_until = {end} WHERE id = {}", eve.id());
-    let can = can(&app, &root);
-    let promote = users::update(&app.usher, &can, eve.user.id, draft, &Precondition::Any);
+    let can = app.can(&root).await;
+    let promote = users::update(&can, eve.user.id, draft, &Precondition::Any);
     let refused = meanwhile(&app, &limit, Box::pin(promote)).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     assert!(!app.stored(eve.id()).await.is_superuser);

@@ -7,17 +7,15 @@ use serde_json::{Value, json};
 use usher::model::audit::EntryId;
 use usher::model::bulk::{BulkAction, Chosen};
 use usher::model::error::Error;
-use usher::model::origin::Origin;
 use usher::model::password::Password;
-use usher::model::permission::{Actor, Can, HasSession, Permission};
+use usher::model::permission::{HasSession, IsSuperuser, ManageUsers, SignedIn};
 use usher::model::precondition::Precondition;
 use usher::model::preferences::Preferences;
 use usher::model::session::SessionId;
 use usher::model::user::{InputMode, Raw, UserId, UserInput};
 use usher::operations::api_tokens::{self, TokenDraft};
 use usher::operations::own_account::{self, NewPassword};
-use usher::operations::sign_in::{self, Authorization};
-use usher::operations::{bulk, export, maintenance, password_links, sessions, undo, users};
+use usher::operations::{Can, bulk, export, maintenance, password_links, sessions, sign_in, undo, users};
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
@@ -44,13 +42,6 @@ async fn cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session(app: Te
     assert!(app.stored(ada.id()).await.is_active);
 }
 
-/// What the guards hand to a handler: the proof of a permission, as things are at this moment.
-async fn proof<P: Permission>(app: &TestApp, who: &Person) -> Can<P> {
-    let (user, session) =
-        sign_in::authenticate(&app.usher, Authorization::Cookie(&who.cookie)).await.unwrap();
-    Can::check(&Actor { user, session, origin: Origin::command_line(), subject: None }).unwrap()
-}
-
 fn draft(purpose: InputMode, username: &str) -> UserInput {
     UserInput::read(purpose, |name| match name {
         "username" => Raw::Text(username.to_owned()),
@@ -72,12 +63,13 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
     let ada = app.person("ada", "ordinary").await;
     let id = UserId(ada.id());
     let usher = &app.usher;
-    let manager: Can<usher::model::permission::ManageUsers> = proof(&app, &rogue).await;
-    let superuser: Can<usher::model::permission::IsSuperuser> = proof(&app, &rogue).await;
-    let (own, holder): (_, Can<HasSession>) = (manager.weaken(), proof(&app, &rogue).await);
+    let manager: Can<ManageUsers> = app.can(&rogue).await;
+    let superuser: Can<IsSuperuser> = app.can(&rogue).await;
+    let own: Can<SignedIn> = manager.weaken();
+    let holder: Can<HasSession> = app.can(&rogue).await;
     // What there is to take back, and to end.
-    users::update(usher, &manager, id, first_name("Ada"), &Precondition::Any).await.unwrap();
-    let run = bulk::run(usher, &manager, BulkAction::GiveStaff, vec![id]).await.unwrap();
+    users::update(&manager, id, first_name("Ada"), &Precondition::Any).await.unwrap();
+    let run = bulk::run(&manager, BulkAction::GiveStaff, vec![id]).await.unwrap();
     let edit = trail(&app).await.first().unwrap().id;
     let kept = app.session(rogue.user.id, usher::model::session::Credential::Jwt).await;
     let kept = Person { bearer: sign_in::tokens(usher, &kept).access, ..rogue.clone() };
@@ -104,29 +96,26 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
     let all = Chosen::Filter(usher::model::filter::Filter::default());
     let any = &Precondition::Any;
     let results = [
-        ("create", users::create(usher, &manager, draft(InputMode::Whole, "one")).await.err()),
-        ("update", users::update(usher, &manager, id, first_name("x"), any).await.err()),
-        ("deactivate", users::deactivate(usher, &manager, id, any).await.err()),
-        (
-            "invite",
-            password_links::invite(usher, &manager, draft(InputMode::Invitation, "two"), None).await.err(),
-        ),
-        ("link", password_links::make(usher, &manager, id, any, None).await.err()),
-        ("own token", api_tokens::make_own(usher, &own, &token("a")).await.err()),
-        ("their token", api_tokens::make_for(usher, &superuser, id, &token("b")).await.err()),
-        ("sign out", sessions::end_all_of_user(usher, &manager, id).await.err()),
-        ("own record", own_account::update(usher, &own, first_name("x"), any).await.err()),
-        ("own password", own_account::change_password(usher, &holder, &typed, true).await.err()),
-        ("preferences", own_account::set_preferences(usher, &own, &compact).await.err()),
-        ("run", bulk::run(usher, &manager, BulkAction::Deactivate, vec![id]).await.err()),
-        ("undo of a run", bulk::undo(usher, &manager, run).await.err()),
-        ("undo", undo::undo(usher, &manager, EntryId(edit)).await.err()),
-        ("end", sessions::end_of_user(usher, &manager, id, session).await.err()),
-        ("end own", sessions::end_own(usher, &own, own_session).await.err()),
-        ("end own others", sessions::end_own_others(usher, &own).await.err()),
-        ("revoke own", api_tokens::revoke_own(usher, &own, own_session).await.err()),
-        ("revoke theirs", api_tokens::revoke_of(usher, &superuser, id, session).await.err()),
-        ("export", export::begin(usher, &manager, &all, "").await.err()),
+        ("create", users::create(&manager, draft(InputMode::Whole, "one")).await.err()),
+        ("update", users::update(&manager, id, first_name("x"), any).await.err()),
+        ("deactivate", users::deactivate(&manager, id, any).await.err()),
+        ("invite", password_links::invite(&manager, draft(InputMode::Invitation, "two"), None).await.err()),
+        ("link", password_links::make(&manager, id, any, None).await.err()),
+        ("own token", api_tokens::make_own(&own, &token("a")).await.err()),
+        ("their token", api_tokens::make_for(&superuser, id, &token("b")).await.err()),
+        ("sign out", sessions::end_all_of_user(&manager, id).await.err()),
+        ("own record", own_account::update(&own, first_name("x"), any).await.err()),
+        ("own password", own_account::change_password(&holder, &typed, true).await.err()),
+        ("preferences", own_account::set_preferences(&own, &compact).await.err()),
+        ("run", bulk::run(&manager, BulkAction::Deactivate, vec![id]).await.err()),
+        ("undo of a run", bulk::undo(&manager, run).await.err()),
+        ("undo", undo::undo(&manager, EntryId(edit)).await.err()),
+        ("end", sessions::end_of_user(&manager, id, session).await.err()),
+        ("end own", sessions::end_own(&own, own_session).await.err()),
+        ("end own others", sessions::end_own_others(&own).await.err()),
+        ("revoke own", api_tokens::revoke_own(&own, own_session).await.err()),
+        ("revoke theirs", api_tokens::revoke_of(&superuser, id, session).await.err()),
+        ("export", export::begin(&manager, &all, "").await.err()),
     ];
     for (what, error) in results {
         assert!(matches!(error, Some(Error::NotAuthenticated(_))), "{what}: {error:?}");
@@ -148,10 +137,10 @@ async fn az_2_a_session_from_before_a_promotion_does_not_become_a_superuser(app:
     let made = app.json(Method::Post, "/v1/account/tokens", Some((&ada, By::Cookie)), &token).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let kept = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
-    let can: Can<usher::model::permission::ManageUsers> = proof(&app, &root).await;
+    let can: Can<ManageUsers> = app.can(&root).await;
     let mut draft = UserInput::read(InputMode::Part, |_| Raw::Missing);
     draft.changes.is_superuser = Some(true);
-    users::update(&app.usher, &can, UserId(ada.id()), draft, &Precondition::Any).await.unwrap();
+    users::update(&can, UserId(ada.id()), draft, &Precondition::Any).await.unwrap();
     assert!(app.stored(ada.id()).await.is_superuser);
     for (person, by) in [(&ada, By::Bearer), (&ada, By::Cookie), (&kept, By::Bearer)] {
         assert!(!app.is_signed_in(person, by).await, "{by:?}");

@@ -217,7 +217,7 @@ async fn pw_10_whatever_ends_a_link_ends_it_at_once(app: TestApp) {
         "password" => usher::model::user::Raw::Text("one more fine password".into()),
         _ => usher::model::user::Raw::Missing,
     });
-    usher::operations::users::change_password(&app.usher, "ada", draft).await.unwrap();
+    usher::operations::operator::change_password(&app.usher, "ada", draft).await.unwrap();
     assert!(!works(&app, &newer).await, "the operator's new password");
     assert_eq!(app.obtain("ada", "one more fine password").await.status, 200);
 }

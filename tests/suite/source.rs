@@ -26,27 +26,31 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The files below `src`, tests apart, in which a text stands.
+fn files_with(text: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources(&root)
+        .into_iter()
+        .filter(|file| std::fs::read_to_string(file).unwrap().contains(text))
+        .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
+        .filter(|file| !file.ends_with("tests.rs"))
+        .collect()
+}
+
+#[test]
+fn az_1_the_proof_of_a_permission_is_made_by_the_guard_only() {
+    assert_eq!(files_with("Can::check("), ["http/guards.rs"]);
+    assert_eq!(files_with("impl<P: Permission> Can<P>"), ["operations/can.rs"]);
+}
+
 #[test]
 fn in_1_built_sql_reaches_the_driver_in_one_file_only() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let users: Vec<String> = sources(&root)
-        .into_iter()
-        .filter(|file| std::fs::read_to_string(file).unwrap().contains("AssertSqlSafe"))
-        .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
-        .collect();
-    assert_eq!(users, ["db.rs"]);
+    assert_eq!(files_with("AssertSqlSafe"), ["db.rs"]);
 }
 
 #[test]
 fn pw_4_passwords_are_checked_in_one_place_which_counts_failures() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let files: Vec<String> = sources(&root)
-        .into_iter()
-        .filter(|file| std::fs::read_to_string(file).unwrap().contains("hasher.verify("))
-        .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
-        .filter(|file| file != "security/passwords/hasher/tests.rs")
-        .collect();
-    assert_eq!(files, ["operations/password_attempt.rs"]);
+    assert_eq!(files_with("hasher.verify("), ["operations/password_attempt.rs"]);
 }
 
 /// Rocket's own jar of a request decodes names.
@@ -59,7 +63,7 @@ fn se_3_cookies_are_read_and_set_in_one_place() {
         .filter(|file| has(&std::fs::read_to_string(file).unwrap()))
         .map(|file| file.strip_prefix(&root).unwrap().display().to_string())
         .collect();
-    assert_eq!(files, ["cookies.rs"]);
+    assert_eq!(files, ["http/cookies.rs"]);
 }
 
 #[test]

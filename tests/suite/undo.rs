@@ -5,32 +5,14 @@ use std::time::Duration;
 use rocket::futures::future::join_all;
 use rocket::http::Method::{Delete, Patch, Post};
 use serde_json::{Value, json};
-use usher::model::origin::Origin;
-use usher::model::permission::{Actor, Can, ManageUsers};
 use usher::model::precondition::Precondition;
-use usher::model::session::{Credential, Session, SessionId};
+use usher::model::session::Credential;
 use usher::model::user::{UserChanges, UserId, UserInput};
 use usher::operations::users;
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::{page, send, send_from, token};
-
-/// The permission of a person, with their password confirmed at this moment.
-pub(crate) fn can(app: &TestApp, person: &Person) -> Can<ManageUsers> {
-    let now = app.clock.now();
-    let session = Session {
-        id: SessionId(1),
-        credential: Credential::Jwt,
-        last_seen_at: now,
-        expires_at: now.plus(Duration::from_hours(8)),
-        confirmed_at: now,
-        read_only: false,
-        preferences: usher::model::preferences::Preferences::default(),
-    };
-    let user = person.user.clone();
-    Can::check(&Actor { user, session, origin: Origin::command_line(), subject: None }).unwrap()
-}
 
 async fn patch(app: &TestApp, by: &Person, of: &Person, body: Value) -> i64 {
     let answer = app.send(by, Patch, &format!("/v1/users/{}", of.id()), &body).await;
@@ -164,7 +146,7 @@ async fn az_5_an_undo_leaves_a_superuser_and_the_caller_in_place(app: TestApp) {
         changes: UserChanges { is_superuser: Some(true), ..UserChanges::default() },
         ..UserInput::default()
     };
-    users::update(&app.usher, &can(&app, &root), UserId(boss.id()), body, &Precondition::Any).await.unwrap();
+    users::update(&app.can(&root).await, UserId(boss.id()), body, &Precondition::Any).await.unwrap();
     let promotion = trail(&app).await.pop().unwrap().id;
     let again = app.session(boss.user.id, Credential::Jwt).await;
     let boss = Person { bearer: usher::operations::sign_in::tokens(&app.usher, &again).access, ..boss };
@@ -192,7 +174,7 @@ async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: TestApp) {
         changes: UserChanges { is_superuser: Some(false), ..UserChanges::default() },
         ..UserInput::default()
     };
-    users::update(&app.usher, &can(&app, &root), UserId(boss.id()), body, &Precondition::Any).await.unwrap();
+    users::update(&app.can(&root).await, UserId(boss.id()), body, &Precondition::Any).await.unwrap();
     let demotion = trail(&app).await.pop().unwrap().id;
     app.clock.advance(Duration::from_mins(6));
     app.sql(&format!("UPDATE sessions SET last_seen_at = {}", app.clock.now().micros())).await;

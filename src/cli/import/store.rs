@@ -6,13 +6,12 @@ use super::record::Record;
 use super::verdict::{Known, Verdict};
 use crate::db;
 use crate::db::users::{self, Ids};
-use crate::model::audit::{Action, Author, Entry};
+use crate::model::audit::{Action, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
-use crate::model::origin::Origin;
 use crate::model::password::PasswordHash;
 use crate::model::user::{User, UserId};
-use crate::operations::App;
+use crate::operations::{App, operator};
 
 /// Users that are asked for in one statement or written in one transaction: enough that waiting for the
 /// disk does not count, few enough that another writer of an SQLite file hardly waits.
@@ -133,7 +132,7 @@ async fn insert(app: &App, ids: Ids, rows: &[(User, PasswordHash)]) -> Result<Ou
 fn entry(user: &User, stored: &HashMap<String, UserId>, now: Timestamp) -> Entry {
     let id = stored.get(user.username.key()).copied().unwrap_or(user.id);
     let user = User { id, ..user.clone() };
-    Entry::new(Action::UserCreated, Author::anonymous(&Origin::command_line()))
+    Entry::new(Action::UserCreated, operator::author())
         .on(&user)
         .changing(&User::blank(now), &user)
         .detail("by", "import")

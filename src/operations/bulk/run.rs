@@ -9,38 +9,39 @@ use crate::model::bulk::{
 };
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
-use crate::model::permission::{Can, ManageUsers};
+use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::rules::Conflict;
 use crate::model::undo::{Obstacle, UNDO_FOR};
 use crate::model::user::{User, UserId};
 use crate::operations::users::{self, Change};
-use crate::operations::{App, audit, sessions, undo};
+use crate::operations::{App, Can, audit, sessions, undo};
 
 /// Does an action to users, one after the other.
 ///
 /// # Errors
 /// [`Error::Malformed`] for more than [`MOST`]; [`Error::Forbidden`] if the password has to be given
 /// again first; [`Error::Unavailable`], and then the run's outcome shows how far it came.
-pub async fn run(app: &App, can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -> Result<BatchId> {
-    let ids = freeze(app, can, Chosen::Ids(ids)).await?;
+pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -> Result<BatchId> {
+    let app = can.app();
+    let ids = freeze(can, Chosen::Ids(ids)).await?;
     if needs_confirmation(action, ids.len()) {
         can.require_confirmed(app.clock.now())?;
     }
-    let batch = begin(app, can, action.as_str(), None, &ids).await?;
+    let batch = begin(can, action.as_str(), None, &ids).await?;
     for id in ids {
-        if !is_entitled(app, can).await? {
+        if !is_entitled(can).await? {
             break;
         }
         let result = if action == BulkAction::EndSessions {
-            db::retrying(|| end_sessions(app, can, batch, id)).await
+            db::retrying(|| end_sessions(can, batch, id)).await
         } else {
             let apply = |before: &User| Ok(action.apply(before));
             let (expected, batch_id) = (&Precondition::Any, Some(batch));
             let change = Change { id, expected, password: None, apply, batch_id, undoes: None };
-            db::retrying(|| users::write(app, can, &change)).await.map(|changed| changed.entry)
+            db::retrying(|| users::write(can, &change)).await.map(|changed| changed.entry)
         };
-        settle(app, can, batch, id, result).await?;
+        settle(can, batch, id, result).await?;
     }
     finish(app, batch).await?;
     Ok(batch)
@@ -53,7 +54,8 @@ pub const fn needs_confirmation(action: BulkAction, users: usize) -> bool {
 }
 
 /// A run may take a while: it stops if the caller loses their rights or their session meanwhile.
-async fn is_entitled(app: &App, can: &Can<ManageUsers>) -> Result<bool> {
+async fn is_entitled(can: &Can<ManageUsers>) -> Result<bool> {
+    let app = can.app();
     let actor = db::sessions::holder(&app.db, can.session().id).await?;
     Ok(actor.is_some_and(|actor| {
         actor.is_usable(app.clock.now()) && actor.is_admin() && actor.is_superuser == can.user().is_superuser
@@ -61,12 +63,12 @@ async fn is_entitled(app: &App, can: &Can<ManageUsers>) -> Result<bool> {
 }
 
 async fn begin(
-    app: &App,
     can: &Can<ManageUsers>,
     action: &str,
     undoes: Option<BatchId>,
     ids: &[UserId],
 ) -> Result<BatchId> {
+    let app = can.app();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;
@@ -88,12 +90,8 @@ async fn finish(app: &App, batch: BatchId) -> Result<()> {
 }
 
 /// Signs one user out everywhere, as a part of a run; `None` if they were signed in nowhere.
-async fn end_sessions(
-    app: &App,
-    can: &Can<ManageUsers>,
-    batch: BatchId,
-    id: UserId,
-) -> Result<Option<EntryId>> {
+async fn end_sessions(can: &Can<ManageUsers>, batch: BatchId, id: UserId) -> Result<Option<EntryId>> {
+    let app = can.app();
     let mut tx = app.db.begin().await?;
     let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
     sessions::require_open(&mut tx, can).await?;
@@ -116,12 +114,12 @@ async fn end_sessions(
 /// Stores why nothing was done to a user; what was done has its verdict already. A missing right is
 /// recorded in the audit log, as it is outside a run.
 async fn settle(
-    app: &App,
     can: &Can<ManageUsers>,
     batch: BatchId,
     id: UserId,
     result: Result<Option<EntryId>>,
 ) -> Result<()> {
+    let app = can.app();
     let (verdict, code) = match &result {
         Ok(Some(_)) => return Ok(()),
         Ok(None) => (BatchVerdict::Unchanged, UNCHANGED),
@@ -203,7 +201,8 @@ impl Outcome {
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] without such a run.
-pub async fn outcome(app: &App, _can: &Can<ManageUsers>, id: BatchId) -> Result<Outcome> {
+pub async fn outcome(can: &Can<ManageUsers>, id: BatchId) -> Result<Outcome> {
+    let app = can.app();
     let batch = db::batches::by_id(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
     let undone_by = db::batches::undone_by(&app.db, id).await?;
     let users = db::batches::items(&app.db, id)
@@ -228,19 +227,20 @@ pub async fn outcome(app: &App, _can: &Can<ManageUsers>, id: BatchId) -> Result<
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] without such a run; [`Error::CannotUndo`]; else as [`run`].
-pub async fn undo(app: &App, can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
-    let outcome = outcome(app, can, id).await?;
+pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
+    let app = can.app();
+    let outcome = outcome(can, id).await?;
     outcome.check_undo(app.clock.now())?;
     let done: Vec<(UserId, EntryId)> =
         outcome.users.iter().filter_map(|user| Some((user.id, user.entry?))).collect();
     let ids: Vec<UserId> = done.iter().map(|(id, _)| *id).collect();
-    let batch = begin(app, can, UNDO, Some(id), &ids).await?;
+    let batch = begin(can, UNDO, Some(id), &ids).await?;
     for (id, entry) in done {
-        if !is_entitled(app, can).await? {
+        if !is_entitled(can).await? {
             break;
         }
-        let result = undo::take_back(app, can, entry, Some(batch)).await.map(|changed| changed.entry);
-        settle(app, can, batch, id, result).await?;
+        let result = undo::take_back(can, entry, Some(batch)).await.map(|changed| changed.entry);
+        settle(can, batch, id, result).await?;
     }
     finish(app, batch).await?;
     Ok(batch)

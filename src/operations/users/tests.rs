@@ -5,10 +5,13 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::clock::{Clock, Timestamp};
-use crate::model::permission::Actor;
+use crate::model::filter::ListRequest;
+use crate::model::origin::Origin;
 use crate::model::rules::{Conflict, Denial};
-use crate::model::session::{Credential, NewSession, Secret, Session, SessionId};
+use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::user::{InputMode, Raw};
+use crate::operations::authentication::{Authorization, authenticate};
+use crate::operations::lists;
 
 struct Installation {
     app: App,
@@ -22,41 +25,31 @@ impl Installation {
         Self { app: App::open(&figment, clock).await.unwrap(), _directory: directory }
     }
 
-    /// Stores a user of a kind said in words, with a session. The first one's has the primary key 1.
+    /// Stores a user of a kind said in words.
     async fn user(&self, username: &str, kind: &str) -> User {
         let mut user = draft(&[("username", username)]).changes.apply(&User::blank(self.app.clock.now()));
         user.is_staff = kind.contains("staff");
         user.is_superuser = kind.contains("superuser");
         let mut tx = self.app.db.begin().await.unwrap();
-        user.id = db::users::insert(&mut tx, &user, &PasswordHash::from("!".to_owned())).await.unwrap();
-        let now = self.app.clock.now();
-        let new = NewSession {
-            credential: Credential::Jwt,
-            expires_at: now,
-            confirmed_at: now,
-            name: String::new(),
-            read_only: false,
-        };
-        let hash = Secret::random().hash();
-        db::sessions::insert(&mut tx, user.id, &new, &hash, &Origin::command_line(), now).await.unwrap();
+        user.id = db::users::insert(&mut tx, &user, &PasswordHash::unusable()).await.unwrap();
         tx.commit().await.unwrap();
         user
     }
-}
 
-/// The proof for the first user, or for another record in their place.
-fn can(user: &User) -> Can<ManageUsers> {
-    let now = Timestamp::from_micros(0);
-    let session = Session {
-        id: SessionId(1),
-        credential: Credential::Jwt,
-        last_seen_at: now,
-        expires_at: now,
-        confirmed_at: now,
-        read_only: false,
-        preferences: crate::model::preferences::Preferences::default(),
-    };
-    Can::check(&Actor { user: user.clone(), session, origin: Origin::command_line(), subject: None }).unwrap()
+    /// The proof that a user may manage users, by a session of theirs.
+    async fn can(&self, user: &User) -> Can<ManageUsers> {
+        let (now, origin) = (self.app.clock.now(), Origin::command_line());
+        let (secret, credential) = (Secret::random(), Credential::Cookie);
+        let expires_at = now.plus(Duration::from_hours(1));
+        let new =
+            NewSession { credential, expires_at, confirmed_at: now, name: String::new(), read_only: false };
+        let mut tx = self.app.db.begin().await.unwrap();
+        db::sessions::insert(&mut tx, user.id, &new, &secret.hash(), &origin, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let text = secret.to_text();
+        let actor = authenticate(&self.app, Authorization::Cookie(&text), &origin).await.unwrap();
+        Can::check(&actor).unwrap()
+    }
 }
 
 fn draft(fields: &[(&str, &str)]) -> UserInput {
@@ -72,7 +65,7 @@ async fn an_edit_counts_the_version_up_and_one_that_changes_nothing_does_not() {
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
     let update = async |value: &str| {
         let draft = draft(&[("first_name", value)]);
-        update(&installation.app, &can(&staff), ada.id, draft, &Precondition::Any).await.unwrap().user.version
+        update(&installation.can(&staff).await, ada.id, draft, &Precondition::Any).await.unwrap().user.version
     };
     assert_eq!([update("Ada").await, update("Ada").await, update("Augusta").await], [2, 2, 3]);
 }
@@ -83,9 +76,9 @@ async fn az_9_an_edit_of_an_older_version_is_refused_and_changes_nothing() {
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
     let expected = Precondition::OneOf(vec![7]);
     let result =
-        update(&installation.app, &can(&staff), ada.id, draft(&[("email", "a@b.co")]), &expected).await;
+        update(&installation.can(&staff).await, ada.id, draft(&[("email", "a@b.co")]), &expected).await;
     assert!(matches!(result, Err(Error::PreconditionFailed)));
-    let result = deactivate(&installation.app, &can(&staff), ada.id, &expected).await;
+    let result = deactivate(&installation.can(&staff).await, ada.id, &expected).await;
     assert!(matches!(result, Err(Error::PreconditionFailed)));
     assert_eq!(db::users::by_id(&installation.app.db, ada.id).await.unwrap(), Some(ada));
 }
@@ -95,7 +88,7 @@ async fn all_that_is_wrong_with_a_draft_is_said_at_once() {
     let installation = Installation::new().await;
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
     let draft = draft(&[("username", "STAFF"), ("email", "nowhere"), ("password", "short")]);
-    let result = update(&installation.app, &can(&staff), ada.id, draft, &Precondition::Any).await;
+    let result = update(&installation.can(&staff).await, ada.id, draft, &Precondition::Any).await;
     let Err(Error::Invalid(errors)) = result else { panic!("{result:?}") };
     assert_eq!(errors.of("username"), [Message::UsernameTaken("STAFF".into())]);
     assert_eq!(errors.of("email"), [Message::Email]);
@@ -109,24 +102,28 @@ async fn az_3_staff_cannot_touch_a_superuser_even_to_change_nothing() {
         (installation.user("staff", "staff").await, installation.user("root", "superuser").await);
     let denied = |result: Result<User>| matches!(result, Err(Error::Forbidden(Denial::SuperuserRequired)));
     assert!(denied(
-        update(&installation.app, &can(&staff), root.id, draft(&[]), &Precondition::Any)
+        update(&installation.can(&staff).await, root.id, draft(&[]), &Precondition::Any)
             .await
             .map(|done| done.user)
     ));
     assert!(denied(
-        deactivate(&installation.app, &can(&staff), root.id, &Precondition::Any).await.map(|done| done.user)
+        deactivate(&installation.can(&staff).await, root.id, &Precondition::Any).await.map(|done| done.user)
     ));
 }
 
 #[rocket::async_test]
 async fn az_5_the_last_superuser_stays() {
     let installation = Installation::new().await;
-    let root = installation.user("root", "superuser").await;
-    let result = deactivate(&installation.app, &can(&root), root.id, &Precondition::Any).await;
+    let (root, boss) =
+        (installation.user("root", "superuser").await, installation.user("boss", "superuser").await);
+    let result = deactivate(&installation.can(&root).await, root.id, &Precondition::Any).await;
     assert!(matches!(result, Err(Error::Conflict(Conflict::DeactivatesSelf))));
-    // A user who was a superuser a moment ago and still holds the proof.
-    let former = User { id: UserId(99), ..root.clone() };
-    let result = deactivate(&installation.app, &can(&former), root.id, &Precondition::Any).await;
+    // A request of a superuser who is none any more when it comes to the row.
+    let can = installation.can(&boss).await;
+    let mut tx = installation.app.db.begin().await.unwrap();
+    db::users::update(&mut tx, &User { is_superuser: false, ..boss }).await.unwrap();
+    tx.commit().await.unwrap();
+    let result = deactivate(&can, root.id, &Precondition::Any).await;
     assert!(matches!(result, Err(Error::Conflict(Conflict::LastSuperuser))), "{result:?}");
 }
 
@@ -135,7 +132,7 @@ async fn a_user_may_keep_a_reserved_name_but_not_take_one() {
     let installation = Installation::new().await;
     let (staff, number) = (installation.user("staff", "staff").await, installation.user("4711", "").await);
     let rename = async |to: &str| {
-        update(&installation.app, &can(&staff), number.id, draft(&[("username", to)]), &Precondition::Any)
+        update(&installation.can(&staff).await, number.id, draft(&[("username", to)]), &Precondition::Any)
             .await
     };
     assert!(rename("4711").await.is_ok());
@@ -150,10 +147,11 @@ async fn a_list_continues_where_the_batch_before_ended() {
     for name in ["ada", "bob", "eve"] {
         installation.user(name, "").await;
     }
-    let request = ListRequest { limit: Some(3), ..ListRequest::default() };
-    let first = list(&installation.app, &can(&staff), &request).await.unwrap();
+    let can = installation.can(&staff).await;
+    let request: ListRequest = ListRequest { limit: Some(3), ..ListRequest::default() };
+    let first = lists::begin(&can, &request).await.unwrap();
     assert_eq!(first.records.len(), 3);
     let place = first.next.expect("more users");
-    let (rest, end) = next_batch(&installation.app, &request.filter, &place).await.unwrap();
+    let (rest, end) = lists::next_batch(&can, &request.filter, &place).await.unwrap();
     assert_eq!((rest[0].username.as_str(), rest.len(), end), ("eve", 1, None));
 }

@@ -39,7 +39,7 @@ fn next(given: &str) -> &str {
 fn page(console: &ConsoleSession<'_, HasSession>, given: &str, errors: &FieldErrors) -> OwnPasswordPage {
     let user = console.can.user();
     let new = Field::password("new_password", "New password", errors);
-    let min_length = console.app.settings.password_min_length;
+    let min_length = console.app().settings.password_min_length;
     let hint = format!("At least {min_length} characters. A few unrelated words work well.");
     let fields = vec![
         Field::password(reauthentication::FIELD, "Current password", errors),
@@ -99,9 +99,9 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
         new: Password::new(form.new_password.clone()),
     };
     let stays = console.can.session().credential == Credential::Cookie;
-    let secret = own_account::change_password(console.app, &console.can, &typed, stays).await?;
+    let secret = own_account::change_password(&console.can, &typed, stays).await?;
     if let Some(secret) = secret {
-        let settings = &console.app.settings;
+        let settings = &console.app().settings;
         console.jar.set(cookie(settings, guards::cookie_name(settings), secret.to_text()));
     }
     Ok(())

@@ -118,7 +118,7 @@ pub(super) async fn save(
     let Some(preferences) = form.read() else {
         return Ok(Answer::refused(form.page(&console, None)));
     };
-    let changed = own_account::set_preferences(console.app, &console.can, &preferences).await?;
+    let changed = own_account::set_preferences(&console.can, &preferences).await?;
     console.flash(if changed { "Saved." } else { "Nothing changed." }, None);
     Ok(Answer::Redirect("/account/preferences".into()))
 }

@@ -25,8 +25,8 @@ fn what(session: &LiveSession) -> String {
 /// The user's own sessions.
 #[get("/account/sessions")]
 pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SessionsPage>> {
-    let (app, can) = (console.app, &console.can);
-    let sessions = sessions::own(app, can).await?.into_iter().map(|session| SessionRow {
+    let can = &console.can;
+    let sessions = sessions::own(can).await?.into_iter().map(|session| SessionRow {
         id: session.id.0,
         what: what(&session),
         address: session.address,
@@ -34,7 +34,7 @@ pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SessionsP
         last_seen_at: session.last_seen_at.map(Into::into),
         current: session.current,
     });
-    let sign_ins = own_account::sign_ins(app, can, Some(SIGN_INS)).await?.into_iter();
+    let sign_ins = own_account::sign_ins(can, Some(SIGN_INS)).await?.into_iter();
     let sign_ins = sign_ins.map(|entry| OwnSignInRow {
         at: entry.at.into(),
         good: entry.result == "signed_in",
@@ -56,7 +56,7 @@ pub(super) async fn end(
     form: FormBody<TokenForm>,
 ) -> Result<Answer<SessionsPage>> {
     console.check(&form.token)?;
-    let ended = sessions::end_own(console.app, &console.can, SessionId(id)).await?;
+    let ended = sessions::end_own(&console.can, SessionId(id)).await?;
     console.flash(format!("Signed out: {}.", what(&ended)), None);
     Ok(Answer::Redirect("/account/sessions".into()))
 }
@@ -68,7 +68,7 @@ pub(super) async fn end_others(
     form: FormBody<TokenForm>,
 ) -> Result<Answer<SessionsPage>> {
     console.check(&form.token)?;
-    let text = match sessions::end_own_others(console.app, &console.can).await? {
+    let text = match sessions::end_own_others(&console.can).await? {
         0 => "There was nothing else to sign out.".to_owned(),
         1 => "1 other session was ended.".to_owned(),
         ended => format!("{ended} other sessions were ended."),

@@ -83,10 +83,10 @@ pub(in crate::web) async fn confirm(
     }
     let Some(action) = BulkAction::named(query.action()) else { return Ok(Answer::Redirect(back)) };
     let chosen = match query.all {
-        Some(_) => Chosen::Filter(selection::filter(&state, console.app.clock.now())),
+        Some(_) => Chosen::Filter(selection::filter(&state, console.app().clock.now())),
         None => Chosen::Ids(ids(query.id.iter().map(String::as_str))),
     };
-    let ids = bulk::freeze(console.app, &console.can, chosen).await?;
+    let ids = bulk::freeze(&console.can, chosen).await?;
     Ok(Answer::page(page(&console, action, &ids, back).await?))
 }
 
@@ -96,12 +96,12 @@ async fn page(
     ids: &[UserId],
     back: String,
 ) -> Result<BulkPage> {
-    let preview = bulk::preview(console.app, &console.can, action, ids).await?;
+    let preview = bulk::preview(&console.can, action, ids).await?;
     let left_out = left_out(&preview);
     let ready: Vec<&Previewed> = preview.iter().filter(|user| user.left_out.is_none()).collect();
     let number = ready.len();
     let ids: Vec<String> = ready.iter().map(|user| user.id.to_string()).collect();
-    let confirmed = console.can.is_confirmed(console.app.clock.now());
+    let confirmed = console.can.is_confirmed(console.app().clock.now());
     Ok(BulkPage {
         layout: console.layout("users"),
         title: title(action, number),
@@ -219,7 +219,7 @@ pub(in crate::web) async fn run(
     let back = back.unwrap_or("/users").to_owned();
     let Some(action) = BulkAction::named(&form.action) else { return Ok(Answer::Redirect(back)) };
     let chosen = Chosen::Ids(ids(form.ids.split_ascii_whitespace()));
-    let ids = bulk::freeze(console.app, &console.can, chosen).await?;
+    let ids = bulk::freeze(&console.can, chosen).await?;
     let refuse = async |field: &'static str, problem: &str| {
         let mut page = page(&console, action, &ids, back.clone()).await?;
         page.problem = Some((field, problem.to_owned()));
@@ -234,18 +234,18 @@ pub(in crate::web) async fn run(
     let Some(can) = confirming::with_password(&console, &form.password).await? else {
         return refuse("password", WRONG).await;
     };
-    if bulk::needs_confirmation(action, ids.len()) && !can.is_confirmed(console.app.clock.now()) {
+    if bulk::needs_confirmation(action, ids.len()) && !can.is_confirmed(console.app().clock.now()) {
         return refuse("password", MISSING).await;
     }
-    let batch = bulk::run(console.app, &can, action, ids.clone()).await?;
+    let batch = bulk::run(&can, action, ids.clone()).await?;
     flash_outcome(&console, batch).await?;
     Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
 }
 
 /// Sets the flash message with the outcome of a run.
 async fn flash_outcome(console: &ConsoleSession<'_, ManageUsers>, batch: BatchId) -> Result<()> {
-    let outcome = bulk::outcome(console.app, &console.can, batch).await?;
-    let can_undo = outcome.check_undo(console.app.clock.now()).is_ok();
+    let outcome = bulk::outcome(&console.can, batch).await?;
+    let can_undo = outcome.check_undo(console.app().clock.now()).is_ok();
     console.flash(summary(&outcome), can_undo.then(|| format!("/users/bulk/{}/undo", batch.0)));
     Ok(())
 }
@@ -266,7 +266,7 @@ pub(in crate::web) async fn outcome(
     batch: i64,
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<OutcomePage>> {
-    let outcome = bulk::outcome(console.app, &console.can, BatchId(batch)).await?;
+    let outcome = bulk::outcome(&console.can, BatchId(batch)).await?;
     let (done, not): (Vec<_>, Vec<_>) =
         outcome.users.iter().partition(|user| user.verdict == BatchVerdict::Done);
     let row = |user: &&bulk::Settled| OutcomeRow {
@@ -284,7 +284,7 @@ pub(in crate::web) async fn outcome(
         pending: not.iter().filter(|user| user.verdict == BatchVerdict::Pending).count(),
         rows: not.iter().map(row).chain(done.iter().take(DONE_SHOWN).map(row)).collect(),
         more: done.len().saturating_sub(DONE_SHOWN),
-        can_undo: outcome.check_undo(console.app.clock.now()).is_ok(),
+        can_undo: outcome.check_undo(console.app().clock.now()).is_ok(),
         undoes: outcome.batch.undoes,
         undone_by: outcome.undone_by.map(|batch| batch.0),
     }))
@@ -298,7 +298,7 @@ pub(in crate::web) async fn undo(
     form: FormBody<TokenForm>,
 ) -> Result<Answer<OutcomePage>> {
     console.check(&form.token)?;
-    let batch = bulk::undo(console.app, &console.can, BatchId(batch)).await?;
+    let batch = bulk::undo(&console.can, BatchId(batch)).await?;
     flash_outcome(&console, batch).await?;
     Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
 }

@@ -2,8 +2,8 @@
 
 use crate::model::error::{Error, Result};
 use crate::model::password::Password;
-use crate::model::permission::{Can, ManageUsers};
-use crate::operations::own_account;
+use crate::model::permission::ManageUsers;
+use crate::operations::{Can, own_account};
 use crate::web::layout::ConsoleSession;
 
 /// What is said of a wrong one.
@@ -23,7 +23,7 @@ pub(super) async fn with_password(
         return Ok(Some(console.can.clone()));
     }
     let password = Password::new(password.to_owned());
-    match own_account::confirm(console.app, &console.can, "password", &password).await {
+    match own_account::confirm(&console.can, "password", &password).await {
         Ok(can) => Ok(Some(can)),
         Err(Error::Invalid(_)) => Ok(None),
         Err(error) => Err(error),

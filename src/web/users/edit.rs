@@ -127,7 +127,7 @@ async fn page_of(
     user: &User,
     mut form: FormState,
 ) -> Result<UserPage> {
-    let (settings, actor) = (&console.app.settings, console.can.user());
+    let (settings, actor) = (&console.app().settings, console.can.user());
     let locked_reason = match settings.rules().may_touch(actor, user) {
         Err(Refusal::Denied(denial)) => denial.sentence(),
         Err(Refusal::Conflicts(conflict)) => conflict.sentence(),
@@ -145,7 +145,7 @@ async fn page_of(
         id: user.id.0,
         name: user.display_name(),
         version: user.version,
-        status: status(user, console.app.clock.now()),
+        status: status(user, console.app().clock.now()),
         is_active: user.is_active,
         is_self,
         role: role(user),
@@ -179,10 +179,10 @@ pub(in crate::web) async fn page(
     let form = FormState::about(Typed::from(&user), None, &FieldErrors::default());
     let mut page = page_of(&console, &user, form).await?;
     if !user.is_active {
-        let deactivated = audit::last(console.app, &console.can, user.id, Action::UserDeactivated).await?;
+        let deactivated = audit::last(&console.can, user.id, Action::UserDeactivated).await?;
         page.deactivated = deactivated.map(|(who, at)| (who, at.into()));
     }
-    let conditions = sign_in_diagnosis::conditions_of(console.app, &console.can, &user).await?;
+    let conditions = sign_in_diagnosis::conditions_of(&console.can, &user).await?;
     page.sign_in = sign_in_diagnosis::summary(&conditions);
     if page.locked_reason.is_empty() {
         page.link = link::note(&console, &user, is_seen).await?;
@@ -260,7 +260,7 @@ async fn submit(
         reauthentication::require(console, &form.current_password).await?;
     }
     let expected = Precondition::OneOf(vec![form.version]);
-    users::update(console.app, &console.can, before.id, draft, &expected).await
+    users::update(&console.can, before.id, draft, &expected).await
 }
 
 /// The fields in which what was typed differs from what is stored now.
@@ -326,7 +326,7 @@ pub(in crate::web) async fn deactivate(
     form: FormBody<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
-    let done = users::deactivate(console.app, &console.can, UserId(id), &Precondition::Any).await?;
+    let done = users::deactivate(&console.can, UserId(id), &Precondition::Any).await?;
     let text = match done.sessions_ended {
         0 => "Deactivated.".to_owned(),
         1 => "Deactivated. Signed out of 1 device.".to_owned(),
@@ -348,7 +348,7 @@ pub(in crate::web) async fn reactivate(
         "is_active" => Raw::Bool(true),
         _ => Raw::Missing,
     });
-    let done = users::update(console.app, &console.can, UserId(id), draft, &Precondition::Any).await?;
+    let done = users::update(&console.can, UserId(id), draft, &Precondition::Any).await?;
     console.flash("Reactivated.", undo::path(&done));
     Ok(Answer::Redirect(format!("/users/{id}")))
 }

@@ -20,8 +20,8 @@ use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
 use crate::model::rules::Denial;
 use crate::model::user::User;
-use crate::operations::lists::List;
-use crate::operations::{App, bulk, csv, export, users};
+use crate::operations::lists::{self, List};
+use crate::operations::{App, Can, bulk, csv, export, users};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::text::thousands;
@@ -82,13 +82,12 @@ async fn question(
     form: &ExportForm,
     problem: &str,
 ) -> Result<ConfirmationPage> {
-    let app = console.app;
-    let chosen = form.chosen(app);
-    let confirmed = console.can.is_confirmed(app.clock.now());
+    let chosen = form.chosen(console.app());
+    let confirmed = console.can.is_confirmed(console.app().clock.now());
     let parameters = form.list().parameters();
     let (count, words, hidden) = match chosen {
         Chosen::Filter(filter) => {
-            let count = users::count_up_to(app, &console.can, &filter, COUNTED + 1).await?;
+            let count = users::count_up_to(&console.can, &filter, COUNTED + 1).await?;
             let words = match usize::try_from(count) {
                 Ok(count) if count <= 10_000 => users(count),
                 _ => format!("more than {} users", thousands(COUNTED)),
@@ -96,7 +95,7 @@ async fn question(
             (count, words, parameters.clone())
         }
         Chosen::Ids(_) => {
-            let ids = bulk::freeze(app, &console.can, chosen).await?;
+            let ids = bulk::freeze(&console.can, chosen).await?;
             let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
             (count, users(ids.len()), vec![("ids", texts.join(" "))])
@@ -143,24 +142,23 @@ pub(in crate::web) async fn download(
     if console.is_stale(&form.token) {
         return ask("This page was open for a long time. Check it and send it again.").await;
     }
-    let app = console.app;
     let Some(can) = confirming::with_password(&console, &form.password).await? else {
         return ask(WRONG).await;
     };
-    let mut chosen = form.chosen(app);
+    let mut chosen = form.chosen(can.app());
     if let Chosen::Ids(_) = chosen {
-        chosen = Chosen::Ids(bulk::freeze(app, &can, chosen).await?);
+        chosen = Chosen::Ids(bulk::freeze(&can, chosen).await?);
     }
     let told = selection::path("/users", &form.list().parameters());
-    match export::begin(app, &can, &chosen, &told).await {
+    match export::begin(&can, &chosen, &told).await {
         Ok(list) => {
             let filter = match chosen {
                 Chosen::Filter(filter) => filter,
                 Chosen::Ids(_) => <Filter>::default(),
             };
-            let date = app.clock.now().to_string();
+            let date = can.app().clock.now().to_string();
             let name = format!("users-{}.csv", date.get(..10).unwrap_or_default());
-            Ok(Export::File(Box::new(Sheet { app: app.clone(), filter, list, name })))
+            Ok(Export::File(Box::new(Sheet { can, filter, list, name })))
         }
         Err(Error::Forbidden(Denial::ConfirmationRequired)) => ask(MISSING).await,
         Err(error) => Err(error),
@@ -169,7 +167,7 @@ pub(in crate::web) async fn download(
 
 /// A CSV file that is written while it is sent.
 pub(in crate::web) struct Sheet {
-    app: App,
+    can: Can<ManageUsers>,
     filter: Filter,
     list: List<User>,
     name: String,
@@ -177,8 +175,8 @@ pub(in crate::web) struct Sheet {
 
 impl Sheet {
     fn respond_to<'r>(self, request: &'r Request<'_>) -> response::Result<'r> {
-        let Self { app, filter, list, name } = self;
-        let mut response = pieces(app, filter, list.records, list.next).respond_to(request)?;
+        let Self { can, filter, list, name } = self;
+        let mut response = pieces(can, filter, list.records, list.next).respond_to(request)?;
         response.set_header(ContentType::CSV);
         let disposition = format!("attachment; filename=\"{name}\"");
         response.set_header(Header::new("Content-Disposition", disposition));
@@ -198,7 +196,12 @@ fn lines(users: &[User]) -> std::io::Result<Vec<u8>> {
 }
 
 /// The file piece by piece, each fetched when the one before has been taken.
-fn pieces(app: App, filter: Filter, first: Vec<User>, place: Option<Cursor>) -> ByteStream![Vec<u8>] {
+fn pieces(
+    can: Can<ManageUsers>,
+    filter: Filter,
+    first: Vec<User>,
+    place: Option<Cursor>,
+) -> ByteStream![Vec<u8>] {
     ByteStream! {
         yield format!("{}\r\n", csv::COLUMNS.join(",")).into_bytes();
         let mut batch = Ok((first, place));
@@ -211,7 +214,7 @@ fn pieces(app: App, filter: Filter, first: Vec<User>, place: Option<Cursor>) -> 
                 Ok((lines, next)) => {
                     yield lines;
                     let Some(place) = next else { return };
-                    batch = users::next_batch(&app, &filter, &place).await;
+                    batch = lists::next_batch(&can, &filter, &place).await;
                 }
                 Err(error) => {
                     log::error!("an export broke off: {error}");

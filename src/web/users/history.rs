@@ -56,8 +56,8 @@ fn beside(path: &str, page: &Page<ListedEntry>) -> Vec<Beside> {
 
 /// Entries about the user, those that the viewer can take back with a way to do so.
 fn changes(console: &ConsoleSession<'_, ManageUsers>, user: &User, records: &[ListedEntry]) -> Vec<TrailRow> {
-    let now = console.app.clock.now();
-    let rules = console.app.settings.rules();
+    let now = console.app().clock.now();
+    let rules = console.app().settings.rules();
     let row = |told: &ListedEntry| {
         let can_be = undo::check(&told.entry, user, told.undone_by.is_some(), now)
             .is_ok_and(|before| rules.may_change(console.can.user(), user, &before.apply(user)).is_ok());
@@ -75,8 +75,8 @@ pub(in crate::web) async fn history(
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<HistoryPage>> {
     let user = find(&console, id).await?;
-    let (app, can) = (console.app, &console.can);
-    let page = audit::about(app, can, user.id, About::Changes, position.start(), ROWS).await?;
+    let can = &console.can;
+    let page = audit::about(can, user.id, About::Changes, position.start(), ROWS).await?;
     Ok(Answer::page(HistoryPage {
         layout: console.layout("users"),
         id,
@@ -94,9 +94,9 @@ pub(in crate::web) async fn sign_ins(
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<SignInsPage>> {
     let user = find(&console, id).await?;
-    let (app, can) = (console.app, &console.can);
-    let page = audit::about(app, can, user.id, About::Access, position.start(), ROWS).await?;
-    let live = sessions::live_of(app, can, user.id).await?;
+    let can = &console.can;
+    let page = audit::about(can, user.id, About::Access, position.start(), ROWS).await?;
+    let live = sessions::live_of(can, user.id).await?;
     Ok(Answer::page(SignInsPage {
         layout: console.layout("users"),
         id,
@@ -104,13 +104,13 @@ pub(in crate::web) async fn sign_ins(
         pages: beside(&format!("/users/{id}/sign-ins"), &page),
         rows: page.records.iter().map(|told| audit_entries::sign_in(told, &live)).collect(),
         live: live.len(),
-        may_end: app.settings.rules().may_touch(can.user(), &user).is_ok(),
+        may_end: can.app().settings.rules().may_touch(can.user(), &user).is_ok(),
     }))
 }
 
 /// The last of both, for the user's page.
 pub(super) async fn recent(console: &ConsoleSession<'_, ManageUsers>, user: &User) -> Result<Recent> {
-    let of = |about| audit::about(console.app, &console.can, user.id, about, Start::Newest, RECENT);
+    let of = |about| audit::about(&console.can, user.id, about, Start::Newest, RECENT);
     let (sign_ins, changes) = (of(About::SignIns).await?, of(About::Changes).await?);
     let nothing = HashSet::new();
     Ok(Recent {

@@ -4,16 +4,17 @@ use rocket::form::FromForm;
 use rocket::{get, post};
 
 use super::confirming::{self, MISSING, WRONG};
+use super::lookup::find;
 use crate::http::guards::{self, MayRevealOnce};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::mail::MailState;
-use crate::model::permission::{Can, ManageUsers, SignedIn};
+use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::rules::Denial;
 use crate::model::session::Secret;
 use crate::model::user::{User, UserId};
-use crate::operations::{mail, password_links, sign_in_diagnosis, users};
+use crate::operations::{mail, password_links, sign_in_diagnosis};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheckPage};
@@ -21,7 +22,7 @@ use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheck
 /// The secret of the console's own session, with which a link is sealed for them; a console without a
 /// cookie has none.
 pub(super) fn session_secret(console: &ConsoleSession<'_, ManageUsers>) -> Option<Secret> {
-    Secret::from_text(console.jar.value(guards::cookie_name(&console.app.settings))?)
+    Secret::from_text(console.jar.value(guards::cookie_name(&console.app().settings))?)
 }
 
 /// What the button sends, and the page that asks for the password.
@@ -57,7 +58,7 @@ pub(in crate::web) async fn make(
     };
     let Some(can) = confirming::with_password(&console, &form.password).await? else { return ask(WRONG) };
     let session = session_secret(&console);
-    match password_links::make(console.app, &can, UserId(id), &Precondition::Any, session.as_ref()).await {
+    match password_links::make(&can, UserId(id), &Precondition::Any, session.as_ref()).await {
         Ok(_) => {
             console.flash("Made a new link. Older ones no longer work.", None);
             Ok(Answer::Redirect(format!("/users/{id}")))
@@ -74,14 +75,14 @@ pub(super) async fn note(
     user: &User,
     MayRevealOnce(is_seen): MayRevealOnce,
 ) -> Result<Option<LinkNote>> {
-    let Some(link) = password_links::outstanding(console.app, &console.can, user.id).await? else {
+    let Some(link) = password_links::outstanding(&console.can, user.id).await? else {
         return Ok(None);
     };
     let session = session_secret(console);
     let is_kept =
         !is_seen && session.as_ref().is_some_and(|session| password_links::is_kept_for(&link, session));
     let url = match session {
-        Some(session) if is_seen => password_links::reveal(console.app, &link, &session).await?,
+        Some(session) if is_seen => password_links::reveal(&console.can, &link, &session).await?,
         _ => None,
     };
     let (expires_at, life) = (link.expires_at.into(), link.purpose.life_in_words());
@@ -93,8 +94,8 @@ pub(super) async fn mail_note(
     console: &ConsoleSession<'_, ManageUsers>,
     user: &User,
 ) -> Result<Option<MailNote>> {
-    let now: Timestamp = console.app.clock.now();
-    Ok(mail::latest(console.app, user.id).await?.map(|mail| MailNote {
+    let now: Timestamp = console.app().clock.now();
+    Ok(mail::latest(&console.can, user.id).await?.map(|mail| MailNote {
         text: match mail.state_at(now) {
             MailState::Queued => "is being sent",
             MailState::Accepted => "was accepted by the mail server",
@@ -113,9 +114,8 @@ pub(in crate::web) async fn check(
     id: i64,
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<SignInCheckPage>> {
-    let can: Can<SignedIn> = console.can.weaken();
-    let user = users::get(console.app, &can, UserId(id)).await?;
-    let check = sign_in_diagnosis::check(console.app, &console.can, user.id).await?;
+    let user = find(&console, id).await?;
+    let check = sign_in_diagnosis::check(&console.can, user.id).await?;
     Ok(Answer::page(SignInCheckPage {
         layout: console.layout("users"),
         id,

@@ -29,7 +29,7 @@ pub(in crate::web) async fn list(
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<UsersPage>> {
     let mut state = ListState::read(&query, console.can.session().preferences.rows);
-    let filter = state.filter(console.app.clock.now());
+    let filter = state.filter(console.app().clock.now());
     let Found { page, exact, count, note } = search_results::find(&console, &query, &state, &filter).await?;
     state.notes.extend(note.map(str::to_owned));
     let words = state.words();
@@ -53,7 +53,7 @@ pub(in crate::web) async fn list(
         }
         _ => String::new(),
     };
-    layout::keep_list(&console.app.settings, console.jar, &own_path(&query, &state));
+    layout::keep_list(&console.app().settings, console.jar, &own_path(&query, &state));
     Ok(Answer::page(UsersPage {
         layout: console.layout("users"),
         autofocus: query == ListQuery::default(),
@@ -70,7 +70,7 @@ pub(in crate::web) async fn list(
         caption: caption(&state),
         headers: headers(&state),
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
-        groups: groups(&page.records, &exact, &words, console.app.clock.now()),
+        groups: groups(&page.records, &exact, &words, console.app().clock.now()),
         pages,
         range,
         rows_per_page: [25, 50, 100]

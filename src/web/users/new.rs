@@ -79,7 +79,7 @@ fn page(
     choice: Choice,
     errors: &FieldErrors,
 ) -> NewUserPage {
-    let settings = &console.app.settings;
+    let settings = &console.app().settings;
     let form = FormState::about(typed, None, errors);
     let (form, field) = form.with_password_apart(settings.password_min_length, errors);
     NewUserPage {
@@ -130,8 +130,8 @@ pub(in crate::web) async fn create(
 async fn make(console: &ConsoleSession<'_, ManageUsers>, form: &NewUserForm) -> Result<User> {
     if form.choice().by_link {
         let session = link::session_secret(console);
-        let made = password_links::invite(console.app, &console.can, form.draft(), session.as_ref()).await?;
+        let made = password_links::invite(&console.can, form.draft(), session.as_ref()).await?;
         return Ok(made.user);
     }
-    users::create(console.app, &console.can, form.draft()).await
+    users::create(&console.can, form.draft()).await
 }

@@ -48,7 +48,7 @@ fn page(
     choice: Choice,
     errors: &FieldErrors,
 ) -> Result<PasswordPage> {
-    let settings = &console.app.settings;
+    let settings = &console.app().settings;
     settings.rules().may_touch(console.can.user(), user)?;
     let is_self = console.can.user().id == user.id;
     let own =
@@ -122,7 +122,7 @@ async fn reset(
     }
     if choice.by_link {
         let session = link::session_secret(console);
-        let made = password_links::make(console.app, &console.can, id, &expected, session.as_ref()).await?;
+        let made = password_links::make(&console.can, id, &expected, session.as_ref()).await?;
         let name = made.user.display_name();
         let own = "Made a link. Your password works until the link is used.";
         return Ok(if is_self {
@@ -136,6 +136,6 @@ async fn reset(
         "must_change_password" if choice.must_change && !is_self => Raw::Bool(true),
         _ => Raw::Missing,
     });
-    let done = users::update(console.app, &console.can, id, draft, &expected).await?;
+    let done = users::update(&console.can, id, draft, &expected).await?;
     Ok(format!("Password reset. {} was signed out everywhere.", done.user.display_name()))
 }

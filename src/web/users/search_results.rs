@@ -8,7 +8,7 @@ use crate::model::error::Result;
 use crate::model::filter::Filter;
 use crate::model::permission::ManageUsers;
 use crate::model::user::User;
-use crate::operations::lists::Page;
+use crate::operations::lists::{self, Page};
 use crate::operations::users;
 use crate::web::layout::ConsoleSession;
 
@@ -81,8 +81,8 @@ async fn page_and_count(
     rows: i64,
 ) -> Result<(Page<User>, Count, Option<&'static str>)> {
     if query.after.is_none() && query.before.is_none() && query.count.is_none() {
-        let (app, can) = (console.app, &console.can);
-        let (page, count) = users::first_page_and_count(app, can, filter, rows, COUNTED + 1).await?;
+        let can = &console.can;
+        let (page, count) = lists::first_page_and_count(can, filter, rows, COUNTED + 1).await?;
         return Ok((page, Count::up_to(count, filter), None));
     }
     let ((page, no_page), (count, not_counted)) =
@@ -96,17 +96,17 @@ async fn page(
     filter: &Filter,
     rows: i64,
 ) -> Result<(Page<User>, Option<&'static str>)> {
-    let (app, can) = (console.app, &console.can);
+    let can = &console.can;
     let at = |cursor: Option<&str>| cursor.map(|cursor| Cursor::decode(filter, cursor));
     let last = query.before.as_deref() == Some(END);
     let after = at(query.after.as_deref());
     let before = at(query.before.as_deref().filter(|_| !last));
     let unknown = matches!(after, Some(None)) || matches!(before, Some(None));
     let page = match (after.flatten(), before.flatten()) {
-        (Some(place), _) => users::page_after(app, can, filter, Some(&place), rows).await?,
-        (None, Some(place)) => users::page_before(app, can, filter, Some(&place), rows).await?,
-        (None, None) if last => users::page_before(app, can, filter, None, rows).await?,
-        (None, None) => users::page_after(app, can, filter, None, rows).await?,
+        (Some(place), _) => lists::page_after(can, filter, Some(&place), rows).await?,
+        (None, Some(place)) => lists::page_before(can, filter, Some(&place), rows).await?,
+        (None, None) if last => lists::page_before(can, filter, None, rows).await?,
+        (None, None) => lists::page_after(can, filter, None, rows).await?,
     };
     Ok((page, unknown.then_some(NO_SUCH_PAGE)))
 }
@@ -122,8 +122,8 @@ async fn exact_matches(
     if state.q.is_empty() || !is_first {
         return Ok(Vec::new());
     }
-    let others = state.without_search().filter(console.app.clock.now());
-    let mut exact = users::exact_matches(console.app, &console.can, &state.q).await?;
+    let others = state.without_search().filter(console.app().clock.now());
+    let mut exact = users::exact_matches(&console.can, &state.q).await?;
     exact.retain(|user| others.matches(user));
     exact.sort_by(|left, right| filter.compare(left, right));
     Ok(exact)
@@ -136,11 +136,11 @@ async fn count(
 ) -> Result<(Count, Option<&'static str>)> {
     let mut note = None;
     if query.count.as_deref() == Some(EXACTLY) {
-        match users::count_exactly(console.app, &console.can, filter).await? {
+        match users::count_exactly(&console.can, filter).await? {
             Some(count) => return Ok((Count::Of(count), None)),
             None => note = Some(NOT_COUNTED),
         }
     }
-    let count = users::count_up_to(console.app, &console.can, filter, COUNTED + 1).await?;
+    let count = users::count_up_to(&console.can, filter, COUNTED + 1).await?;
     Ok((Count::up_to(count, filter), note))
 }

@@ -20,7 +20,7 @@ pub(in crate::web) async fn end(
     form: FormBody<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
-    sessions::end_of_user(console.app, &console.can, UserId(id), SessionId(session)).await?;
+    sessions::end_of_user(&console.can, UserId(id), SessionId(session)).await?;
     console.flash("The session was ended.", None);
     Ok(Answer::Redirect(format!("/users/{id}/sign-ins")))
 }
@@ -33,7 +33,7 @@ pub(in crate::web) async fn end_all(
     form: FormBody<TokenForm>,
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
-    let done = sessions::end_all_of_user(console.app, &console.can, UserId(id)).await?;
+    let done = sessions::end_all_of_user(&console.can, UserId(id)).await?;
     let name = done.user.display_name();
     console.flash(
         match done.sessions_ended {

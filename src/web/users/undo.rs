@@ -67,7 +67,7 @@ pub(in crate::web) async fn take_back(
         }))
     };
     let Some(can) = confirming::with_password(&console, &form.password).await? else { return ask(WRONG) };
-    match undo::undo_of(console.app, &can, UserId(id), EntryId(entry)).await {
+    match undo::undo_of(&can, UserId(id), EntryId(entry)).await {
         Ok(done) => {
             console.flash("Undone.", path(&done));
             Ok(Answer::Redirect(format!("/users/{id}")))

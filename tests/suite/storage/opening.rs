@@ -129,7 +129,8 @@ async fn cf_3_only_the_owner_can_read_the_sqlite_files() {
     use std::os::unix::fs::PermissionsExt;
     let directory = TempDir::new().expect("a temporary directory");
     let file = directory.path().join("usher.db").display().to_string();
-    let _app = App::open(&figment(&format!("sqlite://{file}"), &[]), Clock::System).await.expect("a fresh file");
+    let _app =
+        App::open(&figment(&format!("sqlite://{file}"), &[]), Clock::System).await.expect("a fresh file");
     for suffix in ["", "-wal", "-shm"] {
         let mode = std::fs::metadata(format!("{file}{suffix}")).expect(suffix).permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}{suffix}");

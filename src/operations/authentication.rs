@@ -1,0 +1,196 @@
+//! Who makes a request: an [`Actor`] comes into being here only, when a credential is found in the database.
+//!
+//! To add a kind of credential: a variant of [`Authorization`], and a function here that finds its session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::db;
+use crate::db::sessions::Presented;
+use crate::model::clock::Timestamp;
+use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::origin::Origin;
+use crate::model::session::{Credential, Secret, Session};
+use crate::model::user::{User, UserId};
+use crate::operations::App;
+use crate::security::jwt::Kind;
+
+/// A session is noted as used at most this often, so that reading costs no write.
+const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
+/// What a named API token begins with, so that people and scanners for secrets know it when they see it.
+pub const API_TOKEN_PREFIX: &str = "usher_";
+
+/// Credentials as they came with a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Authorization<'r> {
+    /// The value after `Bearer`.
+    Bearer(&'r str),
+    /// The session cookie's value.
+    Cookie(&'r str),
+}
+
+/// An authenticated user, the session that was presented, and the installation that found them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Actor(Arc<Authenticated>);
+
+#[derive(Debug, Clone)]
+struct Authenticated {
+    app: App,
+    user: User,
+    session: Session,
+    origin: Origin,
+    /// The user whom the request only reads, by primary key; `None` as its second half if there is none.
+    subject: Option<(UserId, Option<User>)>,
+}
+
+impl Actor {
+    /// The installation.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.0.app
+    }
+
+    /// The user, as stored at the beginning of the request.
+    #[must_use]
+    pub fn user(&self) -> &User {
+        &self.0.user
+    }
+
+    /// The session that was presented.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.0.session
+    }
+
+    /// Where the request comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// The user with that primary key, if they were looked for together with the session.
+    pub(super) fn subject(&self, id: UserId) -> Option<Result<&User>> {
+        let (_, user) = self.0.subject.as_ref().filter(|(subject, _)| *subject == id)?;
+        Some(user.as_ref().ok_or(Error::NotFound))
+    }
+
+    /// The same actor, who has just given their password.
+    pub(super) fn confirmed_at(&self, now: Timestamp) -> Self {
+        let session = Session { confirmed_at: now, ..self.0.session.clone() };
+        Self(Arc::new(Authenticated { session, ..(*self.0).clone() }))
+    }
+}
+
+/// Who is behind a credential, at this moment: the session and the user are read together, so a right
+/// that was taken away is gone at the next request.
+///
+/// # Errors
+/// [`Error::NotAuthenticated`] with the reason that clients know; [`Error::Unavailable`] when the
+/// database is away, which is never taken for a sign-out.
+pub async fn authenticate(app: &App, credential: Authorization<'_>, origin: &Origin) -> Result<Actor> {
+    authenticate_and_read(app, credential, origin, None).await
+}
+
+/// As [`authenticate`]; the user with the primary key `subject` is read at the same time.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn authenticate_and_read(
+    app: &App,
+    credential: Authorization<'_>,
+    origin: &Origin,
+    subject: Option<UserId>,
+) -> Result<Actor> {
+    let found = match credential {
+        Authorization::Bearer(token) => match token.strip_prefix(API_TOKEN_PREFIX) {
+            Some(secret) => by_api_token(app, secret, subject).await?,
+            None => by_jwt(app, Kind::Access, token, subject).await?.0,
+        },
+        Authorization::Cookie(secret) => by_cookie(app, secret, subject).await?,
+    };
+    note_use(app, &found.session).await;
+    let Found { user, session, along } = found;
+    let subject = subject.map(|id| (id, along));
+    Ok(Actor(Arc::new(Authenticated { app: app.clone(), user, session, origin: origin.clone(), subject })))
+}
+
+/// A session that is alive, its user, and the user who was to be read along.
+pub(super) struct Found {
+    pub(super) user: User,
+    pub(super) session: Session,
+    along: Option<User>,
+}
+
+async fn by_api_token(app: &App, secret: &str, along: Option<UserId>) -> Result<Found> {
+    let refuse = |reason| Err(Error::NotAuthenticated(reason));
+    let Some(secret) = Secret::from_text(secret) else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    let now = app.clock.now();
+    let presented = db::sessions::by_secret(&app.db, secret.hash(), Credential::ApiToken, along).await?;
+    let Some(Presented { user, session: Some(session), along }) = presented else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    if !user.is_usable(now) {
+        return refuse(AuthenticationFailure::UserInactive);
+    }
+    if now >= session.expires_at {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    }
+    Ok(Found { user, session, along })
+}
+
+/// The session of a signed token of that kind, and the secret in it.
+pub(super) async fn by_jwt(
+    app: &App,
+    kind: Kind,
+    token: &str,
+    along: Option<UserId>,
+) -> Result<(Found, Secret)> {
+    let refuse = |reason| Err(Error::NotAuthenticated(reason));
+    let now = app.clock.now();
+    let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
+        return refuse(AuthenticationFailure::TokenNotValid);
+    };
+    let presented = db::sessions::by_token(&app.db, named.user, named.secret.hash(), along).await?;
+    let Some(Presented { user, session, along }) = presented else {
+        return refuse(AuthenticationFailure::UserNotFound);
+    };
+    match session {
+        _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
+        Some(session) if now < session.expires_at => Ok((Found { user, session, along }, named.secret)),
+        _ => refuse(AuthenticationFailure::TokenNotValid),
+    }
+}
+
+async fn by_cookie(app: &App, secret: &str, along: Option<UserId>) -> Result<Found> {
+    let refused = Error::NotAuthenticated(AuthenticationFailure::NoCredentials);
+    let Some(secret) = Secret::from_text(secret) else { return Err(refused) };
+    let now = app.clock.now();
+    let presented = db::sessions::by_secret(&app.db, secret.hash(), Credential::Cookie, along).await?;
+    let Some(Presented { user, session: Some(session), along }) = presented else {
+        return Err(refused);
+    };
+    let is_idle = session.unused(now) >= app.settings.session_idle();
+    if !user.is_usable(now) || now >= session.expires_at || is_idle {
+        return Err(refused);
+    }
+    Ok(Found { user, session, along })
+}
+
+/// Notes that a session is used, unless that was noted a moment ago. A caller who may read goes on reading
+/// when nothing can be written, as on a full disk.
+pub(super) async fn note_use(app: &App, session: &Session) {
+    let now = app.clock.now();
+    if session.unused(now) >= TOUCH_INTERVAL
+        && let Err(error) = touch(app, session, now).await
+    {
+        log::warn!("could not note that a session was used: {error}");
+    }
+}
+
+async fn touch(app: &App, session: &Session, now: Timestamp) -> db::Result<()> {
+    let mut tx = app.db.begin().await?;
+    db::sessions::touch(&mut tx, session.id, now).await?;
+    tx.commit().await
+}

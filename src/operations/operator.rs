@@ -1,0 +1,95 @@
+//! What the operator does on the command line, who needs no permission: the program and the database are theirs.
+//!
+//! Nothing that answers requests may call these functions. To add one: a function here, whose author is
+//! [`author`].
+
+use serde_json::{Map, Value};
+
+use crate::db;
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::error::{Error, Result};
+use crate::model::field_errors::Message;
+use crate::model::origin::Origin;
+use crate::model::text;
+use crate::model::throttle::Key;
+use crate::model::user::{User, UserInput};
+use crate::operations::{App, audit, sessions, users};
+
+/// The operator, as the audit log names them.
+#[must_use]
+pub fn author() -> Author {
+    Author::anonymous(&Origin::command_line())
+}
+
+/// Makes an active superuser.
+///
+/// # Errors
+/// [`Error::Invalid`] with the messages of all fields.
+pub async fn create_superuser(app: &App, draft: UserInput) -> Result<User> {
+    let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
+    let (user, password) = users::prepare(app, &blank, draft).await?;
+    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
+    db::retrying(|| async {
+        users::insert(app, app.db.begin().await?, author(), user.clone(), &password).await
+    })
+    .await
+}
+
+/// Sets a user's password and ends their sessions.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Invalid`] with the messages for the password.
+pub async fn change_password(app: &App, username: &str, draft: UserInput) -> Result<User> {
+    let key = text::canonical(username);
+    let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
+    let (user, password) = users::prepare(app, &before, draft).await?;
+    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
+    let entry = Entry::new(Action::PasswordReset, author()).on(&before).with_new_password();
+    db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        users::set_password(&mut tx, &before, &password, now).await?;
+        let ended = sessions::end_all(&mut tx, before.id).await?;
+        audit::record(&mut tx, &entry.clone().detail("sessions_ended", ended), now).await?;
+        tx.commit().await?;
+        Ok(())
+    })
+    .await?;
+    Ok(user)
+}
+
+/// Ends what failed sign-ins have brought about for an account; the user, and how many failures there were.
+///
+/// # Errors
+/// [`Error::NotFound`]
+pub async fn unlock(app: &App, username: &str) -> Result<(User, i64)> {
+    let name = text::canonical(username);
+    let user = db::users::by_username_key(&app.db, &name).await?.ok_or(Error::NotFound)?;
+    let key = Key::account(&name);
+    let failures = db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        db::throttles::lock(&mut tx, &key).await?;
+        let failures = db::throttles::failures_of_account(&mut tx, &key).await?;
+        if failures > 0 {
+            db::throttles::delete_of_account(&mut tx, &key).await?;
+            let entry = Entry::new(Action::AccountUnblocked, author()).on(&user).detail("failures", failures);
+            audit::record(&mut tx, &entry, app.clock.now()).await?;
+            tx.commit().await?;
+        }
+        Ok(failures)
+    })
+    .await?;
+    Ok((user, failures))
+}
+
+/// Records something that is no change of a user.
+pub async fn record(app: &App, action: Action, details: Map<String, Value>) -> Result<()> {
+    let mut entry = Entry::new(action, author());
+    entry.details = details;
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        audit::record(&mut tx, &entry, app.clock.now()).await?;
+        Ok(tx.commit().await?)
+    })
+    .await
+}
