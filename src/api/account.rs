@@ -3,9 +3,10 @@
 use rocket::http::Status;
 use rocket::serde::json::Json;
 use rocket::{get, patch, post};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::body::{CredentialsBody, JsonBody, raw};
+use super::body::{CredentialsBody, JsonBody};
 use super::users::One;
 use crate::db::audit::SignInEntry;
 use crate::http::guards::{AcceptsJson, IfMatch};
@@ -13,7 +14,8 @@ use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::Password;
 use crate::model::permission::{HasSession, SignedIn};
-use crate::model::user::{InputMode, Raw, UserInput};
+use crate::model::raw::Raw;
+use crate::model::user::{InputMode, UserPatch};
 use crate::operations::Can;
 use crate::operations::own_account::{self, NewPassword};
 
@@ -24,6 +26,18 @@ pub(super) fn retrieve(_accepts: AcceptsJson, can: Can<SignedIn>) -> One {
     One::new(can.user().clone())
 }
 
+/// What the owner of an account may change about it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AccountPatch {
+    first_name: Raw,
+    last_name: Raw,
+    email: Raw,
+    /// What is none of these.
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
 /// Changes the caller's names and e-mail address. Any other member is refused, so that no client takes it
 /// for changed.
 #[patch("/account", data = "<body>")]
@@ -31,14 +45,24 @@ pub(super) async fn partial_update(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
     expected: IfMatch,
-    body: JsonBody,
+    body: JsonBody<AccountPatch>,
 ) -> Result<One> {
-    if let Some(member) = body.0.keys().find(|member| !own_account::may_set(member)) {
+    let AccountPatch { first_name, last_name, email, others } = body.0;
+    if let Some(member) = others.keys().next() {
         let member: String = member.chars().take(40).collect();
         return Err(Error::Malformed(format!("{member}: cannot be changed here")));
     }
-    let draft = UserInput::read(InputMode::Part, |name| raw(&body.0, name));
-    Ok(One::new(own_account::update(&can, draft, &expected.0).await?))
+    let patch = UserPatch { first_name, last_name, email, ..UserPatch::default() };
+    Ok(One::new(own_account::update(&can, patch.into_input(InputMode::Part), &expected.0).await?))
+}
+
+/// A new password of the caller.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PasswordBody {
+    current_password: Raw,
+    new_password: Raw,
+    end_other_sessions: Raw,
 }
 
 /// Changes the caller's password. Every session that was opened with the old one ends.
@@ -46,12 +70,12 @@ pub(super) async fn partial_update(
 pub(super) async fn change_password(
     _accepts: AcceptsJson,
     can: Can<HasSession>,
-    body: CredentialsBody,
+    body: CredentialsBody<PasswordBody>,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
-    let current = password(&body.0, "current_password", &mut errors);
-    let new = password(&body.0, "new_password", &mut errors);
-    if raw(&body.0, "end_other_sessions").flag("end_other_sessions", &mut errors) == Some(false) {
+    let current = password(body.0.current_password, "current_password", &mut errors);
+    let new = password(body.0.new_password, "new_password", &mut errors);
+    if body.0.end_other_sessions.flag("end_other_sessions", &mut errors) == Some(false) {
         errors.add("end_other_sessions", "Another password always ends all sessions and tokens.");
     }
     errors.into_result()?;
@@ -59,15 +83,22 @@ pub(super) async fn change_password(
     Ok(Status::NoContent)
 }
 
+/// The password, given again.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ConfirmBody {
+    password: Raw,
+}
+
 /// Gives the password again, for what asks for it in the next five minutes.
 #[post("/account/confirm", data = "<body>")]
 pub(super) async fn confirm(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
-    body: CredentialsBody,
+    body: CredentialsBody<ConfirmBody>,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
-    let password = password(&body.0, "password", &mut errors);
+    let password = password(body.0.password, "password", &mut errors);
     errors.into_result()?;
     own_account::confirm(&can, "password", &password).await?;
     Ok(Status::NoContent)
@@ -80,14 +111,7 @@ pub(super) async fn sign_ins(_accepts: AcceptsJson, can: Can<SignedIn>) -> Resul
 }
 
 /// A password exactly as it was sent.
-fn password(body: &Map<String, Value>, name: &'static str, errors: &mut FieldErrors) -> Password {
-    let message = match raw(body, name) {
-        Raw::Text(text) if !text.is_empty() => return Password::new(text),
-        Raw::Text(_) => Message::Blank,
-        Raw::Missing => Message::Required,
-        Raw::Null => Message::Null,
-        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Message::NotAString,
-    };
-    errors.add(name, message);
-    Password::new(String::new())
+fn password(raw: Raw, name: &'static str, errors: &mut FieldErrors) -> Password {
+    let parse = |text: &str| if text.is_empty() { Err(Message::Blank) } else { Ok(text.to_owned()) };
+    Password::new(raw.required_text(name, errors, parse).unwrap_or_default())
 }

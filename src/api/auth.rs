@@ -2,18 +2,41 @@
 
 use rocket::post;
 use rocket::serde::json::Json;
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::body::{CredentialsBody, raw};
+use super::body::CredentialsBody;
 use crate::http::guards::AcceptsJson;
 use crate::model::error::Result;
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::origin::Origin;
 use crate::model::password::Password;
+use crate::model::raw::Raw;
 use crate::model::session::Credential;
-use crate::model::user::Raw;
 use crate::operations::App;
 use crate::operations::sign_in::{self, TokenPair};
+
+/// Name and password.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SignInBody {
+    username: Raw,
+    password: Raw,
+}
+
+/// A refresh token.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RefreshBody {
+    refresh: Raw,
+}
+
+/// A token of either kind.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct VerifyBody {
+    token: Raw,
+}
 
 /// Signs in for tokens.
 #[post("/auth/obtain", data = "<body>")]
@@ -21,11 +44,11 @@ pub(super) async fn obtain(
     _accepts: AcceptsJson,
     origin: &Origin,
     app: &App,
-    body: CredentialsBody,
+    body: CredentialsBody<SignInBody>,
 ) -> Result<Json<TokenPair>> {
     let mut errors = FieldErrors::default();
-    let username = text(&body.0, "username", &mut errors);
-    let password = text(&body.0, "password", &mut errors);
+    let username = text(body.0.username, "username", &mut errors);
+    let password = text(body.0.password, "password", &mut errors);
     errors.into_result()?;
     let password = Password::new(password);
     let signed_in = sign_in::sign_in(app, &username, &password, Credential::Jwt, None, origin).await?;
@@ -34,34 +57,36 @@ pub(super) async fn obtain(
 
 /// A new access token for a refresh token, which stays good.
 #[post("/auth/refresh", data = "<body>")]
-pub(super) async fn refresh(_accepts: AcceptsJson, app: &App, body: CredentialsBody) -> Result<Json<Value>> {
-    let token = one_text(&body.0, "refresh")?;
+pub(super) async fn refresh(
+    _accepts: AcceptsJson,
+    app: &App,
+    body: CredentialsBody<RefreshBody>,
+) -> Result<Json<Value>> {
+    let token = only(body.0.refresh, "refresh")?;
     Ok(Json(json!({ "access": sign_in::refresh(app, &token).await? })))
 }
 
 /// Whether a token would be accepted now.
 #[post("/auth/verify", data = "<body>")]
-pub(super) async fn verify(_accepts: AcceptsJson, app: &App, body: CredentialsBody) -> Result<Json<Value>> {
-    let token = one_text(&body.0, "token")?;
+pub(super) async fn verify(
+    _accepts: AcceptsJson,
+    app: &App,
+    body: CredentialsBody<VerifyBody>,
+) -> Result<Json<Value>> {
+    let token = only(body.0.token, "token")?;
     sign_in::verify(app, &token).await?;
     Ok(Json(json!({})))
 }
 
-fn one_text(body: &Map<String, Value>, name: &'static str) -> Result<String> {
-    let mut errors = FieldErrors::default();
-    let value = text(body, name, &mut errors);
-    errors.into_result()?;
-    Ok(value)
+/// A text that is not blank, as it was sent.
+fn text(raw: Raw, name: &'static str, errors: &mut FieldErrors) -> String {
+    let parse = |text: &str| if text.trim().is_empty() { Err(Message::Blank) } else { Ok(text.to_owned()) };
+    raw.required_text(name, errors, parse).unwrap_or_default()
 }
 
-fn text(body: &Map<String, Value>, name: &'static str, errors: &mut FieldErrors) -> String {
-    let message = match raw(body, name) {
-        Raw::Text(text) if !text.trim().is_empty() => return text,
-        Raw::Text(_) => Message::Blank,
-        Raw::Missing => Message::Required,
-        Raw::Null => Message::Null,
-        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Message::NotAString,
-    };
-    errors.add(name, message);
-    String::new()
+fn only(raw: Raw, name: &'static str) -> Result<String> {
+    let mut errors = FieldErrors::default();
+    let value = text(raw, name, &mut errors);
+    errors.into_result()?;
+    Ok(value)
 }

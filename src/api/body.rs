@@ -1,26 +1,31 @@
 //! JSON request bodies.
+//!
+//! A body is a struct whose members are [`Raw`](crate::model::raw::Raw): which of them do not fit is found by the
+//! rules, and told all at once.
+
+use std::fmt::Display;
 
 use rocket::data::{Data, FromData, Outcome};
 use rocket::request::Request;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::http::{body, guards, json};
 use crate::model::error::{Error, Result};
-use crate::model::user::Raw;
 
 /// Longest body with credentials, in bytes: the longest name and password, escaped, fit.
 const CREDENTIALS_LIMIT: u64 = 4096;
 
-/// A JSON object; an empty body is an empty object, whatever its type is said to be.
+/// A JSON object, read as a `T`; an empty body is an empty object, whatever its type is said to be.
 #[derive(Debug)]
-pub(super) struct JsonBody(pub Map<String, Value>);
+pub(super) struct JsonBody<T = Map<String, Value>>(pub T);
 
 /// A JSON object with credentials: short.
 #[derive(Debug)]
-pub(super) struct CredentialsBody(pub Map<String, Value>);
+pub(super) struct CredentialsBody<T>(pub T);
 
 #[rocket::async_trait]
-impl<'r> FromData<'r> for JsonBody {
+impl<'r, T: DeserializeOwned> FromData<'r> for JsonBody<T> {
     type Error = ();
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
@@ -33,7 +38,7 @@ impl<'r> FromData<'r> for JsonBody {
 }
 
 #[rocket::async_trait]
-impl<'r> FromData<'r> for CredentialsBody {
+impl<'r, T: DeserializeOwned> FromData<'r> for CredentialsBody<T> {
     type Error = ();
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
@@ -52,7 +57,16 @@ fn finish<'r, T>(
     }
 }
 
-async fn read(request: &Request<'_>, data: Data<'_>, limit: u64) -> Result<Map<String, Value>> {
+async fn read<T: DeserializeOwned>(request: &Request<'_>, data: Data<'_>, limit: u64) -> Result<T> {
+    let object = read_object(request, data, limit).await?;
+    serde_json::from_value(Value::Object(object)).map_err(malformed)
+}
+
+fn malformed(reason: impl Display) -> Error {
+    Error::Malformed(format!("JSON parse error - {reason}"))
+}
+
+async fn read_object(request: &Request<'_>, data: Data<'_>, limit: u64) -> Result<Map<String, Value>> {
     let body = body::read(data, limit).await?;
     if body.is_empty() {
         return Ok(Map::new());
@@ -61,17 +75,5 @@ async fn read(request: &Request<'_>, data: Data<'_>, limit: u64) -> Result<Map<S
         let given = request.headers().get_one("Content-Type").unwrap_or_default();
         return Err(Error::UnsupportedMediaType(given.to_owned()));
     }
-    json::parse_object(&body).map_err(|reason| Error::Malformed(format!("JSON parse error - {reason}")))
-}
-
-/// A member as the drafts read it.
-pub(super) fn raw(body: &Map<String, Value>, name: &str) -> Raw {
-    match body.get(name) {
-        None => Raw::Missing,
-        Some(Value::Null) => Raw::Null,
-        Some(Value::String(text)) => Raw::Text(text.clone()),
-        Some(Value::Bool(value)) => Raw::Bool(*value),
-        Some(Value::Number(number)) => number.as_i64().map_or(Raw::Other, Raw::Integer),
-        Some(Value::Array(_) | Value::Object(_)) => Raw::Other,
-    }
+    json::parse_object(&body).map_err(malformed)
 }

@@ -6,7 +6,7 @@ use rocket::serde::json::Json;
 use rocket::{get, post};
 use serde::Serialize;
 
-use super::body::{JsonBody, raw};
+use super::body::JsonBody;
 use super::users::{Id, Routed};
 use crate::http::guards::{AcceptsJson, IfMatch};
 use crate::model::clock::Timestamp;
@@ -15,7 +15,7 @@ use crate::model::mail::MailState;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::record::Record;
-use crate::model::user::{InputMode, UserInput};
+use crate::model::user::{InputMode, UserPatch};
 use crate::operations::Can;
 use crate::operations::password_links::{self, Made};
 use crate::operations::sign_in_diagnosis::{self, Diagnosis};
@@ -59,9 +59,13 @@ impl<'r> Responder<'r, 'static> for Link {
 
 /// Makes a user who chooses the password by a link.
 #[post("/users/invite", data = "<body>")]
-pub(super) async fn invite(_accepts: AcceptsJson, can: Can<ManageUsers>, body: JsonBody) -> Result<Link> {
-    let draft = UserInput::read(InputMode::Invitation, |name| raw(&body.0, name));
-    Ok(Link { made: password_links::invite(&can, draft, None).await?, with_user: true })
+pub(super) async fn invite(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    body: JsonBody<UserPatch>,
+) -> Result<Link> {
+    let input = body.0.into_input(InputMode::Invitation);
+    Ok(Link { made: password_links::invite(&can, input, None).await?, with_user: true })
 }
 
 /// Makes a link with which a user chooses another password.

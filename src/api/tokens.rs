@@ -5,21 +5,17 @@ use rocket::response::status;
 use rocket::serde::json::Json;
 use rocket::{delete, get, post};
 
-use super::body::{JsonBody, raw};
+use super::body::JsonBody;
 use super::sessions::Key;
 use super::users::{Id, Routed};
 use crate::http::guards::AcceptsJson;
 use crate::model::error::Result;
-use crate::model::permission::{IsSuperuser, Permission, SignedIn};
+use crate::model::permission::{IsSuperuser, SignedIn};
 use crate::operations::Can;
-use crate::operations::api_tokens::{self, ApiToken, MadeToken, TokenDraft};
+use crate::operations::api_tokens::{self, ApiToken, MadeToken, TokenRequest};
 
 /// A new token, with 201.
 type Made = status::Custom<Json<MadeToken>>;
-
-fn draft<P: Permission>(can: &Can<P>, body: &JsonBody) -> TokenDraft {
-    TokenDraft::read(&can.app().settings, |name| raw(&body.0, name))
-}
 
 const fn made(token: MadeToken) -> Made {
     status::Custom(Status::Created, Json(token))
@@ -33,8 +29,12 @@ pub(super) async fn own(_accepts: AcceptsJson, can: Can<SignedIn>) -> Result<Jso
 
 /// Makes one for the caller.
 #[post("/account/tokens", data = "<body>")]
-pub(super) async fn make_own(_accepts: AcceptsJson, can: Can<SignedIn>, body: JsonBody) -> Result<Made> {
-    api_tokens::make_own(&can, &draft(&can, &body)).await.map(made)
+pub(super) async fn make_own(
+    _accepts: AcceptsJson,
+    can: Can<SignedIn>,
+    body: JsonBody<TokenRequest>,
+) -> Result<Made> {
+    api_tokens::make_own(&can, &body.0.into_input(&can.app().settings)).await.map(made)
 }
 
 /// Revokes one of the caller's tokens.
@@ -67,9 +67,9 @@ pub(super) async fn make_for(
     id: Id,
     _accepts: AcceptsJson,
     can: Can<IsSuperuser>,
-    body: JsonBody,
+    body: JsonBody<TokenRequest>,
 ) -> Result<Made> {
-    api_tokens::make_for(&can, id.0, &draft(&can, &body)).await.map(made)
+    api_tokens::make_for(&can, id.0, &body.0.into_input(&can.app().settings)).await.map(made)
 }
 
 /// Revokes one of a user.

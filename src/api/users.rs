@@ -7,7 +7,7 @@ use rocket::request::{FromParam, FromRequest, Outcome, Request};
 use rocket::response::{self, Responder, Response};
 use rocket::{delete, get, patch, post, put};
 
-use super::body::{JsonBody, raw};
+use super::body::JsonBody;
 use super::list::{Records, put};
 use crate::config::GetByName;
 use crate::http::guards::{AcceptsJson, IfMatch};
@@ -16,7 +16,7 @@ use crate::model::error::{Error, Result};
 use crate::model::filter::{ListRequest, Users};
 use crate::model::permission::{ManageUsers, SignedIn};
 use crate::model::record::Record;
-use crate::model::user::{InputMode, User, UserId, UserInput};
+use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
 use crate::operations::{Can, lists, users};
 
 /// The tag of a record: its version, and the last sign-in, which is part of the answer but no edit.
@@ -156,9 +156,12 @@ pub(super) async fn retrieve(
 
 /// Makes a user.
 #[post("/users/create", data = "<body>")]
-pub(super) async fn create(_accepts: AcceptsJson, can: Can<ManageUsers>, body: JsonBody) -> Result<One> {
-    let draft = UserInput::read(InputMode::Whole, |name| raw(&body.0, name));
-    let user = users::create(&can, draft).await?;
+pub(super) async fn create(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    body: JsonBody<UserPatch>,
+) -> Result<One> {
+    let user = users::create(&can, body.0.into_input(InputMode::Whole)).await?;
     Ok(One { status: Status::Created, ..One::new(user) })
 }
 
@@ -170,9 +173,9 @@ pub(super) async fn update(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    body: JsonBody,
+    body: JsonBody<UserPatch>,
 ) -> Result<One> {
-    change(&can, &id, InputMode::Whole, &body, &expected).await
+    change(&can, &id, body.0.into_input(InputMode::Whole), &expected).await
 }
 
 /// Changes some of a user's fields.
@@ -183,20 +186,13 @@ pub(super) async fn partial_update(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     expected: IfMatch,
-    body: JsonBody,
+    body: JsonBody<UserPatch>,
 ) -> Result<One> {
-    change(&can, &id, InputMode::Part, &body, &expected).await
+    change(&can, &id, body.0.into_input(InputMode::Part), &expected).await
 }
 
-async fn change(
-    can: &Can<ManageUsers>,
-    id: &Id,
-    purpose: InputMode,
-    body: &JsonBody,
-    expected: &IfMatch,
-) -> Result<One> {
-    let draft = UserInput::read(purpose, |name| raw(&body.0, name));
-    Ok(One::new(users::update(can, id.0, draft, &expected.0).await?.user))
+async fn change(can: &Can<ManageUsers>, id: &Id, input: UserInput, expected: &IfMatch) -> Result<One> {
+    Ok(One::new(users::update(can, id.0, input, &expected.0).await?.user))
 }
 
 /// Marks a user as inactive.

@@ -28,7 +28,7 @@ use self::verdict::Verdict;
 use super::{Failure, Import};
 use crate::model::audit::Action;
 use crate::model::error::Error;
-use crate::model::user::Raw;
+use crate::model::raw::Raw;
 use crate::operations::{App, operator};
 
 pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failure> {

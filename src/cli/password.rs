@@ -5,18 +5,19 @@ use std::process::ExitCode;
 
 use super::{ChangePassword, CreateSuperuser, Failure, complain, say};
 use crate::model::error::Error;
-use crate::model::user::{InputMode, Raw, UserInput};
+use crate::model::raw::Raw;
+use crate::model::user::{InputMode, UserPatch};
 use crate::operations::{App, operator};
 
 pub(super) async fn create_superuser(app: &App, arguments: &CreateSuperuser) -> Result<ExitCode, Failure> {
     let password = password(arguments.password_stdin)?;
-    let draft = UserInput::read(InputMode::Part, |name| match name {
-        "username" => Raw::Text(arguments.username.clone()),
-        "email" => Raw::Text(arguments.email.clone()),
-        "password" => Raw::Text(password.clone()),
-        _ => Raw::Missing,
-    });
-    match operator::create_superuser(app, draft).await {
+    let patch = UserPatch {
+        username: arguments.username.as_str().into(),
+        email: arguments.email.as_str().into(),
+        password: Raw::Text(password),
+        ..UserPatch::default()
+    };
+    match operator::create_superuser(app, patch.into_input(InputMode::Part)).await {
         Ok(user) => {
             say(&format_args!("Made the superuser {} (pk {}).", user.username.as_str(), user.id));
             Ok(ExitCode::SUCCESS)
@@ -27,11 +28,8 @@ pub(super) async fn create_superuser(app: &App, arguments: &CreateSuperuser) -> 
 
 pub(super) async fn change(app: &App, arguments: &ChangePassword) -> Result<ExitCode, Failure> {
     let password = password(arguments.password_stdin)?;
-    let draft = UserInput::read(InputMode::Part, |name| match name {
-        "password" => Raw::Text(password.clone()),
-        _ => Raw::Missing,
-    });
-    match operator::change_password(app, &arguments.username, draft).await {
+    let patch = UserPatch { password: Raw::Text(password), ..UserPatch::default() };
+    match operator::change_password(app, &arguments.username, patch.into_input(InputMode::Part)).await {
         Ok(user) => {
             let name = user.username.as_str();
             say(&format_args!("Changed the password of {name} and signed them out everywhere."));

@@ -1,14 +1,14 @@
-//! A user, and how one is read from what a client sends.
+//! A user, and how one is read from what was sent.
 //!
-//! Both channels hand their fields to [`UserInput::read`] as [`Raw`] values; what comes out has been
-//! parsed by the same functions, with all messages collected. To add a field: a member of [`User`],
-//! [`UserInput`] and [`UserChanges`], a line in `read` and `apply`, a column in `db::users`.
+//! Both channels fill in a [`UserPatch`]; the [`UserInput`] that comes out of it has been parsed by the same
+//! functions, with all messages collected. To add a field: a member of [`User`], [`UserPatch`] and
+//! [`UserChanges`], a line in `into_input` and `apply`, a column in `db::users`.
 
 mod input;
 
 use std::fmt;
 
-pub use self::input::{InputMode, Limit, Raw, UserChanges, UserInput};
+pub use self::input::{InputMode, Limit, UserChanges, UserInput, UserPatch};
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::Message;
 use crate::model::text;

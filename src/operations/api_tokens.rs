@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
 use crate::db::{self, Tx};
@@ -15,9 +15,10 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::permission::{IsSuperuser, Permission, SignedIn};
+use crate::model::raw::Raw;
 use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
 use crate::model::text;
-use crate::model::user::{Raw, User, UserId};
+use crate::model::user::{User, UserId};
 use crate::operations::authentication::API_TOKEN_PREFIX;
 use crate::operations::{App, Can, audit, sessions};
 
@@ -68,9 +69,21 @@ pub struct MadeToken {
     pub token: String,
 }
 
-/// A request for a token, parsed where it could be, with a message where not.
+/// What was sent about a new token, field by field.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct TokenRequest {
+    /// Its user's word for it.
+    pub name: Raw,
+    /// Days until it expires.
+    pub expires_in_days: Raw,
+    /// Whether it is for reading only, which it is unless it is said.
+    pub read_only: Raw,
+}
+
+/// What was asked for, parsed where it could be, with a message where not.
 #[derive(Debug, Clone)]
-pub struct TokenDraft {
+pub struct TokenInput {
     name: String,
     days: u64,
     /// Whether the token is to be good for reading only.
@@ -84,17 +97,13 @@ pub fn default_days(settings: &Settings) -> u64 {
     DAYS.min(settings.api_token_days)
 }
 
-impl TokenDraft {
-    /// Reads `name`, and optional `expires_in_days` and `read_only`, which is true unless it is said.
-    pub fn read(settings: &Settings, field: impl Fn(&str) -> Raw) -> Self {
+impl TokenRequest {
+    /// Parses every field, and collects the messages of all that do not fit.
+    #[must_use]
+    pub fn into_input(self, settings: &Settings) -> TokenInput {
         let mut errors = FieldErrors::default();
-        let name = match field("name") {
-            Raw::Text(given) => name(&given),
-            Raw::Missing => Err(Message::Required),
-            Raw::Null => Err(Message::Null),
-            Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(Message::NotAString),
-        };
-        let days = match field("expires_in_days") {
+        let name = self.name.required_text("name", &mut errors, name).unwrap_or_default();
+        let days = match self.expires_in_days {
             Raw::Missing => Some(default_days(settings)),
             Raw::Integer(days) => u64::try_from(days).ok(),
             Raw::Text(text) => text.trim().parse().ok(),
@@ -105,11 +114,12 @@ impl TokenDraft {
             let most = settings.api_token_days;
             errors.add("expires_in_days", format!("Enter a number of days from 1 to {most}."));
         }
-        let read_only = field("read_only").flag("read_only", &mut errors).unwrap_or(true);
-        let name = name.map_err(|message| errors.add("name", message)).unwrap_or_default();
-        Self { name, days: days.unwrap_or_default(), read_only, errors }
+        let read_only = self.read_only.flag("read_only", &mut errors).unwrap_or(true);
+        TokenInput { name, days: days.unwrap_or_default(), read_only, errors }
     }
+}
 
+impl TokenInput {
     /// Whether everything fits.
     ///
     /// # Errors
@@ -161,23 +171,23 @@ async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
 /// # Errors
 /// [`Error::Forbidden`] by an API token, and without a confirmed password for one that is not for
 /// reading only; [`Error::Invalid`] with the messages of all fields.
-pub async fn make_own(can: &Can<SignedIn>, draft: &TokenDraft) -> Result<MadeToken> {
-    make(can, can.user().id, draft).await
+pub async fn make_own(can: &Can<SignedIn>, input: &TokenInput) -> Result<MadeToken> {
+    make(can, can.user().id, input).await
 }
 
 /// Makes a token for a user.
 ///
 /// # Errors
 /// As [`make_own`]; [`Error::NotFound`].
-pub async fn make_for(can: &Can<IsSuperuser>, id: UserId, draft: &TokenDraft) -> Result<MadeToken> {
-    make(can, id, draft).await
+pub async fn make_for(can: &Can<IsSuperuser>, id: UserId, input: &TokenInput) -> Result<MadeToken> {
+    make(can, id, input).await
 }
 
-async fn make<P: Permission>(can: &Can<P>, id: UserId, draft: &TokenDraft) -> Result<MadeToken> {
+async fn make<P: Permission>(can: &Can<P>, id: UserId, input: &TokenInput) -> Result<MadeToken> {
     let app = can.app();
     can.require_sign_in()?;
-    draft.check()?;
-    if !draft.read_only {
+    input.check()?;
+    if !input.read_only {
         can.require_confirmed(app.clock.now())?;
     }
     db::retrying(|| async {
@@ -185,7 +195,7 @@ async fn make<P: Permission>(can: &Can<P>, id: UserId, draft: &TokenDraft) -> Re
         let mut tx = app.db.begin().await?;
         let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
         sessions::require_open(&mut tx, can).await?;
-        let made = insert(&mut tx, can, &user, draft, now).await?;
+        let made = insert(&mut tx, can, &user, input, now).await?;
         tx.commit().await?;
         Ok(made)
     })
@@ -196,14 +206,14 @@ async fn insert<P: Permission>(
     tx: &mut Tx,
     can: &Can<P>,
     user: &User,
-    draft: &TokenDraft,
+    input: &TokenInput,
     now: Timestamp,
 ) -> Result<MadeToken> {
     if !user.is_active {
         return Err(Error::invalid("non_field_errors", "The account is deactivated."));
     }
     let names = db::sessions::token_names(tx, user.id, now).await?;
-    if names.contains(&draft.name) {
+    if names.contains(&input.name) {
         return Err(Error::invalid("name", "There is a token of that name already. Choose another."));
     }
     if names.len() >= MOST_TOKENS {
@@ -213,24 +223,24 @@ async fn insert<P: Permission>(
         ));
     }
     let secret = Secret::random();
-    let expires_at = now.plus(Duration::from_hours(24 * draft.days));
+    let expires_at = now.plus(Duration::from_hours(24 * input.days));
     let new = NewSession {
         credential: Credential::ApiToken,
         expires_at,
         // A token cannot confirm a password.
         confirmed_at: Timestamp::from_micros(0),
-        name: draft.name.clone(),
-        read_only: draft.read_only,
+        name: input.name.clone(),
+        read_only: input.read_only,
     };
     let id = db::sessions::insert(tx, user.id, &new, &secret.hash(), can.origin(), now).await?;
     let entry = Entry::new(Action::TokenMade, can.author())
         .on(user)
-        .detail("name", draft.name.as_str())
-        .detail("read_only", draft.read_only)
+        .detail("name", input.name.as_str())
+        .detail("read_only", input.read_only)
         .detail("expires_at", expires_at.to_string())
         .detail("session", id.0);
     audit::record(tx, &entry, now).await?;
-    let (name, read_only) = (draft.name.clone(), draft.read_only);
+    let (name, read_only) = (input.name.clone(), input.read_only);
     let listed = ApiToken { id, name, read_only, created_at: now, last_used_at: None, expires_at };
     Ok(MadeToken { listed, token: format!("{API_TOKEN_PREFIX}{}", secret.to_text()) })
 }
@@ -272,31 +282,27 @@ async fn revoke<P: Permission>(can: &Can<P>, id: UserId, token: SessionId) -> Re
 mod tests {
     use super::*;
 
-    fn draft(name: &Raw, days: &Raw, read_only: &Raw) -> TokenDraft {
+    fn input(name: Raw, expires_in_days: Raw, read_only: Raw) -> TokenInput {
         let settings = Settings { api_token_days: 30, ..Settings::default() };
-        TokenDraft::read(&settings, |field| match field {
-            "name" => name.clone(),
-            "expires_in_days" => days.clone(),
-            _ => read_only.clone(),
-        })
+        TokenRequest { name, expires_in_days, read_only }.into_input(&settings)
     }
 
     #[test]
     fn what_is_not_said_has_the_careful_default() {
-        let draft = draft(&Raw::Text(" deploy ".into()), &Raw::Missing, &Raw::Missing);
-        assert!(draft.errors.is_empty() && draft.read_only);
-        assert_eq!((draft.name.as_str(), draft.days), ("deploy", 30));
+        let input = input(" deploy ".into(), Raw::Missing, Raw::Missing);
+        assert!(input.errors.is_empty() && input.read_only);
+        assert_eq!((input.name.as_str(), input.days), ("deploy", 30));
     }
 
     #[test]
     fn all_that_does_not_fit_is_told_at_once() {
-        for days in [Raw::Integer(0), Raw::Integer(31), Raw::Integer(-1), Raw::Null, Raw::Text("x".into())] {
-            let draft = draft(&Raw::Text("x".repeat(101)), &days, &Raw::Text("maybe".into()));
-            let fields: Vec<_> = draft.errors.iter().map(|(field, _)| field).collect();
+        for days in [Raw::Integer(0), Raw::Integer(31), Raw::Integer(-1), Raw::Null, "x".into()] {
+            let input = input(Raw::Text("x".repeat(101)), days, "maybe".into());
+            let fields: Vec<_> = input.errors.iter().map(|(field, _)| field).collect();
             assert_eq!(fields, ["expires_in_days", "name", "read_only"]);
         }
-        for name in [Raw::Missing, Raw::Null, Raw::Text(" ".into()), Raw::Text("a\0".into()), Raw::Other] {
-            assert_eq!(draft(&name, &Raw::Integer(30), &Raw::Bool(false)).errors.of("name").len(), 1);
+        for name in [Raw::Missing, Raw::Null, " ".into(), "a\0".into(), Raw::Other] {
+            assert_eq!(input(name, Raw::Integer(30), Raw::Bool(false)).errors.of("name").len(), 1);
         }
     }
 }

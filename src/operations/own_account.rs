@@ -23,22 +23,16 @@ const SIGN_INS: i64 = 50;
 
 const WRONG: &str = "Your current password is wrong.";
 
-/// Whether a client may set this member of its own record.
-#[must_use]
-pub fn may_set(member: &str) -> bool {
-    matches!(member, "first_name" | "last_name" | "email")
-}
-
 /// Changes the caller's names and e-mail address. Links are sent to the address, so its change asks for the
 /// password.
 ///
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
 /// [`Error::Forbidden`] for another address by an API token, or without a confirmed password.
-pub async fn update(can: &Can<SignedIn>, draft: UserInput, expected: &Precondition) -> Result<User> {
+pub async fn update(can: &Can<SignedIn>, input: UserInput, expected: &Precondition) -> Result<User> {
     let app = can.app();
-    draft.errors.into_result()?;
-    let changes = draft.changes;
+    input.errors.into_result()?;
+    let changes = input.changes;
     db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;

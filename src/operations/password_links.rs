@@ -21,7 +21,7 @@ use crate::model::password::PasswordHash;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::session::Secret;
-use crate::model::user::{InputMode as DraftPurpose, Raw, User, UserId, UserInput};
+use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
 use crate::operations::mail::{self, Queued};
 use crate::operations::{App, Can, audit, sessions, users};
 
@@ -106,18 +106,18 @@ pub(crate) fn finish(app: &App, user: User, stored: Stored) -> Made {
 ///
 /// # Errors
 /// As [`users::create`].
-pub async fn invite(can: &Can<ManageUsers>, draft: UserInput, reveal_to: Option<&Secret>) -> Result<Made> {
+pub async fn invite(can: &Can<ManageUsers>, input: UserInput, reveal_to: Option<&Secret>) -> Result<Made> {
     let app = can.app();
     let blank = User::blank(app.clock.now());
-    app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
-    let (draft_user, _) = users::prepare(app, &blank, draft).await?;
+    app.settings.rules().may_create(can.user(), &input.changes.apply(&blank))?;
+    let (invited, _) = users::prepare(app, &blank, &input).await?;
     let entry = Entry::new(Action::LinkMade, can.author());
     let new = NewLink { purpose: LinkPurpose::Setup, reveal_to, entry };
     let (user, stored) = db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;
-        let mut user = draft_user.clone();
+        let mut user = invited.clone();
         user.id = db::users::insert(&mut tx, &user, &PasswordHash::unusable()).await?;
         let entry =
             Entry::new(Action::UserCreated, can.author()).on(&user).changing(&User::blank(now), &user);
@@ -231,11 +231,8 @@ pub async fn redeem(app: &App, token: &str, password: &str, origin: &Origin) -> 
     let (Some(user), Some(secret)) = (holder(app, token).await?, Secret::from_text(token)) else {
         return Ok(None);
     };
-    let draft = UserInput::read(DraftPurpose::Part, |name| match name {
-        "password" => Raw::Text(password.to_owned()),
-        _ => Raw::Missing,
-    });
-    let (_, hash) = users::prepare(app, &user, draft).await?;
+    let patch = UserPatch { password: password.into(), ..UserPatch::default() };
+    let (_, hash) = users::prepare(app, &user, &patch.into_input(InputMode::Part)).await?;
     let hash = hash.ok_or_else(|| Error::internal("a link's password was not hashed"))?;
     db::retrying(|| use_up(app, user.id, &secret, &hash, origin)).await
 }

@@ -55,7 +55,7 @@ pub(crate) async fn take_back(
     let is_undone = db::audit::undone_by(&app.db, id).await?.is_some();
     let apply = |user: &User| {
         let changes = check(&entry, user, is_undone, app.clock.now())?;
-        UserInput { changes, ..UserInput::default() }.fitting(app.settings.policy(), user)
+        UserInput::from(changes).fitting(app.settings.policy(), user)
     };
     let change = Change {
         id: target,

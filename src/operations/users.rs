@@ -97,11 +97,11 @@ pub async fn namesake(can: &Can<ManageUsers>, user: &User) -> Result<Option<User
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`] with the messages of all fields.
-pub async fn create(can: &Can<ManageUsers>, draft: UserInput) -> Result<User> {
+pub async fn create(can: &Can<ManageUsers>, input: UserInput) -> Result<User> {
     let app = can.app();
     let blank = User::blank(app.clock.now());
-    app.settings.rules().may_create(can.user(), &draft.changes.apply(&blank))?;
-    let (user, password) = prepare(app, &blank, draft).await?;
+    app.settings.rules().may_create(can.user(), &input.changes.apply(&blank))?;
+    let (user, password) = prepare(app, &blank, &input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
@@ -149,19 +149,18 @@ pub(crate) struct Change<'a, F> {
 pub async fn update(
     can: &Can<ManageUsers>,
     id: UserId,
-    draft: UserInput,
+    input: UserInput,
     expected: &Precondition,
 ) -> Result<Update> {
     let app = can.app();
     // Checked before anything is hashed, and again on the row that is changed.
     let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
-    let again = draft.clone();
-    let after = draft.changes.apply(&before);
+    let after = input.changes.apply(&before);
     app.settings.rules().may_change(can.user(), &before, &after)?;
     expected.check(&before)?;
-    check_own(can, &before, &after, draft.changes.password.is_some(), app.clock.now())?;
-    let (_, password) = prepare(app, &before, draft).await?;
-    let apply = |before: &User| again.clone().fitting(app.settings.policy(), before);
+    check_own(can, &before, &after, input.changes.password.is_some(), app.clock.now())?;
+    let (_, password) = prepare(app, &before, &input).await?;
+    let apply = |before: &User| input.fitting(app.settings.policy(), before);
     let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
     db::retrying(|| write(can, &change)).await
 }
@@ -268,27 +267,26 @@ pub(crate) async fn set_password(
     Ok(())
 }
 
-/// Everything about a draft that can be wrong, at once; then the user after it, and the hash of a new
+/// Everything about what was asked for that can be wrong, at once; then the user after it, and the hash of a new
 /// password.
 pub(crate) async fn prepare(
     app: &App,
     before: &User,
-    mut draft: UserInput,
+    input: &UserInput,
 ) -> Result<(User, Option<PasswordHash>)> {
-    draft.check(&app.settings.policy(), before);
-    if let Some(username) = &draft.changes.username {
+    let mut errors = input.check(app.settings.policy(), before);
+    if let Some(username) = &input.changes.username {
         let other = db::users::by_username_key(&app.db, username.key()).await?;
         if other.is_some_and(|other| other.id != before.id) {
-            let taken = Message::UsernameTaken(username.as_str().to_owned());
-            draft.errors.add("username", taken);
+            errors.add("username", Message::UsernameTaken(username.as_str().to_owned()));
         }
     }
-    draft.errors.into_result()?;
-    let password = match &draft.changes.password {
+    errors.into_result()?;
+    let password = match &input.changes.password {
         Some(password) => Some(app.hasher.hash(password).await?),
         None => None,
     };
-    Ok((draft.changes.apply(before), password))
+    Ok((input.changes.apply(before), password))
 }
 
 #[cfg(test)]

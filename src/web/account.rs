@@ -17,7 +17,7 @@ use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::SignedIn;
 use crate::model::precondition::Precondition;
-use crate::model::user::{EMAIL_LENGTH, InputMode, Raw, UserInput};
+use crate::model::user::{EMAIL_LENGTH, InputMode, UserInput, UserPatch};
 use crate::operations::{Can, own_account};
 use crate::web::form_body::FormBody;
 
@@ -76,13 +76,14 @@ impl AccountForm {
         }
     }
 
-    fn draft(&self) -> UserInput {
-        UserInput::read(InputMode::Part, |name| match name {
-            "first_name" => Raw::Text(self.first_name.clone()),
-            "last_name" => Raw::Text(self.last_name.clone()),
-            "email" => Raw::Text(self.email.clone()),
-            _ => Raw::Missing,
-        })
+    fn input(&self) -> UserInput {
+        let patch = UserPatch {
+            first_name: self.first_name.as_str().into(),
+            last_name: self.last_name.as_str().into(),
+            email: self.email.as_str().into(),
+            ..UserPatch::default()
+        };
+        patch.into_input(InputMode::Part)
     }
 
     /// The page with this form on it.
@@ -150,13 +151,13 @@ async fn save(
 
 /// Saves; whether anything is different. Another address needs the password, names do not.
 async fn update(console: &mut ConsoleSession<'_>, form: &AccountForm) -> Result<bool> {
-    let draft = form.draft();
-    draft.errors.clone().into_result()?;
+    let input = form.input();
+    input.errors.clone().into_result()?;
     let before = console.can.user().clone();
-    if draft.changes.email.as_ref().is_some_and(|email| *email != before.email) {
+    if input.changes.email.as_ref().is_some_and(|email| *email != before.email) {
         reauthentication::require(console, form.current_password.as_deref().unwrap_or_default()).await?;
     }
     let expected = Precondition::OneOf(vec![form.version]);
-    let after = own_account::update(&console.can, draft, &expected).await?;
+    let after = own_account::update(&console.can, input, &expected).await?;
     Ok(after.version != before.version)
 }

@@ -2,13 +2,9 @@
 
 use serde::Serialize;
 
-use crate::model::clock::Timestamp;
 use crate::model::error::Error;
 use crate::model::field_errors::FieldErrors;
-use crate::model::user::{EMAIL_LENGTH, NAME_LENGTH, User};
-
-/// Room for a date and time in any form that is read.
-const DATE_LENGTH: usize = 40;
+use crate::model::user::NAME_LENGTH;
 
 /// One field of a form.
 #[derive(Debug, Clone, Serialize)]
@@ -68,89 +64,8 @@ pub(super) struct FormState {
     pub(super) problems: Vec<(&'static str, String)>,
 }
 
-/// The texts of a user as a form sends them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Typed {
-    pub(super) username: String,
-    pub(super) email: String,
-    pub(super) first_name: String,
-    pub(super) last_name: String,
-    pub(super) is_staff: bool,
-    pub(super) is_superuser: bool,
-    /// `None` where there is no such field.
-    pub(super) valid_from: Option<String>,
-    /// `None` where there is no such field.
-    pub(super) valid_until: Option<String>,
-}
-
-/// A date as the field for one takes it: without an offset, as exact as a browser can be.
-pub(super) fn date_text(date: Option<Timestamp>) -> String {
-    let text = date.map(|date| date.to_string()).unwrap_or_default();
-    let end = if text.ends_with(":00.000000Z") {
-        16
-    } else if text.ends_with(".000000Z") {
-        19
-    } else {
-        23
-    };
-    text.get(..end).unwrap_or_default().to_owned()
-}
-
-impl From<&User> for Typed {
-    fn from(user: &User) -> Self {
-        Self {
-            username: user.username.as_str().to_owned(),
-            email: user.email.clone(),
-            first_name: user.first_name.clone(),
-            last_name: user.last_name.clone(),
-            is_staff: user.is_staff,
-            // A superuser's account has no dates.
-            valid_from: (!user.is_superuser).then(|| date_text(user.valid_from)),
-            valid_until: (!user.is_superuser).then(|| date_text(user.valid_until)),
-            is_superuser: user.is_superuser,
-        }
-    }
-}
-
 impl FormState {
-    /// The form about a user, with `password` if it asks for one.
-    pub(super) fn about(typed: Typed, password: Option<usize>, errors: &FieldErrors) -> Self {
-        let field = |name, label, kind, value, optional, max_length| Field {
-            name,
-            label,
-            kind,
-            value,
-            hint: String::new(),
-            optional,
-            max_length,
-            errors: errors.console(name, label),
-        };
-        let mut fields = vec![
-            Field {
-                hint: "Up to 150 letters, digits and . _ - + @".into(),
-                ..field("username", "Username", "text", typed.username, false, NAME_LENGTH)
-            },
-            field("email", "Email", "email", typed.email, true, EMAIL_LENGTH),
-            field("first_name", "First name", "text", typed.first_name, true, NAME_LENGTH),
-            field("last_name", "Last name", "text", typed.last_name, true, NAME_LENGTH),
-        ];
-        for (name, label, typed, hint) in [
-            ("valid_from", "Valid from", typed.valid_from, "In UTC. The account works from then on."),
-            ("valid_until", "Valid until", typed.valid_until, "In UTC. The account stops working then."),
-        ] {
-            if let Some(typed) = typed {
-                let field = field(name, label, "datetime-local", typed, true, DATE_LENGTH);
-                fields.push(Field { hint: hint.into(), ..field });
-            }
-        }
-        if let Some(min_length) = password {
-            fields.push(password_field(min_length, errors));
-        }
-        let (is_staff, is_superuser) = (typed.is_staff, typed.is_superuser);
-        Self { problems: problems(&fields), fields, is_staff, is_superuser }
-    }
-
-    /// A form of these fields; errors of none of them are shown above.
+    /// A form of these fields; what is wrong about none of them is told above.
     pub(super) fn of(fields: Vec<Field>, errors: &FieldErrors) -> Self {
         let mut problems = problems(&fields);
         let others = errors.iter().filter(|(name, _)| fields.iter().all(|field| field.name != *name));
@@ -180,17 +95,14 @@ impl FormState {
         for field in ["username", "email", "password"] {
             errors.add(field, text);
         }
-        let typed = Typed {
-            username: text.to_owned(),
-            email: text.to_owned(),
-            first_name: text.to_owned(),
-            last_name: text.to_owned(),
-            is_staff: true,
-            valid_from: Some(text.to_owned()),
-            valid_until: None,
-            is_superuser: true,
+        let field = |name, label, kind| Field {
+            hint: text.to_owned(),
+            optional: kind == "email",
+            ..Field::new(name, label, kind, text.to_owned(), &errors)
         };
-        Self::about(typed, Some(8), &errors)
+        let (username, email) = (field("username", "Username", "text"), field("email", "Email", "email"));
+        let fields = vec![username, email, password_field(8, &errors)];
+        Self { problems: problems(&fields), fields, is_staff: true, is_superuser: true }
     }
 
     /// The form with the field for a password apart, for which there is another way than to fill it in.
@@ -235,22 +147,5 @@ pub(super) fn field_errors(error: Error) -> Result<FieldErrors, Error> {
     match error {
         Error::Invalid(errors) => Ok(errors),
         other => Err(other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_is_shown_as_exactly_as_the_field_can_take_it() {
-        for (stored, shown) in [
-            ("2026-03-31T18:00:00Z", "2026-03-31T18:00"),
-            ("2026-03-31T18:00:05Z", "2026-03-31T18:00:05"),
-            ("2026-03-31T18:00:00.123456Z", "2026-03-31T18:00:00.123"),
-        ] {
-            assert_eq!(date_text(Timestamp::parse(stored)), shown);
-        }
-        assert_eq!(date_text(None), "");
     }
 }

@@ -10,9 +10,10 @@ use super::view::{Answer, NewToken, TokenRow, TokensPage};
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::{IsSuperuser, Permission};
+use crate::model::raw::Raw;
 use crate::model::session::SessionId;
-use crate::model::user::{Raw, User, UserId};
-use crate::operations::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenDraft};
+use crate::model::user::{User, UserId};
+use crate::operations::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenInput, TokenRequest};
 use crate::operations::users;
 use crate::web::form_body::FormBody;
 
@@ -44,17 +45,18 @@ impl MakeForm {
     }
 
     /// What is asked for, once the password was given where it has to be.
-    async fn draft<P: Permission>(&self, console: &mut ConsoleSession<'_, P>) -> Result<TokenDraft> {
-        let draft = TokenDraft::read(&console.app().settings, |field| match field {
-            "name" => Raw::Text(self.name.clone()),
-            "expires_in_days" => Raw::Text(self.expires_in_days.clone()),
-            _ => Raw::Bool(self.full.is_none()),
-        });
-        draft.check()?;
-        if !draft.read_only {
+    async fn input<P: Permission>(&self, console: &mut ConsoleSession<'_, P>) -> Result<TokenInput> {
+        let request = TokenRequest {
+            name: self.name.as_str().into(),
+            expires_in_days: self.expires_in_days.as_str().into(),
+            read_only: Raw::Bool(self.full.is_none()),
+        };
+        let input = request.into_input(&console.app().settings);
+        input.check()?;
+        if !input.read_only {
             reauthentication::require(console, &self.current_password).await?;
         }
-        Ok(draft)
+        Ok(input)
     }
 }
 
@@ -166,8 +168,8 @@ async fn make_own(mut console: ConsoleSession<'_>, form: FormBody<MakeForm>) -> 
         let tokens = api_tokens::own(&console.can).await?;
         return Ok(stale(&console, Place::own(), tokens, &form));
     }
-    let result = match form.draft(&mut console).await {
-        Ok(draft) => api_tokens::make_own(&console.can, &draft).await,
+    let result = match form.input(&mut console).await {
+        Ok(input) => api_tokens::make_own(&console.can, &input).await,
         Err(error) => Err(error),
     };
     let tokens = api_tokens::own(&console.can).await?;
@@ -213,8 +215,8 @@ async fn make_for(
         let tokens = api_tokens::of_user(&console.can, user.id).await?;
         return Ok(stale(&console, Place::of(&user), tokens, &form));
     }
-    let result = match form.draft(&mut console).await {
-        Ok(draft) => api_tokens::make_for(&console.can, user.id, &draft).await,
+    let result = match form.input(&mut console).await {
+        Ok(input) => api_tokens::make_for(&console.can, user.id, &input).await,
         Err(error) => Err(error),
     };
     let tokens = api_tokens::of_user(&console.can, user.id).await?;

@@ -4,6 +4,7 @@ mod bulk;
 mod confirming;
 mod edit;
 mod export;
+mod form;
 mod history;
 mod link;
 mod list;

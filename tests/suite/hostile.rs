@@ -12,8 +12,8 @@ use usher::model::permission::{HasSession, IsSuperuser, ManageUsers, SignedIn};
 use usher::model::precondition::Precondition;
 use usher::model::preferences::Preferences;
 use usher::model::session::SessionId;
-use usher::model::user::{InputMode, Raw, UserId, UserInput};
-use usher::operations::api_tokens::{self, TokenDraft};
+use usher::model::user::{InputMode, UserChanges, UserId, UserInput, UserPatch};
+use usher::operations::api_tokens::{self, TokenRequest};
 use usher::operations::own_account::{self, NewPassword};
 use usher::operations::{Can, bulk, export, maintenance, password_links, sessions, sign_in, undo, users};
 
@@ -42,19 +42,20 @@ async fn cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session(app: Te
     assert!(app.stored(ada.id()).await.is_active);
 }
 
-fn draft(purpose: InputMode, username: &str) -> UserInput {
-    UserInput::read(purpose, |name| match name {
-        "username" => Raw::Text(username.to_owned()),
-        "password" if purpose == InputMode::Whole => Raw::Text("a wholly different phrase".into()),
-        "first_name" | "last_name" | "email" => Raw::Text(String::new()),
-        _ => Raw::Missing,
-    })
+fn new_user(mode: InputMode, username: &str) -> UserInput {
+    let patch = UserPatch {
+        username: username.into(),
+        password: "a wholly different phrase".into(),
+        first_name: "".into(),
+        last_name: "".into(),
+        email: "".into(),
+        ..UserPatch::default()
+    };
+    patch.into_input(mode)
 }
 
 fn first_name(name: &str) -> UserInput {
-    UserInput::read(InputMode::Part, |field| {
-        if field == "first_name" { Raw::Text(name.into()) } else { Raw::Missing }
-    })
+    UserPatch { first_name: name.into(), ..UserPatch::default() }.into_input(InputMode::Part)
 }
 
 #[apply(on_both)]
@@ -79,11 +80,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
         (SessionId(sessions[0]["id"].as_i64().unwrap()), SessionId(others[0]["id"].as_i64().unwrap()));
     let before = (app.stored(ada.id()).await, trail(&app).await.len());
     let token = |name: &str| {
-        let name = name.to_owned();
-        TokenDraft::read(&usher.settings, move |field| match field {
-            "name" => Raw::Text(name.clone()),
-            _ => Raw::Missing,
-        })
+        TokenRequest { name: name.into(), ..TokenRequest::default() }.into_input(&usher.settings)
     };
     // They wait for a turn at hashing, or for the database; meanwhile staff sign the rogue out.
     let held = manager.session().id.0;
@@ -96,10 +93,13 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
     let all = Chosen::Filter(usher::model::filter::Filter::default());
     let any = &Precondition::Any;
     let results = [
-        ("create", users::create(&manager, draft(InputMode::Whole, "one")).await.err()),
+        ("create", users::create(&manager, new_user(InputMode::Whole, "one")).await.err()),
         ("update", users::update(&manager, id, first_name("x"), any).await.err()),
         ("deactivate", users::deactivate(&manager, id, any).await.err()),
-        ("invite", password_links::invite(&manager, draft(InputMode::Invitation, "two"), None).await.err()),
+        (
+            "invite",
+            password_links::invite(&manager, new_user(InputMode::Invitation, "two"), None).await.err(),
+        ),
         ("link", password_links::make(&manager, id, any, None).await.err()),
         ("own token", api_tokens::make_own(&own, &token("a")).await.err()),
         ("their token", api_tokens::make_for(&superuser, id, &token("b")).await.err()),
@@ -138,9 +138,8 @@ async fn az_2_a_session_from_before_a_promotion_does_not_become_a_superuser(app:
     assert_eq!(made.status, 201, "{}", made.body);
     let kept = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
     let can: Can<ManageUsers> = app.can(&root).await;
-    let mut draft = UserInput::read(InputMode::Part, |_| Raw::Missing);
-    draft.changes.is_superuser = Some(true);
-    users::update(&can, UserId(ada.id()), draft, &Precondition::Any).await.unwrap();
+    let promote = UserChanges { is_superuser: Some(true), ..UserChanges::default() };
+    users::update(&can, UserId(ada.id()), promote.into(), &Precondition::Any).await.unwrap();
     assert!(app.stored(ada.id()).await.is_superuser);
     for (person, by) in [(&ada, By::Bearer), (&ada, By::Cookie), (&kept, By::Bearer)] {
         assert!(!app.is_signed_in(person, by).await, "{by:?}");

@@ -6,6 +6,7 @@ use rocket::futures::future::join_all;
 use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
 use usher::db;
+use usher::model::user::{InputMode, UserPatch};
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
@@ -213,11 +214,10 @@ async fn pw_10_whatever_ends_a_link_ends_it_at_once(app: TestApp) {
     let older = made(&app, &root, ada.id()).await;
     let newer = made(&app, &root, ada.id()).await;
     assert!(!works(&app, &older).await && works(&app, &newer).await, "a newer link");
-    let draft = usher::model::user::UserInput::read(usher::model::user::InputMode::Part, |name| match name {
-        "password" => usher::model::user::Raw::Text("one more fine password".into()),
-        _ => usher::model::user::Raw::Missing,
-    });
-    usher::operations::operator::change_password(&app.usher, "ada", draft).await.unwrap();
+    let patch = UserPatch { password: "one more fine password".into(), ..UserPatch::default() };
+    usher::operations::operator::change_password(&app.usher, "ada", patch.into_input(InputMode::Part))
+        .await
+        .unwrap();
     assert!(!works(&app, &newer).await, "the operator's new password");
     assert_eq!(app.obtain("ada", "one more fine password").await.status, 200);
 }

@@ -7,7 +7,7 @@ use rocket::http::Method::{Delete, Patch, Post};
 use serde_json::{Value, json};
 use usher::model::precondition::Precondition;
 use usher::model::session::Credential;
-use usher::model::user::{UserChanges, UserId, UserInput};
+use usher::model::user::{UserChanges, UserId};
 use usher::operations::users;
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
@@ -142,11 +142,8 @@ async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: TestApp) {
 #[apply(on_both)]
 async fn az_5_an_undo_leaves_a_superuser_and_the_caller_in_place(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "staff").await);
-    let body = UserInput {
-        changes: UserChanges { is_superuser: Some(true), ..UserChanges::default() },
-        ..UserInput::default()
-    };
-    users::update(&app.can(&root).await, UserId(boss.id()), body, &Precondition::Any).await.unwrap();
+    let body = UserChanges { is_superuser: Some(true), ..UserChanges::default() };
+    users::update(&app.can(&root).await, UserId(boss.id()), body.into(), &Precondition::Any).await.unwrap();
     let promotion = trail(&app).await.pop().unwrap().id;
     let again = app.session(boss.user.id, Credential::Jwt).await;
     let boss = Person { bearer: usher::operations::sign_in::tokens(&app.usher, &again).access, ..boss };
@@ -170,11 +167,8 @@ async fn se_2_an_undone_deactivation_revives_no_session(app: TestApp) {
 #[apply(on_both)]
 async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "superuser").await);
-    let body = UserInput {
-        changes: UserChanges { is_superuser: Some(false), ..UserChanges::default() },
-        ..UserInput::default()
-    };
-    users::update(&app.can(&root).await, UserId(boss.id()), body, &Precondition::Any).await.unwrap();
+    let body = UserChanges { is_superuser: Some(false), ..UserChanges::default() };
+    users::update(&app.can(&root).await, UserId(boss.id()), body.into(), &Precondition::Any).await.unwrap();
     let demotion = trail(&app).await.pop().unwrap().id;
     app.clock.advance(Duration::from_mins(6));
     app.sql(&format!("UPDATE sessions SET last_seen_at = {}", app.clock.now().micros())).await;

@@ -2,7 +2,7 @@
 
 use super::json::Element;
 use super::row::{Parsed, Row, field};
-use crate::model::user::Raw;
+use crate::model::raw::Raw;
 
 /// The model of users in a dump.
 pub(in crate::cli) const MODEL: &str = "auth.user";

@@ -37,7 +37,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::user::Raw;
+    use crate::model::raw::Raw;
 
     fn name_of_first(content: &[u8]) -> Raw {
         parse(content, None).unwrap().rows[0].get("username")

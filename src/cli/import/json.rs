@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::row::{Parsed, Row, field};
-use crate::model::user::Raw;
+use crate::model::raw::Raw;
 
 /// A value as far as a file of users needs it: members in their order, also those that are there
 /// twice, so that this is the problem of one row and not of the file.

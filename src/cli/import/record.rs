@@ -4,7 +4,8 @@ use super::row::Row;
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::PasswordHash;
-use crate::model::user::{InputMode, Raw, User, UserChanges, UserId, UserInput, Username};
+use crate::model::raw::Raw;
+use crate::model::user::{InputMode, User, UserChanges, UserId, UserInput, UserPatch, Username};
 use crate::security::passwords::known_algorithm;
 
 /// The longest hash that is kept, in bytes. What is usable is shorter; what follows the `!` of an
@@ -53,13 +54,17 @@ pub(super) fn read(row: &Row) -> Result<Record, Vec<String>> {
     if let Some(reason) = &row.broken {
         return Err(vec![reason.clone()]);
     }
-    // The input's password is one that a person typed; a hash is not.
-    let draft =
-        UserInput::read(
-            InputMode::Part,
-            |name| if name == "password" { Raw::Missing } else { row.get(name) },
-        );
-    let UserInput { mut changes, mut errors } = draft;
+    // Without the password: here it is a hash, not one that was typed.
+    let patch = UserPatch {
+        username: row.get("username"),
+        first_name: row.get("first_name"),
+        last_name: row.get("last_name"),
+        email: row.get("email"),
+        is_staff: row.get("is_staff"),
+        is_active: row.get("is_active"),
+        ..UserPatch::default()
+    };
+    let UserInput { mut changes, mut errors } = patch.into_input(InputMode::Part);
     let id = read_id(row.get("pk"), &mut errors);
     let is_superuser = row.get("is_superuser").flag("is_superuser", &mut errors);
     let date_joined = read_time("date_joined", row.get("date_joined"), &mut errors);

@@ -1,6 +1,6 @@
 //! One user of a file: its members as they were written.
 
-use crate::model::user::Raw;
+use crate::model::raw::Raw;
 
 /// The members of a user in a file, in the order of an export: the ten of the API and the hash.
 pub(in crate::cli) const FIELDS: [&str; 11] = [

@@ -3,7 +3,7 @@
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::row::{FIELDS, Parsed, Row, field};
-use crate::model::user::Raw;
+use crate::model::raw::Raw;
 use crate::operations::csv::unguard;
 
 /// One row a line.

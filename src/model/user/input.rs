@@ -1,88 +1,13 @@
-//! A requested change of a user: read field by field, checked against the record, applied to it.
+//! What a client or a form asks for about a user: read field by field, checked against the record, applied to it.
+
+use serde::Deserialize;
 
 use super::{User, Username, parse_email, parse_name};
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::Password;
 use crate::model::password_policy::{OwnNames, Policy};
-
-/// One field as it arrived, before it is known to fit.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Raw {
-    /// Not sent.
-    Missing,
-    /// JSON `null`.
-    Null,
-    /// A text.
-    Text(String),
-    /// A truth value.
-    Bool(bool),
-    /// A whole number.
-    Integer(i64),
-    /// Anything else: a fraction, an array, an object.
-    Other,
-}
-
-impl Raw {
-    /// A text field, parsed by `parse`; `None` without a message when it was not sent.
-    fn text<T>(
-        self,
-        field: &'static str,
-        required: bool,
-        errors: &mut FieldErrors,
-        parse: impl FnOnce(&str) -> Result<T, Message>,
-    ) -> Option<T> {
-        let result = match self {
-            Self::Missing if !required => return None,
-            Self::Missing => Err(Message::Required),
-            Self::Null => Err(Message::Null),
-            Self::Text(text) => parse(&text),
-            Self::Bool(_) | Self::Integer(_) | Self::Other => Err(Message::NotAString),
-        };
-        result.map_err(|message| errors.add(field, message)).ok()
-    }
-
-    /// An optional instant; null and the empty text mean none.
-    fn instant(self, field: &'static str, errors: &mut FieldErrors) -> Option<Limit> {
-        match self {
-            Self::Missing => return None,
-            Self::Null => return Some(Limit(None)),
-            Self::Text(text) if text.trim().is_empty() => return Some(Limit(None)),
-            Self::Text(text) => {
-                if let Some(at) = Timestamp::parse(text.trim()) {
-                    return Some(Limit(Some(at)));
-                }
-            }
-            Self::Bool(_) | Self::Integer(_) | Self::Other => {}
-        }
-        errors.add(field, Message::NotAnInstant);
-        None
-    }
-
-    /// An optional truth value, in all the spellings that old clients send.
-    pub(crate) fn flag(self, field: &'static str, errors: &mut FieldErrors) -> Option<bool> {
-        let value = match self {
-            Self::Missing => return None,
-            Self::Null => {
-                errors.add(field, Message::Null);
-                return None;
-            }
-            Self::Bool(value) => Some(value),
-            Self::Integer(1) => Some(true),
-            Self::Integer(0) => Some(false),
-            Self::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
-                "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
-                "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
-                _ => None,
-            },
-            Self::Integer(_) | Self::Other => None,
-        };
-        if value.is_none() {
-            errors.add(field, Message::NotABoolean);
-        }
-        value
-    }
-}
+use crate::model::raw::Raw;
 
 /// Which fields must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +20,71 @@ pub enum InputMode {
     Part,
 }
 
-/// The requested fields: parsed where they could be, with a message where not.
+/// What was sent about a user, field by field: absent fields stay as they are.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct UserPatch {
+    /// The user name.
+    pub username: Raw,
+    /// A new password.
+    pub password: Raw,
+    /// The first name.
+    pub first_name: Raw,
+    /// The last name.
+    pub last_name: Raw,
+    /// The e-mail address.
+    pub email: Raw,
+    /// Whether the account is active.
+    pub is_active: Raw,
+    /// Whether the user may manage users.
+    pub is_staff: Raw,
+    /// From when the account may be used.
+    pub valid_from: Raw,
+    /// Until when the account may be used.
+    pub valid_until: Raw,
+    /// Whether another password is demanded.
+    pub must_change_password: Raw,
+}
+
+impl UserPatch {
+    /// Parses every field, and collects the messages of all that do not fit.
+    #[must_use]
+    pub fn into_input(self, mode: InputMode) -> UserInput {
+        let mut errors = FieldErrors::default();
+        if mode != InputMode::Part {
+            self.username.require("username", &mut errors);
+            self.first_name.require("first_name", &mut errors);
+            self.last_name.require("last_name", &mut errors);
+            self.email.require("email", &mut errors);
+        }
+        let password = match mode {
+            InputMode::Invitation => None,
+            InputMode::Whole => self.password.required_text("password", &mut errors, parse_password),
+            InputMode::Part => self.password.text("password", &mut errors, parse_password),
+        };
+        let changes = UserChanges {
+            username: self.username.text("username", &mut errors, Username::parse),
+            password,
+            first_name: self.first_name.text("first_name", &mut errors, parse_name),
+            last_name: self.last_name.text("last_name", &mut errors, parse_name),
+            email: self.email.text("email", &mut errors, parse_email),
+            is_active: self.is_active.flag("is_active", &mut errors),
+            is_staff: self.is_staff.flag("is_staff", &mut errors),
+            // Read-only in the API; the console's form has a field of its own for it.
+            is_superuser: None,
+            valid_from: self.valid_from.instant("valid_from", &mut errors).map(Limit),
+            valid_until: self.valid_until.instant("valid_until", &mut errors).map(Limit),
+            must_change_password: self.must_change_password.flag("must_change_password", &mut errors),
+        };
+        UserInput { changes, errors }
+    }
+}
+
+fn parse_password(given: &str) -> Result<Password, Message> {
+    if given.is_empty() { Err(Message::Blank) } else { Ok(Password::new(given.to_owned())) }
+}
+
+/// What was asked for, field by field: parsed where it could be, with a message where not.
 #[derive(Debug, Clone, Default)]
 pub struct UserInput {
     /// The fields that were sent and fit.
@@ -161,71 +150,43 @@ impl UserChanges {
     }
 }
 
-impl UserInput {
-    /// Reads the fields that a client may set; whatever else was sent is never asked for.
-    pub fn read(purpose: InputMode, field: impl Fn(&str) -> Raw) -> Self {
-        let mut errors = FieldErrors::default();
-        let required = purpose != InputMode::Part;
-        let password = |given: &str| {
-            if given.is_empty() { Err(Message::Blank) } else { Ok(Password::new(given.to_owned())) }
-        };
-        let mut text = |name, parse: fn(&str) -> Result<String, Message>| {
-            field(name).text(name, required, &mut errors, parse)
-        };
-        let first_name = text("first_name", parse_name);
-        let last_name = text("last_name", parse_name);
-        let email = text("email", parse_email);
-        let changes = UserChanges {
-            first_name,
-            last_name,
-            email,
-            username: field("username").text("username", required, &mut errors, Username::parse),
-            password: match purpose {
-                InputMode::Invitation => None,
-                InputMode::Whole | InputMode::Part => {
-                    field("password").text("password", required, &mut errors, password)
-                }
-            },
-            is_active: field("is_active").flag("is_active", &mut errors),
-            is_staff: field("is_staff").flag("is_staff", &mut errors),
-            // Read-only in the API; the console sets it apart from what a form's texts say.
-            is_superuser: None,
-            valid_from: field("valid_from").instant("valid_from", &mut errors),
-            valid_until: field("valid_until").instant("valid_until", &mut errors),
-            must_change_password: field("must_change_password").flag("must_change_password", &mut errors),
-        };
-        Self { changes, errors }
+impl From<UserChanges> for UserInput {
+    fn from(changes: UserChanges) -> Self {
+        Self { changes, errors: FieldErrors::default() }
     }
+}
 
+impl UserInput {
     /// The user after these changes, if they fit the record as it is.
     ///
     /// # Errors
     /// [`crate::model::error::Error::Invalid`] with the messages of all fields.
-    pub(crate) fn fitting(mut self, policy: Policy, before: &User) -> crate::model::error::Result<User> {
-        self.check(&policy, before);
-        self.errors.into_result()?;
+    pub(crate) fn fitting(&self, policy: Policy, before: &User) -> crate::model::error::Result<User> {
+        self.check(policy, before).into_result()?;
         Ok(self.changes.apply(before))
     }
 
-    /// Adds the messages that depend on the whole record: whether the name can be fetched, and
-    /// whether the password fits the policy and differs from the user's own names.
-    pub fn check(&mut self, policy: &Policy, before: &User) {
+    /// All messages: to those about single fields, it adds those that depend on the whole record, whether the
+    /// name can be fetched, and whether the password fits the policy and differs from the user's own names.
+    #[must_use]
+    pub fn check(&self, policy: Policy, before: &User) -> FieldErrors {
+        let mut errors = self.errors.clone();
         let after = self.changes.apply(before);
         let renamed = after.username.key() != before.username.key();
         if renamed && after.username.is_reserved() && self.changes.username.is_some() {
-            self.errors.add("username", Message::UsernameReserved);
+            errors.add("username", Message::UsernameReserved);
         }
         if after.is_superuser {
             for (name, bound) in [("valid_from", after.valid_from), ("valid_until", after.valid_until)] {
                 if bound.is_some() {
-                    self.errors.add(name, "A superuser's account cannot have dates.");
+                    errors.add(name, "A superuser's account cannot have dates.");
                 }
             }
         }
         if let (Some(from), Some(until)) = (after.valid_from, after.valid_until)
             && from >= until
         {
-            self.errors.add("valid_until", "The account must end after it begins.");
+            errors.add("valid_until", "The account must end after it begins.");
         }
         if let Some(password) = &self.changes.password {
             let own = OwnNames {
@@ -235,8 +196,9 @@ impl UserInput {
                 email: &after.email,
             };
             for message in policy.check(password, &own) {
-                self.errors.add("password", message);
+                errors.add("password", message);
             }
         }
+        errors
     }
 }

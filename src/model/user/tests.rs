@@ -1,10 +1,7 @@
-//! What users may be called, and how drafts are read.
+//! What users may be called, and how they are read from what was sent.
 
 use super::*;
-
-fn raw(pairs: &[(&str, Raw)]) -> impl Fn(&str) -> Raw {
-    move |name| pairs.iter().find(|(key, _)| *key == name).map_or(Raw::Missing, |(_, raw)| raw.clone())
-}
+use crate::model::raw::Raw;
 
 #[test]
 fn a_username_has_letters_of_any_script_and_five_signs() {
@@ -75,16 +72,15 @@ fn email_addresses_follow_djangos_rule() {
 
 #[test]
 fn all_bad_fields_are_reported_at_once() {
-    let draft = UserInput::read(
-        InputMode::Whole,
-        raw(&[
-            ("username", Raw::Text("  ".into())),
-            ("first_name", Raw::Integer(1)),
-            ("email", Raw::Null),
-            ("is_staff", Raw::Text("perhaps".into())),
-        ]),
-    );
-    let messages: Vec<_> = draft.errors.iter().map(|(field, message)| (field, message.to_string())).collect();
+    let patch = UserPatch {
+        username: "  ".into(),
+        first_name: Raw::Integer(1),
+        email: Raw::Null,
+        is_staff: "perhaps".into(),
+        ..UserPatch::default()
+    };
+    let input = patch.into_input(InputMode::Whole);
+    let messages: Vec<_> = input.errors.iter().map(|(field, message)| (field, message.to_string())).collect();
     let messages: Vec<_> = messages.iter().map(|(field, message)| (*field, message.as_str())).collect();
     assert_eq!(
         messages,
@@ -100,25 +96,9 @@ fn all_bad_fields_are_reported_at_once() {
 }
 
 #[test]
-fn booleans_have_the_spellings_of_old_clients() {
-    for (given, value) in [
-        (Raw::Bool(true), true),
-        (Raw::Integer(0), false),
-        (Raw::Text("TRUE".into()), true),
-        (Raw::Text("n".into()), false),
-        (Raw::Text("On".into()), true),
-        (Raw::Text("0".into()), false),
-    ] {
-        let draft = UserInput::read(InputMode::Part, raw(&[("is_active", given)]));
-        assert_eq!(draft.changes.is_active, Some(value));
-        assert!(draft.errors.is_empty());
-    }
-}
-
-#[test]
 fn the_password_is_taken_exactly_as_received() {
-    let draft = UserInput::read(InputMode::Part, raw(&[("password", Raw::Text(" e\u{301} ".into()))]));
-    assert_eq!(draft.changes.password.unwrap().as_str(), " e\u{301} ");
+    let patch = UserPatch { password: " e\u{301} ".into(), ..UserPatch::default() };
+    assert_eq!(patch.into_input(InputMode::Part).changes.password.unwrap().as_str(), " e\u{301} ");
 }
 
 #[test]
@@ -126,7 +106,7 @@ fn a_part_leaves_the_rest_as_it_is() {
     let mut before = User::blank(Timestamp::from_micros(0));
     before.is_staff = true;
     before.email = "a@b.co".into();
-    let draft = UserInput::read(InputMode::Part, raw(&[("first_name", Raw::Text("Ada".into()))]));
-    let after = draft.changes.apply(&before);
+    let patch: UserPatch = serde_json::from_str(r#"{"first_name": "Ada", "age": 7}"#).unwrap();
+    let after = patch.into_input(InputMode::Part).changes.apply(&before);
     assert_eq!(after, User { first_name: "Ada".into(), ..before });
 }

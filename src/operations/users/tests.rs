@@ -1,6 +1,7 @@
 //! The operations on an SQLite file, without the web server. What both databases and channels must do
 //! alike is tested from outside, in `tests/suite`.
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::model::filter::ListRequest;
 use crate::model::origin::Origin;
 use crate::model::rules::{Conflict, Denial};
 use crate::model::session::{Credential, NewSession, Secret};
-use crate::model::user::{InputMode, Raw};
+use crate::model::user::{InputMode, UserPatch};
 use crate::operations::authentication::{Authorization, authenticate};
 use crate::operations::lists;
 
@@ -27,7 +28,7 @@ impl Installation {
 
     /// Stores a user of a kind said in words.
     async fn user(&self, username: &str, kind: &str) -> User {
-        let mut user = draft(&[("username", username)]).changes.apply(&User::blank(self.app.clock.now()));
+        let mut user = input(json!({"username": username})).changes.apply(&User::blank(self.app.clock.now()));
         user.is_staff = kind.contains("staff");
         user.is_superuser = kind.contains("superuser");
         let mut tx = self.app.db.begin().await.unwrap();
@@ -52,11 +53,9 @@ impl Installation {
     }
 }
 
-fn draft(fields: &[(&str, &str)]) -> UserInput {
-    UserInput::read(InputMode::Part, |name| {
-        let field = fields.iter().find(|(field, _)| *field == name);
-        field.map_or(Raw::Missing, |(_, value)| Raw::Text((*value).to_owned()))
-    })
+/// Of a JSON object, as a client sends it.
+fn input(fields: Value) -> UserInput {
+    serde_json::from_value::<UserPatch>(fields).unwrap().into_input(InputMode::Part)
 }
 
 #[rocket::async_test]
@@ -64,8 +63,8 @@ async fn an_edit_counts_the_version_up_and_one_that_changes_nothing_does_not() {
     let installation = Installation::new().await;
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
     let update = async |value: &str| {
-        let draft = draft(&[("first_name", value)]);
-        update(&installation.can(&staff).await, ada.id, draft, &Precondition::Any).await.unwrap().user.version
+        let input = input(json!({"first_name": value}));
+        update(&installation.can(&staff).await, ada.id, input, &Precondition::Any).await.unwrap().user.version
     };
     assert_eq!([update("Ada").await, update("Ada").await, update("Augusta").await], [2, 2, 3]);
 }
@@ -76,7 +75,7 @@ async fn az_9_an_edit_of_an_older_version_is_refused_and_changes_nothing() {
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
     let expected = Precondition::OneOf(vec![7]);
     let result =
-        update(&installation.can(&staff).await, ada.id, draft(&[("email", "a@b.co")]), &expected).await;
+        update(&installation.can(&staff).await, ada.id, input(json!({"email": "a@b.co"})), &expected).await;
     assert!(matches!(result, Err(Error::PreconditionFailed)));
     let result = deactivate(&installation.can(&staff).await, ada.id, &expected).await;
     assert!(matches!(result, Err(Error::PreconditionFailed)));
@@ -84,11 +83,11 @@ async fn az_9_an_edit_of_an_older_version_is_refused_and_changes_nothing() {
 }
 
 #[rocket::async_test]
-async fn all_that_is_wrong_with_a_draft_is_said_at_once() {
+async fn all_that_is_wrong_with_an_edit_is_said_at_once() {
     let installation = Installation::new().await;
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
-    let draft = draft(&[("username", "STAFF"), ("email", "nowhere"), ("password", "short")]);
-    let result = update(&installation.can(&staff).await, ada.id, draft, &Precondition::Any).await;
+    let input = input(json!({"username": "STAFF", "email": "nowhere", "password": "short"}));
+    let result = update(&installation.can(&staff).await, ada.id, input, &Precondition::Any).await;
     let Err(Error::Invalid(errors)) = result else { panic!("{result:?}") };
     assert_eq!(errors.of("username"), [Message::UsernameTaken("STAFF".into())]);
     assert_eq!(errors.of("email"), [Message::Email]);
@@ -102,7 +101,7 @@ async fn az_3_staff_cannot_touch_a_superuser_even_to_change_nothing() {
         (installation.user("staff", "staff").await, installation.user("root", "superuser").await);
     let denied = |result: Result<User>| matches!(result, Err(Error::Forbidden(Denial::SuperuserRequired)));
     assert!(denied(
-        update(&installation.can(&staff).await, root.id, draft(&[]), &Precondition::Any)
+        update(&installation.can(&staff).await, root.id, input(json!({})), &Precondition::Any)
             .await
             .map(|done| done.user)
     ));
@@ -132,7 +131,7 @@ async fn a_user_may_keep_a_reserved_name_but_not_take_one() {
     let installation = Installation::new().await;
     let (staff, number) = (installation.user("staff", "staff").await, installation.user("4711", "").await);
     let rename = async |to: &str| {
-        update(&installation.can(&staff).await, number.id, draft(&[("username", to)]), &Precondition::Any)
+        update(&installation.can(&staff).await, number.id, input(json!({"username": to})), &Precondition::Any)
             .await
     };
     assert!(rename("4711").await.is_ok());

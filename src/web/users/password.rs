@@ -10,7 +10,8 @@ use crate::model::field_errors::FieldErrors;
 use crate::model::link::LinkPurpose;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
-use crate::model::user::{InputMode, Raw, User, UserId, UserInput};
+use crate::model::raw::Raw;
+use crate::model::user::{InputMode, User, UserId, UserPatch};
 use crate::operations::{password_links, users};
 use crate::web::form::{FormState, field_errors};
 use crate::web::form_body::FormBody;
@@ -131,11 +132,11 @@ async fn reset(
             format!("Password reset. {name} was signed out everywhere.")
         });
     }
-    let draft = UserInput::read(InputMode::Part, |name| match name {
-        "password" => Raw::Text(form.password.clone()),
-        "must_change_password" if choice.must_change && !is_self => Raw::Bool(true),
-        _ => Raw::Missing,
-    });
-    let done = users::update(&console.can, id, draft, &expected).await?;
+    let patch = UserPatch {
+        password: form.password.as_str().into(),
+        must_change_password: if choice.must_change && !is_self { Raw::Bool(true) } else { Raw::Missing },
+        ..UserPatch::default()
+    };
+    let done = users::update(&console.can, id, patch.into_input(InputMode::Part), &expected).await?;
     Ok(format!("Password reset. {} was signed out everywhere.", done.user.display_name()))
 }
