@@ -63,3 +63,28 @@ impl fmt::Display for RequestId {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rocket::tokio;
+
+    use super::*;
+
+    #[rocket::async_test]
+    async fn a_task_works_for_its_request_until_that_is_answered() {
+        let tasks = (0..20).map(|_| {
+            tokio::spawn(async {
+                let id = RequestId::random();
+                let current = id.clone().current_in_this_task();
+                task::yield_now().await;
+                assert_eq!(RequestId::current(), Some(id));
+                assert_eq!(tokio::spawn(async { RequestId::current() }).await.unwrap(), None, "only its own");
+                drop(current);
+                assert_eq!(RequestId::current(), None);
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What a sibling host can plant in a browser: cookies whose names look like ours to whoever decodes them, and
+//! What a sibling host can plant in a browser: cookies whose names look like ours once they are decoded, and
 //! second ones of our names.
 
 use rocket::http::{ContentType, Header, Method};

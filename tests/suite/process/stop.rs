@@ -55,7 +55,7 @@ fn stop_under_load(url: &str, round: u32) {
                         assert!(expected.contains(&status), "{answer}");
                         answered += 1;
                     }
-                    assert!(told.load(Ordering::SeqCst), "a client found nobody before the signal");
+                    assert!(told.load(Ordering::SeqCst), "a client got no answer before the signal");
                     (slow, answered)
                 })
             })
@@ -153,7 +153,7 @@ fn rl_10_clients_that_ask_nothing_do_not_keep_a_server_that_stops() {
     server.signal("TERM");
     // Of the 8 s of grace next to nothing is needed.
     let ended = eventually(Duration::from_secs(4), || server.child.try_wait().unwrap().is_some());
-    assert!(ended, "nobody asks anything, and the server is still there");
+    assert!(ended, "no client asks anything, and the server is still there");
     drop(open);
 }
 
