@@ -3,22 +3,8 @@
 use std::fmt::Write;
 use std::io;
 
-use crate::model::clock::Timestamp;
+use crate::model::record::{Record, Value};
 use crate::model::user::User;
-
-/// The columns of [`cells`]: the members of the API's record.
-pub(crate) const COLUMNS: [&str; 10] = [
-    "username",
-    "pk",
-    "last_login",
-    "is_superuser",
-    "first_name",
-    "last_name",
-    "email",
-    "is_staff",
-    "is_active",
-    "date_joined",
-];
 
 /// First characters that make a spreadsheet take a cell for a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
@@ -39,30 +25,18 @@ pub(crate) fn unguard(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell)
 }
 
-/// A user, in the order of [`COLUMNS`].
+/// The values of a user's record, in its order.
 ///
 /// # Errors
 /// For a date that the calendar does not have.
-pub(crate) fn cells(user: &User) -> io::Result<[String; COLUMNS.len()]> {
-    Ok([
-        user.username.as_str().to_owned(),
-        user.id.to_string(),
-        user.last_login.map_or(Ok(String::new()), time)?,
-        user.is_superuser.to_string(),
-        user.first_name.clone(),
-        user.last_name.clone(),
-        user.email.clone(),
-        user.is_staff.to_string(),
-        user.is_active.to_string(),
-        time(user.date_joined)?,
-    ])
-}
-
-/// `to_string` would panic instead.
-fn time(time: Timestamp) -> io::Result<String> {
-    let mut text = String::new();
-    write!(text, "{time}").map_err(io::Error::other)?;
-    Ok(text)
+pub(crate) fn cells(user: &User) -> io::Result<Vec<String>> {
+    let cell = |value: Value<'_>| {
+        let mut text = String::new();
+        // `to_string` would panic instead.
+        write!(text, "{value}").map_err(io::Error::other)?;
+        Ok(text)
+    };
+    Record::from(user).values().map(cell).collect()
 }
 
 /// Lines of cells, guarded against being taken for formulas. Into memory: through the CSV writer an error

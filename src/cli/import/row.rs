@@ -1,21 +1,15 @@
 //! One user of a file: its members as they were written.
 
 use crate::model::raw::Raw;
+use crate::model::record::NAMES;
 
-/// The members of a user in a file, in the order of an export: the ten of the API and the hash.
-pub(in crate::cli) const FIELDS: [&str; 11] = [
-    "username",
-    "pk",
-    "last_login",
-    "is_superuser",
-    "first_name",
-    "last_name",
-    "email",
-    "is_staff",
-    "is_active",
-    "date_joined",
-    "password",
-];
+/// The members of a user in a file, in the order of an export: those of the record, and the hash.
+pub(in crate::cli) const FIELDS: [&str; NAMES.len() + 1] = {
+    let mut fields = ["password"; NAMES.len() + 1];
+    let (record, _) = fields.split_at_mut(NAMES.len());
+    record.copy_from_slice(&NAMES);
+    fields
+};
 
 /// The field of that name. The filter language, too, takes `id` for `pk`.
 pub(super) fn field(name: &str) -> Option<&'static str> {

@@ -64,17 +64,18 @@ impl Resource for Users {
 
     const NAME: &'static str = "users";
     const FIELDS: &'static [(&'static str, Field)] = &[
-        ("pk", Field::Integer(IntegerField::Id)),
-        ("id", Field::Integer(IntegerField::Id)),
         ("username", Field::Text(TextField::Username)),
+        ("pk", Field::Integer(IntegerField::Id)),
+        ("last_login", Field::Integer(IntegerField::LastLogin)),
+        ("is_superuser", Field::Flag(FlagField::IsSuperuser)),
         ("first_name", Field::Text(TextField::FirstName)),
         ("last_name", Field::Text(TextField::LastName)),
         ("email", Field::Text(TextField::Email)),
-        ("is_active", Field::Flag(FlagField::IsActive)),
         ("is_staff", Field::Flag(FlagField::IsStaff)),
-        ("is_superuser", Field::Flag(FlagField::IsSuperuser)),
+        ("is_active", Field::Flag(FlagField::IsActive)),
         ("date_joined", Field::Integer(IntegerField::DateJoined)),
-        ("last_login", Field::Integer(IntegerField::LastLogin)),
+        // What stands above is the record, in its order.
+        ("id", Field::Integer(IntegerField::Id)),
     ];
     const LAST_ORDER: Order = Order::ID;
     const ACTIVE: Option<FlagField> = Some(FlagField::IsActive);

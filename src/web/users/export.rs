@@ -18,6 +18,7 @@ use crate::model::error::{Error, Result};
 use crate::model::filter::Filter;
 use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
+use crate::model::record::NAMES;
 use crate::model::rules::Denial;
 use crate::model::user::User;
 use crate::operations::lists::{self, List};
@@ -203,7 +204,7 @@ fn pieces(
     place: Option<Cursor>,
 ) -> ByteStream![Vec<u8>] {
     ByteStream! {
-        yield format!("{}\r\n", csv::COLUMNS.join(",")).into_bytes();
+        yield format!("{}\r\n", NAMES.join(",")).into_bytes();
         let mut batch = Ok((first, place));
         loop {
             let written = match batch {
