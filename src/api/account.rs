@@ -53,7 +53,7 @@ pub(super) async fn partial_update(
         return Err(Error::Malformed(format!("{member}: cannot be changed here")));
     }
     let patch = UserPatch { first_name, last_name, email, ..UserPatch::default() };
-    Ok(One::new(own_account::update(&can, patch.into_input(InputMode::Part), &expected.0).await?))
+    Ok(One::new(own_account::update(&can, &patch.into_input(InputMode::Part), &expected.0).await?))
 }
 
 /// A new password of the caller.

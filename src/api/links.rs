@@ -65,7 +65,7 @@ pub(super) async fn invite(
     body: JsonBody<UserPatch>,
 ) -> Result<Link> {
     let input = body.0.into_input(InputMode::Invitation);
-    Ok(Link { made: password_links::invite(&can, input, None).await?, with_user: true })
+    Ok(Link { made: password_links::invite(&can, &input, None).await?, with_user: true })
 }
 
 /// Makes a link with which a user chooses another password.

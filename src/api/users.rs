@@ -161,7 +161,7 @@ pub(super) async fn create(
     can: Can<ManageUsers>,
     body: JsonBody<UserPatch>,
 ) -> Result<One> {
-    let user = users::create(&can, body.0.into_input(InputMode::Whole)).await?;
+    let user = users::create(&can, &body.0.into_input(InputMode::Whole)).await?;
     Ok(One { status: Status::Created, ..One::new(user) })
 }
 
@@ -192,7 +192,7 @@ pub(super) async fn partial_update(
 }
 
 async fn change(can: &Can<ManageUsers>, id: &Id, input: UserInput, expected: &IfMatch) -> Result<One> {
-    Ok(One::new(users::update(can, id.0, input, &expected.0).await?.user))
+    Ok(One::new(users::update(can, id.0, &input, &expected.0).await?.user))
 }
 
 /// Marks a user as inactive.

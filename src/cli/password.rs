@@ -17,7 +17,7 @@ pub(super) async fn create_superuser(app: &App, arguments: &CreateSuperuser) -> 
         password: Raw::Text(password),
         ..UserPatch::default()
     };
-    match operator::create_superuser(app, patch.into_input(InputMode::Part)).await {
+    match operator::create_superuser(app, &patch.into_input(InputMode::Part)).await {
         Ok(user) => {
             say(&format_args!("Made the superuser {} (pk {}).", user.username.as_str(), user.id));
             Ok(ExitCode::SUCCESS)
@@ -29,7 +29,7 @@ pub(super) async fn create_superuser(app: &App, arguments: &CreateSuperuser) -> 
 pub(super) async fn change(app: &App, arguments: &ChangePassword) -> Result<ExitCode, Failure> {
     let password = password(arguments.password_stdin)?;
     let patch = UserPatch { password: Raw::Text(password), ..UserPatch::default() };
-    match operator::change_password(app, &arguments.username, patch.into_input(InputMode::Part)).await {
+    match operator::change_password(app, &arguments.username, &patch.into_input(InputMode::Part)).await {
         Ok(user) => {
             let name = user.username.as_str();
             say(&format_args!("Changed the password of {name} and signed them out everywhere."));

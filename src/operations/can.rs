@@ -24,10 +24,16 @@ const CONFIRMED_FOR: Duration = Duration::from_mins(5);
 const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
 
 /// An actor who has a permission. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Can<P> {
     actor: Actor,
     permission: PhantomData<P>,
+}
+
+impl<P> Clone for Can<P> {
+    fn clone(&self) -> Self {
+        Self { actor: self.actor.clone(), permission: PhantomData }
+    }
 }
 
 impl<P: Permission> Can<P> {

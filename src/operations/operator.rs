@@ -25,9 +25,9 @@ pub fn author() -> Author {
 ///
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields.
-pub async fn create_superuser(app: &App, input: UserInput) -> Result<User> {
+pub async fn create_superuser(app: &App, input: &UserInput) -> Result<User> {
     let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
-    let (user, password) = users::prepare(app, &blank, &input).await?;
+    let (user, password) = users::prepare(app, &blank, input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     db::retrying(|| async {
         users::insert(app, app.db.begin().await?, author(), user.clone(), &password).await
@@ -39,10 +39,10 @@ pub async fn create_superuser(app: &App, input: UserInput) -> Result<User> {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Invalid`] with the messages for the password.
-pub async fn change_password(app: &App, username: &str, input: UserInput) -> Result<User> {
+pub async fn change_password(app: &App, username: &str, input: &UserInput) -> Result<User> {
     let key = text::canonical(username);
     let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
-    let (user, password) = users::prepare(app, &before, &input).await?;
+    let (user, password) = users::prepare(app, &before, input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     let entry = Entry::new(Action::PasswordReset, author()).on(&before).with_new_password();
     db::retrying(|| async {

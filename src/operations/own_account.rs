@@ -29,10 +29,10 @@ const WRONG: &str = "Your current password is wrong.";
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
 /// [`Error::Forbidden`] for another address by an API token, or without a confirmed password.
-pub async fn update(can: &Can<SignedIn>, input: UserInput, expected: &Precondition) -> Result<User> {
+pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondition) -> Result<User> {
     let app = can.app();
-    input.errors.into_result()?;
-    let changes = input.changes;
+    input.errors.clone().into_result()?;
+    let changes = &input.changes;
     db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;

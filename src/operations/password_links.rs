@@ -106,11 +106,11 @@ pub(crate) fn finish(app: &App, user: User, stored: Stored) -> Made {
 ///
 /// # Errors
 /// As [`users::create`].
-pub async fn invite(can: &Can<ManageUsers>, input: UserInput, reveal_to: Option<&Secret>) -> Result<Made> {
+pub async fn invite(can: &Can<ManageUsers>, input: &UserInput, reveal_to: Option<&Secret>) -> Result<Made> {
     let app = can.app();
     let blank = User::blank(app.clock.now());
     app.settings.rules().may_create(can.user(), &input.changes.apply(&blank))?;
-    let (invited, _) = users::prepare(app, &blank, &input).await?;
+    let (invited, _) = users::prepare(app, &blank, input).await?;
     let entry = Entry::new(Action::LinkMade, can.author());
     let new = NewLink { purpose: LinkPurpose::Setup, reveal_to, entry };
     let (user, stored) = db::retrying(|| async {

@@ -97,11 +97,11 @@ pub async fn namesake(can: &Can<ManageUsers>, user: &User) -> Result<Option<User
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`] with the messages of all fields.
-pub async fn create(can: &Can<ManageUsers>, input: UserInput) -> Result<User> {
+pub async fn create(can: &Can<ManageUsers>, input: &UserInput) -> Result<User> {
     let app = can.app();
     let blank = User::blank(app.clock.now());
     app.settings.rules().may_create(can.user(), &input.changes.apply(&blank))?;
-    let (user, password) = prepare(app, &blank, &input).await?;
+    let (user, password) = prepare(app, &blank, input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
@@ -149,7 +149,7 @@ pub(crate) struct Change<'a, F> {
 pub async fn update(
     can: &Can<ManageUsers>,
     id: UserId,
-    input: UserInput,
+    input: &UserInput,
     expected: &Precondition,
 ) -> Result<Update> {
     let app = can.app();
@@ -159,7 +159,7 @@ pub async fn update(
     app.settings.rules().may_change(can.user(), &before, &after)?;
     expected.check(&before)?;
     check_own(can, &before, &after, input.changes.password.is_some(), app.clock.now())?;
-    let (_, password) = prepare(app, &before, &input).await?;
+    let (_, password) = prepare(app, &before, input).await?;
     let apply = |before: &User| input.fitting(app.settings.policy(), before);
     let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
     db::retrying(|| write(can, &change)).await

@@ -151,13 +151,9 @@ async fn save(
 
 /// Saves; whether anything is different. Another address needs the password, names do not.
 async fn update(console: &mut ConsoleSession<'_>, form: &AccountForm) -> Result<bool> {
-    let input = form.input();
-    input.errors.clone().into_result()?;
-    let before = console.can.user().clone();
-    if input.changes.email.as_ref().is_some_and(|email| *email != before.email) {
-        reauthentication::require(console, form.current_password.as_deref().unwrap_or_default()).await?;
-    }
-    let expected = Precondition::OneOf(vec![form.version]);
-    let after = own_account::update(&console.can, input, &expected).await?;
-    Ok(after.version != before.version)
+    let (input, expected) = (&form.input(), &Precondition::OneOf(vec![form.version]));
+    let before = console.can.user().version;
+    let typed = form.current_password.as_deref().unwrap_or_default();
+    let update = |can| async move { own_account::update(&can, input, expected).await };
+    Ok(reauthentication::with(console, typed, update).await?.version != before)
 }

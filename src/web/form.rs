@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::model::error::Error;
 use crate::model::field_errors::FieldErrors;
+use crate::model::rules::Denial;
 use crate::model::user::NAME_LENGTH;
 
 /// One field of a form.
@@ -22,6 +23,9 @@ pub(super) struct Field {
 
 /// What a form says that was open for longer than its session.
 pub(super) const STALE: &str = "This page was open for a long time. Check it and send it again.";
+
+/// What forms send the viewer's own password as.
+pub(super) const CURRENT_PASSWORD: &str = "current_password";
 
 /// Longest password, in characters.
 pub(super) const PASSWORD_LENGTH: usize = 128;
@@ -142,10 +146,15 @@ fn problems(fields: &[Field]) -> Vec<(&'static str, String)> {
     fields.iter().flat_map(|field| field.errors.iter().map(|message| (field.name, message.clone()))).collect()
 }
 
-/// What is wrong with the fields, if that is what went wrong.
+/// What is wrong with the fields, if that is what went wrong. A password that is demanded is one that is missing.
 pub(super) fn field_errors(error: Error) -> Result<FieldErrors, Error> {
     match error {
         Error::Invalid(errors) => Ok(errors),
+        Error::Forbidden(Denial::ConfirmationRequired) => {
+            let mut errors = FieldErrors::default();
+            errors.add(CURRENT_PASSWORD, "Enter your password to go on.");
+            Ok(errors)
+        }
         other => Err(other),
     }
 }

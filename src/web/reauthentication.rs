@@ -1,15 +1,16 @@
 //! The password asked for again, in the form of what asks for it: nothing else that was typed is lost.
+//!
+//! The operation says whether it demands the password. A page runs it by [`with`], and shows [`field`] where the
+//! password was missing or wrong.
 
-use super::form::Field;
+use super::form::{CURRENT_PASSWORD, Field, FormState};
 use super::layout::ConsoleSession;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
 use crate::model::permission::Permission;
-use crate::operations::own_account;
-
-/// What the form sends it as.
-pub(super) const FIELD: &str = "current_password";
+use crate::model::rules::Denial;
+use crate::operations::{Can, own_account};
 
 /// The field for a form; `None` if the password was given within the last minutes. The hint says what
 /// it is needed for.
@@ -21,21 +22,35 @@ pub(super) fn field<P: Permission>(
     if console.can.is_confirmed(console.app().clock.now()) {
         return None;
     }
-    Some(Field { hint: hint.to_owned(), ..Field::password(FIELD, "Your password", errors) })
+    Some(Field { hint: hint.to_owned(), ..Field::password(CURRENT_PASSWORD, "Your password", errors) })
 }
 
-/// Makes sure that the password was given within the last minutes: before, or in this form.
+/// A form with that field where `asks` says so, for pages that ask for nothing else; `errors` are told above it.
+pub(super) fn form<P: Permission>(
+    console: &ConsoleSession<'_, P>,
+    asks: bool,
+    errors: &FieldErrors,
+) -> FormState {
+    let hint = "Asked for again because of what this does.";
+    let field = if asks { field(console, hint, errors) } else { None };
+    FormState::of(field.into_iter().collect(), errors)
+}
+
+/// Runs an operation; if it demands the password, once more with the one that was typed.
 ///
 /// # Errors
-/// [`Error::Invalid`] about [`FIELD`]; [`Error::Forbidden`] for an API token.
-pub(super) async fn require<P: Permission>(console: &mut ConsoleSession<'_, P>, typed: &str) -> Result<()> {
-    if console.can.is_confirmed(console.app().clock.now()) {
-        return Ok(());
+/// What the operation says; [`Error::Invalid`] for a wrong password.
+pub(super) async fn with<P: Permission, T, F: Future<Output = Result<T>>>(
+    console: &mut ConsoleSession<'_, P>,
+    typed: &str,
+    operation: impl Fn(Can<P>) -> F,
+) -> Result<T> {
+    match operation(console.can.clone()).await {
+        Err(Error::Forbidden(Denial::ConfirmationRequired)) if !typed.is_empty() => {
+            let password = Password::new(typed.to_owned());
+            console.can = own_account::confirm(&console.can, CURRENT_PASSWORD, &password).await?;
+            operation(console.can.clone()).await
+        }
+        result => result,
     }
-    if typed.is_empty() {
-        return Err(Error::invalid(FIELD, "Enter your password to go on."));
-    }
-    let password = Password::new(typed.to_owned());
-    console.can = own_account::confirm(&console.can, FIELD, &password).await?;
-    Ok(())
 }

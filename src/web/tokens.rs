@@ -7,6 +7,7 @@ use super::form::{Field, FormState, field_errors};
 use super::layout::{ConsoleSession, TokenForm};
 use super::reauthentication;
 use super::view::{Answer, NewToken, TokenRow, TokensPage};
+use crate::config::Settings;
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::{IsSuperuser, Permission};
@@ -44,19 +45,13 @@ impl MakeForm {
         Self { token: empty(), name: empty(), expires_in_days, full: None, current_password: empty() }
     }
 
-    /// What is asked for, once the password was given where it has to be.
-    async fn input<P: Permission>(&self, console: &mut ConsoleSession<'_, P>) -> Result<TokenInput> {
+    fn input(&self, settings: &Settings) -> TokenInput {
         let request = TokenRequest {
             name: self.name.as_str().into(),
             expires_in_days: self.expires_in_days.as_str().into(),
             read_only: Raw::Bool(self.full.is_none()),
         };
-        let input = request.into_input(&console.app().settings);
-        input.check()?;
-        if !input.read_only {
-            reauthentication::require(console, &self.current_password).await?;
-        }
-        Ok(input)
+        request.into_input(settings)
     }
 }
 
@@ -168,10 +163,9 @@ async fn make_own(mut console: ConsoleSession<'_>, form: FormBody<MakeForm>) -> 
         let tokens = api_tokens::own(&console.can).await?;
         return Ok(stale(&console, Place::own(), tokens, &form));
     }
-    let result = match form.input(&mut console).await {
-        Ok(input) => api_tokens::make_own(&console.can, &input).await,
-        Err(error) => Err(error),
-    };
+    let input = &form.input(&console.app().settings);
+    let make = |can| async move { api_tokens::make_own(&can, input).await };
+    let result = reauthentication::with(&mut console, &form.current_password, make).await;
     let tokens = api_tokens::own(&console.can).await?;
     after(&console, Place::own(), tokens, &form, result)
 }
@@ -215,10 +209,9 @@ async fn make_for(
         let tokens = api_tokens::of_user(&console.can, user.id).await?;
         return Ok(stale(&console, Place::of(&user), tokens, &form));
     }
-    let result = match form.input(&mut console).await {
-        Ok(input) => api_tokens::make_for(&console.can, user.id, &input).await,
-        Err(error) => Err(error),
-    };
+    let (id, input) = (user.id, &form.input(&console.app().settings));
+    let make = |can| async move { api_tokens::make_for(&can, id, input).await };
+    let result = reauthentication::with(&mut console, &form.current_password, make).await;
     let tokens = api_tokens::of_user(&console.can, user.id).await?;
     after(&console, Place::of(&user), tokens, &form, result)
 }

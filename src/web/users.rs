@@ -1,7 +1,6 @@
 //! The pages of the users: the list, a new one, one user.
 
 mod bulk;
-mod confirming;
 mod edit;
 mod export;
 mod form;

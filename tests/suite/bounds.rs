@@ -92,7 +92,7 @@ async fn hd_1_every_kind_of_answer_carries_the_headers(app: TestApp) {
     let server = server.mount("/v1", routes![boom]).mount("/page", routes![boom]);
     let client = Client::untracked(server).await.unwrap();
     let form = token(&page(&app, &root, "/users/export").await.body);
-    let export = format!("token={form}&password={}", PASSWORD.replace(' ', "+"));
+    let export = format!("token={form}&current_password={}", PASSWORD.replace(' ', "+"));
     let html = page(&app, &root, "/users").await.body;
     let file = |end: &str| {
         let mut quoted = html.split('"');

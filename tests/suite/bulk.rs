@@ -378,7 +378,7 @@ async fn az_5_of_many_who_demote_each_other_a_superuser_is_left(app: TestApp) {
                     let changes = UserChanges { is_superuser: Some(false), ..UserChanges::default() };
                     let demote = async {
                         let by = app.proof(by).await?;
-                        users::update(&by, UserId(target.id()), changes.into(), &Precondition::Any).await
+                        users::update(&by, UserId(target.id()), &changes.into(), &Precondition::Any).await
                     };
                     demote.await.map_or_else(|error| error.status().code, |_| 200)
                 }

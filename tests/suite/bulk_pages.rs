@@ -73,7 +73,7 @@ async fn users_are_chosen_confirmed_done_and_taken_back(app: TestApp) {
     ] {
         assert!(html.contains(part), "{part}: {html}");
     }
-    assert!(!html.contains("name=\"number\"") && !html.contains("name=\"password\""));
+    assert!(!html.contains("name=\"number\"") && !html.contains("name=\"current_password\""));
     assert!(app.stored(ada.id()).await.is_active && trail(&app).await.is_empty());
     assert_eq!(page(&app, &staff, "/users/bulk/1").await.status, 404, "the question stores nothing");
 
@@ -140,19 +140,21 @@ async fn se_6_signing_several_out_asks_for_the_password_in_the_same_form(app: Te
     let staff = app.person("staff", "staff").await;
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "").await);
     let path = format!("/users/bulk?do=end_sessions&id={}&id={}", ada.id(), bob.id());
-    assert!(!page(&app, &staff, &path).await.body.contains("name=\"password\""), "just signed in");
+    assert!(!page(&app, &staff, &path).await.body.contains("name=\"current_password\""), "just signed in");
     app.clock.advance(Duration::from_mins(6));
     let html = page(&app, &staff, &path).await.body;
-    assert!(html.contains("<h1>Sign out 2 users everywhere?</h1>") && html.contains("name=\"password\""));
+    assert!(
+        html.contains("<h1>Sign out 2 users everywhere?</h1>") && html.contains("name=\"current_password\"")
+    );
     for (password, problem) in
         [("", "Enter your password to go on."), ("wrong", "Your current password is wrong.")]
     {
-        let (answer, _) = submit(&app, &staff, &html, &[("password", password)]).await;
+        let (answer, _) = submit(&app, &staff, &html, &[("current_password", password)]).await;
         assert_eq!(answer.status, 422);
-        assert!(answer.body.contains(problem) && answer.body.contains("id=\"password-error\""));
+        assert!(answer.body.contains(problem) && answer.body.contains("id=\"current_password-error\""));
         assert!(app.is_signed_in(&ada, By::Cookie).await);
     }
-    let (answer, message) = submit(&app, &staff, &html, &[("password", PASSWORD)]).await;
+    let (answer, message) = submit(&app, &staff, &html, &[("current_password", PASSWORD)]).await;
     assert_eq!((answer.status, message.as_str()), (303, "2 users signed out everywhere."));
     assert!(!app.is_signed_in(&ada, By::Cookie).await);
     assert!(!page(&app, &staff, "/users/bulk/1").await.body.contains("/undo\""));

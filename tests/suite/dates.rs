@@ -180,7 +180,7 @@ async fn az_5_dates_for_a_user_who_becomes_a_superuser_meanwhile_do_not_fit(app:
     let end = app.clock.now().plus(Duration::from_hours(1)).micros();
     let limit = format!("UPDATE users SET valid_until = {end} WHERE id = {}", eve.id());
     let can = app.can(&root).await;
-    let promote = users::update(&can, eve.user.id, draft, &Precondition::Any);
+    let promote = users::update(&can, eve.user.id, &draft, &Precondition::Any);
     let refused = meanwhile(&app, &limit, Box::pin(promote)).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     assert!(!app.stored(eve.id()).await.is_superuser);

@@ -35,7 +35,7 @@ async fn what_the_list_shows_is_exported_in_its_order_and_recorded(app: TestApp)
     let question = page(&app, &staff, path).await;
     assert_eq!(question.status, 200);
     assert!(question.body.contains("<h1>Export 2 users</h1>"), "{}", question.body);
-    assert!(!question.body.contains("name=\"password\""));
+    assert!(!question.body.contains("name=\"current_password\""));
     assert!(trail(&app).await.is_empty(), "cs_3: reading the page writes nothing");
 
     let answer = export(&app, &staff, path, &[("q", "a"), ("sort", "-name")]).await;
@@ -82,12 +82,12 @@ async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: TestApp) 
         ("/users/export?q=crowd", vec![("q", "crowd")]),
         (&format!("/users/export?ids={}", ids.replace(' ', "+")), vec![("ids", ids.as_str())]),
     ] {
-        assert!(page(&app, &staff, path).await.body.contains("name=\"password\""), "{path}");
+        assert!(page(&app, &staff, path).await.body.contains("name=\"current_password\""), "{path}");
         for (typed, problem) in
             [("", "Enter your password to go on."), ("wrong", "Your current password is wrong.")]
         {
             let mut fields = fields.clone();
-            fields.push(("password", typed));
+            fields.push(("current_password", typed));
             let answer = export(&app, &staff, "/users/export", &fields).await;
             assert_eq!(answer.status, 422, "{path}: {}", answer.body);
             assert!(answer.body.contains(problem) && !answer.body.contains("username,pk"), "{}", answer.body);
@@ -96,11 +96,14 @@ async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: TestApp) 
         app.sql("DELETE FROM throttles").await;
     }
     assert!(trail(&app).await.iter().all(|entry| entry.action != "exported"));
-    let fields = [("status", "active"), ("password", PASSWORD)];
+    let fields = [("status", "active"), ("current_password", PASSWORD)];
     let answer = export(&app, &staff, "/users/export", &fields).await;
     assert_eq!(answer.status, 200);
     assert!(answer.body.starts_with("username,pk,"));
-    assert!(!page(&app, &staff, "/users/export").await.body.contains("name=\"password\""), "only once");
+    assert!(
+        !page(&app, &staff, "/users/export").await.body.contains("name=\"current_password\""),
+        "only once"
+    );
 }
 
 #[apply(on_both)]
@@ -113,7 +116,7 @@ async fn se_6_a_hundred_are_exported_without_it(app: TestApp) {
         let answer = export(&app, &staff, "/users/export?q=crowd", &[fields]).await;
         assert_eq!((answer.status, answer.body.lines().count()), (200, 101), "{}", answer.body);
     }
-    assert!(!page(&app, &staff, "/users/export?q=crowd").await.body.contains("name=\"password\""));
+    assert!(!page(&app, &staff, "/users/export?q=crowd").await.body.contains("name=\"current_password\""));
 }
 
 #[apply(on_both)]

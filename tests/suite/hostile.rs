@@ -69,7 +69,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
     let own: Can<SignedIn> = manager.weaken();
     let holder: Can<HasSession> = app.can(&rogue).await;
     // What there is to take back, and to end.
-    users::update(&manager, id, first_name("Ada"), &Precondition::Any).await.unwrap();
+    users::update(&manager, id, &first_name("Ada"), &Precondition::Any).await.unwrap();
     let run = bulk::run(&manager, BulkAction::GiveStaff, vec![id]).await.unwrap();
     let edit = trail(&app).await.first().unwrap().id;
     let kept = app.session(rogue.user.id, usher::model::session::Credential::Jwt).await;
@@ -93,18 +93,18 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
     let all = Chosen::Filter(usher::model::filter::Filter::default());
     let any = &Precondition::Any;
     let results = [
-        ("create", users::create(&manager, new_user(InputMode::Whole, "one")).await.err()),
-        ("update", users::update(&manager, id, first_name("x"), any).await.err()),
+        ("create", users::create(&manager, &new_user(InputMode::Whole, "one")).await.err()),
+        ("update", users::update(&manager, id, &first_name("x"), any).await.err()),
         ("deactivate", users::deactivate(&manager, id, any).await.err()),
         (
             "invite",
-            password_links::invite(&manager, new_user(InputMode::Invitation, "two"), None).await.err(),
+            password_links::invite(&manager, &new_user(InputMode::Invitation, "two"), None).await.err(),
         ),
         ("link", password_links::make(&manager, id, any, None).await.err()),
         ("own token", api_tokens::make_own(&own, &token("a")).await.err()),
         ("their token", api_tokens::make_for(&superuser, id, &token("b")).await.err()),
         ("sign out", sessions::end_all_of_user(&manager, id).await.err()),
-        ("own record", own_account::update(&own, first_name("x"), any).await.err()),
+        ("own record", own_account::update(&own, &first_name("x"), any).await.err()),
         ("own password", own_account::change_password(&holder, &typed, true).await.err()),
         ("preferences", own_account::set_preferences(&own, &compact).await.err()),
         ("run", bulk::run(&manager, BulkAction::Deactivate, vec![id]).await.err()),
@@ -139,7 +139,7 @@ async fn az_2_a_session_from_before_a_promotion_does_not_become_a_superuser(app:
     let kept = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
     let can: Can<ManageUsers> = app.can(&root).await;
     let promote = UserChanges { is_superuser: Some(true), ..UserChanges::default() };
-    users::update(&can, UserId(ada.id()), promote.into(), &Precondition::Any).await.unwrap();
+    users::update(&can, UserId(ada.id()), &promote.into(), &Precondition::Any).await.unwrap();
     assert!(app.stored(ada.id()).await.is_superuser);
     for (person, by) in [(&ada, By::Bearer), (&ada, By::Cookie), (&kept, By::Bearer)] {
         assert!(!app.is_signed_in(person, by).await, "{by:?}");

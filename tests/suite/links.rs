@@ -215,7 +215,7 @@ async fn pw_10_whatever_ends_a_link_ends_it_at_once(app: TestApp) {
     let newer = made(&app, &root, ada.id()).await;
     assert!(!works(&app, &older).await && works(&app, &newer).await, "a newer link");
     let patch = UserPatch { password: "one more fine password".into(), ..UserPatch::default() };
-    usher::operations::operator::change_password(&app.usher, "ada", patch.into_input(InputMode::Part))
+    usher::operations::operator::change_password(&app.usher, "ada", &patch.into_input(InputMode::Part))
         .await
         .unwrap();
     assert!(!works(&app, &newer).await, "the operator's new password");

@@ -358,7 +358,7 @@ async fn pw_11_a_superuser_is_sent_no_link_to_an_address_that_staff_may_have_set
     let mut draft = usher::model::user::UserInput::default();
     draft.changes.is_superuser = Some(true);
     let any = usher::model::precondition::Precondition::Any;
-    usher::operations::users::update(&app.can(&root).await, ada.user.id, draft, &any).await.unwrap();
+    usher::operations::users::update(&app.can(&root).await, ada.user.id, &draft, &any).await.unwrap();
     for name in ["ada", "staff@example.org"] {
         let answer = forgotten(&app, name, "192.0.2.1").await;
         assert_eq!(answer.status, 200);

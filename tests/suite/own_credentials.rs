@@ -138,20 +138,20 @@ async fn se_6_a_link_for_the_own_account_asks_for_the_password(app: TestApp) {
     let form = format!("{page_path}/link");
     for (fields, problem) in [
         (vec![], "Enter your password to go on."),
-        (vec![("password", "wrong")], "Your current password is wrong."),
+        (vec![("current_password", "wrong")], "Your current password is wrong."),
     ] {
         let (answer, _) = send_from(&app, &staff, &page_path, &form, &fields).await;
         assert_eq!(answer.status, 422);
         assert!(
-            answer.body.contains(problem) && answer.body.contains("name=\"password\""),
+            answer.body.contains(problem) && answer.body.contains("name=\"current_password\""),
             "{}",
             answer.body
         );
     }
-    let typed = format!("password={}", PASSWORD.replace(' ', "+"));
+    let typed = format!("current_password={}", PASSWORD.replace(' ', "+"));
     assert_eq!(send_by_bearer(&app, &named, &page_path, &form, &typed).await.status, 403);
     assert!(db::links::of_user(&app.usher.db, staff.user.id).await.unwrap().is_none());
-    let (answer, _) = send_from(&app, &staff, &page_path, &form, &[("password", PASSWORD)]).await;
+    let (answer, _) = send_from(&app, &staff, &page_path, &form, &[("current_password", PASSWORD)]).await;
     assert_eq!(answer.status, 303);
     for by in [By::Cookie, By::Bearer] {
         confirm(&app, (&staff, by)).await;
@@ -229,7 +229,8 @@ async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app:
     assert_eq!(answer.status, 422);
     assert!(answer.body.contains("Take back the change of your own email address?"), "{}", answer.body);
     assert_eq!(app.stored(staff.id()).await.email, "mine@example.org");
-    let (answer, message) = send_from(&app, &staff, &page_path, &form, &[("password", PASSWORD)]).await;
+    let (answer, message) =
+        send_from(&app, &staff, &page_path, &form, &[("current_password", PASSWORD)]).await;
     assert_eq!((answer.status, message.as_str()), (303, "Undone."));
     assert_eq!(app.stored(staff.id()).await.email, "");
 }

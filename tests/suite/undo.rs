@@ -143,7 +143,7 @@ async fn az_3_staff_do_not_undo_a_change_of_a_superuser(app: TestApp) {
 async fn az_5_an_undo_leaves_a_superuser_and_the_caller_in_place(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "staff").await);
     let body = UserChanges { is_superuser: Some(true), ..UserChanges::default() };
-    users::update(&app.can(&root).await, UserId(boss.id()), body.into(), &Precondition::Any).await.unwrap();
+    users::update(&app.can(&root).await, UserId(boss.id()), &body.into(), &Precondition::Any).await.unwrap();
     let promotion = trail(&app).await.pop().unwrap().id;
     let again = app.session(boss.user.id, Credential::Jwt).await;
     let boss = Person { bearer: usher::operations::sign_in::tokens(&app.usher, &again).access, ..boss };
@@ -168,7 +168,7 @@ async fn se_2_an_undone_deactivation_revives_no_session(app: TestApp) {
 async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: TestApp) {
     let (root, boss) = (app.person("root", "superuser").await, app.person("boss", "superuser").await);
     let body = UserChanges { is_superuser: Some(false), ..UserChanges::default() };
-    users::update(&app.can(&root).await, UserId(boss.id()), body.into(), &Precondition::Any).await.unwrap();
+    users::update(&app.can(&root).await, UserId(boss.id()), &body.into(), &Precondition::Any).await.unwrap();
     let demotion = trail(&app).await.pop().unwrap().id;
     app.clock.advance(Duration::from_mins(6));
     app.sql(&format!("UPDATE sessions SET last_seen_at = {}", app.clock.now().micros())).await;
@@ -179,12 +179,13 @@ async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: TestApp) {
     let path = format!("/users/{}/undo/{demotion}", boss.id());
     let (answer, _) = send_from(&app, &root, "/users/new", &path, &[]).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.body.contains("name=\"password\"") && answer.body.contains("Enter your password"));
-    let (answer, _) = send_from(&app, &root, "/users/new", &path, &[("password", "wrong")]).await;
+    assert!(answer.body.contains("name=\"current_password\"") && answer.body.contains("Enter your password"));
+    let (answer, _) = send_from(&app, &root, "/users/new", &path, &[("current_password", "wrong")]).await;
     assert_eq!(answer.status, 422);
     assert!(answer.body.contains("Your current password is wrong."));
     assert!(!app.stored(boss.id()).await.is_superuser);
-    let (answer, message) = send_from(&app, &root, "/users/new", &path, &[("password", PASSWORD)]).await;
+    let (answer, message) =
+        send_from(&app, &root, "/users/new", &path, &[("current_password", PASSWORD)]).await;
     assert_eq!((answer.status, message.as_str()), (303, "Undone."));
     assert!(app.stored(boss.id()).await.is_superuser);
     let told: Vec<String> = trail(&app).await.into_iter().map(|entry| entry.action).collect();

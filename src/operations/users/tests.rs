@@ -64,7 +64,11 @@ async fn an_edit_counts_the_version_up_and_one_that_changes_nothing_does_not() {
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
     let update = async |value: &str| {
         let input = input(json!({"first_name": value}));
-        update(&installation.can(&staff).await, ada.id, input, &Precondition::Any).await.unwrap().user.version
+        update(&installation.can(&staff).await, ada.id, &input, &Precondition::Any)
+            .await
+            .unwrap()
+            .user
+            .version
     };
     assert_eq!([update("Ada").await, update("Ada").await, update("Augusta").await], [2, 2, 3]);
 }
@@ -75,7 +79,7 @@ async fn az_9_an_edit_of_an_older_version_is_refused_and_changes_nothing() {
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
     let expected = Precondition::OneOf(vec![7]);
     let result =
-        update(&installation.can(&staff).await, ada.id, input(json!({"email": "a@b.co"})), &expected).await;
+        update(&installation.can(&staff).await, ada.id, &input(json!({"email": "a@b.co"})), &expected).await;
     assert!(matches!(result, Err(Error::PreconditionFailed)));
     let result = deactivate(&installation.can(&staff).await, ada.id, &expected).await;
     assert!(matches!(result, Err(Error::PreconditionFailed)));
@@ -87,7 +91,7 @@ async fn all_that_is_wrong_with_an_edit_is_said_at_once() {
     let installation = Installation::new().await;
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
     let input = input(json!({"username": "STAFF", "email": "nowhere", "password": "short"}));
-    let result = update(&installation.can(&staff).await, ada.id, input, &Precondition::Any).await;
+    let result = update(&installation.can(&staff).await, ada.id, &input, &Precondition::Any).await;
     let Err(Error::Invalid(errors)) = result else { panic!("{result:?}") };
     assert_eq!(errors.of("username"), [Message::UsernameTaken("STAFF".into())]);
     assert_eq!(errors.of("email"), [Message::Email]);
@@ -101,7 +105,7 @@ async fn az_3_staff_cannot_touch_a_superuser_even_to_change_nothing() {
         (installation.user("staff", "staff").await, installation.user("root", "superuser").await);
     let denied = |result: Result<User>| matches!(result, Err(Error::Forbidden(Denial::SuperuserRequired)));
     assert!(denied(
-        update(&installation.can(&staff).await, root.id, input(json!({})), &Precondition::Any)
+        update(&installation.can(&staff).await, root.id, &input(json!({})), &Precondition::Any)
             .await
             .map(|done| done.user)
     ));
@@ -131,8 +135,13 @@ async fn a_user_may_keep_a_reserved_name_but_not_take_one() {
     let installation = Installation::new().await;
     let (staff, number) = (installation.user("staff", "staff").await, installation.user("4711", "").await);
     let rename = async |to: &str| {
-        update(&installation.can(&staff).await, number.id, input(json!({"username": to})), &Precondition::Any)
-            .await
+        update(
+            &installation.can(&staff).await,
+            number.id,
+            &input(json!({"username": to})),
+            &Precondition::Any,
+        )
+        .await
     };
     assert!(rename("4711").await.is_ok());
     assert!(matches!(rename("list").await, Err(Error::Invalid(_))));

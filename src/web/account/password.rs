@@ -10,10 +10,9 @@ use crate::model::password::Password;
 use crate::model::permission::HasSession;
 use crate::model::session::Credential;
 use crate::operations::own_account::{self, NewPassword};
-use crate::web::form::{Field, FormState, field_errors};
+use crate::web::form::{CURRENT_PASSWORD, Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, cookie};
-use crate::web::reauthentication;
 use crate::web::sign_in::local_path;
 use crate::web::view::{Answer, OwnPasswordPage};
 
@@ -42,7 +41,7 @@ fn page(console: &ConsoleSession<'_, HasSession>, given: &str, errors: &FieldErr
     let min_length = console.app().settings.password_min_length;
     let hint = format!("At least {min_length} characters. A few unrelated words work well.");
     let fields = vec![
-        Field::password(reauthentication::FIELD, "Current password", errors),
+        Field::password(CURRENT_PASSWORD, "Current password", errors),
         Field { hint, ..new },
         Field::password("repeat_password", "Repeat new password", errors),
     ];
@@ -85,7 +84,7 @@ pub(super) async fn change(
 async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -> Result<()> {
     let mut errors = FieldErrors::default();
     if form.current_password.is_empty() {
-        errors.add(reauthentication::FIELD, "Enter your current password.");
+        errors.add(CURRENT_PASSWORD, "Enter your current password.");
     }
     if form.new_password.is_empty() {
         errors.add("new_password", "Enter a new password.");

@@ -3,19 +3,21 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
-use super::confirming::{self, MISSING, WRONG};
 use super::query::{ListQuery, ListState};
 use super::selection;
 use crate::model::audit::BatchId;
 use crate::model::bulk::{BatchVerdict, BulkAction, Chosen, Previewed, sentence};
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
 use crate::model::user::UserId;
 use crate::operations::bulk::{self, Outcome};
+use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
+use crate::web::reauthentication;
 use crate::web::sign_in::local_path;
 use crate::web::text::thousands;
 use crate::web::view::{Answer, BulkPage, Candidate, OutcomePage, OutcomeRow};
@@ -87,7 +89,7 @@ pub(in crate::web) async fn confirm(
         None => Chosen::Ids(ids(query.id.iter().map(String::as_str))),
     };
     let ids = bulk::freeze(&console.can, chosen).await?;
-    Ok(Answer::page(page(&console, action, &ids, back).await?))
+    Ok(Answer::page(page(&console, action, &ids, back, &FieldErrors::default()).await?))
 }
 
 async fn page(
@@ -95,13 +97,13 @@ async fn page(
     action: BulkAction,
     ids: &[UserId],
     back: String,
+    errors: &FieldErrors,
 ) -> Result<BulkPage> {
     let preview = bulk::preview(&console.can, action, ids).await?;
     let left_out = left_out(&preview);
     let ready: Vec<&Previewed> = preview.iter().filter(|user| user.left_out.is_none()).collect();
     let number = ready.len();
     let ids: Vec<String> = ready.iter().map(|user| user.id.to_string()).collect();
-    let confirmed = console.can.is_confirmed(console.app().clock.now());
     Ok(BulkPage {
         layout: console.layout("users"),
         title: title(action, number),
@@ -113,8 +115,7 @@ async fn page(
         ids: ids.join(" "),
         number,
         asks_number: number > UNTYPED,
-        asks_password: bulk::needs_confirmation(action, number) && !confirmed,
-        problem: None,
+        form: reauthentication::form(console, bulk::needs_confirmation(action, number), errors),
         back,
     })
 }
@@ -203,7 +204,7 @@ pub(in crate::web) struct RunForm {
     #[field(default = "")]
     number: String,
     #[field(default = "")]
-    password: String,
+    current_password: String,
     #[field(default = "")]
     back: String,
 }
@@ -211,7 +212,7 @@ pub(in crate::web) struct RunForm {
 /// Does it to exactly the users that the form names.
 #[post("/users/bulk", data = "<form>")]
 pub(in crate::web) async fn run(
-    console: ConsoleSession<'_, ManageUsers>,
+    mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<RunForm>,
 ) -> Result<Answer<BulkPage>> {
     // Only ever a list of ours.
@@ -220,26 +221,29 @@ pub(in crate::web) async fn run(
     let Some(action) = BulkAction::named(&form.action) else { return Ok(Answer::Redirect(back)) };
     let chosen = Chosen::Ids(ids(form.ids.split_ascii_whitespace()));
     let ids = bulk::freeze(&console.can, chosen).await?;
-    let refuse = async |field: &'static str, problem: &str| {
-        let mut page = page(&console, action, &ids, back.clone()).await?;
-        page.problem = Some((field, problem.to_owned()));
-        Ok(Answer::refused(page))
-    };
-    if console.is_stale(&form.token) {
-        return refuse("main", "This page was open for a long time. Check it and send it again.").await;
+    let is_counted = ids.len() <= UNTYPED || form.number.trim().replace(',', "") == ids.len().to_string();
+    let is_stale = console.is_stale(&form.token);
+    if is_stale || !is_counted {
+        let mut page = page(&console, action, &ids, back, &FieldErrors::default()).await?;
+        if is_stale {
+            page.form = page.form.stale();
+        } else {
+            page.form.problems.push(("number", "Type the number of users to go on.".to_owned()));
+        }
+        return Ok(Answer::refused(page));
     }
-    if ids.len() > UNTYPED && form.number.trim().replace(',', "") != ids.len().to_string() {
-        return refuse("number", "Type the number of users to go on.").await;
+    let chosen = &ids[..];
+    let run = |can| async move { bulk::run(&can, action, chosen.to_vec()).await };
+    match reauthentication::with(&mut console, &form.current_password, run).await {
+        Ok(batch) => {
+            flash_outcome(&console, batch).await?;
+            Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
+        }
+        Err(error) => {
+            let errors = field_errors(error)?;
+            Ok(Answer::refused(page(&console, action, &ids, back, &errors).await?))
+        }
     }
-    let Some(can) = confirming::with_password(&console, &form.password).await? else {
-        return refuse("password", WRONG).await;
-    };
-    if bulk::needs_confirmation(action, ids.len()) && !can.is_confirmed(console.app().clock.now()) {
-        return refuse("password", MISSING).await;
-    }
-    let batch = bulk::run(&can, action, ids.clone()).await?;
-    flash_outcome(&console, batch).await?;
-    Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
 }
 
 /// Sets the flash message with the outcome of a run.

@@ -154,26 +154,16 @@ fn password(console: &ConsoleSession<'_, ManageUsers>, user: &User, errors: &Fie
 /// What the password is needed for in the form about the viewer's own account.
 const OWN_ADDRESS: &str = "Needed to change your own email address.";
 
-/// Saves. To make a user a superuser, and for another address of the viewer's own, the password is given again.
+/// Saves, with the password where that is demanded.
 async fn submit(
     console: &mut ConsoleSession<'_, ManageUsers>,
     before: &User,
     form: &UserForm,
 ) -> Result<Update> {
     console.check(&form.token)?;
-    let input = form.edit(before);
-    let grants = input.changes.is_superuser == Some(true) && !before.is_superuser;
-    let is_self = console.can.user().id == before.id;
-    // On a form that is overtaken the answer is the conflict, which may leave the address as it is.
-    let moves = is_self
-        && form.version == before.version
-        && input.changes.email.as_ref().is_some_and(|email| *email != before.email);
-    if grants && console.can.user().is_superuser || moves {
-        input.errors.clone().into_result()?;
-        reauthentication::require(console, &form.current_password).await?;
-    }
-    let expected = Precondition::OneOf(vec![form.version]);
-    users::update(&console.can, before.id, input, &expected).await
+    let (input, expected) = (&form.edit(before), &Precondition::OneOf(vec![form.version]));
+    let update = |can| async move { users::update(&can, before.id, input, expected).await };
+    reauthentication::with(console, &form.current_password, update).await
 }
 
 /// What a save has changed, in words.
@@ -225,7 +215,7 @@ pub(in crate::web) async fn reactivate(
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
     let changes = UserChanges { is_active: Some(true), ..UserChanges::default() };
-    let done = users::update(&console.can, UserId(id), changes.into(), &Precondition::Any).await?;
+    let done = users::update(&console.can, UserId(id), &changes.into(), &Precondition::Any).await?;
     console.flash("Reactivated.", undo::path(&done));
     Ok(Answer::Redirect(format!("/users/{id}")))
 }

@@ -8,23 +8,24 @@ use rocket::response::{self, Responder};
 use rocket::{get, post};
 
 use super::bulk::{ids, users};
-use super::confirming::{self, MISSING, WRONG};
 use super::query::{ListQuery, ListState};
 use super::search_results::COUNTED;
 use super::selection;
 use crate::model::bulk::Chosen;
 use crate::model::cursor::Cursor;
 use crate::model::error::{Error, Result};
+use crate::model::field_errors::FieldErrors;
 use crate::model::filter::Filter;
 use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
 use crate::model::record::NAMES;
-use crate::model::rules::Denial;
 use crate::model::user::User;
 use crate::operations::lists::{self, List};
 use crate::operations::{App, Can, bulk, csv, export, users};
+use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
+use crate::web::reauthentication;
 use crate::web::text::thousands;
 use crate::web::view::{Answer, ConfirmationPage};
 
@@ -34,7 +35,7 @@ pub(in crate::web) struct ExportForm {
     #[field(default = "")]
     token: String,
     #[field(default = "")]
-    password: String,
+    current_password: String,
     id: Vec<String>,
     /// The same as many `id`s.
     #[field(default = "")]
@@ -75,16 +76,15 @@ pub(in crate::web) async fn page(
     query: ExportForm,
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<ConfirmationPage>> {
-    Ok(Answer::page(question(&console, &query, "").await?))
+    Ok(Answer::page(question(&console, &query, &FieldErrors::default()).await?))
 }
 
 async fn question(
     console: &ConsoleSession<'_, ManageUsers>,
     form: &ExportForm,
-    problem: &str,
+    errors: &FieldErrors,
 ) -> Result<ConfirmationPage> {
     let chosen = form.chosen(console.app());
-    let confirmed = console.can.is_confirmed(console.app().clock.now());
     let parameters = form.list().parameters();
     let (count, words, hidden) = match chosen {
         Chosen::Filter(filter) => {
@@ -109,8 +109,7 @@ async fn question(
         action: "/users/export".into(),
         hidden,
         button: "Export CSV".into(),
-        asks_password: count > export::MOST_UNASKED && !confirmed,
-        problem: problem.into(),
+        form: reauthentication::form(console, count > export::MOST_UNASKED, errors),
         back: selection::path("/users", &parameters),
         stays: true,
     })
@@ -134,35 +133,35 @@ impl<'r> Responder<'r, 'r> for Export {
 /// Exports.
 #[post("/users/export", data = "<form>")]
 pub(in crate::web) async fn download(
-    console: ConsoleSession<'_, ManageUsers>,
+    mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<ExportForm>,
 ) -> Result<Export> {
-    let ask = async |problem: &str| {
-        Ok(Export::Question(Answer::refused(question(&console, &form, problem).await?)))
-    };
     if console.is_stale(&form.token) {
-        return ask("This page was open for a long time. Check it and send it again.").await;
+        let mut page = question(&console, &form, &FieldErrors::default()).await?;
+        page.form = page.form.stale();
+        return Ok(Export::Question(Answer::refused(page)));
     }
-    let Some(can) = confirming::with_password(&console, &form.password).await? else {
-        return ask(WRONG).await;
-    };
-    let mut chosen = form.chosen(can.app());
+    let mut chosen = form.chosen(console.app());
     if let Chosen::Ids(_) = chosen {
-        chosen = Chosen::Ids(bulk::freeze(&can, chosen).await?);
+        chosen = Chosen::Ids(bulk::freeze(&console.can, chosen).await?);
     }
     let told = selection::path("/users", &form.list().parameters());
-    match export::begin(&can, &chosen, &told).await {
+    let (exported, told) = (&chosen, &told);
+    let begin = |can| async move { export::begin(&can, exported, told).await };
+    match reauthentication::with(&mut console, &form.current_password, begin).await {
         Ok(list) => {
             let filter = match chosen {
                 Chosen::Filter(filter) => filter,
                 Chosen::Ids(_) => <Filter>::default(),
             };
-            let date = can.app().clock.now().to_string();
+            let date = console.app().clock.now().to_string();
             let name = format!("users-{}.csv", date.get(..10).unwrap_or_default());
-            Ok(Export::File(Box::new(Sheet { can, filter, list, name })))
+            Ok(Export::File(Box::new(Sheet { can: console.can, filter, list, name })))
         }
-        Err(Error::Forbidden(Denial::ConfirmationRequired)) => ask(MISSING).await,
-        Err(error) => Err(error),
+        Err(error) => {
+            let page = question(&console, &form, &field_errors(error)?).await?;
+            Ok(Export::Question(Answer::refused(page)))
+        }
     }
 }
 

@@ -3,20 +3,20 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
-use super::confirming::{self, MISSING, WRONG};
 use super::lookup::find;
 use crate::http::guards::{self, MayRevealOnce};
 use crate::model::clock::Timestamp;
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
 use crate::model::mail::MailState;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
-use crate::model::rules::Denial;
 use crate::model::session::Secret;
 use crate::model::user::{User, UserId};
 use crate::operations::{mail, password_links, sign_in_diagnosis};
+use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
+use crate::web::reauthentication;
 use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheckPage};
 
 /// The secret of the console's own session, with which a link is sealed for them; a console without a
@@ -31,40 +31,36 @@ pub(in crate::web) struct LinkForm {
     #[field(default = "")]
     token: String,
     #[field(default = "")]
-    password: String,
+    current_password: String,
 }
 
 /// Makes another link, which the user's page will show once. One for the own account asks for the password.
 #[post("/users/<id>/link", data = "<form>")]
 pub(in crate::web) async fn make(
     id: i64,
-    console: ConsoleSession<'_, ManageUsers>,
+    mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<LinkForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let ask = |problem: &str| {
-        Ok(Answer::refused(ConfirmationPage {
+    let (id, session) = (UserId(id), &session_secret(&console));
+    let make =
+        |can| async move { password_links::make(&can, id, &Precondition::Any, session.as_ref()).await };
+    match reauthentication::with(&mut console, &form.current_password, make).await {
+        Ok(_) => {
+            console.flash("Made a new link. Older ones no longer work.", None);
+            Ok(Answer::Redirect(format!("/users/{id}")))
+        }
+        Err(error) => Ok(Answer::refused(ConfirmationPage {
             layout: console.layout("users"),
             title: "Make a link for your own account?".into(),
             text: "Anyone who has the link can choose another password for you.",
             action: format!("/users/{id}/link"),
             hidden: Vec::new(),
             button: "Make a link".into(),
-            asks_password: true,
-            problem: problem.into(),
+            form: reauthentication::form(&console, true, &field_errors(error)?),
             back: format!("/users/{id}"),
             stays: false,
-        }))
-    };
-    let Some(can) = confirming::with_password(&console, &form.password).await? else { return ask(WRONG) };
-    let session = session_secret(&console);
-    match password_links::make(&can, UserId(id), &Precondition::Any, session.as_ref()).await {
-        Ok(_) => {
-            console.flash("Made a new link. Older ones no longer work.", None);
-            Ok(Answer::Redirect(format!("/users/{id}")))
-        }
-        Err(Error::Forbidden(Denial::ConfirmationRequired)) => ask(MISSING),
-        Err(error) => Err(error),
+        })),
     }
 }
 

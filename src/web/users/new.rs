@@ -77,8 +77,8 @@ async fn make(console: &ConsoleSession<'_, ManageUsers>, form: &UserForm) -> Res
     console.check(&form.token)?;
     if form.choice().by_link {
         let session = link::session_secret(console);
-        let made = password_links::invite(&console.can, form.new_user(), session.as_ref()).await?;
+        let made = password_links::invite(&console.can, &form.new_user(), session.as_ref()).await?;
         return Ok(made.user);
     }
-    users::create(&console.can, form.new_user()).await
+    users::create(&console.can, &form.new_user()).await
 }

@@ -116,14 +116,12 @@ async fn reset(
     id: UserId,
     form: &PasswordForm,
 ) -> Result<String> {
-    let expected = Precondition::OneOf(vec![form.version]);
+    let expected = &Precondition::OneOf(vec![form.version]);
     let (choice, is_self) = (form.choice(), console.can.user().id == id);
-    if is_self {
-        reauthentication::require(console, &form.current_password).await?;
-    }
     if choice.by_link {
-        let session = link::session_secret(console);
-        let made = password_links::make(&console.can, id, &expected, session.as_ref()).await?;
+        let session = &link::session_secret(console);
+        let link = |can| async move { password_links::make(&can, id, expected, session.as_ref()).await };
+        let made = reauthentication::with(console, &form.current_password, link).await?;
         let name = made.user.display_name();
         let own = "Made a link. Your password works until the link is used.";
         return Ok(if is_self {
@@ -137,6 +135,8 @@ async fn reset(
         must_change_password: if choice.must_change && !is_self { Raw::Bool(true) } else { Raw::Missing },
         ..UserPatch::default()
     };
-    let done = users::update(&console.can, id, patch.into_input(InputMode::Part), &expected).await?;
+    let input = &patch.into_input(InputMode::Part);
+    let update = |can| async move { users::update(&can, id, input, expected).await };
+    let done = reauthentication::with(console, &form.current_password, update).await?;
     Ok(format!("Password reset. {} was signed out everywhere.", done.user.display_name()))
 }

@@ -3,16 +3,17 @@
 use rocket::form::FromForm;
 use rocket::post;
 
-use super::confirming::{self, MISSING, WRONG};
 use crate::model::audit::EntryId;
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
-use crate::model::rules::Denial;
 use crate::model::update::Update;
 use crate::model::user::UserId;
 use crate::operations::undo;
+use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
+use crate::web::reauthentication;
 use crate::web::view::{Answer, ConfirmationPage};
 
 /// The path that takes back what was just done, if anything was.
@@ -26,7 +27,7 @@ pub(in crate::web) struct UndoForm {
     #[field(default = "")]
     token: String,
     #[field(default = "")]
-    password: String,
+    current_password: String,
 }
 
 /// Takes back what an entry about the user records; this can be undone, too.
@@ -34,12 +35,29 @@ pub(in crate::web) struct UndoForm {
 pub(in crate::web) async fn take_back(
     id: i64,
     entry: i64,
-    console: ConsoleSession<'_, ManageUsers>,
+    mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<UndoForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    // Of the own account only the address asks for it: users cannot change their own rights.
-    let (title, text, button) = if console.can.user().id == UserId(id) {
+    let (id, entry) = (UserId(id), EntryId(entry));
+    let undo = |can| async move { undo::undo_of(&can, id, entry).await };
+    match reauthentication::with(&mut console, &form.current_password, undo).await {
+        Ok(done) => {
+            console.flash("Undone.", path(&done));
+            Ok(Answer::Redirect(format!("/users/{id}")))
+        }
+        Err(error) => Ok(Answer::refused(question(&console, id, entry, &field_errors(error)?))),
+    }
+}
+
+/// Asks for the password. For the viewer's own account only the address does: users cannot change their own rights.
+fn question(
+    console: &ConsoleSession<'_, ManageUsers>,
+    id: UserId,
+    entry: EntryId,
+    errors: &FieldErrors,
+) -> ConfirmationPage {
+    let (title, text, button) = if console.can.user().id == id {
         (
             "Take back the change of your own email address?",
             "Links with which you choose a password go to the address before it then.",
@@ -52,27 +70,15 @@ pub(in crate::web) async fn take_back(
             "Give back superuser rights",
         )
     };
-    let ask = |problem: &str| {
-        Ok(Answer::refused(ConfirmationPage {
-            layout: console.layout("users"),
-            title: title.into(),
-            text,
-            action: format!("/users/{id}/undo/{entry}"),
-            hidden: Vec::new(),
-            button: button.into(),
-            asks_password: true,
-            problem: problem.into(),
-            back: format!("/users/{id}"),
-            stays: false,
-        }))
-    };
-    let Some(can) = confirming::with_password(&console, &form.password).await? else { return ask(WRONG) };
-    match undo::undo_of(&can, UserId(id), EntryId(entry)).await {
-        Ok(done) => {
-            console.flash("Undone.", path(&done));
-            Ok(Answer::Redirect(format!("/users/{id}")))
-        }
-        Err(Error::Forbidden(Denial::ConfirmationRequired)) => ask(MISSING),
-        Err(error) => Err(error),
+    ConfirmationPage {
+        layout: console.layout("users"),
+        title: title.into(),
+        text,
+        action: format!("/users/{id}/undo/{}", entry.0),
+        hidden: Vec::new(),
+        button: button.into(),
+        form: reauthentication::form(console, true, errors),
+        back: format!("/users/{id}"),
+        stays: false,
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Time, View};
 #[cfg(test)]
 use crate::model::clock::Timestamp;
+use crate::web::form::FormState;
 use crate::web::layout::Layout;
 
 /// The boxes of the users list, and what is done to those that are ticked.
@@ -64,10 +65,8 @@ pub(in crate::web) struct BulkPage {
     pub(in crate::web) number: usize,
     /// Whether the number has to be typed.
     pub(in crate::web) asks_number: bool,
-    /// Whether the password has to be given again.
-    pub(in crate::web) asks_password: bool,
-    /// The id of the field that something is wrong with, and what.
-    pub(in crate::web) problem: Option<(&'static str, String)>,
+    /// The password, where it has to be given again, and what is wrong.
+    pub(in crate::web) form: FormState,
     /// The list that the users were chosen from.
     pub(in crate::web) back: String,
 }
@@ -77,7 +76,7 @@ impl View for BulkPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        let sample = |number, problem| Self {
+        let sample = |number, form| Self {
             layout: Layout::sample(text),
             title: text.to_owned(),
             consequence: "",
@@ -93,11 +92,12 @@ impl View for BulkPage {
             ids: text.to_owned(),
             number,
             asks_number: true,
-            asks_password: true,
-            problem,
+            form,
             back: text.to_owned(),
         };
-        vec![sample(0, None), sample(1, None), sample(7, Some(("number", text.to_owned())))]
+        let problems = vec![("number", text.to_owned())];
+        let number = FormState { problems, ..FormState::empty() };
+        vec![sample(0, FormState::empty()), sample(1, FormState::sample(text)), sample(7, number)]
     }
 }
 
@@ -168,9 +168,8 @@ pub(in crate::web) struct ConfirmationPage {
     /// What it sends besides: name and value.
     pub(in crate::web) hidden: Vec<(&'static str, String)>,
     pub(in crate::web) button: String,
-    pub(in crate::web) asks_password: bool,
-    /// What is wrong.
-    pub(in crate::web) problem: String,
+    /// The password, where it has to be given again, and what is wrong.
+    pub(in crate::web) form: FormState,
     pub(in crate::web) back: String,
     /// Whether the page stays after the form is sent, as before a download.
     pub(in crate::web) stays: bool,
@@ -181,18 +180,17 @@ impl View for ConfirmationPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        let sample = |asks_password, problem: &str| Self {
+        let sample = |form, stays| Self {
             layout: Layout::sample(text),
             title: text.to_owned(),
             text: "",
             action: text.to_owned(),
             hidden: vec![("q", text.to_owned())],
             button: text.to_owned(),
-            asks_password,
-            problem: problem.to_owned(),
+            form,
             back: text.to_owned(),
-            stays: asks_password,
+            stays,
         };
-        vec![sample(false, ""), sample(true, text)]
+        vec![sample(FormState::empty(), false), sample(FormState::sample(text), true)]
     }
 }
