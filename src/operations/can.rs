@@ -11,6 +11,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::origin::Origin;
 use crate::model::permission::{Implies, Permission};
+use crate::model::presence::Presence;
 use crate::model::rules::Denial;
 use crate::model::session::{Credential, Session};
 use crate::model::user::{User, UserId};
@@ -132,18 +133,19 @@ impl<P: Permission> Can<P> {
         }
     }
 
-    /// For what decides who can sign in as the actor: another password or e-mail address of their own. A
-    /// cookie or an API token that was stolen must not become more than it is. The tokens of a client are
-    /// excepted: clients in the field send their whole record back, a password included.
+    /// For what asks for the actor in person: a cookie or an API token that was stolen must not become more than
+    /// it is. `at` is when it was asked for.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] by an API token, and by a cookie if the password was not given within the last
-    /// five minutes.
-    pub fn require_presence(&self, now: Timestamp) -> Result<()> {
+    /// [`Error::Forbidden`] by an API token, or without a confirmed password.
+    pub fn require(&self, presence: Presence, at: Timestamp) -> Result<()> {
+        if presence == Presence::NotAsked {
+            return Ok(());
+        }
         self.require_sign_in()?;
-        match self.session().credential {
-            Credential::Cookie => self.require_confirmed(now),
-            Credential::Jwt | Credential::ApiToken => Ok(()),
+        match (presence, self.session().credential) {
+            (Presence::ExceptClients, Credential::Jwt) => Ok(()),
+            _ => self.require_confirmed(at),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::model::password_policy::OwnNames;
 use crate::model::permission::{HasSession, Permission, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
+use crate::model::presence::Presence;
 use crate::model::rules;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::user::{User, UserInput};
@@ -53,8 +54,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
             return Ok(before);
         }
         if after.email != before.email {
-            can.require_sign_in()?;
-            can.require_confirmed(now)?;
+            can.require(Presence::Always, now)?;
         }
         after.version += 1;
         db::users::update(&mut tx, &after).await?;

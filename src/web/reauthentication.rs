@@ -3,6 +3,8 @@
 //! The operation says whether it demands the password. A page runs it by [`with`], and shows [`field`] where the
 //! password was missing or wrong.
 
+use rocket::form::FromForm;
+
 use super::form::{CURRENT_PASSWORD, Field, FormState};
 use super::layout::ConsoleSession;
 use crate::model::error::{Error, Result};
@@ -11,6 +13,18 @@ use crate::model::password::Password;
 use crate::model::permission::Permission;
 use crate::model::rules::Denial;
 use crate::operations::{Can, own_account};
+
+/// What the password is needed for where an account of another user is changed.
+pub(super) const FOR_ADMINISTRATORS: &str = "Needed because the account is, or becomes, an administrator's.";
+
+/// What a button sends that may ask for the password, and the page that asks for it.
+#[derive(Debug, FromForm)]
+pub(super) struct ConfirmedForm {
+    #[field(default = "")]
+    pub(super) token: String,
+    #[field(default = "")]
+    pub(super) current_password: String,
+}
 
 /// The field for a form; `None` if the password was given within the last minutes. The hint says what
 /// it is needed for.
@@ -23,6 +37,15 @@ pub(super) fn field<P: Permission>(
         return None;
     }
     Some(Field { hint: hint.to_owned(), ..Field::password(CURRENT_PASSWORD, "Your password", errors) })
+}
+
+/// The same, only once it was missing or wrong: browsers fill in what looks like a sign-in.
+pub(super) fn field_if_missing<P: Permission>(
+    console: &ConsoleSession<'_, P>,
+    hint: &str,
+    errors: &FieldErrors,
+) -> Option<Field> {
+    field(console, hint, errors).filter(|field| !field.errors.is_empty())
 }
 
 /// A form with that field where `asks` says so, for pages that ask for nothing else; `errors` are told above it.

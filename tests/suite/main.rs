@@ -81,6 +81,7 @@ mod openapi;
 mod own_account;
 mod own_credentials;
 mod preferences;
+mod privileged_accounts;
 mod process;
 mod properties;
 mod search;

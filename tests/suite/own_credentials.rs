@@ -11,21 +11,31 @@ use crate::console::{hidden, page, send_from, token};
 
 const NEW: &str = "a wholly different phrase";
 
-async fn ask(app: &TestApp, who: (&Person, By), method: Method, path: &str, body: &Value) -> Answer {
+pub(crate) async fn ask(
+    app: &TestApp,
+    who: (&Person, By),
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Answer {
     app.json(method, path, Some(who), body).await
 }
 
-fn denied(code: &str) -> (u16, Value) {
+pub(crate) fn denied(code: &str) -> (u16, Value) {
     (403, json!(code))
 }
 
-fn verdict(answer: &Answer) -> (u16, Value) {
+pub(crate) fn verdict(answer: &Answer) -> (u16, Value) {
     (answer.status, answer.json()["code"].clone())
 }
 
-/// An administrator who has signed in long ago, and an API token of theirs that may change things.
 async fn staff(app: &TestApp) -> (Person, Person) {
-    let staff = app.person("staff", "staff").await;
+    administrator(app, "staff", "staff").await
+}
+
+/// An administrator who has signed in long ago, and an API token of theirs that may change things.
+pub(crate) async fn administrator(app: &TestApp, username: &str, kind: &str) -> (Person, Person) {
+    let staff = app.person(username, kind).await;
     let body = json!({"name": "script", "read_only": false});
     let made = ask(app, (&staff, By::Cookie), Method::Post, "/v1/account/tokens", &body).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -34,7 +44,7 @@ async fn staff(app: &TestApp) -> (Person, Person) {
     (staff, named)
 }
 
-async fn confirm(app: &TestApp, who: (&Person, By)) {
+pub(crate) async fn confirm(app: &TestApp, who: (&Person, By)) {
     let body = json!({ "password": PASSWORD });
     assert_eq!(ask(app, who, Method::Post, "/v1/account/confirm", &body).await.status, 204);
 }
@@ -46,7 +56,7 @@ fn whole(password: &str) -> Value {
 #[apply(on_both)]
 async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: TestApp) {
     let (staff, named) = staff(&app).await;
-    let (path, other) = (format!("/v1/users/{}", staff.id()), app.person("ada", "staff").await);
+    let (path, other) = (format!("/v1/users/{}", staff.id()), app.person("ada", "").await);
     let operations = app.usher.hasher.operations();
     for (method, body) in [(Method::Patch, json!({ "password": NEW })), (Method::Put, whole(NEW))] {
         let answer = ask(&app, (&staff, By::Cookie), method, &path, &body).await;
@@ -69,7 +79,13 @@ async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: TestApp)
 }
 
 /// Sends a form as a client with a bearer token, with the token of the page that it stands on.
-async fn send_by_bearer(app: &TestApp, who: &Person, page_path: &str, path: &str, fields: &str) -> Answer {
+pub(crate) async fn send_by_bearer(
+    app: &TestApp,
+    who: &Person,
+    page_path: &str,
+    path: &str,
+    fields: &str,
+) -> Answer {
     let html = app.get(who, page_path).await.body;
     let request = app.request(Method::Post, path, Some((who, By::Bearer))).header(ContentType::Form);
     Answer::of(request.body(format!("token={}&{fields}", token(&html))).dispatch().await).await
@@ -201,7 +217,7 @@ async fn se_6_another_address_of_ones_own_among_the_users_asks_for_the_password(
     for wrong in ["", "wrong"] {
         let (answer, _) = send_from(&app, &staff, &form, &form, &fields(wrong)).await;
         assert_eq!(answer.status, 422);
-        for kept in ["mine@example.org", "Grace", "Needed to change your own email address."] {
+        for kept in ["mine@example.org", "Grace", "Needed to change your own username or email address."] {
             assert!(answer.body.contains(kept), "{kept}: {}", answer.body);
         }
     }
@@ -227,7 +243,7 @@ async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app:
     let (page_path, form) = (format!("/users/{}", staff.id()), format!("/users/{}/undo/{entry}", staff.id()));
     let (answer, _) = send_from(&app, &staff, &page_path, &form, &[]).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.body.contains("Take back the change of your own email address?"), "{}", answer.body);
+    assert!(answer.body.contains("Take back the change of your own account?"), "{}", answer.body);
     assert_eq!(app.stored(staff.id()).await.email, "mine@example.org");
     let (answer, message) =
         send_from(&app, &staff, &page_path, &form, &[("current_password", PASSWORD)]).await;

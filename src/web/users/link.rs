@@ -1,6 +1,5 @@
 //! Links for a user, shown once, and why a user cannot sign in.
 
-use rocket::form::FromForm;
 use rocket::{get, post};
 
 use super::lookup::find;
@@ -16,7 +15,7 @@ use crate::operations::{mail, password_links, sign_in_diagnosis};
 use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
-use crate::web::reauthentication;
+use crate::web::reauthentication::{self, ConfirmedForm};
 use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheckPage};
 
 /// The secret of the console's own session, with which a link is sealed for them; a console without a
@@ -25,24 +24,21 @@ pub(super) fn session_secret(console: &ConsoleSession<'_, ManageUsers>) -> Optio
     Secret::from_text(console.jar.value(guards::cookie_name(&console.app().settings))?)
 }
 
-/// What the button sends, and the page that asks for the password.
-#[derive(Debug, FromForm)]
-pub(in crate::web) struct LinkForm {
-    #[field(default = "")]
-    token: String,
-    #[field(default = "")]
-    current_password: String,
-}
-
-/// Makes another link, which the user's page will show once. One for the own account asks for the password.
+/// Makes another link, which the user's page will show once. One for the viewer's own account, or for an
+/// administrator, asks for the password.
 #[post("/users/<id>/link", data = "<form>")]
 pub(in crate::web) async fn make(
     id: i64,
     mut console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<LinkForm>,
+    form: FormBody<ConfirmedForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
     let (id, session) = (UserId(id), &session_secret(&console));
+    let title = if console.can.user().id == id {
+        "Make a link for your own account?"
+    } else {
+        "Make a link for an administrator?"
+    };
     let make =
         |can| async move { password_links::make(&can, id, &Precondition::Any, session.as_ref()).await };
     match reauthentication::with(&mut console, &form.current_password, make).await {
@@ -52,8 +48,8 @@ pub(in crate::web) async fn make(
         }
         Err(error) => Ok(Answer::refused(ConfirmationPage {
             layout: console.layout("users"),
-            title: "Make a link for your own account?".into(),
-            text: "Anyone who has the link can choose another password for you.",
+            title: title.into(),
+            text: "Anyone who has the link can choose another password for the account.",
             action: format!("/users/{id}/link"),
             hidden: Vec::new(),
             button: "Make a link".into(),

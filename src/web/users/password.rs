@@ -10,6 +10,7 @@ use crate::model::field_errors::FieldErrors;
 use crate::model::link::LinkPurpose;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
+use crate::model::presence::{self, Presence};
 use crate::model::raw::Raw;
 use crate::model::user::{InputMode, User, UserId, UserPatch};
 use crate::operations::{password_links, users};
@@ -32,7 +33,7 @@ pub(in crate::web) struct PasswordForm {
     /// `link` or `password`.
     mode: Option<String>,
     must_change: Option<String>,
-    /// The viewer's own, where it is their own account.
+    /// The viewer's own, where it is asked for.
     #[field(default = "")]
     current_password: String,
 }
@@ -52,9 +53,10 @@ fn page(
     let settings = &console.app().settings;
     settings.rules().may_touch(console.can.user(), user)?;
     let is_self = console.can.user().id == user.id;
-    let own =
-        is_self.then(|| reauthentication::field(console, "Needed because this account is your own.", errors));
-    let form = FormState::empty().and(own.flatten());
+    let (asked, hint) =
+        (presence::of_credential(console.can.user().id, user), if is_self { OWN } else { ADMINISTRATOR });
+    let password = (asked != Presence::NotAsked).then(|| reauthentication::field(console, hint, errors));
+    let form = FormState::empty().and(password.flatten());
     let (form, field) = form.with_password_apart(settings.password_min_length, errors);
     Ok(PasswordPage {
         layout: console.layout("users"),
@@ -68,6 +70,10 @@ fn page(
     })
 }
 
+/// What the viewer's password is needed for.
+const OWN: &str = "Needed because this account is your own.";
+/// The same, for the account of another user.
+const ADMINISTRATOR: &str = "Needed because this account is an administrator's.";
 /// What a reset does to another user.
 const FOR_OTHERS: &str = "Their current password stops working and they are signed out everywhere.";
 /// What it does to the caller's own account.
@@ -110,7 +116,8 @@ pub(in crate::web) async fn set(
     }
 }
 
-/// Resets it; the message afterwards. For the caller's own account the password is given again.
+/// Resets it; the message afterwards. For the viewer's own account and those of administrators the viewer's password
+/// is given again.
 async fn reset(
     console: &mut ConsoleSession<'_, ManageUsers>,
     id: UserId,
