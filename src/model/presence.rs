@@ -45,6 +45,12 @@ pub fn of_credential(actor: UserId, user: &User) -> Presence {
     if actor == user.id { Presence::Always } else { of_new(user) }
 }
 
+/// For ending a session of the actor's own: their others are what an intruder would shut them out by.
+#[must_use]
+pub const fn of_ending(is_current: bool) -> Presence {
+    if is_current { Presence::NotAsked } else { Presence::ExceptClients }
+}
+
 /// Whether the account can be used at a time when it could not be used before.
 fn reopens(before: &User, after: &User) -> bool {
     let earlier = before.valid_from.is_some_and(|before| after.valid_from.is_none_or(|after| after < before));

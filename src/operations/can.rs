@@ -13,7 +13,7 @@ use crate::model::origin::Origin;
 use crate::model::permission::{Implies, Permission};
 use crate::model::presence::Presence;
 use crate::model::rules::Denial;
-use crate::model::session::{Credential, Session};
+use crate::model::session::{Credential, Secret, Session};
 use crate::model::user::{User, UserId};
 use crate::operations::App;
 use crate::operations::authentication::Actor;
@@ -84,6 +84,12 @@ impl<P: Permission> Can<P> {
         self.actor.session()
     }
 
+    /// The secret of a browser's session, which its cookie carries; `None` with any other credential.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&Secret> {
+        self.actor.cookie()
+    }
+
     /// From where.
     #[must_use]
     pub fn origin(&self) -> &Origin {
@@ -117,9 +123,9 @@ impl<P: Permission> Can<P> {
         if self.is_confirmed(now) { Ok(()) } else { Err(Error::Forbidden(Denial::ConfirmationRequired)) }
     }
 
-    /// The same, by a session whose user has just given their password.
-    pub(super) fn confirmed_at(&self, now: Timestamp) -> Self {
-        Self::new(self.actor.confirmed_at(now))
+    /// The same, by a session whose user has just given their password; a browser's has this secret from now on.
+    pub(super) fn confirmed(&self, now: Timestamp, cookie: Option<Secret>) -> Self {
+        Self::new(self.actor.confirmed(now, cookie))
     }
 
     /// For what no API token does: its user need not be there.

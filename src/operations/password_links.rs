@@ -198,6 +198,16 @@ pub async fn reveal(can: &Can<ManageUsers>, link: &Link, session: &Secret) -> Re
     Ok(first.then(|| url(app, &secret)))
 }
 
+/// Seals links that are yet to be shown in a session with the other secret that it gets.
+pub(crate) async fn reseal(tx: &mut Tx, before: &Secret, after: &Secret) -> Result<()> {
+    for link in db::links::sealed(tx).await? {
+        if let Some(secret) = opened(&link, before) {
+            db::links::set_sealed(tx, &link, &secret.sealed_with(after, &link.secret_hash)).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether the session could still be shown a link's address.
 #[must_use]
 pub fn is_kept_for(link: &Link, session: &Secret) -> bool {

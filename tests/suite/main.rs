@@ -84,6 +84,7 @@ mod preferences;
 mod privileged_accounts;
 mod process;
 mod properties;
+mod renewed_sessions;
 mod search;
 mod sibling_cookies;
 mod sign_in_check;

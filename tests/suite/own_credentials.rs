@@ -285,3 +285,90 @@ async fn clients_that_send_whole_records_back_still_set_their_own_password(app: 
     assert_eq!(app.obtain("staff", NEW).await.status, 200);
     assert_eq!(app.stored(staff.id()).await.email, "mine@example.org");
 }
+
+#[apply(on_both)]
+async fn se_6_another_username_of_ones_own_asks_for_the_password(app: TestApp) {
+    let (staff, named) = staff(&app).await;
+    let path = format!("/v1/users/{}", staff.id());
+    let body = json!({"username": "renamed"});
+    let answer = ask(&app, (&staff, By::Cookie), Method::Patch, &path, &body).await;
+    assert_eq!(verdict(&answer), denied("confirmation_required"));
+    let answer = ask(&app, (&named, By::Bearer), Method::Patch, &path, &body).await;
+    assert_eq!(verdict(&answer), denied("sign_in_required"));
+    let form = format!("/users/{}", staff.id());
+    let fields = |current| {
+        [
+            ("version", "1"),
+            ("username", "renamed"),
+            ("email", ""),
+            ("first_name", ""),
+            ("last_name", ""),
+            ("current_password", current),
+        ]
+    };
+    let (answer, _) = send_from(&app, &staff, &form, &form, &fields("")).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("value=\"renamed\""), "{}", answer.body);
+    assert_eq!(app.stored(staff.id()).await, staff.user);
+    let (answer, message) = send_from(&app, &staff, &form, &form, &fields(PASSWORD)).await;
+    assert_eq!((answer.status, message.as_str()), (303, "Saved. Changed Username."), "{}", answer.body);
+}
+
+#[apply(on_both)]
+async fn se_6_ending_other_sessions_of_ones_own_asks_for_the_password(app: TestApp) {
+    let (staff, named) = staff(&app).await;
+    let sessions = app.get(&staff, "/v1/account/sessions").await.json();
+    let key = |carrier: &str| {
+        let session = sessions.as_array().unwrap().iter().find(|session| session["carrier"] == carrier);
+        session.unwrap()["id"].to_string()
+    };
+    let (client, token) = (key("token"), key("named"));
+    let doors = [
+        ("/v1/account/sessions".to_owned(), "/account/sessions", "/account/sessions/end".to_owned()),
+        (
+            format!("/v1/account/sessions/{client}"),
+            "/account/sessions",
+            format!("/account/sessions/{client}/end"),
+        ),
+        (format!("/v1/account/tokens/{token}"), "/account/tokens", format!("/account/tokens/{token}/revoke")),
+    ];
+    for (route, stands_on, path) in &doors {
+        let answer = ask(&app, (&staff, By::Cookie), Method::Delete, route, &json!({})).await;
+        assert_eq!(verdict(&answer), denied("confirmation_required"), "{route}");
+        for (typed, problem) in
+            [("", "Enter your password to go on."), ("wrong", "Your current password is wrong.")]
+        {
+            let fields = [("current_password", typed)];
+            let (answer, _) = send_from(&app, &staff, stands_on, path, &fields).await;
+            assert_eq!(answer.status, 422, "{path}");
+            assert!(answer.body.contains(problem), "{path}: {}", answer.body);
+        }
+    }
+    for (route, ..) in &doors[..2] {
+        let answer = ask(&app, (&named, By::Bearer), Method::Delete, route, &json!({})).await;
+        assert_eq!(verdict(&answer), denied("sign_in_required"), "{route}");
+    }
+    assert!(app.is_signed_in(&staff, By::Bearer).await && app.is_signed_in(&named, By::Bearer).await);
+    let typed = [("current_password", PASSWORD)];
+    for (index, (_, stands_on, path)) in doors.iter().enumerate().rev() {
+        app.sql("UPDATE sessions SET confirmed_at = 0").await;
+        let (answer, message) = send_from(&app, &staff, stands_on, path, &typed).await;
+        assert!(answer.status == 303 && !message.is_empty(), "{path}: {}", answer.body);
+        assert_eq!(app.is_signed_in(&staff, By::Bearer).await, index == 2, "{path}");
+    }
+    assert!(app.is_signed_in(&staff, By::Cookie).await && !app.is_signed_in(&named, By::Bearer).await);
+}
+
+#[apply(on_both)]
+async fn se_5_the_session_that_asks_is_ended_without_the_password(app: TestApp) {
+    let (staff, named) = staff(&app).await;
+    for (who, by) in [(&named, By::Bearer), (&staff, By::Cookie)] {
+        let answer =
+            Answer::of(app.request(Method::Get, "/v1/account/sessions", Some((who, by))).dispatch().await);
+        let sessions = answer.await.json();
+        let own = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+        let path = format!("/v1/account/sessions/{}", own["id"]);
+        assert_eq!(ask(&app, (who, by), Method::Delete, &path, &json!({})).await.status, 204);
+        assert!(!app.is_signed_in(who, by).await);
+    }
+}

@@ -18,7 +18,7 @@ use crate::operations::bulk::{self, Outcome};
 use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
-use crate::web::reauthentication::{self, ConfirmedForm};
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::sign_in::local_path;
 use crate::web::text::thousands;
 use crate::web::view::{Answer, BulkPage, Candidate, ConfirmationPage, OutcomePage, OutcomeRow};
@@ -309,17 +309,16 @@ pub(in crate::web) async fn undo(
             flash_outcome(&console, batch).await?;
             Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
         }
-        Err(error) => Ok(Answer::refused(ConfirmationPage {
-            layout: console.layout("users"),
-            title: "Take back what was done to administrators?".into(),
-            text: "It gives them back their rights or their access.",
-            action: format!("/users/bulk/{batch}/undo"),
-            hidden: Vec::new(),
-            button: "Take it back".into(),
-            form: reauthentication::form(&console, true, &field_errors(error)?),
-            back: format!("/users/bulk/{batch}"),
-            stays: false,
-        })),
+        Err(error) => {
+            let question = Question {
+                title: "Take back what was done to administrators?",
+                text: "It gives them back their rights or their access.",
+                button: "Take it back",
+                action: format!("/users/bulk/{batch}/undo"),
+                back: format!("/users/bulk/{batch}"),
+            };
+            question.after(error, &console, "users")
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::operations::{audit, sign_in_diagnosis, users};
 use crate::web::form::{FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
-use crate::web::reauthentication::{self, ConfirmedForm};
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::view::{Answer, ConfirmationPage, UserPage, role, status};
 
 /// The page, with this form on it.
@@ -220,17 +220,16 @@ pub(in crate::web) async fn reactivate(
             console.flash("Reactivated.", undo::path(&done));
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
-        Err(error) => Ok(Answer::refused(ConfirmationPage {
-            layout: console.layout("users"),
-            title: "Reactivate an administrator?".into(),
-            text: "They can sign in again with the password that they had, and manage users.",
-            action: format!("/users/{id}/reactivate"),
-            hidden: Vec::new(),
-            button: "Reactivate".into(),
-            form: reauthentication::form(&console, true, &field_errors(error)?),
-            back: format!("/users/{id}"),
-            stays: false,
-        })),
+        Err(error) => {
+            let question = Question {
+                title: "Reactivate an administrator?",
+                text: "They can sign in again with the password that they had, and manage users.",
+                button: "Reactivate",
+                action: format!("/users/{id}/reactivate"),
+                back: format!("/users/{id}"),
+            };
+            question.after(error, &console, "users")
+        }
     }
 }
 

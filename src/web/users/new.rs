@@ -3,7 +3,6 @@
 use rocket::{get, post};
 
 use super::form::UserForm;
-use super::link;
 use super::lookup::shared_address;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
@@ -83,8 +82,7 @@ async fn make(console: &mut ConsoleSession<'_, ManageUsers>, form: &UserForm) ->
     console.check(&form.token)?;
     let input = &form.new_user();
     if form.choice().by_link {
-        let session = &link::session_secret(console);
-        let invite = |can| async move { password_links::invite(&can, input, session.as_ref()).await };
+        let invite = |can| async move { password_links::invite(&can, input, can.cookie()).await };
         return Ok(reauthentication::with(console, &form.current_password, invite).await?.user);
     }
     let create = |can| async move { users::create(&can, input).await };

@@ -3,7 +3,6 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
-use super::link;
 use super::lookup::find;
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
@@ -126,8 +125,7 @@ async fn reset(
     let expected = &Precondition::OneOf(vec![form.version]);
     let (choice, is_self) = (form.choice(), console.can.user().id == id);
     if choice.by_link {
-        let session = &link::session_secret(console);
-        let link = |can| async move { password_links::make(&can, id, expected, session.as_ref()).await };
+        let link = |can| async move { password_links::make(&can, id, expected, can.cookie()).await };
         let made = reauthentication::with(console, &form.current_password, link).await?;
         let name = made.user.display_name();
         let own = "Made a link. Your password works until the link is used.";

@@ -4,15 +4,13 @@ use rocket::post;
 
 use crate::model::audit::EntryId;
 use crate::model::error::Result;
-use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
 use crate::model::update::Update;
 use crate::model::user::UserId;
 use crate::operations::undo;
-use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
-use crate::web::reauthentication::{self, ConfirmedForm};
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::view::{Answer, ConfirmationPage};
 
 /// The path that takes back what was just done, if anything was.
@@ -36,17 +34,12 @@ pub(in crate::web) async fn take_back(
             console.flash("Undone.", path(&done));
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
-        Err(error) => Ok(Answer::refused(question(&console, id, entry, &field_errors(error)?))),
+        Err(error) => question(&console, id, entry).after(error, &console, "users"),
     }
 }
 
 /// Asks for the password.
-fn question(
-    console: &ConsoleSession<'_, ManageUsers>,
-    id: UserId,
-    entry: EntryId,
-    errors: &FieldErrors,
-) -> ConfirmationPage {
+fn question(console: &ConsoleSession<'_, ManageUsers>, id: UserId, entry: EntryId) -> Question {
     let (title, text) = if console.can.user().id == id {
         (
             "Take back the change of your own account?",
@@ -58,15 +51,11 @@ fn question(
             "It gives them back rights, their access, or the address that links for a password go to.",
         )
     };
-    ConfirmationPage {
-        layout: console.layout("users"),
-        title: title.into(),
+    Question {
+        title,
         text,
+        button: "Take it back",
         action: format!("/users/{id}/undo/{}", entry.0),
-        hidden: Vec::new(),
-        button: "Take it back".into(),
-        form: reauthentication::form(console, true, errors),
         back: format!("/users/{id}"),
-        stays: false,
     }
 }
