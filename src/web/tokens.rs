@@ -14,7 +14,7 @@ use crate::model::permission::{IsSuperuser, Permission};
 use crate::model::raw::Raw;
 use crate::model::session::SessionId;
 use crate::model::user::{User, UserId};
-use crate::operations::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenInput, TokenRequest};
+use crate::operations::api_tokens::{self, ApiToken, MadeToken, TokenInput, TokenRequest};
 use crate::operations::users;
 use crate::web::form_body::FormBody;
 
@@ -87,12 +87,8 @@ impl Place {
         let hint = "Only needed for a token that may change things.";
         let password = reauthentication::field(console, hint, errors);
         let mut fields = vec![
-            Field {
-                hint: "What it is for, such as “nightly report”.".into(),
-                max_length: NAME_LENGTH,
-                ..name
-            },
-            Field { hint: format!("From 1 to {most}."), max_length: 5, ..days },
+            Field { hint: "What it is for, such as “nightly report”.".into(), ..name },
+            Field { hint: format!("From 1 to {most}."), ..days },
         ];
         fields.extend(password.map(|field| Field { optional: true, ..field }));
         let row = |token: ApiToken| TokenRow {
