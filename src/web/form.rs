@@ -81,9 +81,14 @@ impl FormState {
     }
 
     /// The form of a page that was open for longer than its session: sent again with everything typed.
-    pub(super) fn stale(mut self) -> Self {
+    pub(super) fn stale(self) -> Self {
+        self.with_problem(STALE.to_owned())
+    }
+
+    /// With something to be said first about the form as a whole.
+    pub(super) fn with_problem(mut self, text: String) -> Self {
         let first = self.fields.first().map_or("main", |field| field.name);
-        self.problems.insert(0, (first, STALE.to_owned()));
+        self.problems.insert(0, (first, text));
         self
     }
 

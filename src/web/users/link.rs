@@ -4,7 +4,8 @@ use rocket::form::FromForm;
 use rocket::{get, post};
 
 use super::lookup::find;
-use crate::http::guards::{self, MayRevealOnce};
+use crate::http::cookies::CookieName;
+use crate::http::guards::MayRevealOnce;
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
 use crate::model::mail::MailState;
@@ -22,7 +23,7 @@ use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheck
 /// The secret of the console's own session, with which a link is sealed for them; a console without a
 /// cookie has none.
 pub(super) fn session_secret(console: &ConsoleSession<'_, ManageUsers>) -> Option<Secret> {
-    Secret::from_text(console.jar.value(guards::cookie_name(&console.app().settings))?)
+    Secret::from_text(console.jar.value(CookieName::Session)?)
 }
 
 /// What the button sends, and the page that asks for the password.
