@@ -71,9 +71,7 @@ pub fn catchers() -> Vec<Catcher> {
 /// first: sign in, or choose another password. An unsafe request is never repeated on its own.
 #[catch(default)]
 async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
-    if let Ok(app) = guards::app(request) {
-        Renewed::of(request).carry(app, Cookies::of(request));
-    }
+    Renewed::of(request).carry(Cookies::of(request));
     let refused = wrong_method(status, request);
     let stashed = Error::stashed(request).or(refused.as_ref());
     if request.method() == Method::Get
