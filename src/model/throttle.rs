@@ -27,6 +27,8 @@ const LONGEST_BLOCK: Duration = Duration::from_mins(15);
 pub const HARD_LIMIT: i64 = 100;
 /// The time in which an address gets one failure back.
 const REFILL: Duration = Duration::from_secs(6);
+/// The clocks of two instances may differ by this much.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
 
 /// What the thresholds are; see the settings `throttle_account_free` and `throttle_address_burst`.
 #[derive(Debug, Clone, Copy)]
@@ -165,7 +167,12 @@ impl Failures {
     #[must_use]
     pub fn address(before: Option<Self>, now: Timestamp, thresholds: Thresholds) -> Self {
         let room = REFILL * thresholds.address_burst.saturating_sub(1);
-        let full_until = before.as_ref().map_or(now, |before| before.blocked_until.plus(room)).max(now);
+        let full_until = match &before {
+            None => now,
+            // It cannot have been more than full.
+            Some(before) if before.is_ahead(now) => now.plus(room),
+            Some(before) => before.blocked_until.plus(room).max(now),
+        };
         let blocked_until = full_until.plus(REFILL).minus(room);
         let recent = before.map_or(0, |before| before.recent) + 1;
         Self { recent, consecutive: 0, last_at: now, blocked_until }
@@ -174,11 +181,20 @@ impl Failures {
     /// How long the next try has to wait; `None` if it need not.
     #[must_use]
     pub fn wait(&self, now: Timestamp) -> Option<Duration> {
-        let wait = self.blocked_until.since(now);
         if self.consecutive >= HARD_LIMIT {
-            return Some(wait.max(LONGEST_BLOCK));
+            return Some(LONGEST_BLOCK);
         }
+        if self.is_ahead(now) {
+            return None;
+        }
+        let wait = self.blocked_until.since(now).min(self.blocked_until.since(self.last_at));
         (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Whether the last failure lies in the future: the clock was ahead then, or is behind now, and a block
+    /// counted from there could last for any time. The number of failures still counts.
+    fn is_ahead(&self, now: Timestamp) -> bool {
+        self.last_at.since(now) > CLOCKS_DIFFER
     }
 }
 
@@ -228,6 +244,36 @@ mod tests {
             failures = Some(Failures::account(failures, at(day * 86_400), THRESHOLDS));
         }
         assert!(failures.unwrap().wait(at(1_000_000_000)).is_some());
+    }
+
+    #[test]
+    fn pw_13_a_clock_that_was_ahead_leaves_no_wait_that_cannot_exist() {
+        for ahead in [31, 3600, 40 * 86_400] {
+            let (mut account, mut address) = (None, None);
+            for _ in 0..40 {
+                account = Some(Failures::account(account, at(ahead), THRESHOLDS));
+                address = Some(Failures::address(address, at(ahead), THRESHOLDS));
+            }
+            let (account, address) = (account.unwrap(), address.unwrap());
+            assert_eq!((account.wait(at(0)), address.wait(at(0))), (None, None), "{ahead}");
+            let account = Failures::account(Some(account), at(0), THRESHOLDS);
+            let address = Failures::address(Some(address), at(0), THRESHOLDS);
+            assert_eq!(account.wait(at(0)), Some(LONGEST_BLOCK), "the failures are not forgotten");
+            assert_eq!(address.wait(at(0)), Some(REFILL));
+            assert_eq!((account.wait(at(900)), address.wait(at(6))), (None, None), "{ahead}");
+        }
+    }
+
+    #[test]
+    fn pw_13_between_instances_whose_clocks_differ_a_block_keeps_its_length() {
+        let mut account = None;
+        for _ in 0..6 {
+            account = Some(Failures::account(account, at(20), THRESHOLDS));
+        }
+        let account = account.unwrap();
+        for (now, left) in [(0, Some(1)), (20, Some(1)), (21, None), (-10, Some(1))] {
+            assert_eq!(account.wait(at(now)), left.map(Duration::from_secs), "{now}");
+        }
     }
 
     #[test]

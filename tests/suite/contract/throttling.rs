@@ -124,6 +124,26 @@ async fn pw_4_a_new_password_ends_the_block(app: TestApp) {
     assert_eq!(app.obtain("ada", "quite another one").await.status, 200);
 }
 
+/// As after a correction of the time, or on a virtual machine that was suspended.
+#[apply(on_both)]
+#[with([("throttle_account_free", json!(2)), ("throttle_address_burst", json!(3))])]
+async fn pw_13_failures_under_a_clock_that_was_ahead_keep_no_client_waiting(app: TestApp) {
+    app.person("ada", "ordinary").await;
+    let now = app.clock.now();
+    later(&app, 40 * 24 * 60 * 60 * 1000);
+    for _ in 0..3 {
+        assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", "wrong").await.status, 401);
+    }
+    assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", PASSWORD).await.status, 429, "blocked by then");
+    let usher::model::clock::Clock::Manual(clock) = &app.clock else { panic!("a clock to turn back") };
+    clock.store(now.micros(), std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", PASSWORD).await.status, 200);
+    assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", "wrong").await.status, 401);
+    assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", PASSWORD).await.status, 429, "a full bucket");
+    later(&app, 6000);
+    assert_eq!(obtain_from(&app, "192.0.2.1", None, "ada", PASSWORD).await.status, 200, "and six seconds");
+}
+
 #[apply(on_both)]
 #[with([("throttle_account_free", json!(2))])]
 async fn pw_5_variants_of_a_name_share_one_counter(app: TestApp) {
