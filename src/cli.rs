@@ -13,6 +13,7 @@ mod unlock;
 
 use std::fmt::Display;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,7 +46,7 @@ enum Command {
     Createsuperuser(CreateSuperuser),
     /// Set a user's password and sign them out everywhere
     Changepassword(ChangePassword),
-    /// End a block after failed sign-ins
+    /// End a block of an account, or of an address, after failed sign-ins
     Unlock(Unlock),
     /// Import users from a file; each row gets a verdict, bad rows never stop good ones
     #[command(after_help = IMPORT_NOTES)]
@@ -88,9 +89,13 @@ struct ChangePassword {
 }
 
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 struct Unlock {
     /// The user name, in any letter case
-    username: String,
+    username: Option<String>,
+    /// A client's address instead, of IPv6 its whole /64
+    #[arg(long)]
+    address: Option<IpAddr>,
 }
 
 /// How a file of users is written.

@@ -99,7 +99,7 @@ pub struct Settings {
     /// Longest life of a named API token, in days. Default 366.
     pub api_token_days: u64,
     /// Failed sign-ins of one account that have no consequence; then each further one doubles a
-    /// waiting time, from a second to 15 minutes. Default 5.
+    /// waiting time, from a second to 15 minutes; from 100 in a row on it is a day. Default 5.
     pub throttle_account_free: u32,
     /// Failed sign-ins of one address at once; then one every six seconds. Default 30.
     pub throttle_address_burst: u32,

@@ -6,6 +6,7 @@
 pub mod api_tokens;
 pub mod audit;
 pub mod authentication;
+mod block_notice;
 pub mod bulk;
 mod can;
 pub(crate) mod csv;
@@ -24,6 +25,7 @@ mod settings;
 pub mod sign_in;
 pub mod sign_in_diagnosis;
 pub mod undo;
+pub mod unlock;
 pub mod users;
 
 use std::sync::Arc;

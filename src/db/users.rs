@@ -133,6 +133,16 @@ pub async fn superuser_exists(db: &Db) -> Result<bool> {
     Ok(db.optional::<(i64,)>(sql).await?.is_some())
 }
 
+/// The active superusers, the first ones first.
+pub async fn superusers(db: &Db, limit: i64) -> Result<Vec<User>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE is_superuser = TRUE AND is_active = TRUE ORDER BY users.id LIMIT $1"
+    ));
+    Ok(db.all::<UserRow>(sql.bind(limit)).await?.into_iter().map(User::from).collect())
+}
+
 /// The user with that primary key and their hash, locked against other changes until the end of
 /// the transaction.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<Credentials>> {

@@ -26,8 +26,10 @@ pub enum Action {
     AccountBlocked,
     /// The same for an address.
     AddressBlocked,
-    /// The operator ended the block of an account.
+    /// A superuser or the operator ended the block of an account.
     AccountUnblocked,
+    /// The operator ended the block of an address.
+    AddressUnblocked,
     /// A user gave their password again, for an action that asks for it.
     PasswordConfirmed,
     /// The password given again was wrong.
@@ -68,13 +70,14 @@ pub enum Action {
 
 impl Action {
     /// All of them, with the names under which they are stored and filtered, and in words.
-    pub const NAMES: [(Self, &'static str, &'static str); 24] = [
+    pub const NAMES: [(Self, &'static str, &'static str); 25] = [
         (Self::SignIn, "sign_in", "Signed in"),
         (Self::SignInFailed, "sign_in_failed", "Failed to sign in"),
         (Self::SignOut, "sign_out", "Signed out"),
         (Self::AccountBlocked, "account_blocked", "Blocked after failures"),
         (Self::AddressBlocked, "address_blocked", "Address blocked after failures"),
         (Self::AccountUnblocked, "account_unblocked", "Unblocked"),
+        (Self::AddressUnblocked, "address_unblocked", "Address unblocked"),
         (Self::PasswordConfirmed, "password_confirmed", "Confirmed their password"),
         (
             Self::PasswordConfirmationFailed,

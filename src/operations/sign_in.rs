@@ -84,24 +84,28 @@ impl Attempt<'_> {
             return Err(REFUSED);
         }
         let rehashed = match verdict {
-            Verification::RightButOutdated => Some(self.app.hasher.hash(password).await?),
+            Verification::RightButOutdated => {
+                let hash = self.app.hasher.hash(password).await.map_err(Error::from);
+                Some(self.unless_given_up(hash).await?)
+            }
             Verification::Right | Verification::Wrong => None,
         };
-        db::retrying(|| self.open_session(&found, rehashed.as_ref(), credential)).await
+        let open = || self.open_session(&found, rehashed.as_ref(), credential);
+        self.succeed(Action::SignInFailed, &found, open).await?.ok_or(REFUSED)
     }
 
     /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures
-    /// are over, and the audit entry.
+    /// are over, and the audit entry. `None` if it is none any more.
     async fn open_session(
         &self,
         verified: &Credentials,
         rehashed: Option<&PasswordHash>,
         credential: Credential,
-    ) -> Result<OpenedSession> {
+    ) -> Result<Option<OpenedSession>> {
         let (app, id) = (self.app, verified.user.id);
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let mut user = self.still_right(&mut tx, verified, now).await?.ok_or(REFUSED)?;
+        let Some(mut user) = self.still_right(&mut tx, verified, now).await? else { return Ok(None) };
         if let Some(hash) = rehashed {
             db::users::set_hash(&mut tx, id, hash).await?;
         }
@@ -123,7 +127,7 @@ impl Attempt<'_> {
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
-        Ok(OpenedSession { user, secret, expires_at })
+        Ok(Some(OpenedSession { user, secret, expires_at }))
     }
 }
 

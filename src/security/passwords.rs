@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSABLE_PREFIX};
 
-pub use hasher::{Failure, HashError, Hasher, SetupError, Verification};
+pub use hasher::{Failure, HashError, Hasher, Place, SetupError, Verification};
 
 /// What one hash of ours costs. The default is the first of the settings that the OWASP Password Storage Cheat
 /// Sheet recommends for argon2id; a deployment must not go below it, tests do.

@@ -215,6 +215,41 @@ async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: TestApp) {
 }
 
 #[apply(on_both)]
+#[with([("throttle_address_burst", json!(1))])]
+async fn pw_13_the_operator_ends_the_block_of_an_address_and_the_trail_says_so(app: TestApp) {
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", app.url.as_str())];
+    let unlock =
+        |address: &str| run(usher(directory.path(), &variables, &["unlock", "--address", address]), "");
+    app.person("ada", "staff").await;
+    let obtain = async |password: &str| {
+        let body = json!({"username": "ada", "password": password}).to_string();
+        let request = app.client.post("/v1/auth/obtain").header(rocket::http::ContentType::JSON).body(body);
+        request.remote("[2001:db8:0:7::1]:40000".parse().unwrap()).dispatch().await.status().code
+    };
+    assert_eq!((obtain("wrong").await, obtain(PASSWORD).await), (401, 429));
+    let said = text(&unlock("2001:db8:0:8::1").stdout);
+    assert!(said.contains("No failed sign-ins stand against 2001:db8:0:8::1."), "{said}");
+    assert_eq!(obtain(PASSWORD).await, 429);
+    let output = unlock("2001:db8:0:7::9");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(obtain(PASSWORD).await, 200, "of the same subscriber");
+    let entries =
+        "SELECT details FROM audit_entries WHERE action = 'address_unblocked' AND door = 'command_line'";
+    let details: Vec<(String,)> = app.usher.db.all(usher::db::Sql::new(entries)).await.unwrap();
+    assert_eq!(details, [("{\"address\":\"2001:db8:0:7::9\"}".to_owned(),)]);
+    for arguments in
+        [&["unlock"][..], &["unlock", "ada", "--address", "192.0.2.1"], &["unlock", "--address", "x"]]
+    {
+        assert_eq!(
+            run(usher(directory.path(), &variables, arguments), "").status.code(),
+            Some(2),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[apply(on_both)]
 async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app: TestApp) {
     app.person("ada", "staff").await;
     let url = app.url.clone();

@@ -150,8 +150,9 @@ impl Drop for Turn {
     }
 }
 
-/// A place in the queue; dropping it leaves the queue, also when the caller goes away while it waits.
-struct Place<'a>(&'a AtomicUsize);
+/// A place in the queue of passwords to be hashed or checked; dropping it leaves the queue, also when the caller goes away while it waits.
+#[derive(Debug)]
+pub struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
     /// `None` if `most` callers are waiting already.
@@ -268,6 +269,25 @@ impl Hasher {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// A place among the callers that wait, for one that waits for something else first.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] if there is none left.
+    pub fn queue_up(&self) -> Result<Place<'_>, HashError> {
+        Place::take(&self.0.waiting, self.0.limits.queue).ok_or(HashError::Busy)
+    }
+
+    /// Whether one more password would find no place to wait.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] then.
+    pub fn has_room(&self) -> Result<(), HashError> {
+        let is_full = self.waiting() >= self.0.limits.queue && self.0.permits.available_permits() == 0;
+        if is_full { Err(HashError::Busy) } else { Ok(()) }
     }
 
     /// Waits for a turn.

@@ -6,12 +6,10 @@ use std::time::Duration;
 use rocket::futures::future::join_all;
 use rocket::http::Method::Post;
 use serde_json::json;
-use usher::db::throttles;
-use usher::model::throttle::Key;
 
 use super::*;
 
-async fn obtain_from(
+pub(super) async fn obtain_from(
     app: &TestApp,
     address: &str,
     forwarded: Option<&str>,
@@ -65,44 +63,6 @@ async fn pw_4_after_the_free_failures_the_right_password_is_refused_until_the_cl
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
     fail(&app, "ada", 2).await;
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "a success begins anew");
-}
-
-/// Three wrong passwords and the right one, of which each is checked before the others are counted.
-#[apply(on_both)]
-#[with([("throttle_account_free", json!(2)), ("password_threads", json!(1))])]
-async fn pw_4_guesses_at_the_same_instant_get_no_more_than_one_after_another(app: TestApp) {
-    let other = app.another_instance().await;
-    app.person("ada", "ordinary").await;
-    let hashed = async |count: u64| {
-        while app.usher.hasher.operations() < count {
-            rocket::tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    for _ in 0..5 {
-        app.sql("DELETE FROM throttles").await;
-        // A request that has checked a password has to wait for this transaction to end.
-        let mut gate = other.usher.db.begin().await.expect("a transaction");
-        throttles::lock(&mut gate, &Key::account("ada")).await.expect("a lock");
-        let before = app.usher.hasher.operations();
-        let guesses = join_all((0..3).map(|_| async { app.obtain("ada", "wrong").await.status }));
-        let right = async {
-            hashed(before + 3).await;
-            // The three wait for the lock by then, and get it first.
-            rocket::tokio::time::sleep(Duration::from_millis(300)).await;
-            app.obtain("ada", PASSWORD).await.status
-        };
-        let open = async {
-            hashed(before + 4).await;
-            gate.commit().await.expect("the end of the transaction");
-        };
-        let (guesses, right, ()) = rocket::tokio::join!(guesses, right, open);
-        // On a busy machine a request may have waited too long.
-        if guesses == [401; 3] && right != 503 {
-            assert_eq!(right, 401, "the third guess was the last");
-            return;
-        }
-    }
-    panic!("this machine is too slow to say");
 }
 
 #[apply(on_both)]
