@@ -19,6 +19,7 @@ use rocket::figment::{Figment, Profile, Provider, Source};
 use serde::{Deserialize, Serialize};
 
 pub use self::rocket_settings::rocket_config;
+use crate::model::network::Network;
 
 /// What `GET /v1/users/{name}` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,8 +112,8 @@ pub struct Settings {
     /// The origin that browsers use, such as `https://users.example.org`. Without it a request's own
     /// `Host` is taken. Default empty.
     pub public_origin: String,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed. Default none.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default none.
+    pub trusted_proxies: Vec<Network>,
     /// Other origins whose pages may call the API with a bearer token, each exactly as a browser sends
     /// it. Default none.
     pub cors_origins: Vec<String>,
@@ -390,8 +391,11 @@ mod tests {
 
     #[test]
     fn lists_can_be_written_in_the_environment() {
-        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","::1"]"#)]);
+        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","fd00::/8"]"#)]);
         assert_eq!(Settings::read(&figment).unwrap().trusted_proxies.len(), 2);
+        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","proxy"]"#)]);
+        let message = Settings::read(&figment).unwrap_err().to_string();
+        assert!(message.starts_with("usher.trusted_proxies: \"proxy\" is neither an address"), "{message}");
     }
 
     #[test]

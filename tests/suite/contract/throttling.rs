@@ -236,3 +236,30 @@ async fn ip_1_behind_a_proxy_the_last_address_that_is_not_a_proxy_counts(app: Te
     let direct = obtain_from(&app, "198.51.100.7", Some("203.0.113.1"), "ada", PASSWORD).await;
     assert_eq!(direct.status, 200, "who is no proxy speaks for itself");
 }
+
+/// Azure and IIS write the client's port, too; a proxy in a cluster has any address of a network.
+#[apply(on_both)]
+#[with([("throttle_address_burst", json!(1)), ("trusted_proxies", json!(["10.0.0.0/8", "fd00::/8"]))])]
+async fn ip_1_proxies_are_known_by_their_network_and_clients_by_their_address_without_the_port(app: TestApp) {
+    app.person("ada", "ordinary").await;
+    for (proxy, forwarded, password, status) in [
+        ("10.1.2.3", "203.0.113.7:51234", "wrong", 401),
+        ("10.200.0.1", "203.0.113.7:51235", PASSWORD, 429),
+        ("fd12::1", "203.0.113.7", PASSWORD, 429),
+        ("10.1.2.3", "198.51.100.9, 203.0.113.7:1, 10.9.9.9:443, [fd00::2]:80", PASSWORD, 429),
+        ("10.1.2.3", "203.0.113.8:51234", PASSWORD, 200),
+        ("fd12::1", "[2001:db8::1]:443", "wrong", 401),
+        ("fd12::2", "[2001:db8::2]", PASSWORD, 429),
+        ("10.1.2.3", "2001:db8:0:1::1", PASSWORD, 200),
+        ("11.0.0.1", "203.0.113.7:1", PASSWORD, 200),
+    ] {
+        let answer = obtain_from(&app, proxy, Some(forwarded), "ada", password).await;
+        assert_eq!(answer.status, status, "{proxy} for {forwarded}");
+        app.sql("UPDATE throttles SET consecutive = 0, failures = 1").await;
+    }
+    let entries = crate::audit::trail(&app).await;
+    assert!(entries.iter().any(|entry| entry.address == "203.0.113.7"), "the address alone is recorded");
+    assert!(
+        entries.iter().all(|entry| !entry.address.contains(['[', ']']) && !entry.address.ends_with(":443"))
+    );
+}
