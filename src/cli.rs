@@ -1,5 +1,5 @@
-//! The subcommands. Each applies pending migrations first, so that any of them may be the first ever
-//! to run. To add one: a variant of [`Command`] with its help, and a module with its function.
+//! The subcommands. Each applies pending migrations first, unless the setting `migrate_at_start` is false, so that
+//! any of them may be the first ever to run. To add one: a variant of [`Command`] with its help, and a module with its function.
 
 mod audit;
 mod backup;
@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use rocket::figment::Figment;
+use rocket::figment::providers::Serialized;
 
 use crate::config::{self, Settings};
 use crate::http::logging;
@@ -224,6 +225,10 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
     if let Command::Check = command {
         return Ok(check::run(&figment).await);
     }
+    let figment = match command {
+        Command::Migrate => figment.merge(Serialized::global("usher.migrate_at_start", true)),
+        _ => figment,
+    };
     let settings = Settings::read(&figment)?;
     logging::start(settings.log_level, settings.log_format);
     if let Command::Serve = command {

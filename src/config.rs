@@ -130,6 +130,10 @@ pub struct Settings {
     pub log_level: LogLevelName,
     /// `text`, `json` (one object a line), or `auto`: text on a terminal, else JSON. Default `auto`.
     pub log_format: LogFormat,
+    /// Whether every start applies pending migrations; if not, only `usher migrate` does. Default true.
+    pub migrate_at_start: bool,
+    /// Refuses PostgreSQL over the network without verified TLS (`sslmode=verify-full`). Default false.
+    pub require_database_tls: bool,
     /// The secret of the installation, at least 32 bytes as base64. Empty: one is made and kept in
     /// the database. Default empty.
     pub secret_key: String,
@@ -174,6 +178,8 @@ impl Default for Settings {
             insecure_cookie: false,
             log_level: LogLevelName::Info,
             log_format: LogFormat::Auto,
+            migrate_at_start: true,
+            require_database_tls: false,
             secret_key: String::new(),
             smtp_host: String::new(),
             smtp_port: 587,

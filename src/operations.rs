@@ -83,7 +83,7 @@ pub enum OpenError {
 }
 
 impl App {
-    /// Reads the configuration, opens the database, applies pending migrations, loads the keys: for what
+    /// Reads the configuration, opens the database, applies pending migrations if it is to, loads the keys: for what
     /// needs no server.
     ///
     /// # Errors
@@ -99,7 +99,14 @@ impl App {
     pub async fn on(db: Db, figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
         let settings = Settings::read(figment)?;
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
-        db.prepare().await?;
+        if settings.require_database_tls
+            && let Some(host) = db.unverified_host()
+        {
+            let reason =
+                format!("{host} is reached without verified TLS; add sslmode=verify-full to its URL");
+            return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason }.into());
+        }
+        db.prepare(settings.migrate_at_start).await?;
         let keys = Keys::load(&settings, &db).await?;
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();

@@ -53,6 +53,26 @@ pub(super) async fn migrate(pools: &Pools) -> Result<()> {
     }
 }
 
+/// The number of the first migration that was not applied.
+pub(super) async fn first_pending(pools: &Pools) -> Result<Option<i64>> {
+    const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+    let (migrations, applied) = match pools {
+        Pools::Sqlite { read, .. } => (SQLITE, sqlx::query_scalar(APPLIED).fetch_all(read).await),
+        Pools::Postgres(pool) => (POSTGRES, sqlx::query_scalar(APPLIED).fetch_all(pool).await),
+    };
+    let applied: Vec<i64> = match applied {
+        // In a fresh database there is no such table.
+        Err(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| ["1", "42P01"].contains(&&*code)) =>
+        {
+            Vec::new()
+        }
+        applied => applied?,
+    };
+    let migrator = migrator(migrations);
+    Ok(migrator.iter().map(|migration| migration.version).find(|version| !applied.contains(version)))
+}
+
 async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
     // Of PostgreSQL sqlx takes a lock; here this transaction is the lock, so that instances which
     // start at once do not both make the tables.

@@ -7,6 +7,7 @@ mod clients;
 mod cluster;
 mod crash;
 mod front;
+mod least_privilege;
 mod logs;
 mod metrics;
 mod proxy;
