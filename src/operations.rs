@@ -10,6 +10,7 @@ mod block_notice;
 pub mod bulk;
 mod can;
 pub(crate) mod csv;
+pub mod dearest_hash;
 pub mod export;
 pub mod forgotten_password;
 pub mod keys;
@@ -34,6 +35,7 @@ use rocket::figment::Figment;
 use tokio_util::task::TaskTracker;
 
 pub use self::can::Can;
+use self::dearest_hash::DearestHash;
 use self::keys::Keys;
 use self::mail::Mailer;
 use crate::config::{ConfigError, Settings};
@@ -50,6 +52,8 @@ pub struct App {
     pub clock: Clock,
     /// Hashes and checks passwords.
     pub hasher: Hasher,
+    /// What the dearest stored hash costs; a server looks for it.
+    pub dearest_hash: Arc<DearestHash>,
     /// How it is configured.
     pub settings: Arc<Settings>,
     /// Signs tokens and forms.
@@ -111,6 +115,7 @@ impl App {
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
-        Ok(Self { db, clock, hasher, settings, keys, mailer, background, base })
+        let dearest_hash = Arc::default();
+        Ok(Self { db, clock, hasher, dearest_hash, settings, keys, mailer, background, base })
     }
 }

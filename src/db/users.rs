@@ -102,6 +102,21 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
     Ok(rows.into_iter().map(Credentials::from).collect())
 }
 
+/// Users above a primary key whose hash does not begin so, in the order of primary keys, and the hashes. It may look
+/// at every row.
+pub async fn hashes_unlike(
+    db: &Db,
+    prefix: &str,
+    above: UserId,
+    limit: i64,
+) -> Result<Vec<(UserId, PasswordHash)>> {
+    let sql = Sql::new(
+        "SELECT id, password FROM users WHERE id > $1 AND substr(password, 1, length($2)) <> $2 ORDER BY id LIMIT $3",
+    );
+    let rows: Vec<(i64, String)> = db.scanning().all(sql.bind(above.0).bind(prefix).bind(limit)).await?;
+    Ok(rows.into_iter().map(|(id, password)| (UserId(id), PasswordHash::from(password))).collect())
+}
+
 /// The highest primary key there is.
 pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
     let sql = Sql::new("SELECT users.id FROM users ORDER BY users.id DESC LIMIT 1");

@@ -39,7 +39,7 @@ pub struct OpenedSession {
 /// Signs a user in by name and password; `browser` is the one that tries, if it signed in before.
 ///
 /// Unknown names, wrong passwords, inactive and blocked accounts cost one hash operation each, are
-/// answered no sooner than the setting `sign_in_failure_milliseconds` says, and look alike. Only the
+/// answered no sooner than the setting `sign_in_failure_milliseconds` and the dearest stored hash say, and look alike. Only the
 /// audit log distinguishes them.
 ///
 /// # Errors
@@ -54,6 +54,7 @@ pub async fn sign_in(
     origin: &Origin,
 ) -> Result<OpenedSession> {
     let floor = Duration::from_millis(app.settings.sign_in_failure_milliseconds);
+    let floor = floor.max(app.dearest_hash.floor());
     let started = rocket::tokio::time::Instant::now();
     let attempt = match browser {
         Some(browser) => Attempt::from_known(app, username, browser, origin),

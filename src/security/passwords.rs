@@ -65,6 +65,13 @@ pub fn known_algorithm(hash: &str) -> bool {
     hash.starts_with(UNUSABLE_PREFIX) || stored::Stored::parse(hash).is_some()
 }
 
+/// The kind of a stored hash, and a number that grows with the work of one of that kind. `None` if no password can
+/// match.
+#[must_use]
+pub fn effort(hash: &PasswordHash) -> Option<(&'static str, u64)> {
+    stored::Stored::parse(hash.as_str()).map(|stored| stored.effort())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

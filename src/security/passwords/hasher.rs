@@ -252,6 +252,30 @@ impl Hasher {
         .await
     }
 
+    /// How long it takes to check a password against a stored hash. It is no operation of a caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub async fn measure(&self, stored: &PasswordHash) -> Result<Duration, HashError> {
+        let stored = stored.clone();
+        self.run(move |_, memory| {
+            let begun = Instant::now();
+            if let Some(stored) = Stored::parse(stored.as_str()) {
+                std::hint::black_box(stored.matches(&Password::new(String::new()), memory)?);
+            }
+            Ok(begun.elapsed())
+        })
+        .await
+    }
+
+    /// The start of a stored hash of ours, which all of our cost share.
+    #[must_use]
+    pub fn own_prefix(&self) -> String {
+        let Cost { memory_kib, iterations, parallelism } = self.0.cost;
+        format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$")
+    }
+
     /// How many hash operations have been done since the start. Each call of [`hash`](Self::hash) or
     /// [`verify`](Self::verify) that got its turn is one, so equal counts mean that two ways to fail look the same.
     #[must_use]
@@ -317,15 +341,27 @@ impl Hasher {
         T: Send + 'static,
         W: FnOnce(&Shared, &mut Memory) -> Result<T, Failure> + Send + 'static,
     {
-        let mut turn = self.turn().await?;
-        let task = spawn_blocking(move || {
-            let Turn { shared, memory, .. } = &mut turn;
+        self.run(move |shared, memory| {
             shared.operations.fetch_add(1, Ordering::Relaxed);
             let begun = Instant::now();
-            let result = work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)));
+            let result = work(shared, memory);
             let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
             shared.time_spent.fetch_add(nanoseconds, Ordering::Relaxed);
             result
+        })
+        .await
+    }
+
+    /// Does the work on a blocking thread when its turn comes.
+    async fn run<T, W>(&self, work: W) -> Result<T, HashError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Shared, &mut Memory) -> Result<T, Failure> + Send + 'static,
+    {
+        let mut turn = self.turn().await?;
+        let task = spawn_blocking(move || {
+            let Turn { shared, memory, .. } = &mut turn;
+            work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)))
         });
         match task.await {
             Ok(result) => Ok(result?),
