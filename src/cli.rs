@@ -7,6 +7,7 @@ mod check;
 mod export;
 mod generate;
 mod import;
+mod keys;
 mod password;
 pub(crate) mod serve;
 mod unlock;
@@ -58,6 +59,9 @@ enum Command {
     /// Examine the audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// The secret key of the installation
+    #[command(subcommand)]
+    Keys(Keys),
     /// Make up users in bulk, to try out and to measure; never for a real installation
     #[command(hide = true)]
     Generate(Generate),
@@ -163,6 +167,19 @@ that last line somewhere else, and give it to --head the next time.
 
 Exit code: 0 if every seal is right; 1 if not, and then the first broken entry is named.";
 
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Make a successor; both keys are accepted until the tokens of the present one have run out
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+struct Rotate {
+    /// Accept the present key no more, because others may have it: ends all tokens of API clients
+    #[arg(long)]
+    at_once: bool,
+}
+
 #[derive(Debug, Args)]
 struct Export {
     /// How to write the users
@@ -248,6 +265,7 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Backup(arguments) => backup::run(&app, &arguments).await,
+        Command::Keys(Keys::Rotate(arguments)) => keys::rotate(&app, &arguments).await,
         Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
         Command::Generate(arguments) => generate::run(&app, &arguments).await,
     };

@@ -104,8 +104,7 @@ pub struct Settings {
     pub throttle_account_free: u32,
     /// Failed sign-ins of one address at once; then one every six seconds. Default 30.
     pub throttle_address_burst: u32,
-    /// A failed sign-in is answered no sooner than after so many milliseconds, so that the time does
-    /// not reveal which accounts exist. Default 400, above the slowest hash that Django makes.
+    /// Least time of a failed sign-in, in milliseconds, so that it does not tell who exists. Default 400.
     pub sign_in_failure_milliseconds: u64,
     /// Longest JSON body, in bytes. Default 1048576.
     pub json_limit: u64,
@@ -114,14 +113,12 @@ pub struct Settings {
     pub public_origin: String,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default none.
     pub trusted_proxies: Vec<Network>,
-    /// Other origins whose pages may call the API with a bearer token, each exactly as a browser sends
-    /// it. Default none.
+    /// Other origins whose pages may call the API with a bearer token, exactly as sent. Default none.
     pub cors_origins: Vec<String>,
     /// After SIGTERM `/readyz` answers 503 for so many seconds before no more connections are accepted, so
     /// that a balancer notices. Default 0.
     pub drain_seconds: u64,
-    /// Address and port, such as `127.0.0.1:9464`, where Prometheus finds `/metrics`. Without it there are
-    /// none. Default empty.
+    /// Address and port of `/metrics`, such as `127.0.0.1:9464`; without it there are none. Default empty.
     pub metrics_address: String,
     /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
     /// network without TLS only. Default false.
@@ -137,6 +134,8 @@ pub struct Settings {
     /// The secret of the installation, at least 32 bytes as base64. Empty: one is made and kept in
     /// the database. Default empty.
     pub secret_key: String,
+    /// The secret before that one, whose signatures are still accepted. Default empty.
+    pub secret_key_before: String,
     /// The mail server that one-time links are sent through. Empty: no mail is sent. Default empty.
     pub smtp_host: String,
     /// Its port. Default 587.
@@ -181,6 +180,7 @@ impl Default for Settings {
             migrate_at_start: true,
             require_database_tls: false,
             secret_key: String::new(),
+            secret_key_before: String::new(),
             smtp_host: String::new(),
             smtp_port: 587,
             smtp_tls: SmtpTls::Starttls,

@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::can::Can;
 use self::dearest_hash::DearestHash;
-use self::keys::Keys;
+use self::keys::{KeyRing, Keys};
 use self::mail::Mailer;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
@@ -56,8 +56,8 @@ pub struct App {
     pub dearest_hash: Arc<DearestHash>,
     /// How it is configured.
     pub settings: Arc<Settings>,
-    /// Signs tokens and forms.
-    pub keys: Keys,
+    /// What signs tokens and forms, in the course of time; see [`App::keys`].
+    pub ring: KeyRing,
     /// Sends mail, if there is a server for it.
     pub mailer: Option<Arc<Mailer>>,
     /// Messages and links that are still to be made after their answers: a stop waits for them.
@@ -111,11 +111,17 @@ impl App {
             return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason }.into());
         }
         db.prepare(settings.migrate_at_start).await?;
-        let keys = Keys::load(&settings, &db).await?;
+        let ring = KeyRing::load(&settings, &db).await?;
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
         let dearest_hash = Arc::default();
-        Ok(Self { db, clock, hasher, dearest_hash, settings, keys, mailer, background, base })
+        Ok(Self { db, clock, hasher, dearest_hash, settings, ring, mailer, background, base })
+    }
+
+    /// The keys of this moment.
+    #[must_use]
+    pub fn keys(&self) -> Arc<Keys> {
+        self.ring.at(self.clock.now())
     }
 }

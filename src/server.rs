@@ -52,6 +52,9 @@ pub fn rocket(figment: Figment, clock: Clock, problem: &Problem) -> Rocket<Build
         .attach(AdHoc::on_liftoff("look for dear hashes", |rocket| {
             Box::pin(async move { maintenance::look_for_dear_hashes(rocket) })
         }))
+        .attach(AdHoc::on_liftoff("look for another key", |rocket| {
+            Box::pin(async move { maintenance::look_for_key(rocket) })
+        }))
         .attach(AdHoc::on_liftoff("seal the audit log", |rocket| {
             Box::pin(async move { maintenance::seal(rocket) })
         }))

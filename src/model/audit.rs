@@ -66,11 +66,13 @@ pub enum Action {
     Imported,
     /// Users were exported.
     Exported,
+    /// The operator made a successor to the secret key.
+    KeyRotated,
 }
 
 impl Action {
     /// All of them, with the names under which they are stored and filtered, and in words.
-    pub const NAMES: [(Self, &'static str, &'static str); 25] = [
+    pub const NAMES: [(Self, &'static str, &'static str); 26] = [
         (Self::SignIn, "sign_in", "Signed in"),
         (Self::SignInFailed, "sign_in_failed", "Failed to sign in"),
         (Self::SignOut, "sign_out", "Signed out"),
@@ -100,6 +102,7 @@ impl Action {
         (Self::TokenRevoked, "token_revoked", "API token revoked"),
         (Self::Imported, "imported", "Imported users"),
         (Self::Exported, "exported", "Exported users"),
+        (Self::KeyRotated, "key_rotated", "Made another secret key"),
     ];
 
     /// As stored.

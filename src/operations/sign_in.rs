@@ -146,7 +146,8 @@ pub struct TokenPair {
 pub fn tokens(app: &App, signed_in: &OpenedSession) -> TokenPair {
     let now = app.clock.now();
     let named = SessionClaim { user: signed_in.user.id, secret: signed_in.secret.clone() };
-    let sign = |kind, expires_at| app.keys.tokens.sign(kind, &named, now, expires_at);
+    let keys = app.keys();
+    let sign = |kind, expires_at| keys.tokens.sign(kind, &named, now, expires_at);
     TokenPair {
         refresh: sign(Kind::Refresh, signed_in.expires_at),
         access: sign(Kind::Access, access_end(app, now, signed_in.expires_at)),
@@ -167,7 +168,7 @@ pub async fn refresh(app: &App, token: &str) -> Result<String> {
     authentication::note_use(app, &found.session).await;
     let now = app.clock.now();
     let named = SessionClaim { user: found.user.id, secret };
-    Ok(app.keys.tokens.sign(Kind::Access, &named, now, access_end(app, now, found.session.expires_at)))
+    Ok(app.keys().tokens.sign(Kind::Access, &named, now, access_end(app, now, found.session.expires_at)))
 }
 
 /// Whether a token of either kind would be accepted now.
@@ -176,7 +177,7 @@ pub async fn refresh(app: &App, token: &str) -> Result<String> {
 /// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
 pub async fn verify(app: &App, token: &str) -> Result<()> {
     let invalid = || Error::NotAuthenticated(AuthenticationFailure::TokenInvalid);
-    let (kind, _) = app.keys.tokens.read(None, token, app.clock.now()).ok_or_else(invalid)?;
+    let (kind, _) = app.keys().read_token(None, token, app.clock.now()).ok_or_else(invalid)?;
     authentication::by_jwt(app, kind, token, None).await.map(drop).map_err(one_reason)
 }
 

@@ -21,12 +21,12 @@ fn kept<'r>(app: &App, jar: Cookies<'r>) -> &'r str {
 
 /// The browser, if it signed in to the account of this name before.
 pub(super) fn find(app: &App, jar: Cookies<'_>, username: &str) -> Option<DeviceId> {
-    app.keys.known.browser(kept(app, jar), username)
+    app.keys().browser(kept(app, jar), username)
 }
 
 /// Sets the device cookie for this account.
 pub(super) fn remember(app: &App, jar: Cookies<'_>, username: &str) {
-    let value = app.keys.known.keep(kept(app, jar), username);
+    let value = app.keys().known.keep(kept(app, jar), username);
     let mut cookie = cookie(&app.settings, name(&app.settings), value);
     cookie.set_max_age(KEPT);
     jar.set(cookie);

@@ -22,7 +22,7 @@ pub(super) fn token(app: &App, jar: Cookies<'_>) -> String {
         jar.set(cookie(&app.settings, name, fresh.clone()));
         fresh
     };
-    csrf::issue(&app.keys.forms, &binding(&bound_to))
+    csrf::issue(&app.keys().forms, &binding(&bound_to))
 }
 
 /// What the token of a form is bound to. The browser says what is in its cookie, and may say anything, so that
@@ -34,5 +34,5 @@ fn binding(cookie: &str) -> String {
 /// Whether a form's token belongs to this browser.
 pub(super) fn is_valid(app: &App, jar: Cookies<'_>, token: &str) -> bool {
     let bound_to = jar.value(name(&app.settings)).unwrap_or_default();
-    !bound_to.is_empty() && csrf::is_valid(&app.keys.forms, &binding(bound_to), token)
+    !bound_to.is_empty() && app.keys().is_of_form(&binding(bound_to), token)
 }

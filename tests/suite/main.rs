@@ -70,6 +70,7 @@ mod dates;
 mod exports;
 mod hostile;
 mod import;
+mod key_rotation;
 mod known_browsers;
 mod links;
 mod lists;

@@ -251,6 +251,28 @@ async fn pw_13_the_operator_ends_the_block_of_an_address_and_the_trail_says_so(a
 }
 
 #[apply(on_both)]
+async fn cr_1_the_operator_rotates_the_key_unless_it_is_a_setting(app: TestApp) {
+    let directory = TempDir::new().unwrap();
+    let mut variables = vec![("DATABASE_URL", app.url.as_str())];
+    let rotate = |variables: &[(&str, &str)], more: &[&str]| {
+        run(usher(directory.path(), variables, &[&["keys", "rotate"], more].concat()), "")
+    };
+    let first = rotate(&variables, &[]);
+    assert!(text(&first.stdout).contains("The new key signs from "), "{}", text(&first.stderr));
+    let second = rotate(&variables, &[]);
+    assert!(
+        text(&second.stderr).contains("wait for that, or end them with --at-once"),
+        "{}",
+        text(&second.stderr)
+    );
+    assert!(text(&rotate(&variables, &["--at-once"]).stdout).contains("The new key is the only one."));
+    variables.push(("USHER_SECRET_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="));
+    let configured = rotate(&variables, &[]);
+    assert!(text(&configured.stderr).contains("secret_key_before"), "{}", text(&configured.stderr));
+    assert_eq!([second.status.code(), configured.status.code()], [Some(1); 2]);
+}
+
+#[apply(on_both)]
 async fn an_accepted_request_is_answered_although_the_server_is_told_to_stop(app: TestApp) {
     app.person("ada", "staff").await;
     let url = app.url.clone();
