@@ -5,7 +5,6 @@ mod audit;
 mod backup;
 mod check;
 mod export;
-mod generate;
 mod import;
 mod keys;
 mod password;
@@ -62,9 +61,6 @@ enum Command {
     /// The secret key of the installation
     #[command(subcommand)]
     Keys(Keys),
-    /// Make up users in bulk, to try out and to measure; never for a real installation
-    #[command(hide = true)]
-    Generate(Generate),
     /// Copy the database of SQLite to a new file, while the server goes on
     Backup(Backup),
     /// Check the configuration and the database; the exit code says whether they are fit
@@ -193,23 +189,6 @@ struct Backup {
     file: PathBuf,
 }
 
-#[derive(Debug, Args)]
-struct Generate {
-    /// How many
-    #[arg(long)]
-    users: u64,
-    /// The same seed gives the same users
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Add to the users that are there already
-    #[arg(long)]
-    append: bool,
-    /// Read one password for all of them from the first line of standard input; without it none of them
-    /// can sign in
-    #[arg(long)]
-    password_stdin: bool,
-}
-
 /// The warning to the operator when PostgreSQL lacks `pg_trgm`.
 const NO_SEARCH_INDEX: &str = "searches read all users, because the extension pg_trgm could not be made; \
                                docs/operations.md says how to add it";
@@ -267,7 +246,6 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Backup(arguments) => backup::run(&app, &arguments).await,
         Command::Keys(Keys::Rotate(arguments)) => keys::rotate(&app, &arguments).await,
         Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
-        Command::Generate(arguments) => generate::run(&app, &arguments).await,
     };
     app.db.close().await;
     result

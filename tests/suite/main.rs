@@ -68,6 +68,8 @@ mod console;
 mod contract;
 mod dates;
 mod exports;
+#[path = "../../bench/generate/store.rs"]
+mod generate;
 mod hostile;
 mod import;
 mod key_rotation;

@@ -54,6 +54,8 @@ fn help_explains_every_subcommand() {
     {
         assert!(help.contains(command), "{help}");
     }
+    let made_up = run(usher(directory.path(), &[], &["generate", "--users", "1"]), "");
+    assert_eq!(made_up.status.code(), Some(2), "what is distributed makes up no users");
 }
 
 #[test]
