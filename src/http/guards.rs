@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use rocket::http::Method;
+use rocket::http::{Cookie, Method, SameSite};
 use rocket::request::{FromRequest, Outcome, Request};
 
 use crate::config::Settings;
@@ -19,7 +19,7 @@ use crate::model::origin::{self, Channel, Origin};
 use crate::model::permission::Permission;
 use crate::model::precondition::Precondition;
 use crate::model::rules::Denial;
-use crate::model::session::Credential;
+use crate::model::session::{Credential, Secret};
 use crate::model::user::UserId;
 use crate::operations::authentication::{self, Actor, Authorization};
 use crate::operations::{App, Can};
@@ -38,6 +38,21 @@ fn fail<T>(request: &Request<'_>, error: Error) -> Outcome<T, ()> {
 #[must_use]
 pub const fn cookie_name(settings: &Settings) -> &'static str {
     if settings.insecure_cookie { "sid" } else { "__Host-sid" }
+}
+
+/// A cookie that only this server sees, for as long as the browser runs.
+pub(crate) fn cookie(settings: &Settings, name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build((name, value))
+        .path("/")
+        .secure(!settings.insecure_cookie)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .build()
+}
+
+/// Has a browser carry the secret of its session.
+pub(crate) fn carry(settings: &Settings, jar: Cookies<'_>, secret: &Secret) {
+    jar.set(cookie(settings, cookie_name(settings), secret.to_text()));
 }
 
 /// Whose credential came with the request, looked up once; whether it may be used for it is not asked.

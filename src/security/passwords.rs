@@ -20,7 +20,7 @@ use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSA
 pub use hasher::{Failure, HashError, Hasher, Place, SetupError, Verification};
 
 /// What one hash of ours costs. The default is the first of the settings that the OWASP Password Storage Cheat
-/// Sheet recommends for argon2id; a deployment must not go below it, tests do.
+/// Sheet recommends for argon2id; the configuration accepts its equivalents and nothing weaker. Tests use less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Memory of one hash, in KiB.

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::form::FromForm;
-use rocket::http::{Cookie, RawStr, SameSite};
+use rocket::http::RawStr;
 use rocket::request::{FromRequest, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
 use crate::http::cookies::Cookies;
+pub(super) use crate::http::guards::cookie;
 use crate::model::error::{Error, Result};
 use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
@@ -18,6 +19,7 @@ use crate::model::rules::Denial;
 use crate::model::session::Session;
 use crate::operations::{App, Can};
 use crate::security::csrf;
+use crate::web::reauthentication::Renewed;
 
 /// The message that a page shows once, after a change was made elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,16 +136,6 @@ pub(super) fn binding(session: &Session) -> String {
     format!("session {}", session.id.0)
 }
 
-/// A cookie that only this server sees, for as long as the browser runs.
-pub(super) fn cookie(settings: &Settings, name: &'static str, value: String) -> Cookie<'static> {
-    Cookie::build((name, value))
-        .path("/")
-        .secure(!settings.insecure_cookie)
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .build()
-}
-
 const fn flash_name(settings: &Settings) -> &'static str {
     if settings.insecure_cookie { "flash" } else { "__Host-flash" }
 }
@@ -191,6 +183,7 @@ pub(super) fn check_token<P: Permission>(can: &Can<P>, token: &str) -> Result<()
 pub(super) struct ConsoleSession<'r, P = SignedIn> {
     pub(super) can: Can<P>,
     pub(super) jar: Cookies<'r>,
+    pub(super) renewed: &'r Renewed,
 }
 
 #[rocket::async_trait]
@@ -198,7 +191,8 @@ impl<'r, P: Permission> FromRequest<'r> for ConsoleSession<'r, P> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        Can::from_request(request).await.map(|can| Self { can, jar: Cookies::of(request) })
+        let (jar, renewed) = (Cookies::of(request), Renewed::of(request));
+        Can::from_request(request).await.map(|can| Self { can, jar, renewed })
     }
 }
 

@@ -166,7 +166,7 @@ pub(super) async fn submit(
             {
                 sign_in::sign_out(&actor).await?;
             }
-            jar.set(cookie(&app.settings, name, signed_in.secret.to_text()));
+            guards::carry(&app.settings, jar, &signed_in.secret);
             Ok(Answer::Redirect(local_path(&form.next).to_owned()))
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
