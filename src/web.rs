@@ -33,7 +33,6 @@ use self::reauthentication::Renewed;
 use crate::http::arrival;
 use crate::http::cookies::Cookies;
 use crate::http::error::Rendered;
-use crate::http::guards;
 use crate::http::path::RequestPath;
 use crate::model::error::Error;
 use crate::model::rules::Denial;

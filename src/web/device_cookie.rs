@@ -15,10 +15,10 @@ fn kept<'r>(jar: Cookies<'r>) -> &'r str {
 
 /// The browser, if it signed in to the account of this name before.
 pub(super) fn find(app: &App, jar: Cookies<'_>, username: &str) -> Option<DeviceId> {
-    app.keys.known.browser(kept(jar), username)
+    app.keys().browser(kept(jar), username)
 }
 
 /// Sets the device cookie for this account.
 pub(super) fn remember(app: &App, jar: Cookies<'_>, username: &str) {
-    jar.set_for(KEPT, CookieName::KnownBrowser, app.keys.known.keep(kept(jar), username));
+    jar.set_for(KEPT, CookieName::KnownBrowser, app.keys().known.keep(kept(jar), username));
 }

@@ -63,7 +63,7 @@ impl Layout {
             username: can.user().username.as_str().to_owned(),
             is_admin: can.user().is_admin(),
             section,
-            token: csrf::issue(&can.app().keys.forms, &binding(can.session())),
+            token: csrf::issue(&can.app().keys().forms, &binding(can.session())),
             flash: None,
             theme: match preferences.theme {
                 Theme::System => "",
@@ -153,7 +153,7 @@ pub(super) struct TokenForm {
 /// # Errors
 /// [`Error::Forbidden`] for a token of another session, or none.
 pub(super) fn check_token<P: Permission>(can: &Can<P>, token: &str) -> Result<()> {
-    if csrf::is_valid(&can.app().keys.forms, &binding(can.session()), token) {
+    if can.app().keys().is_of_form(&binding(can.session()), token) {
         Ok(())
     } else {
         Err(Error::Forbidden(Denial::CrossSite))
