@@ -23,6 +23,7 @@ mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod throttles;
+pub mod unconfirmed_addresses;
 pub mod users;
 
 use std::future::Future;
@@ -207,7 +208,8 @@ impl Db {
     /// A file or server that cannot be opened, a migration that fails.
     pub(crate) async fn prepare(&self) -> std::result::Result<(), OpenError> {
         connect::connect(&self.pools).await.map_err(PoolError::Init)?;
-        Ok(migrations::migrate(&self.pools).await?)
+        migrations::migrate(&self.pools).await?;
+        Ok(users::rewrite_domains(self).await?)
     }
 
     /// Which database it is.

@@ -83,6 +83,8 @@ actions! {
     LinkMade: "link_made", "Link made";
     /// A client asked for a link on the page for forgotten passwords.
     LinkRequested: "link_requested", "Asked for a link";
+    /// An address that a user gave themselves was confirmed by a link that was sent to it.
+    AddressConfirmed: "address_confirmed", "Confirmed their address";
     /// A user changed how they like the console.
     PreferencesChanged: "preferences_changed", "Changed their preferences";
     /// One session was ended.
@@ -291,7 +293,7 @@ mod tests {
 
     #[test]
     fn every_action_has_one_name_and_words() {
-        for (action, name, words) in Action::NAMES {
+        for &(action, name, words) in Action::NAMES {
             assert_eq!(Action::named(name), Some(action));
             assert_eq!(action.as_str(), name);
             assert!(!words.is_empty());

@@ -17,8 +17,9 @@ use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::throttle::DeviceId;
 use crate::model::user::User;
 use crate::operations::authentication::{self, Actor};
+use crate::operations::notices::{self, Event, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, audit};
+use crate::operations::{App, addresses, audit};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
 
@@ -87,7 +88,16 @@ impl Attempt<'_> {
             Verification::RightButOutdated => Some(self.app.hasher.hash(password).await?),
             Verification::Right | Verification::Wrong => None,
         };
-        db::retrying(|| self.open_session(&found, rehashed.as_ref(), credential)).await
+        let opened = db::retrying(|| self.open_session(&found, rehashed.as_ref(), credential)).await?;
+        // A program signs in again and again, and the first sign-in of all is expected.
+        let is_new = credential == Credential::Cookie && !self.is_known() && found.user.last_login.is_some();
+        if is_new && self.app.mailer.is_some() {
+            let (app, user) = (self.app, &found.user);
+            let mail_to = addresses::now_of(app, user).await?;
+            let by = Author::user(user, self.origin);
+            notices::tell(app, Owner { user, mail_to: &mail_to }, Event::NewBrowser, &by, app.clock.now());
+        }
+        Ok(opened)
     }
 
     /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures

@@ -38,6 +38,10 @@ macro_rules! on_both_with_mail {
     };
 }
 
+mod addresses;
+mod confirmed_addresses;
+mod notices;
+
 async fn start(backend: Backend) -> (TestApp, Sink) {
     let sink = Sink::start().await;
     (TestApp::with(backend, &settings(&sink)).await, sink)
