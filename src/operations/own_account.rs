@@ -13,12 +13,13 @@ use crate::model::password_policy::OwnNames;
 use crate::model::permission::{HasSession, Permission, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
+use crate::model::presence::Presence;
 use crate::model::rules;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::user::{User, UserInput};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, Can, addresses, audit, sessions, users};
+use crate::operations::{App, Can, addresses, audit, password_links, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
@@ -56,8 +57,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
             return Ok(before);
         }
         if !address::are_same(&after.email, &before.email) {
-            can.require_sign_in()?;
-            can.require_confirmed(now)?;
+            can.require(Presence::Always, now)?;
         }
         after.version += 1;
         let mail_to = addresses::of(app, &mut tx, &before).await?;
@@ -78,11 +78,12 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
 }
 
 /// Notes that the password was given in this session, for what asks for it in the next minutes. The
-/// proof that is given back knows of it.
+/// proof that is given back knows of it. A browser's session gets another secret, which its cookie must carry from
+/// now on: a cookie that was stolen before is not confirmed with its owner's, it ends.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a wrong password, which counts like a failed sign-in; [`Error::Forbidden`] by
-/// an API token.
+/// an API token; [`Error::NotAuthenticated`] if the session has ended or has another secret meanwhile.
 pub async fn confirm<P: Permission>(
     can: &Can<P>,
     field: &'static str,
@@ -98,13 +99,23 @@ pub async fn confirm<P: Permission>(
     db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let still_right = attempt.still_right(&mut tx, &verified, now).await?;
-        if still_right.is_none() || !db::sessions::set_confirmed(&mut tx, session, now).await? {
+        if attempt.still_right(&mut tx, &verified, now).await?.is_none() {
             return Err(Error::invalid(field, WRONG));
+        }
+        let fresh = can.cookie().map(|_| Secret::random());
+        let is_open = match can.cookie().zip(fresh.as_ref()) {
+            Some((old, fresh)) => {
+                password_links::reseal(&mut tx, old, fresh).await?;
+                db::sessions::renew(&mut tx, session, &old.hash(), &fresh.hash(), now).await?
+            }
+            None => db::sessions::set_confirmed(&mut tx, session, now).await?,
+        };
+        if !is_open {
+            return Err(sessions::ended(can));
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
-        Ok(can.confirmed_at(now))
+        Ok(can.confirmed(now, fresh))
     })
     .await
 }

@@ -90,14 +90,24 @@ impl Attempt<'_> {
         };
         let opened = db::retrying(|| self.open_session(&found, rehashed.as_ref(), credential)).await?;
         // A program signs in again and again, and the first sign-in of all is expected.
-        let is_new = credential == Credential::Cookie && !self.is_known() && found.user.last_login.is_some();
-        if is_new && self.app.mailer.is_some() {
-            let (app, user) = (self.app, &found.user);
-            let mail_to = addresses::now_of(app, user).await?;
-            let by = Author::user(user, self.origin);
-            notices::tell(app, Owner { user, mail_to: &mail_to }, Event::NewBrowser, &by, app.clock.now());
+        if credential == Credential::Cookie && !self.is_known() && found.user.last_login.is_some() {
+            self.tell_of_new_browser(&found.user).await;
         }
         Ok(opened)
+    }
+
+    /// A user who has signed in stays signed in if that cannot be told.
+    async fn tell_of_new_browser(&self, user: &User) {
+        if self.app.mailer.is_none() {
+            return;
+        }
+        match addresses::now_of(self.app, user).await {
+            Ok(mail_to) => {
+                let (owner, by) = (Owner { user, mail_to: &mail_to }, Author::user(user, self.origin));
+                notices::tell(self.app, owner, Event::NewBrowser, &by, self.app.clock.now());
+            }
+            Err(error) => log::warn!("user {} could not be told of a new browser: {error}", user.id),
+        }
     }
 
     /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures

@@ -17,6 +17,7 @@ use crate::model::rules::Denial;
 use crate::model::session::Session;
 use crate::operations::{App, Can};
 use crate::security::csrf;
+use crate::web::reauthentication::Renewed;
 
 /// The message that a page shows once, after a change was made elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +164,7 @@ pub(super) fn check_token<P: Permission>(can: &Can<P>, token: &str) -> Result<()
 pub(super) struct ConsoleSession<'r, P = SignedIn> {
     pub(super) can: Can<P>,
     pub(super) jar: Cookies<'r>,
+    pub(super) renewed: &'r Renewed,
 }
 
 #[rocket::async_trait]
@@ -170,7 +172,8 @@ impl<'r, P: Permission> FromRequest<'r> for ConsoleSession<'r, P> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        Can::from_request(request).await.map(|can| Self { can, jar: Cookies::of(request) })
+        let (jar, renewed) = (Cookies::of(request), Renewed::of(request));
+        Can::from_request(request).await.map(|can| Self { can, jar, renewed })
     }
 }
 

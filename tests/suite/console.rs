@@ -53,6 +53,10 @@ pub(crate) async fn send(
     let request = app.request(Method::Post, path, Some((person, By::Cookie)));
     let request = request.header(ContentType::Form).body(body.join("&"));
     let response = request.dispatch().await;
+    // Another password gives a browser another session, which is not that person's any more.
+    if path != "/account/password" {
+        app.note_renewal(person, &response);
+    }
     let flash = response.cookies().get("__Host-flash-0a1b2c3d").cloned();
     let answer = Answer::of(response).await;
     let message = match (flash, answer.header("Location")) {
