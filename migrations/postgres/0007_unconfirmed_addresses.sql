@@ -7,7 +7,8 @@ CREATE TABLE unconfirmed_addresses (
     mail_to TEXT NOT NULL,
     mail_to_folded TEXT NOT NULL,
     -- Of the secret in the link that was sent to the address.
-    secret_hash BYTEA NOT NULL UNIQUE,
+    secret_hash BYTEA NOT NULL,
     expires_at BIGINT NOT NULL
 );
+CREATE UNIQUE INDEX unconfirmed_addresses_secret_hash ON unconfirmed_addresses (secret_hash);
 CREATE INDEX unconfirmed_addresses_mail_to ON unconfirmed_addresses (mail_to_folded);

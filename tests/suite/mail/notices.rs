@@ -39,25 +39,25 @@ async fn pw_14_the_owner_is_told_of_another_password_whoever_sets_it(app: TestAp
     let request = request.remote("192.0.2.7:4711".parse().unwrap()).body(body.to_string());
     assert_eq!(request.dispatch().await.status().code, 204);
     let who = "Your account ada has a new password.";
-    told(&sink, 1, &[NEW_PASSWORD_TOLD, who, WHEN, "By: you\r\n", "From: 192.0.2.7, curl/8.1\r\n"]).await;
+    told(&sink, 1, &[NEW_PASSWORD_TOLD, who, WHEN, "By: you\n", "From: 192.0.2.7, curl/8.1\n"]).await;
     let session = app.session(ada.user.id, usher::model::session::Credential::Cookie).await;
     let ada = Person { cookie: session.secret.to_text(), ..ada };
     let fields = [("current_password", "a wholly different phrase"), ("new_password", "yet another phrase")];
     let path = "/account/password";
     assert_eq!(send_from(&app, &ada, path, path, &fields).await.0.status, 303);
-    told(&sink, 2, &[NEW_PASSWORD_TOLD, WHEN, "By: you\r\n"]).await;
+    told(&sink, 2, &[NEW_PASSWORD_TOLD, WHEN, "By: you\n"]).await;
     // Staff, through both, without where they are.
     let body = json!({"password": "given by somebody else"});
     let request = app.request(Method::Patch, &record, Some((&staff, By::Bearer))).header(ContentType::JSON);
     let request = request.remote("192.0.2.9:4711".parse().unwrap()).body(body.to_string());
     assert_eq!(request.dispatch().await.status().code, 200);
-    told(&sink, 3, &[NEW_PASSWORD_TOLD, "By: an administrator\r\n"]).await;
+    told(&sink, 3, &[NEW_PASSWORD_TOLD, "By: an administrator\n"]).await;
     assert!(!sink.received()[2].text.contains("192.0.2.9") && !sink.received()[2].text.contains("staff"));
     let reset = format!("/users/{}/password", ada.id());
     let version = hidden(&page(&app, &staff, &reset).await.body, "version");
     let fields = [("version", version.as_str()), ("mode", "password"), ("password", "given once more")];
     assert_eq!(send_from(&app, &staff, &reset, &reset, &fields).await.0.status, 303);
-    told(&sink, 4, &[NEW_PASSWORD_TOLD, "By: an administrator\r\n"]).await;
+    told(&sink, 4, &[NEW_PASSWORD_TOLD, "By: an administrator\n"]).await;
     // The holder of a link, which itself was sent.
     app.send(&staff, Method::Post, &format!("{record}/link"), &json!({})).await;
     let link = link_in(&sink.wait_for(5).await[4]);
@@ -67,7 +67,7 @@ async fn pw_14_the_owner_is_told_of_another_password_whoever_sets_it(app: TestAp
     let patch = usher::model::user::UserPatch { password: "by the operator".into(), ..Default::default() };
     let input = patch.into_input(usher::model::user::InputMode::Part);
     usher::operations::operator::change_password(&app.usher, "ada", &input).await.unwrap();
-    told(&sink, 7, &[NEW_PASSWORD_TOLD, "By: the operator\r\n"]).await;
+    told(&sink, 7, &[NEW_PASSWORD_TOLD, "By: the operator\n"]).await;
 }
 
 #[apply(on_both_with_mail)]
@@ -86,7 +86,7 @@ async fn pw_14_the_owner_is_told_of_another_address_at_the_old_one(app: TestApp,
         assert_eq!(answer.status, 200, "{}", answer.body);
         // One's own goes with a link to the new one.
         count += if own { 2 } else { 1 };
-        let who = if own { "By: you\r\n" } else { "By: an administrator\r\n" };
+        let who = if own { "By: you\n" } else { "By: an administrator\n" };
         let received = sink.wait_for(count).await;
         let message =
             received.iter().rev().find(|message| message.to == [OLD]).expect("one to the old address");
