@@ -9,7 +9,6 @@ use std::time::Duration;
 use rocket::tokio::time::timeout;
 
 use crate::db::{self, Tx};
-use crate::model::address;
 use crate::model::audit::{Action, Author, BatchId, Entry, EntryId};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
