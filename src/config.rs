@@ -19,6 +19,8 @@ use rocket::figment::value::Value;
 use rocket::figment::{Figment, Profile, Provider, Source};
 use serde::{Deserialize, Serialize};
 
+use crate::model::password_policy;
+
 pub use self::rocket_settings::rocket_config;
 use crate::model::network::Network;
 
@@ -82,6 +84,9 @@ pub struct Settings {
     pub staff_grants_staff: bool,
     /// Shortest password, in characters, 1 to 128. Default 8; 15 is advised for staff.
     pub password_min_length: usize,
+    /// Words that are as good as common passwords here, such as the names of the site and of products, each of
+    /// at least four characters, three of them letters. Default none.
+    pub password_words: Vec<String>,
     /// Memory of one password hash, in KiB, at least 7168. Default 19456 (OWASP).
     pub password_memory_kib: u32,
     /// Passes of one password hash. Default 2 (OWASP, with the default memory).
@@ -157,6 +162,7 @@ impl Default for Settings {
             get_by_name: GetByName::Object,
             staff_grants_staff: true,
             password_min_length: 8,
+            password_words: Vec::new(),
             password_memory_kib: 19_456,
             password_iterations: 2,
             password_threads: 0,
@@ -263,6 +269,9 @@ impl Settings {
         };
         if !(1..=128).contains(&self.password_min_length) {
             return refuse("password_min_length", "must be from 1 to 128");
+        }
+        if !self.password_words.iter().all(|word| password_policy::is_word(word)) {
+            return refuse("password_words", "needs words of four characters, three of them letters");
         }
         // OWASP's smallest equivalents: 7 MiB with five passes, 19 MiB with two, 46 MiB with one.
         let strong = match self.password_iterations {
@@ -427,6 +436,7 @@ mod tests {
             ("USHER_PUBLIC_ORIGIN", "users.example.org"),
             ("USHER_GET_BY_NAME", "list"),
             ("USHER_JSON_LIMIT", "0"),
+            ("USHER_PASSWORD_WORDS", "[\"usher\", \"abc\"]"),
         ] {
             let message = Settings::read(&configured("", &[(name, value)])).unwrap_err().to_string();
             let key = name.trim_start_matches("USHER_").to_lowercase();

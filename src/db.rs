@@ -24,6 +24,7 @@ mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod throttles;
+pub mod unconfirmed_addresses;
 pub mod users;
 
 use std::future::Future;
@@ -210,7 +211,8 @@ impl Db {
     pub(crate) async fn prepare(&self, migrate: bool) -> std::result::Result<(), OpenError> {
         connect::connect(&self.pools).await.map_err(PoolError::Init)?;
         if migrate {
-            return Ok(migrations::migrate(&self.pools).await?);
+            migrations::migrate(&self.pools).await?;
+            return Ok(users::rewrite_domains(self).await?);
         }
         match migrations::first_pending(&self.pools).await? {
             Some(version) => Err(OpenError::Pending(version)),

@@ -3,6 +3,7 @@
 //! A file here imports from this module only. To add a noun: a file with its types and the rules that need
 //! nothing but them.
 
+pub mod address;
 pub mod audit;
 pub mod bulk;
 pub mod clock;

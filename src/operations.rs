@@ -3,6 +3,7 @@
 //!
 //! An operation knows neither requests nor SQL. To add one: a function in the file of its noun.
 
+pub mod addresses;
 pub mod api_tokens;
 pub mod audit;
 pub mod authentication;
@@ -17,6 +18,7 @@ pub mod keys;
 pub mod lists;
 pub mod mail;
 pub mod maintenance;
+mod notices;
 pub mod operator;
 pub mod own_account;
 mod password_attempt;

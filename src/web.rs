@@ -7,6 +7,7 @@ mod account;
 mod assets;
 mod audit;
 mod audit_entries;
+mod confirm_address;
 mod device_cookie;
 mod documentation;
 mod error_page;
@@ -50,6 +51,8 @@ pub fn routes() -> Vec<Route> {
         sign_in::sign_out,
         set_password::form,
         set_password::submit,
+        confirm_address::form,
+        confirm_address::submit,
         forgotten::form,
         forgotten::submit,
         assets::file,

@@ -19,6 +19,11 @@ pub async fn get_or_insert(db: &Db, name: &'static str, candidate: Vec<u8>) -> R
     Ok(get(db, name).await?.unwrap_or(candidate))
 }
 
+/// Whether there is a value of that name.
+pub(super) async fn has(db: &Db, name: &'static str) -> Result<bool> {
+    Ok(get(db, name).await?.is_some())
+}
+
 async fn get(db: &Db, name: &'static str) -> Result<Option<Vec<u8>>> {
     let row: Option<(Vec<u8>,)> =
         db.optional(Sql::new("SELECT value FROM installation WHERE name = $1").bind(name)).await?;

@@ -1,5 +1,6 @@
 //! The users table: its columns, and every statement on it but the list, which `select` builds.
 
+mod domains;
 mod row;
 mod table;
 
@@ -8,11 +9,13 @@ use std::collections::HashMap;
 use rocket::tokio::join;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value, from_row};
+use crate::model::address;
 use crate::model::clock::Timestamp;
 use crate::model::password::PasswordHash;
 use crate::model::text;
 use crate::model::user::{User, UserId};
 
+pub(super) use self::domains::rewrite as rewrite_domains;
 pub use self::row::UserRow;
 pub(super) use self::row::columns;
 
@@ -123,7 +126,7 @@ pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
     Ok(db.optional::<(i64,)>(sql).await?.map(|(id,)| UserId(id)))
 }
 
-/// The users whose e-mail address is this one but for letter case, by primary key: at most `limit`.
+/// The users whose e-mail address is this one but for letter case and the form of its domain, by primary key: at most `limit`.
 pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
     if email.is_empty() || cannot_be_stored(email) {
         return Ok(Vec::new());
@@ -133,7 +136,7 @@ pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
         columns!(),
         " FROM users WHERE users.email_folded = $1 ORDER BY users.id LIMIT $2"
     ));
-    let rows = db.all::<UserRow>(sql.bind(text::fold(email)).bind(limit)).await?;
+    let rows = db.all::<UserRow>(sql.bind(text::fold(&address::canonical(email))).bind(limit)).await?;
     Ok(rows.into_iter().map(User::from).collect())
 }
 

@@ -19,7 +19,7 @@ use crate::model::origin::{self, Channel, Origin};
 use crate::model::permission::Permission;
 use crate::model::precondition::Precondition;
 use crate::model::rules::Denial;
-use crate::model::session::Credential;
+use crate::model::session::{Credential, Secret};
 use crate::model::user::UserId;
 use crate::operations::authentication::{self, Actor, Authorization};
 use crate::operations::{App, Can};
@@ -32,6 +32,11 @@ pub fn app<'r>(request: &'r Request<'_>) -> Result<&'r App> {
 /// Ends a guard with an error that the catcher will render.
 fn fail<T>(request: &Request<'_>, error: Error) -> Outcome<T, ()> {
     Outcome::Error((error.stash(request), ()))
+}
+
+/// Has a browser carry the secret of its session.
+pub(crate) fn carry(jar: Cookies<'_>, secret: &Secret) {
+    jar.set(CookieName::Session, secret.to_text());
 }
 
 /// Whose credential came with the request, looked up once; whether it may be used for it is not asked.

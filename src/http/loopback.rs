@@ -29,7 +29,7 @@ pub(super) fn is_local(request: &Request<'_>, settings: &Settings) -> bool {
 
 /// Whether a host, with or without a port, is always the machine that asks.
 fn is_loopback(host: &str) -> bool {
-    let Ok(host) = Host::parse(host) else { return false };
+    let Some(host) = Host::parse(host).ok().filter(|_| !host.contains('@')) else { return false };
     let name = host.domain().as_str();
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn se_10_only_names_and_addresses_that_never_leave_the_machine_are_loopback() {
+    fn ck_1_only_names_and_addresses_that_never_leave_the_machine_are_loopback() {
         for host in ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:8000"] {
             assert!(is_loopback(host), "{host}");
         }

@@ -85,6 +85,8 @@ actions! {
     LinkMade: "link_made", "Link made";
     /// A client asked for a link on the page for forgotten passwords.
     LinkRequested: "link_requested", "Asked for a link";
+    /// An address that a user gave themselves was confirmed by a link that was sent to it.
+    AddressConfirmed: "address_confirmed", "Confirmed their address";
     /// A user changed how they like the console.
     PreferencesChanged: "preferences_changed", "Changed their preferences";
     /// One session was ended.

@@ -4,6 +4,7 @@
 //! administrator's stolen session or API token would become another administrator's account. Every operation that does
 //! such a thing asks one of these functions, and `Can::require` compares the answer with the session.
 
+use super::address;
 use super::user::{User, UserId};
 
 /// What a session has to show. In rising order, so that the demand of several changes is their greatest.
@@ -24,7 +25,7 @@ pub fn of_change(actor: UserId, before: &User, after: &User, new_password: bool)
         return Presence::Always;
     }
     let grants = after.is_staff && !before.is_staff;
-    let restores = new_password || after.email != before.email || reopens(before, after);
+    let restores = new_password || !address::are_same(&after.email, &before.email) || reopens(before, after);
     let renames_self = actor == before.id && after.username != before.username;
     if grants || after.is_privileged() && restores || renames_self {
         Presence::ExceptClients

@@ -9,6 +9,7 @@ mod input;
 use std::fmt;
 
 pub use self::input::{InputMode, Limit, UserChanges, UserInput, UserPatch};
+use crate::model::address;
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::Message;
 use crate::model::text;
@@ -98,11 +99,17 @@ impl User {
         }
     }
 
-    /// The text that the console's search looks at: user name, names and e-mail address, a line each.
+    /// The text that the console's search looks at: user name, names and e-mail address, a line each; the address also
+    /// as people write it.
     #[must_use]
     pub fn searchable(&self) -> String {
         let parts = [self.username.as_str(), &self.first_name, &self.last_name, &self.email];
-        parts.map(text::searchable).join("\n")
+        let mut text = parts.map(text::searchable).join("\n");
+        if let Some(email) = address::in_unicode(&self.email) {
+            text.push('\n');
+            text += &text::searchable(&email);
+        }
+        text
     }
 
     /// Whether the account may be used at this moment: active, and within its dates.
@@ -202,16 +209,21 @@ pub fn parse_name(given: &str) -> Result<String, Message> {
     parse_text(given, NAME_LENGTH)
 }
 
-/// Reads an e-mail address: blank, or of the form that Django's validator accepts.
+/// Reads an e-mail address: blank, or of the form that Django's validator accepts; its domain in ASCII.
 ///
 /// # Errors
 /// The message for the field.
 pub fn parse_email(given: &str) -> Result<String, Message> {
     let text = parse_text(given, EMAIL_LENGTH)?;
-    if text.is_empty() || is_email(&text) { Ok(text) } else { Err(Message::Email) }
+    let address = address::canonical(&text);
+    let length = address.chars().count();
+    if length > EMAIL_LENGTH {
+        return Err(Message::TooLong { most: EMAIL_LENGTH, given: length });
+    }
+    if address.is_empty() || is_email(&address) { Ok(address.into_owned()) } else { Err(Message::Email) }
 }
 
-/// A dot-atom or quoted string, `@`, and a host name with a dot, `localhost` or an address literal.
+/// A dot-atom or quoted string, `@`, and a host name with a dot, `localhost` or an address literal: all in ASCII.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let atom = |atom: &str| {
@@ -224,7 +236,7 @@ fn is_email(text: &str) -> bool {
         .is_some_and(|inner| inner.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\'));
     let label = |label: &str| {
         (1..=63).contains(&label.chars().count())
-            && label.chars().all(|c| c.is_alphanumeric() && c.is_ascii() || c == '-' || c >= '\u{a1}')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };

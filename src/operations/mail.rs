@@ -12,17 +12,18 @@ use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::config::{ConfigError, Settings, SmtpTls};
 use crate::db::{self, Tx};
+use crate::model::address;
 use crate::model::clock::Timestamp;
 use crate::model::link::LinkPurpose;
 use crate::model::mail::{Mail, MailId, MailState};
 use crate::model::permission::ManageUsers;
 use crate::model::session::Secret;
 use crate::model::user::{User, UserId};
-use crate::operations::{App, Can};
+use crate::operations::{App, Can, addresses};
 
 /// How long the mail server may take for one command.
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
@@ -59,7 +60,10 @@ impl Mailer {
             return Ok(None);
         }
         let refuse = |name: &str, reason: String| Err(ConfigError::Value { name: name.to_owned(), reason });
-        let Ok(from) = settings.mail_from.parse::<Mailbox>() else {
+        let from = settings.mail_from.parse::<Mailbox>();
+        let Ok(from) =
+            from.map_err(drop).and_then(|from| Ok(Mailbox::new(from.name, in_ascii(from.email.as_ref())?)))
+        else {
             return refuse("mail_from", "must be an address such as App <usher@example.org>".into());
         };
         let tls = match (settings.smtp_tls, TlsParameters::new(host.to_owned())) {
@@ -98,7 +102,8 @@ impl Mailer {
 
     fn message(&self, letter: &Letter) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
         // An address with a line break in it is none; the other headers are ours.
-        let to = Mailbox::new(None, letter.recipient.parse()?);
+        let to =
+            Mailbox::new(None, in_ascii(&letter.recipient).map_err(|()| "the address cannot be sent to")?);
         let message = Message::builder()
             .from(self.from.clone())
             .to(to)
@@ -108,6 +113,11 @@ impl Mailer {
             .body(letter.text.clone())?;
         Ok(message)
     }
+}
+
+/// An address with its domain in ASCII: only what stands before the domain can make SMTPUTF8 necessary.
+fn in_ascii(address: &str) -> Result<Address, ()> {
+    address::canonical(address).parse().map_err(drop)
 }
 
 /// What is sent.
@@ -154,7 +164,7 @@ pub(crate) struct Queued {
     purpose: LinkPurpose,
 }
 
-/// Stores that a link will be sent to its user, if there is a mail server and the user has an address.
+/// Stores that a link will be sent to its user, if there is a mail server and the user has an address for it.
 pub(crate) async fn queue(
     app: &App,
     tx: &mut Tx,
@@ -162,11 +172,12 @@ pub(crate) async fn queue(
     purpose: LinkPurpose,
     now: Timestamp,
 ) -> crate::model::error::Result<Option<Queued>> {
-    if app.mailer.is_none() || user.email.is_empty() {
+    let recipient = addresses::of(app, tx, user).await?;
+    if app.mailer.is_none() || recipient.is_empty() {
         return Ok(None);
     }
-    let id = db::mails::insert(tx, user.id, purpose, &user.email, now).await?;
-    Ok(Some(Queued { id, recipient: user.email.clone(), purpose }))
+    let id = db::mails::insert(tx, user.id, purpose, &recipient, now).await?;
+    Ok(Some(Queued { id, recipient, purpose }))
 }
 
 /// Sends what was queued, after its transaction. No request waits for it; a stop of the server does.

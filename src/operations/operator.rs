@@ -15,8 +15,9 @@ use crate::model::origin::Origin;
 use crate::model::text;
 use crate::model::throttle::Key;
 use crate::model::user::{User, UserInput};
+use crate::operations::notices::{self, Owner};
 use crate::operations::unlock::{self, Unlocked};
-use crate::operations::{App, audit, sessions, users};
+use crate::operations::{App, addresses, audit, sessions, users};
 
 /// The operator, as the audit log names them.
 #[must_use]
@@ -54,7 +55,10 @@ pub async fn change_password(app: &App, username: &str, input: &UserInput) -> Re
         users::set_password(&mut tx, &before, &password, now).await?;
         let ended = sessions::end_all(&mut tx, before.id).await?;
         audit::record(&mut tx, &entry.clone().detail("sessions_ended", ended), now).await?;
+        let mail_to = addresses::of(app, &mut tx, &before).await?;
         tx.commit().await?;
+        let owner = Owner { user: &before, mail_to: &mail_to };
+        notices::after_change(app, owner, &user, true, &author(), now);
         Ok(())
     })
     .await?;

@@ -4,6 +4,7 @@
 use crate::db;
 use crate::db::audit::SignInEntry;
 use crate::db::users::Credentials;
+use crate::model::address;
 use crate::model::audit::{Action, Entry};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
@@ -16,8 +17,9 @@ use crate::model::presence::Presence;
 use crate::model::rules;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::user::{User, UserInput};
+use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, Can, audit, password_links, sessions, users};
+use crate::operations::{App, Can, addresses, audit, password_links, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
@@ -25,11 +27,12 @@ const SIGN_INS: i64 = 50;
 const WRONG: &str = "Your current password is wrong.";
 
 /// Changes the caller's names and e-mail address. Links are sent to the address, so its change asks for the
-/// password.
+/// password, and with a mail server it counts only [when it is confirmed](addresses).
 ///
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
-/// [`Error::Forbidden`] for another address by an API token, or without a confirmed password.
+/// [`Error::Forbidden`] for another address by an API token, or without a confirmed password;
+/// [`Error::Throttled`] for too many addresses.
 pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondition) -> Result<User> {
     let app = can.app();
     input.errors.clone().into_result()?;
@@ -53,17 +56,22 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         if after == before {
             return Ok(before);
         }
-        if after.email != before.email {
+        if !address::are_same(&after.email, &before.email) {
             can.require(Presence::Always, now)?;
         }
         after.version += 1;
+        let mail_to = addresses::of(app, &mut tx, &before).await?;
         db::users::update(&mut tx, &after).await?;
+        let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;
         if rules::ends_links(&before, &after, false) {
             db::links::delete_of_user(&mut tx, after.id).await?;
         }
         let entry = Entry::new(Action::UserChanged, can.author()).on(&before).changing(&before, &after);
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
+        let owner = Owner { user: &before, mail_to: &mail_to };
+        notices::after_change(app, owner, &after, false, &can.author(), now);
+        addresses::send(app, &after, to_confirm);
         Ok(after)
     })
     .await
@@ -212,7 +220,10 @@ async fn write_password(
         secret = Some(fresh);
     }
     audit::record(&mut tx, &entry, now).await?;
+    let mail_to = addresses::of(app, &mut tx, &before).await?;
     tx.commit().await?;
+    let owner = Owner { user: &before, mail_to: &mail_to };
+    notices::after_change(app, owner, &after, true, &can.author(), now);
     Ok(Some(secret))
 }
 

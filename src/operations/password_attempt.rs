@@ -82,6 +82,11 @@ impl<'a> Attempt<'a> {
         Self { author: can.author(), counter, only_for, ..Self::new(can.app(), username, can.origin()) }
     }
 
+    /// Whether the browser or the session was known before.
+    pub(crate) fn is_known(&self) -> bool {
+        self.only_for.is_some()
+    }
+
     /// Checks a password, by one hash operation whatever is found. A blocked account's password is not
     /// looked at: a dummy takes its place. How the try ends is yet to be stored.
     ///

@@ -24,7 +24,8 @@ use crate::model::presence;
 use crate::model::session::Secret;
 use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
 use crate::operations::mail::{self, Queued};
-use crate::operations::{App, Can, audit, sessions, users};
+use crate::operations::notices::{self, Owner};
+use crate::operations::{App, Can, addresses, audit, sessions, users};
 
 /// A link that was just made: the only moment at which its address is known.
 #[derive(Debug)]
@@ -277,7 +278,13 @@ async fn use_up(
         .detail("purpose", link.purpose.as_str())
         .detail("sessions_ended", ended);
     audit::record(&mut tx, &entry, now).await?;
+    let mail_to = addresses::of(app, &mut tx, &before).await?;
     tx.commit().await?;
+    // With the first password there is nothing that the owner could miss.
+    if link.purpose == LinkPurpose::Reset {
+        let owner = Owner { user: &before, mail_to: &mail_to };
+        notices::after_change(app, owner, &after, true, &Author::anonymous(origin), now);
+    }
     Ok(Some(after))
 }
 

@@ -28,8 +28,8 @@ impl Settings {
 
     /// The password policy.
     #[must_use]
-    pub fn policy(&self) -> Policy {
-        Policy { min_length: self.password_min_length }
+    pub fn policy(&self) -> Policy<'_> {
+        Policy { min_length: self.password_min_length, words: &self.password_words }
     }
 
     /// What the rules depend on.

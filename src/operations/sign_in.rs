@@ -17,8 +17,9 @@ use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::throttle::DeviceId;
 use crate::model::user::User;
 use crate::operations::authentication::{self, Actor};
+use crate::operations::notices::{self, Event, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, audit};
+use crate::operations::{App, addresses, audit};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
 
@@ -92,7 +93,26 @@ impl Attempt<'_> {
             Verification::Right | Verification::Wrong => None,
         };
         let open = || self.open_session(&found, rehashed.as_ref(), credential);
-        self.succeed(Action::SignInFailed, &found, open).await?.ok_or(REFUSED)
+        let opened = self.succeed(Action::SignInFailed, &found, open).await?.ok_or(REFUSED)?;
+        // A program signs in again and again, and the first sign-in of all is expected.
+        if credential == Credential::Cookie && !self.is_known() && found.user.last_login.is_some() {
+            self.tell_of_new_browser(&found.user).await;
+        }
+        Ok(opened)
+    }
+
+    /// A user who has signed in stays signed in if that cannot be told.
+    async fn tell_of_new_browser(&self, user: &User) {
+        if self.app.mailer.is_none() {
+            return;
+        }
+        match addresses::now_of(self.app, user).await {
+            Ok(mail_to) => {
+                let (owner, by) = (Owner { user, mail_to: &mail_to }, Author::user(user, self.origin));
+                notices::tell(self.app, owner, Event::NewBrowser, &by, self.app.clock.now());
+            }
+            Err(error) => log::warn!("user {} could not be told of a new browser: {error}", user.id),
+        }
     }
 
     /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures

@@ -21,7 +21,8 @@ use crate::model::throttle::Key;
 use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
 use crate::model::{presence, rules, text};
-use crate::operations::{App, Can, audit, sessions};
+use crate::operations::notices::{self, Owner};
+use crate::operations::{App, Can, addresses, audit, sessions};
 
 /// Most users with the same e-mail address that are shown as exact matches.
 const EXACT_MATCHES: i64 = 10;
@@ -208,7 +209,9 @@ pub(crate) async fn write(
         return Ok(Update { user: before, entry: None, sessions_ended: 0 });
     }
     after.version += 1;
+    let mail_to = addresses::of(app, &mut tx, &before).await?;
     db::users::update(&mut tx, &after).await?;
+    let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;
     if let Some(password) = &change.password {
         set_password(&mut tx, &before, password, now).await?;
         after.password_changed_at = Some(now);
@@ -233,6 +236,9 @@ pub(crate) async fn write(
         db::batches::set_done(&mut tx, batch, change.id, entry).await?;
     }
     tx.commit().await?;
+    let owner = Owner { user: &before, mail_to: &mail_to };
+    notices::after_change(app, owner, &after, new_password, &can.author(), now);
+    addresses::send(app, &after, to_confirm);
     Ok(Update { user: after, entry: Some(entry), sessions_ended })
 }
 

@@ -11,7 +11,8 @@ use rocket::request::Request;
 use super::form::{CURRENT_PASSWORD, Field, FormState, field_errors};
 use super::layout::ConsoleSession;
 use super::view::{Answer, ConfirmationPage};
-use crate::http::cookies::{CookieName, Cookies};
+use crate::http::cookies::Cookies;
+use crate::http::guards;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
@@ -83,7 +84,7 @@ impl Renewed {
     /// Has the browser carry it, if there is one.
     pub(super) fn carry(&self, jar: Cookies<'_>) {
         if let Some(secret) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            jar.set(CookieName::Session, secret.to_text());
+            guards::carry(jar, secret);
         }
     }
 }
@@ -138,7 +139,7 @@ pub(super) async fn with<P: Permission, T, F: Future<Output = Result<T>>>(
             let password = Password::new(typed.to_owned());
             console.can = own_account::confirm(&console.can, CURRENT_PASSWORD, &password).await?;
             if let Some(secret) = console.can.cookie() {
-                console.jar.set(CookieName::Session, secret.to_text());
+                guards::carry(console.jar, secret);
                 console.renewed.keep(secret);
             }
             operation(console.can.clone()).await

@@ -13,7 +13,7 @@ use super::pre_session::{self, UNCLEAR};
 use super::view::{Answer, SignInPage};
 use crate::db;
 use crate::http::cookies::{CookieName, Cookies, Sent};
-use crate::http::guards::Site;
+use crate::http::guards::{self, Site};
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::Password;
@@ -159,7 +159,7 @@ pub(super) async fn submit(
             {
                 sign_in::sign_out(&actor).await?;
             }
-            jar.set(CookieName::Session, signed_in.secret.to_text());
+            guards::carry(jar, &signed_in.secret);
             Ok(Answer::Redirect(local_path(&form.next).to_owned()))
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {

@@ -200,6 +200,7 @@ mod tests {
         assert_escaped::<DocumentationPage>(server);
         assert_escaped::<SetPasswordPage>(server);
         assert_escaped::<ForgottenPage>(server);
+        assert_escaped::<ConfirmAddressPage>(server);
         assert_escaped::<SignInCheckPage>(server);
     }
 

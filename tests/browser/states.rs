@@ -200,6 +200,12 @@ const STATES: &[State] = &[
     state("set-password-gone", None, "This link does not work", |guest, _| {
         guest.open("/set-password?token=unknown");
     }),
+    state("confirm-address", None, "Confirm your email address", |guest, _| guest.open("/confirm-address")),
+    state("confirm-address-refused", None, "There is a problem", |guest, _| {
+        guest.open("/confirm-address");
+        guest.fill("Code", "nothing that was ever sent");
+        guest.click("Confirm");
+    }),
     state("forgotten-password", None, "Send a link", |guest, _| guest.open("/forgotten-password")),
     state("forgotten-password-sent", None, "Check your email", |guest, _| {
         guest.open("/forgotten-password");

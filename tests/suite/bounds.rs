@@ -260,6 +260,7 @@ async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_sess
             // Where there is no link to use, and no mail server, there is nothing to refuse.
             let expected: &[u16] = match path.as_str() {
                 "/set-password" => &[410],
+                "/confirm-address" => &[404],
                 "/forgotten-password" => &[404, 422],
                 _ => &[403, 422],
             };
@@ -287,7 +288,10 @@ async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_sess
         }
     }
     idle.sort();
-    assert_eq!(idle, ["/forgotten-password", "/set-password", "/sign-in", "/users/export"]);
+    assert_eq!(
+        idle,
+        ["/confirm-address", "/forgotten-password", "/set-password", "/sign-in", "/users/export"]
+    );
 }
 
 /// Whether something was hashed meanwhile, which it must not be.

@@ -38,6 +38,9 @@ macro_rules! on_both_with_mail {
     };
 }
 
+mod addresses;
+mod confirmed_addresses;
+mod hard_stop;
 mod notices;
 
 async fn start(backend: Backend) -> (TestApp, Sink) {

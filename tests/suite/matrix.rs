@@ -184,6 +184,8 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/set-password", Unaimed, None, [410, 410, 410, 410, 410]),
     row(Post, "/set-password", Unaimed, None, [410, 410, 410, 410, 410]),
     // There is no mail server here; `mail` has one.
+    row(Get, "/confirm-address", Unaimed, None, [404, 404, 404, 404, 404]),
+    row(Post, "/confirm-address", Unaimed, None, [404, 404, 404, 404, 404]),
     row(Get, "/forgotten-password", Unaimed, None, [404, 404, 404, 404, 404]),
     row(Post, "/forgotten-password", Unaimed, None, [422, 422, 422, 422, 422]),
     row(Post, "/users/{id}/sessions/end", Other, None, [401, 401, 403, 403, 403]),

@@ -37,7 +37,7 @@ async fn pw_4_the_page_says_that_a_user_has_to_wait(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn se_10_where_no_cookie_comes_back_the_page_says_why_and_what_helps(app: TestApp) {
+async fn ck_1_where_no_cookie_comes_back_the_page_says_why_and_what_helps(app: TestApp) {
     app.person("ada", "").await;
     let send = async |path: &str, fields: &str, origin: Option<&str>| {
         let form = token(&app.client.get("/sign-in").dispatch().await.into_string().await.unwrap());
@@ -70,7 +70,7 @@ async fn se_10_where_no_cookie_comes_back_the_page_says_why_and_what_helps(app: 
 
 #[apply(on_both)]
 #[with([("insecure_cookie", json!(true))])]
-async fn se_10_the_operator_may_allow_plain_http_on_a_trusted_network(app: TestApp) {
+async fn ck_1_the_operator_may_allow_plain_http_on_a_trusted_network(app: TestApp) {
     app.person("ada", "").await;
     let opened = app.client.get("/sign-in").dispatch().await;
     let cookie = opened.cookies().get("pre-0a1b2c3d").expect("a cookie").clone().into_owned();

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Field, Order, Resource};
+use crate::model::address;
 use crate::model::clock::Timestamp;
 use crate::model::text;
 use crate::model::user::User;
@@ -89,6 +90,10 @@ impl Resource for Users {
             TextField::Name => text::fold(&user.display_name()).into(),
             TextField::Searchable => user.searchable().into(),
         }
+    }
+
+    fn sought(field: TextField, value: String) -> String {
+        if field == TextField::Email { address::sought(&value).into_owned() } else { value }
     }
 
     fn integer(field: IntegerField, user: &User) -> Option<i64> {

@@ -161,3 +161,33 @@ async fn pw_2_of_each_kind_of_hash_the_dearest_is_found_wherever_it_is(app: Test
     assert!(app.usher.dearest_hash.floor() > Duration::from_millis(50));
     assert_eq!(app.usher.hasher.operations(), operations, "no sign-in has done it");
 }
+
+#[apply(on_both)]
+#[with([("password_words", json!(["Acme Corp", "tintenfass"]))])]
+async fn pw_8_dressed_up_words_are_refused_at_every_door_and_the_operators_own_too(app: TestApp) {
+    let admin = app.person("admin", "staff").await;
+    let ada = app.person("ada", "ordinary").await;
+    let refused = json!({"password": [COMMON]});
+    for password in ["P@ssw0rd1", "Password123!", "Welcome2026", "ACME CORP 2026", "T1ntenfa$$!"] {
+        for (method, path) in [(Post, "/v1/users/create"), (Put, "/v1/users/2"), (Patch, "/v1/users/2")] {
+            let body = whole_with("ada", json!({ "password": password }));
+            let answer = app.send(&admin, method, path, &body).await;
+            let body = answer.json();
+            assert_eq!(
+                (answer.status, &body["password"]),
+                (400, &refused["password"]),
+                "{password} {method}"
+            );
+        }
+        let own = json!({"current_password": PASSWORD, "new_password": password});
+        let answer = app.send(&ada, Post, "/v1/account/password", &own).await;
+        assert_is(&answer, 400, &json!({"new_password": [COMMON]}), password);
+        let fields = [("current_password", PASSWORD), ("new_password", password)];
+        let path = "/account/password";
+        let (answer, _) = crate::console::send_from(&app, &ada, path, path, &fields).await;
+        assert!(answer.status == 422 && answer.body.contains("lists of common passwords"), "{password}");
+    }
+    let answer =
+        app.send(&admin, Patch, "/v1/users/2", &json!({"password": "acme corps of tintenfass"})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}

@@ -75,7 +75,7 @@ async fn on_server(app: &TestApp, variables: &[(&str, &str)], check: fn(Server, 
 }
 
 #[apply(on_both)]
-async fn se_10_on_one_machine_a_browser_that_keeps_no_secure_cookie_over_http_signs_in(app: TestApp) {
+async fn ck_1_on_one_machine_a_browser_that_keeps_no_secure_cookie_over_http_signs_in(app: TestApp) {
     on_server(&app, &[], |server, _directory| {
         let (address, port) = (host(&server), server.address.rsplit_once(':').unwrap().1.to_owned());
         for host in
@@ -123,7 +123,7 @@ fn needs_tls(server: &Server, headers: &str) {
 }
 
 #[apply(on_both)]
-async fn se_10_every_other_plain_connection_gets_cookies_for_tls_only(app: TestApp) {
+async fn ck_1_every_other_plain_connection_gets_cookies_for_tls_only(app: TestApp) {
     on_server(&app, &[], |server, _directory| {
         let local = host(&server);
         for headers in [
@@ -146,7 +146,7 @@ async fn se_10_every_other_plain_connection_gets_cookies_for_tls_only(app: TestA
 }
 
 #[apply(on_both)]
-async fn se_10_a_server_that_is_reached_over_tls_gets_cookies_for_tls_only(app: TestApp) {
+async fn ck_1_a_server_that_is_reached_over_tls_gets_cookies_for_tls_only(app: TestApp) {
     on_server(&app, &[("USHER_PUBLIC_ORIGIN", "https://users.example.org")], |server, _directory| {
         needs_tls(&server, &host(&server));
     })
@@ -154,7 +154,7 @@ async fn se_10_a_server_that_is_reached_over_tls_gets_cookies_for_tls_only(app: 
 }
 
 #[apply(on_both)]
-async fn se_11_two_installations_on_one_host_do_not_sign_each_other_out(app: TestApp) {
+async fn ck_2_two_installations_on_one_host_do_not_sign_each_other_out(app: TestApp) {
     // The names of this installation are its own, too, and not those of all tests.
     app.sql("DELETE FROM installation WHERE name = 'cookie_tag'").await;
     on_server(&app, &[], |one, _directory| {
