@@ -11,6 +11,7 @@ pub mod batches;
 mod connect;
 pub mod dialect;
 pub mod installation;
+pub mod known_browsers;
 pub mod links;
 pub mod mails;
 mod migrations;

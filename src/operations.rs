@@ -12,6 +12,7 @@ pub(crate) mod csv;
 pub mod export;
 pub mod forgotten_password;
 pub mod keys;
+pub mod known_browsers;
 pub mod lists;
 pub mod mail;
 pub mod maintenance;

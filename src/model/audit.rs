@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn every_action_has_one_name_and_words() {
-        for (action, name, words) in Action::NAMES {
+        for &(action, name, words) in Action::NAMES {
             assert_eq!(Action::named(name), Some(action));
             assert_eq!(action.as_str(), name);
             assert!(!words.is_empty());
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn every_action_is_in_the_documentation_of_the_api() {
         let documentation = include_str!("../../docs/api.md");
-        for (_, name, _) in Action::NAMES {
+        for &(_, name, _) in Action::NAMES {
             assert!(documentation.contains(&format!("`{name}`")), "{name}");
         }
     }

@@ -11,6 +11,7 @@ use crate::model::mac::mac;
 use crate::security::csrf::FormKey;
 use crate::security::device_cookie::DeviceCookieKey;
 use crate::security::jwt::TokenKey;
+use crate::security::signed::SignatureKey;
 
 /// Shortest root, in bytes: the output of SHA-256.
 const SHORTEST: usize = 32;
@@ -29,6 +30,8 @@ pub struct Keys {
     pub tokens: TokenKey,
     /// Signs what forms carry.
     pub forms: FormKey,
+    /// Signs the messages that browsers keep for the next page.
+    pub messages: SignatureKey,
     /// Signs what browsers keep that signed in.
     pub known: DeviceCookieKey,
 }
@@ -66,6 +69,7 @@ impl Keys {
         Self {
             tokens: TokenKey::new(&purpose(root, "tokens")),
             forms: FormKey::new(purpose(root, "forms")),
+            messages: SignatureKey::new(purpose(root, "messages")),
             known: DeviceCookieKey::new(purpose(root, "known browsers")),
         }
     }

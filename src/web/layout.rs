@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::form::FromForm;
 use rocket::http::RawStr;
 use rocket::request::{FromRequest, Outcome, Request};
@@ -16,17 +14,48 @@ use crate::model::error::{Error, Result};
 use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
 use crate::model::rules::Denial;
-use crate::model::session::Session;
+use crate::model::session::{Session, SessionId};
 use crate::operations::{App, Can};
 use crate::security::csrf;
 use crate::web::reauthentication::Renewed;
 
-/// The message that a page shows once, after a change was made elsewhere.
+/// The message that the next page shows once, as the browser keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Flash {
+struct Flash {
     /// What happened, a sentence or two.
+    text: String,
+    undo: Option<Undo>,
+}
+
+/// What a message offers to take back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Undo {
+    /// What an entry of the audit log records about a user.
+    Change {
+        /// The user's primary key.
+        user: i64,
+        /// The entry's.
+        entry: i64,
+    },
+    /// A run on many users, by its primary key.
+    Run(i64),
+}
+
+impl Undo {
+    /// The path that a form posts to.
+    fn path(self) -> String {
+        match self {
+            Self::Change { user, entry } => format!("/users/{user}/undo/{entry}"),
+            Self::Run(batch) => format!("/users/bulk/{batch}/undo"),
+        }
+    }
+}
+
+/// The message as the page shows it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Message {
     pub(super) text: String,
-    /// The path that a form posts to in order to undo it.
+    /// The path that a form posts to in order to undo what happened.
     pub(super) undo: Option<String>,
 }
 
@@ -39,7 +68,7 @@ pub(super) struct Layout {
     pub(super) section: &'static str,
     /// For all forms of the page.
     pub(super) token: String,
-    pub(super) flash: Option<Flash>,
+    pub(super) flash: Option<Message>,
     /// `light`, `dark`, or empty for what the system says.
     pub(super) theme: &'static str,
     /// Whether rows stand close together.
@@ -56,7 +85,7 @@ impl Layout {
     /// The layout of a page for a user who may see it; takes the message with it.
     pub(super) fn new<P: Permission>(can: &Can<P>, jar: Cookies<'_>, section: &'static str) -> Self {
         let settings = &can.app().settings;
-        let (flash, list) = (take_flash(settings, jar), last_list(settings, jar));
+        let (flash, list) = (take_flash(can, jar), last_list(settings, jar));
         Self { flash, list, ..Self::without_flash(can, section) }
     }
 
@@ -88,7 +117,7 @@ impl Layout {
             is_admin: true,
             section: "users",
             token: text.to_owned(),
-            flash: Some(Flash { text: text.to_owned(), undo: Some(text.to_owned()) }),
+            flash: Some(Message { text: text.to_owned(), undo: Some(text.to_owned()) }),
             theme: "dark",
             compact: true,
             shortcuts: false,
@@ -145,19 +174,14 @@ pub(super) const fn cookie_names(settings: &Settings) -> [&'static str; 2] {
     [flash_name(settings), list_name(settings)]
 }
 
-/// Sets the flash message for the next page. The browser can read it: never a secret.
-pub(super) fn flash(settings: &Settings, jar: Cookies<'_>, flash: &Flash) {
-    if let Ok(json) = serde_json::to_vec(flash) {
-        jar.set(cookie(settings, flash_name(settings), URL_SAFE_NO_PAD.encode(json)));
-    }
-}
-
-/// The message that this page is to show, which no later one will.
-pub(super) fn take_flash(settings: &Settings, jar: Cookies<'_>) -> Option<Flash> {
-    let name = flash_name(settings);
+/// The message that this page is to show, which no later one will: only one that was made in this session.
+fn take_flash<P: Permission>(can: &Can<P>, jar: Cookies<'_>) -> Option<Message> {
+    let name = flash_name(&can.app().settings);
     let value = jar.value(name);
-    jar.remove(cookie(settings, name, String::new()));
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value?).ok()?).ok()
+    jar.remove(cookie(&can.app().settings, name, String::new()));
+    let json = can.app().keys.messages.open(can.session().id.0, value?)?;
+    let Flash { text, undo } = serde_json::from_slice(&json).ok()?;
+    Some(Message { text, undo: undo.map(Undo::path) })
 }
 
 /// What a button that only needs the token sends.
@@ -225,8 +249,17 @@ impl<P: Permission> ConsoleSession<'_, P> {
         self.check(token).is_err()
     }
 
-    /// Sets the flash message for the next page.
-    pub(super) fn flash(&self, text: impl Into<String>, undo: Option<String>) {
-        flash(&self.app().settings, self.jar, &Flash { text: text.into(), undo });
+    /// Sets the message for the next page. The browser can read it: never a secret.
+    pub(super) fn flash(&self, text: impl Into<String>, undo: Option<Undo>) {
+        self.flash_in(self.can.session().id, text, undo);
+    }
+
+    /// The same for the next page of another session, as after another password.
+    pub(super) fn flash_in(&self, session: SessionId, text: impl Into<String>, undo: Option<Undo>) {
+        let app = self.app();
+        if let Ok(json) = serde_json::to_vec(&Flash { text: text.into(), undo }) {
+            let value = app.keys.messages.sign(session.0, &json);
+            self.jar.set(cookie(&app.settings, flash_name(&app.settings), value));
+        }
     }
 }

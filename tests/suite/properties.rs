@@ -61,7 +61,7 @@ async fn az_7_no_way_to_change_or_see_another_user_reveals_whether_there_is_one(
 
 /// Every row of every table, but for what is noted of a session's use.
 pub(crate) async fn everything(app: &TestApp) -> Vec<String> {
-    const TABLES: [&str; 9] = [
+    const TABLES: [&str; 10] = [
         "users",
         "sessions",
         "throttles",
@@ -71,6 +71,7 @@ pub(crate) async fn everything(app: &TestApp) -> Vec<String> {
         "batch_items",
         "links",
         "mails",
+        "known_browsers",
     ];
     let mut all = Vec::new();
     for table in TABLES {
