@@ -7,9 +7,7 @@ use rocket::http::RawStr;
 use rocket::request::{FromRequest, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Settings;
-use crate::http::cookies::Cookies;
-pub(super) use crate::http::guards::cookie;
+use crate::http::cookies::{CookieName, Cookies};
 use crate::model::error::{Error, Result};
 use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
@@ -84,9 +82,7 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout of a page for a user who may see it; takes the message with it.
     pub(super) fn new<P: Permission>(can: &Can<P>, jar: Cookies<'_>, section: &'static str) -> Self {
-        let settings = &can.app().settings;
-        let (flash, list) = (take_flash(can, jar), last_list(settings, jar));
-        Self { flash, list, ..Self::without_flash(can, section) }
+        Self { flash: take_flash(can, jar), list: last_list(jar), ..Self::without_flash(can, section) }
     }
 
     /// The same, with the message left for another page.
@@ -133,14 +129,10 @@ const LIST: &str = "/users";
 /// Longest path of a list that a browser is asked to keep, in bytes: cookies come with every request.
 const LONGEST_LIST: usize = 1_000;
 
-const fn list_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "list" } else { "__Host-list" }
-}
-
 /// The path of the list that the browser was last on; of anything else than a list of ours, the list of all.
-fn last_list(settings: &Settings, jar: Cookies<'_>) -> String {
+fn last_list(jar: Cookies<'_>) -> String {
     // Rocket has percent-encoded it.
-    let path = jar.value(list_name(settings)).and_then(|path| RawStr::new(path).percent_decode().ok());
+    let path = jar.value(CookieName::List).and_then(|path| RawStr::new(path).percent_decode().ok());
     let is_ours = |path: &Cow<'_, str>| {
         path.strip_prefix(LIST).is_some_and(|rest| rest.starts_with('?')) && path.len() <= LONGEST_LIST
     };
@@ -148,15 +140,14 @@ fn last_list(settings: &Settings, jar: Cookies<'_>) -> String {
 }
 
 /// Stores the path of the current list in a cookie, for the way back from a user.
-pub(super) fn keep_list(settings: &Settings, jar: Cookies<'_>, path: &str) {
-    if last_list(settings, jar) == path {
+pub(super) fn keep_list(jar: Cookies<'_>, path: &str) {
+    if last_list(jar) == path {
         return;
     }
-    let name = list_name(settings);
     if path == LIST || path.len() > LONGEST_LIST {
-        jar.remove(cookie(settings, name, String::new()));
+        jar.remove(CookieName::List);
     } else {
-        jar.set(cookie(settings, name, path.to_owned()));
+        jar.set(CookieName::List, path.to_owned());
     }
 }
 
@@ -165,20 +156,10 @@ pub(super) fn binding(session: &Session) -> String {
     format!("session {}", session.id.0)
 }
 
-const fn flash_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "flash" } else { "__Host-flash" }
-}
-
-/// The names of the cookies that pages leave behind.
-pub(super) const fn cookie_names(settings: &Settings) -> [&'static str; 2] {
-    [flash_name(settings), list_name(settings)]
-}
-
 /// The message that this page is to show, which no later one will: only one that was made in this session.
 fn take_flash<P: Permission>(can: &Can<P>, jar: Cookies<'_>) -> Option<Message> {
-    let name = flash_name(&can.app().settings);
-    let value = jar.value(name);
-    jar.remove(cookie(&can.app().settings, name, String::new()));
+    let value = jar.value(CookieName::Flash);
+    jar.remove(CookieName::Flash);
     let json = can.app().keys.messages.open(can.session().id.0, value?)?;
     let Flash { text, undo } = serde_json::from_slice(&json).ok()?;
     Some(Message { text, undo: undo.map(Undo::path) })
@@ -256,10 +237,8 @@ impl<P: Permission> ConsoleSession<'_, P> {
 
     /// The same for the next page of another session, as after another password.
     pub(super) fn flash_in(&self, session: SessionId, text: impl Into<String>, undo: Option<Undo>) {
-        let app = self.app();
         if let Ok(json) = serde_json::to_vec(&Flash { text: text.into(), undo }) {
-            let value = app.keys.messages.sign(session.0, &json);
-            self.jar.set(cookie(&app.settings, flash_name(&app.settings), value));
+            self.jar.set(CookieName::Flash, self.app().keys.messages.sign(session.0, &json));
         }
     }
 }

@@ -7,7 +7,7 @@ use rocket::form::FromForm;
 use rocket::http::Status;
 use rocket::{get, post};
 
-use super::form::{FormState, field_errors};
+use super::form::{FormState, STALE, field_errors};
 use super::pre_session;
 use super::view::{Answer, SetPasswordPage};
 use crate::http::cookies::Cookies;
@@ -75,9 +75,9 @@ pub(super) async fn submit(
     }
     let Some(user) = password_links::holder(app, &form.link).await? else { return Ok(gone()) };
     let again = |errors: &FieldErrors| page(app, jar, &user, &form.link, errors);
-    if !pre_session::is_valid(app, jar, &form.token) {
+    if let Some(problem) = pre_session::refusal(app, jar, &form.token, STALE) {
         let mut page = again(&FieldErrors::default());
-        page.form = page.form.map(FormState::stale);
+        page.form = page.form.map(|form| form.with_problem(problem));
         return Ok(Answer::refused(page));
     }
     match password_links::redeem(app, &form.link, &form.password, origin).await {

@@ -207,19 +207,19 @@ async fn works(app: &TestApp, refresh: &Value) -> bool {
 /// Signs in by the page, in a browser without cookies.
 async fn browser(app: &TestApp, ada: &Person) -> Person {
     let response = app.client.get("/sign-in").dispatch().await;
-    let pre = response.cookies().get("__Host-pre").unwrap().clone();
+    let pre = response.cookies().get("__Host-pre-0a1b2c3d").unwrap().clone();
     let token = crate::console::token(&response.into_string().await.unwrap());
     let body = format!("username=ada&password={}&token={token}", PASSWORD.replace(' ', "+"));
     let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
     let request = request.header(cookie_header(pre.name(), pre.value()));
     let response = request.header(Header::new("Sec-Fetch-Site", "same-origin")).dispatch().await;
-    let cookie = response.cookies().get("__Host-sid").expect("a session").value().to_owned();
+    let cookie = response.cookies().get("__Host-sid-0a1b2c3d").expect("a session").value().to_owned();
     Person { cookie, ..ada.clone() }
 }
 
 #[apply(on_both)]
 #[with([("browser_sessions", json!(3)), ("client_sessions", json!(4))])]
-async fn se_10_sessions_are_bounded_by_kind_and_the_least_recently_used_goes_first(app: TestApp) {
+async fn se_12_sessions_are_bounded_by_kind_and_the_least_recently_used_goes_first(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = app.send(&ada, Method::Post, "/v1/account/tokens", &json!({"name": "script"})).await;
     let named = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };

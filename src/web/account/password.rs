@@ -3,7 +3,7 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
-use crate::http::guards;
+use crate::http::cookies::CookieName;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
@@ -103,7 +103,7 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
     let stays = console.can.session().credential == Credential::Cookie;
     let opened = own_account::change_password(&console.can, &typed, stays).await?;
     let Some((session, secret)) = opened else { return Ok(console.can.session().id) };
-    guards::carry(&console.app().settings, console.jar, &secret);
+    console.jar.set(CookieName::Session, secret.to_text());
     device_cookie::remember(console.app(), console.jar, console.can.user()).await?;
     Ok(session)
 }
