@@ -103,6 +103,10 @@ pub struct Settings {
     pub session_seconds: u64,
     /// A browser session ends after so many seconds without use. Default 1800 (30 minutes).
     pub session_idle_seconds: u64,
+    /// Browser sessions of one user at once; the next one ends that which was used the longest ago. Default 20.
+    pub browser_sessions: u32,
+    /// The same of the sessions of API clients, named API tokens apart. Default 200.
+    pub client_sessions: u32,
     /// Longest life of a named API token, in days. Default 366.
     pub api_token_days: u64,
     /// Failed sign-ins of one account that have no consequence; then each further one doubles a
@@ -171,6 +175,8 @@ impl Default for Settings {
             refresh_token_seconds: 8 * 60 * 60,
             session_seconds: 8 * 60 * 60,
             session_idle_seconds: 30 * 60,
+            browser_sessions: 20,
+            client_sessions: 200,
             api_token_days: 366,
             throttle_account_free: 5,
             throttle_address_burst: 30,

@@ -12,6 +12,7 @@ mod connect;
 pub mod dialect;
 pub mod exposure;
 pub mod installation;
+pub mod known_browsers;
 pub mod links;
 pub mod mails;
 mod migrations;

@@ -15,6 +15,7 @@ pub mod dearest_hash;
 pub mod export;
 pub mod forgotten_password;
 pub mod keys;
+pub mod known_browsers;
 pub mod lists;
 pub mod mail;
 pub mod maintenance;

@@ -24,6 +24,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0002" "account_life",
     "0003" "search_and_counts",
     "0004" "searched",
+    "0005" "sessions",
     "0006" "guessing",
     "0007" "unconfirmed_addresses",
 );
@@ -31,6 +32,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0001" "users_and_sessions",
     "0002" "account_life",
     "0003" "search_and_counts",
+    "0005" "sessions",
     "0006" "guessing",
     "0007" "unconfirmed_addresses",
 );

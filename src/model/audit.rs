@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn every_action_is_in_the_documentation_of_the_api() {
         let documentation = include_str!("../../docs/api.md");
-        for (_, name, _) in Action::NAMES {
+        for &(_, name, _) in Action::NAMES {
             assert!(documentation.contains(&format!("`{name}`")), "{name}");
         }
     }

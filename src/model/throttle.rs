@@ -121,6 +121,11 @@ impl DeviceId {
         let _ = getrandom::fill(&mut number);
         Self(number)
     }
+
+    /// As stored.
+    pub(crate) fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.0).into()
+    }
 }
 
 #[cfg(test)]

@@ -17,12 +17,13 @@ use crate::model::audit::{Action, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::Error;
 use crate::model::mac::mac;
-use crate::model::session::Credential;
+use crate::model::session::{Credential, SessionId};
 use crate::model::throttle::DeviceId;
 use crate::operations::{App, audit, operator};
 use crate::security::csrf::{self, FormKey};
 use crate::security::device_cookie::DeviceCookieKey;
 use crate::security::jwt::{Kind, SessionClaim, TokenKey};
+use crate::security::signed::SignatureKey;
 
 /// Shortest root, in bytes: the output of SHA-256.
 const SHORTEST: usize = 32;
@@ -54,6 +55,8 @@ pub struct Keys {
     pub tokens: TokenKey,
     /// Signs what forms carry.
     pub forms: FormKey,
+    /// Signs the messages that browsers keep for the next page.
+    pub messages: SignatureKey,
     /// Signs what browsers keep that signed in.
     pub known: DeviceCookieKey,
     /// The other keys whose signatures are accepted at this moment.
@@ -77,6 +80,7 @@ impl Keys {
         Self {
             tokens: TokenKey::new(&purpose(root, "tokens")),
             forms: FormKey::new(purpose(root, "forms")),
+            messages: SignatureKey::new(purpose(root, "messages")),
             known: DeviceCookieKey::new(purpose(root, "known browsers")),
             other: None,
         }
@@ -101,6 +105,12 @@ impl Keys {
     #[must_use]
     pub fn is_of_form(&self, binding: &str, token: &str) -> bool {
         self.accepted().any(|keys| csrf::is_valid(&keys.forms, binding, token))
+    }
+
+    /// See [`SignatureKey::open`], for messages.
+    #[must_use]
+    pub fn open_message(&self, session: SessionId, value: &str) -> Option<Vec<u8>> {
+        self.accepted().find_map(|keys| keys.messages.open(session.0, value))
     }
 
     /// See [`DeviceCookieKey::browser`].

@@ -15,7 +15,7 @@ use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
 use crate::model::presence::Presence;
 use crate::model::rules;
-use crate::model::session::{Credential, NewSession, Secret};
+use crate::model::session::{Credential, NewSession, Secret, SessionId};
 use crate::model::user::{User, UserInput};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
@@ -142,7 +142,7 @@ pub struct NewPassword {
 }
 
 /// Changes the caller's password. All sessions and tokens end, this one included; if the caller is a
-/// browser that is to stay signed in, it gets a new session, whose secret is returned.
+/// browser that is to stay signed in, it gets a new session, whose key and secret are returned.
 ///
 /// # Errors
 /// [`Error::Invalid`] under `current_password` and `new_password`; [`Error::Forbidden`] by an API token.
@@ -150,7 +150,7 @@ pub async fn change_password(
     can: &Can<HasSession>,
     typed: &NewPassword,
     stays: bool,
-) -> Result<Option<Secret>> {
+) -> Result<Option<(SessionId, Secret)>> {
     let app = can.app();
     can.require_sign_in()?;
     let attempt = Attempt::by(can);
@@ -194,7 +194,7 @@ async fn write_password(
     verified: &Credentials,
     hash: &PasswordHash,
     stays: bool,
-) -> Result<Option<Option<Secret>>> {
+) -> Result<Option<Option<(SessionId, Secret)>>> {
     let app = attempt.app;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -209,7 +209,7 @@ async fn write_password(
         .changing(&before, &after)
         .with_new_password()
         .detail("sessions_ended", ended);
-    let mut secret = None;
+    let mut opened = None;
     if stays {
         let fresh = Secret::random();
         let expires_at = now.plus(app.settings.session_lifetime(Credential::Cookie));
@@ -217,14 +217,14 @@ async fn write_password(
         let new = NewSession { credential, expires_at, confirmed_at: now, name, read_only: false };
         let id = db::sessions::insert(&mut tx, before.id, &new, &fresh.hash(), can.origin(), now).await?;
         entry = entry.detail("session", id.0);
-        secret = Some(fresh);
+        opened = Some((id, fresh));
     }
     audit::record(&mut tx, &entry, now).await?;
     let mail_to = addresses::of(app, &mut tx, &before).await?;
     tx.commit().await?;
     let owner = Owner { user: &before, mail_to: &mail_to };
     notices::after_change(app, owner, &after, true, &can.author(), now);
-    Ok(Some(secret))
+    Ok(Some(opened))
 }
 
 /// Changes the caller's preferences for the console; whether anything is different.

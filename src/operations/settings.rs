@@ -54,6 +54,16 @@ impl Settings {
         })
     }
 
+    /// How many sessions of a kind a user has at once; `None` for API tokens, which have a bound of their own.
+    #[must_use]
+    pub fn most_sessions(&self, credential: Credential) -> Option<u32> {
+        match credential {
+            Credential::Cookie => Some(self.browser_sessions),
+            Credential::Jwt => Some(self.client_sessions),
+            Credential::ApiToken => None,
+        }
+    }
+
     /// After how long without use a browser session ends.
     #[must_use]
     pub fn session_idle(&self) -> Duration {

@@ -23,9 +23,6 @@ use crate::operations::{App, addresses, audit};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
 
-/// Sessions of one user at once, named tokens apart; the next one ends the oldest (ASVS 7.1.2).
-const MOST_SESSIONS: i64 = 10;
-
 /// A new session and its secret, which exists only here and in the client.
 #[derive(Debug)]
 pub struct OpenedSession {
@@ -136,7 +133,13 @@ impl Attempt<'_> {
         let expires_at = now.plus(app.settings.session_lifetime(credential));
         let new =
             NewSession { credential, expires_at, confirmed_at: now, name: String::new(), read_only: false };
-        let ended = db::sessions::delete_oldest(&mut tx, id, MOST_SESSIONS - 1).await?;
+        // A bound of parallel sessions (ASVS 7.1.2). One kind does not crowd out the other.
+        let ended = match app.settings.most_sessions(credential) {
+            Some(most) => {
+                db::sessions::delete_least_recent(&mut tx, id, credential, most.saturating_sub(1)).await?
+            }
+            None => 0,
+        };
         let session = db::sessions::insert(&mut tx, id, &new, &secret.hash(), self.origin, now).await?;
         let mut entry = Entry::new(Action::SignIn, Author::user(&user, self.origin))
             .on(&user)
@@ -144,7 +147,7 @@ impl Attempt<'_> {
             .detail("session", session.0)
             .detail("device", self.origin.device.as_str());
         if ended > 0 {
-            entry = entry.detail("oldest_sessions_ended", ended);
+            entry = entry.detail("least_recent_sessions_ended", ended);
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;

@@ -136,9 +136,12 @@ fn note(name: &str, value: &Value) -> Option<String> {
             .iter()
             .find(|denial| denial.code() == text)
             .map_or_else(|| sentence(text), |denial| denial.sentence().to_owned()),
-        "sessions_ended" | "oldest_sessions_ended" if number == 0 => return None,
+        "sessions_ended" | "oldest_sessions_ended" | "least_recent_sessions_ended" if number == 0 => {
+            return None;
+        }
         "sessions_ended" => format!("Signed out of {}", counted(number, "device")),
         "oldest_sessions_ended" => format!("Ended the oldest {}", counted(number, "session")),
+        "least_recent_sessions_ended" => format!("Ended {} used the longest ago", counted(number, "session")),
         "seconds" if number >= 3600 => format!("For {}", counted(number / 3600, "hour")),
         "seconds" if number >= 60 => format!("For {}", counted(number / 60, "minute")),
         "seconds" => format!("For {}", counted(number, "second")),

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::form::FromForm;
 use rocket::http::RawStr;
 use rocket::request::{FromRequest, Outcome, Request};
@@ -14,17 +12,48 @@ use crate::model::error::{Error, Result};
 use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
 use crate::model::rules::Denial;
-use crate::model::session::Session;
+use crate::model::session::{Session, SessionId};
 use crate::operations::{App, Can};
 use crate::security::csrf;
 use crate::web::reauthentication::Renewed;
 
-/// The message that a page shows once, after a change was made elsewhere.
+/// The message that the next page shows once, as the browser keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Flash {
+struct Flash {
     /// What happened, a sentence or two.
+    text: String,
+    undo: Option<Undo>,
+}
+
+/// What a message offers to take back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Undo {
+    /// What an entry of the audit log records about a user.
+    Change {
+        /// The user's primary key.
+        user: i64,
+        /// The entry's.
+        entry: i64,
+    },
+    /// A run on many users, by its primary key.
+    Run(i64),
+}
+
+impl Undo {
+    /// The path that a form posts to.
+    fn path(self) -> String {
+        match self {
+            Self::Change { user, entry } => format!("/users/{user}/undo/{entry}"),
+            Self::Run(batch) => format!("/users/bulk/{batch}/undo"),
+        }
+    }
+}
+
+/// The message as the page shows it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Message {
     pub(super) text: String,
-    /// The path that a form posts to in order to undo it.
+    /// The path that a form posts to in order to undo what happened.
     pub(super) undo: Option<String>,
 }
 
@@ -37,7 +66,7 @@ pub(super) struct Layout {
     pub(super) section: &'static str,
     /// For all forms of the page.
     pub(super) token: String,
-    pub(super) flash: Option<Flash>,
+    pub(super) flash: Option<Message>,
     /// `light`, `dark`, or empty for what the system says.
     pub(super) theme: &'static str,
     /// Whether rows stand close together.
@@ -53,7 +82,7 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout of a page for a user who may see it; takes the message with it.
     pub(super) fn new<P: Permission>(can: &Can<P>, jar: Cookies<'_>, section: &'static str) -> Self {
-        Self { flash: take_flash(jar), list: last_list(jar), ..Self::without_flash(can, section) }
+        Self { flash: take_flash(can, jar), list: last_list(jar), ..Self::without_flash(can, section) }
     }
 
     /// The same, with the message left for another page.
@@ -84,7 +113,7 @@ impl Layout {
             is_admin: true,
             section: "users",
             token: text.to_owned(),
-            flash: Some(Flash { text: text.to_owned(), undo: Some(text.to_owned()) }),
+            flash: Some(Message { text: text.to_owned(), undo: Some(text.to_owned()) }),
             theme: "dark",
             compact: true,
             shortcuts: false,
@@ -127,18 +156,13 @@ pub(super) fn binding(session: &Session) -> String {
     format!("session {}", session.id.0)
 }
 
-/// Sets the flash message for the next page. The browser can read it: never a secret.
-pub(super) fn flash(jar: Cookies<'_>, flash: &Flash) {
-    if let Ok(json) = serde_json::to_vec(flash) {
-        jar.set(CookieName::Flash, URL_SAFE_NO_PAD.encode(json));
-    }
-}
-
-/// The message that this page is to show, which no later one will.
-pub(super) fn take_flash(jar: Cookies<'_>) -> Option<Flash> {
+/// The message that this page is to show, which no later one will: only one that was made in this session.
+fn take_flash<P: Permission>(can: &Can<P>, jar: Cookies<'_>) -> Option<Message> {
     let value = jar.value(CookieName::Flash);
     jar.remove(CookieName::Flash);
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value?).ok()?).ok()
+    let json = can.app().keys().open_message(can.session().id, value?)?;
+    let Flash { text, undo } = serde_json::from_slice(&json).ok()?;
+    Some(Message { text, undo: undo.map(Undo::path) })
 }
 
 /// What a button that only needs the token sends.
@@ -206,8 +230,15 @@ impl<P: Permission> ConsoleSession<'_, P> {
         self.check(token).is_err()
     }
 
-    /// Sets the flash message for the next page.
-    pub(super) fn flash(&self, text: impl Into<String>, undo: Option<String>) {
-        flash(self.jar, &Flash { text: text.into(), undo });
+    /// Sets the message for the next page. The browser can read it: never a secret.
+    pub(super) fn flash(&self, text: impl Into<String>, undo: Option<Undo>) {
+        self.flash_in(self.can.session().id, text, undo);
+    }
+
+    /// The same for the next page of another session, as after another password.
+    pub(super) fn flash_in(&self, session: SessionId, text: impl Into<String>, undo: Option<Undo>) {
+        if let Ok(json) = serde_json::to_vec(&Flash { text: text.into(), undo }) {
+            self.jar.set(CookieName::Flash, self.app().keys().messages.sign(session.0, &json));
+        }
     }
 }

@@ -8,7 +8,6 @@ use rocket::http::Status;
 use rocket::{get, post};
 
 use super::form::{FormState, STALE, field_errors};
-use super::layout::{self, Flash};
 use super::pre_session;
 use super::view::{Answer, SetPasswordPage};
 use crate::http::cookies::Cookies;
@@ -83,9 +82,8 @@ pub(super) async fn submit(
     }
     match password_links::redeem(app, &form.link, &form.password, origin).await {
         Ok(Some(_)) => {
-            let text = "Your password is set. Sign in with it.".to_owned();
-            layout::flash(jar, &Flash { text, undo: None });
-            Ok(Answer::Redirect("/sign-in".to_owned()))
+            // There is no session that a message could be bound to.
+            Ok(Answer::Redirect("/sign-in?password_set=true".to_owned()))
         }
         Ok(None) => Ok(gone()),
         Err(error) => Ok(Answer::refused(again(&field_errors(error)?))),

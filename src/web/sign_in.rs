@@ -47,7 +47,8 @@ pub(super) struct SignOutForm {
 
 /// The page to sign in on, which leads back to `next`.
 pub(super) fn path_for(next: &str) -> uri::Origin<'static> {
-    if next == "/" { uri!(form(None::<&str>, None::<bool>)) } else { uri!(form(Some(next), None::<bool>)) }
+    let next = Some(next).filter(|next| *next != "/");
+    uri!(form(next, None::<bool>, None::<bool>))
 }
 
 /// A path on this server to go on to; anything that a browser could take for another one leads home.
@@ -110,25 +111,28 @@ pub(super) fn too_many_tries(seconds: u64) -> String {
     format!("Too many tries. Wait {wait}, then try again.")
 }
 
-/// The form. The query says that the user has signed out: signing out removes the flash cookie, too.
-#[get("/sign-in?<next>&<signed_out>")]
+/// The form. The query says what happened before: messages in cookies are for pages of a session.
+#[get("/sign-in?<next>&<signed_out>&<password_set>")]
 pub(super) async fn form(
     next: Option<&str>,
     signed_out: Option<bool>,
+    password_set: Option<bool>,
     app: &App,
     origin: &Origin,
     jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
-    let note = match layout::take_flash(jar) {
-        Some(flash) => Some(flash.text),
-        None if are_unclear(jar) => Some(UNCLEAR.to_owned()),
-        None if signed_out == Some(true) => Some("Signed out.".to_owned()),
-        None if has_ended(app, jar, origin).await => {
-            Some("Your session has ended. Sign in to go on.".to_owned())
-        }
-        None => None,
+    let note = if are_unclear(jar) {
+        Some(UNCLEAR)
+    } else if signed_out == Some(true) {
+        Some("Signed out.")
+    } else if password_set == Some(true) {
+        Some("Your password is set. Sign in with it.")
+    } else if has_ended(app, jar, origin).await {
+        Some("Your session has ended. Sign in to go on.")
+    } else {
+        None
     };
-    Ok(Answer::page(page(app, jar, next.unwrap_or("/"), note).await?))
+    Ok(Answer::page(page(app, jar, next.unwrap_or("/"), note.map(str::to_owned)).await?))
 }
 
 /// Signs in, under a new session; the one that the browser had before is over.
@@ -149,11 +153,11 @@ pub(super) async fn submit(
         return Ok(Answer::refused(again(app, jar, tried(problem)).await?));
     }
     let password = Password::new(form.password.clone());
-    let browser = device_cookie::find(app, jar, &form.username);
+    let browser = device_cookie::find(app, jar, &form.username).await?;
     match sign_in::sign_in(app, &form.username, &password, Credential::Cookie, browser.as_ref(), origin).await
     {
         Ok(signed_in) => {
-            device_cookie::remember(app, jar, &form.username);
+            device_cookie::remember(app, jar, &signed_in.user).await?;
             if let Some(old) = jar.value(CookieName::Session)
                 && let Ok(actor) = authenticate(app, Authorization::Cookie(old), origin).await
             {
@@ -180,7 +184,7 @@ pub(super) struct SignedOut;
 impl<'r> Responder<'r, 'r> for SignedOut {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let mut response: Response<'r> =
-            Redirect::to(uri!(form(None::<&str>, Some(true)))).respond_to(request)?;
+            Redirect::to(uri!(form(None::<&str>, Some(true), None::<bool>))).respond_to(request)?;
         // Without "cookies": the browser is still one that signed in before. The others are removed by name.
         response.set_header(Header::new("Clear-Site-Data", "\"cache\", \"storage\""));
         Ok(response)

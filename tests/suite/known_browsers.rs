@@ -94,6 +94,82 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
 }
 
 #[apply(on_both)]
+async fn pw_13_a_browser_is_known_for_180_days_by_the_servers_clock(app: TestApp) {
+    const DAY: Duration = Duration::from_hours(24);
+    app.person("ada", "ordinary").await;
+    let mut known = Browser::of(&app, "ada").await;
+    let first = known.0.clone();
+    app.clock.advance(DAY * 180 - Duration::from_secs(1));
+    guess(&app, "ada").await;
+    let mut early = Browser(first.clone());
+    assert_eq!(early.sign_in(&app, "ada", PASSWORD).await.status, 303, "to the last second");
+    app.clock.advance(DAY * 180);
+    guess(&app, "ada").await;
+    for kept in [first, early.0] {
+        assert_eq!(Browser(kept).sign_in(&app, "ada", PASSWORD).await.status, 422, "however long it is kept");
+    }
+    usher::operations::maintenance::clean_up(&app.usher).await.unwrap();
+    assert_eq!(known_browsers(&app).await, 0);
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 303);
+    guess(&app, "ada").await;
+    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 303, "and then it is known again");
+}
+
+/// How many there are, of all accounts.
+async fn known_browsers(app: &TestApp) -> i64 {
+    let sql = usher::db::Sql::new("SELECT count(*) FROM known_browsers");
+    app.usher.db.optional::<(i64,)>(sql).await.unwrap().unwrap().0
+}
+
+#[apply(on_both)]
+async fn pw_13_another_password_makes_unknown_all_browsers_but_the_one_that_chose_it(app: TestApp) {
+    let (ada, root) = (app.person("ada", "ordinary").await, app.person("root", "superuser").await);
+    let path = format!("/v1/users/{}", ada.id());
+    let mut known = Browser::of(&app, "ada").await;
+    app.clock.advance(Duration::from_secs(1));
+    let body = json!({ "password": NEW_PASSWORD });
+    assert_eq!(app.send(&root, Method::Patch, &path, &body).await.status, 200);
+    guess(&app, "ada").await;
+    assert_eq!(known.sign_in(&app, "ada", NEW_PASSWORD).await.status, 422, "who had the old one may have it");
+
+    let ada = renewed(&app, &ada).await;
+    let form = token(&page(&app, &ada, "/account/password").await.body);
+    let new = PASSWORD.replace(' ', "+");
+    let current = NEW_PASSWORD.replace(' ', "+");
+    let request = app.request(Method::Post, "/account/password", Some((&ada, By::Cookie)));
+    let request = request.header(ContentType::Form);
+    let body = format!("token={form}&current_password={current}&new_password={new}");
+    let response = request.body(body).dispatch().await;
+    assert_eq!(response.status().code, 303);
+    let own = response.cookies().get(KNOWN).cloned();
+    guess(&app, "ada").await;
+    assert_eq!(Browser(own).sign_in(&app, "ada", PASSWORD).await.status, 303);
+}
+
+#[apply(on_both)]
+async fn pw_13_an_account_knows_ten_browsers_and_the_one_unused_the_longest_is_forgotten(app: TestApp) {
+    app.person("ada", "ordinary").await;
+    app.person("bob", "ordinary").await;
+    let mut bobs = Browser::of(&app, "bob").await;
+    let mut browsers = Vec::new();
+    for _ in 0..10 {
+        app.clock.advance(Duration::from_secs(1));
+        browsers.push(Browser::of(&app, "ada").await);
+    }
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(browsers[0].sign_in(&app, "ada", PASSWORD).await.status, 303);
+    Browser::of(&app, "ada").await;
+    assert_eq!(known_browsers(&app).await, 11);
+    guess(&app, "ada").await;
+    for (index, status) in [(0, 303), (1, 422), (2, 303)] {
+        assert_eq!(browsers[index].sign_in(&app, "ada", PASSWORD).await.status, status, "{index}");
+    }
+    guess(&app, "bob").await;
+    assert_eq!(bobs.sign_in(&app, "bob", PASSWORD).await.status, 303, "each account for itself");
+}
+
+#[apply(on_both)]
 async fn pw_13_guesses_of_others_do_not_block_a_signed_in_user(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     guess(&app, "ada").await;

@@ -129,7 +129,7 @@ async fn pw_10_a_link_works_once_and_looking_at_it_uses_nothing_up(app: TestApp)
     assert!(unfit.body.contains("This password is on lists of common passwords."), "{}", unfit.body);
     assert_eq!(post(&app, &cookie, &form, &secret, "").await.status, 422);
     let set = post(&app, &cookie, &form, &secret, NEW_PASSWORD).await;
-    assert_eq!((set.status, set.header("Location")), (303, Some("/sign-in")));
+    assert_eq!((set.status, set.header("Location")), (303, Some("/sign-in?password_set=true")));
     assert!(!format!("{:?}", set.headers).contains(&secret));
     let used = post(&app, &cookie, &form, &secret, "another fine password").await;
     let (opened, ..) = open(&app, &secret).await;

@@ -63,7 +63,7 @@ async fn az_7_no_way_to_change_or_see_another_user_reveals_whether_there_is_one(
 
 /// Every row of every table, but for what is noted of a session's use.
 pub(crate) async fn everything(app: &TestApp) -> Vec<String> {
-    const TABLES: [&str; 10] = [
+    const TABLES: [&str; 11] = [
         "users",
         "sessions",
         "throttles",
@@ -73,6 +73,7 @@ pub(crate) async fn everything(app: &TestApp) -> Vec<String> {
         "batch_items",
         "links",
         "mails",
+        "known_browsers",
         "unconfirmed_addresses",
     ];
     let mut all = Vec::new();

@@ -1,9 +1,12 @@
 //! What a sibling host can plant in a browser: cookies whose names look like ours once they are decoded, and
 //! second ones of our names.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::http::{ContentType, Header, Method};
+use usher::model::session::Credential;
 
-use crate::app::{Answer, By, TestApp};
+use crate::app::{Answer, By, Person, TestApp};
 use crate::console::token;
 
 /// Asks with this header of cookies.
@@ -53,17 +56,12 @@ async fn se_3_a_cookie_whose_name_is_encoded_stands_in_for_none_of_ours(app: Tes
     let form = token(&get(&app, "/sign-in", "__Host-pre-0a1b2c3d=planted").await.body);
     assert!(!sign_in(&app, &form, "__Host-pre-0a1b2c3d=planted").await.body.contains(NO_COOKIE));
     assert!(sign_in(&app, &form, "%5F%5FHost-pre-0a1b2c3d=planted").await.body.contains(NO_COOKIE));
-    // The message of the last change, and the way back to the list.
-    let flash = "eyJ0ZXh0IjoiUGxhbnRlZCB3b3JkcyIsInVuZG8iOm51bGx9";
+    // The way back to the list.
     let list = "%2Fusers%3Fq%3Dplanted";
     let path = format!("/users/{}", other.id());
     for (prefix, is_read) in [("__Host-", true), ("%5F%5FHost-", false)] {
-        let cookies = format!(
-            "__Host-sid-0a1b2c3d={}; {prefix}flash-0a1b2c3d={flash}; {prefix}list-0a1b2c3d={list}",
-            staff.cookie
-        );
+        let cookies = format!("__Host-sid-0a1b2c3d={}; {prefix}list-0a1b2c3d={list}", staff.cookie);
         let page = get(&app, &path, &cookies).await;
-        assert_eq!(page.body.contains("Planted words"), is_read, "{}", page.body);
         assert_eq!(page.body.contains("q=planted"), is_read, "{}", page.body);
     }
 }
@@ -90,4 +88,53 @@ async fn se_3_of_two_session_cookies_none_counts_and_the_page_says_so(app: TestA
     assert_eq!(refused.status, 422);
     assert!(refused.body.contains(UNCLEAR), "{}", refused.body);
     assert!(!get(&app, "/sign-in", "other=a; other=b").await.body.contains(UNCLEAR));
+}
+
+/// The cookie with the message of a form that a person has just sent.
+async fn message_of(app: &TestApp, who: &Person, stands_on: &str, path: &str) -> String {
+    let form = token(&get(app, stands_on, &format!("__Host-sid-0a1b2c3d={}", who.cookie)).await.body);
+    let request = app.request(Method::Post, path, Some((who, By::Cookie))).header(ContentType::Form);
+    let response = request.body(format!("token={form}")).dispatch().await;
+    response.cookies().get("__Host-flash-0a1b2c3d").expect("a message").value().to_owned()
+}
+
+#[apply(on_both)]
+async fn cs_5_a_message_is_shown_only_in_the_session_that_it_was_made_in(app: TestApp) {
+    let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
+    let ada = app.person("ada", "").await;
+    let user = format!("/users/{}", ada.id());
+    let shown = async |who: &Person, flash: &str| {
+        let cookies = format!("__Host-sid-0a1b2c3d={}; __Host-flash-0a1b2c3d={flash}", who.cookie);
+        get(&app, &user, &cookies).await.body.replace("&#x2F;", "/")
+    };
+    let message = message_of(&app, &staff, &user, &format!("{user}/deactivate")).await;
+    for (who, is_shown) in [(&other, false), (&staff, true)] {
+        let html = shown(who, &message).await;
+        assert_eq!(html.contains("Deactivated. Signed out of 2 devices."), is_shown, "{html}");
+        assert_eq!(html.contains("<button>Undo</button></form></div>"), is_shown, "{html}");
+    }
+    let again = app.session(staff.user.id, Credential::Cookie).await.secret.to_text();
+    let same_user = Person { cookie: again, ..staff.clone() };
+    assert!(!shown(&same_user, &message).await.contains("Signed out of 2 devices."), "another session");
+    let decoded = URL_SAFE_NO_PAD.decode(&message).unwrap();
+    let json = decoded.iter().position(|byte| *byte == b'{').map(|start| &decoded[start..]).unwrap();
+    let altered = String::from_utf8(json.to_vec()).unwrap().replace("Deactivated", "Planted words");
+    let signed_otherwise = [&decoded[..32], altered.as_bytes()].concat();
+    for planted in [
+        // As it was before messages were signed, with the address of a button.
+        format!(r#"{{"text":"Planted words","undo":"/users/{}/deactivate"}}"#, other.id()).into_bytes(),
+        altered.clone().into_bytes(),
+        signed_otherwise,
+    ] {
+        let html = shown(&staff, &URL_SAFE_NO_PAD.encode(planted)).await;
+        assert!(!html.contains("Planted words"), "{html}");
+    }
+}
+
+#[apply(on_both)]
+async fn cs_5_no_message_is_shown_where_nobody_is_signed_in(app: TestApp) {
+    let planted = URL_SAFE_NO_PAD.encode(r#"{"text":"Planted words","undo":null}"#);
+    let page = get(&app, "/sign-in", &format!("__Host-flash-0a1b2c3d={planted}")).await;
+    assert_eq!(page.status, 200);
+    assert!(!page.body.contains("Planted words"), "{}", page.body);
 }

@@ -17,7 +17,7 @@ use crate::model::user::UserId;
 use crate::operations::bulk::{self, Outcome};
 use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
-use crate::web::layout::ConsoleSession;
+use crate::web::layout::{ConsoleSession, Undo};
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::sign_in::local_path;
 use crate::web::text::thousands;
@@ -251,7 +251,7 @@ pub(in crate::web) async fn run(
 async fn flash_outcome(console: &ConsoleSession<'_, ManageUsers>, batch: BatchId) -> Result<()> {
     let outcome = bulk::outcome(&console.can, batch).await?;
     let can_undo = outcome.check_undo(console.app().clock.now()).is_ok();
-    console.flash(summary(&outcome), can_undo.then(|| format!("/users/bulk/{}/undo", batch.0)));
+    console.flash(summary(&outcome), can_undo.then_some(Undo::Run(batch.0)));
     Ok(())
 }
 

@@ -113,7 +113,7 @@ pub(in crate::web) async fn save(
             if before.email != done.user.email {
                 told += &shared_address(&console, &done.user).await?;
             }
-            console.flash(told, undo::path(&done));
+            console.flash(told, undo::offer(&done));
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(error) => again(&console, id, &form, error).await,
@@ -203,7 +203,7 @@ pub(in crate::web) async fn deactivate(
         1 => "Deactivated. Signed out of 1 device.".to_owned(),
         count => format!("Deactivated. Signed out of {count} devices."),
     };
-    console.flash(text, undo::path(&done));
+    console.flash(text, undo::offer(&done));
     Ok(Answer::Redirect(format!("/users/{id}")))
 }
 
@@ -219,7 +219,7 @@ pub(in crate::web) async fn reactivate(
     let update = |can| async move { users::update(&can, UserId(id), input, &Precondition::Any).await };
     match reauthentication::with(&mut console, &form.current_password, update).await {
         Ok(done) => {
-            console.flash("Reactivated.", undo::path(&done));
+            console.flash("Reactivated.", undo::offer(&done));
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(error) => {

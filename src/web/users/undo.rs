@@ -9,13 +9,13 @@ use crate::model::update::Update;
 use crate::model::user::UserId;
 use crate::operations::undo;
 use crate::web::form_body::FormBody;
-use crate::web::layout::ConsoleSession;
+use crate::web::layout::{ConsoleSession, Undo};
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::view::{Answer, ConfirmationPage};
 
-/// The path that takes back what was just done, if anything was.
-pub(super) fn path(done: &Update) -> Option<String> {
-    done.entry.map(|entry| format!("/users/{}/undo/{}", done.user.id, entry.0))
+/// What takes back what was just done, if anything was.
+pub(super) fn offer(done: &Update) -> Option<Undo> {
+    done.entry.map(|entry| Undo::Change { user: done.user.id.0, entry: entry.0 })
 }
 
 /// Takes back what an entry about the user records; this can be undone, too.
@@ -31,7 +31,7 @@ pub(in crate::web) async fn take_back(
     let undo = |can| async move { undo::undo_of(&can, id, entry).await };
     match reauthentication::with(&mut console, &form.current_password, undo).await {
         Ok(done) => {
-            console.flash("Undone.", path(&done));
+            console.flash("Undone.", offer(&done));
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(error) => question(&console, id, entry).after(error, &console, "users"),
