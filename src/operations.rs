@@ -62,6 +62,8 @@ pub struct App {
     pub mailer: Option<Arc<Mailer>>,
     /// Messages and links that are still to be made after their answers: a stop waits for them.
     pub background: TaskTracker,
+    /// What the names of cookies end with, so that installations on one host do not share any.
+    pub cookie_tag: Arc<str>,
     /// What links begin with, such as `https://users.example.org`.
     pub base: Arc<str>,
 }
@@ -112,11 +114,12 @@ impl App {
         }
         db.prepare(settings.migrate_at_start).await?;
         let ring = KeyRing::load(&settings, &db).await?;
+        let cookie_tag = keys::cookie_tag(&db).await?.into();
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
         let dearest_hash = Arc::default();
-        Ok(Self { db, clock, hasher, dearest_hash, settings, ring, mailer, background, base })
+        Ok(Self { db, clock, hasher, dearest_hash, settings, ring, mailer, background, cookie_tag, base })
     }
 
     /// The keys of this moment.

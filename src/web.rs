@@ -33,7 +33,6 @@ use self::reauthentication::Renewed;
 use crate::http::arrival;
 use crate::http::cookies::Cookies;
 use crate::http::error::Rendered;
-use crate::http::guards;
 use crate::http::path::RequestPath;
 use crate::model::error::Error;
 use crate::model::rules::Denial;
@@ -71,9 +70,7 @@ pub fn catchers() -> Vec<Catcher> {
 /// first: sign in, or choose another password. An unsafe request is never repeated on its own.
 #[catch(default)]
 async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
-    if let Ok(app) = guards::app(request) {
-        Renewed::of(request).carry(app, Cookies::of(request));
-    }
+    Renewed::of(request).carry(Cookies::of(request));
     let refused = wrong_method(status, request);
     let stashed = Error::stashed(request).or(refused.as_ref());
     if request.method() == Method::Get

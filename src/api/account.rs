@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::body::{CredentialsBody, JsonBody};
 use super::users::One;
 use crate::db::audit::SignInEntry;
-use crate::http::cookies::Cookies;
-use crate::http::guards::{self, AcceptsJson, IfMatch};
+use crate::http::cookies::{CookieName, Cookies};
+use crate::http::guards::{AcceptsJson, IfMatch};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::Password;
@@ -104,7 +104,7 @@ pub(super) async fn confirm(
     errors.into_result()?;
     let confirmed = own_account::confirm(&can, "password", &password).await?;
     if let Some(secret) = confirmed.cookie() {
-        guards::carry(&can.app().settings, jar, secret);
+        jar.set(CookieName::Session, secret.to_text());
     }
     Ok(Status::NoContent)
 }

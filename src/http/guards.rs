@@ -5,12 +5,12 @@
 
 use std::net::IpAddr;
 
-use rocket::http::{Cookie, Method, SameSite};
+use rocket::http::Method;
 use rocket::request::{FromRequest, Outcome, Request};
 
 use crate::config::Settings;
 use crate::http::arrival;
-use crate::http::cookies::{Cookies, Sent};
+use crate::http::cookies::{CookieName, Cookies, Sent};
 use crate::http::path::RequestPath;
 use crate::http::request_id::RequestId;
 use crate::model::error::{AuthenticationFailure, Error, Result};
@@ -19,7 +19,7 @@ use crate::model::origin::{self, Channel, Origin};
 use crate::model::permission::Permission;
 use crate::model::precondition::Precondition;
 use crate::model::rules::Denial;
-use crate::model::session::{Credential, Secret};
+use crate::model::session::Credential;
 use crate::model::user::UserId;
 use crate::operations::authentication::{self, Actor, Authorization};
 use crate::operations::{App, Can};
@@ -34,33 +34,12 @@ fn fail<T>(request: &Request<'_>, error: Error) -> Outcome<T, ()> {
     Outcome::Error((error.stash(request), ()))
 }
 
-/// The session cookie's name. With the prefix, browsers refuse it from other hosts and over http.
-#[must_use]
-pub const fn cookie_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "sid" } else { "__Host-sid" }
-}
-
-/// A cookie that only this server sees, for as long as the browser runs.
-pub(crate) fn cookie(settings: &Settings, name: &'static str, value: String) -> Cookie<'static> {
-    Cookie::build((name, value))
-        .path("/")
-        .secure(!settings.insecure_cookie)
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .build()
-}
-
-/// Has a browser carry the secret of its session.
-pub(crate) fn carry(settings: &Settings, jar: Cookies<'_>, secret: &Secret) {
-    jar.set(cookie(settings, cookie_name(settings), secret.to_text()));
-}
-
 /// Whose credential came with the request, looked up once; whether it may be used for it is not asked.
 pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
     request
         .local_cache_async(Box::pin(async {
             let app = app(request)?;
-            let credential = credential(request, &app.settings)?;
+            let credential = credential(request)?;
             let (origin, subject) = (origin(request), subject(request));
             let actor = authentication::authenticate_and_read(app, credential, origin, subject).await?;
             // Whatever renders a page finds them here.
@@ -119,7 +98,7 @@ pub(crate) fn is_api(request: &Request<'_>) -> bool {
 }
 
 /// The one credential that counts: a bearer token if there is one, good or bad, else the cookie.
-fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Authorization<'r>> {
+fn credential<'r>(request: &'r Request<'_>) -> Result<Authorization<'r>> {
     let mut headers = request.headers().get("Authorization");
     let header = headers.next().unwrap_or_default();
     // Of two it is unknown which one a proxy has looked at.
@@ -133,7 +112,7 @@ fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Autho
             _ => Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader)),
         };
     }
-    match Cookies::of(request).sent(cookie_name(settings)) {
+    match Cookies::of(request).sent(CookieName::Session) {
         Sent::One(value) => Ok(Authorization::Cookie(value)),
         Sent::Nothing => Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials)),
         Sent::Several => Err(Error::NotAuthenticated(AuthenticationFailure::SeveralCookies)),

@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_action_has_one_name_and_words() {
-        for (action, name, words) in Action::NAMES {
+        for &(action, name, words) in Action::NAMES {
             assert_eq!(Action::named(name), Some(action));
             assert_eq!(action.as_str(), name);
             assert!(!words.is_empty());

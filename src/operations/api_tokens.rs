@@ -24,7 +24,7 @@ use crate::operations::authentication::API_TOKEN_PREFIX;
 use crate::operations::{App, Can, audit, sessions};
 
 /// Longest name, in characters.
-pub const NAME_LENGTH: usize = 100;
+const NAME_LENGTH: usize = 100;
 /// Tokens of one user at once.
 const MOST_TOKENS: usize = 50;
 /// Days until a token expires when nothing else is said.

@@ -174,7 +174,7 @@ fn refusals(app: &App, user: &User, typed: &NewPassword) -> Vec<Message> {
         email: &user.email,
     };
     let mut messages = app.settings.policy().check(&typed.new, &own);
-    if typed.new.as_str() == typed.current.as_str() {
+    if typed.new == typed.current {
         messages.push(Message::Other("Choose a password other than the current one.".into()));
     }
     messages

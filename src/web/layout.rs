@@ -9,9 +9,7 @@ use rocket::http::RawStr;
 use rocket::request::{FromRequest, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Settings;
-use crate::http::cookies::Cookies;
-pub(super) use crate::http::guards::cookie;
+use crate::http::cookies::{CookieName, Cookies};
 use crate::model::error::{Error, Result};
 use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
@@ -55,9 +53,7 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout of a page for a user who may see it; takes the message with it.
     pub(super) fn new<P: Permission>(can: &Can<P>, jar: Cookies<'_>, section: &'static str) -> Self {
-        let settings = &can.app().settings;
-        let (flash, list) = (take_flash(settings, jar), last_list(settings, jar));
-        Self { flash, list, ..Self::without_flash(can, section) }
+        Self { flash: take_flash(jar), list: last_list(jar), ..Self::without_flash(can, section) }
     }
 
     /// The same, with the message left for another page.
@@ -104,14 +100,10 @@ const LIST: &str = "/users";
 /// Longest path of a list that a browser is asked to keep, in bytes: cookies come with every request.
 const LONGEST_LIST: usize = 1_000;
 
-const fn list_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "list" } else { "__Host-list" }
-}
-
 /// The path of the list that the browser was last on; of anything else than a list of ours, the list of all.
-fn last_list(settings: &Settings, jar: Cookies<'_>) -> String {
+fn last_list(jar: Cookies<'_>) -> String {
     // Rocket has percent-encoded it.
-    let path = jar.value(list_name(settings)).and_then(|path| RawStr::new(path).percent_decode().ok());
+    let path = jar.value(CookieName::List).and_then(|path| RawStr::new(path).percent_decode().ok());
     let is_ours = |path: &Cow<'_, str>| {
         path.strip_prefix(LIST).is_some_and(|rest| rest.starts_with('?')) && path.len() <= LONGEST_LIST
     };
@@ -119,15 +111,14 @@ fn last_list(settings: &Settings, jar: Cookies<'_>) -> String {
 }
 
 /// Stores the path of the current list in a cookie, for the way back from a user.
-pub(super) fn keep_list(settings: &Settings, jar: Cookies<'_>, path: &str) {
-    if last_list(settings, jar) == path {
+pub(super) fn keep_list(jar: Cookies<'_>, path: &str) {
+    if last_list(jar) == path {
         return;
     }
-    let name = list_name(settings);
     if path == LIST || path.len() > LONGEST_LIST {
-        jar.remove(cookie(settings, name, String::new()));
+        jar.remove(CookieName::List);
     } else {
-        jar.set(cookie(settings, name, path.to_owned()));
+        jar.set(CookieName::List, path.to_owned());
     }
 }
 
@@ -136,27 +127,17 @@ pub(super) fn binding(session: &Session) -> String {
     format!("session {}", session.id.0)
 }
 
-const fn flash_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "flash" } else { "__Host-flash" }
-}
-
-/// The names of the cookies that pages leave behind.
-pub(super) const fn cookie_names(settings: &Settings) -> [&'static str; 2] {
-    [flash_name(settings), list_name(settings)]
-}
-
 /// Sets the flash message for the next page. The browser can read it: never a secret.
-pub(super) fn flash(settings: &Settings, jar: Cookies<'_>, flash: &Flash) {
+pub(super) fn flash(jar: Cookies<'_>, flash: &Flash) {
     if let Ok(json) = serde_json::to_vec(flash) {
-        jar.set(cookie(settings, flash_name(settings), URL_SAFE_NO_PAD.encode(json)));
+        jar.set(CookieName::Flash, URL_SAFE_NO_PAD.encode(json));
     }
 }
 
 /// The message that this page is to show, which no later one will.
-pub(super) fn take_flash(settings: &Settings, jar: Cookies<'_>) -> Option<Flash> {
-    let name = flash_name(settings);
-    let value = jar.value(name);
-    jar.remove(cookie(settings, name, String::new()));
+pub(super) fn take_flash(jar: Cookies<'_>) -> Option<Flash> {
+    let value = jar.value(CookieName::Flash);
+    jar.remove(CookieName::Flash);
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value?).ok()?).ok()
 }
 
@@ -227,6 +208,6 @@ impl<P: Permission> ConsoleSession<'_, P> {
 
     /// Sets the flash message for the next page.
     pub(super) fn flash(&self, text: impl Into<String>, undo: Option<String>) {
-        flash(&self.app().settings, self.jar, &Flash { text: text.into(), undo });
+        flash(self.jar, &Flash { text: text.into(), undo });
     }
 }

@@ -11,15 +11,14 @@ use rocket::request::Request;
 use super::form::{CURRENT_PASSWORD, Field, FormState, field_errors};
 use super::layout::ConsoleSession;
 use super::view::{Answer, ConfirmationPage};
-use crate::http::cookies::Cookies;
-use crate::http::guards;
+use crate::http::cookies::{CookieName, Cookies};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
 use crate::model::permission::Permission;
 use crate::model::rules::Denial;
 use crate::model::session::Secret;
-use crate::operations::{App, Can, own_account};
+use crate::operations::{Can, own_account};
 
 /// What the password is needed for where an account of another user is changed.
 pub(super) const FOR_ADMINISTRATORS: &str = "Needed because the account is, or becomes, an administrator's.";
@@ -82,9 +81,9 @@ impl Renewed {
     }
 
     /// Has the browser carry it, if there is one.
-    pub(super) fn carry(&self, app: &App, jar: Cookies<'_>) {
+    pub(super) fn carry(&self, jar: Cookies<'_>) {
         if let Some(secret) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            guards::carry(&app.settings, jar, secret);
+            jar.set(CookieName::Session, secret.to_text());
         }
     }
 }
@@ -139,7 +138,7 @@ pub(super) async fn with<P: Permission, T, F: Future<Output = Result<T>>>(
             let password = Password::new(typed.to_owned());
             console.can = own_account::confirm(&console.can, CURRENT_PASSWORD, &password).await?;
             if let Some(secret) = console.can.cookie() {
-                guards::carry(&console.app().settings, console.jar, secret);
+                console.jar.set(CookieName::Session, secret.to_text());
                 console.renewed.keep(secret);
             }
             operation(console.can.clone()).await

@@ -14,7 +14,7 @@ use crate::model::permission::{IsSuperuser, Permission};
 use crate::model::raw::Raw;
 use crate::model::session::SessionId;
 use crate::model::user::{User, UserId};
-use crate::operations::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenInput, TokenRequest};
+use crate::operations::api_tokens::{self, ApiToken, MadeToken, TokenInput, TokenRequest};
 use crate::operations::users;
 use crate::web::form_body::FormBody;
 
@@ -86,12 +86,8 @@ impl Place {
         let days = Field::new("expires_in_days", "Expires in days", "text", days, errors);
         let hint = "Needed because a token acts in its owner's name.";
         let mut fields = vec![
-            Field {
-                hint: "What it is for, such as “nightly report”.".into(),
-                max_length: NAME_LENGTH,
-                ..name
-            },
-            Field { hint: format!("From 1 to {most}."), max_length: 5, ..days },
+            Field { hint: "What it is for, such as “nightly report”.".into(), ..name },
+            Field { hint: format!("From 1 to {most}."), ..days },
         ];
         fields.extend(reauthentication::field(console, hint, errors));
         let row = |token: ApiToken| TokenRow {

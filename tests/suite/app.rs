@@ -179,7 +179,7 @@ impl TestApp {
                 request.add_header(Header::new("Authorization", format!("Bearer {}", person.bearer)));
             }
             Some((person, By::Cookie)) => {
-                request = request.header(cookie_header("__Host-sid", &self.cookie(person)));
+                request = request.header(cookie_header("__Host-sid-0a1b2c3d", &self.cookie(person)));
                 request.add_header(Header::new("Sec-Fetch-Site", "same-origin"));
             }
         }
@@ -215,7 +215,8 @@ impl TestApp {
 
     /// Keeps the cookie that an answer sets for the session that a person has already.
     pub(crate) fn note_renewal(&self, person: &Person, response: &LocalResponse<'_>) {
-        if let Some(cookie) = response.cookies().get("__Host-sid").filter(|cookie| !cookie.value().is_empty())
+        if let Some(cookie) =
+            response.cookies().get("__Host-sid-0a1b2c3d").filter(|cookie| !cookie.value().is_empty())
         {
             self.renewed.lock().expect("a lock").insert(person.cookie.clone(), cookie.value().to_owned());
         }
@@ -307,6 +308,12 @@ async fn hash() -> PasswordHash {
     HASH.get_or_init(make).await.clone()
 }
 
+/// Makes the names of all cookies end with `0a1b2c3d`.
+async fn tag_cookies(db: &db::Db) {
+    let tag = vec![0x0a, 0x1b, 0x2c, 0x3d];
+    db::installation::get_or_insert(db, "cookie_tag", tag).await.expect("a tag");
+}
+
 /// A fresh file in a folder: a copy of one that was migrated once.
 async fn fresh_sqlite(directory: &TempDir) -> String {
     static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
@@ -316,6 +323,7 @@ async fn fresh_sqlite(directory: &TempDir) -> String {
             let file = directory.path().join("template.db");
             let figment = figment(&format!("sqlite://{}", file.display()), &[]);
             let db = db::Db::open(&figment.focus("databases.main")).await.expect("a migrated template");
+            tag_cookies(&db).await;
             db.close().await;
             std::fs::read(file).expect("the template")
         })
@@ -347,6 +355,7 @@ async fn fresh_postgres() -> String {
             }
             let figment = figment(&on_server(&server, &name), &[]);
             let db = db::Db::open(&figment.focus("databases.main")).await.expect("a migrated template");
+            tag_cookies(&db).await;
             db.close().await;
             name
         })

@@ -83,6 +83,7 @@ mod model;
 mod openapi;
 mod own_account;
 mod own_credentials;
+mod passwords;
 mod preferences;
 mod privileged_accounts;
 mod process;

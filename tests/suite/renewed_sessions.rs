@@ -11,7 +11,7 @@ use crate::console::{page, send_from, token};
 
 /// The session cookie that an answer sets, which is like that of a sign-in.
 fn renewed(response: &LocalResponse<'_>) -> Option<String> {
-    let cookie = response.cookies().get("__Host-sid")?;
+    let cookie = response.cookies().get("__Host-sid-0a1b2c3d")?;
     assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)), "se_3");
     assert_eq!((cookie.same_site(), cookie.path(), cookie.domain()), (Some(SameSite::Lax), Some("/"), None));
     Some(cookie.value().to_owned())
@@ -19,7 +19,8 @@ fn renewed(response: &LocalResponse<'_>) -> Option<String> {
 
 /// The status of a request with this cookie.
 async fn status(app: &TestApp, method: Method, path: &str, cookie: &str, body: &Value) -> u16 {
-    let request = app.client.req(method, path.to_owned()).header(cookie_header("__Host-sid", cookie));
+    let request =
+        app.client.req(method, path.to_owned()).header(cookie_header("__Host-sid-0a1b2c3d", cookie));
     let request = request.header(rocket::http::Header::new("Sec-Fetch-Site", "same-origin"));
     request.header(ContentType::JSON).body(body.to_string()).dispatch().await.status().code
 }

@@ -3,7 +3,7 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
-use crate::http::guards;
+use crate::http::cookies::CookieName;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
@@ -100,7 +100,7 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
     let stays = console.can.session().credential == Credential::Cookie;
     let secret = own_account::change_password(&console.can, &typed, stays).await?;
     if let Some(secret) = secret {
-        guards::carry(&console.app().settings, console.jar, &secret);
+        console.jar.set(CookieName::Session, secret.to_text());
     }
     Ok(())
 }
