@@ -33,9 +33,8 @@ async fn run() -> Result<(), Failure> {
     if is_made { Ok(()) } else { Err("there are users already; --append adds to them".into()) }
 }
 
-fn wish(arguments: impl Iterator<Item = String>) -> Result<Wish, Failure> {
+fn wish(mut arguments: impl Iterator<Item = String>) -> Result<Wish, Failure> {
     let mut wish = Wish { seed: 1, ..Wish::default() };
-    let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--append" => wish.append = true,

@@ -1,7 +1,8 @@
 //! What the dearest stored password hash costs: a failed sign-in is answered no sooner, whomever it is for.
 //!
 //! Imported hashes may cost more than ours, and a failure that takes longer would tell that the account exists.
-//! The hashes of users are looked at once, when the server starts and when users have been added.
+//! The hashes of users are looked at when the server starts, and of those who were added when the highest primary key
+//! has changed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -154,7 +154,7 @@ impl<'a> Attempt<'a> {
         if self.admission(account, address)?.is_none() {
             return Ok(None);
         }
-        self.app.hasher.has_room()?;
+        self.app.hasher.refuse_if_full()?;
         db::retrying(|| async {
             let mut tx = self.app.db.begin().await?;
             let (account, address) = self.lock(&mut tx).await?;

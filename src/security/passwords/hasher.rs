@@ -308,12 +308,12 @@ impl Hasher {
         Place::take(&self.0.waiting, self.0.limits.queue).ok_or(HashError::Busy)
     }
 
-    /// Whether one more password would find no place to wait.
+    /// Refuses when one more password would find no place to wait.
     ///
     /// # Errors
     ///
     /// [`HashError::Busy`] then.
-    pub fn has_room(&self) -> Result<(), HashError> {
+    pub fn refuse_if_full(&self) -> Result<(), HashError> {
         let is_full = self.waiting() >= self.0.limits.queue && self.0.permits.available_permits() == 0;
         if is_full { Err(HashError::Busy) } else { Ok(()) }
     }

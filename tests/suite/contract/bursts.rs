@@ -1,8 +1,9 @@
 //! Tries at the same instant: none of them gets what it would not get after the others.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rocket::futures::future::join_all;
+use rocket::tokio::time::Instant;
 use serde_json::json;
 use usher::db::Sql;
 use usher::model::throttle::Key;

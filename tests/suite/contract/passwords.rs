@@ -1,10 +1,10 @@
 //! The policy for new passwords, as it is answered.
 
+use std::time::Duration;
+
 use rocket::http::Method::{Patch, Post, Put};
+use rocket::tokio::time::Instant;
 use serde_json::json;
-
-use std::time::{Duration, Instant};
-
 use usher::operations::dearest_hash;
 
 use super::*;

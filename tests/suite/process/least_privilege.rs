@@ -74,7 +74,7 @@ async fn cf_5_a_role_that_cannot_change_the_schema_serves_once_it_is_migrated() 
     for sql in [
         format!("CREATE ROLE {role} LOGIN"),
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"),
-        format!("GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role}"),
+        format!("GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role}"),
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC".to_owned(),
     ] {
         sqlx::query(AssertSqlSafe(sql.clone())).execute(&mut owner).await.expect(&sql);
