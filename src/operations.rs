@@ -13,6 +13,7 @@ pub mod export;
 pub mod forgotten_password;
 pub mod keys;
 pub mod lists;
+pub mod locks;
 pub mod mail;
 pub mod maintenance;
 pub mod operator;

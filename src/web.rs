@@ -35,6 +35,7 @@ use crate::http::path::RequestPath;
 use crate::model::error::Error;
 use crate::model::rules::Denial;
 
+pub(crate) use self::assets::Assets;
 pub(crate) use self::view::{folder as template_folder, templates};
 
 /// The routes of the pages.

@@ -29,7 +29,7 @@ pub(crate) fn hidden(html: &str, name: &str) -> String {
 
 /// The user names in the rows of a list.
 pub(crate) fn names(html: &str) -> Vec<String> {
-    html.split("<small>")
+    html.split("<small class=\"cut\">")
         .skip(1)
         .map(|part| part.split("</small>").next().unwrap().replace("<mark>", "").replace("</mark>", ""))
         .collect()

@@ -88,6 +88,7 @@ mod sibling_cookies;
 mod sign_in_check;
 mod sign_in_page;
 mod source;
+mod statuses;
 mod storage;
 mod trail_pages;
 mod undo;

@@ -6,7 +6,7 @@ use rocket::{get, post};
 use super::form::UserForm;
 use super::history;
 use super::link;
-use super::lookup::{find, shared_address};
+use super::lookup::{find, shared_address, status_of};
 use super::undo;
 use crate::http::guards::MayRevealOnce;
 use crate::model::audit::Action;
@@ -22,7 +22,7 @@ use crate::web::form::{Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
 use crate::web::reauthentication;
-use crate::web::view::{Answer, UserPage, role, status};
+use crate::web::view::{Answer, UserPage, initials, role};
 
 /// The page, with this form on it.
 async fn page_of(
@@ -47,8 +47,9 @@ async fn page_of(
         layout: console.layout("users"),
         id: user.id.0,
         name: user.display_name(),
+        initials: initials(user),
         version: user.version,
-        status: status(user, console.app().clock.now()),
+        status: status_of(console, user).await?,
         is_active: user.is_active,
         is_self,
         role: role(user),

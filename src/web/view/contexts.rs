@@ -18,14 +18,25 @@ pub(in crate::web) fn role(user: &User) -> &'static str {
     }
 }
 
-/// The word for whether an account may be used at this moment.
-pub(in crate::web) fn status(user: &User, now: Timestamp) -> &'static str {
+/// The word for whether an account may be used at this moment: the worst that is true of it.
+pub(in crate::web) fn status(user: &User, is_locked: bool, now: Timestamp) -> &'static str {
     match (user.valid_from, user.valid_until) {
-        _ if !user.is_active => "Deactivated",
-        (Some(from), _) if now < from => "Not yet valid",
+        _ if is_locked => "Locked",
         (_, Some(until)) if now >= until => "Ended",
+        (Some(from), _) if now < from => "Not yet valid",
+        _ if user.is_invited => "Invited",
+        _ if !user.is_active => "Deactivated",
         _ => "Active",
     }
+}
+
+/// One or two letters that stand for a user.
+pub(in crate::web) fn initials(user: &User) -> String {
+    let first = |text: &str| text.chars().find(|character| character.is_alphanumeric());
+    let names: Vec<char> =
+        [&user.first_name, &user.last_name].into_iter().filter_map(|name| first(name)).collect();
+    let letters = if names.is_empty() { Vec::from_iter(first(user.username.as_str())) } else { names };
+    letters.into_iter().flat_map(char::to_uppercase).collect()
 }
 
 /// The page to sign in on.
@@ -74,6 +85,7 @@ pub(in crate::web) type Marked = Vec<(String, bool)>;
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct UserRow {
     pub(in crate::web) id: i64,
+    pub(in crate::web) initials: String,
     pub(in crate::web) name: Marked,
     pub(in crate::web) username: Marked,
     pub(in crate::web) email: Marked,
@@ -131,7 +143,7 @@ pub(in crate::web) struct UsersPage {
     pub(in crate::web) selection: Selection,
     /// Path, label and relation of the pages around this one.
     pub(in crate::web) pages: Vec<(String, &'static str, &'static str)>,
-    /// The first and last name on the page.
+    /// Which of how many users are on the page.
     pub(in crate::web) range: String,
     /// Path, empty for the present one, and number.
     pub(in crate::web) rows_per_page: Vec<(String, i64)>,
@@ -145,6 +157,7 @@ impl View for UsersPage {
         let marked = || vec![(text.to_owned(), true), (text.to_owned(), false)];
         let row = |role| UserRow {
             id: 7,
+            initials: text.to_owned(),
             name: marked(),
             username: marked(),
             email: marked(),
@@ -230,6 +243,7 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) layout: Layout,
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
+    pub(in crate::web) initials: String,
     pub(in crate::web) version: i64,
     pub(in crate::web) status: &'static str,
     pub(in crate::web) is_active: bool,
@@ -271,6 +285,7 @@ impl View for UserPage {
             layout: Layout::sample(text),
             id: 7,
             name: text.to_owned(),
+            initials: text.to_owned(),
             version: 3,
             status: "Active",
             is_active,
