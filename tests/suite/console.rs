@@ -367,7 +367,7 @@ async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: TestAp
     assert_eq!(conflict.status, 412);
     assert!(conflict.body.contains("two@example.org") && conflict.body.contains("one@example.org"));
     assert!(!conflict.body.contains("keep_first_name"), "only what differs is asked");
-    let who = "<b>two</b> saved on <time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 09:00</time>";
+    let who = "<b>two</b> changed it on <time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 09:00</time>";
     assert!(conflict.body.contains(who), "{}", conflict.body);
     assert_eq!(app.stored(ada.id()).await.email, "two@example.org", "nothing was overwritten");
 

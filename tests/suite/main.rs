@@ -76,6 +76,7 @@ mod lists;
 mod live_sessions;
 mod mail;
 mod matrix;
+mod merging;
 mod model;
 mod openapi;
 mod own_account;

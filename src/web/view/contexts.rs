@@ -227,13 +227,15 @@ impl View for NewUserPage {
     }
 }
 
-/// A field that someone else changed while it was being edited.
+/// A field that someone else changed while it was being edited, to something else.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct FieldConflict {
     pub(in crate::web) name: &'static str,
     pub(in crate::web) label: &'static str,
     pub(in crate::web) theirs: String,
     pub(in crate::web) yours: String,
+    /// By whom and when it was changed, where the last changes say so.
+    pub(in crate::web) changed: Option<(String, Time)>,
 }
 
 /// One user.
@@ -245,6 +247,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) name: String,
     pub(in crate::web) initials: String,
     pub(in crate::web) version: i64,
+    /// The values that the form shows, so that it can be merged with what others save.
+    pub(in crate::web) was: String,
     pub(in crate::web) status: &'static str,
     pub(in crate::web) is_active: bool,
     pub(in crate::web) is_self: bool,
@@ -287,6 +291,7 @@ impl View for UserPage {
             name: text.to_owned(),
             initials: text.to_owned(),
             version: 3,
+            was: text.to_owned(),
             status: "Active",
             is_active,
             is_self,
@@ -308,8 +313,13 @@ impl View for UserPage {
             is_kept_out: true,
             password_changed_at: None,
         };
-        let conflict =
-            FieldConflict { name: "email", label: "Email", theirs: text.to_owned(), yours: text.to_owned() };
+        let conflict = FieldConflict {
+            name: "email",
+            label: "Email",
+            theirs: text.to_owned(),
+            yours: text.to_owned(),
+            changed: Some((text.to_owned(), Timestamp::from_micros(0).into())),
+        };
         vec![
             sample(vec![], "", true, false),
             Self { link: None, mail: None, ..sample(vec![], "", false, false) },
