@@ -9,6 +9,7 @@ mod audit;
 mod audit_entries;
 mod device_cookie;
 mod documentation;
+mod ended_session;
 mod error_page;
 mod forgotten;
 mod form;
@@ -51,6 +52,7 @@ pub fn routes() -> Vec<Route> {
         set_password::submit,
         forgotten::form,
         forgotten::submit,
+        ended_session::sign_in_again,
         assets::file,
     ];
     routes.extend(users::routes());

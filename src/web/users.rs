@@ -15,6 +15,7 @@ mod search_results;
 mod selection;
 mod sessions;
 mod undo;
+mod words;
 
 use rocket::{Route, routes};
 

@@ -67,6 +67,7 @@ mod bulk_pages;
 mod console;
 mod contract;
 mod dates;
+mod ended_sessions;
 mod exports;
 mod hostile;
 mod import;

@@ -6,6 +6,7 @@ use super::lookup::know_locked;
 use super::query::{ListQuery, ListState};
 use super::search_results::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::selection;
+use super::words;
 use crate::model::clock::Timestamp;
 use crate::model::cursor::Cursor;
 use crate::model::error::Result;
@@ -39,7 +40,7 @@ pub(in crate::web) async fn list(
     let Found { page, exact, count, ordinal, note } =
         search_results::find(&console, &query, &state, &filter).await?;
     state.notes.extend(note.map(str::to_owned));
-    let words = state.words();
+    let words: Vec<String> = state.words().iter().flat_map(|word| words::forms(word)).collect();
     let cursor = |user: Option<&User>| user.map(|user| Cursor::after(&filter, user).encode(&filter));
     let mut pages = Vec::new();
     if page.has_previous {

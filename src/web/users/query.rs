@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rocket::form::FromForm;
 
+use super::words;
 use crate::model::clock::Timestamp;
 use crate::model::filter::{
-    Body, Expression, Field, Filter, FlagField, Folding, IntegerField, Operator, Order, Test, TextField,
+    Body, Expression, Field, Filter, FlagField, IntegerField, Operator, Order, Test, TextField,
 };
 use crate::model::text;
 use crate::model::user::UserId;
@@ -204,14 +205,7 @@ impl ListState {
 
     /// Every word is somewhere in the user name, names or e-mail address.
     pub(super) fn search(&self) -> Option<Expression> {
-        let words: Vec<Expression> = self
-            .words()
-            .into_iter()
-            .map(|word| Expression {
-                invert: false,
-                body: Body::Test(Test::Contains(TextField::Searchable, word, Folding::Folded)),
-            })
-            .collect();
+        let words: Vec<Expression> = self.words().iter().map(|word| words::expression(word)).collect();
         (!words.is_empty()).then_some(Expression { invert: false, body: Body::All(words) })
     }
 
@@ -262,6 +256,32 @@ mod tests {
         }
         for q in ["zoe anna", "4711", "%", "_"] {
             assert!(!finds(q, &user), "{q}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_however_their_apostrophes_hyphens_and_spaces_are_typed() {
+        let named = |first: &str, last: &str| {
+            let mut user = User::blank(Timestamp::from_micros(0));
+            user.username = Username::parse("someone").unwrap();
+            (user.first_name, user.last_name) = (first.into(), last.into());
+            user
+        };
+        for (q, first, last) in [
+            ("o'neill", "Zoë", "O’Neill"),
+            ("O’Neill", "Zoë", "O'Neill"),
+            ("o'neill", "Zoë", "O Neill"),
+            ("smith-jones", "Ada", "Smith Jones"),
+            ("anne-marie", "Annemarie", "Weiß"),
+            ("山田太郎", "太郎", "山田"),
+            ("김민준", "민준", "김"),
+        ] {
+            assert!(finds(q, &named(first, last)), "{q}");
+        }
+        for (q, first, last) in
+            [("o'neill", "Olga", "Neill"), ("山田太郎", "花子", "山田"), ("x-y", "Yx", "Zy")]
+        {
+            assert!(!finds(q, &named(first, last)), "{q}");
         }
     }
 

@@ -53,6 +53,12 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) has_users: bool,
     /// Whether a link can be sent to who has forgotten the password.
     pub(in crate::web) sends_mail: bool,
+    /// Where a form was sent after its session had ended; empty for none.
+    pub(in crate::web) resume: String,
+    /// What was typed in it, as the sign-in form carries it.
+    pub(in crate::web) kept: String,
+    /// The same once the person has signed in, to go on with: name and value.
+    pub(in crate::web) fields: Vec<(String, String)>,
 }
 
 impl View for SignInPage {
@@ -69,11 +75,15 @@ impl View for SignInPage {
             needs_superuser,
             has_users: true,
             sends_mail: true,
+            resume: text.to_owned(),
+            kept: text.to_owned(),
+            fields: Vec::new(),
         };
         vec![
             sample(None, true),
             sample(Some(text), false),
             Self { has_users: false, ..sample(Some(text), true) },
+            Self { fields: vec![(text.to_owned(), text.to_owned())], ..sample(None, false) },
         ]
     }
 }
