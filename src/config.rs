@@ -1,8 +1,9 @@
 //! The configuration: typed, documented here, read once.
 //!
 //! Sources, each over the one before: the defaults in this file, `Rocket.toml`, `ROCKET_*`,
-//! `USHER_*`, `DATABASE_URL`. To add a setting: a member of [`Settings`] with its unit and default,
-//! and a line in `docs/configuration.md` (a test compares the two).
+//! `USHER_*`, `DATABASE_URL`. To add a setting: a member of [`Settings`] with its unit, its value in
+//! `Default`, its bounds in `check`, and a line in `docs/configuration.md` (a test compares the two). What operations
+//! make of a setting stands in `operations/settings.rs`.
 
 mod rocket_settings;
 

@@ -19,6 +19,7 @@ pub mod password_policy;
 pub mod permission;
 pub mod precondition;
 pub mod preferences;
+pub mod presence;
 pub mod raw;
 pub mod record;
 pub mod rules;

@@ -57,6 +57,8 @@ pub struct App {
     pub mailer: Option<Arc<Mailer>>,
     /// Messages and links that are still to be made after their answers: a stop waits for them.
     pub background: TaskTracker,
+    /// What the names of cookies end with, so that installations on one host do not share any.
+    pub cookie_tag: Arc<str>,
     /// What links begin with, such as `https://users.example.org`.
     pub base: Arc<str>,
 }
@@ -100,9 +102,10 @@ impl App {
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
         db.prepare().await?;
         let keys = Keys::load(&settings, &db).await?;
+        let cookie_tag = keys::cookie_tag(&db).await?.into();
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
-        Ok(Self { db, clock, hasher, settings, keys, mailer, background, base })
+        Ok(Self { db, clock, hasher, settings, keys, mailer, background, cookie_tag, base })
     }
 }

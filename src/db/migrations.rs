@@ -1,5 +1,5 @@
-//! The migrations of both databases, in the binary. To add one: a file of the same number and name in each folder, and
-//! a line in each list.
+//! The migrations of both databases, in the binary. To add one: a file in each folder that needs
+//! it, under one number and name, and a line in its list.
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{PgPool, SqlSafeStr, SqlitePool};

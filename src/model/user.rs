@@ -117,10 +117,16 @@ impl User {
             && self.valid_until.is_none_or(|until| now < until)
     }
 
+    /// Staff or superuser, whether or not the account may be used at this moment.
+    #[must_use]
+    pub const fn is_privileged(&self) -> bool {
+        self.is_staff || self.is_superuser
+    }
+
     /// Active, and staff or superuser: may manage users.
     #[must_use]
     pub const fn is_admin(&self) -> bool {
-        self.is_active && (self.is_staff || self.is_superuser)
+        self.is_active && self.is_privileged()
     }
 }
 

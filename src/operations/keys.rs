@@ -15,6 +15,9 @@ use crate::security::jwt::TokenKey;
 /// Shortest root, in bytes: the output of SHA-256.
 const SHORTEST: usize = 32;
 
+/// Length of the tag in the names of cookies, in bytes.
+const TAG_BYTES: usize = 4;
+
 /// Keys that stand in documentation and are therefore public.
 const PUBLISHED: [&str; 2] = [
     // Rocket's guide and API documentation.
@@ -69,6 +72,15 @@ impl Keys {
             known: DeviceCookieKey::new(purpose(root, "known browsers")),
         }
     }
+}
+
+/// What the names of this installation's cookies end with, in hexadecimal digits. Made at the first start, and no
+/// secret: every browser is told.
+pub(super) async fn cookie_tag(db: &Db) -> Result<String, KeyError> {
+    let mut fresh = vec![0; TAG_BYTES];
+    getrandom::fill(&mut fresh).map_err(|error| db::Error::Corrupt(error.to_string()))?;
+    let tag = db::installation::get_or_insert(db, "cookie_tag", fresh).await?;
+    Ok(tag.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// One key of a root for one purpose, so that no signature is good for two.

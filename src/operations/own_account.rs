@@ -12,11 +12,12 @@ use crate::model::password_policy::OwnNames;
 use crate::model::permission::{HasSession, Permission, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
+use crate::model::presence::Presence;
 use crate::model::rules;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::user::{User, UserInput};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, Can, audit, sessions, users};
+use crate::operations::{App, Can, audit, password_links, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
@@ -53,8 +54,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
             return Ok(before);
         }
         if after.email != before.email {
-            can.require_sign_in()?;
-            can.require_confirmed(now)?;
+            can.require(Presence::Always, now)?;
         }
         after.version += 1;
         db::users::update(&mut tx, &after).await?;
@@ -70,11 +70,12 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
 }
 
 /// Notes that the password was given in this session, for what asks for it in the next minutes. The
-/// proof that is given back knows of it.
+/// proof that is given back knows of it. A browser's session gets another secret, which its cookie must carry from
+/// now on: a cookie that was stolen before is not confirmed with its owner's, it ends.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a wrong password, which counts like a failed sign-in; [`Error::Forbidden`] by
-/// an API token.
+/// an API token; [`Error::NotAuthenticated`] if the session has ended or has another secret meanwhile.
 pub async fn confirm<P: Permission>(
     can: &Can<P>,
     field: &'static str,
@@ -90,13 +91,23 @@ pub async fn confirm<P: Permission>(
     db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let still_right = attempt.still_right(&mut tx, &verified, now).await?;
-        if still_right.is_none() || !db::sessions::set_confirmed(&mut tx, session, now).await? {
+        if attempt.still_right(&mut tx, &verified, now).await?.is_none() {
             return Err(Error::invalid(field, WRONG));
+        }
+        let fresh = can.cookie().map(|_| Secret::random());
+        let is_open = match can.cookie().zip(fresh.as_ref()) {
+            Some((old, fresh)) => {
+                password_links::reseal(&mut tx, old, fresh).await?;
+                db::sessions::renew(&mut tx, session, &old.hash(), &fresh.hash(), now).await?
+            }
+            None => db::sessions::set_confirmed(&mut tx, session, now).await?,
+        };
+        if !is_open {
+            return Err(sessions::ended(can));
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
-        Ok(can.confirmed_at(now))
+        Ok(can.confirmed(now, fresh))
     })
     .await
 }
@@ -156,7 +167,7 @@ fn refusals(app: &App, user: &User, typed: &NewPassword) -> Vec<Message> {
         email: &user.email,
     };
     let mut messages = app.settings.policy().check(&typed.new, &own);
-    if typed.new.as_str() == typed.current.as_str() {
+    if typed.new == typed.current {
         messages.push(Message::Other("Choose a password other than the current one.".into()));
     }
     messages

@@ -5,6 +5,7 @@ mod behind_caddy;
 mod behind_nginx;
 mod clients;
 mod cluster;
+mod cookies;
 mod crash;
 mod front;
 mod logs;

@@ -131,8 +131,10 @@ async fn cs_3_reading_changes_nothing(app: TestApp) {
             }
             for site in ["cross-site", "same-site", "same-origin"] {
                 if method != Method::Get || site != "same-origin" || path != user {
-                    let request =
-                        app.client.req(method, &path).header(cookie_header("__Host-sid", &root.cookie));
+                    let request = app
+                        .client
+                        .req(method, &path)
+                        .header(cookie_header("__Host-sid-0a1b2c3d", &root.cookie));
                     request.header(Header::new("Sec-Fetch-Site", site)).dispatch().await;
                     read += 1;
                 }
@@ -208,7 +210,8 @@ async fn se_7_signing_out_clears_the_browser_and_no_page_is_kept(app: TestApp) {
 async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app: TestApp) {
     app.person("ada", "staff").await;
     let page = app.client.get("/sign-in").dispatch().await;
-    let pre = page.cookies().get("__Host-pre").expect("a cookie before the session").clone().into_owned();
+    let pre =
+        page.cookies().get("__Host-pre-0a1b2c3d").expect("a cookie before the session").clone().into_owned();
     let html = page.into_string().await.unwrap();
     let token = html.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let body = format!("username=ada&password={}&token={token}&next=/", PASSWORD.replace(' ', "+"));
@@ -219,19 +222,21 @@ async fn se_3_the_cookie_is_bound_to_this_host_and_its_value_is_nowhere_else(app
     let set: Vec<&str> = answer
         .headers
         .iter()
-        .filter(|(name, value)| name.eq_ignore_ascii_case("Set-Cookie") && value.starts_with("__Host-sid="))
+        .filter(|(name, value)| {
+            name.eq_ignore_ascii_case("Set-Cookie") && value.starts_with("__Host-sid-0a1b2c3d=")
+        })
         .map(|(_, value)| value.as_str())
         .collect();
     let [cookie] = set[..] else { panic!("{set:?}") };
     let mut parts = cookie.split("; ");
-    let secret = parts.next().unwrap().strip_prefix("__Host-sid=").unwrap().to_owned();
+    let secret = parts.next().unwrap().strip_prefix("__Host-sid-0a1b2c3d=").unwrap().to_owned();
     let mut attributes: Vec<&str> = parts.collect();
     attributes.sort_unstable();
     assert_eq!(attributes, ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]);
     assert!(secret.len() >= 43, "256 bits");
     assert!(!answer.header("Location").unwrap().contains(&secret) && !answer.body.contains(&secret));
     for path in ["/account", "/users", "/users/1"] {
-        let request = app.client.get(path).header(cookie_header("__Host-sid", &secret));
+        let request = app.client.get(path).header(cookie_header("__Host-sid-0a1b2c3d", &secret));
         let page = Answer::of(request.dispatch().await).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(!page.body.contains(&secret), "{path}");

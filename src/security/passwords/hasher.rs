@@ -93,8 +93,8 @@ pub enum Verification {
     Wrong,
     /// The password matches.
     Right,
-    /// The password matches, and the stored hash is of another kind or of a weaker cost than ours: the caller
-    /// should store a new hash of the password.
+    /// The password matches, and the stored hash is of another kind, of a weaker cost than ours, or not of the
+    /// password's normal form: the caller should store a new hash of the password.
     RightButOutdated,
 }
 
@@ -133,6 +133,14 @@ impl Shared {
     fn idle(&self) -> MutexGuard<'_, Vec<Memory>> {
         // The list is whole even if a thread panicked while it held the lock: it is only pushed to and popped from.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the text has this hash. Where there is none that could be, the work is done for nothing.
+    fn matches(&self, stored: Option<&Stored<'_>>, text: &str, memory: &mut Memory) -> Result<bool, Failure> {
+        match stored.filter(|_| text.len() <= LONGEST_HASHED_BYTES) {
+            Some(stored) => stored.matches(text, memory),
+            None => self.own.hash_in_vain(memory).map(|()| false),
+        }
     }
 }
 
@@ -197,27 +205,28 @@ impl Hasher {
         })))
     }
 
-    /// Hashes a password with a fresh salt, at our cost.
+    /// Hashes a password in its normal form with a fresh salt, at our cost.
     ///
     /// # Errors
     ///
     /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the password is longer than
     /// [`LONGEST_HASHED_BYTES`] or the operating system fails.
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
-        if password.as_str().len() > LONGEST_HASHED_BYTES {
+        let normal = password.normal().into_owned();
+        if normal.len() > LONGEST_HASHED_BYTES {
             return Err(Failure::TooLong.into());
         }
-        let password = password.clone();
-        self.compute(move |shared, memory| shared.own.hash(password.as_str().as_bytes(), memory))
+        self.compute(move |shared, memory| shared.own.hash(normal.as_bytes(), memory))
             .await
             .map(PasswordHash::from)
     }
 
-    /// Checks a password against a stored hash.
+    /// Checks a password against a stored hash, in its normal form. Only a password that was received in another form
+    /// is then tried as received, too: older hashes and those from elsewhere are of that.
     ///
     /// If there is nothing to check (no stored hash, one that is unusable, not understood or over the ceiling of its
-    /// kind, or a password longer than [`LONGEST_HASHED_BYTES`]), the work of one hash at our cost is done all the same
-    /// and the verdict is [`Verification::Wrong`]: neither the answer nor the count of operations reveals whether the
+    /// kind, or a password longer than [`LONGEST_HASHED_BYTES`]), the work of as many hashes at our cost is done all the
+    /// same and the verdict is [`Verification::Wrong`]: neither the answer nor the count of operations reveals whether the
     /// user exists.
     ///
     /// # Errors
@@ -228,31 +237,26 @@ impl Hasher {
         password: &Password,
         stored: Option<&PasswordHash>,
     ) -> Result<Verification, HashError> {
-        let checkable = stored
-            .filter(|hash| hash.is_usable() && password.as_str().len() <= LONGEST_HASHED_BYTES)
-            .map(|hash| (password.clone(), hash.clone()));
+        let normal = password.normal().into_owned();
+        let received = password.unlike_normal().map(str::to_owned);
+        let stored = stored.filter(|hash| hash.is_usable()).cloned();
         self.compute(move |shared, memory| {
-            let Some((password, stored)) = &checkable else {
-                shared.own.hash_in_vain(memory)?;
-                return Ok(Verification::Wrong);
-            };
-            let Some(stored) = Stored::parse(stored.as_str()) else {
-                shared.own.hash_in_vain(memory)?;
-                return Ok(Verification::Wrong);
-            };
-            if !stored.matches(password, memory)? {
-                Ok(Verification::Wrong)
-            } else if stored.is_outdated(shared.cost) {
-                Ok(Verification::RightButOutdated)
-            } else {
-                Ok(Verification::Right)
+            let stored = stored.as_ref().and_then(|hash| Stored::parse(hash.as_str()));
+            if shared.matches(stored.as_ref(), &normal, memory)? {
+                let outdated = stored.is_some_and(|stored| stored.is_outdated(shared.cost));
+                return Ok(if outdated { Verification::RightButOutdated } else { Verification::Right });
             }
+            let Some(received) = received else { return Ok(Verification::Wrong) };
+            shared.operations.fetch_add(1, Ordering::Relaxed);
+            let is_right = shared.matches(stored.as_ref(), &received, memory)?;
+            Ok(if is_right { Verification::RightButOutdated } else { Verification::Wrong })
         })
         .await
     }
 
     /// How many hash operations have been done since the start. Each call of [`hash`](Self::hash) or
-    /// [`verify`](Self::verify) that got its turn is one, so equal counts mean that two ways to fail look the same.
+    /// [`verify`](Self::verify) that got its turn is one, or two for a password that is not in its normal form; so equal
+    /// counts mean that two ways to fail look the same.
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.0.operations.load(Ordering::Relaxed)

@@ -17,13 +17,13 @@ use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::rules::{Denial, Refusal};
 use crate::model::update::Update;
-use crate::model::user::{User, UserChanges, UserId};
+use crate::model::user::{User, UserChanges, UserId, UserInput};
 use crate::operations::{audit, sign_in_diagnosis, users};
-use crate::web::form::{Field, FormState, field_errors};
+use crate::web::form::{FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
-use crate::web::reauthentication;
-use crate::web::view::{Answer, FieldConflict, TrailRow, UserPage, initials, role};
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
+use crate::web::view::{Answer, ConfirmationPage, FieldConflict, TrailRow, UserPage, initials, role};
 
 /// The page, with this form on it.
 async fn page_of(
@@ -180,22 +180,18 @@ async fn again(
         form.shown(&FieldErrors::default()).stale()
     } else {
         let errors = field_errors(error)?;
-        form.settled(&now).shown(&errors).and(password(console, &now, &errors))
+        let is_self = console.can.user().id == now.id;
+        let hint = if is_self { FOR_ONESELF } else { reauthentication::FOR_ADMINISTRATORS };
+        let password = reauthentication::field_if_missing(console, hint, &errors);
+        form.settled(&now).shown(&errors).and(password)
     };
     let page = page_of(console, &now, shown).await?;
     let (version, was) = (form.version, form.was.clone());
     Ok(Answer::Page(Status::UnprocessableEntity, Box::new(UserPage { version, was, ..page })))
 }
 
-/// The field for the viewer's password, once it is needed: browsers fill in what looks like a sign-in.
-fn password(console: &ConsoleSession<'_, ManageUsers>, user: &User, errors: &FieldErrors) -> Option<Field> {
-    let is_self = console.can.user().id == user.id;
-    let hint = if is_self { OWN_ADDRESS } else { "Needed to make a user a superuser." };
-    reauthentication::field(console, hint, errors).filter(|field| !field.errors.is_empty())
-}
-
 /// What the password is needed for in the form about the viewer's own account.
-const OWN_ADDRESS: &str = "Needed to change your own email address.";
+const FOR_ONESELF: &str = "Needed to change your own username or email address.";
 
 /// Saves, with the password where that is demanded.
 async fn submit(
@@ -253,18 +249,32 @@ pub(in crate::web) async fn deactivate(
     Ok(Answer::Redirect(format!("/users/{id}")))
 }
 
-/// Reactivates at once.
+/// Reactivates at once; an administrator only with the password.
 #[post("/users/<id>/reactivate", data = "<form>")]
 pub(in crate::web) async fn reactivate(
     id: i64,
-    console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<TokenForm>,
-) -> Result<Answer<UserPage>> {
+    mut console: ConsoleSession<'_, ManageUsers>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let changes = UserChanges { is_active: Some(true), ..UserChanges::default() };
-    let done = users::update(&console.can, UserId(id), &changes.into(), &Precondition::Any).await?;
-    console.flash("Reactivated.", undo::path(&done));
-    Ok(Answer::Redirect(format!("/users/{id}")))
+    let input = &UserInput::from(UserChanges { is_active: Some(true), ..UserChanges::default() });
+    let update = |can| async move { users::update(&can, UserId(id), input, &Precondition::Any).await };
+    match reauthentication::with(&mut console, &form.current_password, update).await {
+        Ok(done) => {
+            console.flash("Reactivated.", undo::path(&done));
+            Ok(Answer::Redirect(format!("/users/{id}")))
+        }
+        Err(error) => {
+            let question = Question {
+                title: "Reactivate an administrator?",
+                text: "They can sign in again with the password that they had, and manage users.",
+                button: "Reactivate",
+                action: format!("/users/{id}/reactivate"),
+                back: format!("/users/{id}"),
+            };
+            question.after(error, &console, "users")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub(in crate::web) async fn list(
     let shown = |user: &User| row(user, &words, locked.contains(&user.id), console.app().clock.now());
     let groups = groups(&page.records, &exact, shown);
     let range = range(&page, ordinal, groups.iter().map(|(_, rows)| rows.len()).sum(), count);
-    layout::keep_list(&console.app().settings, console.jar, &own_path(&query, &state));
+    layout::keep_list(console.jar, &own_path(&query, &state));
     Ok(Answer::page(UsersPage {
         layout: console.layout("users"),
         autofocus: query == ListQuery::default(),
