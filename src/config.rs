@@ -23,6 +23,7 @@ use crate::model::password_policy;
 
 pub use self::rocket_settings::rocket_config;
 use crate::model::network::Network;
+use crate::model::site::{Accent, SiteName};
 
 /// What `GET /v1/users/{name}` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,10 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// The name that pages, titles and messages show, 1 to 40 characters. Default `Usher`.
+    pub site_name: SiteName,
+    /// The colour of links and main buttons, as `#rrggbb`. Default `#0a58ca`.
+    pub accent: Accent,
     /// `object` or `array`. Clients in the field expect an array. Default `object`.
     pub get_by_name: GetByName,
     /// Whether staff may give and remove staff access; otherwise only superusers may. Default true.
@@ -163,6 +168,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            site_name: SiteName::default(),
+            accent: Accent::default(),
             get_by_name: GetByName::Object,
             staff_grants_staff: true,
             password_min_length: 8,
@@ -443,6 +450,8 @@ mod tests {
             ("USHER_GET_BY_NAME", "list"),
             ("USHER_JSON_LIMIT", "0"),
             ("USHER_PASSWORD_WORDS", "[\"usher\", \"abc\"]"),
+            ("USHER_SITE_NAME", ""),
+            ("USHER_ACCENT", "blue"),
         ] {
             let message = Settings::read(&configured("", &[(name, value)])).unwrap_err().to_string();
             let key = name.trim_start_matches("USHER_").to_lowercase();

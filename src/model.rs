@@ -26,6 +26,7 @@ pub mod raw;
 pub mod record;
 pub mod rules;
 pub mod session;
+pub mod site;
 pub mod text;
 pub mod throttle;
 pub mod time_zone;

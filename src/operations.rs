@@ -17,6 +17,7 @@ pub mod forgotten_password;
 pub mod keys;
 pub mod known_browsers;
 pub mod lists;
+pub mod locks;
 pub mod mail;
 pub mod maintenance;
 mod notices;

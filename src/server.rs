@@ -12,10 +12,12 @@ use rocket::figment::Figment;
 use rocket::{Build, Ignite, Rocket};
 use rocket_db_pools::Database;
 
+use crate::config::Settings;
 use crate::db::Db;
 use crate::http::{arrival, compression, denials, headers, logging, metrics as counters, traffic};
 use crate::model::clock::Clock;
 use crate::operations::{App, OpenError, dearest_hash};
+use crate::web::Assets;
 use crate::{api, web};
 
 /// Why a server has no installation: Rocket's own error says only that a fairing failed.
@@ -35,8 +37,12 @@ impl Problem {
 /// The server of an installation before it is opened; why that fails is then in `problem`.
 #[must_use]
 pub fn rocket(figment: Figment, clock: Clock, problem: &Problem) -> Rocket<Build> {
+    // What is wrong with the settings is said when the installation is opened.
+    let Settings { site_name, accent, .. } = Settings::read(&figment).unwrap_or_default();
+    let assets = Assets::new(accent);
     rocket::custom(figment.merge(web::template_folder()))
-        .attach(web::templates())
+        .attach(web::templates(&site_name, &assets))
+        .manage(assets)
         .attach(Db::init())
         .attach(installation(clock, problem.clone()))
         .manage(Arc::<traffic::Traffic>::default())

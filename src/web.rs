@@ -10,6 +10,7 @@ mod audit_entries;
 mod confirm_address;
 mod device_cookie;
 mod documentation;
+mod ended_session;
 mod error_page;
 mod forgotten;
 mod form;
@@ -38,6 +39,7 @@ use crate::http::path::RequestPath;
 use crate::model::error::Error;
 use crate::model::rules::Denial;
 
+pub(crate) use self::assets::Assets;
 pub(crate) use self::view::{folder as template_folder, templates};
 
 /// The routes of the pages.
@@ -55,6 +57,7 @@ pub fn routes() -> Vec<Route> {
         confirm_address::submit,
         forgotten::form,
         forgotten::submit,
+        ended_session::sign_in_again,
         assets::file,
     ];
     routes.extend(users::routes());

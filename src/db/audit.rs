@@ -174,6 +174,16 @@ pub async fn last_session_end(
     db.optional(sql).await
 }
 
+/// Whom the newest entries of an action were about: at most `limit`, each once, the latest first.
+pub async fn latest_targets(db: &Db, action: Action, limit: i64) -> Result<Vec<UserId>> {
+    let sql = Sql::new(
+        "SELECT target_id FROM (SELECT id, target_id FROM audit_entries WHERE action = $1 \
+         AND target_id IS NOT NULL ORDER BY id DESC LIMIT $2) AS latest GROUP BY target_id ORDER BY max(id) DESC",
+    );
+    let rows: Vec<(i64,)> = db.all(sql.bind(action.as_str()).bind(limit)).await?;
+    Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
 /// Whether there is an entry without a seal.
 pub async fn has_unsealed(db: &Db) -> Result<bool> {
     let sql = Sql::new("SELECT id FROM audit_entries WHERE position IS NULL LIMIT 1");

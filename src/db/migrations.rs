@@ -27,6 +27,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0005" "sessions",
     "0006" "guessing",
     "0007" "unconfirmed_addresses",
+    "0009" "invited",
 );
 const POSTGRES: Migrations = migrations!("postgres":
     "0001" "users_and_sessions",
@@ -35,6 +36,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0005" "sessions",
     "0006" "guessing",
     "0007" "unconfirmed_addresses",
+    "0009" "invited",
 );
 
 fn migrator(migrations: Migrations) -> Migrator {

@@ -1,5 +1,7 @@
 //! The throttles table: failed sign-ins by account and by address.
 
+use std::collections::HashMap;
+
 use super::{Db, Result, Sql, Tx, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::throttle::{Failures, Key};
@@ -13,6 +15,12 @@ struct FailuresRow {
     undecided_until: i64,
 }
 from_row!(FailuresRow { failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until });
+
+struct KeyRow {
+    failures: FailuresRow,
+    key: Vec<u8>,
+}
+from_row!(KeyRow { ..failures, key });
 
 impl From<FailuresRow> for Failures {
     fn from(row: FailuresRow) -> Self {
@@ -34,6 +42,24 @@ const BY_KEY: &str = "SELECT failures, consecutive, last_failure_at, blocked_unt
 pub async fn get(db: &Db, key: &Key) -> Result<Option<Failures>> {
     let row: Option<FailuresRow> = db.optional(Sql::new(BY_KEY).bind(key.0.to_vec())).await?;
     Ok(row.map(Failures::from))
+}
+
+/// What is known of each of these keys; `None` for one of which nothing is.
+pub async fn among(db: &Db, keys: &[Key]) -> Result<Vec<Option<Failures>>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT key, failures, consecutive, last_failure_at, blocked_until FROM throttles WHERE key IN (",
+    );
+    for (key, n) in keys.iter().zip(0..) {
+        sql.push(if n == 0 { "" } else { ", " }).push_value(key.0.to_vec());
+    }
+    sql.push(")");
+    let rows: Vec<KeyRow> = db.all(sql).await?;
+    let known: HashMap<Vec<u8>, Failures> =
+        rows.into_iter().map(|KeyRow { key, failures }| (key, failures.into())).collect();
+    Ok(keys.iter().map(|key| known.get(&key.0[..]).cloned()).collect())
 }
 
 /// What is known of a key, with no other transaction able to change it until this one ends.

@@ -196,6 +196,12 @@ impl<'r, P: Permission> FromRequest<'r> for Can<P> {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
         match proof(request).await {
             Ok(can) => Outcome::Success(can),
+            // What was typed in a form is not lost with the session: the console has a route for it.
+            Err(error @ Error::NotAuthenticated(_))
+                if !is_api(request) && request.method() == Method::Post =>
+            {
+                Outcome::Forward(error.stash(request))
+            }
             Err(error) => fail(request, error),
         }
     }

@@ -64,6 +64,9 @@ pub struct User {
     pub last_login: Option<Timestamp>,
     /// Counts the edits of the record, from 1. Signing in is not an edit.
     pub version: i64,
+    /// Whether the user has yet to choose a password: there is none, or another one is demanded. The database
+    /// computes it whenever the user is read.
+    pub is_invited: bool,
 }
 
 impl User {
@@ -86,6 +89,7 @@ impl User {
             date_joined: now,
             last_login: None,
             version: 1,
+            is_invited: false,
         }
     }
 

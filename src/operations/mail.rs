@@ -107,7 +107,7 @@ impl Mailer {
         let message = Message::builder()
             .from(self.from.clone())
             .to(to)
-            .subject(letter.subject)
+            .subject(letter.subject.clone())
             .message_id(Some(format!("<{}@{}>", Secret::random().to_text(), self.from.email.domain())))
             .header(ContentType::TEXT_PLAIN)
             .body(letter.text.clone())?;
@@ -123,7 +123,7 @@ fn in_ascii(address: &str) -> Result<Address, ()> {
 /// What is sent.
 struct Letter {
     recipient: String,
-    subject: &'static str,
+    subject: String,
     text: String,
 }
 
@@ -144,10 +144,10 @@ const fn words(purpose: LinkPurpose) -> (&'static str, &'static str, &'static st
     }
 }
 
-fn letter(recipient: String, purpose: LinkPurpose, user: &User, url: &str) -> Letter {
+fn letter(recipient: String, purpose: LinkPurpose, user: &User, url: &str, site: &str) -> Letter {
     let (subject, before, after) = words(purpose);
-    let name = user.username.as_str();
-    let text = format!("{before}\r\n\r\n{url}\r\n\r\nYour user name is {name}. {after}\r\n");
+    let (name, subject) = (user.username.as_str(), format!("{subject} ({site})"));
+    let text = format!("{before}\r\n\r\n{url}\r\n\r\nYour user name at {site} is {name}. {after}\r\n");
     Letter { recipient, subject, text }
 }
 
@@ -183,7 +183,7 @@ pub(crate) async fn queue(
 /// Sends what was queued, after its transaction. No request waits for it; a stop of the server does.
 pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
     let Some(mailer) = app.mailer.clone() else { return };
-    let letter = letter(queued.recipient, queued.purpose, user, url);
+    let letter = letter(queued.recipient, queued.purpose, user, url, app.settings.site_name.as_str());
     let (background, app) = (&app.background, app.clone());
     background.spawn(async move {
         let (state, response) = mailer.deliver(&letter).await;
@@ -199,6 +199,7 @@ pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
 /// Sends a message without a link, of which nothing is stored. For a task that a stop of the server waits for.
 pub(crate) async fn notify(app: &App, recipient: &str, subject: &'static str, text: String) {
     let Some(mailer) = &app.mailer else { return };
+    let subject = format!("{subject} ({})", app.settings.site_name.as_str());
     let letter = Letter { recipient: recipient.to_owned(), subject, text };
     if let (MailState::Refused, response) = mailer.deliver(&letter).await {
         log::warn!("the mail server did not take a message about an account: {response}");
@@ -250,14 +251,17 @@ mod tests {
     fn a_line_break_in_an_address_makes_no_message() {
         let mailer = Mailer::new(&settings()).unwrap().unwrap();
         let user = User::blank(Timestamp::from_micros(0));
-        let letter =
-            |to: &str| letter(to.to_owned(), LinkPurpose::Reset, &user, "https://users.example.org/x");
+        let letter = |to: &str| {
+            letter(to.to_owned(), LinkPurpose::Reset, &user, "https://users.example.org/x", "Desk")
+        };
         for recipient in ["a@b.co\r\nBcc: c@d.co", "a@b.co\nX: y", "a\r\n@b.co", "a@b.co, c@d.co", ""] {
             assert!(mailer.message(&letter(recipient)).is_err(), "{recipient:?}");
         }
         let message = mailer.message(&letter("ada@example.org")).unwrap();
         let text = String::from_utf8(message.formatted()).unwrap();
-        for part in ["To: ada@example.org", "Subject: Reset your password", "https://users.example.org/x"] {
+        for part in
+            ["To: ada@example.org", "Subject: Reset your password (Desk)", "https://users.example.org/x"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert_eq!(message.envelope().to().len(), 1);

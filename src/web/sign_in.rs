@@ -8,6 +8,7 @@ use rocket::response::{self, Redirect, Responder, Response};
 use rocket::{get, post, uri};
 
 use super::device_cookie;
+use super::ended_session;
 use super::layout;
 use super::pre_session::{self, UNCLEAR};
 use super::view::{Answer, SignInPage};
@@ -36,6 +37,11 @@ pub(super) struct SignInForm {
     token: String,
     #[field(default = "")]
     next: String,
+    /// Where a form was sent after its session had ended, and what was typed in it.
+    #[field(default = "")]
+    resume: String,
+    #[field(default = "")]
+    kept: String,
 }
 
 /// What the button to sign out sends.
@@ -66,13 +72,16 @@ pub(super) fn local_path(next: &str) -> &str {
 struct Tried<'a> {
     username: &'a str,
     next: &'a str,
+    resume: &'a str,
+    kept: &'a str,
     problem: String,
 }
 
 /// The page after a try.
 async fn again(app: &App, jar: Cookies<'_>, tried: Tried<'_>) -> Result<SignInPage> {
     let page = page(app, jar, tried.next, None).await?;
-    Ok(SignInPage { username: tried.username.to_owned(), problem: Some(tried.problem), ..page })
+    let (resume, kept) = (tried.resume.to_owned(), tried.kept.to_owned());
+    Ok(SignInPage { username: tried.username.to_owned(), problem: Some(tried.problem), resume, kept, ..page })
 }
 
 /// The page, with a token for a browser that has none yet.
@@ -87,7 +96,25 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
         needs_superuser: !has_superuser,
         has_users: has_superuser || db::users::any_exists(&app.db).await?,
         sends_mail: app.mailer.is_some(),
+        resume: String::new(),
+        kept: String::new(),
+        fields: Vec::new(),
     })
+}
+
+/// The page after a form was sent to a path without a session: it keeps what was typed.
+pub(super) async fn after_end(
+    app: &App,
+    jar: Cookies<'_>,
+    path: &str,
+    typed: &ended_session::Fields,
+) -> Result<SignInPage> {
+    let note = if are_unclear(jar) { UNCLEAR } else { "Your session has ended. Sign in to go on." };
+    let page = page(app, jar, "/", Some(note.to_owned())).await?;
+    if typed.is_empty() {
+        return Ok(page);
+    }
+    Ok(SignInPage { resume: local_path(path).to_owned(), kept: ended_session::write(typed), ..page })
 }
 
 /// Whether the browser brings a session that is over.
@@ -147,7 +174,10 @@ pub(super) async fn submit(
     if site == Site::Other {
         return Err(Error::Forbidden(Denial::CrossSite));
     }
-    let tried = |problem: String| Tried { username: &form.username, next: &form.next, problem };
+    let tried = |problem: String| {
+        let SignInForm { username, next, resume, kept, .. } = &*form;
+        Tried { username, next, resume, kept, problem }
+    };
     let expired = if are_unclear(jar) { UNCLEAR } else { "The form had expired. Enter your password again." };
     if let Some(problem) = pre_session::refusal(app, jar, &form.token, expired) {
         return Ok(Answer::refused(again(app, jar, tried(problem)).await?));
@@ -164,7 +194,12 @@ pub(super) async fn submit(
                 sign_in::sign_out(&actor).await?;
             }
             guards::carry(jar, &signed_in.secret);
-            Ok(Answer::Redirect(local_path(&form.next).to_owned()))
+            let fields = ended_session::read(&form.kept);
+            if fields.is_empty() {
+                return Ok(Answer::Redirect(local_path(&form.next).to_owned()));
+            }
+            let resume = local_path(&form.resume).to_owned();
+            Ok(Answer::page(SignInPage { resume, fields, ..page(app, jar, "/", None).await? }))
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
             let problem = "Username or password is wrong. Check both and try again.";

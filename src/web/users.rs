@@ -16,6 +16,7 @@ mod selection;
 mod sessions;
 mod undo;
 mod unlock;
+mod words;
 
 use rocket::{Route, routes};
 

@@ -30,7 +30,7 @@ fn two_people_who_edit_one_user_are_asked_field_by_field(world: &World) {
     }
     assert_eq!(world.server.user(BERG)["email"], "theirs@example.org", "nothing was overwritten");
     staff.tick("As you typed: mine@example.org");
-    staff.tick("As you typed: Agnes");
+    staff.tick("As it is now: Theirs");
     staff.click("Save changes");
     staff.sees("Saved. Changed Email and First name.");
     let user = world.server.user(BERG);

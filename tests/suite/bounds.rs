@@ -223,7 +223,8 @@ async fn forms(app: &TestApp, root: &Person, ada: &Person) -> Vec<String> {
     assert_eq!(app.send(root, Patch, &user, &json!({"last_name": "B"})).await.status, 200);
     let entry = trail(app).await.iter().rev().find(|entry| entry.target_id == Some(ada.id())).unwrap().id;
     let routes = app.client.rocket().routes().filter(|route| route.method == Post);
-    let paths = routes.map(|route| route.uri.path()).filter(|path| !path.starts_with("/v1/"));
+    let paths =
+        routes.map(|route| route.uri.path()).filter(|path| !path.starts_with("/v1/") && *path != "/<_..>");
     let filled = paths.map(|path| {
         let is_own = path.starts_with("/account");
         let parts: Vec<&str> = path.split('/').collect();

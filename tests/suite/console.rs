@@ -29,7 +29,7 @@ pub(crate) fn hidden(html: &str, name: &str) -> String {
 
 /// The user names in the rows of a list.
 pub(crate) fn names(html: &str) -> Vec<String> {
-    html.split("<small>")
+    html.split("<small class=\"cut\">")
         .skip(1)
         .map(|part| part.split("</small>").next().unwrap().replace("<mark>", "").replace("</mark>", ""))
         .collect()
@@ -371,7 +371,7 @@ async fn az_9_two_people_editing_one_user_overwrite_nothing_silently(app: TestAp
     assert_eq!(conflict.status, 412);
     assert!(conflict.body.contains("two@example.org") && conflict.body.contains("one@example.org"));
     assert!(!conflict.body.contains("keep_first_name"), "only what differs is asked");
-    let who = "<b>two</b> saved on <time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 09:00</time>";
+    let who = "<b>two</b> changed it on <time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 09:00</time>";
     assert!(conflict.body.contains(who), "{}", conflict.body);
     assert_eq!(app.stored(ada.id()).await.email, "two@example.org", "nothing was overwritten");
 

@@ -203,6 +203,8 @@ pub(crate) const ROWS: &[Row] = &[
     // A form without its token is shown again, and signs no user in or out.
     row(Post, "/sign-in", Unaimed, None, [422, 422, 422, 422, 422]),
     row(Post, "/sign-out", Unaimed, None, [401, 401, 403, 403, 403]),
+    // What no other route takes; it answers only forms whose session has ended.
+    row(Post, "/unknown", Unaimed, None, [404, 404, 404, 404, 404]),
     row(Get, "/static/unknown", Unaimed, None, [404, 404, 404, 404, 404]),
 ];
 

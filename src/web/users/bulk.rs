@@ -3,6 +3,7 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
+use super::lookup::know_locked;
 use super::query::{ListQuery, ListState};
 use super::selection;
 use crate::model::audit::BatchId;
@@ -75,7 +76,7 @@ pub(in crate::web) async fn confirm(
     query: BulkQuery,
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<BulkPage>> {
-    let state = query.list();
+    let mut state = query.list();
     let back = selection::path("/users", &state.parameters());
     if query.action() == "export" {
         let mut parameters = state.parameters();
@@ -85,6 +86,7 @@ pub(in crate::web) async fn confirm(
         return Ok(Answer::Redirect(selection::path("/users/export", &parameters)));
     }
     let Some(action) = BulkAction::named(query.action()) else { return Ok(Answer::Redirect(back)) };
+    know_locked(&console, &mut state).await?;
     let chosen = match query.all {
         Some(_) => Chosen::Filter(selection::filter(&state, console.app().clock.now())),
         None => Chosen::Ids(ids(query.id.iter().map(String::as_str))),
