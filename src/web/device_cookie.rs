@@ -9,7 +9,7 @@ use crate::operations::App;
 /// How long it is kept.
 const KEPT: Duration = Duration::days(180);
 
-fn kept<'r>(jar: Cookies<'r>) -> &'r str {
+fn kept(jar: Cookies<'_>) -> &str {
     jar.value(CookieName::KnownBrowser).unwrap_or_default()
 }
 
