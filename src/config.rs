@@ -78,6 +78,7 @@ pub enum LogFormat {
 /// Our own settings: section `[default.usher]` of `Rocket.toml`, or `USHER_<NAME>` in the environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// The name that pages, titles and messages show, 1 to 40 characters. Default `Usher`.
     pub site_name: SiteName,
@@ -130,8 +131,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Other origins whose pages may call the API with a bearer token, exactly as sent. Default none.
     pub cors_origins: Vec<String>,
-    /// After SIGTERM `/readyz` answers 503 for so many seconds before no more connections are accepted, so
-    /// that a balancer notices. Default 0.
+    /// After SIGTERM `/readyz` answers 503 for so many seconds before the listener closes. Default 0.
     pub drain_seconds: u64,
     /// Address and port of `/metrics`, such as `127.0.0.1:9464`; without it there are none. Default empty.
     pub metrics_address: String,

@@ -302,7 +302,7 @@ pub(super) async fn cookie_tag(db: &Db) -> Result<String, KeyError> {
     let mut fresh = vec![0; TAG_BYTES];
     getrandom::fill(&mut fresh).map_err(|error| db::Error::Corrupt(error.to_string()))?;
     let tag = db::installation::get_or_insert(db, "cookie_tag", fresh).await?;
-    Ok(tag.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(audit::hexadecimal(&tag))
 }
 
 /// One key of a root for one purpose, so that no signature is good for two.

@@ -8,7 +8,7 @@ use crate::model::throttle::DeviceId;
 use crate::model::user::User;
 use crate::operations::{App, known_browsers};
 
-fn kept<'r>(jar: Cookies<'r>) -> &'r str {
+fn kept(jar: Cookies<'_>) -> &str {
     jar.value(CookieName::KnownBrowser).unwrap_or_default()
 }
 

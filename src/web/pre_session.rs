@@ -32,7 +32,7 @@ pub(super) fn refusal(app: &App, jar: Cookies<'_>, token: &str, expired: &str) -
     match jar.sent(CookieName::BeforeSession) {
         Sent::Several => Some(UNCLEAR.to_owned()),
         Sent::Nothing => Some(without_cookie(jar)),
-        Sent::One(bound_to) if bound_to.is_empty() => Some(expired.to_owned()),
+        Sent::One("") => Some(expired.to_owned()),
         Sent::One(bound_to) => {
             let is_valid = app.keys().is_of_form(&binding(bound_to), token);
             (!is_valid).then(|| expired.to_owned())

@@ -61,7 +61,7 @@ impl Failures {
     /// Nothing.
     #[must_use]
     pub const fn none(now: Timestamp) -> Self {
-        let long_ago = Timestamp::from_micros(0);
+        let long_ago = Timestamp::from_micros(i64::MIN);
         Self {
             recent: 0,
             consecutive: 0,

@@ -7,6 +7,7 @@ use rocket::tokio::time::Instant;
 use serde_json::json;
 use usher::db::Sql;
 use usher::model::throttle::Key;
+use usher::operations::audit::hexadecimal;
 
 use super::throttling::obtain_from;
 use super::*;
@@ -73,7 +74,7 @@ async fn pw_13_right_passwords_at_the_same_instant_do_not_keep_each_other_out(ap
 
 /// Stores that another instance has let so many tries at an account through.
 async fn undecided(app: &TestApp, count: i64) {
-    let key: String = Key::account("ada").as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = hexadecimal(Key::account("ada").as_bytes());
     let key = if app.url.starts_with("sqlite") { format!("x'{key}'") } else { format!("'\\x{key}'") };
     let (now, until) = (app.clock.now().micros(), app.clock.now().plus(Duration::from_secs(30)).micros());
     app.sql(&format!(
