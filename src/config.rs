@@ -14,8 +14,12 @@ use rocket::figment::error::Kind;
 use rocket::figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
 
+use crate::model::password_policy;
+
 pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, defaults, figment, with_database};
+use crate::model::network::Network;
+use crate::model::site::{Accent, SiteName};
 
 /// What `GET /v1/users/{name}` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,12 +75,19 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// The name that pages, titles and messages show, 1 to 40 characters. Default `Usher`.
+    pub site_name: SiteName,
+    /// The colour of links and main buttons, as `#rrggbb`. Default `#0a58ca`.
+    pub accent: Accent,
     /// `object` or `array`. Clients in the field expect an array. Default `object`.
     pub get_by_name: GetByName,
     /// Whether staff may give and remove staff access; otherwise only superusers may. Default true.
     pub staff_grants_staff: bool,
     /// Shortest password, in characters, 1 to 128. Default 8; 15 is advised for staff.
     pub password_min_length: usize,
+    /// Words that are as good as common passwords here, such as the names of the site and of products, each of
+    /// at least four characters, three of them letters. Default none.
+    pub password_words: Vec<String>,
     /// Memory of one password hash, in KiB, at least 7168. Default 19456 (OWASP).
     pub password_memory_kib: u32,
     /// Passes of one password hash. Default 2 (OWASP, with the default memory).
@@ -93,31 +104,32 @@ pub struct Settings {
     pub session_seconds: u64,
     /// A browser session ends after so many seconds without use. Default 1800 (30 minutes).
     pub session_idle_seconds: u64,
+    /// Browser sessions of one user at once; the next one ends that which was used the longest ago. Default 20.
+    pub browser_sessions: u32,
+    /// The same of the sessions of API clients, named API tokens apart. Default 200.
+    pub client_sessions: u32,
     /// Longest life of a named API token, in days. Default 366.
     pub api_token_days: u64,
     /// Failed sign-ins of one account that have no consequence; then each further one doubles a
-    /// waiting time, from a second to 15 minutes. Default 5.
+    /// waiting time, from a second to 15 minutes; from 100 in a row on it is a day. Default 5.
     pub throttle_account_free: u32,
     /// Failed sign-ins of one address at once; then one every six seconds. Default 30.
     pub throttle_address_burst: u32,
-    /// A failed sign-in is answered no sooner than after so many milliseconds, so that the time does
-    /// not reveal which accounts exist. Default 400, above the slowest hash that Django makes.
+    /// Least time of a failed sign-in, in milliseconds, so that it does not tell who exists. Default 400.
     pub sign_in_failure_milliseconds: u64,
     /// Longest JSON body, in bytes. Default 1048576.
     pub json_limit: u64,
     /// The origin that browsers use, such as `https://users.example.org`. Without it a request's own
     /// `Host` is taken. Default empty.
     pub public_origin: String,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed. Default none.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
-    /// Other origins whose pages may call the API with a bearer token, each exactly as a browser sends
-    /// it. Default none.
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default none.
+    pub trusted_proxies: Vec<Network>,
+    /// Other origins whose pages may call the API with a bearer token, exactly as sent. Default none.
     pub cors_origins: Vec<String>,
     /// After SIGTERM `/readyz` answers 503 for so many seconds before no more connections are accepted, so
     /// that a balancer notices. Default 0.
     pub drain_seconds: u64,
-    /// Address and port, such as `127.0.0.1:9464`, where Prometheus finds `/metrics`. Without it there are
-    /// none. Default empty.
+    /// Address and port of `/metrics`, such as `127.0.0.1:9464`; without it there are none. Default empty.
     pub metrics_address: String,
     /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
     /// network without TLS only. Default false.
@@ -126,9 +138,15 @@ pub struct Settings {
     pub log_level: LogLevelName,
     /// `text`, `json` (one object a line), or `auto`: text on a terminal, else JSON. Default `auto`.
     pub log_format: LogFormat,
+    /// Whether every start applies pending migrations; if not, only `usher migrate` does. Default true.
+    pub migrate_at_start: bool,
+    /// Refuses PostgreSQL over the network without verified TLS (`sslmode=verify-full`). Default false.
+    pub require_database_tls: bool,
     /// The secret of the installation, at least 32 bytes as base64. Empty: one is made and kept in
     /// the database. Default empty.
     pub secret_key: String,
+    /// The secret before that one, whose signatures are still accepted. Default empty.
+    pub secret_key_before: String,
     /// The mail server that one-time links are sent through. Empty: no mail is sent. Default empty.
     pub smtp_host: String,
     /// Its port. Default 587.
@@ -146,9 +164,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            site_name: SiteName::default(),
+            accent: Accent::default(),
             get_by_name: GetByName::Object,
             staff_grants_staff: true,
             password_min_length: 8,
+            password_words: Vec::new(),
             password_memory_kib: 19_456,
             password_iterations: 2,
             password_threads: 0,
@@ -157,6 +178,8 @@ impl Default for Settings {
             refresh_token_seconds: 8 * 60 * 60,
             session_seconds: 8 * 60 * 60,
             session_idle_seconds: 30 * 60,
+            browser_sessions: 20,
+            client_sessions: 200,
             api_token_days: 366,
             throttle_account_free: 5,
             throttle_address_burst: 30,
@@ -170,7 +193,10 @@ impl Default for Settings {
             insecure_cookie: false,
             log_level: LogLevelName::Info,
             log_format: LogFormat::Auto,
+            migrate_at_start: true,
+            require_database_tls: false,
             secret_key: String::new(),
+            secret_key_before: String::new(),
             smtp_host: String::new(),
             smtp_port: 587,
             smtp_tls: SmtpTls::Starttls,
@@ -261,6 +287,9 @@ impl Settings {
         if !(1..=128).contains(&self.password_min_length) {
             return refuse("password_min_length", "must be from 1 to 128");
         }
+        if !self.password_words.iter().all(|word| password_policy::is_word(word)) {
+            return refuse("password_words", "needs words of four characters, three of them letters");
+        }
         // OWASP's smallest equivalents: 7 MiB with five passes, 19 MiB with two, 46 MiB with one.
         let strong = match self.password_iterations {
             0 => false,
@@ -327,8 +356,11 @@ mod tests {
 
     #[test]
     fn lists_can_be_written_in_the_environment() {
-        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","::1"]"#)]);
+        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","fd00::/8"]"#)]);
         assert_eq!(Settings::read(&figment).unwrap().trusted_proxies.len(), 2);
+        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","proxy"]"#)]);
+        let message = Settings::read(&figment).unwrap_err().to_string();
+        assert!(message.starts_with("usher.trusted_proxies: \"proxy\" is neither an address"), "{message}");
     }
 
     #[test]
@@ -353,6 +385,9 @@ mod tests {
             ("USHER_PUBLIC_ORIGIN", "users.example.org"),
             ("USHER_GET_BY_NAME", "list"),
             ("USHER_JSON_LIMIT", "0"),
+            ("USHER_PASSWORD_WORDS", "[\"usher\", \"abc\"]"),
+            ("USHER_SITE_NAME", ""),
+            ("USHER_ACCENT", "blue"),
         ] {
             let message = Settings::read(&configured("", &[(name, value)])).unwrap_err().to_string();
             let key = name.trim_start_matches("USHER_").to_lowercase();

@@ -10,7 +10,9 @@ pub mod backup;
 pub mod batches;
 mod connect;
 pub mod dialect;
+pub mod exposure;
 pub mod installation;
+pub mod known_browsers;
 pub mod links;
 pub mod mails;
 mod migrations;
@@ -23,6 +25,7 @@ mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod throttles;
+pub mod unconfirmed_addresses;
 pub mod users;
 
 use std::future::Future;
@@ -189,7 +192,7 @@ impl Db {
     /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
     pub async fn open(figment: &Figment) -> std::result::Result<Self, OpenError> {
         let db = Self::unconnected(figment).await?;
-        db.prepare().await?;
+        db.prepare(true).await?;
         Ok(db)
     }
 
@@ -201,13 +204,21 @@ impl Db {
         Ok(Self(<Pool as rocket_db_pools::Pool>::init(figment).await?))
     }
 
-    /// Connects for the first time and applies pending migrations. Several instances may do so at once.
+    /// Connects for the first time and applies pending migrations, or makes sure that there are none. Several
+    /// instances may do so at once.
     ///
     /// # Errors
-    /// A file or server that cannot be opened, a migration that fails.
-    pub(crate) async fn prepare(&self) -> std::result::Result<(), OpenError> {
+    /// A file or server that cannot be opened, a migration that fails or is pending.
+    pub(crate) async fn prepare(&self, migrate: bool) -> std::result::Result<(), OpenError> {
         connect::connect(&self.pools).await.map_err(PoolError::Init)?;
-        Ok(migrations::migrate(&self.pools).await?)
+        if migrate {
+            migrations::migrate(&self.pools).await?;
+            return Ok(users::rewrite_domains(self).await?);
+        }
+        match migrations::first_pending(&self.pools).await? {
+            Some(version) => Err(OpenError::Pending(version)),
+            None => Ok(()),
+        }
     }
 
     /// Which database it is.
@@ -344,6 +355,9 @@ pub enum OpenError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] Error),
+    /// The schema is older than this release, by its migration of that number, and is not to be changed now.
+    #[error("migration {0} is pending: run `usher migrate` by a role that may change the schema")]
+    Pending(i64),
 }
 
 /// A transaction that writes.

@@ -3,6 +3,7 @@
 //! A file here imports from this module only. To add a noun: a file with its types and the rules that need
 //! nothing but them.
 
+pub mod address;
 pub mod audit;
 pub mod bulk;
 pub mod clock;
@@ -13,16 +14,19 @@ pub mod filter;
 pub mod link;
 pub mod mac;
 pub mod mail;
+pub mod network;
 pub mod origin;
 pub mod password;
 pub mod password_policy;
 pub mod permission;
 pub mod precondition;
 pub mod preferences;
+pub mod presence;
 pub mod raw;
 pub mod record;
 pub mod rules;
 pub mod session;
+pub mod site;
 pub mod text;
 pub mod throttle;
 pub mod time_zone;

@@ -6,3 +6,4 @@ pub mod csrf;
 pub mod device_cookie;
 pub mod jwt;
 pub mod passwords;
+pub mod signed;

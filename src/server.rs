@@ -12,10 +12,12 @@ use rocket::figment::Figment;
 use rocket::{Build, Ignite, Rocket};
 use rocket_db_pools::Database;
 
+use crate::config::Settings;
 use crate::db::Db;
 use crate::http::{arrival, compression, denials, headers, logging, metrics as counters, traffic};
 use crate::model::clock::Clock;
-use crate::operations::{App, OpenError};
+use crate::operations::{App, OpenError, dearest_hash};
+use crate::web::Assets;
 use crate::{api, web};
 
 /// Why a server has no installation: Rocket's own error says only that a fairing failed.
@@ -35,8 +37,12 @@ impl Problem {
 /// The server of an installation before it is opened; why that fails is then in `problem`.
 #[must_use]
 pub fn rocket(figment: Figment, clock: Clock, problem: &Problem) -> Rocket<Build> {
+    // What is wrong with the settings is said when the installation is opened.
+    let Settings { site_name, accent, .. } = Settings::read(&figment).unwrap_or_default();
+    let assets = Assets::new(accent);
     rocket::custom(figment.merge(web::template_folder()))
-        .attach(web::templates())
+        .attach(web::templates(&site_name, &assets))
+        .manage(assets)
         .attach(Db::init())
         .attach(installation(clock, problem.clone()))
         .manage(Arc::<traffic::Traffic>::default())
@@ -48,6 +54,12 @@ pub fn rocket(figment: Figment, clock: Clock, problem: &Problem) -> Rocket<Build
         .attach(counters::Requests)
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
             Box::pin(async move { maintenance::clean_up(rocket) })
+        }))
+        .attach(AdHoc::on_liftoff("look for dear hashes", |rocket| {
+            Box::pin(async move { maintenance::look_for_dear_hashes(rocket) })
+        }))
+        .attach(AdHoc::on_liftoff("look for another key", |rocket| {
+            Box::pin(async move { maintenance::look_for_key(rocket) })
         }))
         .attach(AdHoc::on_liftoff("seal the audit log", |rocket| {
             Box::pin(async move { maintenance::seal(rocket) })
@@ -64,7 +76,13 @@ fn installation(clock: Clock, problem: Problem) -> AdHoc {
     AdHoc::try_on_ignite("installation", |rocket| async move {
         let Some(db) = rocket.state::<Db>().cloned() else { return Err(rocket) };
         match App::on(db, rocket.figment(), clock).await {
-            Ok(app) => Ok(rocket.manage(app)),
+            Ok(app) => {
+                // Before the first answer could tell. Without it the server is of use all the same.
+                if let Err(error) = dearest_hash::look(&app).await {
+                    log::warn!("could not look for the dearest password hash: {error}");
+                }
+                Ok(rocket.manage(app))
+            }
             Err(error) => {
                 problem.keep(error);
                 Err(rocket)

@@ -7,8 +7,10 @@ mod account;
 mod assets;
 mod audit;
 mod audit_entries;
+mod confirm_address;
 mod device_cookie;
 mod documentation;
+mod ended_session;
 mod error_page;
 mod forgotten;
 mod form;
@@ -29,12 +31,15 @@ use rocket::request::Request;
 use rocket::response::{Redirect, Responder, Response};
 use rocket::{Catcher, Route, catch, catchers, routes};
 
+use self::reauthentication::Renewed;
 use crate::http::arrival;
+use crate::http::cookies::Cookies;
 use crate::http::error::Rendered;
 use crate::http::path::RequestPath;
 use crate::model::error::Error;
 use crate::model::rules::Denial;
 
+pub(crate) use self::assets::Assets;
 pub(crate) use self::view::{folder as template_folder, templates};
 
 /// The routes of the pages.
@@ -48,8 +53,11 @@ pub fn routes() -> Vec<Route> {
         sign_in::sign_out,
         set_password::form,
         set_password::submit,
+        confirm_address::form,
+        confirm_address::submit,
         forgotten::form,
         forgotten::submit,
+        ended_session::sign_in_again,
         assets::file,
     ];
     routes.extend(users::routes());
@@ -68,6 +76,7 @@ pub fn catchers() -> Vec<Catcher> {
 /// first: sign in, or choose another password. An unsafe request is never repeated on its own.
 #[catch(default)]
 async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
+    Renewed::of(request).carry(Cookies::of(request));
     let refused = wrong_method(status, request);
     let stashed = Error::stashed(request).or(refused.as_ref());
     if request.method() == Method::Get

@@ -31,6 +31,9 @@ pub(super) async fn change(app: &App, arguments: &ChangePassword) -> Result<Exit
     let patch = UserPatch { password: Raw::Text(password), ..UserPatch::default() };
     match operator::change_password(app, &arguments.username, &patch.into_input(InputMode::Part)).await {
         Ok(user) => {
+            // The owner is told by mail.
+            app.background.close();
+            app.background.wait().await;
             let name = user.username.as_str();
             say(&format_args!("Changed the password of {name} and signed them out everywhere."));
             Ok(ExitCode::SUCCESS)

@@ -44,8 +44,10 @@ pub fn figment() -> Result<Figment, ConfigError> {
 /// The file to read, if there is any.
 fn file(named: Option<&str>, folder: &Path, system: &Path) -> Result<Option<PathBuf>, ConfigError> {
     let exists = |path: &Path| {
-        path.try_exists()
-            .map_err(|error| ConfigError::File { name: path.display().to_string(), reason: error.to_string() })
+        path.try_exists().map_err(|error| ConfigError::File {
+            name: path.display().to_string(),
+            reason: error.to_string(),
+        })
     };
     if let Some(named) = named.filter(|name| !name.is_empty()) {
         let path = folder.join(named);
@@ -63,7 +65,10 @@ fn missing(variable: &str, path: &Path) -> ConfigError {
 }
 
 /// The sources, each over the one before.
-pub(super) fn sources(file: impl Provider, variables: &BTreeMap<String, String>) -> Result<Figment, ConfigError> {
+pub(super) fn sources(
+    file: impl Provider,
+    variables: &BTreeMap<String, String>,
+) -> Result<Figment, ConfigError> {
     let mut figment =
         defaults().merge(file).merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).global());
     let defaults = Value::serialize(Settings::default())?;
@@ -185,17 +190,16 @@ mod tests {
     fn a_text_may_stand_in_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        for (content, expected) in [("a b\n", "a b"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a ", "a "), ("", "")] {
+        for (content, expected) in
+            [("a b\n", "a b"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a ", "a "), ("", "")]
+        {
             std::fs::write(&path, content).unwrap();
             let path = path.to_str().unwrap();
             assert_eq!(settings(&[("USHER_SMTP_PASSWORD_FILE", path)]).smtp_password, expected);
         }
         std::fs::write(&path, "postgres://host/usher\n").unwrap();
         let figment = configured("", &[("DATABASE_URL_FILE", path.to_str().unwrap())]);
-        assert_eq!(
-            figment.extract_inner::<String>("databases.main.url").unwrap(),
-            "postgres://host/usher"
-        );
+        assert_eq!(figment.extract_inner::<String>("databases.main.url").unwrap(), "postgres://host/usher");
     }
 
     #[test]
@@ -208,7 +212,9 @@ mod tests {
             "USHER_SMTP_PASSWORD_FILE: USHER_SMTP_PASSWORD is set, too; set one of them"
         );
         let number = Settings::read(&configured("", &[("USHER_SMTP_PORT_FILE", "/no/such/file")]));
-        assert!(number.unwrap_err().to_string().starts_with("usher.smtp_port_file: there is no such setting"));
+        assert!(
+            number.unwrap_err().to_string().starts_with("usher.smtp_port_file: there is no such setting")
+        );
     }
 
     #[test]
@@ -222,8 +228,14 @@ mod tests {
         assert_eq!(file(None, &inner, &system).unwrap(), Some(system.clone()));
         std::fs::write(&local, "").unwrap();
         assert_eq!(file(None, &inner, &system).unwrap(), Some(local.clone()));
-        assert_eq!(file(Some("../Rocket.toml"), &inner, &system).unwrap(), Some(inner.join("../Rocket.toml")));
+        assert_eq!(
+            file(Some("../Rocket.toml"), &inner, &system).unwrap(),
+            Some(inner.join("../Rocket.toml"))
+        );
         let message = file(Some("other.toml"), &inner, &system).unwrap_err().to_string();
-        assert_eq!(message, format!("ROCKET_CONFIG: there is no file {}", inner.join("other.toml").display()));
+        assert_eq!(
+            message,
+            format!("ROCKET_CONFIG: there is no file {}", inner.join("other.toml").display())
+        );
     }
 }

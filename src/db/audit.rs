@@ -6,7 +6,7 @@ use rocket::tokio::join;
 use serde::Serialize;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value, from_row};
-use crate::model::audit::{Action, Entry, EntryId, StoredEntry};
+use crate::model::audit::{Action, BatchId, Entry, EntryId, StoredEntry};
 use crate::model::clock::Timestamp;
 use crate::model::text;
 use crate::model::user::UserId;
@@ -122,6 +122,12 @@ pub async fn find(db: &Db, id: EntryId) -> Result<Option<StoredEntry>> {
     db.optional(sql.bind(id.0)).await
 }
 
+/// The entries of a run on many users.
+pub async fn of_batch(db: &Db, batch: BatchId) -> Result<Vec<StoredEntry>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE batch_id = $1 ORDER BY id"));
+    db.all(sql.bind(batch.0)).await
+}
+
 /// The entry that takes another one back, if one does.
 pub async fn undone_by(db: &Db, id: EntryId) -> Result<Option<EntryId>> {
     let sql = Sql::new("SELECT id FROM audit_entries WHERE undoes = $1");
@@ -166,6 +172,16 @@ pub async fn last_session_end(
          ORDER BY id DESC LIMIT 1",
     );
     db.optional(sql).await
+}
+
+/// Whom the newest entries of an action were about: at most `limit`, each once, the latest first.
+pub async fn latest_targets(db: &Db, action: Action, limit: i64) -> Result<Vec<UserId>> {
+    let sql = Sql::new(
+        "SELECT target_id FROM (SELECT id, target_id FROM audit_entries WHERE action = $1 \
+         AND target_id IS NOT NULL ORDER BY id DESC LIMIT $2) AS latest GROUP BY target_id ORDER BY max(id) DESC",
+    );
+    let rows: Vec<(i64,)> = db.all(sql.bind(action.as_str()).bind(limit)).await?;
+    Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
 }
 
 /// Whether there is an entry without a seal.

@@ -127,7 +127,7 @@ pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
         return kept_number(db, kept).await;
     }
     let mut sql = Sql::new("SELECT count(*)");
-    push_source(&mut sql, db.dialect(), filter);
+    push_source(&mut sql, db.dialect(), &Part::whole(filter));
     one_number(db, sql).await
 }
 
@@ -137,9 +137,25 @@ pub async fn count_up_to<T: Table>(db: &Db, filter: &Filter<T>, most: i64) -> Re
         return kept_number(db, kept).await;
     }
     let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1");
-    push_source(&mut sql, db.dialect(), filter);
+    push_source(&mut sql, db.dialect(), &Part::whole(filter));
     sql.push(" LIMIT ").push_value(most).push(") AS found");
     one_number(db, sql).await
+}
+
+/// How many records of the list come after a place, counted no further than `most`.
+pub async fn count_after<T: Table>(db: &Db, filter: &Filter<T>, place: &Cursor, most: i64) -> Result<i64> {
+    let mut found = 0;
+    for part in parts(filter, Some(place)) {
+        let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1");
+        push_source(&mut sql, db.dialect(), &part);
+        // Of few that match, the place is looked for among them, not by its own index.
+        let is_whole = filter.expressions.is_empty();
+        let columns = if is_whole { Columns::Indexed } else { Columns::Computed };
+        push_position(&mut sql, &part, " AND ", columns);
+        sql.push(" LIMIT ").push_value(most - found).push(") AS found");
+        found += one_number(db, sql).await?;
+    }
+    Ok(found)
 }
 
 async fn kept_number(db: &Db, sql: &'static str) -> Result<i64> {
@@ -295,14 +311,14 @@ fn push_found_in_postgres<T: Table>(sql: &mut Sql, part: &Part<'_, T>, more: &'s
     push_order(sql, part, Columns::Indexed);
 }
 
-/// `FROM` and `WHERE` of all rows that the filter matches.
-fn push_source<T: Table>(sql: &mut Sql, dialect: Dialect, filter: &Filter<T>) {
+/// `FROM` and `WHERE` of all rows of a part.
+fn push_source<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>) {
     sql.plan_for_values();
     match dialect {
-        Dialect::Sqlite => search::push_sqlite_source(sql, filter),
-        Dialect::Postgres => search::push_postgres_source(sql, filter),
+        Dialect::Sqlite => search::push_sqlite_source(sql, part.filter),
+        Dialect::Postgres => search::push_postgres_source(sql, part.filter),
     }
-    push_filter(sql, dialect, &Part::whole(filter));
+    push_filter(sql, dialect, part);
 }
 
 #[cfg(test)]
@@ -352,7 +368,7 @@ mod tests {
         ]}));
         for dialect in [Dialect::Sqlite, Dialect::Postgres] {
             let mut sql = Sql::new("");
-            push_source(&mut sql, dialect, &filter);
+            push_source(&mut sql, dialect, &Part::whole(&filter));
             assert!(!sql.text().contains(['\'', '"']), "{}", sql.text());
             assert!(sql.text().contains("$1") && sql.text().contains("$2"), "{}", sql.text());
         }
@@ -365,7 +381,8 @@ mod tests {
             (serde_json::json!({"type": "contains", "field": "username", "sub_string": "ada"}), true),
         ] {
             let mut sql = Sql::new("");
-            push_source(&mut sql, Dialect::Sqlite, &filter(serde_json::json!({"expressions": [test]})));
+            let filter = filter(serde_json::json!({"expressions": [test]}));
+            push_source(&mut sql, Dialect::Sqlite, &Part::whole(&filter));
             assert_eq!(sql.text().contains("MATCH"), is_searched, "{}", sql.text());
         }
     }

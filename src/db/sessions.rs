@@ -211,13 +211,19 @@ pub async fn insert(
     row.map(|(id,)| SessionId(id)).ok_or_else(|| super::Error::Corrupt("no primary key".into()))
 }
 
-/// Ends the oldest sessions of a user, named tokens apart, so that at most `keep` are left; how many.
-pub async fn delete_oldest(tx: &mut Tx, user: UserId, keep: i64) -> Result<u64> {
+/// Ends the sessions of a user and a kind that were used the longest ago, so that at most `keep` are left; how many.
+pub async fn delete_least_recent(
+    tx: &mut Tx,
+    user: UserId,
+    credential: Credential,
+    keep: u32,
+) -> Result<u64> {
     let sql = Sql::new(
-        "DELETE FROM sessions WHERE user_id = $1 AND carrier <> $2 AND id NOT IN \
-         (SELECT id FROM sessions WHERE user_id = $1 AND carrier <> $2 ORDER BY id DESC LIMIT $3)",
+        "DELETE FROM sessions WHERE user_id = $1 AND carrier = $2 AND id NOT IN \
+         (SELECT id FROM sessions WHERE user_id = $1 AND carrier = $2 \
+         ORDER BY last_seen_at DESC, id DESC LIMIT $3)",
     );
-    tx.execute(sql.bind(user.0).bind(Credential::ApiToken.as_str()).bind(keep)).await
+    tx.execute(sql.bind(user.0).bind(credential.as_str()).bind(i64::from(keep))).await
 }
 
 /// The primary keys of a user's sessions that have not ended: before their limit, and in a browser used
@@ -355,6 +361,21 @@ pub async fn token_names(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Ve
 pub async fn set_confirmed(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
     let sql = Sql::new("UPDATE sessions SET confirmed_at = $1 WHERE id = $2");
     Ok(tx.execute(sql.bind(now.micros()).bind(id.0)).await? > 0)
+}
+
+/// The same of a browser's session, which gets another secret; `false`, too, if it no longer has the one before.
+pub async fn renew(
+    tx: &mut Tx,
+    id: SessionId,
+    before: &SecretHash,
+    after: &SecretHash,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = Sql::new(
+        "UPDATE sessions SET confirmed_at = $1, secret_hash = $2 WHERE id = $3 AND secret_hash = $4",
+    );
+    let sql = sql.bind(now.micros()).bind(after.0.to_vec()).bind(id.0).bind(before.0.to_vec());
+    Ok(tx.execute(sql).await? > 0)
 }
 
 /// Ends all sessions of a user but one; how many there were.

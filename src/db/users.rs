@@ -1,5 +1,6 @@
 //! The users table: its columns, and every statement on it but the list, which `select` builds.
 
+mod domains;
 mod row;
 mod table;
 
@@ -8,11 +9,13 @@ use std::collections::HashMap;
 use rocket::tokio::join;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value, from_row};
+use crate::model::address;
 use crate::model::clock::Timestamp;
 use crate::model::password::PasswordHash;
 use crate::model::text;
 use crate::model::user::{User, UserId};
 
+pub(super) use self::domains::rewrite as rewrite_domains;
 pub use self::row::UserRow;
 pub(super) use self::row::columns;
 
@@ -102,13 +105,28 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
     Ok(rows.into_iter().map(Credentials::from).collect())
 }
 
+/// Users above a primary key whose hash does not begin so, in the order of primary keys, and the hashes. It may look
+/// at every row.
+pub async fn hashes_unlike(
+    db: &Db,
+    prefix: &str,
+    above: UserId,
+    limit: i64,
+) -> Result<Vec<(UserId, PasswordHash)>> {
+    let sql = Sql::new(
+        "SELECT id, password FROM users WHERE id > $1 AND substr(password, 1, length($2)) <> $2 ORDER BY id LIMIT $3",
+    );
+    let rows: Vec<(i64, String)> = db.scanning().all(sql.bind(above.0).bind(prefix).bind(limit)).await?;
+    Ok(rows.into_iter().map(|(id, password)| (UserId(id), PasswordHash::from(password))).collect())
+}
+
 /// The highest primary key there is.
 pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
     let sql = Sql::new("SELECT users.id FROM users ORDER BY users.id DESC LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.map(|(id,)| UserId(id)))
 }
 
-/// The users whose e-mail address is this one but for letter case, by primary key: at most `limit`.
+/// The users whose e-mail address is this one but for letter case and the form of its domain, by primary key: at most `limit`.
 pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
     if email.is_empty() || cannot_be_stored(email) {
         return Ok(Vec::new());
@@ -118,7 +136,7 @@ pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
         columns!(),
         " FROM users WHERE users.email_folded = $1 ORDER BY users.id LIMIT $2"
     ));
-    let rows = db.all::<UserRow>(sql.bind(text::fold(email)).bind(limit)).await?;
+    let rows = db.all::<UserRow>(sql.bind(text::fold(&address::canonical(email))).bind(limit)).await?;
     Ok(rows.into_iter().map(User::from).collect())
 }
 
@@ -131,6 +149,16 @@ pub async fn any_exists(db: &Db) -> Result<bool> {
 pub async fn superuser_exists(db: &Db) -> Result<bool> {
     let sql = Sql::new("SELECT users.id FROM users WHERE is_superuser = TRUE AND is_active = TRUE LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.is_some())
+}
+
+/// The active superusers, the first ones first.
+pub async fn superusers(db: &Db, limit: i64) -> Result<Vec<User>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE is_superuser = TRUE AND is_active = TRUE ORDER BY users.id LIMIT $1"
+    ));
+    Ok(db.all::<UserRow>(sql.bind(limit)).await?.into_iter().map(User::from).collect())
 }
 
 /// The user with that primary key and their hash, locked against other changes until the end of

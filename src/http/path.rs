@@ -9,6 +9,9 @@ use crate::model::user::UserId;
 /// Where the API is mounted.
 pub const API_BASE: &str = "/v1";
 
+/// The route of what no other one takes: it has no path of its own.
+const ANY: &str = "/<_..>";
+
 /// The order in which `Allow` lists methods. HEAD comes with GET.
 const METHODS: [(Method, &str); 5] = [
     (Method::Get, "GET, HEAD"),
@@ -88,7 +91,8 @@ impl<'r> RequestPath<'r> {
     /// Below the API every path also has OPTIONS.
     #[must_use]
     pub fn allowed_methods(&self, rocket: &Rocket<Orbit>) -> Option<String> {
-        let has = |method| rocket.routes().any(|route| route.method == method && self.fits(route.uri.path()));
+        let fits = |path: &str| path != ANY && self.fits(path);
+        let has = |method| rocket.routes().any(|route| route.method == method && fits(route.uri.path()));
         let mut methods: Vec<&str> =
             METHODS.iter().filter(|(method, _)| has(*method)).map(|(_, names)| *names).collect();
         if methods.is_empty() {

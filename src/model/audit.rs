@@ -59,8 +59,10 @@ actions! {
     AccountBlocked: "account_blocked", "Blocked after failures";
     /// The same for an address.
     AddressBlocked: "address_blocked", "Address blocked after failures";
-    /// The operator ended the block of an account.
+    /// A superuser or the operator ended the block of an account.
     AccountUnblocked: "account_unblocked", "Unblocked";
+    /// The operator ended the block of an address.
+    AddressUnblocked: "address_unblocked", "Address unblocked";
     /// A user gave their password again, for an action that asks for it.
     PasswordConfirmed: "password_confirmed", "Confirmed their password";
     /// The password given again was wrong.
@@ -83,6 +85,8 @@ actions! {
     LinkMade: "link_made", "Link made";
     /// A client asked for a link on the page for forgotten passwords.
     LinkRequested: "link_requested", "Asked for a link";
+    /// An address that a user gave themselves was confirmed by a link that was sent to it.
+    AddressConfirmed: "address_confirmed", "Confirmed their address";
     /// A user changed how they like the console.
     PreferencesChanged: "preferences_changed", "Changed their preferences";
     /// One session was ended.
@@ -97,6 +101,8 @@ actions! {
     Imported: "imported", "Imported users";
     /// Users were exported.
     Exported: "exported", "Exported users";
+    /// The operator made a successor to the secret key.
+    KeyRotated: "key_rotated", "Made another secret key";
 }
 
 /// An entry's primary key.
@@ -291,7 +297,7 @@ mod tests {
 
     #[test]
     fn every_action_has_one_name_and_words() {
-        for (action, name, words) in Action::NAMES {
+        for &(action, name, words) in Action::NAMES {
             assert_eq!(Action::named(name), Some(action));
             assert_eq!(action.as_str(), name);
             assert!(!words.is_empty());
@@ -302,7 +308,7 @@ mod tests {
     #[test]
     fn every_action_is_in_the_documentation_of_the_api() {
         let documentation = include_str!("../../docs/api.md");
-        for (_, name, _) in Action::NAMES {
+        for &(_, name, _) in Action::NAMES {
             assert!(documentation.contains(&format!("`{name}`")), "{name}");
         }
     }

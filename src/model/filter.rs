@@ -46,6 +46,10 @@ pub trait Resource: Debug + Clone + Copy + Default + PartialEq + Send + Sync + '
 
     /// A text field's value.
     fn text(field: Self::Text, record: &Self::Record) -> Cow<'_, str>;
+    /// A value that a client compares with a text field, in the form in which that is stored.
+    fn sought(_field: Self::Text, value: String) -> String {
+        value
+    }
     /// An integer field's value.
     fn integer(field: Self::Integer, record: &Self::Record) -> Option<i64>;
     /// A flag's value.

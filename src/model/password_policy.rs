@@ -2,30 +2,33 @@
 //! choose worse ones (NIST SP 800-63B).
 
 mod common;
+mod dressed;
+
+pub(crate) use self::dressed::is_word;
 
 use self::common::is_common;
-use super::password::{LONGEST_HASHED_BYTES, Password};
+use super::password::{LONGEST_HASHED_BYTES, MOST_CHARACTERS, Password};
 use crate::model::field_errors::Message;
 use crate::model::text::fold_compatible;
 
-/// The most code points a password may have (OWASP ASVS 5.0, 6.2.9 asks for at least 64).
-const MOST_CHARACTERS: usize = 128;
 /// Values of the user's own that are shorter than this are left out: hardly a password is like them, and many would
 /// be refused for nothing.
 const SHORTEST_OWN_CHARACTERS: usize = 3;
-/// Words of this product; with digits or punctuation after them they are the first thing to be guessed.
+/// Words of this product, which are as good as listed.
 const PRODUCT_WORDS: [&str; 1] = ["usher"];
 
 /// The rules for new passwords. Passwords that exist already are not judged by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct Policy<'a> {
     /// The fewest code points a password may have, 1 to 128. The default is 8.
     pub min_length: usize,
+    /// The operator's own words, in any letter case, that are as good as listed.
+    pub words: &'a [String],
 }
 
-impl Default for Policy {
+impl Default for Policy<'_> {
     fn default() -> Self {
-        Self { min_length: 8 }
+        Self { min_length: 8, words: &[] }
     }
 }
 
@@ -77,17 +80,17 @@ impl OwnNames<'_> {
     }
 }
 
-impl Policy {
+impl Policy<'_> {
     /// Everything that is wrong with the password, one message each and always in the same order; none if it is
     /// fine. A password that is blank (empty or only white space) gets that message alone.
     #[must_use]
     pub fn check(&self, password: &Password, own: &OwnNames<'_>) -> Vec<Message> {
-        let text = password.as_str();
+        let text = password.normal();
         if text.trim().is_empty() {
             return vec![Message::Blank];
         }
         let mut messages = Vec::new();
-        let characters = password.char_count();
+        let characters = text.chars().count();
         if characters < self.min_length {
             messages.push(Message::TooShort { least: self.min_length, given: characters });
         }
@@ -101,14 +104,21 @@ impl Policy {
             // Nothing of that length is a common password or a name, and comparing it would only cost time.
             return messages;
         }
-        let folded = fold_compatible(text);
-        let product_word = PRODUCT_WORDS.iter().any(|word| is_name_with_ending(&folded, word));
-        if product_word || is_common(&folded) {
+        let folded = fold_compatible(&text);
+        if is_common(&folded) || dressed::is_listed(&folded, |word| self.is_listed(word)) {
             messages.push(Message::TooCommon);
         }
         let labels = own.similar_to(&folded);
         messages.extend(labels.into_iter().map(Message::TooSimilar));
         messages
+    }
+}
+
+impl Policy<'_> {
+    fn is_listed(&self, word: &str) -> bool {
+        is_common(word)
+            || PRODUCT_WORDS.contains(&word)
+            || self.words.iter().any(|listed| fold_compatible(listed) == word)
     }
 }
 
@@ -159,12 +169,25 @@ mod tests {
     }
 
     #[test]
+    fn pw_7_length_counts_the_code_points_of_the_normal_form() {
+        assert_eq!(check(&"e\u{301}".repeat(128)), [""; 0]);
+        assert_eq!(check(&"e\u{301}".repeat(129)), [LONG]);
+        // Decomposed, 128 Hangul syllables are more bytes than are ever hashed.
+        assert_eq!(check(&"\u{1112}\u{1161}\u{11ab}".repeat(128)), [""; 0]);
+        assert_eq!(check("e\u{301}e\u{301}e\u{301}e\u{301}"), [SHORT]);
+    }
+
+    #[test]
     fn pw_7_the_minimum_is_a_setting() {
         let password = Password::new("zq7 wuvx kyt1".to_owned());
-        let strict = Policy { min_length: 15 };
+        let strict = Policy { min_length: 15, ..Policy::default() };
         let short = "This password is too short. It must contain at least 15 characters.";
         assert_eq!(told(&strict.check(&password, &OWN)), [short]);
-        assert!(Policy { min_length: 1 }.check(&Password::new("♞".to_owned()), &OWN).is_empty());
+        assert!(
+            Policy { min_length: 1, ..Policy::default() }
+                .check(&Password::new("♞".to_owned()), &OWN)
+                .is_empty()
+        );
     }
 
     #[test]
@@ -198,7 +221,8 @@ mod tests {
             last_name: "PASSWORD",
             email: "password@example.org",
         };
-        let messages = Policy { min_length: 9 }.check(&Password::new("password".to_owned()), &same);
+        let messages =
+            Policy { min_length: 9, ..Policy::default() }.check(&Password::new("password".to_owned()), &same);
         assert_eq!(told(&messages)[1..], [COMMON, LIKE_USERNAME, LIKE_FIRST, LIKE_LAST, LIKE_EMAIL]);
     }
 
@@ -207,6 +231,29 @@ mod tests {
         for text in ["password1", "PASSWORD1", "PassWord1", "ｐａｓｓｗｏｒｄ１", "qwertyuiop", "1q2w3e4r"]
         {
             assert_eq!(check(text), [COMMON], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pw_8_common_passwords_are_refused_with_substitutions_and_affixes() {
+        for text in ["P@ssw0rd1", "Password123!", "Welcome2026", "Qw3rty!!", "!Dragon99!", "Sunsh1ne2026"] {
+            assert_eq!(check(text), [COMMON], "{text:?}");
+        }
+        for text in ["correct horse battery", "Dragon of Zq", "8391750264", "tr0ub4dor&3x"] {
+            assert_eq!(check(text), [""; 0], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pw_8_the_operators_own_words_are_common() {
+        let words = ["Acme Corp".to_owned(), "Tintenfass".to_owned()];
+        let policy = Policy { words: &words, ..Policy::default() };
+        let check = |text: &str| told(&policy.check(&Password::new(text.to_owned()), &OWN));
+        for text in ["acme corp", "ACME CORP 2026", "Tintenfass1!", "T1ntenfa$$", "tintenfaß99"] {
+            assert_eq!(check(text), [COMMON], "{text:?}");
+        }
+        for text in ["two acme corps", "tintenfass im regal", "tintenfassade"] {
+            assert_eq!(check(text), [""; 0], "{text:?}");
         }
     }
 
@@ -242,7 +289,9 @@ mod tests {
     #[test]
     fn own_values_of_fewer_than_three_characters_do_not_count() {
         let own = OwnNames { username: "zq", first_name: " ", last_name: "Bo", email: "q@x" };
-        let check = |text: &str| told(&Policy { min_length: 1 }.check(&Password::new(text.to_owned()), &own));
+        let check = |text: &str| {
+            told(&Policy { min_length: 1, ..Policy::default() }.check(&Password::new(text.to_owned()), &own))
+        };
         assert!(check("zq8391").is_empty() && check("bo-839175").is_empty() && check("839175").is_empty());
         assert_eq!(check("q@x1"), [LIKE_EMAIL]);
         assert!(

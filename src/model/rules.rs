@@ -3,6 +3,7 @@
 //! They run inside the operations, on the record before and after the change, so that no channel can
 //! bypass them. To add a rule: a variant with its code and sentence, and a line in a function here.
 
+use crate::model::address;
 use crate::model::user::User;
 
 /// The right that is missing. Its code goes into the answer, so that a 403 always says why.
@@ -216,7 +217,7 @@ pub fn ends_sessions(before: &User, after: &User, new_password: bool) -> bool {
 /// sessions does, and a change of the address (a link was sent to the old one).
 #[must_use]
 pub fn ends_links(before: &User, after: &User, new_password: bool) -> bool {
-    ends_sessions(before, after, new_password) || before.email != after.email
+    ends_sessions(before, after, new_password) || !address::are_same(&before.email, &after.email)
 }
 
 #[cfg(test)]

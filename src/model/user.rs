@@ -9,6 +9,7 @@ mod input;
 use std::fmt;
 
 pub use self::input::{InputMode, Limit, UserChanges, UserInput, UserPatch};
+use crate::model::address;
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::Message;
 use crate::model::text;
@@ -63,6 +64,9 @@ pub struct User {
     pub last_login: Option<Timestamp>,
     /// Counts the edits of the record, from 1. Signing in is not an edit.
     pub version: i64,
+    /// Whether the user has yet to choose a password: there is none, or another one is demanded. The database
+    /// computes it whenever the user is read.
+    pub is_invited: bool,
 }
 
 impl User {
@@ -85,6 +89,7 @@ impl User {
             date_joined: now,
             last_login: None,
             version: 1,
+            is_invited: false,
         }
     }
 
@@ -98,11 +103,17 @@ impl User {
         }
     }
 
-    /// The text that the console's search looks at: user name, names and e-mail address, a line each.
+    /// The text that the console's search looks at: user name, names and e-mail address, a line each; the address also
+    /// as people write it.
     #[must_use]
     pub fn searchable(&self) -> String {
         let parts = [self.username.as_str(), &self.first_name, &self.last_name, &self.email];
-        parts.map(text::searchable).join("\n")
+        let mut text = parts.map(text::searchable).join("\n");
+        if let Some(email) = address::in_unicode(&self.email) {
+            text.push('\n');
+            text += &text::searchable(&email);
+        }
+        text
     }
 
     /// Whether the account may be used at this moment: active, and within its dates.
@@ -113,10 +124,16 @@ impl User {
             && self.valid_until.is_none_or(|until| now < until)
     }
 
+    /// Staff or superuser, whether or not the account may be used at this moment.
+    #[must_use]
+    pub const fn is_privileged(&self) -> bool {
+        self.is_staff || self.is_superuser
+    }
+
     /// Active, and staff or superuser: may manage users.
     #[must_use]
     pub const fn is_admin(&self) -> bool {
-        self.is_active && (self.is_staff || self.is_superuser)
+        self.is_active && self.is_privileged()
     }
 }
 
@@ -196,16 +213,21 @@ pub fn parse_name(given: &str) -> Result<String, Message> {
     parse_text(given, NAME_LENGTH)
 }
 
-/// Reads an e-mail address: blank, or of the form that Django's validator accepts.
+/// Reads an e-mail address: blank, or of the form that Django's validator accepts; its domain in ASCII.
 ///
 /// # Errors
 /// The message for the field.
 pub fn parse_email(given: &str) -> Result<String, Message> {
     let text = parse_text(given, EMAIL_LENGTH)?;
-    if text.is_empty() || is_email(&text) { Ok(text) } else { Err(Message::Email) }
+    let address = address::canonical(&text);
+    let length = address.chars().count();
+    if length > EMAIL_LENGTH {
+        return Err(Message::TooLong { most: EMAIL_LENGTH, given: length });
+    }
+    if address.is_empty() || is_email(&address) { Ok(address.into_owned()) } else { Err(Message::Email) }
 }
 
-/// A dot-atom or quoted string, `@`, and a host name with a dot, `localhost` or an address literal.
+/// A dot-atom or quoted string, `@`, and a host name with a dot, `localhost` or an address literal: all in ASCII.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let atom = |atom: &str| {
@@ -218,7 +240,7 @@ fn is_email(text: &str) -> bool {
         .is_some_and(|inner| inner.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\'));
     let label = |label: &str| {
         (1..=63).contains(&label.chars().count())
-            && label.chars().all(|c| c.is_alphanumeric() && c.is_ascii() || c == '-' || c >= '\u{a1}')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };

@@ -1,7 +1,7 @@
 //! The forgotten password: a link by mail for a user name or e-mail address.
 //!
 //! The user is looked up after the answer, so that neither its content nor its time reveals who has an account.
-//! A message goes to the stored address only, never to what was typed, which may merely look like it. A
+//! A message goes to the stored and confirmed address only, never to what was typed, which may merely look like it. A
 //! superuser is sent none: staff may have set that address before they became one.
 
 use crate::db::{self, Tx};
@@ -14,7 +14,7 @@ use crate::model::text;
 use crate::model::throttle::{Failures, Key};
 use crate::model::user::{User, UserId};
 use crate::operations::password_links::{self, NewLink};
-use crate::operations::{App, audit};
+use crate::operations::{App, addresses, audit};
 
 /// Accounts with one address that are sent a link at once.
 const MOST_ACCOUNTS: i64 = 10;
@@ -51,7 +51,7 @@ async fn count_address(app: &App, origin: &Origin) -> Result<()> {
 /// Makes and sends a link for the user of that name, and for all users with that address.
 async fn answer(app: &App, name: &str, origin: &Origin) -> Result<()> {
     let name = text::tidy(name);
-    let mut users = db::users::by_email(&app.db, &name, MOST_ACCOUNTS).await?;
+    let mut users = at_address(app, &name).await?;
     if let Some(user) = db::users::by_username_key(&app.db, &text::canonical(&name)).await?
         && users.iter().all(|known| known.id != user.id)
     {
@@ -67,6 +67,21 @@ async fn answer(app: &App, name: &str, origin: &Origin) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The users whose mail goes to an address. One that a user has not shown to be theirs does not count.
+async fn at_address(app: &App, address: &str) -> Result<Vec<User>> {
+    let mut users = Vec::new();
+    for user in db::users::by_email(&app.db, address, MOST_ACCOUNTS).await? {
+        let unconfirmed = db::unconfirmed_addresses::of_user(&app.db, user.id).await?;
+        if !unconfirmed.is_some_and(|new| new.is_of(&user)) {
+            users.push(user);
+        }
+    }
+    for new in db::unconfirmed_addresses::by_mail_to(&app.db, address, MOST_ACCOUNTS).await? {
+        users.extend(db::users::by_id(&app.db, new.user).await?.filter(|user| new.is_of(user)));
+    }
+    Ok(users)
 }
 
 async fn record_unknown(app: &App, origin: &Origin) -> Result<()> {
@@ -87,7 +102,7 @@ async fn link_for(app: &App, id: UserId, origin: &Origin) -> Result<Option<(User
     let Some(user) = db::users::lock(&mut tx, id).await?.map(|found| found.user) else { return Ok(None) };
     let reason = if user.is_superuser {
         "superuser"
-    } else if user.email.is_empty() {
+    } else if addresses::of(app, &mut tx, &user).await?.is_empty() {
         "no_address"
     } else if !user.is_usable(now) {
         "not_usable"

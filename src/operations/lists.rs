@@ -102,6 +102,16 @@ pub async fn page_before<T: Table>(
     Ok(Page { records, has_previous: next.is_some(), has_next: place.is_some() })
 }
 
+/// How many records come before a place, counted no further than `most`.
+pub async fn count_before<T: Table>(
+    can: &Can<ManageUsers>,
+    filter: &Filter<T>,
+    place: &Cursor,
+    most: i64,
+) -> Result<i64> {
+    Ok(select::count_after(&can.app().db, &filter.reversed(), place, most).await?)
+}
+
 async fn batch<T: Table>(
     can: &Can<ManageUsers>,
     filter: &Filter<T>,

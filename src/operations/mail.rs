@@ -12,17 +12,18 @@ use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::config::{ConfigError, Settings, SmtpTls};
 use crate::db::{self, Tx};
+use crate::model::address;
 use crate::model::clock::Timestamp;
 use crate::model::link::LinkPurpose;
 use crate::model::mail::{Mail, MailId, MailState};
 use crate::model::permission::ManageUsers;
 use crate::model::session::Secret;
 use crate::model::user::{User, UserId};
-use crate::operations::{App, Can};
+use crate::operations::{App, Can, addresses};
 
 /// How long the mail server may take for one command.
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
@@ -59,7 +60,10 @@ impl Mailer {
             return Ok(None);
         }
         let refuse = |name: &str, reason: String| Err(ConfigError::Value { name: name.to_owned(), reason });
-        let Ok(from) = settings.mail_from.parse::<Mailbox>() else {
+        let from = settings.mail_from.parse::<Mailbox>();
+        let Ok(from) =
+            from.map_err(drop).and_then(|from| Ok(Mailbox::new(from.name, in_ascii(from.email.as_ref())?)))
+        else {
             return refuse("mail_from", "must be an address such as App <usher@example.org>".into());
         };
         let tls = match (settings.smtp_tls, TlsParameters::new(host.to_owned())) {
@@ -98,11 +102,12 @@ impl Mailer {
 
     fn message(&self, letter: &Letter) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
         // An address with a line break in it is none; the other headers are ours.
-        let to = Mailbox::new(None, letter.recipient.parse()?);
+        let to =
+            Mailbox::new(None, in_ascii(&letter.recipient).map_err(|()| "the address cannot be sent to")?);
         let message = Message::builder()
             .from(self.from.clone())
             .to(to)
-            .subject(letter.subject)
+            .subject(letter.subject.clone())
             .message_id(Some(format!("<{}@{}>", Secret::random().to_text(), self.from.email.domain())))
             .header(ContentType::TEXT_PLAIN)
             .body(letter.text.clone())?;
@@ -110,10 +115,15 @@ impl Mailer {
     }
 }
 
+/// An address with its domain in ASCII: only what stands before the domain can make SMTPUTF8 necessary.
+fn in_ascii(address: &str) -> Result<Address, ()> {
+    address::canonical(address).parse().map_err(drop)
+}
+
 /// What is sent.
 struct Letter {
     recipient: String,
-    subject: &'static str,
+    subject: String,
     text: String,
 }
 
@@ -134,10 +144,10 @@ const fn words(purpose: LinkPurpose) -> (&'static str, &'static str, &'static st
     }
 }
 
-fn letter(recipient: String, purpose: LinkPurpose, user: &User, url: &str) -> Letter {
+fn letter(recipient: String, purpose: LinkPurpose, user: &User, url: &str, site: &str) -> Letter {
     let (subject, before, after) = words(purpose);
-    let name = user.username.as_str();
-    let text = format!("{before}\r\n\r\n{url}\r\n\r\nYour user name is {name}. {after}\r\n");
+    let (name, subject) = (user.username.as_str(), format!("{subject} ({site})"));
+    let text = format!("{before}\r\n\r\n{url}\r\n\r\nYour user name at {site} is {name}. {after}\r\n");
     Letter { recipient, subject, text }
 }
 
@@ -154,7 +164,7 @@ pub(crate) struct Queued {
     purpose: LinkPurpose,
 }
 
-/// Stores that a link will be sent to its user, if there is a mail server and the user has an address.
+/// Stores that a link will be sent to its user, if there is a mail server and the user has an address for it.
 pub(crate) async fn queue(
     app: &App,
     tx: &mut Tx,
@@ -162,17 +172,18 @@ pub(crate) async fn queue(
     purpose: LinkPurpose,
     now: Timestamp,
 ) -> crate::model::error::Result<Option<Queued>> {
-    if app.mailer.is_none() || user.email.is_empty() {
+    let recipient = addresses::of(app, tx, user).await?;
+    if app.mailer.is_none() || recipient.is_empty() {
         return Ok(None);
     }
-    let id = db::mails::insert(tx, user.id, purpose, &user.email, now).await?;
-    Ok(Some(Queued { id, recipient: user.email.clone(), purpose }))
+    let id = db::mails::insert(tx, user.id, purpose, &recipient, now).await?;
+    Ok(Some(Queued { id, recipient, purpose }))
 }
 
 /// Sends what was queued, after its transaction. No request waits for it; a stop of the server does.
 pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
     let Some(mailer) = app.mailer.clone() else { return };
-    let letter = letter(queued.recipient, queued.purpose, user, url);
+    let letter = letter(queued.recipient, queued.purpose, user, url, app.settings.site_name.as_str());
     let (background, app) = (&app.background, app.clone());
     background.spawn(async move {
         let (state, response) = mailer.deliver(&letter).await;
@@ -183,6 +194,16 @@ pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
             log::error!("what became of message {} could not be noted: {error}", queued.id.0);
         }
     });
+}
+
+/// Sends a message without a link, of which nothing is stored. For a task that a stop of the server waits for.
+pub(crate) async fn notify(app: &App, recipient: &str, subject: &'static str, text: String) {
+    let Some(mailer) = &app.mailer else { return };
+    let subject = format!("{subject} ({})", app.settings.site_name.as_str());
+    let letter = Letter { recipient: recipient.to_owned(), subject, text };
+    if let (MailState::Refused, response) = mailer.deliver(&letter).await {
+        log::warn!("the mail server did not take a message about an account: {response}");
+    }
 }
 
 async fn note(app: &App, id: MailId, state: MailState, response: &str) -> crate::model::error::Result<()> {
@@ -230,14 +251,17 @@ mod tests {
     fn a_line_break_in_an_address_makes_no_message() {
         let mailer = Mailer::new(&settings()).unwrap().unwrap();
         let user = User::blank(Timestamp::from_micros(0));
-        let letter =
-            |to: &str| letter(to.to_owned(), LinkPurpose::Reset, &user, "https://users.example.org/x");
+        let letter = |to: &str| {
+            letter(to.to_owned(), LinkPurpose::Reset, &user, "https://users.example.org/x", "Desk")
+        };
         for recipient in ["a@b.co\r\nBcc: c@d.co", "a@b.co\nX: y", "a\r\n@b.co", "a@b.co, c@d.co", ""] {
             assert!(mailer.message(&letter(recipient)).is_err(), "{recipient:?}");
         }
         let message = mailer.message(&letter("ada@example.org")).unwrap();
         let text = String::from_utf8(message.formatted()).unwrap();
-        for part in ["To: ada@example.org", "Subject: Reset your password", "https://users.example.org/x"] {
+        for part in
+            ["To: ada@example.org", "Subject: Reset your password (Desk)", "https://users.example.org/x"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert_eq!(message.envelope().to().len(), 1);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::App;
+use super::known_browsers::KNOWN_FOR;
 use crate::db;
 use crate::model::error::Result;
-use crate::model::throttle::HARD_LIMIT;
 
 /// The failures of an address are forgotten after this time without a new one.
 const FORGET_ADDRESSES: Duration = Duration::from_hours(24);
@@ -14,15 +14,16 @@ const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
 /// How long the delivery state of a message is kept.
 const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
-/// Removes what nothing can use any more: expired sessions and links, forgotten failures and messages.
+/// Removes what nothing can use any more: expired sessions and links, forgotten browsers, failures and messages.
 /// Called now and then.
 pub async fn clean_up(app: &App) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     db::sessions::delete_expired(&mut tx, now).await?;
     db::links::delete_expired(&mut tx, now).await?;
+    db::known_browsers::delete_older(&mut tx, now.minus(KNOWN_FOR)).await?;
     db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
     let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
-    db::throttles::delete_older(&mut tx, addresses, accounts, HARD_LIMIT).await?;
+    db::throttles::delete_older(&mut tx, addresses, accounts).await?;
     Ok(tx.commit().await?)
 }

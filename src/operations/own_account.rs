@@ -4,6 +4,7 @@
 use crate::db;
 use crate::db::audit::SignInEntry;
 use crate::db::users::Credentials;
+use crate::model::address;
 use crate::model::audit::{Action, Entry};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
@@ -12,11 +13,13 @@ use crate::model::password_policy::OwnNames;
 use crate::model::permission::{HasSession, Permission, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
+use crate::model::presence::Presence;
 use crate::model::rules;
-use crate::model::session::{Credential, NewSession, Secret};
+use crate::model::session::{Credential, NewSession, Secret, SessionId};
 use crate::model::user::{User, UserInput};
+use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, Can, audit, sessions, users};
+use crate::operations::{App, Can, addresses, audit, password_links, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
@@ -24,11 +27,12 @@ const SIGN_INS: i64 = 50;
 const WRONG: &str = "Your current password is wrong.";
 
 /// Changes the caller's names and e-mail address. Links are sent to the address, so its change asks for the
-/// password.
+/// password, and with a mail server it counts only [when it is confirmed](addresses).
 ///
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
-/// [`Error::Forbidden`] for another address by an API token, or without a confirmed password.
+/// [`Error::Forbidden`] for another address by an API token, or without a confirmed password;
+/// [`Error::Throttled`] for too many addresses.
 pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondition) -> Result<User> {
     let app = can.app();
     input.errors.clone().into_result()?;
@@ -52,29 +56,34 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         if after == before {
             return Ok(before);
         }
-        if after.email != before.email {
-            can.require_sign_in()?;
-            can.require_confirmed(now)?;
+        if !address::are_same(&after.email, &before.email) {
+            can.require(Presence::Always, now)?;
         }
         after.version += 1;
+        let mail_to = addresses::of(app, &mut tx, &before).await?;
         db::users::update(&mut tx, &after).await?;
+        let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;
         if rules::ends_links(&before, &after, false) {
             db::links::delete_of_user(&mut tx, after.id).await?;
         }
         let entry = Entry::new(Action::UserChanged, can.author()).on(&before).changing(&before, &after);
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
+        let owner = Owner { user: &before, mail_to: &mail_to };
+        notices::after_change(app, owner, &after, false, &can.author(), now);
+        addresses::send(app, &after, to_confirm);
         Ok(after)
     })
     .await
 }
 
 /// Notes that the password was given in this session, for what asks for it in the next minutes. The
-/// proof that is given back knows of it.
+/// proof that is given back knows of it. A browser's session gets another secret, which its cookie must carry from
+/// now on: a cookie that was stolen before is not confirmed with its owner's, it ends.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a wrong password, which counts like a failed sign-in; [`Error::Forbidden`] by
-/// an API token.
+/// an API token; [`Error::NotAuthenticated`] if the session has ended or has another secret meanwhile.
 pub async fn confirm<P: Permission>(
     can: &Can<P>,
     field: &'static str,
@@ -87,18 +96,29 @@ pub async fn confirm<P: Permission>(
     let session = can.session().id;
     let entry =
         Entry::new(Action::PasswordConfirmed, can.author()).on(can.user()).detail("session", session.0);
-    db::retrying(|| async {
+    let confirm = || async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let still_right = attempt.still_right(&mut tx, &verified, now).await?;
-        if still_right.is_none() || !db::sessions::set_confirmed(&mut tx, session, now).await? {
-            return Err(Error::invalid(field, WRONG));
+        if attempt.still_right(&mut tx, &verified, now).await?.is_none() {
+            return Ok(None);
+        }
+        let fresh = can.cookie().map(|_| Secret::random());
+        let is_open = match can.cookie().zip(fresh.as_ref()) {
+            Some((old, fresh)) => {
+                password_links::reseal(&mut tx, old, fresh).await?;
+                db::sessions::renew(&mut tx, session, &old.hash(), &fresh.hash(), now).await?
+            }
+            None => db::sessions::set_confirmed(&mut tx, session, now).await?,
+        };
+        if !is_open {
+            return Err(sessions::ended(can));
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
-        Ok(can.confirmed_at(now))
-    })
-    .await
+        Ok(Some(can.confirmed(now, fresh)))
+    };
+    let confirmed = attempt.succeed(Action::PasswordConfirmationFailed, &verified, confirm).await?;
+    confirmed.ok_or_else(|| Error::invalid(field, WRONG))
 }
 
 /// The credentials if that is the password; else the failure is counted.
@@ -122,7 +142,7 @@ pub struct NewPassword {
 }
 
 /// Changes the caller's password. All sessions and tokens end, this one included; if the caller is a
-/// browser that is to stay signed in, it gets a new session, whose secret is returned.
+/// browser that is to stay signed in, it gets a new session, whose key and secret are returned.
 ///
 /// # Errors
 /// [`Error::Invalid`] under `current_password` and `new_password`; [`Error::Forbidden`] by an API token.
@@ -130,7 +150,7 @@ pub async fn change_password(
     can: &Can<HasSession>,
     typed: &NewPassword,
     stays: bool,
-) -> Result<Option<Secret>> {
+) -> Result<Option<(SessionId, Secret)>> {
     let app = can.app();
     can.require_sign_in()?;
     let attempt = Attempt::by(can);
@@ -142,9 +162,15 @@ pub async fn change_password(
     if verified.is_none() {
         errors.add("current_password", WRONG);
     }
-    let (true, Some(verified)) = (errors.is_empty(), verified) else { return Err(Error::Invalid(errors)) };
-    let hash = app.hasher.hash(&typed.new).await?;
-    db::retrying(|| write_password(&attempt, can, &verified, &hash, stays)).await
+    let Some(verified) = verified else { return Err(Error::Invalid(errors)) };
+    let hash = match errors.into_result() {
+        Ok(()) => app.hasher.hash(&typed.new).await.map_err(Error::from),
+        Err(errors) => Err(Error::Invalid(errors)),
+    };
+    let hash = attempt.unless_given_up(hash).await?;
+    let write = || write_password(&attempt, can, &verified, &hash, stays);
+    let written = attempt.succeed(Action::PasswordConfirmationFailed, &verified, write).await?;
+    written.ok_or_else(|| Error::invalid("current_password", WRONG))
 }
 
 /// Why the user cannot have this password.
@@ -156,7 +182,7 @@ fn refusals(app: &App, user: &User, typed: &NewPassword) -> Vec<Message> {
         email: &user.email,
     };
     let mut messages = app.settings.policy().check(&typed.new, &own);
-    if typed.new.as_str() == typed.current.as_str() {
+    if typed.new == typed.current {
         messages.push(Message::Other("Choose a password other than the current one.".into()));
     }
     messages
@@ -168,12 +194,11 @@ async fn write_password(
     verified: &Credentials,
     hash: &PasswordHash,
     stays: bool,
-) -> Result<Option<Secret>> {
+) -> Result<Option<Option<(SessionId, Secret)>>> {
     let app = attempt.app;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let before = attempt.still_right(&mut tx, verified, now).await?;
-    let before = before.ok_or_else(|| Error::invalid("current_password", WRONG))?;
+    let Some(before) = attempt.still_right(&mut tx, verified, now).await? else { return Ok(None) };
     sessions::require_open(&mut tx, can).await?;
     let after = User { must_change_password: false, version: before.version + 1, ..before.clone() };
     db::users::update(&mut tx, &after).await?;
@@ -184,7 +209,7 @@ async fn write_password(
         .changing(&before, &after)
         .with_new_password()
         .detail("sessions_ended", ended);
-    let mut secret = None;
+    let mut opened = None;
     if stays {
         let fresh = Secret::random();
         let expires_at = now.plus(app.settings.session_lifetime(Credential::Cookie));
@@ -192,11 +217,14 @@ async fn write_password(
         let new = NewSession { credential, expires_at, confirmed_at: now, name, read_only: false };
         let id = db::sessions::insert(&mut tx, before.id, &new, &fresh.hash(), can.origin(), now).await?;
         entry = entry.detail("session", id.0);
-        secret = Some(fresh);
+        opened = Some((id, fresh));
     }
     audit::record(&mut tx, &entry, now).await?;
+    let mail_to = addresses::of(app, &mut tx, &before).await?;
     tx.commit().await?;
-    Ok(secret)
+    let owner = Owner { user: &before, mail_to: &mail_to };
+    notices::after_change(app, owner, &after, true, &can.author(), now);
+    Ok(Some(opened))
 }
 
 /// Changes the caller's preferences for the console; whether anything is different.

@@ -28,8 +28,8 @@ impl Settings {
 
     /// The password policy.
     #[must_use]
-    pub fn policy(&self) -> Policy {
-        Policy { min_length: self.password_min_length }
+    pub fn policy(&self) -> Policy<'_> {
+        Policy { min_length: self.password_min_length, words: &self.password_words }
     }
 
     /// What the rules depend on.
@@ -52,6 +52,16 @@ impl Settings {
             Credential::Jwt => self.refresh_token_seconds,
             Credential::ApiToken => self.api_token_days.saturating_mul(24 * 60 * 60),
         })
+    }
+
+    /// How many sessions of a kind a user has at once; `None` for API tokens, which have a bound of their own.
+    #[must_use]
+    pub fn most_sessions(&self, credential: Credential) -> Option<u32> {
+        match credential {
+            Credential::Cookie => Some(self.browser_sessions),
+            Credential::Jwt => Some(self.client_sessions),
+            Credential::ApiToken => None,
+        }
     }
 
     /// After how long without use a browser session ends.

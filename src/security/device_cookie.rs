@@ -43,11 +43,10 @@ impl DeviceCookieKey {
         kept.split('.').take(MOST).find_map(|mark| self.proven(mark, &name))
     }
 
-    /// The cookie's value after a sign-in to the account of this name.
+    /// The cookie's value after this browser signed in to the account of this name.
     #[must_use]
-    pub fn keep(&self, kept: &str, username: &str) -> String {
+    pub fn keep(&self, kept: &str, username: &str, browser: &DeviceId) -> String {
         let name = text::canonical(username);
-        let browser = self.browser(kept, username).unwrap_or_else(DeviceId::random);
         let code = mac(&self.0).chain_update(browser.0).chain_update(&name).finalize().into_bytes();
         let mark = URL_SAFE_NO_PAD.encode([&browser.0[..], &code[..]].concat());
         let others =
@@ -70,24 +69,29 @@ mod tests {
 
     const KEY: DeviceCookieKey = DeviceCookieKey::new([7; 32]);
 
+    fn keep(kept: &str, name: &str) -> String {
+        let browser = KEY.browser(kept, name).unwrap_or_else(DeviceId::random);
+        KEY.keep(kept, name, &browser)
+    }
+
     #[test]
     fn pw_13_a_browser_is_known_to_the_accounts_that_it_signed_in_to_and_to_no_other() {
-        let kept = KEY.keep("", "Ada");
+        let kept = keep("", "Ada");
         let ada = KEY.browser(&kept, " ADA ").expect("it signed in");
         assert_eq!(KEY.browser(&kept, "bob"), None);
         assert_eq!(DeviceCookieKey::new([8; 32]).browser(&kept, "ada"), None, "with another key");
-        let both = KEY.keep(&kept, "bob");
+        let both = keep(&kept, "bob");
         assert_eq!(KEY.browser(&both, "ada"), Some(ada.clone()));
         assert_ne!(KEY.browser(&both, "bob"), Some(ada.clone()), "each account knows it by another number");
-        let again = KEY.keep(&both, "ada");
+        let again = keep(&both, "ada");
         assert_eq!((KEY.browser(&again, "ada"), again.len()), (Some(ada), both.len()), "the same browser");
-        assert_ne!(KEY.keep("", "ada"), KEY.keep("", "ada"), "browsers differ");
+        assert_ne!(keep("", "ada"), keep("", "ada"), "browsers differ");
     }
 
     #[test]
     fn pw_13_a_browser_proves_five_accounts_and_forgets_the_oldest() {
         let names = ["a", "b", "c", "d", "e", "f"];
-        let kept = names.iter().fold(String::new(), |kept, name| KEY.keep(&kept, name));
+        let kept = names.iter().fold(String::new(), |kept, name| keep(&kept, name));
         let known: Vec<_> = names.iter().filter(|name| KEY.browser(&kept, name).is_some()).collect();
         assert_eq!(known, [&"b", &"c", &"d", &"e", &"f"]);
         assert!(kept.len() < 400, "cookies come with every request");
@@ -95,14 +99,14 @@ mod tests {
 
     #[test]
     fn pw_13_nothing_else_proves_anything() {
-        let kept = KEY.keep("", "ada");
+        let kept = keep("", "ada");
         let altered = format!("{}{}", if kept.starts_with('A') { "B" } else { "A" }, &kept[1..]);
         let sixth = format!("{}{kept}", "x.".repeat(5));
         for bad in ["", ".", "....", &kept[..63], &kept[..40], &altered, &sixth, &format!("{kept}A"), "é"] {
             assert_eq!(KEY.browser(bad, "ada"), None, "{bad}");
-            assert_eq!(KEY.keep(bad, "ada").split('.').filter(|mark| mark.len() != LENGTH).count(), 0);
+            assert_eq!(keep(bad, "ada").split('.').filter(|mark| mark.len() != LENGTH).count(), 0);
         }
         // A number and a name are never taken for another number and another name.
-        assert_eq!(KEY.browser(&KEY.keep("", "ada"), "da"), None);
+        assert_eq!(KEY.browser(&keep("", "ada"), "da"), None);
     }
 }

@@ -13,12 +13,13 @@ use super::form::{Field, FormState, field_errors};
 use super::layout::ConsoleSession;
 use super::reauthentication;
 use super::view::{AccountPage, Answer, ShortcutsPage, role};
+use crate::model::address::Unconfirmed;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::SignedIn;
 use crate::model::precondition::Precondition;
-use crate::model::user::{EMAIL_LENGTH, InputMode, UserInput, UserPatch};
-use crate::operations::{Can, own_account};
+use crate::model::user::{InputMode, UserInput, UserPatch};
+use crate::operations::{Can, addresses, own_account};
 use crate::web::form_body::FormBody;
 
 /// The routes.
@@ -87,21 +88,21 @@ impl AccountForm {
     }
 
     /// The page with this form on it.
-    fn page(&self, console: &ConsoleSession<'_>, errors: &FieldErrors) -> AccountPage {
+    async fn page(&self, console: &ConsoleSession<'_>, errors: &FieldErrors) -> Result<AccountPage> {
         let user = console.can.user();
         let optional = |name, label, kind, value: &String| Field {
             optional: true,
             ..Field::new(name, label, kind, value.clone(), errors)
         };
-        let email = optional("email", "Email", "email", &self.email);
         let mut fields = vec![
             optional("first_name", "First name", "text", &self.first_name),
             optional("last_name", "Last name", "text", &self.last_name),
-            Field { max_length: EMAIL_LENGTH, ..email },
+            optional("email", "Email", "email", &self.email),
         ];
         let password = reauthentication::field(console, "Only needed to change your email address.", errors);
         fields.extend(password.map(|field| Field { optional: true, ..field }));
-        AccountPage {
+        let unconfirmed = addresses::unconfirmed(&console.can).await?;
+        Ok(AccountPage {
             layout: console.layout("account"),
             form: FormState::of(fields, errors),
             version: self.version,
@@ -110,15 +111,28 @@ impl AccountForm {
             date_joined: user.date_joined.into(),
             last_login: user.last_login.map(Into::into),
             password_changed_at: user.password_changed_at.map(Into::into),
-        }
+            unconfirmed: unconfirmed.map(|new| to_confirm(&new)),
+        })
     }
+}
+
+/// What is said of an address that is not confirmed.
+fn to_confirm(new: &Unconfirmed) -> String {
+    let meanwhile = match new.mail_to.as_str() {
+        "" => "Until then no mail is sent to you.".to_owned(),
+        before => format!("Until then mail for you goes to {before}."),
+    };
+    format!(
+        "Confirm your address: open the link that was sent to {} within 24 hours. {meanwhile} To have another link sent, \
+         save the address from before, and then this one again.",
+        new.address
+    )
 }
 
 /// The user's own account.
 #[get("/account")]
-#[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-fn page(console: ConsoleSession<'_>) -> Answer<AccountPage> {
-    Answer::page(AccountForm::stored(&console).page(&console, &FieldErrors::default()))
+async fn page(console: ConsoleSession<'_>) -> Result<Answer<AccountPage>> {
+    Ok(Answer::page(AccountForm::stored(&console).page(&console, &FieldErrors::default()).await?))
 }
 
 /// Saves the user's own names and e-mail address. A form with any other field is not ours, and is refused.
@@ -128,7 +142,7 @@ async fn save(
     form: FormBody<Strict<AccountForm>>,
 ) -> Result<Answer<AccountPage>> {
     if console.is_stale(&form.token) {
-        let mut page = form.page(&console, &FieldErrors::default());
+        let mut page = form.page(&console, &FieldErrors::default()).await?;
         page.form = page.form.stale();
         return Ok(Answer::refused(page));
     }
@@ -143,9 +157,9 @@ async fn save(
                 "Your account was changed elsewhere meanwhile. Check what you typed and save again.";
             errors.add("non_field_errors", message);
             let form = AccountForm { version: console.can.user().version, ..(**form).clone() };
-            Ok(Answer::Page(Status::PreconditionFailed, Box::new(form.page(&console, &errors))))
+            Ok(Answer::Page(Status::PreconditionFailed, Box::new(form.page(&console, &errors).await?)))
         }
-        Err(error) => Ok(Answer::refused(form.page(&console, &field_errors(error)?))),
+        Err(error) => Ok(Answer::refused(form.page(&console, &field_errors(error)?).await?)),
     }
 }
 

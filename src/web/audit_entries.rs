@@ -136,9 +136,13 @@ fn note(name: &str, value: &Value) -> Option<String> {
             .iter()
             .find(|denial| denial.code() == text)
             .map_or_else(|| sentence(text), |denial| denial.sentence().to_owned()),
-        "sessions_ended" | "oldest_sessions_ended" if number == 0 => return None,
+        "sessions_ended" | "oldest_sessions_ended" | "least_recent_sessions_ended" if number == 0 => {
+            return None;
+        }
         "sessions_ended" => format!("Signed out of {}", counted(number, "device")),
         "oldest_sessions_ended" => format!("Ended the oldest {}", counted(number, "session")),
+        "least_recent_sessions_ended" => format!("Ended {} used the longest ago", counted(number, "session")),
+        "seconds" if number >= 3600 => format!("For {}", counted(number / 3600, "hour")),
         "seconds" if number >= 60 => format!("For {}", counted(number / 60, "minute")),
         "seconds" => format!("For {}", counted(number, "second")),
         "failures" => format!("After {}", counted(number, "failure")),
@@ -173,6 +177,7 @@ fn reason(code: &str) -> String {
         "wrong_password" => "Wrong password".to_owned(),
         "blocked" => "Blocked after failures, so the password was not looked at".to_owned(),
         "inactive" => "The account is deactivated".to_owned(),
+        "changed_meanwhile" => "The account was changed while the password was checked".to_owned(),
         "outside_dates" => "Outside the account's dates".to_owned(),
         "superuser" => "Superusers are sent no link".to_owned(),
         other => sentence(other),

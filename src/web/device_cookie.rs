@@ -2,32 +2,25 @@
 
 use rocket::time::Duration;
 
-use super::layout::cookie;
-use crate::config::Settings;
-use crate::http::cookies::Cookies;
+use crate::http::cookies::{CookieName, Cookies};
+use crate::model::error::Result;
 use crate::model::throttle::DeviceId;
-use crate::operations::App;
+use crate::model::user::User;
+use crate::operations::{App, known_browsers};
 
-/// How long it is kept.
-const KEPT: Duration = Duration::days(180);
-
-const fn name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "known" } else { "__Host-known" }
-}
-
-fn kept<'r>(app: &App, jar: Cookies<'r>) -> &'r str {
-    jar.value(name(&app.settings)).unwrap_or_default()
+fn kept<'r>(jar: Cookies<'r>) -> &'r str {
+    jar.value(CookieName::KnownBrowser).unwrap_or_default()
 }
 
 /// The browser, if it signed in to the account of this name before.
-pub(super) fn find(app: &App, jar: Cookies<'_>, username: &str) -> Option<DeviceId> {
-    app.keys.known.browser(kept(app, jar), username)
+pub(super) async fn find(app: &App, jar: Cookies<'_>, username: &str) -> Result<Option<DeviceId>> {
+    known_browsers::find(app, kept(jar), username).await
 }
 
-/// Sets the device cookie for this account.
-pub(super) fn remember(app: &App, jar: Cookies<'_>, username: &str) {
-    let value = app.keys.known.keep(kept(app, jar), username);
-    let mut cookie = cookie(&app.settings, name(&app.settings), value);
-    cookie.set_max_age(KEPT);
-    jar.set(cookie);
+/// Sets the device cookie of a browser that has just given the password of a user.
+pub(super) async fn remember(app: &App, jar: Cookies<'_>, user: &User) -> Result<()> {
+    let value = known_browsers::remember(app, kept(jar), user).await?;
+    let life = Duration::seconds(known_browsers::KNOWN_FOR.as_secs().cast_signed());
+    jar.set_for(life, CookieName::KnownBrowser, value);
+    Ok(())
 }

@@ -8,11 +8,12 @@ use rocket::response::{self, Redirect, Responder, Response};
 use rocket::{get, post, uri};
 
 use super::device_cookie;
-use super::layout::{self, cookie};
-use super::pre_session;
+use super::ended_session;
+use super::layout;
+use super::pre_session::{self, UNCLEAR};
 use super::view::{Answer, SignInPage};
 use crate::db;
-use crate::http::cookies::{Cookies, Sent};
+use crate::http::cookies::{CookieName, Cookies, Sent};
 use crate::http::guards::{self, Site};
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
@@ -36,6 +37,11 @@ pub(super) struct SignInForm {
     token: String,
     #[field(default = "")]
     next: String,
+    /// Where a form was sent after its session had ended, and what was typed in it.
+    #[field(default = "")]
+    resume: String,
+    #[field(default = "")]
+    kept: String,
 }
 
 /// What the button to sign out sends.
@@ -47,7 +53,8 @@ pub(super) struct SignOutForm {
 
 /// The page to sign in on, which leads back to `next`.
 pub(super) fn path_for(next: &str) -> uri::Origin<'static> {
-    if next == "/" { uri!(form(None::<&str>, None::<bool>)) } else { uri!(form(Some(next), None::<bool>)) }
+    let next = Some(next).filter(|next| *next != "/");
+    uri!(form(next, None::<bool>, None::<bool>))
 }
 
 /// A path on this server to go on to; anything that a browser could take for another one leads home.
@@ -65,13 +72,16 @@ pub(super) fn local_path(next: &str) -> &str {
 struct Tried<'a> {
     username: &'a str,
     next: &'a str,
+    resume: &'a str,
+    kept: &'a str,
     problem: String,
 }
 
 /// The page after a try.
 async fn again(app: &App, jar: Cookies<'_>, tried: Tried<'_>) -> Result<SignInPage> {
     let page = page(app, jar, tried.next, None).await?;
-    Ok(SignInPage { username: tried.username.to_owned(), problem: Some(tried.problem), ..page })
+    let (resume, kept) = (tried.resume.to_owned(), tried.kept.to_owned());
+    Ok(SignInPage { username: tried.username.to_owned(), problem: Some(tried.problem), resume, kept, ..page })
 }
 
 /// The page, with a token for a browser that has none yet.
@@ -86,24 +96,37 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
         needs_superuser: !has_superuser,
         has_users: has_superuser || db::users::any_exists(&app.db).await?,
         sends_mail: app.mailer.is_some(),
+        resume: String::new(),
+        kept: String::new(),
+        fields: Vec::new(),
     })
+}
+
+/// The page after a form was sent to a path without a session: it keeps what was typed.
+pub(super) async fn after_end(
+    app: &App,
+    jar: Cookies<'_>,
+    path: &str,
+    typed: &ended_session::Fields,
+) -> Result<SignInPage> {
+    let note = if are_unclear(jar) { UNCLEAR } else { "Your session has ended. Sign in to go on." };
+    let page = page(app, jar, "/", Some(note.to_owned())).await?;
+    if typed.is_empty() {
+        return Ok(page);
+    }
+    Ok(SignInPage { resume: local_path(path).to_owned(), kept: ended_session::write(typed), ..page })
 }
 
 /// Whether the browser brings a session that is over.
 async fn has_ended(app: &App, jar: Cookies<'_>, origin: &Origin) -> bool {
-    let Some(secret) = jar.value(guards::cookie_name(&app.settings)) else { return false };
+    let Some(secret) = jar.value(CookieName::Session) else { return false };
     let session = authenticate(app, Authorization::Cookie(secret), origin).await;
     matches!(session, Err(Error::NotAuthenticated(_)))
 }
 
-/// What is said when [`are_unclear`].
-const UNCLEAR: &str = "Your browser sends two cookies of the same name, of which this site has set one at most. Remove \
-                       the cookies of this site and sign in again.";
-
 /// Whether the browser sends a cookie that signing in needs twice: neither of the two counts.
-fn are_unclear(app: &App, jar: Cookies<'_>) -> bool {
-    let names = [guards::cookie_name(&app.settings), pre_session::name(&app.settings)];
-    names.into_iter().any(|name| jar.sent(name) == Sent::Several)
+fn are_unclear(jar: Cookies<'_>) -> bool {
+    [CookieName::Session, CookieName::BeforeSession].into_iter().any(|name| jar.sent(name) == Sent::Several)
 }
 
 /// The message for a user who has to wait.
@@ -115,25 +138,28 @@ pub(super) fn too_many_tries(seconds: u64) -> String {
     format!("Too many tries. Wait {wait}, then try again.")
 }
 
-/// The form. The query says that the user has signed out: signing out removes the flash cookie, too.
-#[get("/sign-in?<next>&<signed_out>")]
+/// The form. The query says what happened before: messages in cookies are for pages of a session.
+#[get("/sign-in?<next>&<signed_out>&<password_set>")]
 pub(super) async fn form(
     next: Option<&str>,
     signed_out: Option<bool>,
+    password_set: Option<bool>,
     app: &App,
     origin: &Origin,
     jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
-    let note = match layout::take_flash(&app.settings, jar) {
-        Some(flash) => Some(flash.text),
-        None if are_unclear(app, jar) => Some(UNCLEAR.to_owned()),
-        None if signed_out == Some(true) => Some("Signed out.".to_owned()),
-        None if has_ended(app, jar, origin).await => {
-            Some("Your session has ended. Sign in to go on.".to_owned())
-        }
-        None => None,
+    let note = if are_unclear(jar) {
+        Some(UNCLEAR)
+    } else if signed_out == Some(true) {
+        Some("Signed out.")
+    } else if password_set == Some(true) {
+        Some("Your password is set. Sign in with it.")
+    } else if has_ended(app, jar, origin).await {
+        Some("Your session has ended. Sign in to go on.")
+    } else {
+        None
     };
-    Ok(Answer::page(page(app, jar, next.unwrap_or("/"), note).await?))
+    Ok(Answer::page(page(app, jar, next.unwrap_or("/"), note.map(str::to_owned)).await?))
 }
 
 /// Signs in, under a new session; the one that the browser had before is over.
@@ -148,26 +174,32 @@ pub(super) async fn submit(
     if site == Site::Other {
         return Err(Error::Forbidden(Denial::CrossSite));
     }
-    let tried = |problem: String| Tried { username: &form.username, next: &form.next, problem };
-    if !pre_session::is_valid(app, jar, &form.token) {
-        let expired = "The form had expired. Enter your password again.";
-        let problem = if are_unclear(app, jar) { UNCLEAR } else { expired };
-        return Ok(Answer::refused(again(app, jar, tried(problem.to_owned())).await?));
+    let tried = |problem: String| {
+        let SignInForm { username, next, resume, kept, .. } = &*form;
+        Tried { username, next, resume, kept, problem }
+    };
+    let expired = if are_unclear(jar) { UNCLEAR } else { "The form had expired. Enter your password again." };
+    if let Some(problem) = pre_session::refusal(app, jar, &form.token, expired) {
+        return Ok(Answer::refused(again(app, jar, tried(problem)).await?));
     }
     let password = Password::new(form.password.clone());
-    let browser = device_cookie::find(app, jar, &form.username);
+    let browser = device_cookie::find(app, jar, &form.username).await?;
     match sign_in::sign_in(app, &form.username, &password, Credential::Cookie, browser.as_ref(), origin).await
     {
         Ok(signed_in) => {
-            device_cookie::remember(app, jar, &form.username);
-            let name = guards::cookie_name(&app.settings);
-            if let Some(old) = jar.value(name)
+            device_cookie::remember(app, jar, &signed_in.user).await?;
+            if let Some(old) = jar.value(CookieName::Session)
                 && let Ok(actor) = authenticate(app, Authorization::Cookie(old), origin).await
             {
                 sign_in::sign_out(&actor).await?;
             }
-            jar.set(cookie(&app.settings, name, signed_in.secret.to_text()));
-            Ok(Answer::Redirect(local_path(&form.next).to_owned()))
+            guards::carry(jar, &signed_in.secret);
+            let fields = ended_session::read(&form.kept);
+            if fields.is_empty() {
+                return Ok(Answer::Redirect(local_path(&form.next).to_owned()));
+            }
+            let resume = local_path(&form.resume).to_owned();
+            Ok(Answer::page(SignInPage { resume, fields, ..page(app, jar, "/", None).await? }))
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
             let problem = "Username or password is wrong. Check both and try again.";
@@ -187,7 +219,7 @@ pub(super) struct SignedOut;
 impl<'r> Responder<'r, 'r> for SignedOut {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let mut response: Response<'r> =
-            Redirect::to(uri!(form(None::<&str>, Some(true)))).respond_to(request)?;
+            Redirect::to(uri!(form(None::<&str>, Some(true), None::<bool>))).respond_to(request)?;
         // Without "cookies": the browser is still one that signed in before. The others are removed by name.
         response.set_header(Header::new("Clear-Site-Data", "\"cache\", \"storage\""));
         Ok(response)
@@ -203,12 +235,8 @@ pub(super) async fn sign_out(
 ) -> Result<SignedOut> {
     layout::check_token(&can, &form.token)?;
     sign_in::sign_out(can.actor()).await?;
-    let settings = &can.app().settings;
-    for name in [guards::cookie_name(settings), pre_session::name(settings)]
-        .into_iter()
-        .chain(layout::cookie_names(settings))
-    {
-        jar.remove(cookie(settings, name, String::new()));
+    for name in [CookieName::Session, CookieName::BeforeSession, CookieName::Flash, CookieName::List] {
+        jar.remove(name);
     }
     Ok(SignedOut)
 }

@@ -15,6 +15,8 @@ mod search_results;
 mod selection;
 mod sessions;
 mod undo;
+mod unlock;
+mod words;
 
 use rocket::{Route, routes};
 
@@ -43,5 +45,6 @@ pub(super) fn routes() -> Vec<Route> {
         link::check,
         sessions::end,
         sessions::end_all,
+        unlock::end_block,
     ]
 }

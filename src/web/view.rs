@@ -33,10 +33,13 @@ pub(super) use self::links::*;
 pub(super) use self::own::*;
 pub(super) use self::time::Time;
 pub(super) use self::tokens::*;
-use super::assets;
+use super::assets::Assets;
+use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::preferences::Preferences;
+use crate::model::site::SiteName;
 use crate::model::time_zone::Zone;
+use crate::operations::App;
 
 #[derive(RustEmbed)]
 #[folder = "templates"]
@@ -102,24 +105,31 @@ pub(crate) fn folder() -> Serialized<&'static str> {
 }
 
 /// Gives Rocket the templates.
-pub(crate) fn templates() -> impl Fairing {
-    Template::try_custom(|engines| fill(&mut engines.tera).map_err(|error| causes(&error).into()))
+pub(crate) fn templates(site: &SiteName, assets: &Assets) -> impl Fairing {
+    let (site, assets) = (site.clone(), assets.clone());
+    Template::try_custom(move |engines| {
+        fill(&mut engines.tera, &site, &assets).map_err(|error| causes(&error).into())
+    })
 }
 
 /// Gives Tera the templates, and what all of them may use.
-fn fill(tera: &mut Tera) -> tera::Result<()> {
-    tera.register_function("asset", asset);
+fn fill(tera: &mut Tera, site: &SiteName, assets: &Assets) -> tera::Result<()> {
+    let (site, assets) = (site.as_str().to_owned(), assets.clone());
+    // `site_name()`: the name of the installation.
+    tera.register_function("site_name", move |_: &HashMap<String, tera::Value>| Ok(site.as_str().into()));
+    // `asset(name="app.css")`: the path of a file for browsers.
+    tera.register_function("asset", move |arguments: &HashMap<String, tera::Value>| {
+        let name = arguments.get("name").and_then(tera::Value::as_str).unwrap_or_default();
+        assets
+            .path_of(name)
+            .map(tera::Value::from)
+            .ok_or_else(|| tera::Error::msg(format!("no asset {name:?}")))
+    });
     let files = Templates::iter().filter_map(|name| {
         let file = Templates::get(&name)?;
         Some((name, String::from_utf8_lossy(&file.data).into_owned()))
     });
     tera.add_raw_templates(files)
-}
-
-/// `asset(name="app.css")`: the path of a file for browsers.
-fn asset(arguments: &HashMap<String, tera::Value>) -> tera::Result<tera::Value> {
-    let name = arguments.get("name").and_then(tera::Value::as_str).unwrap_or_default();
-    assets::path_of(name).map(tera::Value::from).ok_or_else(|| tera::Error::msg(format!("no asset {name:?}")))
 }
 
 /// Tera's own text names only the template; its causes say where and why.
@@ -135,7 +145,8 @@ fn causes(error: &tera::Error) -> String {
 pub(super) fn render<'r, V: View>(request: &'r Request<'_>, view: &V) -> Result<Response<'r>> {
     let preferences = request.local_cache(Preferences::default);
     let zone = Zone::named(&preferences.time_zone).unwrap_or(Zone::UTC);
-    let template = time::shown_in(zone, || Template::render(V::NAME, view));
+    let now = request.rocket().state::<App>().map_or(Timestamp::from_micros(0), |app| app.clock.now());
+    let template = time::shown_in(zone, now, || Template::render(V::NAME, view));
     template
         .respond_to(request)
         .map_err(|_| Error::internal(format!("{} cannot be rendered; the line before says why", V::NAME)))
@@ -148,19 +159,26 @@ mod tests {
     use rocket::local::blocking::Client;
 
     use super::*;
+    use crate::model::site::Accent;
 
     const HOSTILE: &str = "<script>alert(1)</script>\"'&javascript:";
+
+    /// A name that tries what names of users try.
+    fn site() -> SiteName {
+        SiteName::try_from("<script>alert(1)</script>\"'&java".to_owned()).unwrap()
+    }
 
     /// A server with nothing but the templates.
     fn server() -> Client {
         let figment = Figment::from(Config::debug_default()).merge(folder());
-        Client::untracked(rocket::custom(figment).attach(templates())).unwrap()
+        let templates = templates(&site(), &Assets::new(Accent::default()));
+        Client::untracked(rocket::custom(figment).attach(templates)).unwrap()
     }
 
     /// Why a template cannot be rendered, which Rocket only logs.
     fn problem<V: View>(view: &V) -> String {
         let mut tera = Tera::default();
-        let html = fill(&mut tera)
+        let html = fill(&mut tera, &site(), &Assets::new(Accent::default()))
             .and_then(|()| tera.render(V::NAME, &tera::Context::from_serialize(view)?))
             .map_err(|error| causes(&error));
         format!("{html:?}")
@@ -200,6 +218,7 @@ mod tests {
         assert_escaped::<DocumentationPage>(server);
         assert_escaped::<SetPasswordPage>(server);
         assert_escaped::<ForgottenPage>(server);
+        assert_escaped::<ConfirmAddressPage>(server);
         assert_escaped::<SignInCheckPage>(server);
     }
 

@@ -58,12 +58,12 @@ fn pages_are_loaded_with_four_requests_and_few_kilobytes() {
 
 #[test]
 fn a_list_of_50_users_is_at_most_55_kilobytes_unpacked_and_1100_elements() {
-    let is_list = |visit: &&Visit| visit.name.starts_with("users") && visit.kilobytes == 12;
+    let is_list = |visit: &&Visit| visit.name.starts_with("users") && visit.kilobytes == 14;
     let lists: Vec<&Visit> = report().visits.iter().filter(is_list).collect();
     assert!(lists.len() > 5, "there are lists");
     for Visit { name, size, .. } in lists {
         // With an exact match first there is a row more, and a heading.
-        let nodes = if *name == "users-exact-first" { 1130 } else { 1100 };
+        let nodes = if *name == "users-exact-first" { 1150 } else { 1100 };
         assert!(size.unpacked <= 55 * 1024 && size.nodes <= nodes, "{name}: {size:?}");
     }
 }
@@ -79,7 +79,7 @@ fn style_sheet_and_script_are_small_and_there_are_no_fonts_and_pictures() {
     files.sort();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["app.css", "app.js", "icon.svg"]);
-    assert!(files[0].1 <= 15 * 1024 && files[1].1 <= 4 * 1024, "{files:?}");
+    assert!(files[0].1 <= 20 * 1024 && files[1].1 <= 4 * 1024, "{files:?}");
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod driver;
 mod jobs;
 mod journeys;
 mod keyboard;
+mod layout;
 mod lighthouse;
 mod people;
 mod pictures;

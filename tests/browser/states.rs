@@ -33,12 +33,12 @@ const fn state(
     shows: &'static str,
     arrive: fn(&Actions<'_>, &Server),
 ) -> State {
-    State { name, who, shows, arrive, kilobytes: 9 }
+    State { name, who, shows, arrive, kilobytes: 11 }
 }
 
 /// A list of 50 users.
 const fn list(name: &'static str, shows: &'static str, arrive: fn(&Actions<'_>, &Server)) -> State {
-    State { kilobytes: 12, ..state(name, Some(STAFF), shows, arrive) }
+    State { kilobytes: 14, ..state(name, Some(STAFF), shows, arrive) }
 }
 
 /// What an installation without users shows.
@@ -199,6 +199,12 @@ const STATES: &[State] = &[
     }),
     state("set-password-gone", None, "This link does not work", |guest, _| {
         guest.open("/set-password?token=unknown");
+    }),
+    state("confirm-address", None, "Confirm your email address", |guest, _| guest.open("/confirm-address")),
+    state("confirm-address-refused", None, "There is a problem", |guest, _| {
+        guest.open("/confirm-address");
+        guest.fill("Code", "nothing that was ever sent");
+        guest.click("Confirm");
     }),
     state("forgotten-password", None, "Send a link", |guest, _| guest.open("/forgotten-password")),
     state("forgotten-password-sent", None, "Check your email", |guest, _| {

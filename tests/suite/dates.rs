@@ -229,7 +229,7 @@ async fn an_account_outside_its_dates_is_not_shown_as_active(app: TestApp) {
         ),
     ] {
         assert_eq!(app.send(&staff, Method::Patch, &format!("/v1{path}"), &dates).await.status, 200);
-        let tag = format!("<span aria-hidden=\"true\">○</span>{word}</span>");
+        let tag = format!("<span class=\"tag warn\">{word}</span>");
         let list = page(&app, &staff, "/users?q=ada").await.body;
         let own = page(&app, &staff, &path).await.body;
         assert!(list.contains(&tag) && own.contains(&tag), "{word}");
@@ -238,6 +238,6 @@ async fn an_account_outside_its_dates_is_not_shown_as_active(app: TestApp) {
     let lifted = json!({"valid_from": null});
     assert_eq!(app.send(&staff, Method::Patch, &format!("/v1{path}"), &lifted).await.status, 200);
     let own = page(&app, &staff, &path).await.body;
-    assert!(own.contains("●</span>Active"), "{own}");
+    assert!(own.contains("<span class=\"tag dot ok\">Active</span>"), "{own}");
     assert!(!own.contains("<p class=\"note off\">"), "{own}");
 }

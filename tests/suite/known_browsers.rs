@@ -12,7 +12,7 @@ use crate::audit::trail;
 use crate::console::{hidden, page, token};
 use crate::links::NEW_PASSWORD;
 
-const KNOWN: &str = "__Host-known";
+const KNOWN: &str = "__Host-known-0a1b2c3d";
 
 /// A browser without a session: what it keeps to be known by.
 #[derive(Default)]
@@ -22,13 +22,13 @@ impl Browser {
     /// Sends the form to sign in.
     async fn sign_in(&mut self, app: &TestApp, username: &str, password: &str) -> Answer {
         let response = app.client.get("/sign-in").dispatch().await;
-        let pre = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+        let pre = response.cookies().get("__Host-pre-0a1b2c3d").expect("a cookie").value().to_owned();
         let form = token(&response.into_string().await.unwrap());
         let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
         let body = format!("username={}&password={}&token={form}", encode(username), encode(password));
         let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
         let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
-        let mut request = request.header(cookie_header("__Host-pre", &pre));
+        let mut request = request.header(cookie_header("__Host-pre-0a1b2c3d", &pre));
         if let Some(known) = &self.0 {
             request = request.header(cookie_header(KNOWN, known.value()));
         }
@@ -94,6 +94,82 @@ async fn pw_13_guesses_of_others_do_not_block_a_browser_that_signed_in_before(ap
 }
 
 #[apply(on_both)]
+async fn pw_13_a_browser_is_known_for_180_days_by_the_servers_clock(app: TestApp) {
+    const DAY: Duration = Duration::from_hours(24);
+    app.person("ada", "ordinary").await;
+    let mut known = Browser::of(&app, "ada").await;
+    let first = known.0.clone();
+    app.clock.advance(DAY * 180 - Duration::from_secs(1));
+    guess(&app, "ada").await;
+    let mut early = Browser(first.clone());
+    assert_eq!(early.sign_in(&app, "ada", PASSWORD).await.status, 303, "to the last second");
+    app.clock.advance(DAY * 180);
+    guess(&app, "ada").await;
+    for kept in [first, early.0] {
+        assert_eq!(Browser(kept).sign_in(&app, "ada", PASSWORD).await.status, 422, "however long it is kept");
+    }
+    usher::operations::maintenance::clean_up(&app.usher).await.unwrap();
+    assert_eq!(known_browsers(&app).await, 0);
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 303);
+    guess(&app, "ada").await;
+    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 303, "and then it is known again");
+}
+
+/// How many there are, of all accounts.
+async fn known_browsers(app: &TestApp) -> i64 {
+    let sql = usher::db::Sql::new("SELECT count(*) FROM known_browsers");
+    app.usher.db.optional::<(i64,)>(sql).await.unwrap().unwrap().0
+}
+
+#[apply(on_both)]
+async fn pw_13_another_password_makes_unknown_all_browsers_but_the_one_that_chose_it(app: TestApp) {
+    let (ada, root) = (app.person("ada", "ordinary").await, app.person("root", "superuser").await);
+    let path = format!("/v1/users/{}", ada.id());
+    let mut known = Browser::of(&app, "ada").await;
+    app.clock.advance(Duration::from_secs(1));
+    let body = json!({ "password": NEW_PASSWORD });
+    assert_eq!(app.send(&root, Method::Patch, &path, &body).await.status, 200);
+    guess(&app, "ada").await;
+    assert_eq!(known.sign_in(&app, "ada", NEW_PASSWORD).await.status, 422, "who had the old one may have it");
+
+    let ada = renewed(&app, &ada).await;
+    let form = token(&page(&app, &ada, "/account/password").await.body);
+    let new = PASSWORD.replace(' ', "+");
+    let current = NEW_PASSWORD.replace(' ', "+");
+    let request = app.request(Method::Post, "/account/password", Some((&ada, By::Cookie)));
+    let request = request.header(ContentType::Form);
+    let body = format!("token={form}&current_password={current}&new_password={new}");
+    let response = request.body(body).dispatch().await;
+    assert_eq!(response.status().code, 303);
+    let own = response.cookies().get(KNOWN).cloned();
+    guess(&app, "ada").await;
+    assert_eq!(Browser(own).sign_in(&app, "ada", PASSWORD).await.status, 303);
+}
+
+#[apply(on_both)]
+async fn pw_13_an_account_knows_ten_browsers_and_the_one_unused_the_longest_is_forgotten(app: TestApp) {
+    app.person("ada", "ordinary").await;
+    app.person("bob", "ordinary").await;
+    let mut bobs = Browser::of(&app, "bob").await;
+    let mut browsers = Vec::new();
+    for _ in 0..10 {
+        app.clock.advance(Duration::from_secs(1));
+        browsers.push(Browser::of(&app, "ada").await);
+    }
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(browsers[0].sign_in(&app, "ada", PASSWORD).await.status, 303);
+    Browser::of(&app, "ada").await;
+    assert_eq!(known_browsers(&app).await, 11);
+    guess(&app, "ada").await;
+    for (index, status) in [(0, 303), (1, 422), (2, 303)] {
+        assert_eq!(browsers[index].sign_in(&app, "ada", PASSWORD).await.status, status, "{index}");
+    }
+    guess(&app, "bob").await;
+    assert_eq!(bobs.sign_in(&app, "bob", PASSWORD).await.status, 303, "each account for itself");
+}
+
+#[apply(on_both)]
 async fn pw_13_guesses_of_others_do_not_block_a_signed_in_user(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     guess(&app, "ada").await;
@@ -115,10 +191,11 @@ async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it
     let mut known = Browser::of(&app, "ada").await;
     assert_eq!(known.sign_in(&app, "ada", "wrong").await.status, 422);
     confirm(&app, &ada, "wrong").await;
-    // As after a hundred failures, which here would take a hundred hashes.
-    app.sql("UPDATE throttles SET consecutive = 100 WHERE consecutive = 1").await;
+    // As after 99 failures, which here would take 99 hashes.
+    app.sql("UPDATE throttles SET consecutive = 99 WHERE consecutive = 1").await;
+    assert_eq!(known.sign_in(&app, "ada", "wrong").await.status, 422);
     app.clock.advance(Duration::from_hours(1));
-    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 422, "not by itself");
+    assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 422, "not before a day is over");
     let ada = renewed(&app, &ada).await;
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "the account's own counter is another one");
     let root = renewed(&app, &root).await;
@@ -155,7 +232,7 @@ async fn pw_13_a_browser_stays_known_when_its_user_signs_out(app: TestApp) {
     let form = token(&page(&app, &ada, "/account").await.body);
     let request = app.request(Method::Post, "/sign-out", Some((&ada, By::Cookie)));
     let mut request = request.header(ContentType::Form).body(format!("token={form}"));
-    for name in ["__Host-pre", "__Host-flash", "__Host-list"] {
+    for name in ["__Host-pre-0a1b2c3d", "__Host-flash-0a1b2c3d", "__Host-list-0a1b2c3d"] {
         request = request.header(cookie_header(name, "x"));
     }
     let out = Answer::of(request.header(cookie_header(KNOWN, known.value())).dispatch().await).await;
@@ -167,7 +244,10 @@ async fn pw_13_a_browser_stays_known_when_its_user_signs_out(app: TestApp) {
         })
         .collect();
     removed.sort_unstable();
-    assert_eq!(removed, ["__Host-flash", "__Host-list", "__Host-pre", "__Host-sid"]);
+    assert_eq!(
+        removed,
+        ["__Host-flash-0a1b2c3d", "__Host-list-0a1b2c3d", "__Host-pre-0a1b2c3d", "__Host-sid-0a1b2c3d"]
+    );
     assert_eq!(out.header("Clear-Site-Data"), Some("\"cache\", \"storage\""), "se_7");
 }
 

@@ -193,37 +193,65 @@ async fn lg_2_every_session_that_is_ended_leaves_its_entry(app: TestApp) {
     );
 }
 
-#[apply(on_both)]
-async fn at_most_ten_sessions_exist_whatever_carries_them(app: TestApp) {
-    let ada = app.person("ada", "ordinary").await;
-    let body = json!({"name": "script"});
-    let made = app.send(&ada, Method::Post, "/v1/account/tokens", &body).await;
-    let named = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
-    for _ in 0..9 {
-        assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
-    }
-    assert!(!app.is_signed_in(&ada, By::Bearer).await, "the oldest ended");
-    assert!(app.is_signed_in(&ada, By::Cookie).await, "the next one not yet");
-    // In a browser.
+/// Signs in as an API client; the refresh token.
+async fn client(app: &TestApp) -> Value {
+    app.obtain("ada", PASSWORD).await.json()["refresh"].clone()
+}
+
+/// Uses a refresh token; whether its session is there.
+async fn works(app: &TestApp, refresh: &Value) -> bool {
+    let body = json!({ "refresh": refresh });
+    app.json(Method::Post, "/v1/auth/refresh", None, &body).await.status == 200
+}
+
+/// Signs in by the page, in a browser without cookies.
+async fn browser(app: &TestApp, ada: &Person) -> Person {
     let response = app.client.get("/sign-in").dispatch().await;
-    let pre = response.cookies().get("__Host-pre").unwrap().clone();
-    let html = response.into_string().await.unwrap();
-    let token = crate::console::token(&html);
+    let pre = response.cookies().get("__Host-pre-0a1b2c3d").unwrap().clone();
+    let token = crate::console::token(&response.into_string().await.unwrap());
     let body = format!("username=ada&password={}&token={token}", PASSWORD.replace(' ', "+"));
-    let request = app
-        .client
-        .post("/sign-in")
-        .header(ContentType::Form)
-        .body(body)
-        .header(cookie_header(pre.name(), pre.value()));
+    let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
+    let request = request.header(cookie_header(pre.name(), pre.value()));
     let response = request.header(Header::new("Sec-Fetch-Site", "same-origin")).dispatch().await;
-    let cookie = response.cookies().get("__Host-sid").expect("a session").value().to_owned();
-    let browser = Person { cookie, ..ada.clone() };
-    assert!(app.is_signed_in(&browser, By::Cookie).await);
-    assert!(!app.is_signed_in(&ada, By::Cookie).await, "a browser's session counts like any other");
-    let sessions = list(&app, (&browser, By::Cookie), "/v1/account/sessions").await;
+    let cookie = response.cookies().get("__Host-sid-0a1b2c3d").expect("a session").value().to_owned();
+    Person { cookie, ..ada.clone() }
+}
+
+#[apply(on_both)]
+#[with([("browser_sessions", json!(3)), ("client_sessions", json!(4))])]
+async fn se_10_sessions_are_bounded_by_kind_and_the_least_recently_used_goes_first(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let made = app.send(&ada, Method::Post, "/v1/account/tokens", &json!({"name": "script"})).await;
+    let named = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
+    let (first, second) = (json!(ada.refresh), client(&app).await);
+    let third = client(&app).await;
+    app.clock.advance(Duration::from_mins(2));
+    // The first session of all is in use, so that it outlives later ones that are not.
+    assert!(works(&app, &first).await && works(&app, &third).await);
+    client(&app).await;
+    client(&app).await;
+    assert!(!works(&app, &second).await, "the fifth ended the one that was used the longest ago");
+    assert!(works(&app, &first).await && works(&app, &third).await);
+    for _ in 0..8 {
+        app.clock.advance(Duration::from_mins(2));
+        assert!(works(&app, &first).await, "a client keeps its first token while it uses it");
+        client(&app).await;
+    }
+    assert!(app.is_signed_in(&ada, By::Cookie).await, "API clients sign no browser out");
+
+    app.clock.advance(Duration::from_mins(2));
+    let (second, third) = (browser(&app, &ada).await, browser(&app, &ada).await);
+    app.clock.advance(Duration::from_mins(2));
+    assert!(app.is_signed_in(&ada, By::Cookie).await && app.is_signed_in(&third, By::Cookie).await);
+    let fourth = browser(&app, &ada).await;
+    assert!(!app.is_signed_in(&second, By::Cookie).await, "the fourth ended it");
+    for browser in [&ada, &third, &fourth] {
+        assert!(app.is_signed_in(browser, By::Cookie).await);
+    }
+    let sessions = list(&app, (&fourth, By::Cookie), "/v1/account/sessions").await;
     let of = |credential: &str| sessions.iter().filter(|session| session["carrier"] == credential).count();
-    assert_eq!((of("token"), of("cookie"), of("named")), (9, 1, 1));
+    assert_eq!((of("token"), of("cookie"), of("named")), (4, 3, 1));
+    assert!(works(&app, &first).await, "browsers sign no API client out");
     assert!(app.is_signed_in(&named, By::Bearer).await, "API tokens do not count");
 }
 

@@ -106,6 +106,9 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/v1/users/{id}/sign-in-check", Own, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sign-in-check", Superuser, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sign-in-check", Missing, None, [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/{id}/unlock", Other, Some(nothing), [401, 401, 403, 403, 200]),
+    row(Post, "/v1/users/{id}/unlock", Superuser, Some(nothing), [401, 401, 403, 403, 200]),
+    row(Post, "/v1/users/{id}/unlock", Missing, Some(nothing), [401, 401, 403, 403, 404]),
     row(Get, "/v1/account", Unaimed, None, [401, 401, 200, 200, 200]),
     row(Patch, "/v1/account", Unaimed, Some(changes), [401, 401, 200, 200, 200]),
     row(Post, "/v1/account/password", Unaimed, Some(nothing), [401, 401, 400, 400, 400]),
@@ -176,10 +179,13 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/users/{id}/sign-in-check", Other, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}/sign-in-check", Missing, None, [303, 303, 403, 404, 404]),
     row(Post, "/users/{id}/link", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/{id}/unlock", Other, None, [401, 401, 403, 403, 403]),
     // Links are for their holders; `links` tests them with one.
     row(Get, "/set-password", Unaimed, None, [410, 410, 410, 410, 410]),
     row(Post, "/set-password", Unaimed, None, [410, 410, 410, 410, 410]),
     // There is no mail server here; `mail` has one.
+    row(Get, "/confirm-address", Unaimed, None, [404, 404, 404, 404, 404]),
+    row(Post, "/confirm-address", Unaimed, None, [404, 404, 404, 404, 404]),
     row(Get, "/forgotten-password", Unaimed, None, [404, 404, 404, 404, 404]),
     row(Post, "/forgotten-password", Unaimed, None, [422, 422, 422, 422, 422]),
     row(Post, "/users/{id}/sessions/end", Other, None, [401, 401, 403, 403, 403]),
@@ -197,6 +203,8 @@ pub(crate) const ROWS: &[Row] = &[
     // A form without its token is shown again, and signs no user in or out.
     row(Post, "/sign-in", Unaimed, None, [422, 422, 422, 422, 422]),
     row(Post, "/sign-out", Unaimed, None, [401, 401, 403, 403, 403]),
+    // What no other route takes; it answers only forms whose session has ended.
+    row(Post, "/unknown", Unaimed, None, [404, 404, 404, 404, 404]),
     row(Get, "/static/unknown", Unaimed, None, [404, 404, 404, 404, 404]),
 ];
 

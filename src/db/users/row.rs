@@ -44,7 +44,9 @@ macro_rules! columns {
             $table,
             ".last_login, ",
             $table,
-            ".version"
+            ".version, ",
+            $table,
+            ".is_invited"
         )
     };
 }
@@ -74,11 +76,13 @@ pub struct UserRow {
     date_joined: i64,
     last_login: Option<i64>,
     version: i64,
+    #[serde(deserialize_with = "number_as_flag")]
+    is_invited: bool,
 }
 
 impl UserRow {
     /// How many columns it has.
-    pub(in crate::db) const COLUMNS: usize = 16;
+    pub(in crate::db) const COLUMNS: usize = 17;
 
     /// The same as [`UserRow::read`] of a row that may have no user there.
     pub(in crate::db) fn read_if_any<'r, R>(
@@ -122,6 +126,7 @@ impl UserRow {
             date_joined: row.try_get(first + 13)?,
             last_login: row.try_get(first + 14)?,
             version: row.try_get(first + 15)?,
+            is_invited: row.try_get(first + 16)?,
         })
     }
 }
@@ -162,6 +167,7 @@ impl From<UserRow> for User {
             date_joined: Timestamp::from_micros(row.date_joined),
             last_login: row.last_login.map(Timestamp::from_micros),
             version: row.version,
+            is_invited: row.is_invited,
         }
     }
 }

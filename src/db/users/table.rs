@@ -12,7 +12,7 @@ impl Table for Users {
     const COLUMNS: &'static str = columns!();
     const JSON: &'static str = "json_array(id, username, username_key, first_name, last_name, email, \
                                 is_active, is_staff, is_superuser, valid_from, valid_until, \
-                                must_change_password, password_changed_at, date_joined, last_login, version)";
+                                must_change_password, password_changed_at, date_joined, last_login, version, is_invited)";
 
     fn text_column(field: TextField, folding: Folding) -> &'static str {
         match (field, folding) {
@@ -35,6 +35,8 @@ impl Table for Users {
             IntegerField::Id => "id",
             IntegerField::DateJoined => "date_joined",
             IntegerField::LastLogin => "last_login",
+            IntegerField::ValidFrom => "valid_from",
+            IntegerField::ValidUntil => "valid_until",
         }
     }
 
@@ -43,6 +45,7 @@ impl Table for Users {
             FlagField::IsActive => "is_active",
             FlagField::IsStaff => "is_staff",
             FlagField::IsSuperuser => "is_superuser",
+            FlagField::IsInvited => "is_invited",
         }
     }
 
@@ -60,10 +63,10 @@ impl Table for Users {
             Field::Text(TextField::Name) => " INDEXED BY users_name_folded",
             Field::Integer(IntegerField::DateJoined) => " INDEXED BY users_date_joined",
             Field::Integer(IntegerField::LastLogin) => " INDEXED BY users_last_login",
-            // The table itself is in the order of its primary key; no list sorts by the searched text.
-            Field::Integer(IntegerField::Id) | Field::Text(TextField::Searchable) | Field::Flag(_) => {
-                return None;
-            }
+            // The table itself is in the order of its primary key; no list sorts by the others.
+            Field::Integer(IntegerField::Id | IntegerField::ValidFrom | IntegerField::ValidUntil)
+            | Field::Text(TextField::Searchable)
+            | Field::Flag(_) => return None,
         })
     }
 

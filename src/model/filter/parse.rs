@@ -105,7 +105,7 @@ fn exact<R: Resource>(members: &mut Members) -> Result<Test<R>> {
         return Ok(if value.contains('\0') {
             Test::Constant(false)
         } else {
-            Test::Text(field, Operator::Equal, text::fold(value), folding)
+            Test::Text(field, Operator::Equal, text::fold(&R::sought(field, value.clone())), folding)
         });
     }
     test(&path, field, Operator::Equal, value)
@@ -117,7 +117,7 @@ fn contains<R: Resource>(members: &mut Members) -> Result<Test<R>> {
         return Err(format!("{path}: \"contains\" needs a text field"));
     };
     let folding = members.folding()?;
-    let part = members.required_text("sub_string")?;
+    let part = R::sought(field, members.required_text("sub_string")?);
     match folding {
         _ if part.is_empty() => Err(format!("{}: needs at least one character", members.path("sub_string"))),
         // No stored text has it, and PostgreSQL would refuse it.
@@ -159,7 +159,7 @@ fn test<R: Resource>(path: &str, field: Field<R>, operator: Operator, value: Val
     match field {
         Field::Text(field) => match value {
             Value::String(value) if value.contains('\0') => Ok(compare_with_nul(operator, field, &value)),
-            Value::String(value) => Ok(Test::Text(field, operator, value, Folding::Exact)),
+            Value::String(value) => Ok(Test::Text(field, operator, R::sought(field, value), Folding::Exact)),
             _ => Err(format!("{path}: must be a string for this field")),
         },
         Field::Flag(field) => flag(path, field, operator, &value),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Field, Order, Resource};
+use crate::model::address;
 use crate::model::clock::Timestamp;
 use crate::model::text;
 use crate::model::user::User;
@@ -31,8 +32,12 @@ pub enum IntegerField {
     Id,
     /// `date_joined`, in microseconds
     DateJoined,
-    /// `last_login`, in microseconds; the only field that can be null
+    /// `last_login`, in microseconds; can be null
     LastLogin,
+    /// `valid_from`, in microseconds; can be null. For the console only.
+    ValidFrom,
+    /// `valid_until`, in microseconds; can be null. For the console only.
+    ValidUntil,
 }
 
 /// A truth value.
@@ -44,6 +49,8 @@ pub enum FlagField {
     IsStaff,
     /// `is_superuser`
     IsSuperuser,
+    /// Whether a password is yet to be chosen. For the console only.
+    IsInvited,
 }
 
 /// Users. The password's hash is not among their fields.
@@ -91,11 +98,17 @@ impl Resource for Users {
         }
     }
 
+    fn sought(field: TextField, value: String) -> String {
+        if field == TextField::Email { address::sought(&value).into_owned() } else { value }
+    }
+
     fn integer(field: IntegerField, user: &User) -> Option<i64> {
         match field {
             IntegerField::Id => Some(user.id.0),
             IntegerField::DateJoined => Some(user.date_joined.micros()),
             IntegerField::LastLogin => user.last_login.map(Timestamp::micros),
+            IntegerField::ValidFrom => user.valid_from.map(Timestamp::micros),
+            IntegerField::ValidUntil => user.valid_until.map(Timestamp::micros),
         }
     }
 
@@ -104,6 +117,7 @@ impl Resource for Users {
             FlagField::IsActive => user.is_active,
             FlagField::IsStaff => user.is_staff,
             FlagField::IsSuperuser => user.is_superuser,
+            FlagField::IsInvited => user.is_invited,
         }
     }
 
@@ -116,7 +130,7 @@ impl Resource for Users {
     }
 
     fn is_nullable(field: IntegerField) -> bool {
-        field == IntegerField::LastLogin
+        matches!(field, IntegerField::LastLogin | IntegerField::ValidFrom | IntegerField::ValidUntil)
     }
 
     fn is_unique(field: Field) -> bool {

@@ -161,7 +161,7 @@ impl UserInput {
     ///
     /// # Errors
     /// [`crate::model::error::Error::Invalid`] with the messages of all fields.
-    pub(crate) fn fitting(&self, policy: Policy, before: &User) -> crate::model::error::Result<User> {
+    pub(crate) fn fitting(&self, policy: Policy<'_>, before: &User) -> crate::model::error::Result<User> {
         self.check(policy, before).into_result()?;
         Ok(self.changes.apply(before))
     }
@@ -169,7 +169,7 @@ impl UserInput {
     /// All messages: to those about single fields, it adds those that depend on the whole record, whether the
     /// name can be fetched, and whether the password fits the policy and differs from the user's own names.
     #[must_use]
-    pub fn check(&self, policy: Policy, before: &User) -> FieldErrors {
+    pub fn check(&self, policy: Policy<'_>, before: &User) -> FieldErrors {
         let mut errors = self.errors.clone();
         let after = self.changes.apply(before);
         let renamed = after.username.key() != before.username.key();

@@ -2,7 +2,7 @@
 
 use super::argon2::{ArgonHash, Memory};
 use super::foreign::ForeignHash;
-use super::{Cost, Failure, Password};
+use super::{Cost, Failure};
 
 /// The longest stored hash that is looked at, in bytes. Django's column holds 128 characters; a long argon2 hash
 /// of ours is 97.
@@ -33,11 +33,19 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// Computes the hash of the password and compares it with the stored one in constant time.
-    pub(super) fn matches(&self, password: &Password, memory: &mut Memory) -> Result<bool, Failure> {
+    /// The kind, and a number that grows with the work of one of that kind.
+    pub(super) fn effort(&self) -> (&'static str, u64) {
         match self {
-            Self::Own(hash) | Self::DjangoArgon(hash) => hash.matches(password.as_str().as_bytes(), memory),
-            Self::Foreign(hash) => hash.matches(password.as_str()),
+            Self::Own(hash) | Self::DjangoArgon(hash) => ("argon2", hash.effort()),
+            Self::Foreign(hash) => hash.effort(),
+        }
+    }
+
+    /// Computes the hash of the password and compares it with the stored one in constant time.
+    pub(super) fn matches(&self, password: &str, memory: &mut Memory) -> Result<bool, Failure> {
+        match self {
+            Self::Own(hash) | Self::DjangoArgon(hash) => hash.matches(password.as_bytes(), memory),
+            Self::Foreign(hash) => hash.matches(password),
         }
     }
 

@@ -8,11 +8,12 @@ use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
 use crate::model::permission::HasSession;
-use crate::model::session::Credential;
+use crate::model::session::{Credential, SessionId};
 use crate::operations::own_account::{self, NewPassword};
+use crate::web::device_cookie;
 use crate::web::form::{CURRENT_PASSWORD, Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
-use crate::web::layout::{ConsoleSession, cookie};
+use crate::web::layout::ConsoleSession;
 use crate::web::sign_in::local_path;
 use crate::web::view::{Answer, OwnPasswordPage};
 
@@ -73,15 +74,17 @@ pub(super) async fn change(
         return Ok(Answer::refused(page));
     }
     match submit(&console, &form).await {
-        Ok(()) => {
-            console.flash("Password changed. Other devices and API tokens were signed out.", None);
+        Ok(session) => {
+            let text = "Password changed. Other devices and API tokens were signed out.";
+            console.flash_in(session, text, None);
             Ok(Answer::Redirect(next(&form.next).to_owned()))
         }
         Err(error) => Ok(Answer::refused(page(&console, &form.next, &field_errors(error)?))),
     }
 }
 
-async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -> Result<()> {
+/// Changes it; the session that the browser is in then.
+async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -> Result<SessionId> {
     let mut errors = FieldErrors::default();
     if form.current_password.is_empty() {
         errors.add(CURRENT_PASSWORD, "Enter your current password.");
@@ -98,10 +101,9 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
         new: Password::new(form.new_password.clone()),
     };
     let stays = console.can.session().credential == Credential::Cookie;
-    let secret = own_account::change_password(&console.can, &typed, stays).await?;
-    if let Some(secret) = secret {
-        let settings = &console.app().settings;
-        console.jar.set(cookie(settings, guards::cookie_name(settings), secret.to_text()));
-    }
-    Ok(())
+    let opened = own_account::change_password(&console.can, &typed, stays).await?;
+    let Some((session, secret)) = opened else { return Ok(console.can.session().id) };
+    guards::carry(console.jar, &secret);
+    device_cookie::remember(console.app(), console.jar, console.can.user()).await?;
+    Ok(session)
 }

@@ -4,9 +4,10 @@ use rocket::http::Status;
 use rocket::{get, post};
 
 use super::form::UserForm;
+use super::form::merge::{self, Base};
 use super::history;
 use super::link;
-use super::lookup::{find, shared_address};
+use super::lookup::{find, shared_address, status_of};
 use super::undo;
 use crate::http::guards::MayRevealOnce;
 use crate::model::audit::Action;
@@ -16,13 +17,13 @@ use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::rules::{Denial, Refusal};
 use crate::model::update::Update;
-use crate::model::user::{User, UserChanges, UserId};
+use crate::model::user::{User, UserChanges, UserId, UserInput};
 use crate::operations::{audit, sign_in_diagnosis, users};
-use crate::web::form::{Field, FormState, field_errors};
+use crate::web::form::{FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
-use crate::web::reauthentication;
-use crate::web::view::{Answer, UserPage, role, status};
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
+use crate::web::view::{Answer, ConfirmationPage, FieldConflict, TrailRow, UserPage, initials, role};
 
 /// The page, with this form on it.
 async fn page_of(
@@ -47,8 +48,10 @@ async fn page_of(
         layout: console.layout("users"),
         id: user.id.0,
         name: user.display_name(),
+        initials: initials(user),
         version: user.version,
-        status: status(user, console.app().clock.now()),
+        was: Base::text(user),
+        status: status_of(console, user).await?,
         is_active: user.is_active,
         is_self,
         role: role(user),
@@ -67,6 +70,7 @@ async fn page_of(
         sign_in: String::new(),
         has_no_password: false,
         is_kept_out: false,
+        may_unlock: false,
         password_changed_at: user.password_changed_at.map(Into::into),
     })
 }
@@ -91,68 +95,105 @@ pub(in crate::web) async fn page(
         page.link = link::note(&console, &user, is_seen).await?;
         page.mail = link::mail_note(&console, &user).await?;
     }
-    page.has_no_password =
-        conditions.iter().any(|condition| condition.condition == "password_set" && !condition.passed);
+    let fails = |name| conditions.iter().any(|found| found.condition == name && !found.passed);
+    page.has_no_password = fails("password_set");
+    page.may_unlock = console.can.user().is_superuser && fails("not_locked");
     page.is_kept_out = user.is_active && page.link.is_none() && !sign_in_diagnosis::can_sign_in(&conditions);
     Ok(Answer::page(page))
 }
 
-/// Saves what was typed, unless the user was changed by others meanwhile.
+/// How often a form is merged with what others save at the same time, before the person is asked to look.
+const MERGES: usize = 3;
+
+/// Saves what was typed. What others have changed meanwhile stays, unless it is in the same fields.
 #[post("/users/<id>", data = "<form>")]
 pub(in crate::web) async fn save(
     id: i64,
     mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<UserForm>,
 ) -> Result<Answer<UserPage>> {
-    let before = find(&console, id).await?;
-    match submit(&mut console, &before, &form).await {
-        Ok(done) => {
-            let mut told = changed(&before, &done.user);
-            if before.email != done.user.email {
-                told += &shared_address(&console, &done.user).await?;
-            }
-            console.flash(told, undo::path(&done));
-            Ok(Answer::Redirect(format!("/users/{id}")))
-        }
-        Err(error) => again(&console, id, &form, error).await,
+    let mut before = find(&console, id).await?;
+    let (mut form, mut theirs) = (form.0, Vec::new());
+    let unanswered = merge::unanswered(&form, &before);
+    if !unanswered.is_empty() && !console.is_stale(&form.token) {
+        return asked(&console, &before, &form, unanswered, Status::UnprocessableEntity).await;
     }
+    for _ in 0..MERGES {
+        match submit(&mut console, &before, &form).await {
+            Ok(done) => {
+                let mut told = changed(&before, &done.user);
+                if let Some(kept) = listed(&theirs) {
+                    told += &format!(" Kept what others changed meanwhile: {kept}.");
+                }
+                if before.email != done.user.email {
+                    told += &shared_address(&console, &done.user).await?;
+                }
+                console.flash(told, undo::offer(&done));
+                return Ok(Answer::Redirect(format!("/users/{id}")));
+            }
+            Err(Error::PreconditionFailed) => {
+                before = find(&console, id).await?;
+                let merged = merge::merge(&form.settled(&before), &before);
+                form = merged.form;
+                if !merged.conflicts.is_empty() {
+                    return asked(&console, &before, &form, merged.conflicts, Status::PreconditionFailed)
+                        .await;
+                }
+                theirs.extend(merged.theirs);
+            }
+            Err(error) => return again(&console, id, &form, error).await,
+        }
+    }
+    Err(Error::PreconditionFailed)
 }
 
-/// The page with a form that was not saved.
+/// The page that asks about fields that others have changed, too.
+async fn asked(
+    console: &ConsoleSession<'_, ManageUsers>,
+    now: &User,
+    form: &UserForm,
+    mut conflicts: Vec<FieldConflict>,
+    status: Status,
+) -> Result<Answer<UserPage>> {
+    let mut shown = form.shown(&FieldErrors::default());
+    if status == Status::UnprocessableEntity {
+        let problem =
+            |conflict: &FieldConflict| (conflict.name, format!("Choose which {} to keep.", conflict.label));
+        shown.problems = conflicts.iter().map(problem).collect();
+    }
+    let page = page_of(console, now, shown).await?;
+    for conflict in &mut conflicts {
+        let is_about = |row: &&TrailRow| row.changes.iter().any(|change| change.label == conflict.label);
+        conflict.changed = page.recent.changes.iter().find(is_about).map(|row| (row.actor.clone(), row.when));
+    }
+    Ok(Answer::Page(status, Box::new(UserPage { conflicts, ..page })))
+}
+
+/// The page with a form that was not saved. The version is the one that was edited: what others have saved since is
+/// still noticed.
 async fn again(
     console: &ConsoleSession<'_, ManageUsers>,
     id: i64,
     form: &UserForm,
     error: Error,
 ) -> Result<Answer<UserPage>> {
-    let (now, nothing) = (find(console, id).await?, FieldErrors::default());
-    // But for a conflict, the version is the one that was edited: what others have saved since is still noticed.
-    let (status, version, shown, conflicts) = match error {
-        Error::Forbidden(Denial::CrossSite) => {
-            (Status::UnprocessableEntity, form.version, form.shown(&nothing).stale(), Vec::new())
-        }
-        Error::PreconditionFailed => {
-            (Status::PreconditionFailed, now.version, form.shown(&nothing), form.conflicts(&now))
-        }
-        error => {
-            let errors = field_errors(error)?;
-            let shown = form.settled(&now).shown(&errors).and(password(console, &now, &errors));
-            (Status::UnprocessableEntity, form.version, shown, Vec::new())
-        }
+    let now = find(console, id).await?;
+    let shown = if let Error::Forbidden(Denial::CrossSite) = error {
+        form.shown(&FieldErrors::default()).stale()
+    } else {
+        let errors = field_errors(error)?;
+        let is_self = console.can.user().id == now.id;
+        let hint = if is_self { FOR_ONESELF } else { reauthentication::FOR_ADMINISTRATORS };
+        let password = reauthentication::field_if_missing(console, hint, &errors);
+        form.settled(&now).shown(&errors).and(password)
     };
     let page = page_of(console, &now, shown).await?;
-    Ok(Answer::Page(status, Box::new(UserPage { version, conflicts, ..page })))
-}
-
-/// The field for the viewer's password, once it is needed: browsers fill in what looks like a sign-in.
-fn password(console: &ConsoleSession<'_, ManageUsers>, user: &User, errors: &FieldErrors) -> Option<Field> {
-    let is_self = console.can.user().id == user.id;
-    let hint = if is_self { OWN_ADDRESS } else { "Needed to make a user a superuser." };
-    reauthentication::field(console, hint, errors).filter(|field| !field.errors.is_empty())
+    let (version, was) = (form.version, form.was.clone());
+    Ok(Answer::Page(Status::UnprocessableEntity, Box::new(UserPage { version, was, ..page })))
 }
 
 /// What the password is needed for in the form about the viewer's own account.
-const OWN_ADDRESS: &str = "Needed to change your own email address.";
+const FOR_ONESELF: &str = "Needed to change your own username or email address.";
 
 /// Saves, with the password where that is demanded.
 async fn submit(
@@ -181,10 +222,14 @@ fn changed(before: &User, after: &User) -> String {
     .into_iter()
     .filter_map(|(label, differs)| differs.then_some(label))
     .collect();
-    match fields.split_last() {
-        None => "Nothing changed.".into(),
-        Some((only, [])) => format!("Saved. Changed {only}."),
-        Some((last, others)) => format!("Saved. Changed {} and {last}.", others.join(", ")),
+    listed(&fields).map_or_else(|| "Nothing changed.".into(), |fields| format!("Saved. Changed {fields}."))
+}
+
+/// `Email, Last name and Staff`; `None` of nothing.
+fn listed(labels: &[&str]) -> Option<String> {
+    match labels.split_last()? {
+        (only, []) => Some((*only).to_owned()),
+        (last, others) => Some(format!("{} and {last}", others.join(", "))),
     }
 }
 
@@ -202,22 +247,36 @@ pub(in crate::web) async fn deactivate(
         1 => "Deactivated. Signed out of 1 device.".to_owned(),
         count => format!("Deactivated. Signed out of {count} devices."),
     };
-    console.flash(text, undo::path(&done));
+    console.flash(text, undo::offer(&done));
     Ok(Answer::Redirect(format!("/users/{id}")))
 }
 
-/// Reactivates at once.
+/// Reactivates at once; an administrator only with the password.
 #[post("/users/<id>/reactivate", data = "<form>")]
 pub(in crate::web) async fn reactivate(
     id: i64,
-    console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<TokenForm>,
-) -> Result<Answer<UserPage>> {
+    mut console: ConsoleSession<'_, ManageUsers>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let changes = UserChanges { is_active: Some(true), ..UserChanges::default() };
-    let done = users::update(&console.can, UserId(id), &changes.into(), &Precondition::Any).await?;
-    console.flash("Reactivated.", undo::path(&done));
-    Ok(Answer::Redirect(format!("/users/{id}")))
+    let input = &UserInput::from(UserChanges { is_active: Some(true), ..UserChanges::default() });
+    let update = |can| async move { users::update(&can, UserId(id), input, &Precondition::Any).await };
+    match reauthentication::with(&mut console, &form.current_password, update).await {
+        Ok(done) => {
+            console.flash("Reactivated.", undo::offer(&done));
+            Ok(Answer::Redirect(format!("/users/{id}")))
+        }
+        Err(error) => {
+            let question = Question {
+                title: "Reactivate an administrator?",
+                text: "They can sign in again with the password that they had, and manage users.",
+                button: "Reactivate",
+                action: format!("/users/{id}/reactivate"),
+                back: format!("/users/{id}"),
+            };
+            question.after(error, &console, "users")
+        }
+    }
 }
 
 #[cfg(test)]

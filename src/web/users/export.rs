@@ -8,6 +8,7 @@ use rocket::response::{self, Responder};
 use rocket::{get, post};
 
 use super::bulk::{ids, users};
+use super::lookup::know_locked;
 use super::query::{ListQuery, ListState};
 use super::search_results::COUNTED;
 use super::selection;
@@ -21,7 +22,7 @@ use crate::model::preferences::Preferences;
 use crate::model::record::NAMES;
 use crate::model::user::User;
 use crate::operations::lists::{self, List};
-use crate::operations::{App, Can, bulk, csv, export, users};
+use crate::operations::{Can, bulk, csv, export, users};
 use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
@@ -60,13 +61,14 @@ impl ExportForm {
         ListState::read(&query, Preferences::default().rows)
     }
 
-    fn chosen(&self, app: &App) -> Chosen {
+    async fn chosen(&self, console: &ConsoleSession<'_, ManageUsers>) -> Result<Chosen> {
         let ids = ids(self.id.iter().map(String::as_str).chain(self.ids.split_ascii_whitespace()));
-        if ids.is_empty() {
-            Chosen::Filter(selection::filter(&self.list(), app.clock.now()))
-        } else {
-            Chosen::Ids(ids)
+        if !ids.is_empty() {
+            return Ok(Chosen::Ids(ids));
         }
+        let mut list = self.list();
+        know_locked(console, &mut list).await?;
+        Ok(Chosen::Filter(selection::filter(&list, console.app().clock.now())))
     }
 }
 
@@ -84,7 +86,7 @@ async fn question(
     form: &ExportForm,
     errors: &FieldErrors,
 ) -> Result<ConfirmationPage> {
-    let chosen = form.chosen(console.app());
+    let chosen = form.chosen(console).await?;
     let parameters = form.list().parameters();
     let (count, words, hidden) = match chosen {
         Chosen::Filter(filter) => {
@@ -141,7 +143,7 @@ pub(in crate::web) async fn download(
         page.form = page.form.stale();
         return Ok(Export::Question(Answer::refused(page)));
     }
-    let mut chosen = form.chosen(console.app());
+    let mut chosen = form.chosen(&console).await?;
     if let Chosen::Ids(_) = chosen {
         chosen = Chosen::Ids(bulk::freeze(&console.can, chosen).await?);
     }

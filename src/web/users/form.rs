@@ -1,17 +1,15 @@
 //! The form about a user, for a new one and for one who is there: what it sends, and how it is shown.
 
+pub(super) mod merge;
+
 use rocket::form::{self, FromForm, FromFormField, ValueField};
 
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::FieldErrors;
 use crate::model::raw::Raw;
-use crate::model::user::{EMAIL_LENGTH, InputMode, NAME_LENGTH, User, UserInput, UserPatch};
+use crate::model::user::{InputMode, User, UserInput, UserPatch};
 use crate::web::form::{Field, FormState};
 use crate::web::password_choice::Choice;
-use crate::web::view::FieldConflict;
-
-/// Room for a date and time in any form that is read.
-const DATE_LENGTH: usize = 40;
 
 /// A box of a form, which is sent only if it is ticked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,17 +25,17 @@ impl<'v> FromFormField<'v> for Ticked {
     }
 }
 
-/// The answer to a conflict about a field: whether what is stored is kept.
+/// The answer to a conflict about a field: whether what is stored is kept. `None` without an answer.
 #[derive(Debug, Clone, Copy, Default)]
-struct Kept(bool);
+struct Kept(Option<bool>);
 
 impl<'v> FromFormField<'v> for Kept {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        Ok(Self(field.value == "theirs"))
+        Ok(Self(Some(field.value == "theirs")))
     }
 
     fn default() -> Option<Self> {
-        Some(Self(false))
+        Some(Self(None))
     }
 }
 
@@ -49,6 +47,11 @@ pub(in crate::web) struct UserForm {
     /// Of the record that was edited.
     #[field(default = 0)]
     pub(super) version: i64,
+    /// The values that it had: see [`Base`](merge::Base).
+    #[field(default = "")]
+    pub(super) was: String,
+    /// The fields about which a conflict asks.
+    ask: Vec<String>,
     #[field(default = "")]
     pub(super) username: String,
     #[field(default = "")]
@@ -161,7 +164,7 @@ impl UserForm {
     /// The form with what is stored in the fields in which a conflict was answered for that.
     pub(super) fn settled(&self, stored: &User) -> Self {
         fn settle<T>(kept: Kept, typed: &mut T, stored: T) {
-            if kept.0 {
+            if kept.0 == Some(true) {
                 *typed = stored;
             }
         }
@@ -203,12 +206,8 @@ impl UserForm {
         };
         let [username, email, first_name, last_name] = self.texts();
         let mut fields = vec![
-            Field {
-                hint: "Up to 150 letters, digits and . _ - + @".into(),
-                max_length: NAME_LENGTH,
-                ..field(username, "text")
-            },
-            Field { max_length: EMAIL_LENGTH, ..field(email, "email") },
+            Field { hint: "Up to 150 letters, digits and . _ - + @".into(), ..field(username, "text") },
+            field(email, "email"),
             field(first_name, "text"),
             field(last_name, "text"),
         ];
@@ -216,7 +215,7 @@ impl UserForm {
         for (date, hint) in self.dates().into_iter().zip(hints) {
             if let Some(date) = date {
                 let field = field(date, "datetime-local");
-                fields.push(Field { hint: hint.into(), max_length: DATE_LENGTH, ..field });
+                fields.push(Field { hint: hint.into(), ..field });
             }
         }
         FormState {
@@ -226,33 +225,19 @@ impl UserForm {
         }
     }
 
-    /// The fields in which the form differs from what is stored now.
-    pub(super) fn conflicts(&self, now: &User) -> Vec<FieldConflict> {
-        let staff = |ticked: Ticked| if ticked.0 { "Staff" } else { "No admin access" };
-        let superuser = |ticked: Ticked| if ticked.0 { "Superuser" } else { "No superuser" };
-        let stored = Self::from(now);
-        let mut pairs: Vec<_> = stored.texts().into_iter().zip(self.texts()).collect();
-        pairs.extend(
-            stored.dates().into_iter().zip(self.dates()).filter_map(|(theirs, yours)| theirs.zip(yours)),
-        );
-        if self.access.0 {
-            let row = |ticked| ("is_staff", "Access", staff(ticked));
-            pairs.push((row(stored.is_staff), row(self.is_staff)));
-        }
-        if self.rights.0 {
-            let row = |ticked| ("is_superuser", "Superuser", superuser(ticked));
-            pairs.push((row(stored.is_superuser), row(self.is_superuser)));
-        }
-        pairs
-            .into_iter()
-            .filter(|((.., theirs), (.., yours))| theirs != yours)
-            .map(|((name, label, theirs), (.., yours))| FieldConflict {
-                name,
-                label,
-                theirs: theirs.to_owned(),
-                yours: yours.to_owned(),
-            })
-            .collect()
+    /// Whether a conflict about that field was shown and not answered.
+    pub(super) fn is_asked(&self, name: &str) -> bool {
+        let kept = match name {
+            "username" => self.keep_username,
+            "email" => self.keep_email,
+            "first_name" => self.keep_first_name,
+            "last_name" => self.keep_last_name,
+            "is_staff" => self.keep_is_staff,
+            "is_superuser" => self.keep_is_superuser,
+            "valid_from" => self.keep_valid_from,
+            _ => self.keep_valid_until,
+        };
+        kept.0.is_none() && self.ask.iter().any(|asked| asked == name)
     }
 }
 

@@ -2,21 +2,27 @@
 
 use rocket::get;
 
+use super::lookup::know_locked;
 use super::query::{ListQuery, ListState};
 use super::search_results::{self, COUNTED, Count, END, EXACTLY, Found};
 use super::selection;
+use super::words;
 use crate::model::clock::Timestamp;
 use crate::model::cursor::Cursor;
 use crate::model::error::Result;
 use crate::model::permission::ManageUsers;
 use crate::model::text;
 use crate::model::user::{User, Username};
+use crate::operations::lists::Page;
+use crate::operations::locks;
 use crate::web::layout::{self, ConsoleSession};
 use crate::web::text::{encode, thousands};
-use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, role, status};
+use crate::web::view::{Answer, Choice, Header, Marked, Time, UserRow, UsersPage, initials, role, status};
 
 /// Ready-made lists.
-const VIEWS: [(&str, &str); 3] = [
+const VIEWS: [(&str, &str); 5] = [
+    ("/users?status=locked", "Locked"),
+    ("/users?status=invited", "Invited"),
     ("/users?status=active&seen=-90d", "Dormant"),
     ("/users?status=deactivated", "Deactivated"),
     ("/users?role=staff", "Staff"),
@@ -29,10 +35,12 @@ pub(in crate::web) async fn list(
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<UsersPage>> {
     let mut state = ListState::read(&query, console.can.session().preferences.rows);
+    know_locked(&console, &mut state).await?;
     let filter = state.filter(console.app().clock.now());
-    let Found { page, exact, count, note } = search_results::find(&console, &query, &state, &filter).await?;
+    let Found { page, exact, count, ordinal, note } =
+        search_results::find(&console, &query, &state, &filter).await?;
     state.notes.extend(note.map(str::to_owned));
-    let words = state.words();
+    let words: Vec<String> = state.words().iter().flat_map(|word| words::forms(word)).collect();
     let cursor = |user: Option<&User>| user.map(|user| Cursor::after(&filter, user).encode(&filter));
     let mut pages = Vec::new();
     if page.has_previous {
@@ -47,13 +55,12 @@ pub(in crate::web) async fn list(
         }
         pages.push((state.path_with("before", END), "Last", ""));
     }
-    let range = match (page.records.first(), page.records.last()) {
-        (Some(first), Some(last)) if page.records.len() > 1 => {
-            format!("{} – {}", first.display_name(), last.display_name())
-        }
-        _ => String::new(),
-    };
-    layout::keep_list(&console.app().settings, console.jar, &own_path(&query, &state));
+    let mut locked = locks::among(&console.can, &page.records).await?;
+    locked.extend(locks::among(&console.can, &exact).await?);
+    let shown = |user: &User| row(user, &words, locked.contains(&user.id), console.app().clock.now());
+    let groups = groups(&page.records, &exact, shown);
+    let range = range(&page, ordinal, groups.iter().map(|(_, rows)| rows.len()).sum(), count);
+    layout::keep_list(console.jar, &own_path(&query, &state));
     Ok(Answer::page(UsersPage {
         layout: console.layout("users"),
         autofocus: query == ListQuery::default(),
@@ -70,7 +77,7 @@ pub(in crate::web) async fn list(
         caption: caption(&state),
         headers: headers(&state),
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
-        groups: groups(&page.records, &exact, &words, console.app().clock.now()),
+        groups,
         pages,
         range,
         rows_per_page: [25, 50, 100]
@@ -86,6 +93,19 @@ pub(in crate::web) async fn list(
     }))
 }
 
+/// Which of how many users the page shows, such as `51 to 100 of 312`; by name where the number is not known.
+fn range(page: &Page<User>, ordinal: Option<i64>, rows: usize, count: Count) -> String {
+    let (Some(first), Some(last)) = (page.records.first(), page.records.last()) else { return String::new() };
+    let (Some(from), Ok(rows)) = (ordinal, i64::try_from(rows)) else {
+        return format!("{} – {}", first.display_name(), last.display_name());
+    };
+    let (from, to) = (thousands(from), thousands(from + rows - 1));
+    match count {
+        Count::Of(all) => format!("{from} to {to} of {}", thousands(all)),
+        Count::OverLimit => format!("{from} to {to}"),
+    }
+}
+
 /// The path of this very page of the list.
 fn own_path(query: &ListQuery, state: &ListState) -> String {
     match (&query.after, &query.before) {
@@ -99,13 +119,11 @@ fn own_path(query: &ListQuery, state: &ListState) -> String {
 fn groups(
     page: &[User],
     exact: &[User],
-    words: &[String],
-    now: Timestamp,
+    row: impl Fn(&User) -> UserRow,
 ) -> Vec<(&'static str, Vec<UserRow>)> {
-    let rows = |users: &mut dyn Iterator<Item = &User>| users.map(|user| row(user, words, now)).collect();
-    let exact_rows: Vec<UserRow> = rows(&mut exact.iter());
+    let exact_rows: Vec<UserRow> = exact.iter().map(&row).collect();
     let is_other = |user: &&User| exact.iter().all(|other| other.id != user.id);
-    let others: Vec<UserRow> = rows(&mut page.iter().filter(is_other));
+    let others: Vec<UserRow> = page.iter().filter(is_other).map(&row).collect();
     let heading = if exact_rows.is_empty() { "" } else { "Other matches" };
     [("Exact match", exact_rows), (heading, others)]
         .into_iter()
@@ -113,14 +131,15 @@ fn groups(
         .collect()
 }
 
-fn row(user: &User, words: &[String], now: Timestamp) -> UserRow {
+fn row(user: &User, words: &[String], is_locked: bool, now: Timestamp) -> UserRow {
     UserRow {
         id: user.id.0,
+        initials: initials(user),
         name: marked(&user.display_name(), words),
         username: marked(user.username.as_str(), words),
         email: marked(&user.email, words),
         role: role(user),
-        status: status(user, now),
+        status: status(user, is_locked, now),
         last_login: user.last_login.map(Time::from),
         date_joined: user.date_joined.into(),
     }
@@ -170,7 +189,15 @@ fn covered(text: &str, words: &[String]) -> Vec<bool> {
         .collect()
 }
 
-const STATUS: [(&str, &str); 3] = [("", "Any"), ("active", "Active"), ("deactivated", "Deactivated")];
+const STATUS: [(&str, &str); 7] = [
+    ("", "Any"),
+    ("locked", "Locked"),
+    ("ended", "Ended"),
+    ("not-yet-valid", "Not yet valid"),
+    ("invited", "Invited"),
+    ("deactivated", "Deactivated"),
+    ("active", "Active"),
+];
 const ROLE: [(&str, &str); 4] =
     [("", "Any"), ("staff", "Staff"), ("superuser", "Superuser"), ("none", "No admin access")];
 const SORT: [(&str, &str); 8] = [
@@ -247,11 +274,11 @@ fn chips(state: &ListState) -> Vec<(String, String)> {
 
 /// The columns: label, sort, what the first click sorts by, class.
 const COLUMNS: [(&str, &str, &str, &str); 6] = [
-    ("Name", "name", "name", ""),
-    ("Email", "email", "email", ""),
-    ("Role", "", "", ""),
-    ("Status", "", "", ""),
-    ("Last sign-in", "seen", "-seen", ""),
+    ("Name", "name", "name", "name"),
+    ("Email", "email", "email", "mail"),
+    ("Role", "", "", "role"),
+    ("Status", "", "", "st"),
+    ("Last sign-in", "seen", "-seen", "when"),
     ("Created", "created", "-created", "opt"),
 ];
 

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use rocket::form::FromForm;
 
+use super::words;
 use crate::model::clock::Timestamp;
 use crate::model::filter::{
-    Body, Expression, Field, Filter, FlagField, Folding, IntegerField, Operator, Order, Test, TextField,
+    Body, Expression, Field, Filter, FlagField, IntegerField, Operator, Order, Test, TextField,
 };
 use crate::model::text;
+use crate::model::user::UserId;
 use crate::web::text::encode;
 
 /// Longest search text, in characters.
@@ -34,7 +36,7 @@ pub(in crate::web) struct ListQuery {
 pub(in crate::web) struct ListState {
     /// Search text, trimmed.
     pub(in crate::web) q: String,
-    /// `active`, `deactivated` or empty.
+    /// `locked`, `ended`, `not-yet-valid`, `invited`, `deactivated`, `active` or empty.
     pub(in crate::web) status: &'static str,
     /// `staff`, `superuser`, `none` or empty.
     pub(in crate::web) role: &'static str,
@@ -48,9 +50,11 @@ pub(in crate::web) struct ListState {
     pub(in crate::web) rows: i64,
     /// What was not understood, a sentence each.
     pub(in crate::web) notes: Vec<String>,
+    /// The accounts that are locked now; read where a status is asked for.
+    pub(in crate::web) locked: Vec<UserId>,
 }
 
-const STATUSES: [&str; 2] = ["active", "deactivated"];
+const STATUSES: [&str; 6] = ["locked", "ended", "not-yet-valid", "invited", "deactivated", "active"];
 const ROLES: [&str; 3] = ["staff", "superuser", "none"];
 const SEEN: [&str; 4] = ["7d", "30d", "-90d", "never"];
 const SORTS: [&str; 8] = ["name", "-name", "email", "-email", "seen", "-seen", "created", "-created"];
@@ -79,7 +83,8 @@ impl ListState {
             _ => rows,
         };
         let q = query.q.as_deref().unwrap_or_default().trim().chars().take(LONGEST_SEARCH).collect();
-        Self { q, status, role, seen, sort: if sort.is_empty() { "name" } else { sort }, per, rows, notes }
+        let sort = if sort.is_empty() { "name" } else { sort };
+        Self { q, status, role, seen, sort, per, rows, notes, locked: Vec::new() }
     }
 
     /// Whether anything narrows the list.
@@ -138,11 +143,6 @@ impl ListState {
         let mut expressions = Vec::new();
         let mut all = |test: Test| expressions.push(Expression { invert: false, body: Body::Test(test) });
         let flag = |field, value| Test::Flag(field, Operator::Equal, value);
-        match self.status {
-            "active" => all(flag(FlagField::IsActive, true)),
-            "deactivated" => all(flag(FlagField::IsActive, false)),
-            _ => {}
-        }
         match self.role {
             "staff" => all(flag(FlagField::IsStaff, true)),
             "superuser" => all(flag(FlagField::IsSuperuser, true)),
@@ -161,9 +161,8 @@ impl ListState {
             "never" => all(Test::IsNull(IntegerField::LastLogin)),
             _ => {}
         }
-        if let Some(search) = self.search() {
-            expressions.push(search);
-        }
+        expressions.extend(self.status_tests(now));
+        expressions.extend(self.search());
         let field = match self.sort.trim_start_matches('-') {
             "email" => Field::Text(TextField::Email),
             "seen" => Field::Integer(IntegerField::LastLogin),
@@ -180,16 +179,33 @@ impl ListState {
         }
     }
 
+    /// What a user of the status passes. Of several that fit, the worst is a user's status, as
+    /// [`status`](crate::web::view::status) says it.
+    fn status_tests(&self, now: Timestamp) -> Vec<Expression> {
+        let is = |test| Expression { invert: false, body: Body::Test(test) };
+        let not = |Expression { body, .. }| Expression { invert: true, body };
+        let date = |field, operator| is(Test::Integer(field, operator, now.micros()));
+        let flag = |field| is(Test::Flag(field, Operator::Equal, true));
+        let ids = self.locked.iter().map(|id| is(Test::Integer(IntegerField::Id, Operator::Equal, id.0)));
+        let locked = Expression { invert: false, body: Body::Any(ids.collect()) };
+        let ended = date(IntegerField::ValidUntil, Operator::LessOrEqual);
+        let early = date(IntegerField::ValidFrom, Operator::Greater);
+        let (invited, active) = (flag(FlagField::IsInvited), flag(FlagField::IsActive));
+        let worse_first = match self.status {
+            "locked" => return vec![if self.locked.is_empty() { is(Test::Constant(false)) } else { locked }],
+            "ended" => vec![ended],
+            "not-yet-valid" => vec![early, not(ended)],
+            "invited" => vec![invited, not(early), not(ended)],
+            "deactivated" => vec![not(active), not(invited), not(early), not(ended)],
+            "active" => vec![active, not(invited), not(early), not(ended)],
+            _ => return Vec::new(),
+        };
+        worse_first.into_iter().chain((!self.locked.is_empty()).then(|| not(locked))).collect()
+    }
+
     /// Every word is somewhere in the user name, names or e-mail address.
     pub(super) fn search(&self) -> Option<Expression> {
-        let words: Vec<Expression> = self
-            .words()
-            .into_iter()
-            .map(|word| Expression {
-                invert: false,
-                body: Body::Test(Test::Contains(TextField::Searchable, word, Folding::Folded)),
-            })
-            .collect();
+        let words: Vec<Expression> = self.words().iter().map(|word| words::expression(word)).collect();
         (!words.is_empty()).then_some(Expression { invert: false, body: Body::All(words) })
     }
 
@@ -217,6 +233,7 @@ mod tests {
     use super::*;
     use crate::model::preferences::ROWS;
     use crate::model::user::{User, Username};
+    use crate::web::view::status;
 
     fn state(q: &str) -> ListState {
         ListState::read(&ListQuery { q: Some(q.to_owned()), ..Default::default() }, ROWS)
@@ -239,6 +256,56 @@ mod tests {
         }
         for q in ["zoe anna", "4711", "%", "_"] {
             assert!(!finds(q, &user), "{q}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_however_their_apostrophes_hyphens_and_spaces_are_typed() {
+        let named = |first: &str, last: &str| {
+            let mut user = User::blank(Timestamp::from_micros(0));
+            user.username = Username::parse("someone").unwrap();
+            (user.first_name, user.last_name) = (first.into(), last.into());
+            user
+        };
+        for (q, first, last) in [
+            ("o'neill", "Zoë", "O’Neill"),
+            ("O’Neill", "Zoë", "O'Neill"),
+            ("o'neill", "Zoë", "O Neill"),
+            ("smith-jones", "Ada", "Smith Jones"),
+            ("anne-marie", "Annemarie", "Weiß"),
+            ("山田太郎", "太郎", "山田"),
+            ("김민준", "민준", "김"),
+        ] {
+            assert!(finds(q, &named(first, last)), "{q}");
+        }
+        for (q, first, last) in
+            [("o'neill", "Olga", "Neill"), ("山田太郎", "花子", "山田"), ("x-y", "Yx", "Zy")]
+        {
+            assert!(!finds(q, &named(first, last)), "{q}");
+        }
+    }
+
+    #[test]
+    fn each_user_is_in_the_list_of_their_status_and_of_no_other() {
+        let now = Timestamp::from_micros(1_000);
+        let (before, after) = (Some(Timestamp::from_micros(999)), Some(Timestamp::from_micros(1_001)));
+        let names = ["Locked", "Ended", "Not yet valid", "Invited", "Deactivated", "Active"];
+        for mask in 0..32_u8 {
+            let has = |bit: u8| mask & (1 << bit) != 0;
+            let user = User {
+                id: UserId(i64::from(mask) + 1),
+                valid_until: if has(0) { before } else { after },
+                valid_from: if has(1) { after } else { None },
+                is_invited: has(2),
+                is_active: !has(3),
+                ..User::blank(now)
+            };
+            let locked = if has(4) { vec![user.id] } else { Vec::new() };
+            let shown = status(&user, has(4), now);
+            for (value, name) in STATUSES.into_iter().zip(names) {
+                let state = ListState { status: value, locked: locked.clone(), ..state("") };
+                assert_eq!(state.filter(now).matches(&user), shown == name, "{value}: {user:?}");
+            }
         }
     }
 

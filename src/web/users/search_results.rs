@@ -30,6 +30,8 @@ pub(super) struct Found {
     /// The users that the search names exactly; on the first page only.
     pub(super) exact: Vec<User>,
     pub(super) count: Count,
+    /// Which of all that match is the first of the page, from 1 on, where that is quick to say.
+    pub(super) ordinal: Option<i64>,
     /// What did not go as the link says.
     pub(super) note: Option<&'static str>,
 }
@@ -71,7 +73,28 @@ pub(super) async fn find(
         page_and_count(console, query, filter, state.per),
         exact_matches(console, state, filter, is_first),
     )?;
-    Ok(Found { count: count.and(&exact, filter), page, exact, note })
+    let count = count.and(&exact, filter);
+    let ordinal = ordinal(console, filter, &page, count).await?;
+    Ok(Found { page, exact, count, ordinal, note })
+}
+
+async fn ordinal(
+    console: &ConsoleSession<'_, ManageUsers>,
+    filter: &Filter,
+    page: &Page<User>,
+    count: Count,
+) -> Result<Option<i64>> {
+    let rows = i64::try_from(page.records.len()).unwrap_or(i64::MAX);
+    match (page.records.first(), count) {
+        (Some(_), _) if !page.has_previous => Ok(Some(1)),
+        (Some(_), Count::Of(all)) if !page.has_next => Ok(Some(all - rows + 1)),
+        (Some(first), Count::Of(_)) => {
+            let place = Cursor::after(filter, first);
+            let before = lists::count_before(&console.can, filter, &place, COUNTED + 1).await?;
+            Ok((before <= COUNTED).then_some(before + 1))
+        }
+        _ => Ok(None),
+    }
 }
 
 async fn page_and_count(

@@ -18,14 +18,25 @@ pub(in crate::web) fn role(user: &User) -> &'static str {
     }
 }
 
-/// The word for whether an account may be used at this moment.
-pub(in crate::web) fn status(user: &User, now: Timestamp) -> &'static str {
+/// The word for whether an account may be used at this moment: the worst that is true of it.
+pub(in crate::web) fn status(user: &User, is_locked: bool, now: Timestamp) -> &'static str {
     match (user.valid_from, user.valid_until) {
-        _ if !user.is_active => "Deactivated",
-        (Some(from), _) if now < from => "Not yet valid",
+        _ if is_locked => "Locked",
         (_, Some(until)) if now >= until => "Ended",
+        (Some(from), _) if now < from => "Not yet valid",
+        _ if user.is_invited => "Invited",
+        _ if !user.is_active => "Deactivated",
         _ => "Active",
     }
+}
+
+/// One or two letters that stand for a user.
+pub(in crate::web) fn initials(user: &User) -> String {
+    let first = |text: &str| text.chars().find(|character| character.is_alphanumeric());
+    let names: Vec<char> =
+        [&user.first_name, &user.last_name].into_iter().filter_map(|name| first(name)).collect();
+    let letters = if names.is_empty() { Vec::from_iter(first(user.username.as_str())) } else { names };
+    letters.into_iter().flat_map(char::to_uppercase).collect()
 }
 
 /// The page to sign in on.
@@ -42,6 +53,12 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) has_users: bool,
     /// Whether a link can be sent to who has forgotten the password.
     pub(in crate::web) sends_mail: bool,
+    /// Where a form was sent after its session had ended; empty for none.
+    pub(in crate::web) resume: String,
+    /// What was typed in it, as the sign-in form carries it.
+    pub(in crate::web) kept: String,
+    /// The same once the person has signed in, to go on with: name and value.
+    pub(in crate::web) fields: Vec<(String, String)>,
 }
 
 impl View for SignInPage {
@@ -58,11 +75,15 @@ impl View for SignInPage {
             needs_superuser,
             has_users: true,
             sends_mail: true,
+            resume: text.to_owned(),
+            kept: text.to_owned(),
+            fields: Vec::new(),
         };
         vec![
             sample(None, true),
             sample(Some(text), false),
             Self { has_users: false, ..sample(Some(text), true) },
+            Self { fields: vec![(text.to_owned(), text.to_owned())], ..sample(None, false) },
         ]
     }
 }
@@ -74,6 +95,7 @@ pub(in crate::web) type Marked = Vec<(String, bool)>;
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct UserRow {
     pub(in crate::web) id: i64,
+    pub(in crate::web) initials: String,
     pub(in crate::web) name: Marked,
     pub(in crate::web) username: Marked,
     pub(in crate::web) email: Marked,
@@ -131,7 +153,7 @@ pub(in crate::web) struct UsersPage {
     pub(in crate::web) selection: Selection,
     /// Path, label and relation of the pages around this one.
     pub(in crate::web) pages: Vec<(String, &'static str, &'static str)>,
-    /// The first and last name on the page.
+    /// Which of how many users are on the page.
     pub(in crate::web) range: String,
     /// Path, empty for the present one, and number.
     pub(in crate::web) rows_per_page: Vec<(String, i64)>,
@@ -145,6 +167,7 @@ impl View for UsersPage {
         let marked = || vec![(text.to_owned(), true), (text.to_owned(), false)];
         let row = |role| UserRow {
             id: 7,
+            initials: text.to_owned(),
             name: marked(),
             username: marked(),
             email: marked(),
@@ -214,13 +237,15 @@ impl View for NewUserPage {
     }
 }
 
-/// A field that someone else changed while it was being edited.
+/// A field that someone else changed while it was being edited, to something else.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct FieldConflict {
     pub(in crate::web) name: &'static str,
     pub(in crate::web) label: &'static str,
     pub(in crate::web) theirs: String,
     pub(in crate::web) yours: String,
+    /// By whom and when it was changed, where the last changes say so.
+    pub(in crate::web) changed: Option<(String, Time)>,
 }
 
 /// One user.
@@ -230,7 +255,10 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) layout: Layout,
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
+    pub(in crate::web) initials: String,
     pub(in crate::web) version: i64,
+    /// The values that the form shows, so that it can be merged with what others save.
+    pub(in crate::web) was: String,
     pub(in crate::web) status: &'static str,
     pub(in crate::web) is_active: bool,
     pub(in crate::web) is_self: bool,
@@ -259,6 +287,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) has_no_password: bool,
     /// Whether the page says at its top, too, that they cannot.
     pub(in crate::web) is_kept_out: bool,
+    /// Whether there is a block after failed sign-ins which the viewer may end.
+    pub(in crate::web) may_unlock: bool,
     pub(in crate::web) password_changed_at: Option<Time>,
 }
 
@@ -271,7 +301,9 @@ impl View for UserPage {
             layout: Layout::sample(text),
             id: 7,
             name: text.to_owned(),
+            initials: text.to_owned(),
             version: 3,
+            was: text.to_owned(),
             status: "Active",
             is_active,
             is_self,
@@ -291,10 +323,16 @@ impl View for UserPage {
             sign_in: text.to_owned(),
             has_no_password: is_self,
             is_kept_out: true,
+            may_unlock: is_self,
             password_changed_at: None,
         };
-        let conflict =
-            FieldConflict { name: "email", label: "Email", theirs: text.to_owned(), yours: text.to_owned() };
+        let conflict = FieldConflict {
+            name: "email",
+            label: "Email",
+            theirs: text.to_owned(),
+            yours: text.to_owned(),
+            changed: Some((text.to_owned(), Timestamp::from_micros(0).into())),
+        };
         vec![
             sample(vec![], "", true, false),
             Self { link: None, mail: None, ..sample(vec![], "", false, false) },

@@ -55,6 +55,24 @@ impl View for ForgottenPage {
     }
 }
 
+/// The page that confirms an address.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct ConfirmAddressPage {
+    pub(in crate::web) token: String,
+    pub(in crate::web) problem: Option<String>,
+    /// Whether it is confirmed.
+    pub(in crate::web) is_done: bool,
+}
+
+impl View for ConfirmAddressPage {
+    const NAME: &'static str = "confirm-address.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        vec![Self { token: text.to_owned(), problem: Some(text.to_owned()), is_done: false }]
+    }
+}
+
 /// How a new password comes about: by a link, or typed by staff.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct PasswordChoice {

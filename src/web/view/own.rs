@@ -19,6 +19,8 @@ pub(in crate::web) struct AccountPage {
     pub(in crate::web) date_joined: Time,
     pub(in crate::web) last_login: Option<Time>,
     pub(in crate::web) password_changed_at: Option<Time>,
+    /// Whether the address is still to be confirmed, and where links go until then.
+    pub(in crate::web) unconfirmed: Option<String>,
 }
 
 impl View for AccountPage {
@@ -35,6 +37,7 @@ impl View for AccountPage {
             date_joined: Timestamp::from_micros(0).into(),
             last_login: None,
             password_changed_at: Some(Timestamp::from_micros(0).into()),
+            unconfirmed: Some(text.to_owned()),
         }]
     }
 }

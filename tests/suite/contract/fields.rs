@@ -245,7 +245,9 @@ async fn in_2_characters_that_deceive_or_break_are_refused(app: TestApp) {
 #[apply(on_both)]
 async fn email_is_blank_or_an_address_and_need_not_be_unique(app: TestApp) {
     let admin = people(&app).await;
-    for address in ["Ada.King+x@Example.ORG", "a@localhost", "a@bücher.example", "o'brien@example.ie", ""] {
+    for address in
+        ["Ada.King+x@Example.ORG", "a@localhost", "a@xn--bcher-kva.example", "o'brien@example.ie", ""]
+    {
         for path in ["/v1/users/1", "/v1/users/2"] {
             let answer = app.send(&admin, Patch, path, &json!({ "email": address })).await;
             assert_eq!((answer.status, &answer.json()["email"]), (200, &json!(address)), "{address}");

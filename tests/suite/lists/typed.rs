@@ -45,9 +45,10 @@ fn integer(field: IntegerField) -> BoxedStrategy<i64> {
             let near = (prop::sample::select(FIRST_IDS), 0_i64..130).prop_map(|(first, more)| first + more);
             prop_oneof![9 => near, 1 => ends].boxed()
         }
-        IntegerField::DateJoined | IntegerField::LastLogin => {
-            prop_oneof![9 => prop::sample::select(INSTANTS), 1 => ends].boxed()
-        }
+        IntegerField::DateJoined
+        | IntegerField::LastLogin
+        | IntegerField::ValidFrom
+        | IntegerField::ValidUntil => prop_oneof![9 => prop::sample::select(INSTANTS), 1 => ends].boxed(),
     }
 }
 

@@ -1,0 +1,40 @@
+//! The table of browsers that signed in to an account.
+
+use super::{Db, Result, Sql, Tx};
+use crate::model::clock::Timestamp;
+use crate::model::throttle::DeviceId;
+use crate::model::user::UserId;
+
+/// Whether a browser signed in to the account of this canonical name since that time, and since its password was set.
+pub async fn is_known(db: &Db, name: &str, browser: &DeviceId, since: Timestamp) -> Result<bool> {
+    let sql = Sql::new(
+        "SELECT known_browsers.id FROM known_browsers JOIN users ON users.id = known_browsers.user_id \
+         WHERE users.username_key = $1 AND number_hash = $2 AND signed_in_at > $3 \
+         AND signed_in_at >= COALESCE(users.password_changed_at, 0)",
+    );
+    let sql = sql.bind(name).bind(browser.hash().to_vec()).bind(since.micros());
+    Ok(db.optional::<(i64,)>(sql).await?.is_some())
+}
+
+/// Notes that a browser signed in to an account. Of its others only the `keep` latest stay.
+pub async fn insert(tx: &mut Tx, user: UserId, browser: &DeviceId, now: Timestamp, keep: i64) -> Result<()> {
+    let hash = browser.hash().to_vec();
+    let sql = Sql::new(
+        "INSERT INTO known_browsers (user_id, number_hash, signed_in_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (user_id, number_hash) DO UPDATE SET signed_in_at = excluded.signed_in_at",
+    );
+    tx.execute(sql.bind(user.0).bind(hash.clone()).bind(now.micros())).await?;
+    let sql = Sql::new(
+        "DELETE FROM known_browsers WHERE user_id = $1 AND number_hash <> $2 AND id NOT IN \
+         (SELECT id FROM known_browsers WHERE user_id = $1 AND number_hash <> $2 \
+         ORDER BY signed_in_at DESC, id DESC LIMIT $3)",
+    );
+    tx.execute(sql.bind(user.0).bind(hash).bind(keep)).await.map(drop)
+}
+
+/// Removes browsers that are known no longer.
+pub async fn delete_older(tx: &mut Tx, than: Timestamp) -> Result<()> {
+    tx.execute(Sql::new("DELETE FROM known_browsers WHERE signed_in_at <= $1").bind(than.micros()))
+        .await
+        .map(drop)
+}
