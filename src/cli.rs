@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod check;
 mod export;
+mod healthcheck;
 mod import;
 mod keys;
 mod password;
@@ -17,7 +18,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use rocket::figment::Figment;
 use rocket::figment::providers::Serialized;
 
@@ -65,6 +67,19 @@ enum Command {
     Backup(Backup),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
+    /// Ask the running server whether it is ready; the exit code says so
+    Healthcheck,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages, one for each subcommand, into a folder; for packages
+    #[command(hide = true)]
+    Manual {
+        /// The folder
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -207,9 +222,28 @@ pub fn run() -> ExitCode {
 }
 
 fn start(command: Command) -> Result<ExitCode, Failure> {
-    let figment = config::figment();
+    match command {
+        Command::Completions { shell } => return Ok(completions(shell)?),
+        Command::Manual { folder } => {
+            clap_mangen::generate_to(CommandLine::command(), folder)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
+    let figment = config::figment()?;
     let rocket = config::rocket_config(&figment)?;
+    if let Command::Healthcheck = command {
+        return healthcheck::run(&rocket);
+    }
     serve::runtime(&rocket)?.block_on(dispatch(command, figment))
+}
+
+/// Writes the completions to standard output at once.
+fn completions(shell: Shell) -> std::io::Result<ExitCode> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "usher", &mut text);
+    std::io::stdout().write_all(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn fail(reason: &dyn Display) -> ExitCode {
@@ -233,7 +267,12 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
     }
     let app = App::open(&figment, Clock::System).await?;
     let result = match command {
-        Command::Serve | Command::Check => Ok(ExitCode::SUCCESS),
+        // Done already, without the database.
+        Command::Serve
+        | Command::Check
+        | Command::Healthcheck
+        | Command::Completions { .. }
+        | Command::Manual { .. } => Ok(ExitCode::SUCCESS),
         Command::Migrate => {
             say(&"The database is up to date.");
             Ok(ExitCode::SUCCESS)
@@ -263,8 +302,6 @@ fn complain(line: &dyn Display) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -1,27 +1,23 @@
 //! The configuration: typed, documented here, read once.
 //!
-//! Sources, each over the one before: the defaults in this file, `Rocket.toml`, `ROCKET_*`,
+//! Sources, each over the one before: the defaults in this file, one file (`Rocket.toml`), `ROCKET_*`,
 //! `USHER_*`, `DATABASE_URL`. To add a setting: a member of [`Settings`] with its unit, its value in
 //! `Default`, its bounds in `check`, and a line in `docs/configuration.md` (a test compares the two). What operations
 //! make of a setting stands in `operations/settings.rs`.
 
 mod rocket_settings;
+mod sources;
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::path::Path;
 
-use rocket::Config;
-use rocket::config::{Ident, LogLevel, Shutdown};
 use rocket::figment::error::Kind;
-use rocket::figment::providers::{Env, Format, Serialized, Toml};
-use rocket::figment::value::Value;
-use rocket::figment::{Figment, Profile, Provider, Source};
+use rocket::figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::model::password_policy;
 
 pub use self::rocket_settings::rocket_config;
+pub use self::sources::{DEFAULT_DATABASE_URL, defaults, figment, with_database};
 use crate::model::network::Network;
 use crate::model::site::{Accent, SiteName};
 
@@ -214,6 +210,14 @@ impl Default for Settings {
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// A file that is named, or the file of the package, cannot be read.
+    #[error("{name}: {reason}")]
+    File {
+        /// The variable that names it, or its path.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A source cannot be read.
     #[error("{0}")]
     Figment(Box<rocket::figment::Error>),
@@ -314,84 +318,16 @@ impl Settings {
     }
 }
 
-/// Where the database is when nothing says otherwise.
-pub const DEFAULT_DATABASE_URL: &str = "sqlite://usher.db";
-
-/// The configuration of this process from all its sources.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-pub fn figment() -> Figment {
-    let file = std::env::var("ROCKET_CONFIG").unwrap_or_else(|_| "Rocket.toml".into());
-    // Variables that are not UTF-8 are none of ours.
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    sources(Toml::file(Path::new(&file)).nested(), variables)
-}
-
-/// The sources, each over the one before.
-fn sources(file: impl Provider, variables: impl Iterator<Item = (String, String)>) -> Figment {
-    let mut figment =
-        defaults().merge(file).merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).global());
-    let mut url = None;
-    for (name, value) in variables {
-        if let Some(setting) = name.strip_prefix("USHER_") {
-            let key = format!("usher.{}", setting.to_lowercase());
-            // Written like a value in Rocket.toml; what is not one is a text.
-            let value = value.parse::<Value>().unwrap_or_else(|never| match never {});
-            figment = figment.merge(Serialized::global(&key, value));
-        } else if name == "DATABASE_URL" && !value.is_empty() {
-            url = Some(value);
-        }
-    }
-    if let Some(url) = url {
-        figment = with_database(figment, &url);
-    }
-    figment.select(Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE))
-}
-
-/// A configuration that connects to `url`.
-#[must_use]
-pub fn with_database(figment: Figment, url: &str) -> Figment {
-    figment.merge(Serialized::global("databases.main.url", url))
-}
-
-/// The defaults, for Rocket and for the database.
-#[must_use]
-pub fn defaults() -> Figment {
-    let rocket = Config {
-        // Answers do not name the software.
-        ident: Ident::none(),
-        // Any client could forge it; see `trusted_proxies`.
-        ip_header: None,
-        log_level: LogLevel::Off,
-        // What was accepted is answered, and all is over within the ten seconds that service managers
-        // and container engines give by default.
-        shutdown: Shutdown {
-            grace: 8,
-            mercy: 1,
-            // Ours stop the server, after they have had balancers notice: see `signals`.
-            ctrlc: false,
-            signals: HashSet::new(),
-            ..Shutdown::default()
-        },
-        // What blocks is a hash, of which few run at once, or short.
-        max_blocking: 64,
-        ..Config::default()
-    };
-    Figment::from(rocket)
-        .merge(Serialized::default("databases.main.url", DEFAULT_DATABASE_URL))
-        .merge(Serialized::default("databases.main.max_connections", 10))
-        .merge(Serialized::default("databases.main.connect_timeout", 3))
-}
-
 #[cfg(test)]
 mod tests {
+    use rocket::figment::providers::{Format, Toml};
+
     use super::*;
 
     /// The configuration of a file and some variables.
     pub(super) fn configured(file: &str, variables: &[(&str, &str)]) -> Figment {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        sources(Toml::string(file).nested(), variables)
+        sources::sources(Toml::string(file).nested(), &variables.collect()).unwrap()
     }
 
     fn url(figment: &Figment) -> String {

@@ -27,7 +27,7 @@ fn main() -> Result<(), Failure> {
 
 async fn run() -> Result<(), Failure> {
     let wish = wish(std::env::args().skip(1))?;
-    let app = App::open(&config::figment(), Clock::System).await?;
+    let app = App::open(&config::figment()?, Clock::System).await?;
     let is_made = generate(&app, wish).await?;
     app.db.close().await;
     if is_made { Ok(()) } else { Err("there are users already; --append adds to them".into()) }

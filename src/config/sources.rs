@@ -1,0 +1,241 @@
+//! Where the configuration comes from: the defaults, one file, the environment.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use rocket::Config;
+use rocket::config::{Ident, LogLevel, Shutdown};
+use rocket::figment::providers::{Env, Format, Serialized, Toml};
+use rocket::figment::value::Value;
+use rocket::figment::{Figment, Profile, Provider};
+
+use super::{ConfigError, Settings};
+
+/// Where the database is when nothing says otherwise.
+pub const DEFAULT_DATABASE_URL: &str = "sqlite://usher.db";
+
+/// The file that is read from the working directory or the next folder above it that has one.
+const LOCAL_FILE: &str = "Rocket.toml";
+
+/// The file of an installed package, where there is neither a file of that name nor `ROCKET_CONFIG`.
+const SYSTEM_FILE: &str = "/etc/usher/usher.toml";
+
+/// The end of a variable that names a file with the value instead of the value, as container engines hand over secrets.
+const IN_FILE: &str = "_FILE";
+
+/// The configuration of this process from all its sources.
+///
+/// # Errors
+/// [`ConfigError::File`] for a file that is named and cannot be read.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn figment() -> Result<Figment, ConfigError> {
+    // Variables that are not UTF-8 are none of ours.
+    let variables: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let folders = std::env::current_dir().unwrap_or_default();
+    let named = variables.get("ROCKET_CONFIG").map(String::as_str);
+    match file(named, &folders, Path::new(SYSTEM_FILE))? {
+        Some(path) => sources(Toml::file(path).nested(), &variables),
+        None => sources(Toml::string("").nested(), &variables),
+    }
+}
+
+/// The file to read, if there is any.
+fn file(named: Option<&str>, folder: &Path, system: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    let exists = |path: &Path| {
+        path.try_exists().map_err(|error| ConfigError::File {
+            name: path.display().to_string(),
+            reason: error.to_string(),
+        })
+    };
+    if let Some(named) = named.filter(|name| !name.is_empty()) {
+        let path = folder.join(named);
+        return if exists(&path)? { Ok(Some(path)) } else { Err(missing("ROCKET_CONFIG", &path)) };
+    }
+    let mut candidates = folder.ancestors().map(|folder| folder.join(LOCAL_FILE));
+    if let Some(path) = candidates.find(|path| path.is_file()) {
+        return Ok(Some(path));
+    }
+    Ok(exists(system)?.then(|| system.to_owned()))
+}
+
+fn missing(variable: &str, path: &Path) -> ConfigError {
+    ConfigError::File { name: variable.to_owned(), reason: format!("there is no file {}", path.display()) }
+}
+
+/// The sources, each over the one before.
+pub(super) fn sources(
+    file: impl Provider,
+    variables: &BTreeMap<String, String>,
+) -> Result<Figment, ConfigError> {
+    let mut figment =
+        defaults().merge(file).merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG"]).global());
+    let defaults = Value::serialize(Settings::default())?;
+    let default = |name: &str| defaults.find_ref(name);
+    for (variable, value) in variables {
+        let Some(name) = variable.strip_prefix("USHER_").map(str::to_lowercase) else { continue };
+        if is_of_kubernetes(variable) {
+            continue;
+        }
+        let base = name.strip_suffix("_file").filter(|_| default(&name).is_none());
+        let (name, value) = match base {
+            Some(base) if matches!(default(base), Some(Value::String(..))) => {
+                (base.to_owned(), Value::from(content(variable, value, variables)?))
+            }
+            _ if matches!(default(&name), Some(Value::String(..))) => (name, Value::from(value.as_str())),
+            // Written like a value in the file; what is not one is a text.
+            _ => (name, value.parse().unwrap_or_else(|never| match never {})),
+        };
+        figment = figment.merge(Serialized::global(&format!("usher.{name}"), value));
+    }
+    let url = match variables.get("DATABASE_URL_FILE") {
+        Some(path) => Some(content("DATABASE_URL_FILE", path, variables)?),
+        None => variables.get("DATABASE_URL").filter(|url| !url.is_empty()).cloned(),
+    };
+    if let Some(url) = url {
+        figment = with_database(figment, &url);
+    }
+    let profile = variables.get("ROCKET_PROFILE").filter(|name| !name.is_empty());
+    Ok(figment.select(profile.map_or(Config::DEFAULT_PROFILE, |name| Profile::new(name))))
+}
+
+/// Kubernetes describes a service called `usher` to each of its pods in variables of these names.
+fn is_of_kubernetes(variable: &str) -> bool {
+    ["USHER_SERVICE_HOST", "USHER_SERVICE_PORT", "USHER_PORT"].contains(&variable)
+        || variable.starts_with("USHER_SERVICE_PORT_")
+        || variable.starts_with("USHER_PORT_")
+}
+
+/// The text of the file that a variable names, without its last line's end.
+fn content(variable: &str, path: &str, variables: &BTreeMap<String, String>) -> Result<String, ConfigError> {
+    let refuse = |reason: String| ConfigError::File { name: variable.to_owned(), reason };
+    let direct = variable.trim_end_matches(IN_FILE);
+    if variables.contains_key(direct) {
+        return Err(refuse(format!("{direct} is set, too; set one of them")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("{path}: {error}")))?;
+    Ok(text.strip_suffix('\n').map_or(text.as_str(), |text| text.trim_end_matches('\r')).to_owned())
+}
+
+/// A configuration that connects to `url`.
+#[must_use]
+pub fn with_database(figment: Figment, url: &str) -> Figment {
+    figment.merge(Serialized::global("databases.main.url", url))
+}
+
+/// The defaults, for Rocket and for the database.
+#[must_use]
+pub fn defaults() -> Figment {
+    let rocket = Config {
+        // Answers do not name the software.
+        ident: Ident::none(),
+        // Any client could forge it; see `trusted_proxies`.
+        ip_header: None,
+        log_level: LogLevel::Off,
+        // What was accepted is answered, and all is over within the ten seconds that service managers
+        // and container engines give by default.
+        shutdown: Shutdown {
+            grace: 8,
+            mercy: 1,
+            // Ours stop the server, after they have had balancers notice: see `signals`.
+            ctrlc: false,
+            signals: HashSet::new(),
+            ..Shutdown::default()
+        },
+        // What blocks is a hash, of which few run at once, or short.
+        max_blocking: 64,
+        ..Config::default()
+    };
+    Figment::from(rocket)
+        .merge(Serialized::default("databases.main.url", DEFAULT_DATABASE_URL))
+        .merge(Serialized::default("databases.main.max_connections", 10))
+        .merge(Serialized::default("databases.main.connect_timeout", 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::configured;
+    use super::*;
+
+    fn refusal(variables: &[(&str, &str)]) -> String {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        sources(Toml::string(""), &variables.collect()).unwrap_err().to_string()
+    }
+
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        Settings::read(&configured("", variables)).unwrap()
+    }
+
+    #[test]
+    fn a_text_is_taken_as_it_stands() {
+        for text in ["12345", "true", "\"quoted\"", " spaces ", "[1]", "{a=1}", "1e5", ""] {
+            assert_eq!(settings(&[("USHER_SMTP_PASSWORD", text)]).smtp_password, text);
+        }
+    }
+
+    #[test]
+    fn what_kubernetes_says_of_a_service_of_that_name_is_no_setting() {
+        let variables = [
+            ("USHER_SERVICE_HOST", "10.0.0.7"),
+            ("USHER_SERVICE_PORT", "8000"),
+            ("USHER_SERVICE_PORT_HTTP", "8000"),
+            ("USHER_PORT", "tcp://10.0.0.7:8000"),
+            ("USHER_PORT_8000_TCP_ADDR", "10.0.0.7"),
+        ];
+        assert_eq!(settings(&variables), Settings::default());
+    }
+
+    #[test]
+    fn a_text_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (content, expected) in
+            [("a b\n", "a b"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a ", "a "), ("", "")]
+        {
+            std::fs::write(&path, content).unwrap();
+            let path = path.to_str().unwrap();
+            assert_eq!(settings(&[("USHER_SMTP_PASSWORD_FILE", path)]).smtp_password, expected);
+        }
+        std::fs::write(&path, "postgres://host/usher\n").unwrap();
+        let figment = configured("", &[("DATABASE_URL_FILE", path.to_str().unwrap())]);
+        assert_eq!(figment.extract_inner::<String>("databases.main.url").unwrap(), "postgres://host/usher");
+    }
+
+    #[test]
+    fn a_file_for_a_text_is_refused_by_the_name_of_its_variable() {
+        let message = refusal(&[("USHER_SMTP_PASSWORD_FILE", "/no/such/file")]);
+        assert!(message.starts_with("USHER_SMTP_PASSWORD_FILE: /no/such/file: "), "{message}");
+        let both = [("USHER_SMTP_PASSWORD", "a"), ("USHER_SMTP_PASSWORD_FILE", "/no/such/file")];
+        assert_eq!(
+            refusal(&both),
+            "USHER_SMTP_PASSWORD_FILE: USHER_SMTP_PASSWORD is set, too; set one of them"
+        );
+        let number = Settings::read(&configured("", &[("USHER_SMTP_PORT_FILE", "/no/such/file")]));
+        assert!(
+            number.unwrap_err().to_string().starts_with("usher.smtp_port_file: there is no such setting")
+        );
+    }
+
+    #[test]
+    fn the_file_is_the_named_one_or_the_nearest_or_the_package_s() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        let (system, local) = (folder.path().join("usher.toml"), folder.path().join("a/Rocket.toml"));
+        assert_eq!(file(None, &inner, &system).unwrap(), None);
+        std::fs::write(&system, "").unwrap();
+        assert_eq!(file(None, &inner, &system).unwrap(), Some(system.clone()));
+        std::fs::write(&local, "").unwrap();
+        assert_eq!(file(None, &inner, &system).unwrap(), Some(local.clone()));
+        assert_eq!(
+            file(Some("../Rocket.toml"), &inner, &system).unwrap(),
+            Some(inner.join("../Rocket.toml"))
+        );
+        let message = file(Some("other.toml"), &inner, &system).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            format!("ROCKET_CONFIG: there is no file {}", inner.join("other.toml").display())
+        );
+    }
+}
