@@ -2,19 +2,16 @@
 //!
 //! Sources, each over the one before: the defaults in this file, one file (`Rocket.toml`), `ROCKET_*`,
 //! `USHER_*`, `DATABASE_URL`. To add a setting: a member of [`Settings`] with its unit, its value in
-//! `Default`, its bounds in `check`, and a line in `docs/configuration.md` (a test compares the two). What operations
+//! `Default`, its bounds in `checks`, and a line in `docs/configuration.md` (a test compares the two). What operations
 //! make of a setting stands in `operations/settings.rs`.
 
+mod checks;
 mod rocket_settings;
 mod sources;
-
-use std::net::SocketAddr;
 
 use rocket::figment::error::Kind;
 use rocket::figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
-
-use crate::model::password_policy;
 
 pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, defaults, figment, with_database};
@@ -279,43 +276,6 @@ impl Settings {
         settings.check()?;
         Ok(settings)
     }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |name: &str, reason: &str| {
-            Err(ConfigError::Value { name: name.to_owned(), reason: reason.to_owned() })
-        };
-        if !(1..=128).contains(&self.password_min_length) {
-            return refuse("password_min_length", "must be from 1 to 128");
-        }
-        if !self.password_words.iter().all(|word| password_policy::is_word(word)) {
-            return refuse("password_words", "needs words of four characters, three of them letters");
-        }
-        // OWASP's smallest equivalents: 7 MiB with five passes, 19 MiB with two, 46 MiB with one.
-        let strong = match self.password_iterations {
-            0 => false,
-            1 => self.password_memory_kib >= 47_104,
-            2 => self.password_memory_kib >= 19_456,
-            3 => self.password_memory_kib >= 12_288,
-            4 => self.password_memory_kib >= 9_216,
-            _ => self.password_memory_kib >= 7_168,
-        };
-        if !strong {
-            return refuse("password_memory_kib", "is too little for so few password_iterations");
-        }
-        if self.json_limit == 0 || self.json_limit > 64 * 1024 * 1024 {
-            return refuse("json_limit", "must be from 1 to 67108864");
-        }
-        if !self.metrics_address.is_empty() && self.metrics_address.parse::<SocketAddr>().is_err() {
-            return refuse("metrics_address", "must be an address and a port, such as 127.0.0.1:9464");
-        }
-        if !self.public_origin.is_empty() {
-            let scheme = ["http://", "https://"].iter().find_map(|s| self.public_origin.strip_prefix(s));
-            if scheme.is_none_or(|host| host.is_empty() || host.contains('/')) {
-                return refuse("public_origin", "must be like https://users.example.org, without a path");
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -385,9 +345,9 @@ mod tests {
             ("USHER_PUBLIC_ORIGIN", "users.example.org"),
             ("USHER_GET_BY_NAME", "list"),
             ("USHER_JSON_LIMIT", "0"),
-            ("USHER_PASSWORD_WORDS", "[\"usher\", \"abc\"]"),
             ("USHER_SITE_NAME", ""),
             ("USHER_ACCENT", "blue"),
+            ("USHER_PASSWORD_WORDS", "[\"usher\", \"abc\"]"),
         ] {
             let message = Settings::read(&configured("", &[(name, value)])).unwrap_err().to_string();
             let key = name.trim_start_matches("USHER_").to_lowercase();

@@ -107,7 +107,7 @@ pub(super) async fn after_end(
     app: &App,
     jar: Cookies<'_>,
     path: &str,
-    typed: &ended_session::Fields,
+    typed: &[(String, String)],
 ) -> Result<SignInPage> {
     let note = if are_unclear(jar) { UNCLEAR } else { "Your session has ended. Sign in to go on." };
     let page = page(app, jar, "/", Some(note.to_owned())).await?;

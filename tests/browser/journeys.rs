@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::World;
 use crate::actions::Actions;
 use crate::driver::Scripts;
-use crate::people::{BERG, CROWD, MEMBER, STAFF};
+use crate::people::{BERG, CROWD, MEMBER, PASSWORD, STAFF};
 use crate::states::BY_HAND;
 
 /// On the page of the user who is called van der Berg.
@@ -75,6 +75,27 @@ fn a_form_that_outlived_its_session_comes_back_with_everything_typed(world: &Wor
         staff.click(button);
         staff.sees(done);
     }
+}
+
+#[apply(in_browsers)]
+fn a_form_whose_session_has_ended_comes_back_after_signing_in_right_there(world: &World) {
+    let staff = on_the_user(world);
+    staff.fill("Email", "typed@example.org");
+    staff.fill("First name", "Zoë & <b>Søren</b>");
+    staff.is(None);
+    staff.click("Save changes");
+    staff.sees("Your session has ended.");
+    assert!(!world.browser.address().contains("typed"), "it is in no address");
+    staff.fill("Username", STAFF);
+    staff.fill("Password", PASSWORD);
+    staff.click("Sign in");
+    staff.sees("You are signed in again");
+    staff.click("Go on");
+    assert_eq!(staff.value("Email"), "typed@example.org");
+    assert_eq!(staff.value("First name"), "Zoë & <b>Søren</b>");
+    assert_ne!(world.server.user(BERG)["email"], "typed@example.org", "nothing is saved yet");
+    staff.click("Save changes");
+    staff.sees("Saved. Changed Email and First name.");
 }
 
 #[apply(in_browsers)]

@@ -73,6 +73,15 @@ const STATES: &[State] = &[
         guest.fill("Password", PASSWORD);
         guest.press_and_go(ENTER);
     }),
+    state("sign-in-form-kept", Some(STAFF), "What you typed is kept", |staff, _| {
+        typed_without_session(staff)
+    }),
+    state("sign-in-form-back", Some(STAFF), "You are signed in again", |staff, _| {
+        typed_without_session(staff);
+        staff.fill("Username", STAFF);
+        staff.fill("Password", PASSWORD);
+        staff.click("Sign in");
+    }),
     list("users", "2,406 users", |staff, _| staff.open("/users")),
     State {
         kilobytes: 18,
@@ -259,6 +268,14 @@ fn user(id: i64) -> String {
 
 fn password(id: i64) -> String {
     format!("/users/{id}/password")
+}
+
+/// Sends a form after its session has ended.
+fn typed_without_session(staff: &Actions<'_>) {
+    staff.open(&user(BERG));
+    staff.fill("First name", "Typed with care");
+    staff.is(None);
+    staff.click("Save changes");
 }
 
 fn sign_in_wrongly(guest: &Actions<'_>) {

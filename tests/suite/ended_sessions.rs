@@ -30,7 +30,7 @@ async fn sign_in_on(app: &TestApp, page: &Answer, person: &Person, password: &st
     let request = app.client.post("/sign-in").header(ContentType::Form).header(cookie_header(name, value));
     let response =
         request.header(Header::new("Sec-Fetch-Site", "same-origin")).body(body.join("&")).dispatch().await;
-    let session = response.cookies().get("__Host-sid").map(|cookie| cookie.value().to_owned());
+    let session = response.cookies().get("__Host-sid-0a1b2c3d").map(|cookie| cookie.value().to_owned());
     let cookie = session.unwrap_or_default();
     (Answer::of(response).await, Person { cookie, ..person.clone() })
 }

@@ -2,8 +2,8 @@
 
 use crate::model::filter::{Body, Expression, Folding, Test, TextField};
 
-/// Longest name that is written without a space, in characters.
-const LONGEST_UNSPACED: usize = 10;
+/// Longest name that is written without a space, in characters. Of Korean each sound is one, as it is compared.
+const LONGEST_UNSPACED: usize = 16;
 
 /// What stands in place of an apostrophe, and of a hyphen, in each form.
 const SEPARATORS: [(&str, &str); 4] = [("'", "-"), ("’", "\u{2010}"), (" ", " "), ("", "")];
@@ -47,7 +47,7 @@ pub(super) fn expression(word: &str) -> Expression {
 
 /// Whether the script of a character writes names without spaces: Chinese, Japanese, Korean.
 fn is_unspaced(character: char) -> bool {
-    matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+    matches!(character, '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
 }
 
 #[cfg(test)]

@@ -129,8 +129,9 @@ pub(super) fn population() -> impl Strategy<Value = Vec<User>> {
 
 /// Stores users under the keys that they have.
 pub(crate) async fn insert_all(db: &Db, users: &[User]) -> usher::db::Result<()> {
-    let unusable = PasswordHash::from("!".to_owned());
-    let rows: Vec<_> = users.iter().map(|user| (user.clone(), unusable.clone())).collect();
+    // One that no password matches: a user without any is invited, not active.
+    let unknown = PasswordHash::from("unknown".to_owned());
+    let rows: Vec<_> = users.iter().map(|user| (user.clone(), unknown.clone())).collect();
     let mut tx = db.begin().await?;
     db::users::insert_all(&mut tx, Ids::Kept, &rows).await?;
     tx.commit().await

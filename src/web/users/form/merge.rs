@@ -15,7 +15,9 @@ pub(in crate::web::users) struct Base {
     email: String,
     first_name: String,
     last_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     valid_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<String>,
     is_staff: bool,
     is_superuser: bool,
