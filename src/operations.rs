@@ -11,6 +11,7 @@ mod can;
 pub(crate) mod csv;
 pub mod export;
 pub mod forgotten_password;
+pub mod import;
 pub mod keys;
 pub mod lists;
 pub mod mail;

@@ -1,11 +1,13 @@
 //! What users may be called, and how they are read from what was sent.
 
 use super::*;
+use crate::model::password_policy::Policy;
 use crate::model::raw::Raw;
 
 #[test]
 fn a_username_has_letters_of_any_script_and_five_signs() {
-    for name in ["a", "Zoë", "олег", "名前", "a@b.c+d-e_f", "x٣"] {
+    for name in ["a", "Zoë", "олег", "名前", "a@b.c+d-e_f", "x٣", "सुनीता.शर्मिष्ठी", "พิมพ์ดาว"]
+    {
         assert_eq!(Username::parse(name).unwrap().as_str(), name);
     }
     for name in ["a b", "a'b", "a/b", "a\u{ad}b", "🙂", "a,b"] {
@@ -48,7 +50,7 @@ fn email_addresses_follow_djangos_rule() {
         "a@bücher.example",
         "A@B.CO",
     ] {
-        assert!(parse_email(email).is_ok(), "{email}");
+        assert!(check_new_email(email).is_ok(), "{email}");
     }
     for email in [
         "a",
@@ -66,7 +68,34 @@ fn email_addresses_follow_djangos_rule() {
         "a@[300.1.1.1]",
         "a@b_c.de",
     ] {
-        assert!(parse_email(email).is_err(), "{email}");
+        assert!(check_new_email(email).is_err(), "{email}");
+    }
+}
+
+/// What was imported as it was elsewhere.
+fn existing() -> User {
+    User {
+        username: Username::parse_existing(" DOMAIN\\O'Sullivan ").unwrap(),
+        email: "bob@server".into(),
+        ..User::blank(Timestamp::from_micros(0))
+    }
+}
+
+#[test]
+fn a_name_and_an_address_that_exist_elsewhere_are_kept_and_replaced_only_by_valid_ones() {
+    let before = existing();
+    let told = |username: &str, email: &str| {
+        let patch = UserPatch { username: username.into(), email: email.into(), ..UserPatch::default() };
+        let errors = patch.into_input(InputMode::Part).check(Policy::default(), &before);
+        errors.iter().map(|(field, _)| field).collect::<Vec<_>>()
+    };
+    assert_eq!(before.username.as_str(), "DOMAIN\\O'Sullivan");
+    assert!(told("DOMAIN\\O'Sullivan", "bob@server").is_empty(), "nothing of it was changed");
+    assert!(told("osullivan", "bob@example.org").is_empty());
+    assert_eq!(told("O'Sullivan", "bob@host"), ["email", "username"]);
+    assert_eq!(told(&"x".repeat(151), ""), ["username"]);
+    for nothing in ["", " ", "a\0b", "a\u{202e}b", &"x".repeat(255)] {
+        assert!(Username::parse_existing(nothing).is_err(), "{nothing:?}");
     }
 }
 
