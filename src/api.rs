@@ -1,7 +1,8 @@
 //! The JSON channel: `/v1`. Thin handlers below, one catcher here.
 //!
 //! To add a route: a handler in a module below that begins with `_: AcceptsJson` and a `Can<P>` (before
-//! them a `Routed<P>`, if the path has a parameter that may not fit), and its row in the permission matrix of the tests.
+//! them a `Routed<P>`, if the path has a parameter that may not fit), its name in [`routes`], its
+//! operation in `http/openapi.json`, and its row in the permission matrix of the tests.
 
 mod account;
 mod audit;
@@ -57,6 +58,7 @@ pub fn routes() -> Vec<Route> {
         links::invite,
         links::make,
         links::check,
+        links::end_block,
         account::retrieve,
         account::partial_update,
         account::change_password,

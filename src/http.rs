@@ -13,6 +13,7 @@ pub mod guards;
 pub(crate) mod headers;
 pub(crate) mod json;
 pub(crate) mod logging;
+mod loopback;
 pub(crate) mod metrics;
 pub mod openapi;
 pub mod path;

@@ -29,7 +29,9 @@ use rocket::request::Request;
 use rocket::response::{Redirect, Responder, Response};
 use rocket::{Catcher, Route, catch, catchers, routes};
 
+use self::reauthentication::Renewed;
 use crate::http::arrival;
+use crate::http::cookies::Cookies;
 use crate::http::error::Rendered;
 use crate::http::path::RequestPath;
 use crate::model::error::Error;
@@ -68,6 +70,7 @@ pub fn catchers() -> Vec<Catcher> {
 /// first: sign in, or choose another password. An unsafe request is never repeated on its own.
 #[catch(default)]
 async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
+    Renewed::of(request).carry(Cookies::of(request));
     let refused = wrong_method(status, request);
     let stashed = Error::stashed(request).or(refused.as_ref());
     if request.method() == Method::Get

@@ -123,7 +123,7 @@ def of_api(server, taken, bearer, whole_list):
 def of_usher(server, taken, whole_list):
     """Everything of Usher's."""
     bearer = dict(server.headers)
-    cookie = {"Cookie": server.sign_in_by_form("/sign-in", "token", "__Host-sid")}
+    cookie = {"Cookie": server.sign_in_by_form("/sign-in", "token", "sid-")}
     return [
         *of_api(server, taken, bearer, whole_list),
         Operation("get by cookie", [line("GET", f"/v1/users/{id}") for id in taken.ids], MANY, cookie),

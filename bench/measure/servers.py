@@ -103,13 +103,12 @@ class Server:
         self.headers = {"Authorization": f"Bearer {json.loads(body)['access']}"}
 
     def sign_in_by_form(self, path, token_field, cookie):
-        """Signs in on the page at `path`; the value of the session cookie."""
+        """Signs in on the page at `path`; the session cookie, whose name begins with `cookie`."""
         jar = CookieJar()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
         base = f"http://127.0.0.1:{self.port}"
         page = opener.open(base + path).read().decode()
         token = re.search(rf'name="{token_field}" value="([^"]+)"', page)[1]
-        # Cookies for https only are sent back by browsers on this machine, but not by this library.
         cookies = "; ".join(f"{kept.name}={kept.value}" for kept in jar)
         form = urllib.parse.urlencode({token_field: token, "username": ADMIN, "password": PASSWORD})
         request = urllib.request.Request(
@@ -121,7 +120,7 @@ class Server:
         except urllib.error.HTTPError as redirect:
             answer = redirect
         for header in answer.headers.get_all("Set-Cookie", []):
-            if header.startswith(cookie + "="):
+            if header.startswith(cookie):
                 return header.split(";")[0]
         raise RuntimeError(f"{self.name} did not sign in: {answer.status}")
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::body::{CredentialsBody, JsonBody};
 use super::users::One;
 use crate::db::audit::SignInEntry;
+use crate::http::cookies::{CookieName, Cookies};
 use crate::http::guards::{AcceptsJson, IfMatch};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
@@ -90,17 +91,21 @@ pub(super) struct ConfirmBody {
     password: Raw,
 }
 
-/// Gives the password again, for what asks for it in the next five minutes.
+/// Gives the password again, for what asks for it in the next five minutes. A browser's session gets another cookie.
 #[post("/account/confirm", data = "<body>")]
 pub(super) async fn confirm(
     _accepts: AcceptsJson,
     can: Can<SignedIn>,
+    jar: Cookies<'_>,
     body: CredentialsBody<ConfirmBody>,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
     let password = password(body.0.password, "password", &mut errors);
     errors.into_result()?;
-    own_account::confirm(&can, "password", &password).await?;
+    let confirmed = own_account::confirm(&can, "password", &password).await?;
+    if let Some(secret) = confirmed.cookie() {
+        jar.set(CookieName::Session, secret.to_text());
+    }
     Ok(Status::NoContent)
 }
 

@@ -6,7 +6,7 @@ use rocket::tokio::join;
 use serde::Serialize;
 
 use super::{Db, Dialect, Result, Sql, Tx, Value, from_row};
-use crate::model::audit::{Action, Entry, EntryId, StoredEntry};
+use crate::model::audit::{Action, BatchId, Entry, EntryId, StoredEntry};
 use crate::model::clock::Timestamp;
 use crate::model::text;
 use crate::model::user::UserId;
@@ -120,6 +120,12 @@ pub async fn by_id(tx: &mut Tx, id: EntryId) -> Result<Option<StoredEntry>> {
 pub async fn find(db: &Db, id: EntryId) -> Result<Option<StoredEntry>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE id = $1"));
     db.optional(sql.bind(id.0)).await
+}
+
+/// The entries of a run on many users.
+pub async fn of_batch(db: &Db, batch: BatchId) -> Result<Vec<StoredEntry>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE batch_id = $1 ORDER BY id"));
+    db.all(sql.bind(batch.0)).await
 }
 
 /// The entry that takes another one back, if one does.

@@ -27,6 +27,9 @@ type Result<T> = std::result::Result<T, CopyError>;
 /// What is not copied: what each database keeps of its own migrations, and counts that its triggers keep.
 const OWN: [&str; 2] = ["_sqlx_migrations", "user_counts"];
 
+/// The keys of an installation.
+const INSTALLATION: &str = "installation";
+
 /// Rows that are read and written at once.
 const BATCH: i64 = 500;
 
@@ -58,11 +61,13 @@ pub async fn copy(from: &Db, to: &Db) -> Result<Vec<Copied>> {
     if sorted != theirs {
         return Err(CopyError::Schema);
     }
-    for table in &tables {
+    for table in tables.iter().filter(|table| *table != INSTALLATION) {
         if count(&mut target, table).await? > 0 {
             return Err(CopyError::NotEmpty(table.clone()));
         }
     }
+    // What a start without users has made there is of no use.
+    target.execute(Sql::new("DELETE FROM installation")).await?;
     let mut copied = Vec::new();
     for table in tables {
         let rows = copy_table(&mut source, &mut target, &table).await?;

@@ -90,6 +90,18 @@ pub async fn forget_sealed(tx: &mut Tx, link: &Link) -> Result<bool> {
     Ok(tx.execute(sql.bind(Vec::new()).bind(link.id.0)).await? > 0)
 }
 
+/// The links that could still be shown in the session that they were made in.
+pub async fn sealed(tx: &mut Tx) -> Result<Vec<Link>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE sealed <> $1"));
+    tx.all::<LinkRow>(sql.bind(Vec::new())).await?.into_iter().map(Link::try_from).collect()
+}
+
+/// Stores the secret of a link, sealed anew.
+pub async fn set_sealed(tx: &mut Tx, link: &Link, sealed: &Secret) -> Result<()> {
+    let sql = Sql::new("UPDATE links SET sealed = $1 WHERE id = $2");
+    tx.execute(sql.bind(sealed.as_bytes().to_vec()).bind(link.id.0)).await.map(drop)
+}
+
 /// Ends the links of a user.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM links WHERE user_id = $1").bind(user.0)).await.map(drop)

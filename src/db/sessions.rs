@@ -357,6 +357,21 @@ pub async fn set_confirmed(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result
     Ok(tx.execute(sql.bind(now.micros()).bind(id.0)).await? > 0)
 }
 
+/// The same of a browser's session, which gets another secret; `false`, too, if it no longer has the one before.
+pub async fn renew(
+    tx: &mut Tx,
+    id: SessionId,
+    before: &SecretHash,
+    after: &SecretHash,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = Sql::new(
+        "UPDATE sessions SET confirmed_at = $1, secret_hash = $2 WHERE id = $3 AND secret_hash = $4",
+    );
+    let sql = sql.bind(now.micros()).bind(after.0.to_vec()).bind(id.0).bind(before.0.to_vec());
+    Ok(tx.execute(sql).await? > 0)
+}
+
 /// Ends all sessions of a user but one; how many there were.
 pub async fn delete_others(tx: &mut Tx, user: UserId, kept: SessionId) -> Result<u64> {
     let sql = Sql::new("DELETE FROM sessions WHERE user_id = $1 AND id <> $2");

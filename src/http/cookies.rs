@@ -1,10 +1,44 @@
-//! Cookies, read by their exact names.
+//! Cookies, set by full names and read by exactly those.
+//!
+//! Browsers keep cookies by host and not by port, so a name ends with the tag of its installation: of two that share a
+//! host, neither replaces a cookie of the other. It begins with `__Host-`, which browsers accept over TLS from the host
+//! itself only; but where a browser and this server are [on one machine](super::loopback), without TLS.
 //!
 //! Rocket percent-decodes the names of cookies, so that `%5F%5FHost-sid`, which a sibling host may set, would stand in
 //! for `__Host-sid`. So they are read here from the `Cookie` headers as they came, and nowhere else.
 
-use rocket::http::{Cookie, CookieJar, HeaderMap};
+use rocket::http::{Cookie, CookieJar, HeaderMap, SameSite};
 use rocket::request::{FromRequest, Outcome, Request};
+use rocket::time::Duration;
+
+use super::{guards, loopback};
+
+/// What a cookie is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CookieName {
+    /// The secret of a session.
+    Session,
+    /// What forms are bound to before there is a session.
+    BeforeSession,
+    /// The proof that the browser signed in before.
+    KnownBrowser,
+    /// The message that the next page shows.
+    Flash,
+    /// The list that the browser was last on.
+    List,
+}
+
+impl CookieName {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "sid",
+            Self::BeforeSession => "pre",
+            Self::KnownBrowser => "known",
+            Self::Flash => "flash",
+            Self::List => "list",
+        }
+    }
+}
 
 /// What a client sent under one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,35 +65,73 @@ impl<'r> Sent<'r> {
 pub(crate) struct Cookies<'r> {
     headers: &'r HeaderMap<'r>,
     jar: &'r CookieJar<'r>,
+    /// The installation's.
+    tag: &'r str,
+    /// Whether browsers are to keep them for TLS only.
+    secure: bool,
 }
 
 impl<'r> Cookies<'r> {
     /// The cookies of a request.
     pub(crate) fn of(request: &'r Request<'_>) -> Self {
-        Self { headers: request.headers(), jar: request.cookies() }
+        let (headers, jar) = (request.headers(), request.cookies());
+        guards::app(request).map_or(Self { headers, jar, tag: "", secure: true }, |app| Self {
+            headers,
+            jar,
+            tag: &app.cookie_tag,
+            secure: !app.settings.insecure_cookie && !loopback::is_local(request, &app.settings),
+        })
     }
 
-    /// What the client sent under exactly this name.
-    pub(crate) fn sent(&self, name: &str) -> Sent<'r> {
-        sent(self.headers, name)
+    /// The full name of a cookie.
+    pub(crate) fn name(&self, name: CookieName) -> String {
+        format!("{}{}-{}", if self.secure { "__Host-" } else { "" }, name.as_str(), self.tag)
     }
 
-    /// The value of a cookie, if the client sent one only under exactly this name.
-    pub(crate) fn value(&self, name: &str) -> Option<&'r str> {
+    /// What the client sent under exactly the full name.
+    pub(crate) fn sent(&self, name: CookieName) -> Sent<'r> {
+        sent(self.headers, &self.name(name))
+    }
+
+    /// The value of a cookie, if the client sent one only under exactly the full name.
+    pub(crate) fn value(&self, name: CookieName) -> Option<&'r str> {
         self.sent(name).value()
     }
 
-    /// Sets a cookie.
-    pub(crate) fn set(&self, cookie: Cookie<'static>) {
+    /// Sets a cookie that only this server sees, for as long as the browser runs.
+    pub(crate) fn set(&self, name: CookieName, value: String) {
+        self.jar.add(self.cookie(name, value));
+    }
+
+    /// The same, for so long.
+    pub(crate) fn set_for(&self, life: Duration, name: CookieName, value: String) {
+        let mut cookie = self.cookie(name, value);
+        cookie.set_max_age(life);
         self.jar.add(cookie);
     }
 
-    /// Removes the cookie of this name and path from the client, if it sent one.
-    pub(crate) fn remove(&self, mut cookie: Cookie<'static>) {
-        if self.sent(cookie.name()) != Sent::Nothing {
+    /// Removes a cookie from the client, if it sent one.
+    pub(crate) fn remove(&self, name: CookieName) {
+        if self.sent(name) != Sent::Nothing {
+            let mut cookie = self.cookie(name, String::new());
             cookie.make_removal();
             self.jar.add(cookie);
         }
+    }
+
+    fn cookie(&self, name: CookieName, value: String) -> Cookie<'static> {
+        Cookie::build((self.name(name), value))
+            .path("/")
+            .secure(self.secure)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .build()
+    }
+
+    /// The host of the page that sent a form, if the page came over plain HTTP although the cookies need TLS: the
+    /// browser keeps none of them.
+    pub(crate) fn lost_by(&self) -> Option<&'r str> {
+        self.headers.get_one("Origin")?.strip_prefix("http://").filter(|_| self.secure)
     }
 }
 

@@ -10,10 +10,11 @@ use rocket::request::{FromRequest, Outcome, Request};
 
 use crate::config::Settings;
 use crate::http::arrival;
-use crate::http::cookies::{Cookies, Sent};
+use crate::http::cookies::{CookieName, Cookies, Sent};
 use crate::http::path::RequestPath;
 use crate::http::request_id::RequestId;
 use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::network::reported_address;
 use crate::model::origin::{self, Channel, Origin};
 use crate::model::permission::Permission;
 use crate::model::precondition::Precondition;
@@ -33,18 +34,12 @@ fn fail<T>(request: &Request<'_>, error: Error) -> Outcome<T, ()> {
     Outcome::Error((error.stash(request), ()))
 }
 
-/// The session cookie's name. With the prefix, browsers refuse it from other hosts and over http.
-#[must_use]
-pub const fn cookie_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "sid" } else { "__Host-sid" }
-}
-
 /// Whose credential came with the request, looked up once; whether it may be used for it is not asked.
 pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<Actor> {
     request
         .local_cache_async(Box::pin(async {
             let app = app(request)?;
-            let credential = credential(request, &app.settings)?;
+            let credential = credential(request)?;
             let (origin, subject) = (origin(request), subject(request));
             let actor = authentication::authenticate_and_read(app, credential, origin, subject).await?;
             // Whatever renders a page finds them here.
@@ -103,7 +98,7 @@ pub(crate) fn is_api(request: &Request<'_>) -> bool {
 }
 
 /// The one credential that counts: a bearer token if there is one, good or bad, else the cookie.
-fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Authorization<'r>> {
+fn credential<'r>(request: &'r Request<'_>) -> Result<Authorization<'r>> {
     let mut headers = request.headers().get("Authorization");
     let header = headers.next().unwrap_or_default();
     // Of two it is unknown which one a proxy has looked at.
@@ -117,7 +112,7 @@ fn credential<'r>(request: &'r Request<'_>, settings: &Settings) -> Result<Autho
             _ => Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader)),
         };
     }
-    match Cookies::of(request).sent(cookie_name(settings)) {
+    match Cookies::of(request).sent(CookieName::Session) {
         Sent::One(value) => Ok(Authorization::Cookie(value)),
         Sent::Nothing => Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials)),
         Sent::Several => Err(Error::NotAuthenticated(AuthenticationFailure::SeveralCookies)),
@@ -272,23 +267,17 @@ fn version_of(tag: &str) -> Option<i64> {
 /// that setting the right-most address of `X-Forwarded-For` that is no proxy of ours.
 fn client_address(request: &Request<'_>, settings: &Settings) -> Option<IpAddr> {
     let peer = request.remote().map(|remote| remote.ip().to_canonical());
-    let trusted =
-        |address: &IpAddr| settings.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == *address);
+    let trusted = |address: &IpAddr| settings.trusted_proxies.iter().any(|proxy| proxy.contains(*address));
     if !peer.as_ref().is_some_and(trusted) {
         return peer;
     }
-    if request.rocket().config().ip_header.is_some() {
-        return request.real_ip().map(|address| address.to_canonical()).or(peer);
+    let headers = request.headers();
+    if let Some(name) = &request.rocket().config().ip_header {
+        return headers.get_one(name.as_str()).and_then(reported_address).or(peer);
     }
-    let forwarded: Vec<&str> =
-        request.headers().get("X-Forwarded-For").flat_map(|header| header.split(',')).collect();
-    let client = forwarded
-        .iter()
-        .rev()
-        .map_while(|address| address.trim().parse::<IpAddr>().ok())
-        .map(|address| address.to_canonical())
-        .find(|address| !trusted(address));
-    client.or(peer)
+    let forwarded: Vec<&str> = headers.get("X-Forwarded-For").flat_map(|header| header.split(',')).collect();
+    let mut reported = forwarded.iter().rev().map_while(|address| reported_address(address));
+    reported.find(|address| !trusted(address)).or(peer)
 }
 
 #[rocket::async_trait]

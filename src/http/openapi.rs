@@ -4,3 +4,6 @@
 
 /// The document.
 pub const DOCUMENT: &str = include_str!("openapi.json");
+
+/// What stands in the document for the name of the session cookie, which ends with the installation's tag.
+pub const COOKIE: &str = "__Host-sid-TAG";

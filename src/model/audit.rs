@@ -1,7 +1,8 @@
 //! The audit log's nouns: actions, authors and entries, and how two states of a user differ.
 //!
-//! Names are those of the moment: an entry outlives its actor. To add something that is recorded: a variant of
-//! [`Action`] and an [`Entry`] where it happens.
+//! Names are those of the moment: an entry outlives its actor. To add something that is recorded: a row in the
+//! table of [`Action`], an [`Entry`] where it happens, and its line in `docs/api.md`; sign-ins and the like also stand in
+//! `db/audit/reading.rs` and its index.
 
 mod fields;
 
@@ -13,109 +14,93 @@ use super::clock::Timestamp;
 use super::origin::Origin;
 use super::user::{User, UserId};
 
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// A user signed in.
-    SignIn,
-    /// A sign-in was refused; the details say why.
-    SignInFailed,
-    /// A user signed out.
-    SignOut,
-    /// So many failures that further tries on the account are refused unseen for a while.
-    AccountBlocked,
-    /// The same for an address.
-    AddressBlocked,
-    /// The operator ended the block of an account.
-    AccountUnblocked,
-    /// A user gave their password again, for an action that asks for it.
-    PasswordConfirmed,
-    /// The password given again was wrong.
-    PasswordConfirmationFailed,
-    /// A signed-in user tried what they may not do.
-    Refused,
-    /// A user was made.
-    UserCreated,
-    /// Fields of a user were changed.
-    UserChanged,
-    /// A user was deactivated.
-    UserDeactivated,
-    /// A user was reactivated.
-    UserReactivated,
-    /// A user changed their own password.
-    PasswordChanged,
-    /// Staff, the operator or a link set a user's password.
-    PasswordReset,
-    /// A one-time link was made.
-    LinkMade,
-    /// A client asked for a link on the page for forgotten passwords.
-    LinkRequested,
-    /// A user changed how they like the console.
-    PreferencesChanged,
-    /// One session was ended.
-    SessionEnded,
-    /// All sessions were ended.
-    SessionsEnded,
-    /// A named API token was made.
-    TokenMade,
-    /// A named API token was revoked.
-    TokenRevoked,
-    /// Users were imported.
-    Imported,
-    /// Users were exported.
-    Exported,
+/// Defines [`Action`] from one table, so that no action can be without its name.
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident: $name:literal, $words:literal;)+) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Action {
+            /// All of them, with the names under which they are stored and filtered, and in words.
+            pub const NAMES: &[(Self, &str, &str)] = &[$((Self::$variant, $name, $words)),+];
+
+            /// As stored.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The action of that name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// For people.
+            #[must_use]
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$variant => $words,)+ }
+            }
+        }
+    };
 }
 
-impl Action {
-    /// All of them, with the names under which they are stored and filtered, and in words.
-    pub const NAMES: [(Self, &'static str, &'static str); 24] = [
-        (Self::SignIn, "sign_in", "Signed in"),
-        (Self::SignInFailed, "sign_in_failed", "Failed to sign in"),
-        (Self::SignOut, "sign_out", "Signed out"),
-        (Self::AccountBlocked, "account_blocked", "Blocked after failures"),
-        (Self::AddressBlocked, "address_blocked", "Address blocked after failures"),
-        (Self::AccountUnblocked, "account_unblocked", "Unblocked"),
-        (Self::PasswordConfirmed, "password_confirmed", "Confirmed their password"),
-        (
-            Self::PasswordConfirmationFailed,
-            "password_confirmation_failed",
-            "Failed to confirm their password",
-        ),
-        (Self::Refused, "refused", "Was refused"),
-        (Self::UserCreated, "user_created", "Added"),
-        (Self::UserChanged, "user_changed", "Changed"),
-        (Self::UserDeactivated, "user_deactivated", "Deactivated"),
-        (Self::UserReactivated, "user_reactivated", "Reactivated"),
-        (Self::PasswordChanged, "password_changed", "Changed their password"),
-        (Self::PasswordReset, "password_reset", "Password reset"),
-        (Self::LinkMade, "link_made", "Link made"),
-        (Self::LinkRequested, "link_requested", "Asked for a link"),
-        (Self::PreferencesChanged, "preferences_changed", "Changed their preferences"),
-        (Self::SessionEnded, "session_ended", "Session ended"),
-        (Self::SessionsEnded, "sessions_ended", "Signed out everywhere"),
-        (Self::TokenMade, "token_made", "API token made"),
-        (Self::TokenRevoked, "token_revoked", "API token revoked"),
-        (Self::Imported, "imported", "Imported users"),
-        (Self::Exported, "exported", "Exported users"),
-    ];
-
-    /// As stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        Self::NAMES.iter().find(|(action, ..)| *action == self).map_or("", |(_, name, _)| name)
-    }
-
-    /// The action of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known, _)| *known == name).map(|(action, ..)| *action)
-    }
-
-    /// For people.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        Self::NAMES.iter().find(|(action, ..)| *action == self).map_or("", |(.., words)| words)
-    }
+actions! {
+    /// A user signed in.
+    SignIn: "sign_in", "Signed in";
+    /// A sign-in was refused; the details say why.
+    SignInFailed: "sign_in_failed", "Failed to sign in";
+    /// A user signed out.
+    SignOut: "sign_out", "Signed out";
+    /// So many failures that further tries on the account are refused unseen for a while.
+    AccountBlocked: "account_blocked", "Blocked after failures";
+    /// The same for an address.
+    AddressBlocked: "address_blocked", "Address blocked after failures";
+    /// A superuser or the operator ended the block of an account.
+    AccountUnblocked: "account_unblocked", "Unblocked";
+    /// The operator ended the block of an address.
+    AddressUnblocked: "address_unblocked", "Address unblocked";
+    /// A user gave their password again, for an action that asks for it.
+    PasswordConfirmed: "password_confirmed", "Confirmed their password";
+    /// The password given again was wrong.
+    PasswordConfirmationFailed: "password_confirmation_failed", "Failed to confirm their password";
+    /// A signed-in user tried what they may not do.
+    Refused: "refused", "Was refused";
+    /// A user was made.
+    UserCreated: "user_created", "Added";
+    /// Fields of a user were changed.
+    UserChanged: "user_changed", "Changed";
+    /// A user was deactivated.
+    UserDeactivated: "user_deactivated", "Deactivated";
+    /// A user was reactivated.
+    UserReactivated: "user_reactivated", "Reactivated";
+    /// A user changed their own password.
+    PasswordChanged: "password_changed", "Changed their password";
+    /// Staff, the operator or a link set a user's password.
+    PasswordReset: "password_reset", "Password reset";
+    /// A one-time link was made.
+    LinkMade: "link_made", "Link made";
+    /// A client asked for a link on the page for forgotten passwords.
+    LinkRequested: "link_requested", "Asked for a link";
+    /// A user changed how they like the console.
+    PreferencesChanged: "preferences_changed", "Changed their preferences";
+    /// One session was ended.
+    SessionEnded: "session_ended", "Session ended";
+    /// All sessions were ended.
+    SessionsEnded: "sessions_ended", "Signed out everywhere";
+    /// A named API token was made.
+    TokenMade: "token_made", "API token made";
+    /// A named API token was revoked.
+    TokenRevoked: "token_revoked", "API token revoked";
+    /// Users were imported.
+    Imported: "imported", "Imported users";
+    /// Users were exported.
+    Exported: "exported", "Exported users";
+    /// The operator made a successor to the secret key.
+    KeyRotated: "key_rotated", "Made another secret key";
 }
 
 /// An entry's primary key.
@@ -310,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_action_has_one_name_and_words() {
-        for (action, name, words) in Action::NAMES {
+        for &(action, name, words) in Action::NAMES {
             assert_eq!(Action::named(name), Some(action));
             assert_eq!(action.as_str(), name);
             assert!(!words.is_empty());

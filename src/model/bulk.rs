@@ -2,6 +2,7 @@
 //! variant of [`BulkAction`].
 
 use super::filter::Filter;
+use super::presence::{self, Presence};
 use super::rules::{Conflict, Denial, Refusal, Rules};
 use super::undo::Obstacle;
 use super::user::{User, UserId};
@@ -61,6 +62,16 @@ impl BulkAction {
             Self::EndSessions => {}
         }
         after
+    }
+
+    /// What it asks of the actor's session before it is done to these users.
+    pub(crate) fn presence(self, actor: UserId, targets: &[&User]) -> Presence {
+        if self == Self::EndSessions {
+            return if targets.len() > 1 { Presence::Always } else { Presence::NotAsked };
+        }
+        let asked =
+            targets.iter().map(|target| presence::of_change(actor, target, &self.apply(target), false));
+        asked.max().unwrap_or(Presence::NotAsked)
     }
 
     /// Why it cannot be done to a user, as far as can be seen beforehand.

@@ -4,12 +4,10 @@
 mod common;
 
 use self::common::is_common;
-use super::password::{LONGEST_HASHED_BYTES, Password};
+use super::password::{LONGEST_HASHED_BYTES, MOST_CHARACTERS, Password};
 use crate::model::field_errors::Message;
 use crate::model::text::fold_compatible;
 
-/// The most code points a password may have (OWASP ASVS 5.0, 6.2.9 asks for at least 64).
-const MOST_CHARACTERS: usize = 128;
 /// Values of the user's own that are shorter than this are left out: hardly a password is like them, and many would
 /// be refused for nothing.
 const SHORTEST_OWN_CHARACTERS: usize = 3;
@@ -82,12 +80,12 @@ impl Policy {
     /// fine. A password that is blank (empty or only white space) gets that message alone.
     #[must_use]
     pub fn check(&self, password: &Password, own: &OwnNames<'_>) -> Vec<Message> {
-        let text = password.as_str();
+        let text = password.normal();
         if text.trim().is_empty() {
             return vec![Message::Blank];
         }
         let mut messages = Vec::new();
-        let characters = password.char_count();
+        let characters = text.chars().count();
         if characters < self.min_length {
             messages.push(Message::TooShort { least: self.min_length, given: characters });
         }
@@ -101,7 +99,7 @@ impl Policy {
             // Nothing of that length is a common password or a name, and comparing it would only cost time.
             return messages;
         }
-        let folded = fold_compatible(text);
+        let folded = fold_compatible(&text);
         let product_word = PRODUCT_WORDS.iter().any(|word| is_name_with_ending(&folded, word));
         if product_word || is_common(&folded) {
             messages.push(Message::TooCommon);
@@ -156,6 +154,15 @@ mod tests {
         assert_eq!(check(&"🦦x".repeat(64)), [""; 0]);
         assert_eq!(check(&"x🦦".repeat(65)), [LONG]);
         assert_eq!(check(&"🦦".repeat(5_000)), [LONG]);
+    }
+
+    #[test]
+    fn pw_7_length_counts_the_code_points_of_the_normal_form() {
+        assert_eq!(check(&"e\u{301}".repeat(128)), [""; 0]);
+        assert_eq!(check(&"e\u{301}".repeat(129)), [LONG]);
+        // Decomposed, 128 Hangul syllables are more bytes than are ever hashed.
+        assert_eq!(check(&"\u{1112}\u{1161}\u{11ab}".repeat(128)), [""; 0]);
+        assert_eq!(check("e\u{301}e\u{301}e\u{301}e\u{301}"), [SHORT]);
     }
 
     #[test]

@@ -115,10 +115,16 @@ impl User {
             && self.valid_until.is_none_or(|until| now < until)
     }
 
+    /// Staff or superuser, whether or not the account may be used at this moment.
+    #[must_use]
+    pub const fn is_privileged(&self) -> bool {
+        self.is_staff || self.is_superuser
+    }
+
     /// Active, and staff or superuser: may manage users.
     #[must_use]
     pub const fn is_admin(&self) -> bool {
-        self.is_active && (self.is_staff || self.is_superuser)
+        self.is_active && self.is_privileged()
     }
 }
 
@@ -224,7 +230,10 @@ pub fn parse_existing_email(given: &str) -> Result<String, Message> {
 }
 
 /// Whether a user may be given this address: none, or one of the form that Django's validator accepts.
-pub(crate) fn check_new_email(email: &str) -> Result<(), Message> {
+///
+/// # Errors
+/// The message for the field.
+pub fn check_new_email(email: &str) -> Result<(), Message> {
     if email.is_empty() || is_email(email) { Ok(()) } else { Err(Message::Email) }
 }
 

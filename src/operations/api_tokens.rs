@@ -15,6 +15,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::permission::{IsSuperuser, Permission, SignedIn};
+use crate::model::presence::{self, Presence};
 use crate::model::raw::Raw;
 use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
 use crate::model::text;
@@ -23,7 +24,7 @@ use crate::operations::authentication::API_TOKEN_PREFIX;
 use crate::operations::{App, Can, audit, sessions};
 
 /// Longest name, in characters.
-pub const NAME_LENGTH: usize = 100;
+const NAME_LENGTH: usize = 100;
 /// Tokens of one user at once.
 const MOST_TOKENS: usize = 50;
 /// Days until a token expires when nothing else is said.
@@ -169,8 +170,8 @@ async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
 /// Makes a token for the caller.
 ///
 /// # Errors
-/// [`Error::Forbidden`] by an API token, and without a confirmed password for one that is not for
-/// reading only; [`Error::Invalid`] with the messages of all fields.
+/// [`Error::Forbidden`] by an API token, and without a confirmed password; [`Error::Invalid`] with the messages
+/// of all fields.
 pub async fn make_own(can: &Can<SignedIn>, input: &TokenInput) -> Result<MadeToken> {
     make(can, can.user().id, input).await
 }
@@ -187,9 +188,7 @@ async fn make<P: Permission>(can: &Can<P>, id: UserId, input: &TokenInput) -> Re
     let app = can.app();
     can.require_sign_in()?;
     input.check()?;
-    if !input.read_only {
-        can.require_confirmed(app.clock.now())?;
-    }
+    can.require(Presence::Always, app.clock.now())?;
     db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
@@ -248,8 +247,10 @@ async fn insert<P: Permission>(
 /// Revokes one of the caller's tokens.
 ///
 /// # Errors
-/// [`Error::NoSuchPath`] if the caller has none of that key.
+/// [`Error::NoSuchPath`] if the caller has none of that key; [`Error::Forbidden`] where [`presence::of_ending`]
+/// asks for the caller.
 pub async fn revoke_own(can: &Can<SignedIn>, token: SessionId) -> Result<ApiToken> {
+    can.require(presence::of_ending(can.session().id == token), can.app().clock.now())?;
     revoke(can, can.user().id, token).await
 }
 

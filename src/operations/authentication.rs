@@ -38,6 +38,8 @@ struct Authenticated {
     app: App,
     user: User,
     session: Session,
+    /// The secret of a browser's session, which its cookie carries; `None` with any other credential.
+    cookie: Option<Secret>,
     origin: Origin,
     /// The user whom the request only reads, by primary key; `None` as its second half if there is none.
     subject: Option<(UserId, Option<User>)>,
@@ -74,10 +76,16 @@ impl Actor {
         Some(user.as_ref().ok_or(Error::NotFound))
     }
 
-    /// The same actor, who has just given their password.
-    pub(super) fn confirmed_at(&self, now: Timestamp) -> Self {
+    /// The secret of a browser's session, which its cookie carries; `None` with any other credential.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&Secret> {
+        self.0.cookie.as_ref()
+    }
+
+    /// The same actor, who has just given their password; a browser's session has this secret from now on.
+    pub(super) fn confirmed(&self, now: Timestamp, cookie: Option<Secret>) -> Self {
         let session = Session { confirmed_at: now, ..self.0.session.clone() };
-        Self(Arc::new(Authenticated { session, ..(*self.0).clone() }))
+        Self(Arc::new(Authenticated { session, cookie, ..(*self.0).clone() }))
     }
 }
 
@@ -111,7 +119,12 @@ pub async fn authenticate_and_read(
     note_use(app, &found.session).await;
     let Found { user, session, along } = found;
     let subject = subject.map(|id| (id, along));
-    Ok(Actor(Arc::new(Authenticated { app: app.clone(), user, session, origin: origin.clone(), subject })))
+    let cookie = match credential {
+        Authorization::Cookie(secret) => Secret::from_text(secret),
+        Authorization::Bearer(_) => None,
+    };
+    let (app, origin) = (app.clone(), origin.clone());
+    Ok(Actor(Arc::new(Authenticated { app, user, session, cookie, origin, subject })))
 }
 
 /// A session that is alive, its user, and the user who was to be read along.
@@ -149,7 +162,7 @@ pub(super) async fn by_jwt(
 ) -> Result<(Found, Secret)> {
     let refuse = |reason| Err(Error::NotAuthenticated(reason));
     let now = app.clock.now();
-    let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
+    let Some((_, named)) = app.keys().read_token(Some(kind), token, now) else {
         return refuse(AuthenticationFailure::TokenNotValid);
     };
     let presented = db::sessions::by_token(&app.db, named.user, named.secret.hash(), along).await?;

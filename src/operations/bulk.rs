@@ -12,10 +12,11 @@ use crate::db;
 use crate::model::bulk::{BulkAction, Chosen, MOST, NOT_FOUND, Previewed, TOO_MANY};
 use crate::model::error::{Error, Result};
 use crate::model::permission::ManageUsers;
+use crate::model::presence::Presence;
 use crate::model::user::{User, UserId};
 use crate::operations::Can;
 
-pub use self::run::{Outcome, Settled, UNDO, needs_confirmation, outcome, run, undo};
+pub use self::run::{Outcome, Settled, UNDO, outcome, run, undo};
 
 /// The users of a run, from now on fixed.
 ///
@@ -48,4 +49,12 @@ pub async fn preview(can: &Can<ManageUsers>, action: BulkAction, ids: &[UserId])
         Previewed { id: *id, user, left_out }
     };
     Ok(ids.iter().map(judge).collect())
+}
+
+/// What a run asks of the caller's session: the most that it asks for any of its users.
+#[must_use]
+pub fn presence(can: &Can<ManageUsers>, action: BulkAction, preview: &[Previewed]) -> Presence {
+    let ready: Vec<&User> =
+        preview.iter().filter(|user| user.left_out.is_none()).filter_map(|user| user.user.as_ref()).collect();
+    action.presence(can.user().id, &ready)
 }

@@ -11,8 +11,9 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::origin::Origin;
 use crate::model::permission::{Implies, Permission};
+use crate::model::presence::Presence;
 use crate::model::rules::Denial;
-use crate::model::session::{Credential, Session};
+use crate::model::session::{Credential, Secret, Session};
 use crate::model::user::{User, UserId};
 use crate::operations::App;
 use crate::operations::authentication::Actor;
@@ -83,6 +84,12 @@ impl<P: Permission> Can<P> {
         self.actor.session()
     }
 
+    /// The secret of a browser's session, which its cookie carries; `None` with any other credential.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&Secret> {
+        self.actor.cookie()
+    }
+
     /// From where.
     #[must_use]
     pub fn origin(&self) -> &Origin {
@@ -116,9 +123,9 @@ impl<P: Permission> Can<P> {
         if self.is_confirmed(now) { Ok(()) } else { Err(Error::Forbidden(Denial::ConfirmationRequired)) }
     }
 
-    /// The same, by a session whose user has just given their password.
-    pub(super) fn confirmed_at(&self, now: Timestamp) -> Self {
-        Self::new(self.actor.confirmed_at(now))
+    /// The same, by a session whose user has just given their password; a browser's has this secret from now on.
+    pub(super) fn confirmed(&self, now: Timestamp, cookie: Option<Secret>) -> Self {
+        Self::new(self.actor.confirmed(now, cookie))
     }
 
     /// For what no API token does: its user need not be there.
@@ -132,18 +139,19 @@ impl<P: Permission> Can<P> {
         }
     }
 
-    /// For what decides who can sign in as the actor: another password or e-mail address of their own. A
-    /// cookie or an API token that was stolen must not become more than it is. The tokens of a client are
-    /// excepted: clients in the field send their whole record back, a password included.
+    /// For what asks for the actor in person: a cookie or an API token that was stolen must not become more than
+    /// it is. `at` is when it was asked for.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] by an API token, and by a cookie if the password was not given within the last
-    /// five minutes.
-    pub fn require_presence(&self, now: Timestamp) -> Result<()> {
+    /// [`Error::Forbidden`] by an API token, or without a confirmed password.
+    pub fn require(&self, presence: Presence, at: Timestamp) -> Result<()> {
+        if presence == Presence::NotAsked {
+            return Ok(());
+        }
         self.require_sign_in()?;
-        match self.session().credential {
-            Credential::Cookie => self.require_confirmed(now),
-            Credential::Jwt | Credential::ApiToken => Ok(()),
+        match (presence, self.session().credential) {
+            (Presence::ExceptClients, Credential::Jwt) => Ok(()),
+            _ => self.require_confirmed(at),
         }
     }
 }

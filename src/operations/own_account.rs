@@ -12,11 +12,12 @@ use crate::model::password_policy::OwnNames;
 use crate::model::permission::{HasSession, Permission, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
+use crate::model::presence::Presence;
 use crate::model::rules;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::user::{User, UserInput, check_new_email};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, Can, audit, sessions, users};
+use crate::operations::{App, Can, audit, password_links, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
@@ -60,8 +61,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
             return Ok(before);
         }
         if after.email != before.email {
-            can.require_sign_in()?;
-            can.require_confirmed(now)?;
+            can.require(Presence::Always, now)?;
         }
         after.version += 1;
         db::users::update(&mut tx, &after).await?;
@@ -77,11 +77,12 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
 }
 
 /// Notes that the password was given in this session, for what asks for it in the next minutes. The
-/// proof that is given back knows of it.
+/// proof that is given back knows of it. A browser's session gets another secret, which its cookie must carry from
+/// now on: a cookie that was stolen before is not confirmed with its owner's, it ends.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a wrong password, which counts like a failed sign-in; [`Error::Forbidden`] by
-/// an API token.
+/// an API token; [`Error::NotAuthenticated`] if the session has ended or has another secret meanwhile.
 pub async fn confirm<P: Permission>(
     can: &Can<P>,
     field: &'static str,
@@ -94,18 +95,29 @@ pub async fn confirm<P: Permission>(
     let session = can.session().id;
     let entry =
         Entry::new(Action::PasswordConfirmed, can.author()).on(can.user()).detail("session", session.0);
-    db::retrying(|| async {
+    let confirm = || async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let still_right = attempt.still_right(&mut tx, &verified, now).await?;
-        if still_right.is_none() || !db::sessions::set_confirmed(&mut tx, session, now).await? {
-            return Err(Error::invalid(field, WRONG));
+        if attempt.still_right(&mut tx, &verified, now).await?.is_none() {
+            return Ok(None);
+        }
+        let fresh = can.cookie().map(|_| Secret::random());
+        let is_open = match can.cookie().zip(fresh.as_ref()) {
+            Some((old, fresh)) => {
+                password_links::reseal(&mut tx, old, fresh).await?;
+                db::sessions::renew(&mut tx, session, &old.hash(), &fresh.hash(), now).await?
+            }
+            None => db::sessions::set_confirmed(&mut tx, session, now).await?,
+        };
+        if !is_open {
+            return Err(sessions::ended(can));
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
-        Ok(can.confirmed_at(now))
-    })
-    .await
+        Ok(Some(can.confirmed(now, fresh)))
+    };
+    let confirmed = attempt.succeed(Action::PasswordConfirmationFailed, &verified, confirm).await?;
+    confirmed.ok_or_else(|| Error::invalid(field, WRONG))
 }
 
 /// The credentials if that is the password; else the failure is counted.
@@ -149,9 +161,15 @@ pub async fn change_password(
     if verified.is_none() {
         errors.add("current_password", WRONG);
     }
-    let (true, Some(verified)) = (errors.is_empty(), verified) else { return Err(Error::Invalid(errors)) };
-    let hash = app.hasher.hash(&typed.new).await?;
-    db::retrying(|| write_password(&attempt, can, &verified, &hash, stays)).await
+    let Some(verified) = verified else { return Err(Error::Invalid(errors)) };
+    let hash = match errors.into_result() {
+        Ok(()) => app.hasher.hash(&typed.new).await.map_err(Error::from),
+        Err(errors) => Err(Error::Invalid(errors)),
+    };
+    let hash = attempt.unless_given_up(hash).await?;
+    let write = || write_password(&attempt, can, &verified, &hash, stays);
+    let written = attempt.succeed(Action::PasswordConfirmationFailed, &verified, write).await?;
+    written.ok_or_else(|| Error::invalid("current_password", WRONG))
 }
 
 /// Why the user cannot have this password.
@@ -163,7 +181,7 @@ fn refusals(app: &App, user: &User, typed: &NewPassword) -> Vec<Message> {
         email: &user.email,
     };
     let mut messages = app.settings.policy().check(&typed.new, &own);
-    if typed.new.as_str() == typed.current.as_str() {
+    if typed.new == typed.current {
         messages.push(Message::Other("Choose a password other than the current one.".into()));
     }
     messages
@@ -175,12 +193,11 @@ async fn write_password(
     verified: &Credentials,
     hash: &PasswordHash,
     stays: bool,
-) -> Result<Option<Secret>> {
+) -> Result<Option<Option<Secret>>> {
     let app = attempt.app;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let before = attempt.still_right(&mut tx, verified, now).await?;
-    let before = before.ok_or_else(|| Error::invalid("current_password", WRONG))?;
+    let Some(before) = attempt.still_right(&mut tx, verified, now).await? else { return Ok(None) };
     sessions::require_open(&mut tx, can).await?;
     let after = User { must_change_password: false, version: before.version + 1, ..before.clone() };
     db::users::update(&mut tx, &after).await?;
@@ -203,7 +220,7 @@ async fn write_password(
     }
     audit::record(&mut tx, &entry, now).await?;
     tx.commit().await?;
-    Ok(secret)
+    Ok(Some(secret))
 }
 
 /// Changes the caller's preferences for the console; whether anything is different.

@@ -20,6 +20,7 @@ use crate::model::origin::Origin;
 use crate::model::password::PasswordHash;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
+use crate::model::presence;
 use crate::model::session::Secret;
 use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
 use crate::operations::mail::{self, Queued};
@@ -109,7 +110,9 @@ pub(crate) fn finish(app: &App, user: User, stored: Stored) -> Made {
 pub async fn invite(can: &Can<ManageUsers>, input: &UserInput, reveal_to: Option<&Secret>) -> Result<Made> {
     let app = can.app();
     let blank = User::blank(app.clock.now());
-    app.settings.rules().may_create(can.user(), &input.changes.apply(&blank))?;
+    let asked = input.changes.apply(&blank);
+    app.settings.rules().may_create(can.user(), &asked)?;
+    can.require(presence::of_new(&asked), app.clock.now())?;
     let (invited, _) = users::prepare(app, &blank, input).await?;
     let entry = Entry::new(Action::LinkMade, can.author());
     let new = NewLink { purpose: LinkPurpose::Setup, reveal_to, entry };
@@ -134,7 +137,7 @@ pub async fn invite(can: &Can<ManageUsers>, input: &UserInput, reveal_to: Option
 /// go on until the link is used.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], also for the caller's own account without a confirmed password;
+/// [`Error::NotFound`], [`Error::Forbidden`], also where [`presence::of_credential`] asks for the actor;
 /// [`Error::PreconditionFailed`].
 pub async fn make(
     can: &Can<ManageUsers>,
@@ -150,11 +153,7 @@ pub async fn make(
         sessions::require_open(&mut tx, can).await?;
         app.settings.rules().may_touch(can.user(), &found.user)?;
         expected.check(&found.user)?;
-        if can.user().id == id {
-            // The link gives full control of the actor's own account, which a token must not gain.
-            can.require_sign_in()?;
-            can.require_confirmed(now)?;
-        }
+        can.require(presence::of_credential(can.user().id, &found.user), now)?;
         let had_one = found.password.is_usable();
         let first = !had_one && found.user.password_changed_at.is_none();
         let purpose = if first { LinkPurpose::Setup } else { LinkPurpose::Reset };
@@ -217,6 +216,16 @@ pub async fn reveal(can: &Can<ManageUsers>, link: &Link, session: &Secret) -> Re
     let first = db::links::forget_sealed(&mut tx, link).await?;
     tx.commit().await?;
     Ok(first.then(|| url(app, &secret)))
+}
+
+/// Seals links that are yet to be shown in a session with the other secret that it gets.
+pub(crate) async fn reseal(tx: &mut Tx, before: &Secret, after: &Secret) -> Result<()> {
+    for link in db::links::sealed(tx).await? {
+        if let Some(secret) = opened(&link, before) {
+            db::links::set_sealed(tx, &link, &secret.sealed_with(after, &link.secret_hash)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the session could still be shown a link's address.

@@ -10,6 +10,7 @@ use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::permission::{ManageUsers, Permission, SignedIn};
+use crate::model::presence;
 use crate::model::session::{Credential, LiveSession, SessionId};
 use crate::model::update::Update;
 use crate::model::user::{User, UserId};
@@ -45,9 +46,11 @@ async fn live<P: Permission>(can: &Can<P>, id: UserId) -> Result<Vec<LiveSession
 /// Ends one of the caller's sessions.
 ///
 /// # Errors
-/// [`Error::NoSuchPath`] for any other session, whether or not there is one.
+/// [`Error::NoSuchPath`] for any other session, whether or not there is one; [`Error::Forbidden`] where
+/// [`presence::of_ending`] asks for the caller.
 pub async fn end_own(can: &Can<SignedIn>, session: SessionId) -> Result<LiveSession> {
     let app = can.app();
+    can.require(presence::of_ending(can.session().id == session), app.clock.now())?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         require_open(&mut tx, can).await?;
@@ -59,8 +62,12 @@ pub async fn end_own(can: &Can<SignedIn>, session: SessionId) -> Result<LiveSess
 }
 
 /// Ends all of the caller's sessions but the current one; how many there were.
+///
+/// # Errors
+/// [`Error::Forbidden`] as [`end_own`].
 pub async fn end_own_others(can: &Can<SignedIn>) -> Result<u64> {
     let app = can.app();
+    can.require(presence::of_ending(false), app.clock.now())?;
     let user = can.user();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
@@ -162,13 +169,15 @@ pub async fn live_of(can: &Can<ManageUsers>, user: UserId) -> Result<HashSet<i64
 /// # Errors
 /// [`Error::NotAuthenticated`], as for the next request.
 pub(crate) async fn require_open<P: Permission>(tx: &mut Tx, can: &Can<P>) -> Result<()> {
-    if db::sessions::exists(tx, can.session().id).await? {
-        return Ok(());
-    }
-    Err(Error::NotAuthenticated(match can.session().credential {
+    if db::sessions::exists(tx, can.session().id).await? { Ok(()) } else { Err(ended(can)) }
+}
+
+/// What is said by a session that has been ended.
+pub(crate) fn ended<P: Permission>(can: &Can<P>) -> Error {
+    Error::NotAuthenticated(match can.session().credential {
         Credential::Cookie => AuthenticationFailure::NoCredentials,
         Credential::Jwt | Credential::ApiToken => AuthenticationFailure::TokenNotValid,
-    }))
+    })
 }
 
 /// Ends all sessions of a user, as part of the change that demands it.

@@ -25,7 +25,7 @@ const ENTRIES_SEARCHED: i64 = 100;
 /// # Errors
 /// [`Error::NoSuchPath`] without such an entry; [`Error::CannotUndo`]; else as for any change of a user.
 pub async fn undo(can: &Can<ManageUsers>, id: EntryId) -> Result<Update> {
-    take_back(can, id, None).await
+    take_back(can, id, None, can.app().clock.now()).await
 }
 
 /// The same, for an entry about this user.
@@ -45,6 +45,7 @@ pub(crate) async fn take_back(
     can: &Can<ManageUsers>,
     id: EntryId,
     batch_id: Option<BatchId>,
+    asked_at: Timestamp,
 ) -> Result<Update> {
     let app = can.app();
     let entry = db::audit::find(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
@@ -64,6 +65,7 @@ pub(crate) async fn take_back(
         apply,
         batch_id,
         undoes: Some(id),
+        asked_at,
     };
     match db::retrying(|| users::write(can, &change)).await {
         Err(Error::CannotUndo(Obstacle::ChangedSince(fields))) => {

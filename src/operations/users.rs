@@ -20,7 +20,7 @@ use crate::model::precondition::Precondition;
 use crate::model::throttle::Key;
 use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
-use crate::model::{rules, text};
+use crate::model::{presence, rules, text};
 use crate::operations::{App, Can, audit, sessions};
 
 /// Most users with the same e-mail address that are shown as exact matches.
@@ -100,7 +100,9 @@ pub async fn namesake(can: &Can<ManageUsers>, user: &User) -> Result<Option<User
 pub async fn create(can: &Can<ManageUsers>, input: &UserInput) -> Result<User> {
     let app = can.app();
     let blank = User::blank(app.clock.now());
-    app.settings.rules().may_create(can.user(), &input.changes.apply(&blank))?;
+    let asked = input.changes.apply(&blank);
+    app.settings.rules().may_create(can.user(), &asked)?;
+    can.require(presence::of_new(&asked), app.clock.now())?;
     let (user, password) = prepare(app, &blank, input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     db::retrying(|| async {
@@ -139,6 +141,8 @@ pub(crate) struct Change<'a, F> {
     pub(crate) batch_id: Option<BatchId>,
     /// The entry that it takes back.
     pub(crate) undoes: Option<EntryId>,
+    /// When it was asked for: the password has to be confirmed by then, however long the rest takes.
+    pub(crate) asked_at: Timestamp,
 }
 
 /// Changes a user.
@@ -152,16 +156,17 @@ pub async fn update(
     input: &UserInput,
     expected: &Precondition,
 ) -> Result<Update> {
-    let app = can.app();
+    let (app, asked_at) = (can.app(), can.app().clock.now());
     // Checked before anything is hashed, and again on the row that is changed.
     let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     let after = input.changes.apply(&before);
     app.settings.rules().may_change(can.user(), &before, &after)?;
     expected.check(&before)?;
-    check_own(can, &before, &after, input.changes.password.is_some(), app.clock.now())?;
+    let new_password = input.changes.password.is_some();
+    can.require(presence::of_change(can.user().id, &before, &after, new_password), asked_at)?;
     let (_, password) = prepare(app, &before, input).await?;
     let apply = |before: &User| input.fitting(app.settings.policy(), before);
-    let change = Change { id, expected, password, apply, batch_id: None, undoes: None };
+    let change = Change { id, expected, password, apply, batch_id: None, undoes: None, asked_at };
     db::retrying(|| write(can, &change)).await
 }
 
@@ -171,7 +176,8 @@ pub async fn update(
 /// As [`update`].
 pub async fn deactivate(can: &Can<ManageUsers>, id: UserId, expected: &Precondition) -> Result<Update> {
     let apply = |before: &User| Ok(User { is_active: false, ..before.clone() });
-    let change = Change { id, expected, password: None, apply, batch_id: None, undoes: None };
+    let asked_at = can.app().clock.now();
+    let change = Change { id, expected, password: None, apply, batch_id: None, undoes: None, asked_at };
     db::retrying(|| write(can, &change)).await
 }
 
@@ -192,12 +198,9 @@ pub(crate) async fn write(
     app.settings.rules().may_touch(can.user(), &before)?;
     let mut after = (change.apply)(&before)?;
     app.settings.rules().may_change(can.user(), &before, &after)?;
-    if after.is_superuser && !before.is_superuser {
-        can.require_confirmed(now)?;
-    }
     change.expected.check(&before)?;
     let new_password = change.password.is_some();
-    check_own(can, &before, &after, new_password, now)?;
+    can.require(presence::of_change(can.user().id, &before, &after, new_password), change.asked_at)?;
     if new_password && can.user().id == before.id && before.must_change_password {
         after.must_change_password = false;
     }
@@ -231,18 +234,6 @@ pub(crate) async fn write(
     }
     tx.commit().await?;
     Ok(Update { user: after, entry: Some(entry), sessions_ended })
-}
-
-/// Whether the actor may change what they themselves sign in with, or get links at.
-fn check_own(
-    can: &Can<ManageUsers>,
-    before: &User,
-    after: &User,
-    new_password: bool,
-    now: Timestamp,
-) -> Result<()> {
-    let is_own = can.user().id == before.id && (new_password || after.email != before.email);
-    if is_own { can.require_presence(now) } else { Ok(()) }
 }
 
 /// The action under which a change is recorded: that of its most important part.

@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSABLE_PREFIX};
 
-pub use hasher::{Failure, HashError, Hasher, SetupError, Verification};
+pub use hasher::{Failure, HashError, Hasher, Place, SetupError, Verification};
 pub use weak::WeakHash;
 
 /// What one hash of ours costs. The default is the first of the settings that the OWASP Password Storage Cheat
-/// Sheet recommends for argon2id; a deployment must not go below it, tests do.
+/// Sheet recommends for argon2id; the configuration accepts its equivalents and nothing weaker. Tests use less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Memory of one hash, in KiB.
@@ -99,6 +99,13 @@ pub fn recognize(hash: &str) -> Recognized {
     WeakHash::parse(hash).map_or(Recognized::Unknown, Recognized::Weak)
 }
 
+/// The kind of a stored hash, and a number that grows with the work of one of that kind. `None` if no password can
+/// match.
+#[must_use]
+pub fn effort(hash: &PasswordHash) -> Option<(&'static str, u64)> {
+    stored::Stored::parse(hash.as_str()).map(|stored| stored.effort())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,11 +119,23 @@ mod tests {
     }
 
     #[test]
-    fn pw_7_a_password_is_kept_exactly_as_received() {
-        let text = " \u{fb01}e\u{301}\t ";
-        let password = Password::new(text.to_owned());
-        assert_eq!(password.as_str(), text);
-        assert_eq!(password.char_count(), 6);
+    fn pw_15_a_password_is_normalised_as_rfc_8265_says_and_in_no_other_way() {
+        let normal = |text: &str| Password::new(text.to_owned()).normal().into_owned();
+        for (text, expected) in [
+            ("e\u{301}", "\u{e9}"),
+            ("\u{212b}\u{1e9b}\u{323}", "\u{c5}\u{1e9b}\u{323}"),
+            ("\u{1112}\u{1161}\u{11ab}", "\u{d55c}"),
+            ("a\u{a0}b\u{2009}c\u{3000}d", "a b c d"),
+        ] {
+            assert_eq!(normal(text), expected, "{text:?}");
+            assert_eq!(Password::new(text.to_owned()).unlike_normal(), Some(text));
+            assert_eq!(Password::new(text.to_owned()), Password::new(expected.to_owned()));
+        }
+        // Neither case, width and ligatures, nor what is no space, nor anything at the ends.
+        for text in [" \u{fb01}\u{ff21}aA\t ", "\u{200b}x\u{2028}y\u{0}", ""] {
+            assert_eq!(normal(text), text, "{text:?}");
+            assert_eq!(Password::new(text.to_owned()).unlike_normal(), None);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::SignedIn;
 use crate::model::precondition::Precondition;
-use crate::model::user::{EMAIL_LENGTH, InputMode, UserInput, UserPatch};
+use crate::model::user::{InputMode, UserInput, UserPatch};
 use crate::operations::{Can, own_account};
 use crate::web::form_body::FormBody;
 
@@ -93,11 +93,10 @@ impl AccountForm {
             optional: true,
             ..Field::new(name, label, kind, value.clone(), errors)
         };
-        let email = optional("email", "Email", "email", &self.email);
         let mut fields = vec![
             optional("first_name", "First name", "text", &self.first_name),
             optional("last_name", "Last name", "text", &self.last_name),
-            Field { max_length: EMAIL_LENGTH, ..email },
+            optional("email", "Email", "email", &self.email),
         ];
         let password = reauthentication::field(console, "Only needed to change your email address.", errors);
         fields.extend(password.map(|field| Field { optional: true, ..field }));

@@ -3,6 +3,7 @@
 use rocket::form::{FromForm, Strict};
 use rocket::{get, post};
 
+use super::form::STALE;
 use super::pre_session;
 use super::sign_in;
 use super::view::{Answer, ForgottenPage};
@@ -52,8 +53,8 @@ pub(super) async fn submit(
         return Err(Error::Forbidden(Denial::CrossSite));
     }
     let refused = |problem: &str| Answer::refused(page(app, jar, &form.name, Some(problem.to_owned())));
-    if !pre_session::is_valid(app, jar, &form.token) {
-        return Ok(refused("This page was open for a long time. Check it and send it again."));
+    if let Some(problem) = pre_session::refusal(app, jar, &form.token, STALE) {
+        return Ok(refused(&problem));
     }
     if form.name.trim().is_empty() {
         return Ok(refused("Enter your username or email address."));

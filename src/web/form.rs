@@ -5,9 +5,9 @@ use serde::Serialize;
 use crate::model::error::Error;
 use crate::model::field_errors::FieldErrors;
 use crate::model::rules::Denial;
-use crate::model::user::NAME_LENGTH;
 
-/// One field of a form.
+/// One field of a form. It has no bound of its own: a browser would cut what is pasted, and count in UTF-16; the
+/// server says what is too long.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Field {
     pub(super) name: &'static str,
@@ -17,7 +17,6 @@ pub(super) struct Field {
     pub(super) value: String,
     pub(super) hint: String,
     pub(super) optional: bool,
-    pub(super) max_length: usize,
     pub(super) errors: Vec<String>,
 }
 
@@ -26,9 +25,6 @@ pub(super) const STALE: &str = "This page was open for a long time. Check it and
 
 /// What forms send the viewer's own password as.
 pub(super) const CURRENT_PASSWORD: &str = "current_password";
-
-/// Longest password, in characters.
-pub(super) const PASSWORD_LENGTH: usize = 128;
 
 impl Field {
     /// A field that must be filled in, without a hint.
@@ -46,15 +42,13 @@ impl Field {
             value,
             hint: String::new(),
             optional: false,
-            max_length: NAME_LENGTH,
             errors: errors.console(name, label),
         }
     }
 
     /// A current or new password. What was typed is never sent back.
     pub(super) fn password(name: &'static str, label: &'static str, errors: &FieldErrors) -> Self {
-        let field = Self::new(name, label, "password", String::new(), errors);
-        Self { max_length: PASSWORD_LENGTH, ..field }
+        Self::new(name, label, "password", String::new(), errors)
     }
 }
 
@@ -87,9 +81,14 @@ impl FormState {
     }
 
     /// The form of a page that was open for longer than its session: sent again with everything typed.
-    pub(super) fn stale(mut self) -> Self {
+    pub(super) fn stale(self) -> Self {
+        self.with_problem(STALE.to_owned())
+    }
+
+    /// With something to be said first about the form as a whole.
+    pub(super) fn with_problem(mut self, text: String) -> Self {
         let first = self.fields.first().map_or("main", |field| field.name);
-        self.problems.insert(0, (first, STALE.to_owned()));
+        self.problems.insert(0, (first, text));
         self
     }
 
@@ -137,7 +136,6 @@ fn password_field(min_length: usize, errors: &FieldErrors) -> Field {
         value: String::new(),
         hint: format!("At least {min_length} characters. A few unrelated words work well."),
         optional: false,
-        max_length: PASSWORD_LENGTH,
         errors: errors.console("password", "Password"),
     }
 }

@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::form::FromForm;
-use rocket::http::{Cookie, RawStr, SameSite};
+use rocket::http::RawStr;
 use rocket::request::{FromRequest, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Settings;
-use crate::http::cookies::Cookies;
+use crate::http::cookies::{CookieName, Cookies};
 use crate::model::error::{Error, Result};
 use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
@@ -18,6 +17,7 @@ use crate::model::rules::Denial;
 use crate::model::session::Session;
 use crate::operations::{App, Can};
 use crate::security::csrf;
+use crate::web::reauthentication::Renewed;
 
 /// The message that a page shows once, after a change was made elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,9 +53,7 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout of a page for a user who may see it; takes the message with it.
     pub(super) fn new<P: Permission>(can: &Can<P>, jar: Cookies<'_>, section: &'static str) -> Self {
-        let settings = &can.app().settings;
-        let (flash, list) = (take_flash(settings, jar), last_list(settings, jar));
-        Self { flash, list, ..Self::without_flash(can, section) }
+        Self { flash: take_flash(jar), list: last_list(jar), ..Self::without_flash(can, section) }
     }
 
     /// The same, with the message left for another page.
@@ -65,7 +63,7 @@ impl Layout {
             username: can.user().username.as_str().to_owned(),
             is_admin: can.user().is_admin(),
             section,
-            token: csrf::issue(&can.app().keys.forms, &binding(can.session())),
+            token: csrf::issue(&can.app().keys().forms, &binding(can.session())),
             flash: None,
             theme: match preferences.theme {
                 Theme::System => "",
@@ -102,14 +100,10 @@ const LIST: &str = "/users";
 /// Longest path of a list that a browser is asked to keep, in bytes: cookies come with every request.
 const LONGEST_LIST: usize = 1_000;
 
-const fn list_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "list" } else { "__Host-list" }
-}
-
 /// The path of the list that the browser was last on; of anything else than a list of ours, the list of all.
-fn last_list(settings: &Settings, jar: Cookies<'_>) -> String {
+fn last_list(jar: Cookies<'_>) -> String {
     // Rocket has percent-encoded it.
-    let path = jar.value(list_name(settings)).and_then(|path| RawStr::new(path).percent_decode().ok());
+    let path = jar.value(CookieName::List).and_then(|path| RawStr::new(path).percent_decode().ok());
     let is_ours = |path: &Cow<'_, str>| {
         path.strip_prefix(LIST).is_some_and(|rest| rest.starts_with('?')) && path.len() <= LONGEST_LIST
     };
@@ -117,15 +111,14 @@ fn last_list(settings: &Settings, jar: Cookies<'_>) -> String {
 }
 
 /// Stores the path of the current list in a cookie, for the way back from a user.
-pub(super) fn keep_list(settings: &Settings, jar: Cookies<'_>, path: &str) {
-    if last_list(settings, jar) == path {
+pub(super) fn keep_list(jar: Cookies<'_>, path: &str) {
+    if last_list(jar) == path {
         return;
     }
-    let name = list_name(settings);
     if path == LIST || path.len() > LONGEST_LIST {
-        jar.remove(cookie(settings, name, String::new()));
+        jar.remove(CookieName::List);
     } else {
-        jar.set(cookie(settings, name, path.to_owned()));
+        jar.set(CookieName::List, path.to_owned());
     }
 }
 
@@ -134,37 +127,17 @@ pub(super) fn binding(session: &Session) -> String {
     format!("session {}", session.id.0)
 }
 
-/// A cookie that only this server sees, for as long as the browser runs.
-pub(super) fn cookie(settings: &Settings, name: &'static str, value: String) -> Cookie<'static> {
-    Cookie::build((name, value))
-        .path("/")
-        .secure(!settings.insecure_cookie)
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .build()
-}
-
-const fn flash_name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "flash" } else { "__Host-flash" }
-}
-
-/// The names of the cookies that pages leave behind.
-pub(super) const fn cookie_names(settings: &Settings) -> [&'static str; 2] {
-    [flash_name(settings), list_name(settings)]
-}
-
 /// Sets the flash message for the next page. The browser can read it: never a secret.
-pub(super) fn flash(settings: &Settings, jar: Cookies<'_>, flash: &Flash) {
+pub(super) fn flash(jar: Cookies<'_>, flash: &Flash) {
     if let Ok(json) = serde_json::to_vec(flash) {
-        jar.set(cookie(settings, flash_name(settings), URL_SAFE_NO_PAD.encode(json)));
+        jar.set(CookieName::Flash, URL_SAFE_NO_PAD.encode(json));
     }
 }
 
 /// The message that this page is to show, which no later one will.
-pub(super) fn take_flash(settings: &Settings, jar: Cookies<'_>) -> Option<Flash> {
-    let name = flash_name(settings);
-    let value = jar.value(name);
-    jar.remove(cookie(settings, name, String::new()));
+pub(super) fn take_flash(jar: Cookies<'_>) -> Option<Flash> {
+    let value = jar.value(CookieName::Flash);
+    jar.remove(CookieName::Flash);
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(value?).ok()?).ok()
 }
 
@@ -180,7 +153,7 @@ pub(super) struct TokenForm {
 /// # Errors
 /// [`Error::Forbidden`] for a token of another session, or none.
 pub(super) fn check_token<P: Permission>(can: &Can<P>, token: &str) -> Result<()> {
-    if csrf::is_valid(&can.app().keys.forms, &binding(can.session()), token) {
+    if can.app().keys().is_of_form(&binding(can.session()), token) {
         Ok(())
     } else {
         Err(Error::Forbidden(Denial::CrossSite))
@@ -191,6 +164,7 @@ pub(super) fn check_token<P: Permission>(can: &Can<P>, token: &str) -> Result<()
 pub(super) struct ConsoleSession<'r, P = SignedIn> {
     pub(super) can: Can<P>,
     pub(super) jar: Cookies<'r>,
+    pub(super) renewed: &'r Renewed,
 }
 
 #[rocket::async_trait]
@@ -198,7 +172,8 @@ impl<'r, P: Permission> FromRequest<'r> for ConsoleSession<'r, P> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        Can::from_request(request).await.map(|can| Self { can, jar: Cookies::of(request) })
+        let (jar, renewed) = (Cookies::of(request), Renewed::of(request));
+        Can::from_request(request).await.map(|can| Self { can, jar, renewed })
     }
 }
 
@@ -233,6 +208,6 @@ impl<P: Permission> ConsoleSession<'_, P> {
 
     /// Sets the flash message for the next page.
     pub(super) fn flash(&self, text: impl Into<String>, undo: Option<String>) {
-        flash(&self.app().settings, self.jar, &Flash { text: text.into(), undo });
+        flash(self.jar, &Flash { text: text.into(), undo });
     }
 }

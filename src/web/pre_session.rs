@@ -1,28 +1,20 @@
 //! What forms are bound to before signing in: a random cookie.
 
-use super::layout::cookie;
-use crate::config::Settings;
-use crate::http::cookies::Cookies;
+use crate::http::cookies::{CookieName, Cookies, Sent};
 use crate::model::session::Secret;
 use crate::operations::App;
 use crate::security::csrf;
 
-/// The cookie's name.
-pub(super) const fn name(settings: &Settings) -> &'static str {
-    if settings.insecure_cookie { "pre" } else { "__Host-pre" }
-}
-
 /// A token for a form, and the cookie that it is bound to for a browser that has none yet.
 pub(super) fn token(app: &App, jar: Cookies<'_>) -> String {
-    let name = name(&app.settings);
-    let bound_to = if let Some(value) = jar.value(name) {
+    let bound_to = if let Some(value) = jar.value(CookieName::BeforeSession) {
         value.to_owned()
     } else {
         let fresh = Secret::random().to_text();
-        jar.set(cookie(&app.settings, name, fresh.clone()));
+        jar.set(CookieName::BeforeSession, fresh.clone());
         fresh
     };
-    csrf::issue(&app.keys.forms, &binding(&bound_to))
+    csrf::issue(&app.keys().forms, &binding(&bound_to))
 }
 
 /// What the token of a form is bound to. The browser says what is in its cookie, and may say anything, so that
@@ -31,8 +23,35 @@ fn binding(cookie: &str) -> String {
     format!("before a session {cookie}")
 }
 
-/// Whether a form's token belongs to this browser.
-pub(super) fn is_valid(app: &App, jar: Cookies<'_>, token: &str) -> bool {
-    let bound_to = jar.value(name(&app.settings)).unwrap_or_default();
-    !bound_to.is_empty() && csrf::is_valid(&app.keys.forms, &binding(bound_to), token)
+/// What is said when a cookie came twice: neither of the two counts.
+pub(super) const UNCLEAR: &str = "Your browser sends two cookies of the same name, of which this site has set one at \
+                                  most. Remove the cookies of this site and sign in again.";
+
+/// What is said to a user whose form's token is not one of this browser; `expired` is said of one that was.
+pub(super) fn refusal(app: &App, jar: Cookies<'_>, token: &str, expired: &str) -> Option<String> {
+    match jar.sent(CookieName::BeforeSession) {
+        Sent::Several => Some(UNCLEAR.to_owned()),
+        Sent::Nothing => Some(without_cookie(jar)),
+        Sent::One(bound_to) if bound_to.is_empty() => Some(expired.to_owned()),
+        Sent::One(bound_to) => {
+            let is_valid = app.keys().is_of_form(&binding(bound_to), token);
+            (!is_valid).then(|| expired.to_owned())
+        }
+    }
+}
+
+/// Why the browser may have sent no cookie back, and what helps.
+fn without_cookie(jar: Cookies<'_>) -> String {
+    let Some(host) = jar.lost_by() else {
+        return "Your browser sent no cookie back, without which signing in cannot work. Try again. If that does not help, \
+                allow cookies for this site."
+            .to_owned();
+    };
+    let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| port.parse::<u16>().is_ok());
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!(
+        "This page came over plain HTTP, so that your browser keeps no cookies of it, without which signing in cannot \
+         work. Open it over https:// or, on the machine that runs Usher, at http://localhost{port}. On a trusted network \
+         the operator can set insecure_cookie."
+    )
 }

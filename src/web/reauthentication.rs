@@ -3,14 +3,34 @@
 //! The operation says whether it demands the password. A page runs it by [`with`], and shows [`field`] where the
 //! password was missing or wrong.
 
-use super::form::{CURRENT_PASSWORD, Field, FormState};
+use std::sync::{Mutex, PoisonError};
+
+use rocket::form::FromForm;
+use rocket::request::Request;
+
+use super::form::{CURRENT_PASSWORD, Field, FormState, field_errors};
 use super::layout::ConsoleSession;
+use super::view::{Answer, ConfirmationPage};
+use crate::http::cookies::{CookieName, Cookies};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
 use crate::model::permission::Permission;
 use crate::model::rules::Denial;
+use crate::model::session::Secret;
 use crate::operations::{Can, own_account};
+
+/// What the password is needed for where an account of another user is changed.
+pub(super) const FOR_ADMINISTRATORS: &str = "Needed because the account is, or becomes, an administrator's.";
+
+/// What a button sends that may ask for the password, and the page that asks for it.
+#[derive(Debug, FromForm)]
+pub(super) struct ConfirmedForm {
+    #[field(default = "")]
+    pub(super) token: String,
+    #[field(default = "")]
+    pub(super) current_password: String,
+}
 
 /// The field for a form; `None` if the password was given within the last minutes. The hint says what
 /// it is needed for.
@@ -25,6 +45,15 @@ pub(super) fn field<P: Permission>(
     Some(Field { hint: hint.to_owned(), ..Field::password(CURRENT_PASSWORD, "Your password", errors) })
 }
 
+/// The same, only once it was missing or wrong: browsers fill in what looks like a sign-in.
+pub(super) fn field_if_missing<P: Permission>(
+    console: &ConsoleSession<'_, P>,
+    hint: &str,
+    errors: &FieldErrors,
+) -> Option<Field> {
+    field(console, hint, errors).filter(|field| !field.errors.is_empty())
+}
+
 /// A form with that field where `asks` says so, for pages that ask for nothing else; `errors` are told above it.
 pub(super) fn form<P: Permission>(
     console: &ConsoleSession<'_, P>,
@@ -34,6 +63,65 @@ pub(super) fn form<P: Permission>(
     let hint = "Asked for again because of what this does.";
     let field = if asks { field(console, hint, errors) } else { None };
     FormState::of(field.into_iter().collect(), errors)
+}
+
+/// The secret that a browser's session got while its request was answered. Rocket leaves out of the answer to an error
+/// the cookies that were set before it, so the catcher sets this one again.
+#[derive(Debug, Default)]
+pub(super) struct Renewed(Mutex<Option<Secret>>);
+
+impl Renewed {
+    /// That of a request.
+    pub(super) fn of<'r>(request: &'r Request<'_>) -> &'r Self {
+        request.local_cache(Self::default)
+    }
+
+    fn keep(&self, secret: &Secret) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.clone());
+    }
+
+    /// Has the browser carry it, if there is one.
+    pub(super) fn carry(&self, jar: Cookies<'_>) {
+        if let Some(secret) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            jar.set(CookieName::Session, secret.to_text());
+        }
+    }
+}
+
+/// A question that only the password answers.
+pub(super) struct Question {
+    pub(super) title: &'static str,
+    /// What would be done.
+    pub(super) text: &'static str,
+    pub(super) button: &'static str,
+    /// Where the form is sent to.
+    pub(super) action: String,
+    pub(super) back: String,
+}
+
+impl Question {
+    /// The page that asks it, if the password is what was missing or wrong.
+    ///
+    /// # Errors
+    /// Any other error.
+    pub(super) fn after<P: Permission>(
+        self,
+        error: Error,
+        console: &ConsoleSession<'_, P>,
+        section: &'static str,
+    ) -> Result<Answer<ConfirmationPage>> {
+        Ok(Answer::refused(ConfirmationPage {
+            layout: console.layout(section),
+            title: self.title.into(),
+            text: self.text,
+            action: self.action,
+            hidden: Vec::new(),
+            button: self.button.into(),
+            form: form(console, true, &field_errors(error)?),
+            back: self.back,
+            stays: false,
+        }))
+    }
 }
 
 /// Runs an operation; if it demands the password, once more with the one that was typed.
@@ -49,6 +137,10 @@ pub(super) async fn with<P: Permission, T, F: Future<Output = Result<T>>>(
         Err(Error::Forbidden(Denial::ConfirmationRequired)) if !typed.is_empty() => {
             let password = Password::new(typed.to_owned());
             console.can = own_account::confirm(&console.can, CURRENT_PASSWORD, &password).await?;
+            if let Some(secret) = console.can.cookie() {
+                console.jar.set(CookieName::Session, secret.to_text());
+                console.renewed.keep(secret);
+            }
             operation(console.can.clone()).await
         }
         result => result,

@@ -7,7 +7,7 @@ use rocket::form::FromForm;
 use rocket::http::Status;
 use rocket::{get, post};
 
-use super::form::{FormState, field_errors};
+use super::form::{FormState, STALE, field_errors};
 use super::layout::{self, Flash};
 use super::pre_session;
 use super::view::{Answer, SetPasswordPage};
@@ -76,15 +76,15 @@ pub(super) async fn submit(
     }
     let Some(user) = password_links::holder(app, &form.link).await? else { return Ok(gone()) };
     let again = |errors: &FieldErrors| page(app, jar, &user, &form.link, errors);
-    if !pre_session::is_valid(app, jar, &form.token) {
+    if let Some(problem) = pre_session::refusal(app, jar, &form.token, STALE) {
         let mut page = again(&FieldErrors::default());
-        page.form = page.form.map(FormState::stale);
+        page.form = page.form.map(|form| form.with_problem(problem));
         return Ok(Answer::refused(page));
     }
     match password_links::redeem(app, &form.link, &form.password, origin).await {
         Ok(Some(_)) => {
             let text = "Your password is set. Sign in with it.".to_owned();
-            layout::flash(&app.settings, jar, &Flash { text, undo: None });
+            layout::flash(jar, &Flash { text, undo: None });
             Ok(Answer::Redirect("/sign-in".to_owned()))
         }
         Ok(None) => Ok(gone()),

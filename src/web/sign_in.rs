@@ -8,12 +8,12 @@ use rocket::response::{self, Redirect, Responder, Response};
 use rocket::{get, post, uri};
 
 use super::device_cookie;
-use super::layout::{self, cookie};
-use super::pre_session;
+use super::layout;
+use super::pre_session::{self, UNCLEAR};
 use super::view::{Answer, SignInPage};
 use crate::db;
-use crate::http::cookies::{Cookies, Sent};
-use crate::http::guards::{self, Site};
+use crate::http::cookies::{CookieName, Cookies, Sent};
+use crate::http::guards::Site;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::Password;
@@ -91,19 +91,14 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
 
 /// Whether the browser brings a session that is over.
 async fn has_ended(app: &App, jar: Cookies<'_>, origin: &Origin) -> bool {
-    let Some(secret) = jar.value(guards::cookie_name(&app.settings)) else { return false };
+    let Some(secret) = jar.value(CookieName::Session) else { return false };
     let session = authenticate(app, Authorization::Cookie(secret), origin).await;
     matches!(session, Err(Error::NotAuthenticated(_)))
 }
 
-/// What is said when [`are_unclear`].
-const UNCLEAR: &str = "Your browser sends two cookies of the same name, of which this site has set one at most. Remove \
-                       the cookies of this site and sign in again.";
-
 /// Whether the browser sends a cookie that signing in needs twice: neither of the two counts.
-fn are_unclear(app: &App, jar: Cookies<'_>) -> bool {
-    let names = [guards::cookie_name(&app.settings), pre_session::name(&app.settings)];
-    names.into_iter().any(|name| jar.sent(name) == Sent::Several)
+fn are_unclear(jar: Cookies<'_>) -> bool {
+    [CookieName::Session, CookieName::BeforeSession].into_iter().any(|name| jar.sent(name) == Sent::Several)
 }
 
 /// The message for a user who has to wait.
@@ -124,9 +119,9 @@ pub(super) async fn form(
     origin: &Origin,
     jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
-    let note = match layout::take_flash(&app.settings, jar) {
+    let note = match layout::take_flash(jar) {
         Some(flash) => Some(flash.text),
-        None if are_unclear(app, jar) => Some(UNCLEAR.to_owned()),
+        None if are_unclear(jar) => Some(UNCLEAR.to_owned()),
         None if signed_out == Some(true) => Some("Signed out.".to_owned()),
         None if has_ended(app, jar, origin).await => {
             Some("Your session has ended. Sign in to go on.".to_owned())
@@ -149,10 +144,9 @@ pub(super) async fn submit(
         return Err(Error::Forbidden(Denial::CrossSite));
     }
     let tried = |problem: String| Tried { username: &form.username, next: &form.next, problem };
-    if !pre_session::is_valid(app, jar, &form.token) {
-        let expired = "The form had expired. Enter your password again.";
-        let problem = if are_unclear(app, jar) { UNCLEAR } else { expired };
-        return Ok(Answer::refused(again(app, jar, tried(problem.to_owned())).await?));
+    let expired = if are_unclear(jar) { UNCLEAR } else { "The form had expired. Enter your password again." };
+    if let Some(problem) = pre_session::refusal(app, jar, &form.token, expired) {
+        return Ok(Answer::refused(again(app, jar, tried(problem)).await?));
     }
     let password = Password::new(form.password.clone());
     let browser = device_cookie::find(app, jar, &form.username);
@@ -160,13 +154,12 @@ pub(super) async fn submit(
     {
         Ok(signed_in) => {
             device_cookie::remember(app, jar, &form.username);
-            let name = guards::cookie_name(&app.settings);
-            if let Some(old) = jar.value(name)
+            if let Some(old) = jar.value(CookieName::Session)
                 && let Ok(actor) = authenticate(app, Authorization::Cookie(old), origin).await
             {
                 sign_in::sign_out(&actor).await?;
             }
-            jar.set(cookie(&app.settings, name, signed_in.secret.to_text()));
+            jar.set(CookieName::Session, signed_in.secret.to_text());
             Ok(Answer::Redirect(local_path(&form.next).to_owned()))
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
@@ -203,12 +196,8 @@ pub(super) async fn sign_out(
 ) -> Result<SignedOut> {
     layout::check_token(&can, &form.token)?;
     sign_in::sign_out(can.actor()).await?;
-    let settings = &can.app().settings;
-    for name in [guards::cookie_name(settings), pre_session::name(settings)]
-        .into_iter()
-        .chain(layout::cookie_names(settings))
-    {
-        jar.remove(cookie(settings, name, String::new()));
+    for name in [CookieName::Session, CookieName::BeforeSession, CookieName::Flash, CookieName::List] {
+        jar.remove(name);
     }
     Ok(SignedOut)
 }

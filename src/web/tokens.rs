@@ -5,8 +5,8 @@ use rocket::{Route, get, post, routes};
 
 use super::form::{Field, FormState, field_errors};
 use super::layout::{ConsoleSession, TokenForm};
-use super::reauthentication;
-use super::view::{Answer, NewToken, TokenRow, TokensPage};
+use super::reauthentication::{self, ConfirmedForm, Question};
+use super::view::{Answer, ConfirmationPage, NewToken, TokenRow, TokensPage};
 use crate::config::Settings;
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
@@ -14,7 +14,7 @@ use crate::model::permission::{IsSuperuser, Permission};
 use crate::model::raw::Raw;
 use crate::model::session::SessionId;
 use crate::model::user::{User, UserId};
-use crate::operations::api_tokens::{self, ApiToken, MadeToken, NAME_LENGTH, TokenInput, TokenRequest};
+use crate::operations::api_tokens::{self, ApiToken, MadeToken, TokenInput, TokenRequest};
 use crate::operations::users;
 use crate::web::form_body::FormBody;
 
@@ -84,17 +84,12 @@ impl Place {
         let days = form.expires_in_days.clone();
         let name = Field::new("name", "Name", "text", form.name.clone(), errors);
         let days = Field::new("expires_in_days", "Expires in days", "text", days, errors);
-        let hint = "Only needed for a token that may change things.";
-        let password = reauthentication::field(console, hint, errors);
+        let hint = "Needed because a token acts in its owner's name.";
         let mut fields = vec![
-            Field {
-                hint: "What it is for, such as “nightly report”.".into(),
-                max_length: NAME_LENGTH,
-                ..name
-            },
-            Field { hint: format!("From 1 to {most}."), max_length: 5, ..days },
+            Field { hint: "What it is for, such as “nightly report”.".into(), ..name },
+            Field { hint: format!("From 1 to {most}."), ..days },
         ];
-        fields.extend(password.map(|field| Field { optional: true, ..field }));
+        fields.extend(reauthentication::field(console, hint, errors));
         let row = |token: ApiToken| TokenRow {
             id: token.id.0,
             name: token.name,
@@ -174,13 +169,27 @@ async fn make_own(mut console: ConsoleSession<'_>, form: FormBody<MakeForm>) -> 
 #[post("/account/tokens/<id>/revoke", data = "<form>")]
 async fn revoke_own(
     id: i64,
-    console: ConsoleSession<'_>,
-    form: FormBody<TokenForm>,
-) -> Result<Answer<TokensPage>> {
+    mut console: ConsoleSession<'_>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let revoked = api_tokens::revoke_own(&console.can, SessionId(id)).await?;
-    console.flash(format!("Revoked the token “{}”.", revoked.name), None);
-    Ok(Answer::Redirect("/account/tokens".into()))
+    let revoke = |can| async move { api_tokens::revoke_own(&can, SessionId(id)).await };
+    match reauthentication::with(&mut console, &form.current_password, revoke).await {
+        Ok(revoked) => {
+            console.flash(format!("Revoked the token “{}”.", revoked.name), None);
+            Ok(Answer::Redirect("/account/tokens".into()))
+        }
+        Err(error) => {
+            let question = Question {
+                title: "Revoke an API token of yours?",
+                text: "What uses it is refused from then on. This cannot be undone.",
+                button: "Revoke",
+                action: format!("/account/tokens/{id}/revoke"),
+                back: "/account/tokens".into(),
+            };
+            question.after(error, &console, "account")
+        }
+    }
 }
 
 /// The user that a page is about.

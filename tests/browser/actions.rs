@@ -47,7 +47,7 @@ impl<'b> Actions<'b> {
     /// Sets the browser's session cookie, or removes it.
     pub(crate) fn is(&self, session: Option<&str>) {
         match session {
-            Some(cookie) => self.browser.set_cookie(&self.address, "__Host-sid", cookie),
+            Some(cookie) => self.browser.set_cookie(&self.address, cookie),
             None => drop(self.browser.cdp("Network.clearBrowserCookies", &serde_json::json!({}))),
         }
     }

@@ -315,9 +315,10 @@ impl Browser {
     }
 
     /// A cookie for a server.
-    pub(crate) fn set_cookie(&self, address: &str, name: &str, value: &str) {
+    pub(crate) fn set_cookie(&self, address: &str, cookie: &str) {
+        let (name, value) = cookie.split_once('=').expect("a name and a value");
         let cookie = json!({ "url": address, "name": name, "value": value, "path": "/",
-            "secure": true, "httpOnly": true, "sameSite": "Lax" });
+            "httpOnly": true, "sameSite": "Lax" });
         let set = self.cdp("Network.setCookie", &cookie);
         assert_eq!(set["success"], true, "the browser refuses the cookie {name}");
     }

@@ -208,7 +208,7 @@ fn a_change_is_taken_back_from_the_history_unless_it_was_changed_again(world: &W
 
 #[apply(in_browsers)]
 fn se_5_another_device_is_signed_out_from_ones_own_account(world: &World) {
-    let elsewhere = format!("__Host-sid={}", world.server.sign_in(MEMBER));
+    let elsewhere = world.server.sign_in(MEMBER);
     let status = || world.server.send("GET", "/account", &[("Cookie", &elsewhere)], "").status;
     assert_eq!(status(), 200);
     let member = world.signed_in(MEMBER);

@@ -44,7 +44,7 @@ fn marks(address: &str, cookie: &str, device: &str) -> Vec<f64> {
     command.arg("--chrome-flags=--headless=new --no-sandbox --no-proxy-server --disable-dev-shm-usage");
     // No signed-in user looks at that page.
     if !address.ends_with("/sign-in") {
-        command.arg(format!("--extra-headers={{\"Cookie\":\"__Host-sid={cookie}\"}}"));
+        command.arg(format!("--extra-headers={{\"Cookie\":\"{cookie}\"}}"));
     }
     if device == "desktop" {
         command.arg("--preset=desktop");

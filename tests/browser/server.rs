@@ -61,11 +61,11 @@ impl Answer {
         (headers.sum::<usize>() + "HTTP/1.1 200 OK\r\n\r\n".len()) as u64
     }
 
-    /// The value of a cookie that is set.
+    /// The name and value of a cookie that is set. After the part of the name that is given comes the installation's.
     fn cookie(&self, name: &str) -> Option<String> {
         let mut set = self.headers.iter().filter(|(key, _)| key == "set-cookie");
-        let value = set.find_map(|(_, cookie)| cookie.strip_prefix(name)?.strip_prefix('='))?;
-        value.split(';').next().map(str::to_owned)
+        let (_, cookie) = set.find(|(_, cookie)| cookie.starts_with(&format!("{name}-")))?;
+        cookie.split(';').next().map(str::to_owned)
     }
 }
 
@@ -164,10 +164,10 @@ impl Server {
         read(answer.expect("an answer"))
     }
 
-    /// Signs in with the password that all users have, as a browser does: the cookie of the new session.
+    /// Signs in with the password that all users have, as a browser does: the cookie of the new session, with its name.
     pub(crate) fn sign_in(&self, username: &str) -> String {
         let form = self.send("GET", "/sign-in", &[], "");
-        let before = format!("__Host-pre={}", form.cookie("__Host-pre").expect("a cookie"));
+        let before = form.cookie("pre").expect("a cookie");
         let token = hidden(&form.text(), "token");
         let typed = format!("token={token}&username={username}&password={}", PASSWORD.replace(' ', "+"));
         let headers = [
@@ -176,7 +176,7 @@ impl Server {
             ("Origin", &self.address),
         ];
         let answer = self.send("POST", "/sign-in", &headers, &typed);
-        answer.cookie("__Host-sid").unwrap_or_else(|| panic!("{username} cannot sign in: {}", answer.text()))
+        answer.cookie("sid").unwrap_or_else(|| panic!("{username} cannot sign in: {}", answer.text()))
     }
 
     /// Asks the API as the superuser, with JSON or `Value::Null` for no body.

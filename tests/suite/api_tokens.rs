@@ -184,18 +184,26 @@ async fn a_full_token_does_what_its_owner_may(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn se_6_a_full_token_needs_a_confirmed_password(app: TestApp) {
+async fn se_6_a_token_needs_a_confirmed_password_also_one_that_only_reads(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     app.sql("UPDATE sessions SET confirmed_at = 0").await;
-    let full = || json!({"name": "full", "read_only": false});
-    for by in [By::Bearer, By::Cookie] {
-        let refused = app.json(Method::Post, TOKENS, Some((&ada, by)), &full()).await;
+    let bodies = [json!({"name": "full", "read_only": false}), json!({"name": "reads"})];
+    for (by, body) in
+        [By::Bearer, By::Cookie].into_iter().flat_map(|by| bodies.iter().map(move |body| (by, body)))
+    {
+        let refused = app.json(Method::Post, TOKENS, Some((&ada, by)), body).await;
         assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("confirmation_required")));
     }
-    assert_eq!(make(&app, &ada, TOKENS, json!({"name": "reads"})).await.status, 201, "reading needs none");
+    let fields = [("name", "reads"), ("expires_in_days", "7")];
+    let (answer, _) = send_from(&app, &ada, "/account/tokens", "/account/tokens", &fields).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("Enter your password to go on."), "{}", answer.body);
+    assert_eq!(app.get(&ada, TOKENS).await.json(), json!([]));
     let confirm = make(&app, &ada, "/v1/account/confirm", json!({"password": PASSWORD})).await;
     assert_eq!(confirm.status, 204);
-    assert_eq!(make(&app, &ada, TOKENS, full()).await.status, 201);
+    for body in bodies {
+        assert_eq!(make(&app, &ada, TOKENS, body).await.status, 201);
+    }
 }
 
 #[apply(on_both)]

@@ -1,5 +1,7 @@
 //! A whole server on a fresh database, and the people who use it.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rocket::figment::Figment;
@@ -38,6 +40,8 @@ pub(crate) struct TestApp {
     pub(crate) usher: App,
     pub(crate) clock: Clock,
     pub(crate) url: String,
+    /// The secrets that sessions got when their users gave the password again, by those before.
+    renewed: Mutex<HashMap<String, String>>,
     /// Keeps the SQLite file until the test ends.
     _directory: TempDir,
 }
@@ -120,13 +124,14 @@ impl TestApp {
     pub(crate) async fn another_instance(&self) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let (client, usher) = server(figment(&self.url, &[]), &self.clock).await;
-        Self { client, usher, clock: self.clock.clone(), url: self.url.clone(), _directory: directory }
+        let (clock, url, renewed) = (self.clock.clone(), self.url.clone(), Mutex::default());
+        Self { client, usher, clock, url, renewed, _directory: directory }
     }
 
     async fn on(url: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
         let clock = Clock::manual(Timestamp::parse("2026-03-01T09:00:00.123456Z").expect("a timestamp"));
         let (client, usher) = server(figment(&url, settings), &clock).await;
-        Self { client, usher, clock, url, _directory: directory }
+        Self { client, usher, clock, url, renewed: Mutex::default(), _directory: directory }
     }
 
     /// A user whose kind is said in words, such as `staff` or `inactive superuser`, signed in twice: with
@@ -175,7 +180,7 @@ impl TestApp {
                 request.add_header(Header::new("Authorization", format!("Bearer {}", person.bearer)));
             }
             Some((person, By::Cookie)) => {
-                request = request.header(cookie_header("__Host-sid", &person.cookie));
+                request = request.header(cookie_header("__Host-sid-0a1b2c3d", &self.cookie(person)));
                 request.add_header(Header::new("Sec-Fetch-Site", "same-origin"));
             }
         }
@@ -196,7 +201,26 @@ impl TestApp {
         body: &Value,
     ) -> Answer {
         let request = self.request(method, path, who).header(Header::new("Content-Type", "application/json"));
-        Answer::of(request.body(body.to_string()).dispatch().await).await
+        let response = request.body(body.to_string()).dispatch().await;
+        if let Some((person, By::Cookie)) = who {
+            self.note_renewal(person, &response);
+        }
+        Answer::of(response).await
+    }
+
+    /// The session cookie of a person, as their browser has it by now.
+    pub(crate) fn cookie(&self, person: &Person) -> String {
+        let renewed = self.renewed.lock().expect("a lock");
+        renewed.get(&person.cookie).unwrap_or(&person.cookie).clone()
+    }
+
+    /// Keeps the cookie that an answer sets for the session that a person has already.
+    pub(crate) fn note_renewal(&self, person: &Person, response: &LocalResponse<'_>) {
+        if let Some(cookie) =
+            response.cookies().get("__Host-sid-0a1b2c3d").filter(|cookie| !cookie.value().is_empty())
+        {
+            self.renewed.lock().expect("a lock").insert(person.cookie.clone(), cookie.value().to_owned());
+        }
     }
 
     /// Asks without a body as a person with a bearer token.
@@ -206,7 +230,8 @@ impl TestApp {
 
     /// What the guards hand to a handler: the proof that a person who comes with their cookie has a permission.
     pub(crate) async fn proof<P: Permission>(&self, person: &Person) -> Result<Can<P>> {
-        let credential = Authorization::Cookie(&person.cookie);
+        let cookie = self.cookie(person);
+        let credential = Authorization::Cookie(&cookie);
         let actor = authenticate(&self.usher, credential, &Origin::command_line()).await?;
         Can::check(&actor)
     }
@@ -284,7 +309,7 @@ async fn hash() -> PasswordHash {
     HASH.get_or_init(make).await.clone()
 }
 
-/// A database without anything in it, and the folder of its file.
+/// A database without anything in it but what the tests give each, and the folder of its file.
 pub(crate) async fn fresh(backend: Backend) -> (String, TempDir) {
     let directory = TempDir::new().expect("a temporary directory");
     let url = match backend {
@@ -292,6 +317,12 @@ pub(crate) async fn fresh(backend: Backend) -> (String, TempDir) {
         Backend::Postgres => fresh_postgres().await,
     };
     (url, directory)
+}
+
+/// Makes the names of all cookies end with `0a1b2c3d`.
+async fn tag_cookies(db: &db::Db) {
+    let tag = vec![0x0a, 0x1b, 0x2c, 0x3d];
+    db::installation::get_or_insert(db, "cookie_tag", tag).await.expect("a tag");
 }
 
 /// A fresh file in a folder: a copy of one that was migrated once.
@@ -303,6 +334,7 @@ async fn fresh_sqlite(directory: &TempDir) -> String {
             let file = directory.path().join("template.db");
             let figment = figment(&format!("sqlite://{}", file.display()), &[]);
             let db = db::Db::open(&figment.focus("databases.main")).await.expect("a migrated template");
+            tag_cookies(&db).await;
             db.close().await;
             std::fs::read(file).expect("the template")
         })
@@ -334,6 +366,7 @@ async fn fresh_postgres() -> String {
             }
             let figment = figment(&on_server(&server, &name), &[]);
             let db = db::Db::open(&figment.focus("databases.main")).await.expect("a migrated template");
+            tag_cookies(&db).await;
             db.close().await;
             name
         })

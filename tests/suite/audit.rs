@@ -254,7 +254,7 @@ async fn lg_4_what_other_sites_try_is_recorded_with_its_address(app: TestApp) {
     let (record, form) = (format!("/v1/users/{}", ada.id()), format!("/users/{}/deactivate", ada.id()));
     for (site, number) in [("cross-site", 1), ("same-site", 2)] {
         let request = app.client.patch(&record).header(ContentType::JSON).body("{\"email\":\"\"}");
-        let request = request.header(cookie_header("__Host-sid", &staff.cookie));
+        let request = request.header(cookie_header("__Host-sid-0a1b2c3d", &staff.cookie));
         let request = request.header(Header::new("Sec-Fetch-Site", site));
         let request = request.remote(format!("192.0.2.{number}:4711").parse().unwrap());
         assert_eq!(request.dispatch().await.status().code, 403);
@@ -262,7 +262,7 @@ async fn lg_4_what_other_sites_try_is_recorded_with_its_address(app: TestApp) {
     // By its site; and a page of an old browser, which does not say that, by the token that it cannot have.
     for (site, number) in [(Some("cross-site"), 3), (None, 4)] {
         let mut request = app.client.post(&form).header(ContentType::Form).body("token=AAAA");
-        request = request.header(cookie_header("__Host-sid", &staff.cookie));
+        request = request.header(cookie_header("__Host-sid-0a1b2c3d", &staff.cookie));
         if let Some(site) = site {
             request.add_header(Header::new("Sec-Fetch-Site", site));
         }
@@ -302,14 +302,14 @@ async fn a_block_is_recorded_with_the_address_that_led_to_it(backend: Backend) {
         request.dispatch().await;
     }
     let page = app.client.get("/sign-in").dispatch().await;
-    let cookie = page.cookies().get("__Host-pre").unwrap().value().to_owned();
+    let cookie = page.cookies().get("__Host-pre-0a1b2c3d").unwrap().value().to_owned();
     let token = token(&page.into_string().await.unwrap());
     for n in 0..9 {
         let name = if n < 6 { "bob" } else { "nobody" };
         let request = app.client.post("/sign-in").header(ContentType::Form);
         let request = request.body(format!("username={name}&password=wrong&token={token}&next=/"));
         let request = request.remote("[2001:db8::1]:4711".parse().unwrap());
-        request.header(cookie_header("__Host-pre", &cookie)).dispatch().await;
+        request.header(cookie_header("__Host-pre-0a1b2c3d", &cookie)).dispatch().await;
     }
     let trail = trail(&app).await;
     let told: Vec<(&str, &str, &str, &str)> = trail

@@ -38,7 +38,7 @@ async fn ask(
             request.add_header(Header::new("Authorization", format!("Bearer {}", person.bearer)));
         }
         Some((person, By::Cookie)) => {
-            request = request.header(cookie_header("__Host-sid", &person.cookie));
+            request = request.header(cookie_header("__Host-sid-0a1b2c3d", &person.cookie));
             request.add_header(Header::new("Sec-Fetch-Site", "same-origin"));
         }
     }

@@ -10,7 +10,7 @@ use crate::app::{Answer, By, PASSWORD, TestApp, cookie_header};
 /// The page to sign in on: the browser's cookie, and the form's token.
 async fn sign_in_page(app: &TestApp) -> (Cookie<'static>, String) {
     let response = app.client.get("/sign-in").dispatch().await;
-    let cookie = response.cookies().get("__Host-pre").expect("a cookie before the session").clone();
+    let cookie = response.cookies().get("__Host-pre-0a1b2c3d").expect("a cookie before the session").clone();
     let html = response.into_string().await.unwrap();
     (cookie.into_owned(), token(&html))
 }
@@ -34,7 +34,7 @@ async fn submit(app: &TestApp, cookies: &[Cookie<'static>], body: &str) -> (Answ
         request = request.header(cookie_header(cookie.name(), cookie.value()));
     }
     let response = request.dispatch().await;
-    let session = response.cookies().get("__Host-sid").cloned();
+    let session = response.cookies().get("__Host-sid-0a1b2c3d").cloned();
     (Answer::of(response).await, session)
 }
 
@@ -77,7 +77,7 @@ async fn a_browser_signs_in_and_out(app: TestApp) {
 async fn se_1_a_new_session_replaces_the_one_that_came_along(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let (pre, token) = sign_in_page(&app).await;
-    let planted = Cookie::new("__Host-sid", ada.cookie.clone());
+    let planted = Cookie::new("__Host-sid-0a1b2c3d", ada.cookie.clone());
     let (_, session) = submit(&app, &[pre, planted.clone()], &form("ada", PASSWORD, &token, "/")).await;
     let session = session.expect("a session");
     assert_ne!(session.value(), planted.value());
@@ -162,7 +162,7 @@ async fn cs_1_a_form_of_another_site_is_refused(app: TestApp) {
         let body = format!("token={}", self::token(&home));
         let sign_out =
             app.client.post("/sign-out").header(ContentType::Form).header(Header::new(name, value));
-        let sign_out = sign_out.header(cookie_header("__Host-sid", &ada.cookie)).body(body);
+        let sign_out = sign_out.header(cookie_header("__Host-sid-0a1b2c3d", &ada.cookie)).body(body);
         assert_eq!(sign_out.dispatch().await.status().code, 403, "{name}: {value}");
         assert!(app.is_signed_in(&ada, By::Cookie).await);
     }

@@ -53,7 +53,11 @@ pub(crate) async fn send(
     let request = app.request(Method::Post, path, Some((person, By::Cookie)));
     let request = request.header(ContentType::Form).body(body.join("&"));
     let response = request.dispatch().await;
-    let flash = response.cookies().get("__Host-flash").cloned();
+    // Another password gives a browser another session, which is not that person's any more.
+    if path != "/account/password" {
+        app.note_renewal(person, &response);
+    }
+    let flash = response.cookies().get("__Host-flash-0a1b2c3d").cloned();
     let answer = Answer::of(response).await;
     let message = match (flash, answer.header("Location")) {
         (Some(flash), Some(next)) => {
@@ -158,14 +162,14 @@ async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let kept = async |path: &str, cookie: &str| {
         let request = app.request(Method::Get, path, Some((&staff, By::Cookie)));
-        let response = request.header(cookie_header("__Host-list", cookie)).dispatch().await;
-        response.cookies().get("__Host-list").map(|cookie| cookie.value().to_owned())
+        let response = request.header(cookie_header("__Host-list-0a1b2c3d", cookie)).dispatch().await;
+        response.cookies().get("__Host-list-0a1b2c3d").map(|cookie| cookie.value().to_owned())
     };
     let back = async |cookie: String| {
         let path = format!("/users/{}", ada.id());
         let request = app.request(Method::Get, &path, Some((&staff, By::Cookie)));
         let html = request
-            .header(cookie_header("__Host-list", &cookie))
+            .header(cookie_header("__Host-list-0a1b2c3d", &cookie))
             .dispatch()
             .await
             .into_string()
@@ -486,7 +490,7 @@ async fn cs_1_a_form_without_its_token_or_from_another_site_changes_nothing(app:
     for site in ["cross-site", "same-site", "none"] {
         let request = app.client.post(path.clone()).header(ContentType::Form).body(format!("token={own}"));
         let request = request
-            .header(cookie_header("__Host-sid", &staff.cookie))
+            .header(cookie_header("__Host-sid-0a1b2c3d", &staff.cookie))
             .header(Header::new("Sec-Fetch-Site", site));
         assert_eq!(request.dispatch().await.status().code, 403, "{site}");
     }

@@ -22,7 +22,7 @@ use crate::audit::trail;
 
 /// The token in the form of the page to sign in on, for a browser that says what it is bound to.
 async fn token_bound_to(app: &TestApp, binding: &str) -> String {
-    let request = app.client.get("/sign-in").header(cookie_header("__Host-pre", binding));
+    let request = app.client.get("/sign-in").header(cookie_header("__Host-pre-0a1b2c3d", binding));
     let page = request.dispatch().await.into_string().await.unwrap();
     page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
@@ -35,8 +35,9 @@ async fn cs_1_a_token_from_the_page_to_sign_in_on_is_good_for_no_session(app: Te
         let token = token_bound_to(&app, &format!("session {session}")).await;
         // An old browser, which does not say where a form comes from: only the token stands in the way.
         let request = app.client.post(format!("/users/{}/deactivate", ada.id())).header(ContentType::Form);
-        let request =
-            request.header(cookie_header("__Host-sid", &staff.cookie)).body(format!("token={token}"));
+        let request = request
+            .header(cookie_header("__Host-sid-0a1b2c3d", &staff.cookie))
+            .body(format!("token={token}"));
         assert_eq!(request.dispatch().await.status().code, 403, "session {session}");
     }
     assert!(app.stored(ada.id()).await.is_active);

@@ -33,7 +33,7 @@ async fn made(app: &TestApp, staff: &Person, id: i64) -> String {
 /// The page behind a link: the answer, the cookie that it sets, and the token of its form.
 async fn open(app: &TestApp, secret: &str) -> (Answer, String, String) {
     let response = app.client.get(format!("/set-password?token={secret}")).dispatch().await;
-    let cookie = response.cookies().get("__Host-pre").map(|cookie| cookie.value().to_owned());
+    let cookie = response.cookies().get("__Host-pre-0a1b2c3d").map(|cookie| cookie.value().to_owned());
     let answer = Answer::of(response).await;
     let token = if answer.status == 200 { token(&answer.body) } else { String::new() };
     (answer, cookie.unwrap_or_default(), token)
@@ -44,7 +44,7 @@ async fn post(app: &TestApp, cookie: &str, token: &str, secret: &str, password: 
     let body = format!("token={token}&link={secret}&password={password}");
     let request = app.client.post("/set-password").header(ContentType::Form).body(body);
     let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
-    Answer::of(request.header(cookie_header("__Host-pre", cookie)).dispatch().await).await
+    Answer::of(request.header(cookie_header("__Host-pre-0a1b2c3d", cookie)).dispatch().await).await
 }
 
 /// Opens a link and sets a password; the status.
@@ -302,12 +302,12 @@ async fn pw_10_the_page_keeps_a_link_until_a_person_sees_it(app: TestApp) {
     let head = app.request(Method::Head, &path, Some((&staff, By::Cookie))).dispatch().await;
     assert_eq!(head.status().code, 200);
     for site in ["cross-site", "same-site"] {
-        let request = app.client.get(&path).header(cookie_header("__Host-sid", &staff.cookie));
+        let request = app.client.get(&path).header(cookie_header("__Host-sid-0a1b2c3d", &staff.cookie));
         let seen = Answer::of(request.header(Header::new("Sec-Fetch-Site", site)).dispatch().await).await;
         assert_eq!(seen.status, 200);
         assert!(shown(&seen).is_none() && seen.body.contains(">Show it</a>"), "{site}: {}", seen.body);
     }
-    let request = app.client.get(&path).header(cookie_header("__Host-sid", &staff.cookie));
+    let request = app.client.get(&path).header(cookie_header("__Host-sid-0a1b2c3d", &staff.cookie));
     let seen = Answer::of(request.header(Header::new("Sec-Fetch-Site", "none")).dispatch().await).await;
     assert!(seen.body.contains("<code class=\"copy\">"), "a typed address or an old browser: {}", seen.body);
     assert!(shown(&page(&app, &staff, &path).await).is_none(), "and then not again");
@@ -430,7 +430,7 @@ async fn pw_11_no_step_can_be_skipped(app: TestApp) {
     for site in ["cross-site", "same-site"] {
         let request = app.client.post("/set-password").header(ContentType::Form).body(body.clone());
         let request = request.header(Header::new("Sec-Fetch-Site", site));
-        let answer = request.header(cookie_header("__Host-pre", &cookie)).dispatch().await;
+        let answer = request.header(cookie_header("__Host-pre-0a1b2c3d", &cookie)).dispatch().await;
         assert_eq!(answer.status().code, 403, "{site}");
     }
     for name in ["ada", "bob"] {

@@ -206,7 +206,7 @@ async fn at_most_ten_sessions_exist_whatever_carries_them(app: TestApp) {
     assert!(app.is_signed_in(&ada, By::Cookie).await, "the next one not yet");
     // In a browser.
     let response = app.client.get("/sign-in").dispatch().await;
-    let pre = response.cookies().get("__Host-pre").unwrap().clone();
+    let pre = response.cookies().get("__Host-pre-0a1b2c3d").unwrap().clone();
     let html = response.into_string().await.unwrap();
     let token = crate::console::token(&html);
     let body = format!("username=ada&password={}&token={token}", PASSWORD.replace(' ', "+"));
@@ -217,7 +217,7 @@ async fn at_most_ten_sessions_exist_whatever_carries_them(app: TestApp) {
         .body(body)
         .header(cookie_header(pre.name(), pre.value()));
     let response = request.header(Header::new("Sec-Fetch-Site", "same-origin")).dispatch().await;
-    let cookie = response.cookies().get("__Host-sid").expect("a session").value().to_owned();
+    let cookie = response.cookies().get("__Host-sid-0a1b2c3d").expect("a session").value().to_owned();
     let browser = Person { cookie, ..ada.clone() };
     assert!(app.is_signed_in(&browser, By::Cookie).await);
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "a browser's session counts like any other");

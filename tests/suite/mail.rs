@@ -38,6 +38,8 @@ macro_rules! on_both_with_mail {
     };
 }
 
+mod notices;
+
 async fn start(backend: Backend) -> (TestApp, Sink) {
     let sink = Sink::start().await;
     (TestApp::with(backend, &settings(&sink)).await, sink)
@@ -205,7 +207,7 @@ async fn the_server_is_signed_in_to_if_there_is_a_name_for_it(app: TestApp, sink
 /// Asks for a link on the page, from an address of the client's.
 async fn forgotten(app: &TestApp, name: &str, from: &str) -> Answer {
     let response = app.client.get("/forgotten-password").dispatch().await;
-    let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+    let cookie = response.cookies().get("__Host-pre-0a1b2c3d").expect("a cookie").value().to_owned();
     let form = token(&response.into_string().await.unwrap());
     let name = rocket::http::RawStr::new(name).percent_encode().to_string();
     send_form(app, &cookie, &format!("token={form}&name={name}"), from).await
@@ -215,7 +217,7 @@ async fn send_form(app: &TestApp, cookie: &str, body: &str, from: &str) -> Answe
     let request = app.client.post("/forgotten-password").header(ContentType::Form).body(body);
     let request = request.remote(format!("{from}:4711").parse().unwrap());
     let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
-    Answer::of(request.header(cookie_header("__Host-pre", cookie)).dispatch().await).await
+    Answer::of(request.header(cookie_header("__Host-pre-0a1b2c3d", cookie)).dispatch().await).await
 }
 
 /// The reasons of all requests for links, when there are so many; empty where one was made.
@@ -301,7 +303,7 @@ async fn pw_11_each_account_of_an_address_gets_its_own_link(app: TestApp, sink: 
 async fn pw_11_the_name_must_be_one_string(app: TestApp, sink: Sink) {
     with_address(&app, "ada", "", "ada@example.org").await;
     let response = app.client.get("/forgotten-password").dispatch().await;
-    let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+    let cookie = response.cookies().get("__Host-pre-0a1b2c3d").expect("a cookie").value().to_owned();
     let form = token(&response.into_string().await.unwrap());
     for fields in [
         "name=ada@example.org&name=eve@evil.example",

@@ -268,7 +268,7 @@ async fn change_in_console(app: &TestApp, ada: &Person, fields: &[(&str, &str)])
     let body: Vec<String> = all.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let request = app.request(Method::Post, "/account/password", Some((ada, By::Cookie)));
     let response = request.header(rocket::http::ContentType::Form).body(body.join("&")).dispatch().await;
-    let cookie = response.cookies().get("__Host-sid").map(|cookie| cookie.value().to_owned());
+    let cookie = response.cookies().get("__Host-sid-0a1b2c3d").map(|cookie| cookie.value().to_owned());
     let after = Person { cookie: cookie.unwrap_or_else(|| ada.cookie.clone()), ..ada.clone() };
     (Answer::of(response).await, after)
 }

@@ -11,21 +11,31 @@ use crate::console::{hidden, page, send_from, token};
 
 const NEW: &str = "a wholly different phrase";
 
-async fn ask(app: &TestApp, who: (&Person, By), method: Method, path: &str, body: &Value) -> Answer {
+pub(crate) async fn ask(
+    app: &TestApp,
+    who: (&Person, By),
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Answer {
     app.json(method, path, Some(who), body).await
 }
 
-fn denied(code: &str) -> (u16, Value) {
+pub(crate) fn denied(code: &str) -> (u16, Value) {
     (403, json!(code))
 }
 
-fn verdict(answer: &Answer) -> (u16, Value) {
+pub(crate) fn verdict(answer: &Answer) -> (u16, Value) {
     (answer.status, answer.json()["code"].clone())
 }
 
-/// An administrator who has signed in long ago, and an API token of theirs that may change things.
 async fn staff(app: &TestApp) -> (Person, Person) {
-    let staff = app.person("staff", "staff").await;
+    administrator(app, "staff", "staff").await
+}
+
+/// An administrator who has signed in long ago, and an API token of theirs that may change things.
+pub(crate) async fn administrator(app: &TestApp, username: &str, kind: &str) -> (Person, Person) {
+    let staff = app.person(username, kind).await;
     let body = json!({"name": "script", "read_only": false});
     let made = ask(app, (&staff, By::Cookie), Method::Post, "/v1/account/tokens", &body).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -34,7 +44,7 @@ async fn staff(app: &TestApp) -> (Person, Person) {
     (staff, named)
 }
 
-async fn confirm(app: &TestApp, who: (&Person, By)) {
+pub(crate) async fn confirm(app: &TestApp, who: (&Person, By)) {
     let body = json!({ "password": PASSWORD });
     assert_eq!(ask(app, who, Method::Post, "/v1/account/confirm", &body).await.status, 204);
 }
@@ -46,7 +56,7 @@ fn whole(password: &str) -> Value {
 #[apply(on_both)]
 async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: TestApp) {
     let (staff, named) = staff(&app).await;
-    let (path, other) = (format!("/v1/users/{}", staff.id()), app.person("ada", "staff").await);
+    let (path, other) = (format!("/v1/users/{}", staff.id()), app.person("ada", "").await);
     let operations = app.usher.hasher.operations();
     for (method, body) in [(Method::Patch, json!({ "password": NEW })), (Method::Put, whole(NEW))] {
         let answer = ask(&app, (&staff, By::Cookie), method, &path, &body).await;
@@ -69,7 +79,13 @@ async fn se_6_ones_own_password_is_set_by_no_cookie_or_token_alone(app: TestApp)
 }
 
 /// Sends a form as a client with a bearer token, with the token of the page that it stands on.
-async fn send_by_bearer(app: &TestApp, who: &Person, page_path: &str, path: &str, fields: &str) -> Answer {
+pub(crate) async fn send_by_bearer(
+    app: &TestApp,
+    who: &Person,
+    page_path: &str,
+    path: &str,
+    fields: &str,
+) -> Answer {
     let html = app.get(who, page_path).await.body;
     let request = app.request(Method::Post, path, Some((who, By::Bearer))).header(ContentType::Form);
     Answer::of(request.body(format!("token={}&{fields}", token(&html))).dispatch().await).await
@@ -201,7 +217,7 @@ async fn se_6_another_address_of_ones_own_among_the_users_asks_for_the_password(
     for wrong in ["", "wrong"] {
         let (answer, _) = send_from(&app, &staff, &form, &form, &fields(wrong)).await;
         assert_eq!(answer.status, 422);
-        for kept in ["mine@example.org", "Grace", "Needed to change your own email address."] {
+        for kept in ["mine@example.org", "Grace", "Needed to change your own username or email address."] {
             assert!(answer.body.contains(kept), "{kept}: {}", answer.body);
         }
     }
@@ -227,7 +243,7 @@ async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app:
     let (page_path, form) = (format!("/users/{}", staff.id()), format!("/users/{}/undo/{entry}", staff.id()));
     let (answer, _) = send_from(&app, &staff, &page_path, &form, &[]).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.body.contains("Take back the change of your own email address?"), "{}", answer.body);
+    assert!(answer.body.contains("Take back the change of your own account?"), "{}", answer.body);
     assert_eq!(app.stored(staff.id()).await.email, "mine@example.org");
     let (answer, message) =
         send_from(&app, &staff, &page_path, &form, &[("current_password", PASSWORD)]).await;
@@ -268,4 +284,91 @@ async fn clients_that_send_whole_records_back_still_set_their_own_password(app: 
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(app.obtain("staff", NEW).await.status, 200);
     assert_eq!(app.stored(staff.id()).await.email, "mine@example.org");
+}
+
+#[apply(on_both)]
+async fn se_6_another_username_of_ones_own_asks_for_the_password(app: TestApp) {
+    let (staff, named) = staff(&app).await;
+    let path = format!("/v1/users/{}", staff.id());
+    let body = json!({"username": "renamed"});
+    let answer = ask(&app, (&staff, By::Cookie), Method::Patch, &path, &body).await;
+    assert_eq!(verdict(&answer), denied("confirmation_required"));
+    let answer = ask(&app, (&named, By::Bearer), Method::Patch, &path, &body).await;
+    assert_eq!(verdict(&answer), denied("sign_in_required"));
+    let form = format!("/users/{}", staff.id());
+    let fields = |current| {
+        [
+            ("version", "1"),
+            ("username", "renamed"),
+            ("email", ""),
+            ("first_name", ""),
+            ("last_name", ""),
+            ("current_password", current),
+        ]
+    };
+    let (answer, _) = send_from(&app, &staff, &form, &form, &fields("")).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("value=\"renamed\""), "{}", answer.body);
+    assert_eq!(app.stored(staff.id()).await, staff.user);
+    let (answer, message) = send_from(&app, &staff, &form, &form, &fields(PASSWORD)).await;
+    assert_eq!((answer.status, message.as_str()), (303, "Saved. Changed Username."), "{}", answer.body);
+}
+
+#[apply(on_both)]
+async fn se_6_ending_other_sessions_of_ones_own_asks_for_the_password(app: TestApp) {
+    let (staff, named) = staff(&app).await;
+    let sessions = app.get(&staff, "/v1/account/sessions").await.json();
+    let key = |carrier: &str| {
+        let session = sessions.as_array().unwrap().iter().find(|session| session["carrier"] == carrier);
+        session.unwrap()["id"].to_string()
+    };
+    let (client, token) = (key("token"), key("named"));
+    let doors = [
+        ("/v1/account/sessions".to_owned(), "/account/sessions", "/account/sessions/end".to_owned()),
+        (
+            format!("/v1/account/sessions/{client}"),
+            "/account/sessions",
+            format!("/account/sessions/{client}/end"),
+        ),
+        (format!("/v1/account/tokens/{token}"), "/account/tokens", format!("/account/tokens/{token}/revoke")),
+    ];
+    for (route, stands_on, path) in &doors {
+        let answer = ask(&app, (&staff, By::Cookie), Method::Delete, route, &json!({})).await;
+        assert_eq!(verdict(&answer), denied("confirmation_required"), "{route}");
+        for (typed, problem) in
+            [("", "Enter your password to go on."), ("wrong", "Your current password is wrong.")]
+        {
+            let fields = [("current_password", typed)];
+            let (answer, _) = send_from(&app, &staff, stands_on, path, &fields).await;
+            assert_eq!(answer.status, 422, "{path}");
+            assert!(answer.body.contains(problem), "{path}: {}", answer.body);
+        }
+    }
+    for (route, ..) in &doors[..2] {
+        let answer = ask(&app, (&named, By::Bearer), Method::Delete, route, &json!({})).await;
+        assert_eq!(verdict(&answer), denied("sign_in_required"), "{route}");
+    }
+    assert!(app.is_signed_in(&staff, By::Bearer).await && app.is_signed_in(&named, By::Bearer).await);
+    let typed = [("current_password", PASSWORD)];
+    for (index, (_, stands_on, path)) in doors.iter().enumerate().rev() {
+        app.sql("UPDATE sessions SET confirmed_at = 0").await;
+        let (answer, message) = send_from(&app, &staff, stands_on, path, &typed).await;
+        assert!(answer.status == 303 && !message.is_empty(), "{path}: {}", answer.body);
+        assert_eq!(app.is_signed_in(&staff, By::Bearer).await, index == 2, "{path}");
+    }
+    assert!(app.is_signed_in(&staff, By::Cookie).await && !app.is_signed_in(&named, By::Bearer).await);
+}
+
+#[apply(on_both)]
+async fn se_5_the_session_that_asks_is_ended_without_the_password(app: TestApp) {
+    let (staff, named) = staff(&app).await;
+    for (who, by) in [(&named, By::Bearer), (&staff, By::Cookie)] {
+        let answer =
+            Answer::of(app.request(Method::Get, "/v1/account/sessions", Some((who, by))).dispatch().await);
+        let sessions = answer.await.json();
+        let own = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+        let path = format!("/v1/account/sessions/{}", own["id"]);
+        assert_eq!(ask(&app, (who, by), Method::Delete, &path, &json!({})).await.status, 204);
+        assert!(!app.is_signed_in(who, by).await);
+    }
 }

@@ -7,13 +7,13 @@ use crate::console::token;
 
 async fn try_from(app: &TestApp, username: &str, address: &str) -> Answer {
     let response = app.client.get("/sign-in").dispatch().await;
-    let cookie = response.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+    let cookie = response.cookies().get("__Host-pre-0a1b2c3d").expect("a cookie").value().to_owned();
     let form = token(&response.into_string().await.unwrap());
     let body = format!("username={username}&password=wrong&token={form}&next=/users");
     let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
     let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
     let request = request.remote(format!("{address}:4711").parse().unwrap());
-    Answer::of(request.header(cookie_header("__Host-pre", &cookie)).dispatch().await).await
+    Answer::of(request.header(cookie_header("__Host-pre-0a1b2c3d", &cookie)).dispatch().await).await
 }
 
 #[apply(on_both)]
@@ -36,13 +36,63 @@ async fn pw_4_the_page_says_that_a_user_has_to_wait(app: TestApp) {
     assert_eq!(try_from(&app, "ada", "192.0.2.2").await.status, 422);
 }
 
+#[apply(on_both)]
+async fn se_10_where_no_cookie_comes_back_the_page_says_why_and_what_helps(app: TestApp) {
+    app.person("ada", "").await;
+    let send = async |path: &str, fields: &str, origin: Option<&str>| {
+        let form = token(&app.client.get("/sign-in").dispatch().await.into_string().await.unwrap());
+        let mut request = app.client.post(path.to_owned()).header(ContentType::Form);
+        request.add_header(Header::new("Sec-Fetch-Site", "same-origin"));
+        if let Some(origin) = origin {
+            request.add_header(Header::new("Origin", origin.to_owned()));
+        }
+        Answer::of(request.body(format!("token={form}&{fields}")).dispatch().await).await
+    };
+    let fields = "username=ada&password=correct+horse+battery";
+    for (origin, local) in [
+        ("http://usher.lan:8000", "http://localhost:8000."),
+        ("http://usher.lan", "http://localhost."),
+        ("http://[fd00::7]", "http://localhost."),
+    ] {
+        let answer = send("/sign-in", fields, Some(origin)).await;
+        let body = answer.body.replace("&#x2F;", "/");
+        for part in ["This page came over plain HTTP", "Open it over https://", local, "insecure_cookie"] {
+            assert!(answer.status == 422 && body.contains(part), "{origin}, {part}: {body}");
+        }
+        assert!(body.contains("value=\"ada\"") && !body.contains("had expired"), "{body}");
+    }
+    for origin in [None, Some("https://users.example.org")] {
+        let answer = send("/sign-in", fields, origin).await;
+        let told = answer.body.contains("allow cookies for this site");
+        assert!(answer.status == 422 && told, "{origin:?}: {}", answer.body);
+    }
+}
+
+#[apply(on_both)]
+#[with([("insecure_cookie", json!(true))])]
+async fn se_10_the_operator_may_allow_plain_http_on_a_trusted_network(app: TestApp) {
+    app.person("ada", "").await;
+    let opened = app.client.get("/sign-in").dispatch().await;
+    let cookie = opened.cookies().get("pre-0a1b2c3d").expect("a cookie").clone().into_owned();
+    assert_ne!(cookie.secure(), Some(true));
+    let form = token(&opened.into_string().await.unwrap());
+    let body = format!("token={form}&username=ada&password=correct+horse+battery");
+    let request = app.client.post("/sign-in").header(ContentType::Form).body(body);
+    let request = request.header(Header::new("Origin", "http://usher.lan:8000"));
+    let request = request.header(Header::new("Host", "usher.lan:8000"));
+    let answer = request.header(cookie_header(cookie.name(), cookie.value())).dispatch().await;
+    assert_eq!(answer.status().code, 303);
+    assert!(answer.cookies().get("sid-0a1b2c3d").is_some());
+}
+
 const ENDED: &str = "Your session has ended. Sign in to go on.";
 
 #[apply(on_both)]
 async fn an_ended_session_is_said_and_one_goes_on_from_there(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let page = async |path: &str| {
-        let request = app.client.get(path.to_owned()).header(cookie_header("__Host-sid", &ada.cookie));
+        let request =
+            app.client.get(path.to_owned()).header(cookie_header("__Host-sid-0a1b2c3d", &ada.cookie));
         Answer::of(request.dispatch().await).await
     };
     assert!(!page("/sign-in").await.body.contains(ENDED), "it has not");
@@ -63,13 +113,14 @@ async fn after_a_link_the_page_says_that_the_password_is_set(app: TestApp) {
     let made = app.send(&staff, rocket::http::Method::Post, &path, &serde_json::json!({})).await;
     let secret = crate::links::secret(made.json()["url"].as_str().unwrap());
     let opened = app.client.get(format!("/set-password?token={secret}")).dispatch().await;
-    let cookie = opened.cookies().get("__Host-pre").expect("a cookie").value().to_owned();
+    let cookie = opened.cookies().get("__Host-pre-0a1b2c3d").expect("a cookie").value().to_owned();
     let form = token(&opened.into_string().await.unwrap());
     let body = format!("token={form}&link={secret}&password=seven+quiet+otters");
     let request = app.client.post("/set-password").header(ContentType::Form).body(body);
-    let set = request.header(cookie_header("__Host-pre", &cookie)).dispatch().await;
-    let flash = set.cookies().get("__Host-flash").expect("a message").value().to_owned();
-    let next = app.client.get("/sign-in").header(cookie_header("__Host-flash", &flash)).dispatch().await;
+    let set = request.header(cookie_header("__Host-pre-0a1b2c3d", &cookie)).dispatch().await;
+    let flash = set.cookies().get("__Host-flash-0a1b2c3d").expect("a message").value().to_owned();
+    let next =
+        app.client.get("/sign-in").header(cookie_header("__Host-flash-0a1b2c3d", &flash)).dispatch().await;
     assert!(next.into_string().await.unwrap().contains("Your password is set. Sign in with it."));
 }
 

@@ -228,7 +228,7 @@ async fn the_message_after_each_change_has_a_button_that_undoes_it(app: TestApp)
         });
         let request = app.request(Post, what, Some((&staff, By::Cookie)));
         let response = request.header(rocket::http::ContentType::Form).body(body).dispatch().await;
-        let flash = response.cookies().get("__Host-flash").expect("a message").clone();
+        let flash = response.cookies().get("__Host-flash-0a1b2c3d").expect("a message").clone();
         let request = app.request(rocket::http::Method::Get, &path, Some((&staff, By::Cookie)));
         let html = Answer::of(request.header(cookie_header(flash.name(), flash.value())).dispatch().await);
         let html = html.await.body.replace("&#x2F;", "/");

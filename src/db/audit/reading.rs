@@ -176,7 +176,7 @@ mod tests {
                     | SignOut
             )
         };
-        for (action, name, _) in Action::NAMES {
+        for &(action, name, _) in Action::NAMES {
             let quoted = format!("'{name}'");
             assert_eq!(About::Access.condition().contains(&quoted), is_access(action), "{name}");
             assert_eq!(About::Changes.condition().contains(&quoted), is_access(action), "{name}");

@@ -1,6 +1,8 @@
 //! A run: the action on each user, the results, and taking the run back.
 
-use super::freeze;
+use std::collections::HashMap;
+
+use super::{freeze, preview};
 use crate::db;
 use crate::db::batches::Batch;
 use crate::model::audit::{Action, BatchId, Entry, EntryId};
@@ -11,8 +13,9 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
+use crate::model::presence::{self, Presence};
 use crate::model::rules::Conflict;
-use crate::model::undo::{Obstacle, UNDO_FOR};
+use crate::model::undo::{Obstacle, UNDO_FOR, check};
 use crate::model::user::{User, UserId};
 use crate::operations::users::{self, Change};
 use crate::operations::{App, Can, audit, sessions, undo};
@@ -25,9 +28,9 @@ use crate::operations::{App, Can, audit, sessions, undo};
 pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -> Result<BatchId> {
     let app = can.app();
     let ids = freeze(can, Chosen::Ids(ids)).await?;
-    if needs_confirmation(action, ids.len()) {
-        can.require_confirmed(app.clock.now())?;
-    }
+    let asked_at = app.clock.now();
+    let asked = super::presence(can, action, &preview(can, action, &ids).await?);
+    can.require(asked, asked_at)?;
     let batch = begin(can, action.as_str(), None, &ids).await?;
     for id in ids {
         if !is_entitled(can).await? {
@@ -38,19 +41,13 @@ pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -
         } else {
             let apply = |before: &User| Ok(action.apply(before));
             let (expected, batch_id) = (&Precondition::Any, Some(batch));
-            let change = Change { id, expected, password: None, apply, batch_id, undoes: None };
+            let change = Change { id, expected, password: None, apply, batch_id, undoes: None, asked_at };
             db::retrying(|| users::write(can, &change)).await.map(|changed| changed.entry)
         };
         settle(can, batch, id, result).await?;
     }
     finish(app, batch).await?;
     Ok(batch)
-}
-
-/// Whether the password has to be given again before an action on so many users.
-#[must_use]
-pub const fn needs_confirmation(action: BulkAction, users: usize) -> bool {
-    matches!(action, BulkAction::EndSessions) && users > 1
 }
 
 /// A run may take a while: it stops if the caller loses their rights or their session meanwhile.
@@ -229,8 +226,10 @@ pub async fn outcome(can: &Can<ManageUsers>, id: BatchId) -> Result<Outcome> {
 /// [`Error::NoSuchPath`] without such a run; [`Error::CannotUndo`]; else as [`run`].
 pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
     let app = can.app();
+    let asked_at = app.clock.now();
     let outcome = outcome(can, id).await?;
-    outcome.check_undo(app.clock.now())?;
+    outcome.check_undo(asked_at)?;
+    can.require(presence_of_undo(can, &outcome).await?, asked_at)?;
     let done: Vec<(UserId, EntryId)> =
         outcome.users.iter().filter_map(|user| Some((user.id, user.entry?))).collect();
     let ids: Vec<UserId> = done.iter().map(|(id, _)| *id).collect();
@@ -239,11 +238,30 @@ pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
         if !is_entitled(can).await? {
             break;
         }
-        let result = undo::take_back(can, entry, Some(batch)).await.map(|changed| changed.entry);
+        let result = undo::take_back(can, entry, Some(batch), asked_at).await.map(|changed| changed.entry);
         settle(can, batch, id, result).await?;
     }
     finish(app, batch).await?;
     Ok(batch)
+}
+
+/// What taking a run back asks of the caller's session: the most that it asks for any of its users.
+async fn presence_of_undo(can: &Can<ManageUsers>, outcome: &Outcome) -> Result<Presence> {
+    let app = can.app();
+    let ids: Vec<UserId> =
+        outcome.users.iter().filter(|user| user.entry.is_some()).map(|user| user.id).collect();
+    let users = db::users::by_ids(&app.db, &ids).await?;
+    let users: HashMap<i64, &User> = users.iter().map(|user| (user.id.0, user)).collect();
+    let mut asked = Presence::NotAsked;
+    for entry in db::audit::of_batch(&app.db, BatchId(outcome.batch.id)).await? {
+        let Some(user) = entry.target_id.and_then(|id| users.get(&id)) else { continue };
+        let Ok(changes) = check(&entry, user, false, app.clock.now()) else { continue };
+        let after = changes.apply(user);
+        if app.settings.rules().may_change(can.user(), user, &after).is_ok() {
+            asked = asked.max(presence::of_change(can.user().id, user, &after, false));
+        }
+    }
+    Ok(asked)
 }
 
 /// What a run is called that takes another one back.

@@ -29,9 +29,8 @@ pub(super) fn is_user(element: &Element) -> bool {
 
 /// A user of a dump. Fields that are not kept here, such as `groups`, are left out.
 pub(super) fn record(place: Place, element: Element) -> Item {
-    let model = match element.raw("model") {
-        Raw::Text(model) => model,
-        _ => return Item::Row(Row::broken(place, "has no \"model\".")),
+    let Raw::Text(model) = element.raw("model") else {
+        return Item::Row(Row::broken(place, "has no \"model\"."));
     };
     if !is_user(&element) {
         return Item::Skipped(model);

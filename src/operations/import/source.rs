@@ -9,7 +9,7 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WIN
 use flate2::read::MultiGzDecoder;
 
 /// How much of a file is looked at to find out what it is.
-const HEAD: u64 = 64 * 1024;
+const HEAD: usize = 64 * 1024;
 /// How much of a file is looked at to find out its encoding.
 const SNIFFED: u64 = 16 * 1024 * 1024;
 
@@ -90,7 +90,7 @@ impl Source {
     /// The beginning of the content.
     pub(super) fn head(&self) -> io::Result<Vec<u8>> {
         let mut head = Vec::new();
-        self.stream()?.take(HEAD).read_to_end(&mut head)?;
+        self.stream()?.take(HEAD as u64).read_to_end(&mut head)?;
         Ok(head)
     }
 
@@ -104,7 +104,7 @@ impl Source {
         } else {
             Box::new(Decoded::new(content, self.encoding.new_decoder_without_bom_handling()))
         };
-        Ok(BufReader::with_capacity(HEAD as usize, decoded))
+        Ok(BufReader::with_capacity(HEAD, decoded))
     }
 
     /// The file as it is.
@@ -115,7 +115,7 @@ impl Source {
     }
 
     fn unpacked(&self) -> io::Result<Box<dyn Read + Send>> {
-        let file = BufReader::with_capacity(HEAD as usize, self.raw()?);
+        let file = BufReader::with_capacity(HEAD, self.raw()?);
         Ok(if self.packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
     }
 }
@@ -144,7 +144,7 @@ fn read_up_to(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 /// both is a damaged one in UTF-8.
 fn is_not_utf8(start: &[u8], mut rest: impl Read) -> bool {
     let mut pending = start.to_vec();
-    let mut chunk = vec![0; HEAD as usize];
+    let mut chunk = vec![0; HEAD];
     let mut has_invalid = false;
     loop {
         let mut unread = pending.as_slice();

@@ -1,5 +1,6 @@
 //! Django's dumps in XML: the same objects as in JSON.
 
+use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind};
 
 use quick_xml::Reader;
@@ -122,7 +123,7 @@ impl Iterator for Objects {
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> Result<Option<String>, String> {
     let found = tag.try_get_attribute(name).map_err(|error| format!("is not XML: {error}."))?;
-    let value = found.map(|found| found.unescape_value().map(|value| value.into_owned()));
+    let value = found.map(|found| found.unescape_value().map(Cow::into_owned));
     value.transpose().map_err(|error| format!("is not XML: {error}."))
 }
 

@@ -26,7 +26,9 @@ use subtle::ConstantTimeEq;
 use yescrypt::{PasswordVerifier, Yescrypt};
 
 use super::Failure;
-use super::foreign::{bcrypt_matches, parse_bcrypt, parse_number, pbkdf2_is_allowed, scrypt_params};
+use super::foreign::{
+    bcrypt_effort, bcrypt_matches, parse_bcrypt, parse_number, pbkdf2_is_allowed, scrypt_params,
+};
 
 /// With or without padding, as it comes.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -58,6 +60,15 @@ impl Prf {
         }
     }
 
+    /// As Django's hashes of it are called.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Sha1 => "pbkdf2_sha1",
+            Self::Sha256 => "pbkdf2_sha256",
+            Self::Sha512 => "pbkdf2_sha512",
+        }
+    }
+
     const fn output_bytes(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -72,9 +83,9 @@ pub(super) enum ElsewhereHash<'a> {
     Bcrypt(&'a str),
     WordPress(&'a str),
     Pbkdf2 { prf: Prf, iterations: u32, salt: Vec<u8>, output: Vec<u8> },
-    Scrypt { params: scrypt::Params, salt: Vec<u8>, output: Vec<u8> },
-    Firebase { params: scrypt::Params, salt: Vec<u8>, signer: Vec<u8>, output: Vec<u8> },
-    Yescrypt(&'a str),
+    Scrypt { work: u64, params: scrypt::Params, salt: Vec<u8>, output: Vec<u8> },
+    Firebase { work: u64, params: scrypt::Params, salt: Vec<u8>, signer: Vec<u8>, output: Vec<u8> },
+    Yescrypt { memory: u64, hash: &'a str },
 }
 
 impl<'a> ElsewhereHash<'a> {
@@ -106,9 +117,22 @@ impl<'a> ElsewhereHash<'a> {
         let (id, rest) = text.strip_prefix('$')?.split_once('$')?;
         match id {
             "2a" | "2b" | "2y" => parse_bcrypt(text).map(Self::Bcrypt),
-            "y" => parse_yescrypt(rest).map(|()| Self::Yescrypt(text)),
+            "y" => parse_yescrypt(rest).map(|memory| Self::Yescrypt { memory, hash: text }),
             "firebase" => parse_firebase(rest),
             _ => parse_pbkdf2(id.strip_prefix("pbkdf2-")?, rest),
+        }
+    }
+
+    /// The kind, and a number that grows with the work.
+    pub(super) fn effort(&self) -> (&'static str, u64) {
+        match self {
+            Self::Bcrypt(hash) | Self::WordPress(hash) => bcrypt_effort(hash),
+            Self::Pbkdf2 { prf, iterations, output, .. } => {
+                let blocks = output.len().div_ceil(prf.output_bytes()) as u64;
+                (prf.kind(), u64::from(*iterations) * blocks)
+            }
+            Self::Scrypt { work, .. } | Self::Firebase { work, .. } => ("scrypt", *work),
+            Self::Yescrypt { memory, .. } => ("yescrypt", *memory),
         }
     }
 
@@ -133,19 +157,19 @@ impl<'a> ElsewhereHash<'a> {
                 .map_err(|_| Failure::Foreign)?;
                 Ok(computed.ct_eq(output).into())
             }
-            Self::Scrypt { params, salt, output } => {
+            Self::Scrypt { params, salt, output, .. } => {
                 let mut computed = vec![0; output.len()];
                 scrypt::scrypt(bytes, salt, params, &mut computed).map_err(|_| Failure::Foreign)?;
                 Ok(computed.ct_eq(output).into())
             }
-            Self::Firebase { params, salt, signer, output } => {
+            Self::Firebase { params, salt, signer, output, .. } => {
                 let mut key = [0; 32];
                 scrypt::scrypt(bytes, salt, params, &mut key).map_err(|_| Failure::Foreign)?;
                 let mut computed = signer.clone();
                 Ctr128BE::<Aes256>::new(&key.into(), &[0; 16].into()).apply_keystream(&mut computed);
                 Ok(computed.ct_eq(output).into())
             }
-            Self::Yescrypt(hash) => Ok(Yescrypt::default().verify_password(bytes, *hash).is_ok()),
+            Self::Yescrypt { hash, .. } => Ok(Yescrypt::default().verify_password(bytes, *hash).is_ok()),
         }
     }
 }
@@ -179,9 +203,10 @@ fn parse_werkzeug_pbkdf2<'a>(prf: &str, text: &str) -> Option<ElsewhereHash<'a>>
 /// `1$salt$hex`, the first of which is the number of lanes.
 fn parse_werkzeug_scrypt<'a>(rounds: &str, block_size: &str, text: &str) -> Option<ElsewhereHash<'a>> {
     let [lanes, salt, output] = text.split('$').collect::<Vec<_>>()[..] else { return None };
-    let params = scrypt_params(parse_number(rounds)?, parse_number(block_size)?, parse_number(lanes)?)?;
+    let (work, params) =
+        scrypt_params(parse_number(rounds)?, parse_number(block_size)?, parse_number(lanes)?)?;
     let output = hexadecimal(output)?;
-    is_comparable(&output).then(|| ElsewhereHash::Scrypt { params, salt: salt.into(), output })
+    is_comparable(&output).then(|| ElsewhereHash::Scrypt { work, params, salt: salt.into(), output })
 }
 
 /// Version 2 is a byte of 0, 16 bytes of salt and 32 of SHA-1's output after 1,000 rounds; version 3 a byte of 1,
@@ -208,7 +233,7 @@ fn parse_firebase<'a>(text: &str) -> Option<ElsewhereHash<'a>> {
     };
     let (log_rounds, block_size) = cost.strip_prefix("ln=")?.split_once(",r=")?;
     let rounds = 1_u32.checked_shl(parse_number(log_rounds)?)?;
-    let params = scrypt_params(rounds, parse_number(block_size)?, 1)?;
+    let (work, params) = scrypt_params(rounds, parse_number(block_size)?, 1)?;
     let bytes = |text: &str| LENIENT.decode(text).ok();
     let (salt, signer, output) = ([bytes(salt)?, bytes(separator)?].concat(), bytes(signer)?, bytes(output)?);
     (is_comparable(&output) && signer.len() == output.len()).then_some(ElsewhereHash::Firebase {
@@ -219,14 +244,15 @@ fn parse_firebase<'a>(text: &str) -> Option<ElsewhereHash<'a>> {
     })
 }
 
-/// `j9T$salt$hash`: only the cost is looked at.
-fn parse_yescrypt(text: &str) -> Option<()> {
+/// `j9T$salt$hash`: only the cost is looked at, of which the memory is given back, in bytes.
+fn parse_yescrypt(text: &str) -> Option<u64> {
     let [cost, salt, output] = text.split('$').collect::<Vec<_>>()[..] else { return None };
     let params: yescrypt::Params = cost.parse().ok()?;
     let memory = params.n().checked_mul(u64::from(params.r()))?.checked_mul(128)?;
     // Without the fourth number, which only makes a hash take longer, a cost has three to five characters.
     let is_plain = params.p() == 1 && cost.len() <= 5;
-    (memory <= MOST_YESCRYPT_MEMORY_BYTES && is_plain && salt.len() <= 86 && output.len() == 43).then_some(())
+    (memory <= MOST_YESCRYPT_MEMORY_BYTES && is_plain && salt.len() <= 86 && output.len() == 43)
+        .then_some(memory)
 }
 
 /// Bytes from hexadecimal digits of either case.

@@ -54,6 +54,8 @@ pub(super) enum ForeignHash<'a> {
     /// `$2b$…` of the password itself.
     Bcrypt(&'a str),
     Scrypt {
+        /// Bytes that are gone through.
+        work: u64,
         params: scrypt::Params,
         salt: &'a str,
         output: [u8; 64],
@@ -77,6 +79,16 @@ impl<'a> ForeignHash<'a> {
             "bcrypt" => parse_bcrypt(rest).map(Self::Bcrypt),
             "scrypt" => parse_scrypt(rest),
             _ => None,
+        }
+    }
+
+    /// The kind, and a number that grows with the work.
+    pub(super) fn effort(&self) -> (&'static str, u64) {
+        match self {
+            Self::Pbkdf2Sha256 { iterations, .. } => ("pbkdf2_sha256", u64::from(*iterations)),
+            Self::Pbkdf2Sha1 { iterations, .. } => ("pbkdf2_sha1", u64::from(*iterations)),
+            Self::BcryptSha256(hash) | Self::Bcrypt(hash) => bcrypt_effort(hash),
+            Self::Scrypt { work, .. } => ("scrypt", *work),
         }
     }
 
@@ -104,7 +116,7 @@ impl<'a> ForeignHash<'a> {
                 bcrypt::verify(lower_case_hex(&Sha256::digest(bytes)), hash).map_err(|_| Failure::Foreign)
             }
             Self::Bcrypt(hash) => bcrypt_matches(bytes, hash),
-            Self::Scrypt { params, salt, output } => {
+            Self::Scrypt { params, salt, output, .. } => {
                 let mut computed = [0; 64];
                 scrypt::scrypt(bytes, salt.as_bytes(), params, &mut computed)
                     .map_err(|_| Failure::Foreign)?;
@@ -121,6 +133,11 @@ pub(super) fn bcrypt_matches(password: &[u8], hash: &str) -> Result<bool, Failur
     // bcrypt repeats the password with a NUL after it, so "a" and "a\0a" have one hash. Python's bcrypt
     // refuses NUL, so no stored hash was made of a password that has one.
     Ok(equal && !password.contains(&0))
+}
+
+/// Plain bcrypt's name, and its cost.
+pub(super) fn bcrypt_effort(hash: &str) -> (&'static str, u64) {
+    ("bcrypt", hash.get(4..6).and_then(parse_number).map_or(0, u64::from))
 }
 
 /// Whether so many iterations are under the ceiling.
@@ -157,12 +174,12 @@ fn parse_scrypt(text: &str) -> Option<ForeignHash<'_>> {
     if fields.next().is_some() || salt.is_empty() {
         return None;
     }
-    let params = scrypt_params(rounds, block_size, lanes)?;
-    Some(ForeignHash::Scrypt { params, salt, output })
+    let (work, params) = scrypt_params(rounds, block_size, lanes)?;
+    Some(ForeignHash::Scrypt { work, params, salt, output })
 }
 
-/// The cost of a scrypt hash, if it is under the ceilings.
-pub(super) fn scrypt_params(rounds: u32, block_size: u32, lanes: u32) -> Option<scrypt::Params> {
+/// The bytes that a scrypt hash of this cost goes through, and the cost, if it is under the ceilings.
+pub(super) fn scrypt_params(rounds: u32, block_size: u32, lanes: u32) -> Option<(u64, scrypt::Params)> {
     if rounds < 2 || !rounds.is_power_of_two() {
         return None;
     }
@@ -172,7 +189,7 @@ pub(super) fn scrypt_params(rounds: u32, block_size: u32, lanes: u32) -> Option<
         return None;
     }
     let exponent = u8::try_from(rounds.ilog2()).ok()?;
-    scrypt::Params::new(exponent, block_size, lanes).ok()
+    Some((work, scrypt::Params::new(exponent, block_size, lanes).ok()?))
 }
 
 /// Digits only: `parse` alone would also take a sign.

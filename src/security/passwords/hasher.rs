@@ -94,8 +94,8 @@ pub enum Verification {
     Wrong,
     /// The password matches.
     Right,
-    /// The password matches, and the stored hash is of another kind or of a weaker cost than ours: the caller
-    /// should store a new hash of the password.
+    /// The password matches, and the stored hash is of another kind, of a weaker cost than ours, or not of the
+    /// password's normal form: the caller should store a new hash of the password.
     RightButOutdated,
 }
 
@@ -135,6 +135,14 @@ impl Shared {
         // The list is whole even if a thread panicked while it held the lock: it is only pushed to and popped from.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether the text has this hash. Where there is none that could be, the work is done for nothing.
+    fn matches(&self, stored: Option<&Stored<'_>>, text: &str, memory: &mut Memory) -> Result<bool, Failure> {
+        match stored.filter(|_| text.len() <= LONGEST_HASHED_BYTES) {
+            Some(stored) => stored.matches(text, memory),
+            None => self.own.hash_in_vain(memory).map(|()| false),
+        }
+    }
 }
 
 /// The right to compute one hash, and the memory for it. Dropping it gives both back, also during a panic.
@@ -151,8 +159,9 @@ impl Drop for Turn {
     }
 }
 
-/// A place in the queue; dropping it leaves the queue, also when the caller goes away while it waits.
-struct Place<'a>(&'a AtomicUsize);
+/// A place in the queue of passwords to be hashed or checked; dropping it leaves the queue, also when the caller goes away while it waits.
+#[derive(Debug)]
+pub struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
     /// `None` if `most` callers are waiting already.
@@ -198,18 +207,18 @@ impl Hasher {
         })))
     }
 
-    /// Hashes a password with a fresh salt, at our cost.
+    /// Hashes a password in its normal form with a fresh salt, at our cost.
     ///
     /// # Errors
     ///
     /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the password is longer than
     /// [`LONGEST_HASHED_BYTES`] or the operating system fails.
     pub async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
-        if password.as_str().len() > LONGEST_HASHED_BYTES {
+        let normal = password.normal().into_owned();
+        if normal.len() > LONGEST_HASHED_BYTES {
             return Err(Failure::TooLong.into());
         }
-        let password = password.clone();
-        self.compute(move |shared, memory| shared.own.hash(password.as_str().as_bytes(), memory))
+        self.compute(move |shared, memory| shared.own.hash(normal.as_bytes(), memory))
             .await
             .map(PasswordHash::from)
     }
@@ -224,11 +233,12 @@ impl Hasher {
         self.compute(move |shared, memory| weak.layered(&shared.own, memory)).await.map(PasswordHash::from)
     }
 
-    /// Checks a password against a stored hash.
+    /// Checks a password against a stored hash, in its normal form. Only a password that was received in another form
+    /// is then tried as received, too: older hashes and those from elsewhere are of that.
     ///
     /// If there is nothing to check (no stored hash, one that is unusable, not understood or over the ceiling of its
-    /// kind, or a password longer than [`LONGEST_HASHED_BYTES`]), the work of one hash at our cost is done all the same
-    /// and the verdict is [`Verification::Wrong`]: neither the answer nor the count of operations reveals whether the
+    /// kind, or a password longer than [`LONGEST_HASHED_BYTES`]), the work of as many hashes at our cost is done all the
+    /// same and the verdict is [`Verification::Wrong`]: neither the answer nor the count of operations reveals whether the
     /// user exists.
     ///
     /// # Errors
@@ -239,31 +249,50 @@ impl Hasher {
         password: &Password,
         stored: Option<&PasswordHash>,
     ) -> Result<Verification, HashError> {
-        let checkable = stored
-            .filter(|hash| hash.is_usable() && password.as_str().len() <= LONGEST_HASHED_BYTES)
-            .map(|hash| (password.clone(), hash.clone()));
+        let normal = password.normal().into_owned();
+        let received = password.unlike_normal().map(str::to_owned);
+        let stored = stored.filter(|hash| hash.is_usable()).cloned();
         self.compute(move |shared, memory| {
-            let Some((password, stored)) = &checkable else {
-                shared.own.hash_in_vain(memory)?;
-                return Ok(Verification::Wrong);
-            };
-            let Some(stored) = Stored::parse(stored.as_str()) else {
-                shared.own.hash_in_vain(memory)?;
-                return Ok(Verification::Wrong);
-            };
-            if !stored.matches(password, memory)? {
-                Ok(Verification::Wrong)
-            } else if stored.is_outdated(shared.cost) {
-                Ok(Verification::RightButOutdated)
-            } else {
-                Ok(Verification::Right)
+            let stored = stored.as_ref().and_then(|hash| Stored::parse(hash.as_str()));
+            if shared.matches(stored.as_ref(), &normal, memory)? {
+                let outdated = stored.is_some_and(|stored| stored.is_outdated(shared.cost));
+                return Ok(if outdated { Verification::RightButOutdated } else { Verification::Right });
             }
+            let Some(received) = received else { return Ok(Verification::Wrong) };
+            shared.operations.fetch_add(1, Ordering::Relaxed);
+            let is_right = shared.matches(stored.as_ref(), &received, memory)?;
+            Ok(if is_right { Verification::RightButOutdated } else { Verification::Wrong })
         })
         .await
     }
 
+    /// How long it takes to check a password against a stored hash. It is no operation of a caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub async fn measure(&self, stored: &PasswordHash) -> Result<Duration, HashError> {
+        let stored = stored.clone();
+        self.run(move |_, memory| {
+            let begun = Instant::now();
+            if let Some(stored) = Stored::parse(stored.as_str()) {
+                std::hint::black_box(stored.matches("", memory)?);
+            }
+            Ok(begun.elapsed())
+        })
+        .await
+    }
+
+    /// The start of a stored hash of ours, which all of our cost share.
+    #[must_use]
+    pub fn own_prefix(&self) -> String {
+        let Cost { memory_kib, iterations, parallelism } = self.0.cost;
+        format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$")
+    }
+
     /// How many hash operations have been done since the start. Each call of [`hash`](Self::hash) or
-    /// [`verify`](Self::verify) that got its turn is one, so equal counts mean that two ways to fail look the same.
+    /// [`verify`](Self::verify) that got its turn is one, or two for a password that is not in its normal form; so equal
+    /// counts mean that two ways to fail look the same.
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.0.operations.load(Ordering::Relaxed)
@@ -279,6 +308,25 @@ impl Hasher {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// A place among the callers that wait, for one that waits for something else first.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] if there is none left.
+    pub fn queue_up(&self) -> Result<Place<'_>, HashError> {
+        Place::take(&self.0.waiting, self.0.limits.queue).ok_or(HashError::Busy)
+    }
+
+    /// Whether one more password would find no place to wait.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] then.
+    pub fn has_room(&self) -> Result<(), HashError> {
+        let is_full = self.waiting() >= self.0.limits.queue && self.0.permits.available_permits() == 0;
+        if is_full { Err(HashError::Busy) } else { Ok(()) }
     }
 
     /// Waits for a turn.
@@ -308,15 +356,27 @@ impl Hasher {
         T: Send + 'static,
         W: FnOnce(&Shared, &mut Memory) -> Result<T, Failure> + Send + 'static,
     {
-        let mut turn = self.turn().await?;
-        let task = spawn_blocking(move || {
-            let Turn { shared, memory, .. } = &mut turn;
+        self.run(move |shared, memory| {
             shared.operations.fetch_add(1, Ordering::Relaxed);
             let begun = Instant::now();
-            let result = work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)));
+            let result = work(shared, memory);
             let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
             shared.time_spent.fetch_add(nanoseconds, Ordering::Relaxed);
             result
+        })
+        .await
+    }
+
+    /// Does the work on a blocking thread when its turn comes.
+    async fn run<T, W>(&self, work: W) -> Result<T, HashError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Shared, &mut Memory) -> Result<T, Failure> + Send + 'static,
+    {
+        let mut turn = self.turn().await?;
+        let task = spawn_blocking(move || {
+            let Turn { shared, memory, .. } = &mut turn;
+            work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)))
         });
         match task.await {
             Ok(result) => Ok(result?),

@@ -4,7 +4,7 @@ use super::argon2::{ArgonHash, Memory};
 use super::elsewhere::ElsewhereHash;
 use super::foreign::ForeignHash;
 use super::weak::{self, LayeredHash};
-use super::{Cost, Failure, Password};
+use super::{Cost, Failure};
 
 /// The longest stored hash that is looked at, in bytes. Django's column holds 128 characters; a long argon2 hash
 /// of ours is 97.
@@ -43,13 +43,23 @@ impl<'a> Stored<'a> {
         django().or_else(|| ElsewhereHash::parse(text).map(Self::Elsewhere))
     }
 
-    /// Computes the hash of the password and compares it with the stored one in constant time.
-    pub(super) fn matches(&self, password: &Password, memory: &mut Memory) -> Result<bool, Failure> {
+    /// The kind, and a number that grows with the work of one of that kind.
+    pub(super) fn effort(&self) -> (&'static str, u64) {
         match self {
-            Self::Own(hash) | Self::DjangoArgon(hash) => hash.matches(password.as_str().as_bytes(), memory),
-            Self::Foreign(hash) => hash.matches(password.as_str()),
-            Self::Elsewhere(hash) => hash.matches(password.as_str()),
-            Self::Layered(hash) => hash.matches(password.as_str().as_bytes(), memory),
+            Self::Own(hash) | Self::DjangoArgon(hash) => ("argon2", hash.effort()),
+            Self::Foreign(hash) => hash.effort(),
+            Self::Elsewhere(hash) => hash.effort(),
+            Self::Layered(hash) => hash.effort(),
+        }
+    }
+
+    /// Computes the hash of the password and compares it with the stored one in constant time.
+    pub(super) fn matches(&self, password: &str, memory: &mut Memory) -> Result<bool, Failure> {
+        match self {
+            Self::Own(hash) | Self::DjangoArgon(hash) => hash.matches(password.as_bytes(), memory),
+            Self::Foreign(hash) => hash.matches(password),
+            Self::Elsewhere(hash) => hash.matches(password),
+            Self::Layered(hash) => hash.matches(password.as_bytes(), memory),
         }
     }
 

@@ -230,6 +230,11 @@ impl LayeredHash {
         Some(Self { recipe, outer })
     }
 
+    /// The kind of the inner layer, and a number that grows with the work of both.
+    pub(super) fn effort(&self) -> (&'static str, u64) {
+        (self.recipe.kind.name(), self.outer.effort().saturating_add(u64::from(self.recipe.cost)))
+    }
+
     /// Computes both layers for the password and compares with the stored outer one.
     pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, Failure> {
         self.outer.matches(&self.recipe.compute(password)?, memory)

@@ -3,7 +3,7 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
-use crate::http::guards;
+use crate::http::cookies::CookieName;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
@@ -12,7 +12,7 @@ use crate::model::session::Credential;
 use crate::operations::own_account::{self, NewPassword};
 use crate::web::form::{CURRENT_PASSWORD, Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
-use crate::web::layout::{ConsoleSession, cookie};
+use crate::web::layout::ConsoleSession;
 use crate::web::sign_in::local_path;
 use crate::web::view::{Answer, OwnPasswordPage};
 
@@ -100,8 +100,7 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
     let stays = console.can.session().credential == Credential::Cookie;
     let secret = own_account::change_password(&console.can, &typed, stays).await?;
     if let Some(secret) = secret {
-        let settings = &console.app().settings;
-        console.jar.set(cookie(settings, guards::cookie_name(settings), secret.to_text()));
+        console.jar.set(CookieName::Session, secret.to_text());
     }
     Ok(())
 }

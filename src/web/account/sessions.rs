@@ -6,8 +6,9 @@ use crate::model::error::Result;
 use crate::model::session::{Credential, LiveSession, SessionId};
 use crate::operations::{own_account, sessions};
 use crate::web::form_body::FormBody;
-use crate::web::layout::{ConsoleSession, TokenForm};
-use crate::web::view::{Answer, OwnSignInRow, SessionRow, SessionsPage};
+use crate::web::layout::ConsoleSession;
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
+use crate::web::view::{Answer, ConfirmationPage, OwnSignInRow, SessionRow, SessionsPage};
 
 /// Sign-ins on the page.
 const SIGN_INS: i64 = 10;
@@ -48,30 +49,55 @@ pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SessionsP
     }))
 }
 
-/// Ends one of them.
+/// Ends one of them, with the password if it is another one than this.
 #[post("/account/sessions/<id>/end", data = "<form>")]
 pub(super) async fn end(
     id: i64,
-    console: ConsoleSession<'_>,
-    form: FormBody<TokenForm>,
-) -> Result<Answer<SessionsPage>> {
+    mut console: ConsoleSession<'_>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let ended = sessions::end_own(&console.can, SessionId(id)).await?;
-    console.flash(format!("Signed out: {}.", what(&ended)), None);
-    Ok(Answer::Redirect("/account/sessions".into()))
+    let end = |can| async move { sessions::end_own(&can, SessionId(id)).await };
+    match reauthentication::with(&mut console, &form.current_password, end).await {
+        Ok(ended) => {
+            console.flash(format!("Signed out: {}.", what(&ended)), None);
+            Ok(Answer::Redirect("/account/sessions".into()))
+        }
+        Err(error) => {
+            let question = Question {
+                title: "End another session of yours?",
+                text: "It is signed out straight away.",
+                button: "End the session",
+                action: format!("/account/sessions/{id}/end"),
+                back: "/account/sessions".into(),
+            };
+            question.after(error, &console, "account")
+        }
+    }
 }
 
-/// Ends all but this one.
+/// Ends all but this one, with the password.
 #[post("/account/sessions/end", data = "<form>")]
 pub(super) async fn end_others(
-    console: ConsoleSession<'_>,
-    form: FormBody<TokenForm>,
-) -> Result<Answer<SessionsPage>> {
+    mut console: ConsoleSession<'_>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let text = match sessions::end_own_others(&console.can).await? {
-        0 => "There was nothing else to sign out.".to_owned(),
-        1 => "1 other session was ended.".to_owned(),
-        ended => format!("{ended} other sessions were ended."),
+    let end = |can| async move { sessions::end_own_others(&can).await };
+    let text = match reauthentication::with(&mut console, &form.current_password, end).await {
+        Ok(0) => "There was nothing else to sign out.".to_owned(),
+        Ok(1) => "1 other session was ended.".to_owned(),
+        Ok(ended) => format!("{ended} other sessions were ended."),
+        Err(error) => {
+            let question = Question {
+                title: "Sign out everywhere else?",
+                text: "All your other sessions end, and all your API tokens.",
+                button: "Sign out everywhere else",
+                action: "/account/sessions/end".into(),
+                back: "/account/sessions".into(),
+            };
+            return question.after(error, &console, "account");
+        }
     };
     console.flash(text, None);
     Ok(Answer::Redirect("/account/sessions".into()))

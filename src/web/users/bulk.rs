@@ -12,15 +12,16 @@ use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
+use crate::model::presence::Presence;
 use crate::model::user::UserId;
 use crate::operations::bulk::{self, Outcome};
 use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
-use crate::web::layout::{ConsoleSession, TokenForm};
-use crate::web::reauthentication;
+use crate::web::layout::ConsoleSession;
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::sign_in::local_path;
 use crate::web::text::thousands;
-use crate::web::view::{Answer, BulkPage, Candidate, OutcomePage, OutcomeRow};
+use crate::web::view::{Answer, BulkPage, Candidate, ConfirmationPage, OutcomePage, OutcomeRow};
 
 /// Users that are shown before an action.
 const SHOWN: usize = 20;
@@ -100,7 +101,7 @@ async fn page(
     errors: &FieldErrors,
 ) -> Result<BulkPage> {
     let preview = bulk::preview(&console.can, action, ids).await?;
-    let left_out = left_out(&preview);
+    let (left_out, asked) = (left_out(&preview), bulk::presence(&console.can, action, &preview));
     let ready: Vec<&Previewed> = preview.iter().filter(|user| user.left_out.is_none()).collect();
     let number = ready.len();
     let ids: Vec<String> = ready.iter().map(|user| user.id.to_string()).collect();
@@ -115,7 +116,7 @@ async fn page(
         ids: ids.join(" "),
         number,
         asks_number: number > UNTYPED,
-        form: reauthentication::form(console, bulk::needs_confirmation(action, number), errors),
+        form: reauthentication::form(console, asked != Presence::NotAsked, errors),
         back,
     })
 }
@@ -298,13 +299,27 @@ pub(in crate::web) async fn outcome(
 #[post("/users/bulk/<batch>/undo", data = "<form>", rank = 2)]
 pub(in crate::web) async fn undo(
     batch: i64,
-    console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<TokenForm>,
-) -> Result<Answer<OutcomePage>> {
+    mut console: ConsoleSession<'_, ManageUsers>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let batch = bulk::undo(&console.can, BatchId(batch)).await?;
-    flash_outcome(&console, batch).await?;
-    Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
+    let undo = |can| async move { bulk::undo(&can, BatchId(batch)).await };
+    match reauthentication::with(&mut console, &form.current_password, undo).await {
+        Ok(batch) => {
+            flash_outcome(&console, batch).await?;
+            Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
+        }
+        Err(error) => {
+            let question = Question {
+                title: "Take back what was done to administrators?",
+                text: "It gives them back their rights or their access.",
+                button: "Take it back",
+                action: format!("/users/bulk/{batch}/undo"),
+                back: format!("/users/bulk/{batch}"),
+            };
+            question.after(error, &console, "users")
+        }
+    }
 }
 
 #[cfg(test)]

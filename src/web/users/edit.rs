@@ -16,13 +16,13 @@ use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
 use crate::model::rules::{Denial, Refusal};
 use crate::model::update::Update;
-use crate::model::user::{User, UserChanges, UserId};
+use crate::model::user::{User, UserChanges, UserId, UserInput};
 use crate::operations::{audit, sign_in_diagnosis, users};
-use crate::web::form::{Field, FormState, field_errors};
+use crate::web::form::{FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, TokenForm};
-use crate::web::reauthentication;
-use crate::web::view::{Answer, UserPage, role, status};
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
+use crate::web::view::{Answer, ConfirmationPage, UserPage, role, status};
 
 /// The page, with this form on it.
 async fn page_of(
@@ -67,6 +67,7 @@ async fn page_of(
         sign_in: String::new(),
         has_no_password: false,
         is_kept_out: false,
+        may_unlock: false,
         password_changed_at: user.password_changed_at.map(Into::into),
     })
 }
@@ -91,8 +92,9 @@ pub(in crate::web) async fn page(
         page.link = link::note(&console, &user, is_seen).await?;
         page.mail = link::mail_note(&console, &user).await?;
     }
-    page.has_no_password =
-        conditions.iter().any(|condition| condition.condition == "password_set" && !condition.passed);
+    let fails = |name| conditions.iter().any(|found| found.condition == name && !found.passed);
+    page.has_no_password = fails("password_set");
+    page.may_unlock = console.can.user().is_superuser && fails("not_locked");
     page.is_kept_out = user.is_active && page.link.is_none() && !sign_in_diagnosis::can_sign_in(&conditions);
     Ok(Answer::page(page))
 }
@@ -136,7 +138,13 @@ async fn again(
         }
         error => {
             let errors = field_errors(error)?;
-            let shown = form.settled(&now).shown(&errors).and(password(console, &now, &errors));
+            let hint = if console.can.user().id == now.id {
+                FOR_ONESELF
+            } else {
+                reauthentication::FOR_ADMINISTRATORS
+            };
+            let password = reauthentication::field_if_missing(console, hint, &errors);
+            let shown = form.settled(&now).shown(&errors).and(password);
             (Status::UnprocessableEntity, form.version, shown, Vec::new())
         }
     };
@@ -144,15 +152,8 @@ async fn again(
     Ok(Answer::Page(status, Box::new(UserPage { version, conflicts, ..page })))
 }
 
-/// The field for the viewer's password, once it is needed: browsers fill in what looks like a sign-in.
-fn password(console: &ConsoleSession<'_, ManageUsers>, user: &User, errors: &FieldErrors) -> Option<Field> {
-    let is_self = console.can.user().id == user.id;
-    let hint = if is_self { OWN_ADDRESS } else { "Needed to make a user a superuser." };
-    reauthentication::field(console, hint, errors).filter(|field| !field.errors.is_empty())
-}
-
 /// What the password is needed for in the form about the viewer's own account.
-const OWN_ADDRESS: &str = "Needed to change your own email address.";
+const FOR_ONESELF: &str = "Needed to change your own username or email address.";
 
 /// Saves, with the password where that is demanded.
 async fn submit(
@@ -206,18 +207,32 @@ pub(in crate::web) async fn deactivate(
     Ok(Answer::Redirect(format!("/users/{id}")))
 }
 
-/// Reactivates at once.
+/// Reactivates at once; an administrator only with the password.
 #[post("/users/<id>/reactivate", data = "<form>")]
 pub(in crate::web) async fn reactivate(
     id: i64,
-    console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<TokenForm>,
-) -> Result<Answer<UserPage>> {
+    mut console: ConsoleSession<'_, ManageUsers>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let changes = UserChanges { is_active: Some(true), ..UserChanges::default() };
-    let done = users::update(&console.can, UserId(id), &changes.into(), &Precondition::Any).await?;
-    console.flash("Reactivated.", undo::path(&done));
-    Ok(Answer::Redirect(format!("/users/{id}")))
+    let input = &UserInput::from(UserChanges { is_active: Some(true), ..UserChanges::default() });
+    let update = |can| async move { users::update(&can, UserId(id), input, &Precondition::Any).await };
+    match reauthentication::with(&mut console, &form.current_password, update).await {
+        Ok(done) => {
+            console.flash("Reactivated.", undo::path(&done));
+            Ok(Answer::Redirect(format!("/users/{id}")))
+        }
+        Err(error) => {
+            let question = Question {
+                title: "Reactivate an administrator?",
+                text: "They can sign in again with the password that they had, and manage users.",
+                button: "Reactivate",
+                action: format!("/users/{id}/reactivate"),
+                back: format!("/users/{id}"),
+            };
+            question.after(error, &console, "users")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,10 @@ use rocket::form::{self, FromForm, FromFormField, ValueField};
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::FieldErrors;
 use crate::model::raw::Raw;
-use crate::model::user::{EMAIL_LENGTH, InputMode, NAME_LENGTH, User, UserInput, UserPatch};
+use crate::model::user::{InputMode, User, UserInput, UserPatch};
 use crate::web::form::{Field, FormState};
 use crate::web::password_choice::Choice;
 use crate::web::view::FieldConflict;
-
-/// Room for a date and time in any form that is read.
-const DATE_LENGTH: usize = 40;
 
 /// A box of a form, which is sent only if it is ticked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -203,12 +200,8 @@ impl UserForm {
         };
         let [username, email, first_name, last_name] = self.texts();
         let mut fields = vec![
-            Field {
-                hint: "Up to 150 letters, digits and . _ - + @".into(),
-                max_length: NAME_LENGTH,
-                ..field(username, "text")
-            },
-            Field { max_length: EMAIL_LENGTH, ..field(email, "email") },
+            Field { hint: "Up to 150 letters, digits and . _ - + @".into(), ..field(username, "text") },
+            field(email, "email"),
             field(first_name, "text"),
             field(last_name, "text"),
         ];
@@ -216,7 +209,7 @@ impl UserForm {
         for (date, hint) in self.dates().into_iter().zip(hints) {
             if let Some(date) = date {
                 let field = field(date, "datetime-local");
-                fields.push(Field { hint: hint.into(), max_length: DATE_LENGTH, ..field });
+                fields.push(Field { hint: hint.into(), ..field });
             }
         }
         FormState {

@@ -1,66 +1,52 @@
 //! Links for a user, shown once, and why a user cannot sign in.
 
-use rocket::form::FromForm;
 use rocket::{get, post};
 
 use super::lookup::find;
-use crate::http::guards::{self, MayRevealOnce};
+use crate::http::guards::MayRevealOnce;
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
 use crate::model::mail::MailState;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
-use crate::model::session::Secret;
 use crate::model::user::{User, UserId};
 use crate::operations::{mail, password_links, sign_in_diagnosis};
-use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
-use crate::web::reauthentication;
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheckPage};
 
-/// The secret of the console's own session, with which a link is sealed for them; a console without a
-/// cookie has none.
-pub(super) fn session_secret(console: &ConsoleSession<'_, ManageUsers>) -> Option<Secret> {
-    Secret::from_text(console.jar.value(guards::cookie_name(&console.app().settings))?)
-}
-
-/// What the button sends, and the page that asks for the password.
-#[derive(Debug, FromForm)]
-pub(in crate::web) struct LinkForm {
-    #[field(default = "")]
-    token: String,
-    #[field(default = "")]
-    current_password: String,
-}
-
-/// Makes another link, which the user's page will show once. One for the own account asks for the password.
+/// Makes another link, which the user's page will show once. One for the viewer's own account, or for an
+/// administrator, asks for the password.
 #[post("/users/<id>/link", data = "<form>")]
 pub(in crate::web) async fn make(
     id: i64,
     mut console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<LinkForm>,
+    form: FormBody<ConfirmedForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let (id, session) = (UserId(id), &session_secret(&console));
-    let make =
-        |can| async move { password_links::make(&can, id, &Precondition::Any, session.as_ref()).await };
+    let id = UserId(id);
+    let title = if console.can.user().id == id {
+        "Make a link for your own account?"
+    } else {
+        "Make a link for an administrator?"
+    };
+    let make = |can| async move { password_links::make(&can, id, &Precondition::Any, can.cookie()).await };
     match reauthentication::with(&mut console, &form.current_password, make).await {
         Ok(_) => {
             console.flash("Made a new link. Older ones no longer work.", None);
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
-        Err(error) => Ok(Answer::refused(ConfirmationPage {
-            layout: console.layout("users"),
-            title: "Make a link for your own account?".into(),
-            text: "Anyone who has the link can choose another password for you.",
-            action: format!("/users/{id}/link"),
-            hidden: Vec::new(),
-            button: "Make a link".into(),
-            form: reauthentication::form(&console, true, &field_errors(error)?),
-            back: format!("/users/{id}"),
-            stays: false,
-        })),
+        Err(error) => {
+            let question = Question {
+                title,
+                text: "Anyone who has the link can choose another password for the account.",
+                button: "Make a link",
+                action: format!("/users/{id}/link"),
+                back: format!("/users/{id}"),
+            };
+            question.after(error, &console, "users")
+        }
     }
 }
 
@@ -74,11 +60,10 @@ pub(super) async fn note(
     let Some(link) = password_links::outstanding(&console.can, user.id).await? else {
         return Ok(None);
     };
-    let session = session_secret(console);
-    let is_kept =
-        !is_seen && session.as_ref().is_some_and(|session| password_links::is_kept_for(&link, session));
+    let session = console.can.cookie();
+    let is_kept = !is_seen && session.is_some_and(|session| password_links::is_kept_for(&link, session));
     let url = match session {
-        Some(session) if is_seen => password_links::reveal(&console.can, &link, &session).await?,
+        Some(session) if is_seen => password_links::reveal(&console.can, &link, session).await?,
         _ => None,
     };
     let (expires_at, life) = (link.expires_at.into(), link.purpose.life_in_words());

@@ -53,7 +53,7 @@ pub(in crate::web) async fn list(
         }
         _ => String::new(),
     };
-    layout::keep_list(&console.app().settings, console.jar, &own_path(&query, &state));
+    layout::keep_list(console.jar, &own_path(&query, &state));
     Ok(Answer::page(UsersPage {
         layout: console.layout("users"),
         autofocus: query == ListQuery::default(),

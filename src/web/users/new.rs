@@ -3,7 +3,6 @@
 use rocket::{get, post};
 
 use super::form::UserForm;
-use super::link;
 use super::lookup::shared_address;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
@@ -16,7 +15,11 @@ use crate::web::form::{FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::password_choice::Choice;
+use crate::web::reauthentication;
 use crate::web::view::{Answer, NewUserPage};
+
+/// What the viewer's own password is needed for.
+const FOR_STAFF: &str = "Needed to add an administrator.";
 
 /// The page, with this form on it.
 fn page(
@@ -26,6 +29,7 @@ fn page(
     errors: &FieldErrors,
 ) -> NewUserPage {
     let settings = &console.app().settings;
+    let form = form.and(reauthentication::field_if_missing(console, FOR_STAFF, errors));
     let (form, field) = form.with_password_apart(settings.password_min_length, errors);
     NewUserPage {
         layout: console.layout("users"),
@@ -49,10 +53,10 @@ pub(in crate::web) fn form(
 /// Makes the user, and goes on to them or to the next one.
 #[post("/users/new", data = "<form>")]
 pub(in crate::web) async fn create(
-    console: ConsoleSession<'_, ManageUsers>,
+    mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<UserForm>,
 ) -> Result<Answer<NewUserPage>> {
-    match make(&console, &form).await {
+    match make(&mut console, &form).await {
         Ok(user) => {
             let shared = shared_address(&console, &user).await?;
             let name = user.display_name();
@@ -73,12 +77,14 @@ pub(in crate::web) async fn create(
     }
 }
 
-async fn make(console: &ConsoleSession<'_, ManageUsers>, form: &UserForm) -> Result<User> {
+/// Makes the user, with the viewer's password where that is demanded.
+async fn make(console: &mut ConsoleSession<'_, ManageUsers>, form: &UserForm) -> Result<User> {
     console.check(&form.token)?;
+    let input = &form.new_user();
     if form.choice().by_link {
-        let session = link::session_secret(console);
-        let made = password_links::invite(&console.can, &form.new_user(), session.as_ref()).await?;
-        return Ok(made.user);
+        let invite = |can| async move { password_links::invite(&can, input, can.cookie()).await };
+        return Ok(reauthentication::with(console, &form.current_password, invite).await?.user);
     }
-    users::create(&console.can, &form.new_user()).await
+    let create = |can| async move { users::create(&can, input).await };
+    reauthentication::with(console, &form.current_password, create).await
 }

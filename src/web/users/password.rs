@@ -3,13 +3,13 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
-use super::link;
 use super::lookup::find;
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::link::LinkPurpose;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
+use crate::model::presence::{self, Presence};
 use crate::model::raw::Raw;
 use crate::model::user::{InputMode, User, UserId, UserPatch};
 use crate::operations::{password_links, users};
@@ -32,7 +32,7 @@ pub(in crate::web) struct PasswordForm {
     /// `link` or `password`.
     mode: Option<String>,
     must_change: Option<String>,
-    /// The viewer's own, where it is their own account.
+    /// The viewer's own, where it is asked for.
     #[field(default = "")]
     current_password: String,
 }
@@ -52,9 +52,10 @@ fn page(
     let settings = &console.app().settings;
     settings.rules().may_touch(console.can.user(), user)?;
     let is_self = console.can.user().id == user.id;
-    let own =
-        is_self.then(|| reauthentication::field(console, "Needed because this account is your own.", errors));
-    let form = FormState::empty().and(own.flatten());
+    let (asked, hint) =
+        (presence::of_credential(console.can.user().id, user), if is_self { OWN } else { ADMINISTRATOR });
+    let password = (asked != Presence::NotAsked).then(|| reauthentication::field(console, hint, errors));
+    let form = FormState::empty().and(password.flatten());
     let (form, field) = form.with_password_apart(settings.password_min_length, errors);
     Ok(PasswordPage {
         layout: console.layout("users"),
@@ -68,6 +69,10 @@ fn page(
     })
 }
 
+/// What the viewer's password is needed for.
+const OWN: &str = "Needed because this account is your own.";
+/// The same, for the account of another user.
+const ADMINISTRATOR: &str = "Needed because this account is an administrator's.";
 /// What a reset does to another user.
 const FOR_OTHERS: &str = "Their current password stops working and they are signed out everywhere.";
 /// What it does to the caller's own account.
@@ -110,7 +115,8 @@ pub(in crate::web) async fn set(
     }
 }
 
-/// Resets it; the message afterwards. For the caller's own account the password is given again.
+/// Resets it; the message afterwards. For the viewer's own account and those of administrators the viewer's password
+/// is given again.
 async fn reset(
     console: &mut ConsoleSession<'_, ManageUsers>,
     id: UserId,
@@ -119,8 +125,7 @@ async fn reset(
     let expected = &Precondition::OneOf(vec![form.version]);
     let (choice, is_self) = (form.choice(), console.can.user().id == id);
     if choice.by_link {
-        let session = &link::session_secret(console);
-        let link = |can| async move { password_links::make(&can, id, expected, session.as_ref()).await };
+        let link = |can| async move { password_links::make(&can, id, expected, can.cookie()).await };
         let made = reauthentication::with(console, &form.current_password, link).await?;
         let name = made.user.display_name();
         let own = "Made a link. Your password works until the link is used.";

@@ -1,33 +1,21 @@
 //! Taking back one change.
 
-use rocket::form::FromForm;
 use rocket::post;
 
 use crate::model::audit::EntryId;
 use crate::model::error::Result;
-use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
 use crate::model::update::Update;
 use crate::model::user::UserId;
 use crate::operations::undo;
-use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
-use crate::web::reauthentication;
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::view::{Answer, ConfirmationPage};
 
 /// The path that takes back what was just done, if anything was.
 pub(super) fn path(done: &Update) -> Option<String> {
     done.entry.map(|entry| format!("/users/{}/undo/{}", done.user.id, entry.0))
-}
-
-/// What the button sends.
-#[derive(Debug, FromForm)]
-pub(in crate::web) struct UndoForm {
-    #[field(default = "")]
-    token: String,
-    #[field(default = "")]
-    current_password: String,
 }
 
 /// Takes back what an entry about the user records; this can be undone, too.
@@ -36,7 +24,7 @@ pub(in crate::web) async fn take_back(
     id: i64,
     entry: i64,
     mut console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<UndoForm>,
+    form: FormBody<ConfirmedForm>,
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
     let (id, entry) = (UserId(id), EntryId(entry));
@@ -46,39 +34,28 @@ pub(in crate::web) async fn take_back(
             console.flash("Undone.", path(&done));
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
-        Err(error) => Ok(Answer::refused(question(&console, id, entry, &field_errors(error)?))),
+        Err(error) => question(&console, id, entry).after(error, &console, "users"),
     }
 }
 
-/// Asks for the password. For the viewer's own account only the address does: users cannot change their own rights.
-fn question(
-    console: &ConsoleSession<'_, ManageUsers>,
-    id: UserId,
-    entry: EntryId,
-    errors: &FieldErrors,
-) -> ConfirmationPage {
-    let (title, text, button) = if console.can.user().id == id {
+/// Asks for the password.
+fn question(console: &ConsoleSession<'_, ManageUsers>, id: UserId, entry: EntryId) -> Question {
+    let (title, text) = if console.can.user().id == id {
         (
-            "Take back the change of your own email address?",
-            "Links with which you choose a password go to the address before it then.",
-            "Take it back",
+            "Take back the change of your own account?",
+            "You sign in with the name before it then, and links for a password go to the address before it.",
         )
     } else {
         (
-            "Give back superuser rights?",
-            "They can do everything then, including changing other superusers.",
-            "Give back superuser rights",
+            "Take back the change of an administrator's account?",
+            "It gives them back rights, their access, or the address that links for a password go to.",
         )
     };
-    ConfirmationPage {
-        layout: console.layout("users"),
-        title: title.into(),
+    Question {
+        title,
         text,
+        button: "Take it back",
         action: format!("/users/{id}/undo/{}", entry.0),
-        hidden: Vec::new(),
-        button: button.into(),
-        form: reauthentication::form(console, true, errors),
         back: format!("/users/{id}"),
-        stays: false,
     }
 }

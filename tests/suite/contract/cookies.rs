@@ -18,7 +18,7 @@ async fn by_cookie(
     body: &str,
 ) -> Answer {
     let mut request =
-        app.client.req(method, path.to_owned()).header(cookie_header("__Host-sid", &person.cookie));
+        app.client.req(method, path.to_owned()).header(cookie_header("__Host-sid-0a1b2c3d", &person.cookie));
     for (name, value) in headers {
         request.add_header(Header::new(*name, (*value).to_owned()));
     }

@@ -132,7 +132,8 @@ async fn tk_4_only_the_bearer_counts_and_a_bad_one_never_falls_back_to_the_cooki
     assert_eq!(answer.status, 200);
     // With a bearer the rules for cookies do not apply.
     let value = format!("Bearer {}", admin.bearer);
-    let mut request = app.client.patch("/v1/users/2").header(cookie_header("__Host-sid", &person.cookie));
+    let mut request =
+        app.client.patch("/v1/users/2").header(cookie_header("__Host-sid-0a1b2c3d", &person.cookie));
     for (name, value) in [("Authorization", value.as_str()), JSON, ("Sec-Fetch-Site", "cross-site")] {
         request.add_header(Header::new(name, value.to_owned()));
     }
@@ -156,10 +157,10 @@ async fn a_cookie_that_means_nothing_is_no_credential(app: TestApp) {
     let mut other = admin.cookie.clone();
     other.replace_range(..1, if other.starts_with('A') { "B" } else { "A" });
     let cases = [
-        ("__Host-sid", ""),
-        ("__Host-sid", "x"),
-        ("__Host-sid", &other),
-        ("__Host-sid", &admin.bearer),
+        ("__Host-sid-0a1b2c3d", ""),
+        ("__Host-sid-0a1b2c3d", "x"),
+        ("__Host-sid-0a1b2c3d", &other),
+        ("__Host-sid-0a1b2c3d", &admin.bearer),
         ("sid", &admin.cookie),
     ];
     for (name, value) in cases {
@@ -175,7 +176,7 @@ async fn the_secret_of_one_carrier_is_no_credential_in_another(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let claims = auth::claims(&admin.refresh);
     let secret = claims["sid"].as_str().expect("a secret").to_owned();
-    let request = app.client.get("/v1/users/1").header(cookie_header("__Host-sid", &secret));
+    let request = app.client.get("/v1/users/1").header(cookie_header("__Host-sid-0a1b2c3d", &secret));
     let answer = Answer::of(request.dispatch().await).await;
     assert_unauthorized(&answer, &no_credentials(), "a token's secret as a cookie");
 }

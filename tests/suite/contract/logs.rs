@@ -38,7 +38,7 @@ fn requests(person: &Person, csrf: &str) -> Vec<Request> {
     let json_type = || ("Content-Type", "application/json".to_owned());
     let form_type = || ("Content-Type", "application/x-www-form-urlencoded".to_owned());
     let bearer = || ("Authorization", format!("Bearer {}", person.bearer));
-    let cookie = || ("Cookie", format!("__Host-sid={}; __Host-pre={csrf}", person.cookie));
+    let cookie = || ("Cookie", format!("__Host-sid-0a1b2c3d={}; __Host-pre-0a1b2c3d={csrf}", person.cookie));
     let same = || ("Sec-Fetch-Site", "same-origin".to_owned());
     let obtain = |password: &str| json!({"username": name, "password": password}).to_string();
     let whole = |name: &str, password: &str| whole_with(name, json!({ "password": password })).to_string();

@@ -187,7 +187,8 @@ async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cook
     let refused = ask(&app, Get, "/v1/users/1", ANONYMOUS, &[("Origin", ALLOWED)], "").await;
     assert_eq!((refused.status, refused.header("Access-Control-Allow-Origin")), (401, Some(ALLOWED)));
     // Being allowed to read makes no cookie acceptable.
-    let mut request = app.client.patch("/v1/users/1").header(cookie_header("__Host-sid", &admin.cookie));
+    let mut request =
+        app.client.patch("/v1/users/1").header(cookie_header("__Host-sid-0a1b2c3d", &admin.cookie));
     for (name, value) in [("Origin", ALLOWED), ("Sec-Fetch-Site", "cross-site"), JSON] {
         request.add_header(Header::new(name, value));
     }

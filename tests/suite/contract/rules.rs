@@ -218,7 +218,8 @@ async fn a_403_always_names_the_missing_right(app: TestApp) {
     let person = app.person("person", "ordinary").await;
     app.person("boss", "superuser").await;
     let cross = [("Sec-Fetch-Site", "cross-site"), JSON];
-    let mut request = app.client.post("/v1/users/list").header(cookie_header("__Host-sid", &admin.cookie));
+    let mut request =
+        app.client.post("/v1/users/list").header(cookie_header("__Host-sid-0a1b2c3d", &admin.cookie));
     for (name, value) in cross {
         request.add_header(Header::new(name, value));
     }

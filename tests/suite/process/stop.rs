@@ -97,11 +97,11 @@ async fn rl_10_a_link_that_was_asked_for_right_before_the_stop_is_sent(app: Test
         ];
         let mut server = Server::start(directory.path(), &variables);
         let page = server.get("/forgotten-password");
-        let cookie = page.split("__Host-pre=").nth(1).expect("a cookie").split(';').next().unwrap();
+        let cookie = page.split("set-cookie: ").nth(1).expect("a cookie").split(';').next().unwrap();
         let body = format!("token={}&name=ada", token(&page));
         let request = format!(
             "POST /forgotten-password HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Cookie: __Host-pre={cookie}\r\nSec-Fetch-Site: same-origin\r\n\
+             Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );

@@ -102,29 +102,32 @@ fn se_3_over_a_connection_a_cookie_whose_name_is_encoded_is_none_of_ours() {
     let directory = TempDir::new().unwrap();
     make_superuser(directory.path(), &[]);
     let server = Server::start(directory.path(), &[]);
+    // As from a proxy: for a host of this machine's own, names have no prefix.
+    let host = "Host: users.example.org\r\n";
     let set = |answer: &str, name: &str| {
-        let value =
-            answer.split(&format!("set-cookie: {name}=")).nth(1).unwrap_or_else(|| panic!("{answer}"));
-        value.split(';').next().unwrap().to_owned()
+        let set = answer.split(&format!("set-cookie: __Host-{name}-")).nth(1);
+        let set = set.unwrap_or_else(|| panic!("{answer}"));
+        let (tag, value) = set.split(';').next().unwrap().split_once('=').unwrap();
+        (tag.to_owned(), value.to_owned())
     };
-    let page = server.get("/sign-in");
+    let page = server.ask(&request("GET /sign-in", &format!("{host}\r\n"))).unwrap();
     let body = format!("token={}&username=admin&password={}", token(&page), PASSWORD.replace(' ', "+"));
+    let (tag, before) = set(&page, "pre");
     let head = format!(
-        "Host: localhost\r\nCookie: __Host-pre={}\r\nSec-Fetch-Site: same-origin\r\n\
+        "{host}Cookie: __Host-pre-{tag}={before}\r\nSec-Fetch-Site: same-origin\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
-        set(&page, "__Host-pre"),
         body.len()
     );
-    let secret = set(&server.ask(&request("POST /sign-in", &(head + &body))).unwrap(), "__Host-sid");
+    let (_, secret) = set(&server.ask(&request("POST /sign-in", &(head + &body))).unwrap(), "sid");
     for (cookies, status) in [
-        (format!("__Host-sid={secret}"), 200),
-        (format!("other=1; __Host-sid={secret}; another=2"), 200),
-        (format!("%5F%5FHost-sid={secret}"), 401),
-        (format!("__Host-sid={secret}; __Host-sid=x"), 401),
-        (format!("__Host-sid={secret}\r\nCookie: __Host-sid=x"), 401),
-        (format!("__Host-sid={secret}\r\nCookie: %5F%5FHost-sid=x"), 200),
+        (format!("__Host-sid-{tag}={secret}"), 200),
+        (format!("other=1; __Host-sid-{tag}={secret}; another=2"), 200),
+        (format!("%5F%5FHost-sid-{tag}={secret}"), 401),
+        (format!("__Host-sid-{tag}={secret}; __Host-sid-{tag}=x"), 401),
+        (format!("__Host-sid-{tag}={secret}\r\nCookie: __Host-sid-{tag}=x"), 401),
+        (format!("__Host-sid-{tag}={secret}\r\nCookie: %5F%5FHost-sid-{tag}=x"), 200),
     ] {
-        let head = format!("Host: localhost\r\nCookie: {cookies}\r\n\r\n");
+        let head = format!("{host}Cookie: {cookies}\r\n\r\n");
         let answer = server.ask(&request("GET /v1/account", &head)).unwrap();
         assert_eq!(status_of(&answer), Some(status), "{cookies}: {answer}");
     }

@@ -3,7 +3,7 @@
 
 use super::super::argon2::{Memory, OwnHashes};
 use super::super::stored::Stored;
-use super::super::{Cost, Password, Recognized, recognize};
+use super::super::{Cost, Recognized, recognize};
 
 const TINY: Cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
@@ -67,7 +67,7 @@ const PUBLISHED: [(&str, &str); 2] = [
 fn matches(password: &str, hash: &str) -> bool {
     let own = OwnHashes::new(TINY).unwrap();
     let stored = Stored::parse(hash).expect(hash);
-    stored.matches(&Password::new(password.to_owned()), &mut Memory::for_hashes_of(&own)).unwrap()
+    stored.matches(password, &mut Memory::for_hashes_of(&own)).unwrap()
 }
 
 /// What is stored of a hash of another program.

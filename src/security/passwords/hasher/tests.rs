@@ -57,6 +57,39 @@ fn pw_1_a_hash_of_a_weaker_cost_or_from_django_is_right_but_outdated() {
 }
 
 #[test]
+fn pw_15_every_form_of_a_password_is_right_and_a_hash_of_another_than_the_normal_one_is_outdated() {
+    run(async {
+        let hasher = tiny();
+        let (nfc, nfd) = ("p\u{e9}lican bleu", "pe\u{301}lican\u{a0}bleu");
+        let stored = hasher.hash(&password(nfd)).await.unwrap();
+        for typed in [nfc, nfd, "pe\u{301}lican bleu", "p\u{e9}lican\u{3000}bleu"] {
+            let verdict = hasher.verify(&password(typed), Some(&stored)).await.unwrap();
+            assert_eq!(verdict, Verification::Right, "{typed:?}");
+        }
+        let older = hasher.compute(move |shared, memory| shared.own.hash(nfd.as_bytes(), memory)).await;
+        let older = PasswordHash::from(older.unwrap());
+        let verdict = hasher.verify(&password(nfd), Some(&older)).await.unwrap();
+        assert_eq!(verdict, Verification::RightButOutdated);
+        assert_eq!(hasher.verify(&password(nfc), Some(&older)).await.unwrap(), Verification::Wrong);
+    });
+}
+
+#[test]
+fn pw_2_a_password_in_another_form_costs_one_more_hash_whether_or_not_there_is_one_to_compare() {
+    run(async {
+        let hasher = tiny();
+        let stored = hasher.hash(&password("kestrel")).await.unwrap();
+        for stored in [Some(stored), Some(PasswordHash::unusable()), None] {
+            for (typed, cost) in [("\u{e9}tourneau", 1), ("e\u{301}tourneau", 2), ("a\u{a0}b", 2)] {
+                let before = hasher.operations();
+                let verdict = hasher.verify(&password(typed), stored.as_ref()).await.unwrap();
+                assert_eq!((verdict, hasher.operations() - before), (Verification::Wrong, cost), "{typed}");
+            }
+        }
+    });
+}
+
+#[test]
 fn pw_2_every_way_to_fail_costs_one_hash_operation() {
     run(async {
         let hasher = tiny();
