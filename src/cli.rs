@@ -4,9 +4,11 @@
 mod audit;
 mod backup;
 mod check;
+mod copy;
 mod export;
 mod healthcheck;
 mod import;
+mod invite;
 mod keys;
 mod password;
 pub(crate) mod serve;
@@ -54,6 +56,8 @@ enum Command {
     /// Import users from a file; each row gets a verdict, bad rows never stop good ones
     #[command(after_help = IMPORT_NOTES)]
     Import(Import),
+    /// Make links for all active users who have no password yet, to choose one; prints them, or sends them
+    Invite(Invite),
     /// Export all users, with their password hashes, to standard output
     #[command(after_help = EXPORT_NOTES)]
     Export(Export),
@@ -65,6 +69,8 @@ enum Command {
     Keys(Keys),
     /// Copy the database of SQLite to a new file, while the server goes on
     Backup(Backup),
+    /// Copy everything into another, empty database, of SQLite or PostgreSQL; stop the server first
+    Copy(Copy),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
     /// Ask the running server whether it is ready; the exit code says so
@@ -125,27 +131,43 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How dates with slashes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Dates {
+    /// 31/12/2024
+    Dmy,
+    /// 12/31/2024
+    Mdy,
+}
+
 const IMPORT_NOTES: &str = "\
-Fields: username (required), pk, last_login, is_superuser, first_name, last_name, email, is_staff,
-is_active, date_joined, password. The password is a hash; without one the user cannot sign in until a
+docs/importing.md has a section for each program that users may come from.
+
+Fields: username (or email), pk, last_login, is_superuser, first_name, last_name, email, is_staff,
+is_active, date_joined, valid_from, valid_until, must_change_password, password_changed_at, preferences,
+password. The password is a hash; without one that can be checked here the user cannot sign in until a
 password is set. Without a pk the user gets the next one.
 
 A row is created, unchanged (the same user is here already, whatever their password and last sign-in)
-or refused, and then nothing of it is written. Refused rows are listed with all reasons, counted from
-1. Running the same import again changes nothing.
+or refused, and then nothing of it is written. The first hundred refused rows are listed with all
+reasons. Running the same import again changes nothing.
 
-Names that are reserved for new users (numbers, \"list\", \"create\") are accepted with a pk.
+Names and addresses that new users could not have are kept as they are.
 
-Exit code: 0 if no row was refused; 1 if some were, or if the file cannot be read at all.";
+Exit code: 0 if no row was refused; 1 if some were, if there are none, or if the file cannot be read at
+all.";
 
 const EXPORT_NOTES: &str = "\
 The output holds the password hashes of all users: keep it as safe as the database. `usher import`
 reads all three formats back. In CSV, cells that a spreadsheet would take for a formula begin with '.";
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a switch each")]
 struct Import {
-    /// The file, gzip or not; `-` is standard input
-    file: PathBuf,
+    /// The file, gzip or not; `-` is standard input. Files that belong together are given together: users and
+    /// passwords of Auth0, users and hash parameters of Firebase, passwd and shadow
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
     /// Left out: detected from the content
     #[arg(long)]
     format: Option<Format>,
@@ -155,6 +177,34 @@ struct Import {
     /// List also the rows that are created or unchanged
     #[arg(long)]
     verbose: bool,
+    /// Write the verdict on every row to a new CSV file, with old and new primary keys
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Give users whose pk is taken the next one; they are then told by their names
+    #[arg(long)]
+    new_keys: bool,
+    /// Leave out hashes that are too quick to compute (MD5, SHA-1, crypt) instead of wrapping them in argon2id
+    #[arg(long)]
+    no_weak_hashes: bool,
+    /// What a column holds, such as 'Login=username'; may be given several times
+    #[arg(long, value_name = "NAME=FIELD")]
+    column: Vec<String>,
+    /// The realm role of Keycloak's whose holders become staff
+    #[arg(long, value_name = "ROLE")]
+    staff_role: Option<String>,
+    /// Whether the day or the month comes first in dates with slashes
+    #[arg(long)]
+    dates: Option<Dates>,
+    /// The encoding, such as windows-1252; left out: detected from the content
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Invite {
+    /// Send each link by mail instead of printing it, where the user has an address and is no superuser
+    #[arg(long)]
+    send: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -202,6 +252,13 @@ struct Export {
 struct Backup {
     /// The file to make; one that is there already is not overwritten
     file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Copy {
+    /// The URL of the other database; a password in PGPASSWORD instead of the URL stays out of the list of processes
+    #[arg(long, value_name = "URL")]
+    to: String,
 }
 
 /// The warning to the operator when PostgreSQL lacks `pg_trgm`.
@@ -281,8 +338,10 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Changepassword(arguments) => password::change(&app, &arguments).await,
         Command::Unlock(arguments) => unlock::run(&app, &arguments).await,
         Command::Import(arguments) => import::run(&app, &arguments).await,
+        Command::Invite(arguments) => invite::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Backup(arguments) => backup::run(&app, &arguments).await,
+        Command::Copy(arguments) => copy::run(&app, figment, &arguments).await,
         Command::Keys(Keys::Rotate(arguments)) => keys::rotate(&app, &arguments).await,
         Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
     };

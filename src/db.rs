@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backup;
 pub mod batches;
 mod connect;
+pub mod copy;
 pub mod dialect;
 pub mod exposure;
 pub mod installation;

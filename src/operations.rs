@@ -14,6 +14,7 @@ pub(crate) mod csv;
 pub mod dearest_hash;
 pub mod export;
 pub mod forgotten_password;
+pub mod import;
 pub mod keys;
 pub mod known_browsers;
 pub mod lists;

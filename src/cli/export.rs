@@ -8,15 +8,16 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
-use super::import::{django, row::FIELDS};
 use super::{Export, Failure, Format};
-use crate::db::users::{self, Credentials};
+use crate::db::users::{self, Whole};
 use crate::model::audit::Action;
 use crate::model::clock::Timestamp;
-use crate::model::record::Record;
+use crate::model::preferences::Preferences;
+use crate::model::record::{Record, Value};
 use crate::model::user::UserId;
+use crate::operations::import::{django, row::FIELDS};
 use crate::operations::{App, csv, operator};
 
 /// Users that are fetched at once.
@@ -25,7 +26,7 @@ const BATCH: i64 = 1000;
 pub(super) async fn run(app: &App, arguments: &Export) -> Result<ExitCode, Failure> {
     let format =
         arguments.format.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
-    let details = Map::from_iter([("format".to_owned(), Value::from(format))]);
+    let details = Map::from_iter([("format".to_owned(), format.into())]);
     keep_private()?;
     // Before the first byte: what cannot be recorded does not happen.
     operator::record(app, Action::Exported, details).await.map_err(|error| error.to_string())?;
@@ -52,10 +53,10 @@ pub(super) async fn write_all(app: &App, format: Format, out: &mut impl Write) -
     let mut last = UserId(0);
     let mut first = true;
     loop {
-        let batch = users::credentials_after(&app.db, last, BATCH).await?;
+        let batch = users::whole_after(&app.db, last, BATCH).await?;
         let Some(end) = batch.last() else { break };
         last = end.user.id;
-        write_batch(format, out, &batch, first).map_err(|error| failed(&error))?;
+        write_batch(format, out, &batch, first, app.clock.now()).map_err(|error| failed(&error))?;
         first = false;
     }
     end(format, out, first).map_err(|error| failed(&error))
@@ -84,40 +85,68 @@ fn end(format: Format, out: &mut impl Write, empty: bool) -> io::Result<()> {
 }
 
 /// JSON has one user a line, so that two exports can be compared line by line.
-fn write_batch(format: Format, out: &mut impl Write, batch: &[Credentials], first: bool) -> io::Result<()> {
+fn write_batch(
+    format: Format,
+    out: &mut impl Write,
+    batch: &[Whole],
+    first: bool,
+    now: Timestamp,
+) -> io::Result<()> {
     if format == Format::Csv {
         return write_lines(out, batch);
     }
-    for (credentials, n) in batch.iter().zip(0..) {
+    for (whole, n) in batch.iter().zip(0..) {
         out.write_all(if first && n == 0 { b"\n" } else { b",\n" })?;
         match format {
-            Format::Django => serde_json::to_writer(&mut *out, &Dumped::from(credentials))?,
-            Format::Json | Format::Csv => serde_json::to_writer(&mut *out, &Exported::from(credentials))?,
+            Format::Django => serde_json::to_writer(&mut *out, &Dumped::at(whole, now))?,
+            Format::Json | Format::Csv => serde_json::to_writer(&mut *out, &Exported::from(whole))?,
         }
     }
     Ok(())
 }
 
 /// In the order of [`FIELDS`].
-fn write_lines(out: &mut impl Write, batch: &[Credentials]) -> io::Result<()> {
+fn write_lines(out: &mut impl Write, batch: &[Whole]) -> io::Result<()> {
     let mut lines = Vec::with_capacity(batch.len());
-    for Credentials { user, password } in batch {
-        lines.push(csv::cells(user)?.into_iter().chain([password.as_str().to_owned()]));
+    for Whole { user, password, preferences } in batch {
+        let at =
+            |time: Option<Timestamp>| time.map_or_else(String::new, |time| Value::Instant(time).to_string());
+        lines.push(csv::cells(user)?.into_iter().chain([
+            at(user.valid_from),
+            at(user.valid_until),
+            user.must_change_password.to_string(),
+            at(user.password_changed_at),
+            preferences.clone(),
+            password.as_str().to_owned(),
+        ]));
     }
     out.write_all(&csv::lines(lines)?)
 }
 
-/// The record of the API, and the hash.
+/// The record of the API, and all that is kept of the user beyond it.
 #[derive(Serialize)]
 struct Exported<'a> {
     #[serde(flatten)]
     record: Record<'a>,
+    valid_from: Option<Timestamp>,
+    valid_until: Option<Timestamp>,
+    must_change_password: bool,
+    password_changed_at: Option<Timestamp>,
+    preferences: Option<Preferences>,
     password: &'a str,
 }
 
-impl<'a> From<&'a Credentials> for Exported<'a> {
-    fn from(Credentials { user, password }: &'a Credentials) -> Self {
-        Self { record: Record::from(user), password: password.as_str() }
+impl<'a> From<&'a Whole> for Exported<'a> {
+    fn from(Whole { user, password, preferences }: &'a Whole) -> Self {
+        Self {
+            record: Record::from(user),
+            valid_from: user.valid_from,
+            valid_until: user.valid_until,
+            must_change_password: user.must_change_password,
+            password_changed_at: user.password_changed_at,
+            preferences: (!preferences.is_empty()).then(|| Preferences::from_json(preferences)),
+            password: password.as_str(),
+        }
     }
 }
 
@@ -145,8 +174,9 @@ struct DumpedFields<'a> {
     user_permissions: [(); 0],
 }
 
-impl<'a> From<&'a Credentials> for Dumped<'a> {
-    fn from(Credentials { user, password }: &'a Credentials) -> Self {
+impl<'a> Dumped<'a> {
+    /// Django knows no dates of accounts: one that may not be used now is inactive there.
+    fn at(Whole { user, password, .. }: &'a Whole, now: Timestamp) -> Self {
         let fields = DumpedFields {
             password: django::to_django(password.as_str()),
             last_login: user.last_login,
@@ -156,7 +186,7 @@ impl<'a> From<&'a Credentials> for Dumped<'a> {
             last_name: &user.last_name,
             email: &user.email,
             is_staff: user.is_staff,
-            is_active: user.is_active,
+            is_active: user.is_usable(now),
             date_joined: user.date_joined,
             groups: [],
             user_permissions: [],

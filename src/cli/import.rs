@@ -1,182 +1,238 @@
-//! `import`: users from a file. Each row gets a verdict; a bad row never stops the good ones.
-//!
-//! The steps, each in a module below: `source` gets the bytes, `formats` (with `django`, `json` and
-//! `table`) takes them apart, `record` reads each row, `verdict` judges it, `store` writes.
-
-pub(super) mod django;
-pub(super) mod formats;
-mod json;
-mod record;
-pub(super) mod row;
-mod source;
-mod store;
-pub(super) mod table;
-mod verdict;
+//! `import`: users from a file. Says what is in it, then each row's verdict as far as the operator has to know it.
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::io::{BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use super::{Dates, Failure, Format, Import};
+use crate::operations::import::{self, Counts, DateOrder, Judged, Options, Source, Survey, Verdict};
+use crate::operations::{App, csv};
 
-use self::record::Record;
-use self::row::{Parsed, Row};
-use self::verdict::Verdict;
-use super::{Failure, Import};
-use crate::model::audit::Action;
-use crate::model::error::Error;
-use crate::model::raw::Raw;
-use crate::operations::{App, operator};
+/// Refusals that are printed; `--report` has them all.
+const MOST_PRINTED: u64 = 100;
+/// Rows between two signs of life on a terminal.
+const PROGRESS: u64 = 5000;
+
+impl From<Format> for import::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Django => Self::Django,
+            Format::Csv => Self::Csv,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+impl From<Dates> for DateOrder {
+    fn from(dates: Dates) -> Self {
+        match dates {
+            Dates::Dmy => Self::DayFirst,
+            Dates::Mdy => Self::MonthFirst,
+        }
+    }
+}
+
+impl Import {
+    fn options(&self) -> Result<Options, Failure> {
+        let column = |argument: &String| match argument.rsplit_once('=') {
+            Some((name, field)) => Ok((name.trim().to_owned(), field.trim().to_owned())),
+            None => Err(Failure::from(format!("--column {argument:?} has no \"=\""))),
+        };
+        Ok(Options {
+            format: self.format.map(import::Format::from),
+            columns: self.column.iter().map(column).collect::<Result<_, _>>()?,
+            dates: self.dates.map(DateOrder::from),
+            staff_role: self.staff_role.clone(),
+            joined: Arc::default(),
+            new_keys: self.new_keys,
+            no_weak_hashes: self.no_weak_hashes,
+            dry_run: self.dry_run,
+        })
+    }
+}
 
 pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failure> {
-    let content = source::read(&arguments.file)?;
-    let parsed = formats::parse(&content, arguments.format)
-        .map_err(|reason| format!("nothing was imported from {}: {reason}", arguments.file.display()))?;
-    drop(content);
-    let report = import(app, parsed, arguments.dry_run).await?;
-    if !arguments.dry_run {
-        operator::record(app, Action::Imported, report.counts())
-            .await
-            .map_err(|error| explain(error, "the users are in"))?;
+    let mut sources = Vec::with_capacity(arguments.files.len());
+    for file in &arguments.files {
+        sources.push((file.display().to_string(), Source::open(file, arguments.encoding.as_deref())?));
     }
-    // A report that cannot be written changes nothing: the users are in.
-    drop(report.print(&mut BufWriter::new(std::io::stdout().lock()), arguments.verbose));
-    Ok(if report.count(is_refused) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let (users, joined) = import::join(sources)?;
+    let options = Options { joined: Arc::new(joined), ..arguments.options()? };
+    let mut surveyed = Vec::with_capacity(users.len());
+    for (name, source) in users {
+        let survey = import::survey(&source, &options)
+            .map_err(|reason| format!("nothing was imported from {name}: {reason}"))?;
+        surveyed.push((name, source, survey));
+    }
+    let report = arguments.report.as_deref().map(Report::create).transpose()?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    for (name, _, survey) in &surveyed {
+        // What cannot be printed changes nothing: the users get in all the same.
+        drop(tell_survey(&mut out, name, survey).and_then(|()| out.flush()));
+    }
+    let mut printer = Printer { out, report, verbose: arguments.verbose, printed: 0, rows: 0 };
+    let mut is_good = true;
+    for (_, source, survey) in &surveyed {
+        (printer.rows, printer.printed) = (survey.rows, 0);
+        let counts = import(app, source, survey, &options, &mut printer).await?;
+        is_good &= counts.refused == 0 && counts.rows() > 0;
+    }
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The result for a file.
-struct Report {
-    rows: Vec<(Label, Verdict)>,
-    skipped: usize,
-    dry_run: bool,
-}
-
-/// Judges all rows, then writes those that are new unless it is a dry run.
-async fn import(app: &App, parsed: Parsed, dry_run: bool) -> Result<Report, Failure> {
-    let now = app.clock.now();
-    let read: Vec<(Label, Result<Record, Vec<String>>)> =
-        parsed.rows.into_iter().map(|row| (Label::of(&row), record::read(&row))).collect();
-    let records: Vec<&Record> = read.iter().filter_map(|(_, record)| record.as_ref().ok()).collect();
-    let mut known =
-        store::load(app, &records).await.map_err(|error| explain(error, "nothing was written"))?;
-    let mut new = Vec::new();
-    let mut rows = Vec::with_capacity(read.len());
-    for (place, (label, record)) in read.into_iter().enumerate() {
-        let verdict = match record {
-            Err(reasons) => Verdict::Refused(reasons),
-            Ok(record) => {
-                let verdict = known.judge(&record, now);
-                if verdict == Verdict::Created {
-                    new.push(store::New { place, record });
-                }
-                verdict
-            }
-        };
-        rows.push((label, verdict));
-    }
-    drop(known);
-    if !dry_run {
-        let revise = |place: usize, verdict| {
-            if let Some((_, before)) = rows.get_mut(place) {
-                *before = verdict;
-            }
-        };
-        store::write(app, new, now, revise)
-            .await
-            .map_err(|error| explain(error, "a part may be written; run the same import again"))?;
-    }
-    Ok(Report { rows, skipped: parsed.skipped, dry_run })
-}
-
-fn explain(error: Error, consequence: &str) -> Failure {
-    let cause = match error {
-        Error::Internal(cause) => cause.to_string(),
-        other => other.to_string(),
+async fn import<W: Write>(
+    app: &App,
+    source: &Source,
+    survey: &Survey,
+    options: &Options,
+    printer: &mut Printer<W>,
+) -> Result<Counts, Failure> {
+    let consequence = if options.dry_run {
+        "nothing was written"
+    } else {
+        "a part may be written; run the same import again"
     };
-    format!("{cause} ({consequence})").into()
+    let counts = import::run(app, source, survey, options, |judged, counts| printer.tell(judged, counts))
+        .await
+        .map_err(|failure| format!("{failure} ({consequence})"))?;
+    printer.finish(&counts, options)?;
+    Ok(counts)
 }
 
-fn is_refused(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Refused(_))
+/// What is in the file, before anything is written.
+fn tell_survey(out: &mut impl Write, name: &str, survey: &Survey) -> io::Result<()> {
+    write!(out, "{name}: {}, {} rows", survey.format.name(), survey.rows)?;
+    if survey.encoding != "UTF-8" {
+        write!(out, ", in {}", survey.encoding)?;
+    }
+    writeln!(out)?;
+    if !survey.not_read.is_empty() {
+        let columns: Vec<_> = survey.not_read.iter().map(|name| format!("{name:?}")).collect();
+        writeln!(out, "columns that are not read: {}", columns.join(", "))?;
+    }
+    if !survey.skipped.is_empty() {
+        let kinds: Vec<_> =
+            survey.skipped.iter().map(|(kind, count)| format!("{count} {}", kind.escape_debug())).collect();
+        writeln!(out, "not read, as they are no users: {}", kinds.join(", "))?;
+    }
+    Ok(())
 }
+
+/// A file with the verdict on every row.
+struct Report(BufWriter<File>);
 
 impl Report {
-    fn count(&self, which: fn(&Verdict) -> bool) -> usize {
-        self.rows.iter().filter(|(_, verdict)| which(verdict)).count()
+    const HEADER: [&str; 7] = ["verdict", "line", "row", "pk", "new_pk", "username", "remarks"];
+
+    /// A new file that only its owner can read: it names people.
+    fn create(path: &Path) -> Result<Self, Failure> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        let mut report = Self(BufWriter::new(file));
+        report.line(Self::HEADER.map(str::to_owned))?;
+        Ok(report)
     }
 
-    /// For the audit log.
-    fn counts(&self) -> Map<String, Value> {
-        let counts = [
-            ("created", self.count(|verdict| *verdict == Verdict::Created)),
-            ("unchanged", self.count(|verdict| *verdict == Verdict::Unchanged)),
-            ("refused", self.count(is_refused)),
-        ];
-        counts.into_iter().map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
+    fn line(&mut self, cells: [String; 7]) -> io::Result<()> {
+        self.0.write_all(&csv::lines([cells])?)
     }
 
-    fn print(&self, out: &mut impl Write, verbose: bool) -> std::io::Result<()> {
-        for (label, verdict) in &self.rows {
-            match verdict {
-                Verdict::Refused(reasons) => writeln!(out, "refused  {label}: {}", reasons.join(" "))?,
-                Verdict::Created if verbose => writeln!(out, "created  {label}")?,
-                Verdict::Unchanged if verbose => writeln!(out, "unchanged  {label}")?,
-                Verdict::Created | Verdict::Unchanged => {}
-            }
+    fn add(&mut self, judged: &Judged) -> io::Result<()> {
+        let place = judged.label.place;
+        let pk = judged.label.pk();
+        let new_pk = judged.id.map(|id| id.to_string()).filter(|id| *id != pk).unwrap_or_default();
+        self.line([
+            word(&judged.verdict).to_owned(),
+            place.line.to_string(),
+            place.row.to_string(),
+            pk,
+            new_pk,
+            judged.label.username().to_owned(),
+            judged.remarks(),
+        ])
+    }
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Created => "created",
+        Verdict::Unchanged => "unchanged",
+        Verdict::Refused(_) => "refused",
+    }
+}
+
+/// Where verdicts go.
+struct Printer<W> {
+    out: W,
+    report: Option<Report>,
+    verbose: bool,
+    /// Refusals so far.
+    printed: u64,
+    /// All there are, for the progress.
+    rows: u64,
+}
+
+impl<W: Write> Printer<W> {
+    fn tell(&mut self, judged: &Judged, counts: &Counts) -> io::Result<()> {
+        if let Some(report) = &mut self.report {
+            report.add(judged)?;
         }
-        let created = self.count(|verdict| *verdict == Verdict::Created);
-        let unchanged = self.count(|verdict| *verdict == Verdict::Unchanged);
-        let refused = self.count(is_refused);
-        let mode = if self.dry_run { "dry run: " } else { "" };
-        write!(out, "{mode}{created} created, {unchanged} unchanged, {refused} refused")?;
-        match self.skipped {
-            0 => writeln!(out)?,
-            skipped => writeln!(out, ", {skipped} skipped (not {})", django::MODEL)?,
+        if counts.rows().is_multiple_of(PROGRESS) && io::stderr().is_terminal() {
+            drop(write!(io::stderr(), "\r{} of {} rows", counts.rows(), self.rows));
         }
+        let is_refused = matches!(judged.verdict, Verdict::Refused(_));
+        self.printed += u64::from(is_refused);
+        if (is_refused && self.printed <= MOST_PRINTED) || (self.verbose && !is_refused) {
+            let label = format!("{}  {}", word(&judged.verdict), judged.label);
+            let remarks = judged.remarks();
+            let separator = if remarks.is_empty() { "" } else { ": " };
+            drop(writeln!(self.out, "{label}{separator}{remarks}"));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, counts: &Counts, options: &Options) -> Result<(), Failure> {
+        if let Some(report) = &mut self.report {
+            report.0.flush().map_err(|error| format!("the users are in, but the report is not: {error}"))?;
+        }
+        // A closed terminal is no failure.
+        drop(self.summarize(counts, options));
+        Ok(())
+    }
+
+    fn summarize(&mut self, counts: &Counts, options: &Options) -> io::Result<()> {
+        let out = &mut self.out;
+        if counts.rows() >= PROGRESS && io::stderr().is_terminal() {
+            writeln!(io::stderr())?;
+        }
+        if self.printed > MOST_PRINTED {
+            let more = self.printed - MOST_PRINTED;
+            let hint = if self.report.is_some() { "the report has all" } else { "--report FILE writes all" };
+            writeln!(out, "and {more} more are refused: {hint}")?;
+        }
+        if counts.invited > 0 {
+            writeln!(
+                out,
+                "{} of the created have no password: they need a link to choose one",
+                counts.invited
+            )?;
+        }
+        if counts.layered > 0 {
+            let layered = counts.layered;
+            writeln!(out, "{layered} of the created had a weak hash: argon2id of it is stored instead")?;
+        }
+        if counts.rows() == 0 {
+            writeln!(out, "there are no users in it: nothing was imported")?;
+        }
+        let mode = if options.dry_run { "dry run: " } else { "" };
+        let Counts { created, unchanged, refused, .. } = counts;
+        writeln!(out, "{mode}{created} created, {unchanged} unchanged, {refused} refused")?;
         out.flush()
     }
-}
-
-/// How a row is called in the report: `row 17 (pk 17, "O'Sullivan")`.
-struct Label {
-    number: usize,
-    pk: Raw,
-    username: Raw,
-}
-
-impl Label {
-    /// Longest part of a value that is shown.
-    const SHOWN: usize = 150;
-
-    fn of(row: &Row) -> Self {
-        let shorten = |value| match value {
-            Raw::Text(text) => Raw::Text(text.chars().take(Self::SHOWN).collect()),
-            other => other,
-        };
-        Self { number: row.number, pk: shorten(row.get("pk")), username: shorten(row.get("username")) }
-    }
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "row {} (", self.number)?;
-        match &self.pk {
-            Raw::Integer(pk) => write!(f, "pk {pk}, ")?,
-            Raw::Text(pk) if is_number(pk) => write!(f, "pk {pk}, ")?,
-            Raw::Text(pk) => write!(f, "pk {pk:?}, ")?,
-            _ => {}
-        }
-        match &self.username {
-            // Escaped: what a file holds must not steer the terminal.
-            Raw::Text(username) => write!(f, "{username:?})"),
-            _ => f.write_str("no username)"),
-        }
-    }
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -19,6 +19,10 @@ pub enum Value {
     Text(String),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// A text, or no value.
+    OptionalText(Option<String>),
+    /// Bytes, or no value.
+    OptionalBytes(Option<Vec<u8>>),
 }
 
 impl From<i64> for Value {
@@ -140,6 +144,8 @@ where
     bool: for<'q> Encode<'q, DB> + Type<DB>,
     String: for<'q> Encode<'q, DB> + Type<DB>,
     Vec<u8>: for<'q> Encode<'q, DB> + Type<DB>,
+    Option<String>: for<'q> Encode<'q, DB> + Type<DB>,
+    Option<Vec<u8>>: for<'q> Encode<'q, DB> + Type<DB>,
 {
     use sqlx::Arguments as _;
     let mut arguments = DB::Arguments::default();
@@ -150,6 +156,8 @@ where
             Value::Flag(value) => arguments.add(value),
             Value::Text(value) => arguments.add(value),
             Value::Bytes(value) => arguments.add(value),
+            Value::OptionalText(value) => arguments.add(value),
+            Value::OptionalBytes(value) => arguments.add(value),
         }
         .map_err(sqlx::Error::Encode)?;
     }

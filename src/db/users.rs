@@ -94,15 +94,46 @@ pub async fn credentials(db: &Db, key: &str) -> Result<Option<Credentials>> {
     Ok(db.optional::<CredentialsRow>(sql.bind(key)).await?.map(Credentials::from))
 }
 
-/// All users with their hashes from the one after `id` on, for an export: at most `limit`, by primary key.
-pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Credentials>> {
+/// All that is kept of a user.
+#[derive(Debug)]
+pub struct Whole {
+    /// The user.
+    pub user: User,
+    /// The stored hash.
+    pub password: PasswordHash,
+    /// How they like the console, as JSON; empty for the defaults.
+    pub preferences: String,
+}
+
+struct WholeRow {
+    credentials: CredentialsRow,
+    preferences: String,
+}
+from_row!(WholeRow { ..credentials, preferences });
+
+/// All users from the one after `id` on, for an export: at most `limit`, by primary key.
+pub async fn whole_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Whole>> {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
-        ", users.password FROM users WHERE users.id > $1 ORDER BY users.id LIMIT $2"
+        ", users.password, users.preferences FROM users WHERE users.id > $1 ORDER BY users.id LIMIT $2"
     ));
-    let rows = db.all::<CredentialsRow>(sql.bind(id.0).bind(limit)).await?;
-    Ok(rows.into_iter().map(Credentials::from).collect())
+    let whole = |WholeRow { credentials, preferences }: WholeRow| {
+        let Credentials { user, password } = credentials.into();
+        Whole { user, password, preferences }
+    };
+    Ok(db.all::<WholeRow>(sql.bind(id.0).bind(limit)).await?.into_iter().map(whole).collect())
+}
+
+/// Active users from the one after `id` on who have never had a password here, by primary key: at most `limit`.
+pub async fn without_password_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<User>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE users.id > $1 AND users.is_active = TRUE AND users.password_changed_at IS NULL \
+         AND (users.password = '' OR substr(users.password, 1, 1) = '!') ORDER BY users.id LIMIT $2"
+    ));
+    Ok(db.all::<UserRow>(sql.bind(id.0).bind(limit)).await?.into_iter().map(User::from).collect())
 }
 
 /// Users above a primary key whose hash does not begin so, in the order of primary keys, and the hashes. It may look
@@ -270,6 +301,27 @@ pub async fn continue_after_highest_id(tx: &mut Tx) -> Result<()> {
                        (SELECT max(id) AS id FROM users) AS highest, users_id_seq AS sequence \
                        WHERE highest.id >= sequence.last_value + sequence.is_called::int";
             tx.execute(Sql::new(sql)).await.map(drop)
+        }
+    }
+}
+
+/// Makes sure that users who get the next primary key get one above this.
+pub async fn reserve_ids(tx: &mut Tx, highest: UserId) -> Result<()> {
+    match tx.dialect() {
+        Dialect::Sqlite => {
+            let sql = Sql::new("UPDATE sqlite_sequence SET seq = $1 WHERE name = 'users' AND seq < $1");
+            tx.execute(sql.bind(highest.0)).await?;
+            // A table that never had a row is not in there yet.
+            let sql = "INSERT INTO sqlite_sequence (name, seq) SELECT 'users', $1 \
+                       WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'users')";
+            tx.execute(Sql::new(sql).bind(highest.0)).await.map(drop)
+        }
+        Dialect::Postgres => {
+            // No other instance may take a number between reading the sequence and setting it.
+            tx.execute(Sql::new("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")).await?;
+            let sql = "SELECT setval(pg_get_serial_sequence('users', 'id'), $1) FROM users_id_seq AS sequence \
+                       WHERE $1 >= sequence.last_value + sequence.is_called::int";
+            tx.execute(Sql::new(sql).bind(highest.0)).await.map(drop)
         }
     }
 }

@@ -73,6 +73,12 @@ impl Preferences {
         json!(self).to_string()
     }
 
+    /// Whether a list may have so many rows on a page.
+    #[must_use]
+    pub const fn has_known_rows(&self) -> bool {
+        matches!(self.rows, 25 | 50 | 100)
+    }
+
     /// What differs from `before`, each as `{"old": ..., "new": ...}`.
     #[must_use]
     pub fn differences(&self, before: &Self) -> Map<String, Value> {

@@ -8,6 +8,8 @@ mod input;
 
 use std::fmt;
 
+use unicode_normalization::char::is_combining_mark;
+
 pub use self::input::{InputMode, Limit, UserChanges, UserInput, UserPatch};
 use crate::model::address;
 use crate::model::clock::Timestamp;
@@ -150,21 +152,38 @@ impl Username {
     /// Last path segments that belong to other routes or to the path itself.
     const RESERVED: [&'static str; 4] = ["list", "create", ".", ".."];
 
-    /// Reads a user name: trimmed, in normal form C, 1 to 150 letters, digits, `_` and `@.+-`.
+    /// Reads a new user name: trimmed, in normal form C, 1 to 150 letters with their marks, digits, `_` and `@.+-`.
     ///
     /// # Errors
     /// The message for the field.
     pub fn parse(given: &str) -> Result<Self, Message> {
-        let text = parse_text(given, NAME_LENGTH)?;
-        if text.is_empty() {
-            return Err(Message::Blank);
+        let username = Self::parse_existing(given)?;
+        username.check_new()?;
+        Ok(username)
+    }
+
+    /// Reads a user name that exists elsewhere: trimmed, in normal form C, at most 254 characters of any kind
+    /// that can be stored.
+    ///
+    /// # Errors
+    /// The message for the field.
+    pub fn parse_existing(given: &str) -> Result<Self, Message> {
+        let text = parse_text(given, EMAIL_LENGTH)?;
+        let key = text::canonical(&text);
+        if key.is_empty() { Err(Message::Blank) } else { Ok(Self { text, key }) }
+    }
+
+    /// Whether a new user may have this name.
+    pub(crate) fn check_new(&self) -> Result<(), Message> {
+        let length = self.text.chars().count();
+        if length > NAME_LENGTH {
+            return Err(Message::TooLong { most: NAME_LENGTH, given: length });
         }
-        let allowed = |c: char| c.is_alphanumeric() || c == '_' || Self::PUNCTUATION.contains(&c);
-        let others: Vec<char> = text.chars().filter(|c| !allowed(*c)).collect();
-        if !others.is_empty() {
-            return Err(Message::UsernameCharacters(others));
-        }
-        Ok(Self { key: text::canonical(&text), text })
+        let allowed = |c: char| {
+            c.is_alphanumeric() || is_combining_mark(c) || c == '_' || Self::PUNCTUATION.contains(&c)
+        };
+        let others: Vec<char> = self.text.chars().filter(|c| !allowed(*c)).collect();
+        if others.is_empty() { Ok(()) } else { Err(Message::UsernameCharacters(others)) }
     }
 
     /// From the two columns of a row that was written by us.
@@ -213,18 +232,26 @@ pub fn parse_name(given: &str) -> Result<String, Message> {
     parse_text(given, NAME_LENGTH)
 }
 
-/// Reads an e-mail address: blank, or of the form that Django's validator accepts; its domain in ASCII.
+/// Reads an e-mail address that exists elsewhere: trimmed, in normal form C, its domain in ASCII, at most 254 characters.
 ///
 /// # Errors
 /// The message for the field.
-pub fn parse_email(given: &str) -> Result<String, Message> {
+pub fn parse_existing_email(given: &str) -> Result<String, Message> {
     let text = parse_text(given, EMAIL_LENGTH)?;
     let address = address::canonical(&text);
     let length = address.chars().count();
     if length > EMAIL_LENGTH {
         return Err(Message::TooLong { most: EMAIL_LENGTH, given: length });
     }
-    if address.is_empty() || is_email(&address) { Ok(address.into_owned()) } else { Err(Message::Email) }
+    Ok(address.into_owned())
+}
+
+/// Whether a user may be given this address: none, or one of the form that Django's validator accepts.
+///
+/// # Errors
+/// The message for the field.
+pub fn check_new_email(email: &str) -> Result<(), Message> {
+    if email.is_empty() || is_email(email) { Ok(()) } else { Err(Message::Email) }
 }
 
 /// A dot-atom or quoted string, `@`, and a host name with a dot, `localhost` or an address literal: all in ASCII.

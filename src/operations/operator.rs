@@ -14,8 +14,9 @@ use crate::model::field_errors::Message;
 use crate::model::origin::Origin;
 use crate::model::text;
 use crate::model::throttle::Key;
-use crate::model::user::{User, UserInput};
+use crate::model::user::{User, UserId, UserInput};
 use crate::operations::notices::{self, Owner};
+use crate::operations::password_links::{self, Made};
 use crate::operations::unlock::{self, Unlocked};
 use crate::operations::{App, addresses, audit, sessions, users};
 
@@ -98,6 +99,23 @@ pub async fn unlock_address(app: &App, address: IpAddr) -> Result<bool> {
         Ok(is_known)
     })
     .await
+}
+
+/// Makes links for the next active users after `id` who have never had a password, at most `limit`: the links, and
+/// the last user that was looked at. With `by_mail` they are also sent, but to superusers: their addresses may have
+/// come from elsewhere. Returns when the mail server has answered.
+pub async fn invite(app: &App, id: UserId, limit: i64, by_mail: bool) -> Result<(Vec<Made>, Option<UserId>)> {
+    let silent = App { mailer: None, ..app.clone() };
+    let users = db::users::without_password_after(&app.db, id, limit).await?;
+    let mut links = Vec::with_capacity(users.len());
+    for user in &users {
+        let app = if by_mail && !user.is_superuser { app } else { &silent };
+        links.extend(password_links::make_first(app, user.id, &author()).await?);
+    }
+    app.background.close();
+    app.background.wait().await;
+    app.background.reopen();
+    Ok((links, users.last().map(|user| user.id)))
 }
 
 /// Records something that is no change of a user.

@@ -16,7 +16,7 @@ use crate::model::preferences::Preferences;
 use crate::model::presence::Presence;
 use crate::model::rules;
 use crate::model::session::{Credential, NewSession, Secret, SessionId};
-use crate::model::user::{User, UserInput};
+use crate::model::user::{User, UserInput, check_new_email};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::{App, Can, addresses, audit, password_links, sessions, users};
@@ -35,8 +35,15 @@ const WRONG: &str = "Your current password is wrong.";
 /// [`Error::Throttled`] for too many addresses.
 pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondition) -> Result<User> {
     let app = can.app();
-    input.errors.clone().into_result()?;
     let changes = &input.changes;
+    let mut errors = input.errors.clone();
+    if let Some(email) = &changes.email
+        && *email != can.user().email
+        && let Err(message) = check_new_email(email)
+    {
+        errors.add("email", message);
+    }
+    errors.into_result()?;
     db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;

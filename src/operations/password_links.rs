@@ -173,6 +173,26 @@ pub async fn make(
     Ok(finish(app, user, stored))
 }
 
+/// Makes the link for the first password of a user who has none, for the operator. `None` if they have one by now.
+pub(crate) async fn make_first(app: &App, id: UserId, author: &Author) -> Result<Option<Made>> {
+    let made = db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let Some(found) = db::users::lock(&mut tx, id).await? else { return Ok(None) };
+        if found.password.is_usable() || found.user.password_changed_at.is_some() || !found.user.is_active {
+            return Ok(None);
+        }
+        db::links::delete_of_user(&mut tx, id).await?;
+        let entry = Entry::new(Action::LinkMade, author.clone());
+        let new = NewLink { purpose: LinkPurpose::Setup, reveal_to: None, entry };
+        let stored = insert(app, &mut tx, &found.user, &new, now).await?;
+        tx.commit().await?;
+        Ok(Some((found.user, stored)))
+    })
+    .await?;
+    Ok(made.map(|(user, stored)| finish(app, user, stored)))
+}
+
 /// Takes a user's password away, and their sessions; how many there were.
 async fn revoke(tx: &mut Tx, user: &mut User, now: Timestamp) -> Result<u64> {
     user.version += 1;

@@ -1,15 +1,19 @@
 //! Password hashes: how they are made and checked.
 //!
-//! [`Hasher`] makes our own hashes (argon2id) and checks ours and those that came from Django, on a bounded number
-//! of threads and with a bounded queue. To add a kind of hash that can be checked: a variant in `foreign`.
+//! [`Hasher`] makes our own hashes (argon2id) and checks ours and those that came from other programs, on a bounded
+//! number of threads and with a bounded queue. To add a kind of hash that can be checked: a variant in `foreign`
+//! (Django's), `elsewhere`, or `weak` for one that is too quick to be stored as it is.
 //!
 //! Neither [`Password`] nor [`PasswordHash`] shows its content when it is printed for debugging, so that neither can
 //! reach a log by accident.
 
 mod argon2;
+mod crypt;
+mod elsewhere;
 mod foreign;
 mod hasher;
 mod stored;
+mod weak;
 
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
@@ -18,6 +22,7 @@ use std::time::Duration;
 use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSABLE_PREFIX};
 
 pub use hasher::{Failure, HashError, Hasher, Place, SetupError, Verification};
+pub use weak::WeakHash;
 
 /// What one hash of ours costs. The default is the first of the settings that the OWASP Password Storage Cheat
 /// Sheet recommends for argon2id; the configuration accepts its equivalents and nothing weaker. Tests use less.
@@ -57,12 +62,41 @@ impl Default for Limits {
     }
 }
 
-/// True if a row with this stored hash may be imported: it is well-formed, of a kind that [`Hasher::verify`]
-/// understands, and not dearer than the ceilings it enforces. A hash that begins with `!` is accepted too: it says
-/// that no password can ever match. An empty one is not, because it more likely means that something got lost.
+/// Whether [`Hasher::verify`] understands a usable hash: well-formed, and not dearer than the ceilings that it
+/// enforces.
 #[must_use]
 pub fn known_algorithm(hash: &str) -> bool {
-    hash.starts_with(UNUSABLE_PREFIX) || stored::Stored::parse(hash).is_some()
+    stored::Stored::parse(hash).is_some()
+}
+
+/// What a stored hash of another program is good for here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recognized {
+    /// It begins with `!`: no password can ever match it.
+    Unusable,
+    /// [`Hasher::verify`] understands it: well-formed, and not dearer than the ceilings that it enforces.
+    Usable(PasswordHash),
+    /// It is too quick to compute: [`Hasher::layer`] makes the hash that can be stored.
+    Weak(WeakHash),
+    /// It cannot be checked here, or is no hash.
+    Unknown,
+}
+
+/// Tells the kinds of hashes apart by their form.
+#[must_use]
+pub fn recognize(hash: &str) -> Recognized {
+    if hash.starts_with(UNUSABLE_PREFIX) {
+        return Recognized::Unusable;
+    }
+    // OpenLDAP's name for argon2 stands before what we store ourselves.
+    let hash = match hash.get(..8) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("{ARGON2}") => &hash[8..],
+        _ => hash,
+    };
+    if known_algorithm(hash) {
+        return Recognized::Usable(PasswordHash::from(hash.to_owned()));
+    }
+    WeakHash::parse(hash).map_or(Recognized::Unknown, Recognized::Weak)
 }
 
 /// The kind of a stored hash, and a number that grows with the work of one of that kind. `None` if no password can
@@ -111,16 +145,8 @@ mod tests {
         }
         assert!(PasswordHash::from("md5$salt$hash".to_owned()).is_usable());
         let unusable = PasswordHash::unusable();
-        assert!(!unusable.is_usable() && known_algorithm(unusable.as_str()));
+        assert!(!unusable.is_usable() && recognize(unusable.as_str()) == Recognized::Unusable);
         assert_eq!(unusable.as_str().len(), 41, "as Django's");
-    }
-
-    #[test]
-    fn the_importer_takes_unusable_hashes_but_not_empty_or_unknown_ones() {
-        assert!(known_algorithm("!pc4pqdvsmsfj5vkgsqagck739sngfhw8v8jtq2es"));
-        for text in ["", "md5$salt$5f4dcc3b5aa765d61d8327deb882cf99", "secret", "sha1$a$b"] {
-            assert!(!known_algorithm(text), "{text:?}");
-        }
     }
 
     #[test]

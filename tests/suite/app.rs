@@ -111,12 +111,13 @@ impl TestApp {
 
     /// With settings of its own, such as `("get_by_name", json!("array"))`.
     pub(crate) async fn with(backend: Backend, settings: &[(&str, Value)]) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        let url = match backend {
-            Backend::Sqlite => fresh_sqlite(&directory).await,
-            Backend::Postgres => fresh_postgres().await,
-        };
+        let (url, directory) = fresh(backend).await;
         Self::on(url, directory, settings).await
+    }
+
+    /// An instance on a database that is there already.
+    pub(crate) async fn at(url: String, directory: TempDir) -> Self {
+        Self::on(url, directory, &[]).await
     }
 
     /// Another instance on the same database, with the same clock.
@@ -306,6 +307,16 @@ async fn hash() -> PasswordHash {
         hasher.hash(&Password::new(PASSWORD.to_owned())).await.expect("a hash")
     };
     HASH.get_or_init(make).await.clone()
+}
+
+/// A database without anything in it but what the tests give each, and the folder of its file.
+pub(crate) async fn fresh(backend: Backend) -> (String, TempDir) {
+    let directory = TempDir::new().expect("a temporary directory");
+    let url = match backend {
+        Backend::Sqlite => fresh_sqlite(&directory).await,
+        Backend::Postgres => fresh_postgres().await,
+    };
+    (url, directory)
 }
 
 /// Makes the names of all cookies end with `0a1b2c3d`.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{User, Username, parse_email, parse_name};
+use super::{User, Username, check_new_email, parse_existing_email, parse_name};
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::Password;
@@ -63,11 +63,11 @@ impl UserPatch {
             InputMode::Part => self.password.text("password", &mut errors, parse_password),
         };
         let changes = UserChanges {
-            username: self.username.text("username", &mut errors, Username::parse),
+            username: self.username.text("username", &mut errors, Username::parse_existing),
             password,
             first_name: self.first_name.text("first_name", &mut errors, parse_name),
             last_name: self.last_name.text("last_name", &mut errors, parse_name),
-            email: self.email.text("email", &mut errors, parse_email),
+            email: self.email.text("email", &mut errors, parse_existing_email),
             is_active: self.is_active.flag("is_active", &mut errors),
             is_staff: self.is_staff.flag("is_staff", &mut errors),
             // Read-only in the API; the console's form has a field of its own for it.
@@ -172,6 +172,17 @@ impl UserInput {
     pub fn check(&self, policy: Policy<'_>, before: &User) -> FieldErrors {
         let mut errors = self.errors.clone();
         let after = self.changes.apply(before);
+        // What was imported as it was elsewhere may stay; what replaces it keeps the rules.
+        if after.username.as_str() != before.username.as_str()
+            && let Err(message) = after.username.check_new()
+        {
+            errors.add("username", message);
+        }
+        if after.email != before.email
+            && let Err(message) = check_new_email(&after.email)
+        {
+            errors.add("email", message);
+        }
         let renamed = after.username.key() != before.username.key();
         if renamed && after.username.is_reserved() && self.changes.username.is_some() {
             errors.add("username", Message::UsernameReserved);

@@ -1,11 +1,13 @@
 //! What users may be called, and how they are read from what was sent.
 
 use super::*;
+use crate::model::password_policy::Policy;
 use crate::model::raw::Raw;
 
 #[test]
 fn a_username_has_letters_of_any_script_and_five_signs() {
-    for name in ["a", "Zoë", "олег", "名前", "a@b.c+d-e_f", "x٣"] {
+    for name in ["a", "Zoë", "олег", "名前", "a@b.c+d-e_f", "x٣", "सुनीता.शर्मिष्ठी", "พิมพ์ดาว"]
+    {
         assert_eq!(Username::parse(name).unwrap().as_str(), name);
     }
     for name in ["a b", "a'b", "a/b", "a\u{ad}b", "🙂", "a,b"] {
@@ -32,6 +34,13 @@ fn names_that_could_never_be_fetched_are_reserved() {
     for name in ["lists", "7a", "...", "a.b"] {
         assert!(!Username::parse(name).unwrap().is_reserved(), "{name}");
     }
+}
+
+/// An address as a user may be given it.
+fn parse_email(given: &str) -> Result<String, Message> {
+    let email = parse_existing_email(given)?;
+    check_new_email(&email)?;
+    Ok(email)
 }
 
 #[test]
@@ -76,6 +85,33 @@ fn email_addresses_follow_djangos_rule() {
         &format!("a@{}.de", "ü".repeat(64)),
     ] {
         assert!(parse_email(email).is_err(), "{email}");
+    }
+}
+
+/// What was imported as it was elsewhere.
+fn existing() -> User {
+    User {
+        username: Username::parse_existing(" DOMAIN\\O'Sullivan ").unwrap(),
+        email: "bob@server".into(),
+        ..User::blank(Timestamp::from_micros(0))
+    }
+}
+
+#[test]
+fn a_name_and_an_address_that_exist_elsewhere_are_kept_and_replaced_only_by_valid_ones() {
+    let before = existing();
+    let told = |username: &str, email: &str| {
+        let patch = UserPatch { username: username.into(), email: email.into(), ..UserPatch::default() };
+        let errors = patch.into_input(InputMode::Part).check(Policy::default(), &before);
+        errors.iter().map(|(field, _)| field).collect::<Vec<_>>()
+    };
+    assert_eq!(before.username.as_str(), "DOMAIN\\O'Sullivan");
+    assert!(told("DOMAIN\\O'Sullivan", "bob@server").is_empty(), "nothing of it was changed");
+    assert!(told("osullivan", "bob@example.org").is_empty());
+    assert_eq!(told("O'Sullivan", "bob@host"), ["email", "username"]);
+    assert_eq!(told(&"x".repeat(151), ""), ["username"]);
+    for nothing in ["", " ", "a\0b", "a\u{202e}b", &"x".repeat(255)] {
+        assert!(Username::parse_existing(nothing).is_err(), "{nothing:?}");
     }
 }
 

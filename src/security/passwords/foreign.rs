@@ -87,9 +87,7 @@ impl<'a> ForeignHash<'a> {
         match self {
             Self::Pbkdf2Sha256 { iterations, .. } => ("pbkdf2_sha256", u64::from(*iterations)),
             Self::Pbkdf2Sha1 { iterations, .. } => ("pbkdf2_sha1", u64::from(*iterations)),
-            Self::BcryptSha256(hash) | Self::Bcrypt(hash) => {
-                ("bcrypt", hash.get(4..6).and_then(parse_number).map_or(0, u64::from))
-            }
+            Self::BcryptSha256(hash) | Self::Bcrypt(hash) => bcrypt_effort(hash),
             Self::Scrypt { work, .. } => ("scrypt", *work),
         }
     }
@@ -117,13 +115,7 @@ impl<'a> ForeignHash<'a> {
             Self::BcryptSha256(hash) => {
                 bcrypt::verify(lower_case_hex(&Sha256::digest(bytes)), hash).map_err(|_| Failure::Foreign)
             }
-            Self::Bcrypt(hash) => {
-                let seen = &bytes[..bytes.len().min(BCRYPT_SEES_BYTES)];
-                let equal = bcrypt::verify(seen, hash).map_err(|_| Failure::Foreign)?;
-                // bcrypt repeats the password with a NUL after it, so "a" and "a\0a" have one hash. Python's bcrypt
-                // refuses NUL, so no stored hash was made of a password that has one.
-                Ok(equal && !bytes.contains(&0))
-            }
+            Self::Bcrypt(hash) => bcrypt_matches(bytes, hash),
             Self::Scrypt { params, salt, output, .. } => {
                 let mut computed = [0; 64];
                 scrypt::scrypt(bytes, salt.as_bytes(), params, &mut computed)
@@ -134,19 +126,37 @@ impl<'a> ForeignHash<'a> {
     }
 }
 
+/// Plain bcrypt, of as much of a password as it sees.
+pub(super) fn bcrypt_matches(password: &[u8], hash: &str) -> Result<bool, Failure> {
+    let seen = &password[..password.len().min(BCRYPT_SEES_BYTES)];
+    let equal = bcrypt::verify(seen, hash).map_err(|_| Failure::Foreign)?;
+    // bcrypt repeats the password with a NUL after it, so "a" and "a\0a" have one hash. Python's bcrypt
+    // refuses NUL, so no stored hash was made of a password that has one.
+    Ok(equal && !password.contains(&0))
+}
+
+/// Plain bcrypt's name, and its cost.
+pub(super) fn bcrypt_effort(hash: &str) -> (&'static str, u64) {
+    ("bcrypt", hash.get(4..6).and_then(parse_number).map_or(0, u64::from))
+}
+
+/// Whether so many iterations are under the ceiling.
+pub(super) fn pbkdf2_is_allowed(iterations: u32) -> bool {
+    (1..=MOST_PBKDF2_ITERATIONS).contains(&iterations)
+}
+
 /// `iterations$salt$base64` with `LENGTH` bytes behind the base64.
 fn parse_pbkdf2<const LENGTH: usize>(text: &str) -> Option<(u32, &str, [u8; LENGTH])> {
     let mut fields = text.split('$');
     let iterations = parse_number(fields.next()?)?;
     let salt = fields.next()?;
     let output = parse_output(fields.next()?)?;
-    let fits =
-        (1..=MOST_PBKDF2_ITERATIONS).contains(&iterations) && !salt.is_empty() && fields.next().is_none();
+    let fits = pbkdf2_is_allowed(iterations) && !salt.is_empty() && fields.next().is_none();
     fits.then_some((iterations, salt, output))
 }
 
 /// `$2b$12$` and 53 characters; also `2a` and `2y`, which are the same algorithm. Not `2x`, which is another, broken one.
-fn parse_bcrypt(text: &str) -> Option<&str> {
+pub(super) fn parse_bcrypt(text: &str) -> Option<&str> {
     let known = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix));
     let cost = parse_number(text.get(4..6)?)?;
     let well_formed = text.parse::<bcrypt::HashParts>().is_ok();
@@ -161,7 +171,16 @@ fn parse_scrypt(text: &str) -> Option<ForeignHash<'_>> {
     let block_size = parse_number(fields.next()?)?;
     let lanes = parse_number(fields.next()?)?;
     let output = parse_output(fields.next()?)?;
-    if fields.next().is_some() || salt.is_empty() || rounds < 2 || !rounds.is_power_of_two() {
+    if fields.next().is_some() || salt.is_empty() {
+        return None;
+    }
+    let (work, params) = scrypt_params(rounds, block_size, lanes)?;
+    Some(ForeignHash::Scrypt { work, params, salt, output })
+}
+
+/// The bytes that a scrypt hash of this cost goes through, and the cost, if it is under the ceilings.
+pub(super) fn scrypt_params(rounds: u32, block_size: u32, lanes: u32) -> Option<(u64, scrypt::Params)> {
+    if rounds < 2 || !rounds.is_power_of_two() {
         return None;
     }
     let memory = u64::from(rounds).checked_mul(u64::from(block_size))?.checked_mul(128)?;
@@ -170,12 +189,11 @@ fn parse_scrypt(text: &str) -> Option<ForeignHash<'_>> {
         return None;
     }
     let exponent = u8::try_from(rounds.ilog2()).ok()?;
-    let params = scrypt::Params::new(exponent, block_size, lanes).ok()?;
-    Some(ForeignHash::Scrypt { work, params, salt, output })
+    Some((work, scrypt::Params::new(exponent, block_size, lanes).ok()?))
 }
 
 /// Digits only: `parse` alone would also take a sign.
-fn parse_number(text: &str) -> Option<u32> {
+pub(super) fn parse_number(text: &str) -> Option<u32> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

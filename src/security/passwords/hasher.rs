@@ -20,6 +20,7 @@ use crate::model::error::Error as AppError;
 
 use super::argon2::{Memory, OwnHashes, is_within_ceiling};
 use super::stored::Stored;
+use super::weak::WeakHash;
 use super::{Cost, LONGEST_HASHED_BYTES, Limits, Password, PasswordHash};
 
 /// The most threads that may be asked for. It is far above what makes sense: more than the cores gains nothing.
@@ -220,6 +221,16 @@ impl Hasher {
         self.compute(move |shared, memory| shared.own.hash(normal.as_bytes(), memory))
             .await
             .map(PasswordHash::from)
+    }
+
+    /// Makes the hash that is stored instead of a quick one of another program.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] if there is no turn to be had; [`HashError::Failed`] if the operating system fails.
+    pub async fn layer(&self, weak: &WeakHash) -> Result<PasswordHash, HashError> {
+        let weak = weak.clone();
+        self.compute(move |shared, memory| weak.layered(&shared.own, memory)).await.map(PasswordHash::from)
     }
 
     /// Checks a password against a stored hash, in its normal form. Only a password that was received in another form

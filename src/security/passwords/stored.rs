@@ -1,7 +1,9 @@
 //! Reading a stored hash, whatever its kind.
 
 use super::argon2::{ArgonHash, Memory};
+use super::elsewhere::ElsewhereHash;
 use super::foreign::ForeignHash;
+use super::weak::{self, LayeredHash};
 use super::{Cost, Failure};
 
 /// The longest stored hash that is looked at, in bytes. Django's column holds 128 characters; a long argon2 hash
@@ -16,6 +18,10 @@ pub(super) enum Stored<'a> {
     DjangoArgon(ArgonHash),
     /// One of Django's other kinds.
     Foreign(ForeignHash<'a>),
+    /// One of another program's.
+    Elsewhere(ElsewhereHash<'a>),
+    /// A hash of ours of another program's quick one.
+    Layered(LayeredHash),
 }
 
 impl<'a> Stored<'a> {
@@ -24,13 +30,17 @@ impl<'a> Stored<'a> {
         if text.len() > LONGEST_STORED_BYTES {
             return None;
         }
-        if text.starts_with('$') {
+        if let Some(rest) = text.strip_prefix(weak::PREFIX) {
+            return LayeredHash::parse(rest).map(Self::Layered);
+        }
+        if text.starts_with("$argon2") {
             return ArgonHash::parse(text).map(Self::Own);
         }
-        match text.strip_prefix("argon2") {
-            Some(phc) => ArgonHash::parse(phc).map(Self::DjangoArgon),
-            None => ForeignHash::parse(text).map(Self::Foreign),
+        if let Some(phc) = text.strip_prefix("argon2") {
+            return ArgonHash::parse(phc).map(Self::DjangoArgon);
         }
+        let django = || ForeignHash::parse(text).map(Self::Foreign);
+        django().or_else(|| ElsewhereHash::parse(text).map(Self::Elsewhere))
     }
 
     /// The kind, and a number that grows with the work of one of that kind.
@@ -38,6 +48,8 @@ impl<'a> Stored<'a> {
         match self {
             Self::Own(hash) | Self::DjangoArgon(hash) => ("argon2", hash.effort()),
             Self::Foreign(hash) => hash.effort(),
+            Self::Elsewhere(hash) => hash.effort(),
+            Self::Layered(hash) => hash.effort(),
         }
     }
 
@@ -46,6 +58,8 @@ impl<'a> Stored<'a> {
         match self {
             Self::Own(hash) | Self::DjangoArgon(hash) => hash.matches(password.as_bytes(), memory),
             Self::Foreign(hash) => hash.matches(password),
+            Self::Elsewhere(hash) => hash.matches(password),
+            Self::Layered(hash) => hash.matches(password.as_bytes(), memory),
         }
     }
 
@@ -53,7 +67,7 @@ impl<'a> Stored<'a> {
     pub(super) fn is_outdated(&self, cost: Cost) -> bool {
         match self {
             Self::Own(hash) => hash.is_weaker_than(cost),
-            Self::DjangoArgon(_) | Self::Foreign(_) => true,
+            Self::DjangoArgon(_) | Self::Foreign(_) | Self::Elsewhere(_) | Self::Layered(_) => true,
         }
     }
 }

@@ -1,0 +1,296 @@
+//! Users from files of other installations and other programs. Each row gets a verdict; a bad row never stops the
+//! good ones, and no file is ever held whole.
+//!
+//! The steps, each in a module below: `source` gets the bytes, `formats` tells what they are, a reader takes them
+//! apart (`elements` and `json`, `lines`, `delimited` and `table`, with what is particular to a program in a file of
+//! its own), `record` reads each row, `verdict` judges it, `store` writes. A file is read twice: first to tell what is
+//! in it ([`survey`]), then to import it ([`run`]).
+
+mod auth0;
+mod columns;
+mod delimited;
+pub(crate) mod django;
+mod elements;
+mod firebase;
+mod formats;
+mod graph;
+mod joined;
+mod json;
+mod judged;
+mod keycloak;
+mod ldif;
+mod lines;
+mod okta;
+mod record;
+mod records;
+pub(crate) mod row;
+mod scim;
+mod source;
+mod store;
+mod table;
+mod times;
+mod unix;
+mod verdict;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use thiserror::Error as ThisError;
+
+pub use self::formats::Format;
+pub use self::joined::{Joined, join};
+pub use self::judged::{Judged, Label};
+use self::record::Record;
+use self::row::Item;
+pub use self::row::Place;
+pub use self::source::Source;
+use self::store::{BATCH, New, Written};
+pub use self::times::DateOrder;
+use self::verdict::Known;
+pub use self::verdict::Verdict;
+use crate::model::audit::Action;
+use crate::model::error::Error;
+use crate::model::user::UserId;
+use crate::operations::audit::hexadecimal;
+use crate::operations::{App, operator};
+
+/// How a file is to be read and imported.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Left out: told from the content.
+    pub format: Option<Format>,
+    /// Fields of columns: the name in the file, and the field.
+    pub columns: Vec<(String, String)>,
+    /// The role of Keycloak's whose holders become staff.
+    pub staff_role: Option<String>,
+    /// What other files hold for these users.
+    pub joined: Arc<Joined>,
+    /// How dates with slashes are written.
+    pub dates: Option<DateOrder>,
+    /// Gives new primary keys to users whose own are taken; they are then told by their names.
+    pub new_keys: bool,
+    /// Leaves out hashes that are too quick to compute, instead of wrapping them.
+    pub no_weak_hashes: bool,
+    /// Judges, and writes no user.
+    pub dry_run: bool,
+}
+
+/// What is in a file.
+#[derive(Debug)]
+pub struct Survey {
+    /// What it is.
+    pub format: Format,
+    /// The name of its encoding.
+    pub encoding: &'static str,
+    /// Names of columns that are left out.
+    pub not_read: Vec<String>,
+    /// Users, good and bad.
+    pub rows: u64,
+    /// Objects that are no users, by their kind.
+    pub skipped: BTreeMap<String, u64>,
+    /// The greatest primary key of its users.
+    highest: Option<UserId>,
+}
+
+/// Kinds of objects that are counted each by itself.
+const MOST_KINDS: usize = 100;
+
+/// Reads a file once, and writes nothing.
+///
+/// # Errors
+/// What makes the file as a whole unreadable, without any value of a file whose columns are not known.
+pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
+    let opened = formats::open(source, options)?;
+    let mut survey = Survey {
+        format: opened.format,
+        encoding: source.encoding(),
+        not_read: opened.not_read,
+        rows: 0,
+        skipped: BTreeMap::new(),
+        highest: None,
+    };
+    for item in opened.items {
+        match item {
+            Item::Row(row) => {
+                survey.rows += 1;
+                let id = record::read(&row, options).ok().and_then(|record| record.id);
+                survey.highest = survey.highest.max(id);
+            }
+            Item::Skipped(kind) => {
+                let is_known = survey.skipped.contains_key(&kind) || survey.skipped.len() < MOST_KINDS;
+                *survey.skipped.entry(if is_known { kind } else { "others".into() }).or_default() += 1;
+            }
+        }
+    }
+    Ok(survey)
+}
+
+/// How many rows got which verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// New users.
+    pub created: u64,
+    /// Users that were here already.
+    pub unchanged: u64,
+    /// Nothing of them was written.
+    pub refused: u64,
+    /// Of the new users: those without a password that could be used.
+    pub invited: u64,
+    /// Of the new users: those whose hash was too quick to be stored as it was.
+    pub layered: u64,
+}
+
+impl Counts {
+    /// All of them.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.created + self.unchanged + self.refused
+    }
+
+    fn add(&mut self, judged: &Judged) {
+        match judged.verdict {
+            Verdict::Created => {
+                self.created += 1;
+                self.invited += u64::from(!judged.has_password);
+                self.layered += u64::from(judged.has_weak_hash);
+            }
+            Verdict::Unchanged => self.unchanged += 1,
+            Verdict::Refused(_) => self.refused += 1,
+        }
+    }
+
+    /// For the audit log.
+    fn to_details(self) -> Map<String, Value> {
+        let counts = [
+            ("created", self.created),
+            ("unchanged", self.unchanged),
+            ("refused", self.refused),
+            ("invited", self.invited),
+            ("layered", self.layered),
+        ];
+        counts.into_iter().map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
+    }
+}
+
+/// Why an import stopped. Running it again goes on where it stopped: what is written is unchanged then.
+#[derive(Debug, ThisError)]
+pub enum Failure {
+    /// The file changed, or cannot be read any more.
+    #[error("the file cannot be read: {0}")]
+    File(String),
+    /// The caller could not note a verdict.
+    #[error("the report cannot be written: {0}")]
+    Report(#[from] io::Error),
+    /// The database failed.
+    #[error("{0}")]
+    Database(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Database(match error {
+            Error::Internal(cause) => cause.to_string(),
+            other => other.to_string(),
+        })
+    }
+}
+
+/// Judges all rows of a file in their order, and writes those that are new unless it is a rehearsal. `tell` is told
+/// the verdict of each.
+///
+/// # Errors
+/// [`Failure`]; a part may be written.
+pub async fn run(
+    app: &App,
+    source: &Source,
+    survey: &Survey,
+    options: &Options,
+    mut tell: impl FnMut(&Judged, &Counts) -> io::Result<()>,
+) -> Result<Counts, Failure> {
+    if let Some(highest) = survey.highest.filter(|_| !options.dry_run) {
+        store::reserve(app, highest).await?;
+    }
+    let mut counts = Counts::default();
+    let mut known = Known::new(options.new_keys, options.dry_run);
+    let mut items = formats::open(source, options).map_err(Failure::File)?.items;
+    loop {
+        let batch: Vec<Item> = items.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            break;
+        }
+        for judged in judge(app, batch, options, &mut known).await? {
+            counts.add(&judged);
+            tell(&judged, &counts)?;
+        }
+    }
+    if !options.dry_run {
+        let mut details = counts.to_details();
+        details.insert("format".into(), survey.format.name().into());
+        details.insert("sha256".into(), digest(source)?.into());
+        operator::record(app, Action::Imported, details).await?;
+    }
+    Ok(counts)
+}
+
+/// Judges the rows of a batch, and writes those that are new.
+async fn judge(
+    app: &App,
+    batch: Vec<Item>,
+    options: &Options,
+    known: &mut Known,
+) -> Result<Vec<Judged>, Failure> {
+    let now = app.clock.now();
+    let rows = batch.into_iter().filter_map(|item| match item {
+        Item::Row(row) => Some(row),
+        Item::Skipped(_) => None,
+    });
+    let mut read: Vec<(Label, Result<Record, Vec<String>>)> =
+        rows.map(|row| (Label::of(&row), record::read(&row, options))).collect();
+    let records: Vec<&Record> = read.iter().filter_map(|(_, record)| record.as_ref().ok()).collect();
+    known.replace(store::load(app, &records).await?);
+    let mut new = Vec::new();
+    let mut judged = Vec::with_capacity(read.len());
+    for (place, (label, record)) in read.drain(..).enumerate() {
+        judged.push(match record {
+            Err(reasons) => Judged::new(label, Verdict::Refused(reasons)),
+            Ok(mut record) => {
+                let verdict = known.judge(&mut record, now);
+                let judged = Judged::new(label, verdict).with(&record);
+                if judged.verdict == Verdict::Created {
+                    new.push(New { place, record });
+                }
+                judged
+            }
+        });
+    }
+    if !options.dry_run {
+        for (place, written) in store::write(app, new, now).await? {
+            if let Some(judged) = judged.get_mut(place) {
+                match written {
+                    Written::As(id) => judged.id = Some(id),
+                    Written::Not(verdict) => judged.verdict = verdict,
+                }
+            }
+        }
+    }
+    Ok(judged)
+}
+
+/// SHA-256 of a file as it is, in hexadecimal.
+fn digest(source: &Source) -> io::Result<String> {
+    let mut file = source.raw()?;
+    let mut digest = Sha256::new();
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        match io::Read::read(&mut file, &mut chunk) {
+            Ok(0) => return Ok(hexadecimal(&digest.finalize())),
+            Ok(length) => digest.update(&chunk[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What a file is, told from its content, and the reader for it.
+//!
+//! To add a format: a variant of [`Format`], how it is told, and a function that makes rows.
+
+use std::sync::Arc;
+
+use super::elements::Elements;
+use super::json::{self, Element};
+use super::row::Items;
+use super::source::Source;
+use super::table::Table;
+use super::{Options, auth0, django, firebase, graph, keycloak, ldif, okta, records, scim, unix, xml};
+
+/// How a file of users is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// What `manage.py dumpdata` writes.
+    Django,
+    /// A header line, then a line a user.
+    Csv,
+    /// Objects as the API shows users.
+    Json,
+    /// Objects that are rows of another program's table.
+    Records,
+    /// Of an export of a realm, or of the admin API.
+    Keycloak,
+    /// Joined with its export of passwords.
+    Auth0,
+    /// Joined with the parameters of the project's hashes.
+    Firebase,
+    /// SCIM 2.0.
+    Scim,
+    /// Of Okta's API.
+    Okta,
+    /// Users of Entra.
+    Graph,
+    /// A directory.
+    Ldif,
+    /// Joined with `shadow`.
+    Passwd,
+    /// Apache's.
+    Htpasswd,
+}
+
+impl Format {
+    /// What a file of it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Django => "a Django dump",
+            Self::Csv => "a table",
+            Self::Json => "JSON records",
+            Self::Records => "rows of a table in JSON",
+            Self::Keycloak => "users of Keycloak",
+            Self::Auth0 => "users of Auth0",
+            Self::Firebase => "users of Firebase",
+            Self::Scim => "users in SCIM",
+            Self::Okta => "users of Okta",
+            Self::Graph => "users of Microsoft Entra",
+            Self::Ldif => "a directory in LDIF",
+            Self::Passwd => "accounts of Unix",
+            Self::Htpasswd => "an htpasswd file",
+        }
+    }
+
+    /// Told from an object of a JSON file.
+    fn of(element: &Element) -> Option<Self> {
+        let kinds: [(Self, fn(&Element) -> bool); 9] = [
+            (Self::Django, django::is_dumped),
+            (Self::Keycloak, keycloak::is_user),
+            (Self::Auth0, auth0::is_user),
+            (Self::Firebase, firebase::is_user),
+            (Self::Okta, okta::is_user),
+            (Self::Scim, scim::is_user),
+            (Self::Graph, graph::is_user),
+            (Self::Json, json::is_record),
+            (Self::Records, records::is_user),
+        ];
+        kinds.into_iter().find(|(_, is)| is(element)).map(|(format, _)| format)
+    }
+}
+
+/// A file that is understood, at its first row.
+pub(super) struct Opened {
+    /// What it is.
+    pub(super) format: Format,
+    /// Columns that are left out.
+    pub(super) not_read: Vec<String>,
+    /// What is in it.
+    pub(super) items: Items,
+}
+
+/// How many objects of a JSON file are looked at to find out what they are.
+const LOOKED_AT: usize = 100;
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// What makes the file as a whole unreadable, and where.
+pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String> {
+    let head = source.head().map_err(|error| format!("it cannot be read: {error}"))?;
+    let Some(first) = head.iter().copied().find(|byte| !byte.is_ascii_whitespace()) else {
+        return Err("the file is empty".into());
+    };
+    let is_json = first == b'{' || first == b'[';
+    let told = || if is_json { None } else { of_text(&head) };
+    let stream = || source.stream().map_err(|error| error.to_string());
+    let opened = |format, items| Ok(Opened { format, not_read: Vec::new(), items });
+    match options.format.or_else(told) {
+        Some(Format::Django) if !is_json => {
+            return opened(Format::Django, Box::new(xml::Objects::new(stream()?)));
+        }
+        Some(Format::Ldif) => return opened(Format::Ldif, Box::new(ldif::Entries::new(stream()?))),
+        Some(format @ (Format::Passwd | Format::Htpasswd)) => {
+            let kind = if format == Format::Passwd { unix::Kind::Passwd } else { unix::Kind::Htpasswd };
+            let joined = Arc::clone(&options.joined);
+            return opened(format, Box::new(unix::rows(stream()?, kind, move |name| joined.password(name))));
+        }
+        Some(Format::Csv) => {}
+        _ if is_json => return open_json(source, options),
+        Some(_) => return Err("the JSON is refused: expected an array of users, or an object a line".into()),
+        None => {}
+    }
+    let table = Table::open(source, &options.columns)?;
+    let not_read = table.not_read.clone();
+    Ok(Opened { format: Format::Csv, not_read, items: Box::new(table.rows()) })
+}
+
+fn of_text(head: &[u8]) -> Option<Format> {
+    if xml::is_dump(head) {
+        return Some(Format::Django);
+    }
+    if ldif::is_ldif(head) {
+        return Some(Format::Ldif);
+    }
+    match unix::kind(head)? {
+        unix::Kind::Passwd => Some(Format::Passwd),
+        unix::Kind::Htpasswd => Some(Format::Htpasswd),
+        unix::Kind::Shadow => None,
+    }
+}
+
+fn open_json(source: &Source, options: &Options) -> Result<Opened, String> {
+    let stream = || source.stream().map_err(|error| error.to_string());
+    let mut looked_at = Elements::new(stream()?).take(LOOKED_AT).filter_map(|found| json::parse(found).ok());
+    let told = || looked_at.find_map(|element| Format::of(&element));
+    let format = options.format.or_else(told).unwrap_or(Format::Json);
+    let (joined, staff_role) = (Arc::clone(&options.joined), options.staff_role.clone());
+    let read = move |place, element: Element| match format {
+        Format::Django => django::record(place, element),
+        Format::Keycloak => keycloak::record(place, &element, staff_role.as_deref()),
+        Format::Auth0 => auth0::record(place, &element, |key| joined.password(key)),
+        Format::Firebase => firebase::record(place, &element, joined.firebase.as_ref()),
+        Format::Scim => scim::record(place, &element),
+        Format::Okta => okta::record(place, &element),
+        Format::Graph => graph::record(place, &element),
+        Format::Records => records::record(place, element),
+        Format::Json | Format::Csv | Format::Ldif | Format::Passwd | Format::Htpasswd => {
+            json::record(place, element)
+        }
+    };
+    Ok(Opened { format, not_read: Vec::new(), items: Box::new(json::rows(stream()?, read)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::row::Item;
+    use super::super::source::tests::source;
+    use super::*;
+    use crate::model::raw::Raw;
+
+    fn read(content: &[u8]) -> Result<Vec<Item>, String> {
+        Ok(open(&source(content), &Options::default())?.items.collect())
+    }
+
+    fn name_of_last(content: &[u8]) -> Raw {
+        match read(content).unwrap().pop() {
+            Some(Item::Row(row)) => row.get("username"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_content_tells_the_format() {
+        let ada = Raw::Text("ada".into());
+        let dump = br#"[{"model":"auth.group","pk":1,"fields":{}},
+                        {"model":"auth.user","pk":1,"fields":{"username":"ada"}}]"#;
+        for content in [
+            &b"username\nada\n"[..],
+            b"\xef\xbb\xbfusername\nada",
+            b"sep=;\r\nBenutzername;Vorname\r\nada;Ada\r\n",
+            br#" [{"username":"ada"}]"#,
+            b"\xef\xbb\xbf\n[{\"username\":\"ada\"}]",
+            b"{\"username\":\"bob\"}\n{\"username\":\"ada\"}\n",
+            b"{\"count\":1,\"results\":[{\"username\":\"ada\"}]}",
+            dump,
+            b"<?xml version=\"1.0\"?><django-objects><object model=\"auth.user\"><field name=\"username\">ada</field></object>",
+            b"dn: uid=ada\nobjectClass: person\nuid: ada\n",
+            b"ada:x:1000:1000:Ada:/home/ada:/bin/sh\n",
+            b"ada:$apr1$salt$x\n",
+            br#"{"realm":"x","users":[{"username":"ada","createdTimestamp":1}]}"#,
+            br#"{"userName":"ada"}"#,
+            br#"{"value":[{"userPrincipalName":"ada"}]}"#,
+            br#"[{"status":"ACTIVE","profile":{"login":"ada"}}]"#,
+            br#"{"user_id":"auth0|1","username":"ada","identities":[]}"#,
+            br#"{"users":[{"localId":"ada"}]}"#,
+            br#"[{"type":"header"},{"type":"table","data":[{"ID":"1","user_login":"ada"}]}]"#,
+            b"\xff\xfeu\0s\0e\0r\0n\0a\0m\0e\0\n\0a\0d\0a\0\n\0",
+        ] {
+            assert_eq!(name_of_last(content), ada, "{}", String::from_utf8_lossy(content));
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_rows_is_an_error_or_empty() {
+        assert_eq!(read(b" \n").unwrap_err(), "the file is empty");
+        assert_eq!(read(b"\xef\xbb\xbf").unwrap_err(), "the file is empty");
+        assert!(read(b"[]").unwrap().is_empty());
+        assert!(read(b"username\n").unwrap().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_reader_panic(content in proptest::collection::vec(any::<u8>(), 0..200)) {
+            for format in [None, Some(Format::Csv), Some(Format::Json), Some(Format::Django)] {
+                let options = Options { format, ..Options::default() };
+                drop(open(&source(&content), &options).map(|opened| opened.items.count()));
+            }
+        }
+
+        #[test]
+        fn no_text_that_looks_right_makes_one_panic(
+            content in r#"(username|pk|model|fields|password|id|[\[\]{}",:'=\n\r0-9]|null|true|\\u|-){0,60}"#,
+            mangled in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = format!("[{{\"model\":\"auth.user\",\"fields\":{{\"username\":{content}}}}}]").into_bytes();
+            let place = mangled.index(bytes.len());
+            drop(read(content.as_bytes()).map(|items| items.len()));
+            drop(read(&bytes).map(|items| items.len()));
+            bytes.remove(place);
+            drop(read(&bytes).map(|items| items.len()));
+        }
+    }
+}

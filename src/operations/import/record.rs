@@ -1,0 +1,362 @@
+//! From a row to a user: every value is read by the functions that both channels use, and in the spellings of
+//! other programs.
+
+use super::row::Row;
+use super::{Options, times};
+use crate::model::clock::Timestamp;
+use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::password::PasswordHash;
+use crate::model::preferences::Preferences;
+use crate::model::raw::Raw;
+use crate::model::text;
+use crate::model::user::{InputMode, Limit, User, UserChanges, UserId, UserInput, UserPatch, Username};
+use crate::security::passwords::{Recognized, WeakHash, recognize};
+
+/// The longest hash that is kept, in bytes. What is usable is shorter; what follows the `!` of an
+/// unusable one has no meaning.
+const LONGEST_HASH: usize = 512;
+/// The stored hash of a user without one: no password matches it.
+const UNUSABLE: &str = "!";
+/// The greatest primary key: numbers up to it are exact in every JSON reader, and the database has room for as
+/// many users after it as an installation can ever have.
+pub(super) const HIGHEST_ID: i64 = 1 << 53;
+
+/// What a row says of the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// What is stored as it is, usable or not.
+    Hash(PasswordHash),
+    /// A hash that is too quick to be stored as it is.
+    Weak(WeakHash),
+}
+
+impl Secret {
+    /// Whether a password can match it.
+    pub(super) fn is_usable(&self) -> bool {
+        match self {
+            Self::Hash(hash) => hash.is_usable(),
+            Self::Weak(_) => true,
+        }
+    }
+}
+
+/// A row that can be read. What it does not say has the value of a new user, or of the one here.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// Without one: the next.
+    pub(super) id: Option<UserId>,
+    /// Always there.
+    pub(super) username: Username,
+    /// Never printed.
+    pub(super) password: Secret,
+    /// How the user likes the console, as JSON; empty for the defaults.
+    pub(super) preferences: String,
+    /// What the operator should know, though the row is good.
+    pub(super) notes: Vec<String>,
+    changes: UserChanges,
+    is_superuser: Option<bool>,
+    date_joined: Option<Timestamp>,
+    last_login: Option<Timestamp>,
+    password_changed_at: Option<Timestamp>,
+}
+
+impl Record {
+    /// The user here with what the row says, but for what goes on without it: the last sign-in, and the password.
+    pub(super) fn applied_to(&self, here: &User) -> User {
+        let mut user = self.changes.apply(here);
+        user.is_superuser = self.is_superuser.unwrap_or(here.is_superuser);
+        user.date_joined = self.date_joined.unwrap_or(here.date_joined);
+        user.must_change_password = here.must_change_password;
+        user
+    }
+
+    /// The user to store; without a primary key if it is to get the next.
+    pub(super) fn new_user(&self, now: Timestamp) -> User {
+        let user = self.applied_to(&User::blank(now));
+        User {
+            id: self.id.unwrap_or(UserId(0)),
+            last_login: self.last_login,
+            must_change_password: self.changes.must_change_password.unwrap_or_default(),
+            password_changed_at: self.password_changed_at,
+            ..user
+        }
+    }
+}
+
+/// Reads a row.
+///
+/// # Errors
+/// All that is wrong with it.
+pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> {
+    if let Some(reason) = &row.broken {
+        return Err(vec![reason.clone()]);
+    }
+    let mut notes = Vec::new();
+    let (first_name, last_name) = names(row);
+    // Without the password: here it is a hash, not one that was typed.
+    let patch = UserPatch {
+        username: row.username(),
+        first_name,
+        last_name,
+        email: row.get("email"),
+        is_staff: flag(row.get("is_staff")),
+        is_active: is_active(row),
+        must_change_password: flag(row.get("must_change_password")),
+        ..UserPatch::default()
+    };
+    let UserInput { mut changes, mut errors } = patch.into_input(InputMode::Part);
+    let valid_from = read_limit("valid_from", row, options, &mut errors);
+    let valid_until = read_limit("valid_until", row, options, &mut errors);
+    (changes.valid_from, changes.valid_until) = (valid_from, valid_until);
+    let id = read_id(row.get("pk"), options.new_keys, &mut notes, &mut errors);
+    let is_superuser = flag(row.get("is_superuser")).flag("is_superuser", &mut errors);
+    let date_joined = read_time("date_joined", row.get("date_joined"), options.dates, &mut errors);
+    let last_login = read_optional_time("last_login", row, options, &mut errors);
+    let password_changed_at = read_optional_time("password_changed_at", row, options, &mut errors);
+    let preferences = read_preferences(row.get("preferences"), &mut errors);
+    let password = read_hash(row.get("password"), options, &mut notes, &mut errors);
+    if row.username() == Raw::Missing {
+        errors.add("username", Message::Required);
+    }
+    if is_superuser == Some(true)
+        && [valid_from, valid_until].iter().any(|limit| matches!(limit, Some(Limit(Some(_)))))
+    {
+        errors.add("is_superuser", "A superuser's account cannot have dates.");
+    }
+    if let (Some(Limit(Some(from))), Some(Limit(Some(until)))) = (valid_from, valid_until)
+        && from >= until
+    {
+        errors.add("valid_until", "The account must end after it begins.");
+    }
+    let username = changes.username.take();
+    let messages = errors.iter().map(|(field, message)| format!("{field}: {message}"));
+    let problems: Vec<String> = row.problems.iter().cloned().chain(messages).collect();
+    match (username, password) {
+        (Some(username), Some(password)) if problems.is_empty() => {
+            changes.username = Some(username.clone());
+            Ok(Record {
+                id,
+                username,
+                password,
+                preferences,
+                notes,
+                changes,
+                is_superuser,
+                date_joined,
+                last_login,
+                password_changed_at,
+            })
+        }
+        _ => Err(problems),
+    }
+}
+
+/// First and last name. Where one of them is missing it is the rest of the whole name; where both are, the last
+/// word of that is the last name.
+fn names(row: &Row) -> (Raw, Raw) {
+    let (first, last) = (row.get("first_name"), row.get("last_name"));
+    let Raw::Text(whole) = row.get("full_name") else { return (first, last) };
+    let whole = text::tidy(&whole);
+    let known = |name: &Raw| match name {
+        Raw::Missing => Some(String::new()),
+        Raw::Text(name) => Some(text::tidy(name)),
+        _ => None,
+    };
+    match (known(&first).as_deref(), known(&last).as_deref()) {
+        (Some(""), Some("")) => {
+            let (first, last) = whole.rsplit_once(char::is_whitespace).unwrap_or((&whole, ""));
+            (first.trim_end().into(), last.into())
+        }
+        (Some(""), Some(name)) => match whole.strip_suffix(name) {
+            Some(rest) => (rest.trim_end().into(), last),
+            None => (first, last),
+        },
+        (Some(name), Some("")) => match whole.strip_prefix(name) {
+            Some(rest) => (first, rest.trim_start().into()),
+            None => (first, last),
+        },
+        _ => (first, last),
+    }
+}
+
+/// Whether the account may be used, from the flag or from its opposite.
+fn is_active(row: &Row) -> Raw {
+    match (flag(row.get("is_active")), flag(row.get("is_blocked"))) {
+        (Raw::Missing, Raw::Bool(blocked)) => Raw::Bool(!blocked),
+        (Raw::Missing, Raw::Null) => Raw::Missing,
+        (Raw::Missing, other) => other,
+        (active, _) => active,
+    }
+}
+
+/// A truth value in the words of spreadsheets and directories; what is none stays as it is.
+fn flag(given: Raw) -> Raw {
+    const TRUE: [&str; 15] = [
+        "true",
+        "t",
+        "yes",
+        "y",
+        "on",
+        "1",
+        "wahr",
+        "ja",
+        "vrai",
+        "oui",
+        "verdadero",
+        "vero",
+        "waar",
+        "active",
+        "aktiv",
+    ];
+    const FALSE: [&str; 18] = [
+        "false",
+        "f",
+        "no",
+        "n",
+        "off",
+        "0",
+        "falsch",
+        "nein",
+        "faux",
+        "non",
+        "falso",
+        "onwaar",
+        "inactive",
+        "inaktiv",
+        "suspended",
+        "deprovisioned",
+        "disabled",
+        "blocked",
+    ];
+    match given {
+        Raw::Text(text) => match text.trim().to_lowercase() {
+            word if TRUE.contains(&word.as_str()) => Raw::Bool(true),
+            word if FALSE.contains(&word.as_str()) => Raw::Bool(false),
+            _ => Raw::Text(text),
+        },
+        Raw::Integer(1) => Raw::Bool(true),
+        Raw::Integer(0) => Raw::Bool(false),
+        other => other,
+    }
+}
+
+/// A primary key. With new keys, one that cannot be kept is no error.
+fn read_id(given: Raw, new_keys: bool, notes: &mut Vec<String>, errors: &mut FieldErrors) -> Option<UserId> {
+    let number = match given {
+        Raw::Missing | Raw::Null => return None,
+        Raw::Integer(number) => Some(number),
+        Raw::Text(text) if is_uuid(&text) => return None,
+        // `parse` alone would take a sign.
+        Raw::Text(text) => text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())),
+        Raw::Bool(_) | Raw::Other => None,
+    };
+    let id = number.filter(|number| (1..=HIGHEST_ID).contains(number)).map(UserId);
+    if id.is_none() && new_keys {
+        notes.push("pk: gets a new one.".into());
+    } else if id.is_none() {
+        errors.add("pk", format!("Must be a whole number from 1 to {HIGHEST_ID}."));
+    }
+    id
+}
+
+/// A key that cannot be kept: the user gets a new one.
+fn is_uuid(text: &str) -> bool {
+    let shape = |c: char| if c.is_ascii_hexdigit() { 'x' } else { c };
+    text.chars().map(shape).collect::<String>() == "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+}
+
+fn read_time(
+    field: &'static str,
+    given: Raw,
+    order: Option<times::DateOrder>,
+    errors: &mut FieldErrors,
+) -> Option<Timestamp> {
+    let result = match given {
+        Raw::Missing => return None,
+        Raw::Null => Err(Message::Null),
+        Raw::Text(text) => times::parse(&text, order).ok_or_else(|| match (text.contains('/'), order) {
+            (true, None) => "Say with --dates whether the day or the month comes first.".into(),
+            _ => "Must be a date and time such as 2024-02-29T12:00:00.000000Z.".into(),
+        }),
+        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(Message::NotAString),
+    };
+    result.map_err(|message| errors.add(field, message)).ok().flatten()
+}
+
+fn read_optional_time(
+    field: &'static str,
+    row: &Row,
+    options: &Options,
+    errors: &mut FieldErrors,
+) -> Option<Timestamp> {
+    match row.get(field) {
+        Raw::Null => None,
+        given => read_time(field, given, options.dates, errors),
+    }
+}
+
+fn read_limit(field: &'static str, row: &Row, options: &Options, errors: &mut FieldErrors) -> Option<Limit> {
+    match row.get(field) {
+        Raw::Missing => None,
+        _ => Some(Limit(read_optional_time(field, row, options, errors))),
+    }
+}
+
+/// The preferences as they are stored.
+fn read_preferences(given: Raw, errors: &mut FieldErrors) -> String {
+    let text = match given {
+        Raw::Missing | Raw::Null => return String::new(),
+        Raw::Text(text) => text,
+        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => String::from("?"),
+    };
+    match serde_json::from_str::<Preferences>(&text) {
+        Ok(preferences) if preferences.has_known_rows() => preferences.to_json(),
+        _ => {
+            errors.add("preferences", "Must be preferences as an export has them.");
+            String::new()
+        }
+    }
+}
+
+/// A hash. The messages do not repeat it. One that cannot be checked here is left out.
+fn read_hash(
+    given: Raw,
+    options: &Options,
+    notes: &mut Vec<String>,
+    errors: &mut FieldErrors,
+) -> Option<Secret> {
+    let unusable = || Secret::Hash(PasswordHash::from(UNUSABLE.to_owned()));
+    let hash = match given {
+        Raw::Missing | Raw::Null => return Some(unusable()),
+        Raw::Text(hash) => hash,
+        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => {
+            errors.add("password", Message::NotAString);
+            return None;
+        }
+    };
+    let recognized = if is_storable(&hash) { recognize(&hash) } else { Recognized::Unknown };
+    Some(match recognized {
+        Recognized::Unusable => Secret::Hash(PasswordHash::from(hash)),
+        Recognized::Usable(hash) => Secret::Hash(hash),
+        Recognized::Weak(weak) if !options.no_weak_hashes => {
+            notes.push("password: its hash is a weak one, and is stored as argon2id of it.".into());
+            Secret::Weak(weak)
+        }
+        Recognized::Weak(_) => {
+            notes.push("password: its hash is a weak one; the user is invited.".into());
+            unusable()
+        }
+        Recognized::Unknown if hash.is_empty() => unusable(),
+        Recognized::Unknown => {
+            notes.push("password: is not a hash that can be checked here; the user is invited.".into());
+            unusable()
+        }
+    })
+}
+
+fn is_storable(hash: &str) -> bool {
+    hash.len() <= LONGEST_HASH && !hash.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! One user of a file: its members as they were written.
+
+use crate::model::raw::Raw;
+use crate::model::record::NAMES;
+
+/// What an export has of a user beyond the record.
+const BEYOND: [&str; 6] =
+    ["valid_from", "valid_until", "must_change_password", "password_changed_at", "preferences", "password"];
+
+/// The members of a user in a file of ours, in their order.
+pub(crate) const FIELDS: [&str; NAMES.len() + BEYOND.len()] = {
+    let mut fields = [""; NAMES.len() + BEYOND.len()];
+    let (record, beyond) = fields.split_at_mut(NAMES.len());
+    record.copy_from_slice(&NAMES);
+    beyond.copy_from_slice(&BEYOND);
+    fields
+};
+
+/// What other programs write instead: a whole name, and a flag that is the opposite of `is_active`.
+pub(super) const FOREIGN: [&str; 2] = ["full_name", "is_blocked"];
+
+/// The field of that name. The filter language, too, takes `id` for `pk`.
+pub(super) fn field(name: &str) -> Option<&'static str> {
+    let name = if name == "id" { "pk" } else { name };
+    FIELDS.into_iter().find(|field| *field == name)
+}
+
+/// What a reader finds, one after the other.
+#[derive(Debug, PartialEq)]
+pub(super) enum Item {
+    /// A user, good or bad.
+    Row(Row),
+    /// Something that is no user, by its kind.
+    Skipped(String),
+}
+
+/// What a reader finds in a file.
+pub(super) type Items = Box<dyn Iterator<Item = Item> + Send>;
+
+/// Where something stands in a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1: of all lines, whatever is on them.
+    pub line: u64,
+    /// The row, from 1: objects that are no users count, a header does not.
+    pub row: u64,
+}
+
+/// One user as written.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Row {
+    /// Where it stands.
+    pub(super) place: Place,
+    /// What is wrong with the row as a whole; then there are no members to judge.
+    pub(super) broken: Option<String>,
+    /// What is wrong with its members, other than their values.
+    pub(super) problems: Vec<String>,
+    members: Vec<(&'static str, Raw)>,
+}
+
+impl Row {
+    /// A row without members yet.
+    pub(super) fn new(place: Place) -> Self {
+        Self { place, ..Self::default() }
+    }
+
+    /// A row that cannot be taken apart.
+    pub(super) fn broken(place: Place, reason: impl Into<String>) -> Self {
+        Self { place, broken: Some(reason.into()), ..Self::default() }
+    }
+
+    /// Adds a member. A second value for the same member is a problem: it is unknown which one was meant.
+    pub(super) fn add(&mut self, field: &'static str, value: Raw) {
+        if self.members.iter().any(|(present, _)| *present == field) {
+            self.problems.push(format!("{field}: is there twice."));
+        } else {
+            self.members.push((field, value));
+        }
+    }
+
+    /// Adds a member unless the source says nothing of it.
+    pub(super) fn add_known(&mut self, field: &'static str, value: Raw) {
+        if !matches!(value, Raw::Missing | Raw::Null) {
+            self.add(field, value);
+        }
+    }
+
+    /// Puts another value in the place of a member's.
+    pub(super) fn replace(&mut self, field: &'static str, value: Raw) {
+        self.members.retain(|(name, _)| *name != field);
+        self.members.push((field, value));
+    }
+
+    /// Adds a member unless the row has it already.
+    pub(super) fn add_if_missing(&mut self, field: &'static str, value: Raw) {
+        if self.get(field) == Raw::Missing {
+            self.add(field, value);
+        }
+    }
+
+    /// The user name; where there is none, the address is one.
+    pub(super) fn username(&self) -> Raw {
+        match self.get("username") {
+            Raw::Missing => match self.get("email") {
+                Raw::Text(email) if !email.trim().is_empty() => Raw::Text(email),
+                _ => Raw::Missing,
+            },
+            name => name,
+        }
+    }
+
+    /// The value of a member.
+    pub(super) fn get(&self, field: &str) -> Raw {
+        self.members.iter().find(|(name, _)| *name == field).map_or(Raw::Missing, |(_, raw)| raw.clone())
+    }
+}

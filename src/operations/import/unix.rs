@@ -1,0 +1,130 @@
+//! Accounts of Unix: `passwd`, with the hashes of `shadow` if it is given with it; and Apache's `htpasswd`.
+
+use super::lines::Lines;
+use super::row::{Item, Place, Row};
+use super::source::Stream;
+use crate::model::raw::Raw;
+
+/// The numbers of people's accounts; those below are the system's.
+const PEOPLE: std::ops::Range<u32> = 1000..65_534;
+
+/// Which file of colons this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Passwd,
+    Shadow,
+    Htpasswd,
+}
+
+/// Told from the first lines: each kind has so many colons, and something in a certain place.
+pub(super) fn kind(head: &[u8]) -> Option<Kind> {
+    let text = String::from_utf8_lossy(head);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    // The last one may be cut off.
+    let lines: Vec<Vec<&str>> = lines.take(20).map(|line| line.split(':').collect()).collect();
+    let lines = if lines.len() > 1 { &lines[..lines.len() - 1] } else { &lines[..] };
+    let all = |test: fn(&[&str]) -> bool| !lines.is_empty() && lines.iter().all(|cells| test(cells));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_passwd = |cells: &[&str]| cells.len() == 7 && is_number(cells[2]) && is_number(cells[3]);
+    if !lines.is_empty() && lines.iter().all(|cells| is_passwd(cells)) {
+        return Some(Kind::Passwd);
+    }
+    if all(|cells| cells.len() == 9 && !cells[0].is_empty()) {
+        return Some(Kind::Shadow);
+    }
+    let is_hash = |cells: &[&str]| {
+        let known = ["$apr1$", "$2y$", "$2a$", "$2b$", "$1$", "$5$", "$6$", "{SHA}"];
+        cells.len() == 2 && !cells[0].is_empty() && known.iter().any(|known| cells[1].starts_with(known))
+    };
+    (!lines.is_empty() && lines.iter().all(|cells| is_hash(cells))).then_some(Kind::Htpasswd)
+}
+
+/// The rows of a file of accounts; `find` knows the hashes that another file has, by name.
+pub(super) fn rows(
+    stream: Stream,
+    kind: Kind,
+    find: impl Fn(&str) -> Option<String> + Send + 'static,
+) -> impl Iterator<Item = Item> + Send {
+    let lines = Lines::new(stream, b'\n');
+    let lines =
+        lines.filter(|line| line.problem.is_some() || !line.bytes.is_empty() && line.bytes[0] != b'#');
+    lines.zip(1..).map(move |(line, row)| {
+        let place = Place { line: line.number, row };
+        if let Some(problem) = line.problem {
+            return Item::Row(Row::broken(place, problem));
+        }
+        match std::str::from_utf8(&line.bytes) {
+            Err(_) => Item::Row(Row::broken(place, "is not in UTF-8.")),
+            Ok(text) => account(place, kind, &text.split(':').collect::<Vec<_>>(), &find),
+        }
+    })
+}
+
+fn account(place: Place, kind: Kind, cells: &[&str], find: &impl Fn(&str) -> Option<String>) -> Item {
+    let mut row = Row::new(place);
+    match (kind, cells) {
+        (Kind::Passwd, [name, password, number, _, person, _, _]) => {
+            if !number.parse().is_ok_and(|number: u32| PEOPLE.contains(&number)) {
+                return Item::Skipped("system accounts".into());
+            }
+            row.add("username", (*name).into());
+            row.add("full_name", person.split(',').next().unwrap_or_default().into());
+            row.add("password", hash(&find(name).unwrap_or_else(|| (*password).to_owned())));
+        }
+        (Kind::Htpasswd, [name, password]) => {
+            row.add("username", (*name).into());
+            row.add("password", hash(password));
+        }
+        _ => return Item::Row(Row::broken(place, format!("has {} cells, which do not fit.", cells.len()))),
+    }
+    Item::Row(row)
+}
+
+/// What no password matches is none.
+fn hash(text: &str) -> Raw {
+    if text == "x" || text.is_empty() || text.starts_with(['!', '*']) { Raw::Missing } else { text.into() }
+}
+
+/// Name and hash of each line of a `shadow` file.
+pub(super) fn shadow(stream: Stream) -> impl Iterator<Item = (String, String)> {
+    Lines::new(stream, b'\n').filter_map(|line| {
+        let text = String::from_utf8(line.bytes).ok()?;
+        let (name, rest) = text.split_once(':')?;
+        Some((name.to_owned(), rest.split(':').next()?.to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::tests::source;
+    use super::*;
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000:Ada Lovelace,,,:/home/ada:/bin/sh\n\
+                          bob:x:1001:1001::/:/bin/sh\n";
+    const SHADOW: &str =
+        "root:*:19800:0:99999:7:::\nada:$6$x$y:19800:0:99999:7:::\nbob:!$6$x$y:19800:0:99999:7:::\n";
+
+    #[test]
+    fn people_are_joined_with_their_hashes_and_locked_passwords_are_none() {
+        assert_eq!(kind(PASSWD.as_bytes()), Some(Kind::Passwd));
+        assert_eq!(kind(SHADOW.as_bytes()), Some(Kind::Shadow));
+        let hashes: Vec<_> = shadow(source(SHADOW.as_bytes()).stream().unwrap()).collect();
+        let find =
+            move |name: &str| hashes.iter().find(|(known, _)| known == name).map(|(_, hash)| hash.clone());
+        let items: Vec<Item> =
+            rows(source(PASSWD.as_bytes()).stream().unwrap(), Kind::Passwd, find).collect();
+        let [Item::Skipped(_), Item::Row(ada), Item::Row(bob)] = &items[..] else { panic!("{items:?}") };
+        assert_eq!((ada.get("full_name"), ada.get("password")), ("Ada Lovelace".into(), "$6$x$y".into()));
+        assert_eq!((bob.get("username"), bob.get("password")), ("bob".into(), Raw::Missing));
+    }
+
+    #[test]
+    fn htpasswd_is_told_by_its_hashes() {
+        let content = b"ada:$apr1$x$y\nbob:{SHA}x\n\n# a comment\ncarl:$2y$05$x\n";
+        assert_eq!(kind(content), Some(Kind::Htpasswd));
+        assert_eq!(rows(source(content).stream().unwrap(), Kind::Htpasswd, |_| None).count(), 3);
+        for other in [&b"a:b\n"[..], b"", b"username:email\n", b"a,b\n"] {
+            assert_eq!(kind(other), None);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Hashes of other programs, each made by another implementation: Python's hashlib and passlib, libxcrypt, and the
+//! published examples of Firebase and ASP.NET.
+
+use super::super::argon2::{Memory, OwnHashes};
+use super::super::stored::Stored;
+use super::super::{Cost, Recognized, recognize};
+
+const TINY: Cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+/// Of [`PASSWORD`], quick to compute.
+const WEAK: [&str; 22] = [
+    "md5$salz$4871de3e27b38b5bb020a657793486b7",
+    "sha1$salz$2715e0b9d053b47727266234ade921224d23d35c",
+    "sha1$$3612172aa98cf0a02f4bef87c4178e86359e14e7",
+    "097c4675864a973ff8b3c076b54b5866",
+    "3612172AA98CF0A02F4BEF87C4178E86359E14E7",
+    "{SHA}NhIXKqmM8KAvS++HxBeOhjWeFOc=",
+    "{SSHA}bAvANAt18f8jMrBtHnMNmoTORFZzYWx0c2FsdA==",
+    "{SHA256}YRhydTxdHjwaepde1GyHsePE1tClsE7KDtqusneP9PU=",
+    "{SSHA256}hBviEjeE12CM0//cYfCM9Qgo7R0QKsGJ9PnB7acr+RBzYWx0c2FsdA==",
+    "{SHA512}HuiiKjRCS3kkiDmx5SYqRrLcTcNJypTBCyEVvUSmhjV6ocuHVqUlEJhSZeAxBp8RJTXECtOpHqon1noxTrh6sg==",
+    "{SSHA512}ReKwtxcnCNIgMXTNcVqWqcMEwGe5OskEJmspEoPEbZr/NNDeLvUgVs66wEWC5nPSBFD9ca0vpcl/PcuX4zCwF3NhbHRzYWx0",
+    "{MD5}CXxGdYZKlz/4s8B2tUtYZg==",
+    "{SMD5}Fm6LZgMEJexziP/Vm+L3dnNhbHRzYWx0",
+    "$1$saltsalt$0J3Izah4jos5a5vqxXQq00",
+    "$apr1$saltsalt$7saiO6dJogKvOV5oDha5A0",
+    "$5$saltsalt$9YTXOFouyKAbqFYoI5bdVlCRs8NFslti2GAXtBvwWy4",
+    "$5$rounds=1234$saltsaltsaltsalt$1M4m7IjEHLvcGsY7k3VaOXl8Z8nNyAUOpnpDsRbit4/",
+    "$6$saltsalt$s2l1DeP9AkruNRQvPi9rC.iJWMF7lkGTs8qRs1QBz2tBX9MaZCLucWIo..9jcXMk.XwXdyyOGcdtAg1QROyov/",
+    "$6$rounds=1234$saltsaltsaltsalt$uq6yuZSUBKIm.dncd3cm2ySvBerrkqBsaKOnxZbUYZUnRKfqRm7LZ0TScSh09cmKBU7u/19D2zvoiNxg6Xq9A.",
+    "{CRYPT}$6$rounds=1000$xyz$LXyUStNan9jVRs2SX6CypUUDVaSdtJ3KB6jEVBdaYM2BN.huMvcxLPn.j1oKcNrW.glyEs/8Nim.n6ObVTYye/",
+    "$P$6saltsalth.CZ5DIeoCf3Pn.8MJPSF1",
+    "$H$6saltsalth.CZ5DIeoCf3Pn.8MJPSF1",
+];
+/// Of [`PASSWORD`], as slow as they should be but for their costs.
+const STRONG: [&str; 18] = [
+    "$2b$04$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K",
+    "$2a$04$96eAxVrpIjEueIZm0tBKJuTFjJpNcwyKKjXxjHCrPai919uPOTMum",
+    "$2y$04$dTK.olHON4NMcwy7rx7nz.pN//ET4Z1jDrdjf6e7nbguqeEvoR9w2",
+    "{CRYPT}$2y$04$e9iouN/mleAyTF.YuCfwEOfh5U1mU20HgriKCLECJH1BoKfptIbsq",
+    "$wp$2y$04$aALZH8NAFf4MtJKso2vHkubWIgqRGMrLIgK0JMDLvO9Ti29oUKkoS",
+    "$pbkdf2-sha1$i=1000$AAECAwQFBgcICQoLDA0ODw==$+8nCgtJy3F7g2XwjBg2ZsuxpUKw=",
+    "pbkdf2:sha1:1000$salz$2951249af69c122ab910c5e1cf706aeb14f2ba9a",
+    "$pbkdf2-sha256$i=1000$AAECAwQFBgcICQoLDA0ODw==$+oDoS6gahe/z8QjeoD1QMEQoqxNnBExGRmEyCv+iYAo=",
+    "pbkdf2:sha256:1000$salz$def9d41bb99d1a0d41db35e0b93168c4168bb1673da6977d00f94b61e46014d8",
+    "$pbkdf2-sha512$i=1000$AAECAwQFBgcICQoLDA0ODw==$8Dc3YNyp6AIhuVrJ0iq+lwPcZFLe3mv6OQOpZow2zOG7/OmYOw05YJVFV3QTy15dmZR+0U6bJ93TSPAJXdk4dw==",
+    "pbkdf2:sha512:1000$salz$e15ee0396835d190426d522a2803ffa74428017fbb1682c85619f6741898c6493eb12800c41c6596e44d6a05042a067611068434531095fd24f1e94dbaefcda3",
+    "$pbkdf2-sha256$i=1000$AAECAwQFBgcICQoLDA0ODw==$+oDoS6gahe/z8QjeoD1QMEQoqxNnBExGRmEyCv+iYAp9zbqbGw5FGjigyGw86g688wGxAUgoLhuc0FfwMxuBdw==",
+    "$pbkdf2-sha256$1000$t3YuxbhX6r3XGmOMEWKMcQ$ckFylTen4VjvrEHIuXFtMUraNPPlc0RPZ733bnksvuE",
+    "{PBKDF2-SHA512}1000$l9Jai1Gqtdaas1aqVQpByA$UJmufIZ0Am3x7WEKlp1CvUs0rB8nIIlKkNlyuG2bNbXaFNI9GodRL/uMasTq9UDD9m1fgfDNKfElZcVVEOQYdQ",
+    "scrypt:1024:8:1$salz$4a3d91860366f54e31afb6f698818be619efebba093458244f0b3c962a3d0fec9e5fa21c71ecaff61f68d1f1a9f550d9bc7949123816391266fc03638f34ebc4",
+    "AQAAAAIAAAPoAAAAEAABAgMEBQYHCAkKCwwNDg/wNzdg3KnoAiG5WsnSKr6XA9xkUt7ea/o5A6lmjDbM4Q==",
+    "AAABAgMEBQYHCAkKCwwNDg/7ycKC0nLcXuDZfCMGDZmy7GlQrFMymf5r0cYzyfXWgg==",
+    "$y$j9T$saltsaltsalt$sGbXHrb./nONRJ5tkpvim8mFa1FQaHZ.ZDTCfoou9q.",
+];
+const PASSWORD: &str = "kestrel-żółw";
+
+/// The published examples, with their passwords.
+const PUBLISHED: [(&str, &str); 2] = [
+    (
+        "user1password",
+        "$firebase$ln=14,r=8$42xEC+ixf3L2lw==$Bw==$jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ==",
+    ),
+    ("my password", "AQAAAAIAAAAyAAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw"),
+];
+
+fn matches(password: &str, hash: &str) -> bool {
+    let own = OwnHashes::new(TINY).unwrap();
+    let stored = Stored::parse(hash).expect(hash);
+    stored.matches(password, &mut Memory::for_hashes_of(&own)).unwrap()
+}
+
+/// What is stored of a hash of another program.
+fn kept(hash: &str) -> String {
+    match recognize(hash) {
+        Recognized::Usable(hash) => hash.as_str().to_owned(),
+        Recognized::Weak(weak) => {
+            let own = OwnHashes::new(TINY).unwrap();
+            weak.layered(&own, &mut Memory::for_hashes_of(&own)).unwrap()
+        }
+        other => panic!("{hash}: {other:?}"),
+    }
+}
+
+#[test]
+fn pw_1_the_right_password_matches_each_kind_of_hash_of_other_programs_and_each_is_outdated() {
+    let all = WEAK.iter().chain(&STRONG).map(|hash| (PASSWORD, *hash)).chain(PUBLISHED);
+    for (password, hash) in all {
+        let stored = kept(hash);
+        assert!(matches(password, &stored), "{hash}");
+        assert!(!matches("kestrel-zolw", &stored) && !matches("", &stored), "{hash}");
+        assert!(Stored::parse(&stored).unwrap().is_outdated(TINY), "{hash}");
+        assert!(matches!(recognize(&stored), Recognized::Usable(_)), "an export can be imported: {stored}");
+    }
+}
+
+#[test]
+fn pw_1_a_weak_hash_is_never_stored_and_is_of_no_use_as_it_is() {
+    for hash in WEAK {
+        assert!(Stored::parse(hash).is_none(), "{hash}");
+        let Recognized::Weak(weak) = recognize(hash) else { panic!("{hash}") };
+        assert_eq!(format!("{weak:?}"), "WeakHash(..)");
+        let stored = kept(hash);
+        assert!(
+            stored.starts_with("layered$") && stored.contains("$argon2id$v=19$m=64,t=1,p=1$"),
+            "{stored}"
+        );
+        let output = hash.rsplit(['$', '}']).next().unwrap();
+        assert!(
+            !stored.contains(output) && !stored.to_lowercase().contains(&output.to_lowercase()),
+            "{stored}"
+        );
+    }
+}
+
+#[test]
+fn pw_3_the_work_of_a_check_is_bounded_whatever_the_hash_says() {
+    let sha512 = "A".repeat(86);
+    let output = "A".repeat(43);
+    for hash in [
+        format!("$6$rounds=500001$salt${sha512}"),
+        format!("$6$rounds=999999999$salt${sha512}"),
+        format!("$P$JsaltsaltAAAAAAAAAAAAAAAAAAAAAA"),
+        "$pbkdf2-sha512$i=10000001$c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
+        format!("$pbkdf2-sha1$i=10000000$c2FsdA${}", "A".repeat(54)),
+        format!("pbkdf2:sha256:4294967295$salt${}", "0".repeat(64)),
+        format!("scrypt:1048576:8:1$salt${}", "0".repeat(128)),
+        format!("scrypt:262144:8:5$salt${}", "0".repeat(128)),
+        format!("$firebase$ln=31,r=8$c2FsdA$Bw${output}${output}"),
+        format!("$firebase$ln=99,r=8$c2FsdA$Bw${output}${output}"),
+        "$2b$17$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K".into(),
+        format!("$y$jKT$saltsaltsalt${output}"),
+        format!("$y$j9T1$saltsaltsalt${output}"),
+        format!("layered$sha512-crypt$500001$c2FsdA$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ${output}"),
+        format!("layered$md5$0$c2FsdA$argon2id$v=19$m=999999999,t=1,p=1$c2FsdHNhbHQ${output}"),
+        format!("AQAAAAL/////AAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw"),
+    ] {
+        assert!(Stored::parse(&hash).is_none(), "{hash}");
+        assert!(matches!(recognize(&hash), Recognized::Unknown), "{hash}");
+    }
+}
+
+#[test]
+fn what_is_no_hash_that_can_be_checked_is_not_recognized() {
+    for text in [
+        "",
+        "secret",
+        "password123",
+        "$1$",
+        "$5$salt",
+        "$6$salt$short",
+        "{SSHA}",
+        "{SSHA}NhIXKqmM8KAvS++HxBeOhjWeFOc=",
+        "{SHA}secret",
+        "{NONE}x",
+        "{CRYPT}",
+        "{CRYPT}ab1234567890x",
+        "$P$6salt",
+        "$P$",
+        "$y$",
+        "$wp$",
+        "$wp$2y$10$x",
+        "AQAAAA",
+        "pbkdf2:sha256",
+        "scrypt:1:2:3",
+        "layered$",
+        "layered$md5$0$$",
+        "layered$md6$0$$argon2id$",
+        "NULL",
+        "*",
+        "x",
+        "5f4dcc3b5aa765d61d8327deb882cf9",
+        "zf4dcc3b5aa765d61d8327deb882cf99",
+        "md5$salt$zz",
+        "md5$a$b$c",
+    ] {
+        assert!(matches!(recognize(text), Recognized::Unknown), "{text}");
+    }
+    assert!(matches!(recognize("!"), Recognized::Unusable));
+}
+
+#[test]
+fn damaged_hashes_of_other_programs_never_panic() {
+    for hash in WEAK.iter().chain(&STRONG).chain(PUBLISHED.iter().map(|(_, hash)| hash)) {
+        let characters = hash.chars().count();
+        for position in 0..characters {
+            for replacement in ["", "$", "$$", "é", "-1", "9999999999", "\0", "=", " "] {
+                let mut damaged: String = hash.chars().take(position).collect();
+                damaged.push_str(replacement);
+                damaged.extend(hash.chars().skip(position + 1));
+                drop(recognize(&damaged));
+            }
+            drop(recognize(&hash.chars().take(position).collect::<String>()));
+        }
+    }
+}
+
+#[test]
+fn bcrypt_without_a_name_before_it_sees_72_bytes_and_no_nul() {
+    let long = "x".repeat(72);
+    let hash = bcrypt::hash(&long, 4).unwrap();
+    assert!(matches(&long, &hash) && matches(&format!("{long}more"), &hash) && !matches(&long[..71], &hash));
+    assert!(!matches("a\0a", &bcrypt::hash("a", 4).unwrap()));
+}

@@ -1,0 +1,249 @@
+//! Hashes that are too quick to compute: MD5, SHA-1, a single SHA-2, and those of `crypt`. They are never stored as
+//! they are: an argon2id hash is made of the quick one (OWASP's layers), and of the quick one only what has to
+//! be known to compute it again is kept.
+//!
+//! Stored as `layered$KIND$COST$SALT$argon2id$…`, the salt in base64.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
+
+use super::Failure;
+use super::argon2::{ArgonHash, Memory, OwnHashes};
+use super::crypt;
+use super::foreign::parse_number;
+
+/// What a layered hash begins with.
+pub(super) const PREFIX: &str = "layered$";
+
+/// The rounds of SHA-crypt that are ever computed. The default is 5,000, which takes some milliseconds.
+const MOST_SHA_CRYPT_ROUNDS: u32 = 500_000;
+/// What SHA-crypt does at least, whatever the hash says.
+const LEAST_SHA_CRYPT_ROUNDS: u32 = 1000;
+const DEFAULT_SHA_CRYPT_ROUNDS: u32 = 5000;
+/// phpass's rounds, as a power of two. WordPress has 8,192, which is 13.
+const MOST_PHPASS_LOG: u32 = 20;
+/// The longest salt, in bytes.
+const LONGEST_SALT: usize = 128;
+
+/// A quick hash function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// digest(salt ‖ password)
+    Md5SaltFirst,
+    Sha1SaltFirst,
+    /// digest(password ‖ salt), as LDAP servers do.
+    Md5SaltLast,
+    Sha1SaltLast,
+    Sha256SaltLast,
+    Sha512SaltLast,
+    Md5Crypt,
+    Apr1,
+    Sha256Crypt,
+    Sha512Crypt,
+    Phpass,
+}
+
+impl Kind {
+    const NAMES: [(Self, &'static str); 11] = [
+        (Self::Md5SaltFirst, "md5-salt-first"),
+        (Self::Sha1SaltFirst, "sha1-salt-first"),
+        (Self::Md5SaltLast, "md5"),
+        (Self::Sha1SaltLast, "sha1"),
+        (Self::Sha256SaltLast, "sha256"),
+        (Self::Sha512SaltLast, "sha512"),
+        (Self::Md5Crypt, "md5-crypt"),
+        (Self::Apr1, "apr1"),
+        (Self::Sha256Crypt, "sha256-crypt"),
+        (Self::Sha512Crypt, "sha512-crypt"),
+        (Self::Phpass, "phpass"),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
+    }
+
+    /// Whether the cost is one of this kind, and not too much.
+    fn allows(self, cost: u32) -> bool {
+        match self {
+            Self::Sha256Crypt | Self::Sha512Crypt => {
+                (LEAST_SHA_CRYPT_ROUNDS..=MOST_SHA_CRYPT_ROUNDS).contains(&cost)
+            }
+            Self::Phpass => (1..=MOST_PHPASS_LOG).contains(&cost),
+            _ => cost == 0,
+        }
+    }
+}
+
+/// How a quick hash is computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Recipe {
+    kind: Kind,
+    cost: u32,
+    salt: Vec<u8>,
+}
+
+impl Recipe {
+    fn new(kind: Kind, cost: u32, salt: &[u8]) -> Option<Self> {
+        (kind.allows(cost) && salt.len() <= LONGEST_SALT).then(|| Self { kind, cost, salt: salt.to_vec() })
+    }
+
+    fn compute(&self, password: &[u8]) -> Result<Vec<u8>, Failure> {
+        fn digest<D: Digest>(first: &[u8], last: &[u8]) -> Vec<u8> {
+            D::new().chain_update(first).chain_update(last).finalize().to_vec()
+        }
+        let Self { kind, cost, salt } = self;
+        Ok(match kind {
+            Kind::Md5SaltFirst => digest::<Md5>(salt, password),
+            Kind::Sha1SaltFirst => digest::<Sha1>(salt, password),
+            Kind::Md5SaltLast => digest::<Md5>(password, salt),
+            Kind::Sha1SaltLast => digest::<Sha1>(password, salt),
+            Kind::Sha256SaltLast => digest::<Sha256>(password, salt),
+            Kind::Sha512SaltLast => digest::<Sha512>(password, salt),
+            Kind::Md5Crypt => crypt::md5_crypt(password, "$1$", salt),
+            Kind::Apr1 => crypt::md5_crypt(password, "$apr1$", salt),
+            Kind::Sha256Crypt => crypt::sha256_crypt(password, *cost, salt)?,
+            Kind::Sha512Crypt => crypt::sha512_crypt(password, *cost, salt)?,
+            Kind::Phpass => crypt::phpass(password, *cost, salt),
+        })
+    }
+}
+
+/// A quick hash as another program stored it. It is not shown when printed for debugging.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WeakHash {
+    recipe: Recipe,
+    /// As the recipe computes it.
+    output: Vec<u8>,
+}
+
+impl std::fmt::Debug for WeakHash {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("WeakHash(..)")
+    }
+}
+
+impl WeakHash {
+    /// Reads a hash in the spelling of the program that made it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix('{') {
+            let (scheme, rest) = rest.split_once('}')?;
+            return Self::of_ldap(&scheme.to_ascii_uppercase(), rest);
+        }
+        if text.starts_with('$') {
+            return Self::of_crypt(text);
+        }
+        let of = |kind, salt: &str, output: Vec<u8>| {
+            Some(Self { recipe: Recipe::new(kind, 0, salt.as_bytes())?, output })
+        };
+        match text.split('$').collect::<Vec<_>>()[..] {
+            ["md5", salt, output] => of(Kind::Md5SaltFirst, salt, hexadecimal::<16>(output)?),
+            ["sha1", salt, output] => of(Kind::Sha1SaltFirst, salt, hexadecimal::<20>(output)?),
+            [output] if output.len() == 32 => of(Kind::Md5SaltFirst, "", hexadecimal::<16>(output)?),
+            [output] if output.len() == 40 => of(Kind::Sha1SaltFirst, "", hexadecimal::<20>(output)?),
+            _ => None,
+        }
+    }
+
+    /// RFC 2307 and OpenLDAP: base64 of the digest and the salt that follows it.
+    fn of_ldap(scheme: &str, rest: &str) -> Option<Self> {
+        let (kind, length, is_salted) = match scheme {
+            "MD5" => (Kind::Md5SaltLast, 16, false),
+            "SMD5" => (Kind::Md5SaltLast, 16, true),
+            "SHA" => (Kind::Sha1SaltLast, 20, false),
+            "SSHA" => (Kind::Sha1SaltLast, 20, true),
+            "SHA256" => (Kind::Sha256SaltLast, 32, false),
+            "SSHA256" => (Kind::Sha256SaltLast, 32, true),
+            "SHA512" => (Kind::Sha512SaltLast, 64, false),
+            "SSHA512" => (Kind::Sha512SaltLast, 64, true),
+            "CRYPT" => return Self::of_crypt(rest),
+            _ => return None,
+        };
+        let bytes = STANDARD.decode(rest).ok()?;
+        let (output, salt) = bytes.split_at_checked(length)?;
+        let recipe = Recipe::new(kind, 0, salt)?;
+        (salt.is_empty() != is_salted).then(|| Self { recipe, output: output.to_vec() })
+    }
+
+    /// `$1$`, `$apr1$`, `$5$`, `$6$`, `$P$` and `$H$`.
+    fn of_crypt(text: &str) -> Option<Self> {
+        let (id, rest) = text.strip_prefix('$')?.split_once('$')?;
+        let is_encoded = |text: &str, length: usize| {
+            text.len() == length && text.bytes().all(|byte| crypt::value(byte).is_some())
+        };
+        if id == "P" || id == "H" {
+            let log_rounds = u32::from(crypt::value(*rest.as_bytes().first()?)?);
+            let (salt, output) = rest.get(1..)?.split_at_checked(8)?;
+            let recipe = Recipe::new(Kind::Phpass, log_rounds, salt.as_bytes())?;
+            return is_encoded(output, 22).then(|| Self { recipe, output: output.into() });
+        }
+        let (cost, rest) = match rest.strip_prefix("rounds=") {
+            Some(rest) => {
+                let (rounds, rest) = rest.split_once('$')?;
+                (parse_number(rounds)?.max(LEAST_SHA_CRYPT_ROUNDS), rest)
+            }
+            None => (DEFAULT_SHA_CRYPT_ROUNDS, rest),
+        };
+        let (salt, output) = rest.split_once('$')?;
+        let (kind, cost, salt_length, length) = match id {
+            "1" => (Kind::Md5Crypt, 0, 8, 22),
+            "apr1" => (Kind::Apr1, 0, 8, 22),
+            "5" => (Kind::Sha256Crypt, cost, 16, 43),
+            "6" => (Kind::Sha512Crypt, cost, 16, 86),
+            _ => return None,
+        };
+        // `crypt` itself looks at no more of a salt.
+        let salt = &salt.as_bytes()[..salt.len().min(salt_length)];
+        let recipe = Recipe::new(kind, cost, salt)?;
+        is_encoded(output, length).then(|| Self { recipe, output: output.into() })
+    }
+
+    /// What is stored instead: argon2id of it, with a fresh salt, at our cost.
+    pub(super) fn layered(&self, own: &OwnHashes, memory: &mut Memory) -> Result<String, Failure> {
+        let Recipe { kind, cost, salt } = &self.recipe;
+        let outer = own.hash(&self.output, memory)?;
+        Ok(format!("{PREFIX}{}${cost}${}{outer}", kind.name(), STANDARD_NO_PAD.encode(salt)))
+    }
+}
+
+/// A stored hash of two layers.
+pub(super) struct LayeredHash {
+    recipe: Recipe,
+    outer: ArgonHash,
+}
+
+impl LayeredHash {
+    /// What follows the prefix. `None` if it is malformed or over a ceiling.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.splitn(4, '$');
+        let kind = Kind::named(fields.next()?)?;
+        let cost = parse_number(fields.next()?)?;
+        let salt = STANDARD_NO_PAD.decode(fields.next()?).ok()?;
+        let recipe = Recipe::new(kind, cost, &salt)?;
+        let outer = ArgonHash::parse(&format!("${}", fields.next()?))?;
+        Some(Self { recipe, outer })
+    }
+
+    /// The kind of the inner layer, and a number that grows with the work of both.
+    pub(super) fn effort(&self) -> (&'static str, u64) {
+        (self.recipe.kind.name(), self.outer.effort().saturating_add(u64::from(self.recipe.cost)))
+    }
+
+    /// Computes both layers for the password and compares with the stored outer one.
+    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, Failure> {
+        self.outer.matches(&self.recipe.compute(password)?, memory)
+    }
+}
+
+/// Bytes from twice as many hexadecimal digits of either case.
+pub(super) fn hexadecimal<const LENGTH: usize>(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+    (text.len() == 2 * LENGTH).then(|| text.as_bytes().chunks_exact(2).map(pair).collect())?
+}
