@@ -58,6 +58,7 @@ pub fn routes() -> Vec<Route> {
         links::invite,
         links::make,
         links::check,
+        links::end_block,
         account::retrieve,
         account::partial_update,
         account::change_password,

@@ -1,23 +1,25 @@
-//! The subcommands. Each applies pending migrations first, so that any of them may be the first ever
-//! to run. To add one: a variant of [`Command`] with its help, and a module with its function.
+//! The subcommands. Each applies pending migrations first, unless the setting `migrate_at_start` is false, so that
+//! any of them may be the first ever to run. To add one: a variant of [`Command`] with its help, and a module with its function.
 
 mod audit;
 mod backup;
 mod check;
 mod export;
-mod generate;
 mod import;
+mod keys;
 mod password;
 pub(crate) mod serve;
 mod unlock;
 
 use std::fmt::Display;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use rocket::figment::Figment;
+use rocket::figment::providers::Serialized;
 
 use crate::config::{self, Settings};
 use crate::http::logging;
@@ -45,7 +47,7 @@ enum Command {
     Createsuperuser(CreateSuperuser),
     /// Set a user's password and sign them out everywhere
     Changepassword(ChangePassword),
-    /// End a block after failed sign-ins
+    /// End a block of an account, or of an address, after failed sign-ins
     Unlock(Unlock),
     /// Import users from a file; each row gets a verdict, bad rows never stop good ones
     #[command(after_help = IMPORT_NOTES)]
@@ -56,9 +58,9 @@ enum Command {
     /// Examine the audit log
     #[command(subcommand)]
     Audit(Audit),
-    /// Make up users in bulk, to try out and to measure; never for a real installation
-    #[command(hide = true)]
-    Generate(Generate),
+    /// The secret key of the installation
+    #[command(subcommand)]
+    Keys(Keys),
     /// Copy the database of SQLite to a new file, while the server goes on
     Backup(Backup),
     /// Check the configuration and the database; the exit code says whether they are fit
@@ -88,9 +90,13 @@ struct ChangePassword {
 }
 
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 struct Unlock {
     /// The user name, in any letter case
-    username: String,
+    username: Option<String>,
+    /// A client's address instead, of IPv6 its whole /64
+    #[arg(long)]
+    address: Option<IpAddr>,
 }
 
 /// How a file of users is written.
@@ -157,6 +163,19 @@ that last line somewhere else, and give it to --head the next time.
 
 Exit code: 0 if every seal is right; 1 if not, and then the first broken entry is named.";
 
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Make a successor; both keys are accepted until the tokens of the present one have run out
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+struct Rotate {
+    /// Accept the present key no more, because others may have it: ends all tokens of API clients
+    #[arg(long)]
+    at_once: bool,
+}
+
 #[derive(Debug, Args)]
 struct Export {
     /// How to write the users
@@ -168,23 +187,6 @@ struct Export {
 struct Backup {
     /// The file to make; one that is there already is not overwritten
     file: PathBuf,
-}
-
-#[derive(Debug, Args)]
-struct Generate {
-    /// How many
-    #[arg(long)]
-    users: u64,
-    /// The same seed gives the same users
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Add to the users that are there already
-    #[arg(long)]
-    append: bool,
-    /// Read one password for all of them from the first line of standard input; without it none of them
-    /// can sign in
-    #[arg(long)]
-    password_stdin: bool,
 }
 
 /// The warning to the operator when PostgreSQL lacks `pg_trgm`.
@@ -219,6 +221,10 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
     if let Command::Check = command {
         return Ok(check::run(&figment).await);
     }
+    let figment = match command {
+        Command::Migrate => figment.merge(Serialized::global("usher.migrate_at_start", true)),
+        _ => figment,
+    };
     let settings = Settings::read(&figment)?;
     logging::start(settings.log_level, settings.log_format);
     if let Command::Serve = command {
@@ -238,8 +244,8 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Backup(arguments) => backup::run(&app, &arguments).await,
+        Command::Keys(Keys::Rotate(arguments)) => keys::rotate(&app, &arguments).await,
         Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
-        Command::Generate(arguments) => generate::run(&app, &arguments).await,
     };
     app.db.close().await;
     result

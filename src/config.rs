@@ -20,6 +20,7 @@ use rocket::figment::{Figment, Profile, Provider, Source};
 use serde::{Deserialize, Serialize};
 
 pub use self::rocket_settings::rocket_config;
+use crate::model::network::Network;
 
 /// What `GET /v1/users/{name}` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,28 +105,25 @@ pub struct Settings {
     /// Longest life of a named API token, in days. Default 366.
     pub api_token_days: u64,
     /// Failed sign-ins of one account that have no consequence; then each further one doubles a
-    /// waiting time, from a second to 15 minutes. Default 5.
+    /// waiting time, from a second to 15 minutes; from 100 in a row on it is a day. Default 5.
     pub throttle_account_free: u32,
     /// Failed sign-ins of one address at once; then one every six seconds. Default 30.
     pub throttle_address_burst: u32,
-    /// A failed sign-in is answered no sooner than after so many milliseconds, so that the time does
-    /// not reveal which accounts exist. Default 400, above the slowest hash that Django makes.
+    /// Least time of a failed sign-in, in milliseconds, so that it does not tell who exists. Default 400.
     pub sign_in_failure_milliseconds: u64,
     /// Longest JSON body, in bytes. Default 1048576.
     pub json_limit: u64,
     /// The origin that browsers use, such as `https://users.example.org`. Without it a request's own
     /// `Host` is taken. Default empty.
     pub public_origin: String,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed. Default none.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
-    /// Other origins whose pages may call the API with a bearer token, each exactly as a browser sends
-    /// it. Default none.
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default none.
+    pub trusted_proxies: Vec<Network>,
+    /// Other origins whose pages may call the API with a bearer token, exactly as sent. Default none.
     pub cors_origins: Vec<String>,
     /// After SIGTERM `/readyz` answers 503 for so many seconds before no more connections are accepted, so
     /// that a balancer notices. Default 0.
     pub drain_seconds: u64,
-    /// Address and port, such as `127.0.0.1:9464`, where Prometheus finds `/metrics`. Without it there are
-    /// none. Default empty.
+    /// Address and port of `/metrics`, such as `127.0.0.1:9464`; without it there are none. Default empty.
     pub metrics_address: String,
     /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
     /// network without TLS only. Default false.
@@ -134,9 +132,15 @@ pub struct Settings {
     pub log_level: LogLevelName,
     /// `text`, `json` (one object a line), or `auto`: text on a terminal, else JSON. Default `auto`.
     pub log_format: LogFormat,
+    /// Whether every start applies pending migrations; if not, only `usher migrate` does. Default true.
+    pub migrate_at_start: bool,
+    /// Refuses PostgreSQL over the network without verified TLS (`sslmode=verify-full`). Default false.
+    pub require_database_tls: bool,
     /// The secret of the installation, at least 32 bytes as base64. Empty: one is made and kept in
     /// the database. Default empty.
     pub secret_key: String,
+    /// The secret before that one, whose signatures are still accepted. Default empty.
+    pub secret_key_before: String,
     /// The mail server that one-time links are sent through. Empty: no mail is sent. Default empty.
     pub smtp_host: String,
     /// Its port. Default 587.
@@ -180,7 +184,10 @@ impl Default for Settings {
             insecure_cookie: false,
             log_level: LogLevelName::Info,
             log_format: LogFormat::Auto,
+            migrate_at_start: true,
+            require_database_tls: false,
             secret_key: String::new(),
+            secret_key_before: String::new(),
             smtp_host: String::new(),
             smtp_port: 587,
             smtp_tls: SmtpTls::Starttls,
@@ -397,8 +404,11 @@ mod tests {
 
     #[test]
     fn lists_can_be_written_in_the_environment() {
-        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","::1"]"#)]);
+        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","fd00::/8"]"#)]);
         assert_eq!(Settings::read(&figment).unwrap().trusted_proxies.len(), 2);
+        let figment = configured("", &[("USHER_TRUSTED_PROXIES", r#"["10.0.0.1","proxy"]"#)]);
+        let message = Settings::read(&figment).unwrap_err().to_string();
+        assert!(message.starts_with("usher.trusted_proxies: \"proxy\" is neither an address"), "{message}");
     }
 
     #[test]

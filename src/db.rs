@@ -10,6 +10,7 @@ pub mod backup;
 pub mod batches;
 mod connect;
 pub mod dialect;
+pub mod exposure;
 pub mod installation;
 pub mod known_browsers;
 pub mod links;
@@ -190,7 +191,7 @@ impl Db {
     /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
     pub async fn open(figment: &Figment) -> std::result::Result<Self, OpenError> {
         let db = Self::unconnected(figment).await?;
-        db.prepare().await?;
+        db.prepare(true).await?;
         Ok(db)
     }
 
@@ -202,13 +203,20 @@ impl Db {
         Ok(Self(<Pool as rocket_db_pools::Pool>::init(figment).await?))
     }
 
-    /// Connects for the first time and applies pending migrations. Several instances may do so at once.
+    /// Connects for the first time and applies pending migrations, or makes sure that there are none. Several
+    /// instances may do so at once.
     ///
     /// # Errors
-    /// A file or server that cannot be opened, a migration that fails.
-    pub(crate) async fn prepare(&self) -> std::result::Result<(), OpenError> {
+    /// A file or server that cannot be opened, a migration that fails or is pending.
+    pub(crate) async fn prepare(&self, migrate: bool) -> std::result::Result<(), OpenError> {
         connect::connect(&self.pools).await.map_err(PoolError::Init)?;
-        Ok(migrations::migrate(&self.pools).await?)
+        if migrate {
+            return Ok(migrations::migrate(&self.pools).await?);
+        }
+        match migrations::first_pending(&self.pools).await? {
+            Some(version) => Err(OpenError::Pending(version)),
+            None => Ok(()),
+        }
     }
 
     /// Which database it is.
@@ -345,6 +353,9 @@ pub enum OpenError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] Error),
+    /// The schema is older than this release, by its migration of that number, and is not to be changed now.
+    #[error("migration {0} is pending: run `usher migrate` by a role that may change the schema")]
+    Pending(i64),
 }
 
 /// A transaction that writes.

@@ -13,6 +13,7 @@ pub mod filter;
 pub mod link;
 pub mod mac;
 pub mod mail;
+pub mod network;
 pub mod origin;
 pub mod password;
 pub mod password_policy;

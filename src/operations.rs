@@ -6,9 +6,11 @@
 pub mod api_tokens;
 pub mod audit;
 pub mod authentication;
+mod block_notice;
 pub mod bulk;
 mod can;
 pub(crate) mod csv;
+pub mod dearest_hash;
 pub mod export;
 pub mod forgotten_password;
 pub mod keys;
@@ -25,6 +27,7 @@ mod settings;
 pub mod sign_in;
 pub mod sign_in_diagnosis;
 pub mod undo;
+pub mod unlock;
 pub mod users;
 
 use std::sync::Arc;
@@ -33,7 +36,8 @@ use rocket::figment::Figment;
 use tokio_util::task::TaskTracker;
 
 pub use self::can::Can;
-use self::keys::Keys;
+use self::dearest_hash::DearestHash;
+use self::keys::{KeyRing, Keys};
 use self::mail::Mailer;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
@@ -49,10 +53,12 @@ pub struct App {
     pub clock: Clock,
     /// Hashes and checks passwords.
     pub hasher: Hasher,
+    /// What the dearest stored hash costs; a server looks for it.
+    pub dearest_hash: Arc<DearestHash>,
     /// How it is configured.
     pub settings: Arc<Settings>,
-    /// Signs tokens and forms.
-    pub keys: Keys,
+    /// What signs tokens and forms, in the course of time; see [`App::keys`].
+    pub ring: KeyRing,
     /// Sends mail, if there is a server for it.
     pub mailer: Option<Arc<Mailer>>,
     /// Messages and links that are still to be made after their answers: a stop waits for them.
@@ -84,7 +90,7 @@ pub enum OpenError {
 }
 
 impl App {
-    /// Reads the configuration, opens the database, applies pending migrations, loads the keys: for what
+    /// Reads the configuration, opens the database, applies pending migrations if it is to, loads the keys: for what
     /// needs no server.
     ///
     /// # Errors
@@ -100,12 +106,26 @@ impl App {
     pub async fn on(db: Db, figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
         let settings = Settings::read(figment)?;
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
-        db.prepare().await?;
-        let keys = Keys::load(&settings, &db).await?;
+        if settings.require_database_tls
+            && let Some(host) = db.unverified_host()
+        {
+            let reason =
+                format!("{host} is reached without verified TLS; add sslmode=verify-full to its URL");
+            return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason }.into());
+        }
+        db.prepare(settings.migrate_at_start).await?;
+        let ring = KeyRing::load(&settings, &db).await?;
         let cookie_tag = keys::cookie_tag(&db).await?.into();
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
-        Ok(Self { db, clock, hasher, settings, keys, mailer, background, cookie_tag, base })
+        let dearest_hash = Arc::default();
+        Ok(Self { db, clock, hasher, dearest_hash, settings, ring, mailer, background, cookie_tag, base })
+    }
+
+    /// The keys of this moment.
+    #[must_use]
+    pub fn keys(&self) -> Arc<Keys> {
+        self.ring.at(self.clock.now())
     }
 }

@@ -15,7 +15,7 @@ use rocket_db_pools::Database;
 use crate::db::Db;
 use crate::http::{arrival, compression, denials, headers, logging, metrics as counters, traffic};
 use crate::model::clock::Clock;
-use crate::operations::{App, OpenError};
+use crate::operations::{App, OpenError, dearest_hash};
 use crate::{api, web};
 
 /// Why a server has no installation: Rocket's own error says only that a fairing failed.
@@ -49,6 +49,12 @@ pub fn rocket(figment: Figment, clock: Clock, problem: &Problem) -> Rocket<Build
         .attach(AdHoc::on_liftoff("clean up", |rocket| {
             Box::pin(async move { maintenance::clean_up(rocket) })
         }))
+        .attach(AdHoc::on_liftoff("look for dear hashes", |rocket| {
+            Box::pin(async move { maintenance::look_for_dear_hashes(rocket) })
+        }))
+        .attach(AdHoc::on_liftoff("look for another key", |rocket| {
+            Box::pin(async move { maintenance::look_for_key(rocket) })
+        }))
         .attach(AdHoc::on_liftoff("seal the audit log", |rocket| {
             Box::pin(async move { maintenance::seal(rocket) })
         }))
@@ -64,7 +70,13 @@ fn installation(clock: Clock, problem: Problem) -> AdHoc {
     AdHoc::try_on_ignite("installation", |rocket| async move {
         let Some(db) = rocket.state::<Db>().cloned() else { return Err(rocket) };
         match App::on(db, rocket.figment(), clock).await {
-            Ok(app) => Ok(rocket.manage(app)),
+            Ok(app) => {
+                // Before the first answer could tell. Without it the server is of use all the same.
+                if let Err(error) = dearest_hash::look(&app).await {
+                    log::warn!("could not look for the dearest password hash: {error}");
+                }
+                Ok(rocket.manage(app))
+            }
             Err(error) => {
                 problem.keep(error);
                 Err(rocket)

@@ -20,6 +20,7 @@ from servers import ADMIN, PASSWORD, PeakMemory, Server, usher_environment
 ROOT = Path(__file__).resolve().parents[2]
 USHER = ROOT / "target/dist/usher"
 CEILING = ROOT / "target/dist/examples/ceiling"
+GENERATE = ROOT / "target/dist/examples/generate"
 SEED = 1
 # Seconds of the same load before each measurement.
 WARM_UP = 1
@@ -154,7 +155,7 @@ class Bench:
         """A database with so many users and an administrator; its URL and the seconds that it took."""
         url = self.url(database, f"users_{size}")
         _, seconds = run(
-            [USHER, "generate", "--users", size, "--seed", SEED, "--password-stdin"], url, input=PASSWORD + "\n"
+            [GENERATE, size, "--seed", SEED, "--password-stdin"], url, input=PASSWORD + "\n"
         )
         run([USHER, "createsuperuser", "--username", ADMIN, "--password-stdin"], url, input=PASSWORD + "\n")
         if database == "postgres":

@@ -1,4 +1,4 @@
-//! `/v1/users/invite`, `/v1/users/{pk}/link` and `/v1/users/{pk}/sign-in-check`.
+//! `/v1/users/invite`, and `link`, `sign-in-check` and `unlock` of `/v1/users/{pk}`.
 
 use rocket::http::{ContentType, Header, Status};
 use rocket::response::{self, Responder, Response};
@@ -12,13 +12,14 @@ use crate::http::guards::{AcceptsJson, IfMatch};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::mail::MailState;
-use crate::model::permission::ManageUsers;
+use crate::model::permission::{IsSuperuser, ManageUsers};
 use crate::model::precondition::Precondition;
 use crate::model::record::Record;
 use crate::model::user::{InputMode, UserPatch};
 use crate::operations::Can;
 use crate::operations::password_links::{self, Made};
 use crate::operations::sign_in_diagnosis::{self, Diagnosis};
+use crate::operations::unlock;
 
 /// A link as an answer; with the record of a user that was made for it.
 pub(super) struct Link {
@@ -91,4 +92,23 @@ pub(super) async fn check(
     can: Can<ManageUsers>,
 ) -> Result<Json<Diagnosis>> {
     Ok(Json(sign_in_diagnosis::check(&can, id.0).await?))
+}
+
+/// How many failures in a row were forgotten.
+#[derive(Serialize)]
+pub(super) struct Forgotten {
+    failures: i64,
+}
+
+/// Ends a block after failed sign-ins.
+#[post("/users/<id>/unlock", data = "<_body>")]
+pub(super) async fn end_block(
+    _routed: Routed<Id>,
+    id: Id,
+    _accepts: AcceptsJson,
+    can: Can<IsSuperuser>,
+    _body: JsonBody,
+) -> Result<Json<Forgotten>> {
+    let failures = unlock::account(&can, id.0).await?.failures;
+    Ok(Json(Forgotten { failures }))
 }

@@ -40,9 +40,39 @@ async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     } else {
         "note: there is no active superuser; make one with usher createsuperuser --username NAME".to_owned()
     });
+    findings.extend(warnings(&app).await?.into_iter().map(|warning| format!("warning: {warning}")));
     if !db::select::search_is_indexed(&app.db).await? {
         findings.push(format!("note: {}", super::NO_SEARCH_INDEX));
     }
     app.db.close().await;
     Ok(findings)
+}
+
+/// How far the database is open to others, or to more than it is used for.
+async fn warnings(app: &App) -> Result<Vec<String>, super::Failure> {
+    let mut warnings = Vec::new();
+    for (file, mode) in app.db.open_files() {
+        let file = file.display();
+        warnings.push(format!("others may read or write {file}, whose mode is {mode:o}: chmod 600 {file}"));
+    }
+    if let Some(host) = app.db.unverified_host() {
+        warnings.push(format!(
+            "PostgreSQL at {host} is reached without verified TLS: add sslmode=verify-full to its URL; the setting \
+             require_database_tls demands it"
+        ));
+    }
+    if let Some(role) = app.db.role().await? {
+        if !role.beyond.is_empty() {
+            warnings.push(format!(
+                "the role of the database has rights that Usher does not need: it {}",
+                role.beyond.join(", ")
+            ));
+        }
+        if role.changes_schema && !app.settings.migrate_at_start {
+            warnings.push(
+                "the role of the database may change the schema, which only usher migrate needs".into(),
+            );
+        }
+    }
+    Ok(warnings)
 }

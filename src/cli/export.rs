@@ -1,6 +1,9 @@
 //! `export`: all users, active or not, with their password hashes, by primary key.
 
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -23,6 +26,7 @@ pub(super) async fn run(app: &App, arguments: &Export) -> Result<ExitCode, Failu
     let format =
         arguments.format.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
     let details = Map::from_iter([("format".to_owned(), Value::from(format))]);
+    keep_private()?;
     // Before the first byte: what cannot be recorded does not happen.
     operator::record(app, Action::Exported, details).await.map_err(|error| error.to_string())?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -30,6 +34,16 @@ pub(super) async fn run(app: &App, arguments: &Export) -> Result<ExitCode, Failu
     // What is left in the buffer after an error must not be tried again when it is dropped.
     drop(out.into_parts());
     written.map(|()| ExitCode::SUCCESS)
+}
+
+/// If standard output is a file, as a shell makes it for all to read, leaves it to its owner.
+fn keep_private() -> Result<(), Failure> {
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if file.metadata()?.is_file() {
+        let private = file.set_permissions(Permissions::from_mode(0o600));
+        private.map_err(|error| format!("others may read the file, and that cannot be changed: {error}"))?;
+    }
+    Ok(())
 }
 
 /// Writes all users. Fetched in batches, each a query of its own: the memory does not grow with them.

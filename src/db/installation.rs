@@ -1,6 +1,6 @@
 //! What belongs to the installation as a whole.
 
-use super::{Connection, Db, Result, Sql};
+use super::{Connection, Db, Result, Sql, Tx};
 
 /// The value of that name; if there is none yet, `candidate` becomes it. Of several instances that
 /// start at once, all get the same value.
@@ -23,6 +23,32 @@ async fn get(db: &Db, name: &'static str) -> Result<Option<Vec<u8>>> {
     let row: Option<(Vec<u8>,)> =
         db.optional(Sql::new("SELECT value FROM installation WHERE name = $1").bind(name)).await?;
     Ok(row.map(|(value,)| value))
+}
+
+/// The values of these names, as they are at one instant.
+pub async fn get_all<const N: usize>(db: &Db, names: [&str; N]) -> Result<[Option<Vec<u8>>; N]> {
+    let rows: Vec<(String, Vec<u8>)> = db.all(Sql::new("SELECT name, value FROM installation")).await?;
+    Ok(names.map(|name| rows.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())))
+}
+
+/// Gives a name another value, if it has this one; whether it had.
+pub async fn replace(tx: &mut Tx, name: &'static str, before: &[u8], after: &[u8]) -> Result<bool> {
+    let sql = Sql::new("UPDATE installation SET value = $1 WHERE name = $2 AND value = $3");
+    Ok(tx.execute(sql.bind(after.to_vec()).bind(name).bind(before.to_vec())).await? == 1)
+}
+
+/// Sets the value of a name; `None` forgets it.
+pub async fn set(tx: &mut Tx, name: &'static str, value: Option<Vec<u8>>) -> Result<()> {
+    let sql = match value {
+        None => Sql::new("DELETE FROM installation WHERE name = $1").bind(name),
+        Some(value) => Sql::new(
+            "INSERT INTO installation (name, value) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value),
+    };
+    tx.execute(sql).await.map(drop)
 }
 
 /// Whether the database answers.

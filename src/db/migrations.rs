@@ -25,12 +25,14 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0003" "search_and_counts",
     "0004" "searched",
     "0005" "sessions",
+    "0006" "guessing",
 );
 const POSTGRES: Migrations = migrations!("postgres":
     "0001" "users_and_sessions",
     "0002" "account_life",
     "0003" "search_and_counts",
     "0005" "sessions",
+    "0006" "guessing",
 );
 
 fn migrator(migrations: Migrations) -> Migrator {
@@ -51,6 +53,26 @@ pub(super) async fn migrate(pools: &Pools) -> Result<()> {
         Pools::Sqlite { write, .. } => migrate_sqlite(write).await,
         Pools::Postgres(pool) => migrate_postgres(pool).await,
     }
+}
+
+/// The number of the first migration that was not applied.
+pub(super) async fn first_pending(pools: &Pools) -> Result<Option<i64>> {
+    const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+    let (migrations, applied) = match pools {
+        Pools::Sqlite { read, .. } => (SQLITE, sqlx::query_scalar(APPLIED).fetch_all(read).await),
+        Pools::Postgres(pool) => (POSTGRES, sqlx::query_scalar(APPLIED).fetch_all(pool).await),
+    };
+    let applied: Vec<i64> = match applied {
+        // In a fresh database there is no such table.
+        Err(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| ["1", "42P01"].contains(&&*code)) =>
+        {
+            Vec::new()
+        }
+        applied => applied?,
+    };
+    let migrator = migrator(migrations);
+    Ok(migrator.iter().map(|migration| migration.version).find(|version| !applied.contains(version)))
 }
 
 async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
@@ -85,7 +107,7 @@ mod tests {
                 migrations.iter().map(|(number, name, _)| format!("{number}_{name}.sql")).collect();
             assert_eq!(files, listed);
             let versions: Vec<i64> = migrator(migrations).iter().map(|migration| migration.version).collect();
-            assert!(versions.is_sorted_by(|one, next| one < next), "{versions:?}");
+            assert!(versions.windows(2).all(|pair| pair[0] < pair[1]), "{versions:?}");
         }
     }
 }

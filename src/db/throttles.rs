@@ -9,8 +9,10 @@ struct FailuresRow {
     consecutive: i64,
     last_failure_at: i64,
     blocked_until: i64,
+    undecided: i64,
+    undecided_until: i64,
 }
-from_row!(FailuresRow { failures, consecutive, last_failure_at, blocked_until });
+from_row!(FailuresRow { failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until });
 
 impl From<FailuresRow> for Failures {
     fn from(row: FailuresRow) -> Self {
@@ -19,12 +21,14 @@ impl From<FailuresRow> for Failures {
             consecutive: row.consecutive,
             last_at: Timestamp::from_micros(row.last_failure_at),
             blocked_until: Timestamp::from_micros(row.blocked_until),
+            undecided: row.undecided,
+            undecided_until: Timestamp::from_micros(row.undecided_until),
         }
     }
 }
 
-const BY_KEY: &str =
-    "SELECT failures, consecutive, last_failure_at, blocked_until FROM throttles WHERE key = $1";
+const BY_KEY: &str = "SELECT failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until \
+                      FROM throttles WHERE key = $1";
 
 /// What is known of a key.
 pub async fn get(db: &Db, key: &Key) -> Result<Option<Failures>> {
@@ -43,26 +47,34 @@ pub async fn lock(tx: &mut Tx, key: &Key) -> Result<Option<Failures>> {
     Ok(row.map(Failures::from))
 }
 
-/// Stores what is known of a key.
+/// Stores what is known of a key; no row, if that is nothing.
 pub async fn set(tx: &mut Tx, key: &Key, failures: &Failures) -> Result<()> {
+    if failures.is_none() {
+        return delete(tx, key).await.map(drop);
+    }
     let sql = Sql::new(
-        "INSERT INTO throttles (key, failures, consecutive, last_failure_at, blocked_until) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, \
+        "INSERT INTO throttles \
+         (key, failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, \
          consecutive = excluded.consecutive, last_failure_at = excluded.last_failure_at, \
-         blocked_until = excluded.blocked_until",
+         blocked_until = excluded.blocked_until, undecided = excluded.undecided, \
+         undecided_until = excluded.undecided_until",
     );
     let sql = sql
         .bind(key.0.to_vec())
         .bind(failures.recent)
         .bind(failures.consecutive)
         .bind(failures.last_at.micros())
-        .bind(failures.blocked_until.micros());
+        .bind(failures.blocked_until.micros())
+        .bind(failures.undecided)
+        .bind(failures.undecided_until.micros());
     tx.execute(sql).await.map(drop)
 }
 
-/// Forgets a key.
-pub async fn delete(tx: &mut Tx, key: &Key) -> Result<()> {
-    tx.execute(Sql::new("DELETE FROM throttles WHERE key = $1").bind(key.0.to_vec())).await.map(drop)
+/// Forgets a key; whether anything was known of it.
+pub async fn delete(tx: &mut Tx, key: &Key) -> Result<bool> {
+    let sql = Sql::new("DELETE FROM throttles WHERE key = $1").bind(key.0.to_vec());
+    Ok(tx.execute(sql).await? > 0)
 }
 
 /// How many failures in a row all the counters of an account have together.
@@ -82,17 +94,11 @@ pub async fn delete_of_account(tx: &mut Tx, account: &Key) -> Result<()> {
     tx.execute(sql.bind(first.0.to_vec()).bind(last.0.to_vec())).await.map(drop)
 }
 
-/// Forgets addresses without a failure since `addresses`, and accounts without one since `accounts`, but those
-/// at the hard limit. Only accounts have failures in a row.
-pub async fn delete_older(
-    tx: &mut Tx,
-    addresses: Timestamp,
-    accounts: Timestamp,
-    hard_limit: i64,
-) -> Result<u64> {
+/// Forgets addresses without a failure since `addresses`, and accounts without one since `accounts`. Only
+/// accounts have failures in a row.
+pub async fn delete_older(tx: &mut Tx, addresses: Timestamp, accounts: Timestamp) -> Result<u64> {
     let sql = Sql::new(
-        "DELETE FROM throttles WHERE last_failure_at < $1 AND consecutive = 0 \
-         OR last_failure_at < $2 AND consecutive < $3",
+        "DELETE FROM throttles WHERE last_failure_at < $1 AND consecutive = 0 OR last_failure_at < $2",
     );
-    tx.execute(sql.bind(addresses.micros()).bind(accounts.micros()).bind(hard_limit)).await
+    tx.execute(sql.bind(addresses.micros()).bind(accounts.micros())).await
 }

@@ -102,6 +102,21 @@ pub async fn credentials_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Cr
     Ok(rows.into_iter().map(Credentials::from).collect())
 }
 
+/// Users above a primary key whose hash does not begin so, in the order of primary keys, and the hashes. It may look
+/// at every row.
+pub async fn hashes_unlike(
+    db: &Db,
+    prefix: &str,
+    above: UserId,
+    limit: i64,
+) -> Result<Vec<(UserId, PasswordHash)>> {
+    let sql = Sql::new(
+        "SELECT id, password FROM users WHERE id > $1 AND substr(password, 1, length($2)) <> $2 ORDER BY id LIMIT $3",
+    );
+    let rows: Vec<(i64, String)> = db.scanning().all(sql.bind(above.0).bind(prefix).bind(limit)).await?;
+    Ok(rows.into_iter().map(|(id, password)| (UserId(id), PasswordHash::from(password))).collect())
+}
+
 /// The highest primary key there is.
 pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
     let sql = Sql::new("SELECT users.id FROM users ORDER BY users.id DESC LIMIT 1");
@@ -131,6 +146,16 @@ pub async fn any_exists(db: &Db) -> Result<bool> {
 pub async fn superuser_exists(db: &Db) -> Result<bool> {
     let sql = Sql::new("SELECT users.id FROM users WHERE is_superuser = TRUE AND is_active = TRUE LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.is_some())
+}
+
+/// The active superusers, the first ones first.
+pub async fn superusers(db: &Db, limit: i64) -> Result<Vec<User>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE is_superuser = TRUE AND is_active = TRUE ORDER BY users.id LIMIT $1"
+    ));
+    Ok(db.all::<UserRow>(sql.bind(limit)).await?.into_iter().map(User::from).collect())
 }
 
 /// The user with that primary key and their hash, locked against other changes until the end of

@@ -14,6 +14,7 @@ use crate::http::cookies::{CookieName, Cookies, Sent};
 use crate::http::path::RequestPath;
 use crate::http::request_id::RequestId;
 use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::network::reported_address;
 use crate::model::origin::{self, Channel, Origin};
 use crate::model::permission::Permission;
 use crate::model::precondition::Precondition;
@@ -266,23 +267,17 @@ fn version_of(tag: &str) -> Option<i64> {
 /// that setting the right-most address of `X-Forwarded-For` that is no proxy of ours.
 fn client_address(request: &Request<'_>, settings: &Settings) -> Option<IpAddr> {
     let peer = request.remote().map(|remote| remote.ip().to_canonical());
-    let trusted =
-        |address: &IpAddr| settings.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == *address);
+    let trusted = |address: &IpAddr| settings.trusted_proxies.iter().any(|proxy| proxy.contains(*address));
     if !peer.as_ref().is_some_and(trusted) {
         return peer;
     }
-    if request.rocket().config().ip_header.is_some() {
-        return request.real_ip().map(|address| address.to_canonical()).or(peer);
+    let headers = request.headers();
+    if let Some(name) = &request.rocket().config().ip_header {
+        return headers.get_one(name.as_str()).and_then(reported_address).or(peer);
     }
-    let forwarded: Vec<&str> =
-        request.headers().get("X-Forwarded-For").flat_map(|header| header.split(',')).collect();
-    let client = forwarded
-        .iter()
-        .rev()
-        .map_while(|address| address.trim().parse::<IpAddr>().ok())
-        .map(|address| address.to_canonical())
-        .find(|address| !trusted(address));
-    client.or(peer)
+    let forwarded: Vec<&str> = headers.get("X-Forwarded-For").flat_map(|header| header.split(',')).collect();
+    let mut reported = forwarded.iter().rev().map_while(|address| reported_address(address));
+    reported.find(|address| !trusted(address)).or(peer)
 }
 
 #[rocket::async_trait]

@@ -59,8 +59,10 @@ actions! {
     AccountBlocked: "account_blocked", "Blocked after failures";
     /// The same for an address.
     AddressBlocked: "address_blocked", "Address blocked after failures";
-    /// The operator ended the block of an account.
+    /// A superuser or the operator ended the block of an account.
     AccountUnblocked: "account_unblocked", "Unblocked";
+    /// The operator ended the block of an address.
+    AddressUnblocked: "address_unblocked", "Address unblocked";
     /// A user gave their password again, for an action that asks for it.
     PasswordConfirmed: "password_confirmed", "Confirmed their password";
     /// The password given again was wrong.
@@ -97,6 +99,8 @@ actions! {
     Imported: "imported", "Imported users";
     /// Users were exported.
     Exported: "exported", "Exported users";
+    /// The operator made a successor to the secret key.
+    KeyRotated: "key_rotated", "Made another secret key";
 }
 
 /// An entry's primary key.

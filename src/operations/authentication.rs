@@ -162,7 +162,7 @@ pub(super) async fn by_jwt(
 ) -> Result<(Found, Secret)> {
     let refuse = |reason| Err(Error::NotAuthenticated(reason));
     let now = app.clock.now();
-    let Some((_, named)) = app.keys.tokens.read(Some(kind), token, now) else {
+    let Some((_, named)) = app.keys().read_token(Some(kind), token, now) else {
         return refuse(AuthenticationFailure::TokenNotValid);
     };
     let presented = db::sessions::by_token(&app.db, named.user, named.secret.hash(), along).await?;

@@ -19,7 +19,7 @@ const MOST: i64 = 10;
 /// The browser with this cookie, if it signed in to the account of this name, and the account has had no other password
 /// since.
 pub async fn find(app: &App, kept: &str, username: &str) -> Result<Option<DeviceId>> {
-    let Some(browser) = app.keys.known.browser(kept, username) else { return Ok(None) };
+    let Some(browser) = app.keys().browser(kept, username) else { return Ok(None) };
     let since = app.clock.now().minus(KNOWN_FOR);
     let is_known = db::known_browsers::is_known(&app.db, &text::canonical(username), &browser, since).await?;
     Ok(is_known.then_some(browser))
@@ -37,5 +37,5 @@ pub async fn remember(app: &App, kept: &str, user: &User) -> Result<String> {
         Ok(tx.commit().await?)
     })
     .await?;
-    Ok(app.keys.known.keep(kept, username, &browser))
+    Ok(app.keys().known.keep(kept, username, &browser))
 }

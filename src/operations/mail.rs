@@ -185,6 +185,15 @@ pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
     });
 }
 
+/// Sends a message without a link, of which nothing is stored. For a task that a stop of the server waits for.
+pub(crate) async fn notify(app: &App, recipient: &str, subject: &'static str, text: String) {
+    let Some(mailer) = &app.mailer else { return };
+    let letter = Letter { recipient: recipient.to_owned(), subject, text };
+    if let (MailState::Refused, response) = mailer.deliver(&letter).await {
+        log::warn!("the mail server did not take a message about an account: {response}");
+    }
+}
+
 async fn note(app: &App, id: MailId, state: MailState, response: &str) -> crate::model::error::Result<()> {
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;

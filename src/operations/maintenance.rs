@@ -6,7 +6,6 @@ use super::App;
 use super::known_browsers::KNOWN_FOR;
 use crate::db;
 use crate::model::error::Result;
-use crate::model::throttle::HARD_LIMIT;
 
 /// The failures of an address are forgotten after this time without a new one.
 const FORGET_ADDRESSES: Duration = Duration::from_hours(24);
@@ -25,6 +24,6 @@ pub async fn clean_up(app: &App) -> Result<()> {
     db::known_browsers::delete_older(&mut tx, now.minus(KNOWN_FOR)).await?;
     db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
     let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
-    db::throttles::delete_older(&mut tx, addresses, accounts, HARD_LIMIT).await?;
+    db::throttles::delete_older(&mut tx, addresses, accounts).await?;
     Ok(tx.commit().await?)
 }

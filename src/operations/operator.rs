@@ -3,6 +3,8 @@
 //! Nothing that answers requests may call these functions. To add one: a function here, whose author is
 //! [`author`].
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 
 use crate::db;
@@ -13,6 +15,7 @@ use crate::model::origin::Origin;
 use crate::model::text;
 use crate::model::throttle::Key;
 use crate::model::user::{User, UserInput};
+use crate::operations::unlock::{self, Unlocked};
 use crate::operations::{App, audit, sessions, users};
 
 /// The operator, as the audit log names them.
@@ -58,28 +61,39 @@ pub async fn change_password(app: &App, username: &str, input: &UserInput) -> Re
     Ok(user)
 }
 
-/// Ends what failed sign-ins have brought about for an account; the user, and how many failures there were.
+/// Unlocks an account.
 ///
 /// # Errors
 /// [`Error::NotFound`]
-pub async fn unlock(app: &App, username: &str) -> Result<(User, i64)> {
-    let name = text::canonical(username);
-    let user = db::users::by_username_key(&app.db, &name).await?.ok_or(Error::NotFound)?;
-    let key = Key::account(&name);
+pub async fn unlock(app: &App, username: &str) -> Result<Unlocked> {
+    let user = db::users::by_username_key(&app.db, &text::canonical(username)).await?;
+    let user = user.ok_or(Error::NotFound)?;
     let failures = db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        db::throttles::lock(&mut tx, &key).await?;
-        let failures = db::throttles::failures_of_account(&mut tx, &key).await?;
-        if failures > 0 {
-            db::throttles::delete_of_account(&mut tx, &key).await?;
-            let entry = Entry::new(Action::AccountUnblocked, author()).on(&user).detail("failures", failures);
-            audit::record(&mut tx, &entry, app.clock.now()).await?;
-            tx.commit().await?;
-        }
+        let failures = unlock::forget(&mut tx, &user, author(), app.clock.now()).await?;
+        tx.commit().await?;
         Ok(failures)
     })
     .await?;
-    Ok((user, failures))
+    Ok(Unlocked { user, failures })
+}
+
+/// Unlocks an address, of IPv6 its /64; whether anything stood against it.
+pub async fn unlock_address(app: &App, address: IpAddr) -> Result<bool> {
+    let entry = Entry::new(Action::AddressUnblocked, author()).detail("address", address.to_string());
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        let mut is_known = false;
+        for key in [Key::address(address), Key::link_requests_from(address)] {
+            is_known |= db::throttles::delete(&mut tx, &key).await?;
+        }
+        if is_known {
+            audit::record(&mut tx, &entry, app.clock.now()).await?;
+        }
+        tx.commit().await?;
+        Ok(is_known)
+    })
+    .await
 }
 
 /// Records something that is no change of a user.

@@ -88,11 +88,11 @@ pub async fn confirm<P: Permission>(
     let session = can.session().id;
     let entry =
         Entry::new(Action::PasswordConfirmed, can.author()).on(can.user()).detail("session", session.0);
-    db::retrying(|| async {
+    let confirm = || async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         if attempt.still_right(&mut tx, &verified, now).await?.is_none() {
-            return Err(Error::invalid(field, WRONG));
+            return Ok(None);
         }
         let fresh = can.cookie().map(|_| Secret::random());
         let is_open = match can.cookie().zip(fresh.as_ref()) {
@@ -107,9 +107,10 @@ pub async fn confirm<P: Permission>(
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
-        Ok(can.confirmed(now, fresh))
-    })
-    .await
+        Ok(Some(can.confirmed(now, fresh)))
+    };
+    let confirmed = attempt.succeed(Action::PasswordConfirmationFailed, &verified, confirm).await?;
+    confirmed.ok_or_else(|| Error::invalid(field, WRONG))
 }
 
 /// The credentials if that is the password; else the failure is counted.
@@ -153,9 +154,15 @@ pub async fn change_password(
     if verified.is_none() {
         errors.add("current_password", WRONG);
     }
-    let (true, Some(verified)) = (errors.is_empty(), verified) else { return Err(Error::Invalid(errors)) };
-    let hash = app.hasher.hash(&typed.new).await?;
-    db::retrying(|| write_password(&attempt, can, &verified, &hash, stays)).await
+    let Some(verified) = verified else { return Err(Error::Invalid(errors)) };
+    let hash = match errors.into_result() {
+        Ok(()) => app.hasher.hash(&typed.new).await.map_err(Error::from),
+        Err(errors) => Err(Error::Invalid(errors)),
+    };
+    let hash = attempt.unless_given_up(hash).await?;
+    let write = || write_password(&attempt, can, &verified, &hash, stays);
+    let written = attempt.succeed(Action::PasswordConfirmationFailed, &verified, write).await?;
+    written.ok_or_else(|| Error::invalid("current_password", WRONG))
 }
 
 /// Why the user cannot have this password.
@@ -179,12 +186,11 @@ async fn write_password(
     verified: &Credentials,
     hash: &PasswordHash,
     stays: bool,
-) -> Result<Option<(SessionId, Secret)>> {
+) -> Result<Option<Option<(SessionId, Secret)>>> {
     let app = attempt.app;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let before = attempt.still_right(&mut tx, verified, now).await?;
-    let before = before.ok_or_else(|| Error::invalid("current_password", WRONG))?;
+    let Some(before) = attempt.still_right(&mut tx, verified, now).await? else { return Ok(None) };
     sessions::require_open(&mut tx, can).await?;
     let after = User { must_change_password: false, version: before.version + 1, ..before.clone() };
     db::users::update(&mut tx, &after).await?;
@@ -207,7 +213,7 @@ async fn write_password(
     }
     audit::record(&mut tx, &entry, now).await?;
     tx.commit().await?;
-    Ok(opened)
+    Ok(Some(opened))
 }
 
 /// Changes the caller's preferences for the console; whether anything is different.

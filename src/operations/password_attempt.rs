@@ -1,10 +1,17 @@
 //! One try at a user's password, counted and recorded in one way on every channel.
 //!
 //! Signing in, giving the password again and changing it all come through here, so that no place that asks
-//! for a password lacks the rate limit. To add such a place: an [`Attempt`], its [`check`](Attempt::check), and
-//! [`count_failure`](Attempt::count_failure) for every failure.
+//! for a password lacks the rate limit. To add such a place: an [`Attempt`], its [`check`](Attempt::check),
+//! [`count_failure`](Attempt::count_failure) for every failure, and [`succeed`](Attempt::succeed) for what a
+//! right password is for.
+//!
+//! A try is stored as undecided before its password is looked at, in the row in which all instances count:
+//! see [`Failures`].
 
+use std::future::Future;
 use std::time::Duration;
+
+use rocket::tokio::time::{Instant, sleep};
 
 use crate::db::users::Credentials;
 use crate::db::{self, Tx};
@@ -15,9 +22,9 @@ use crate::model::origin::Origin;
 use crate::model::password::Password;
 use crate::model::permission::Permission;
 use crate::model::text;
-use crate::model::throttle::{DeviceId, Failures, HARD_LIMIT, Key};
+use crate::model::throttle::{Admission, DeviceId, Failures, HARD_LIMIT, Key};
 use crate::model::user::User;
-use crate::operations::{App, Can, audit};
+use crate::operations::{App, Can, audit, block_notice};
 use crate::security::passwords::Verification;
 
 /// One try.
@@ -37,6 +44,14 @@ pub(crate) struct Attempt<'a> {
 
 /// The user whose password was wrong, if there is one, and why it was refused, for the audit log only.
 type Failure = (Option<User>, &'static str);
+
+/// How long a try waits for others that are being checked.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long it waits before it looks again, at first and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(80)];
+
+/// What is to be stored of a try that is let through: for its account, unless that is blocked, and its address.
+type Admitted = (Option<Failures>, Option<Failures>);
 
 impl<'a> Attempt<'a> {
     /// At the account of this name, whether or not there is one.
@@ -68,7 +83,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Checks a password, by one hash operation whatever is found. A blocked account's password is not
-    /// looked at: a dummy takes its place. The failure is yet to be counted.
+    /// looked at: a dummy takes its place. How the try ends is yet to be stored.
     ///
     /// # Errors
     /// [`Error::Throttled`] for an address with too many failures; [`Error::Unavailable`] when too many
@@ -77,27 +92,151 @@ impl<'a> Attempt<'a> {
         &self,
         password: &Password,
     ) -> Result<std::result::Result<(Credentials, Verification), Failure>> {
-        let app = self.app;
-        if let Some(wait) = self.address_wait().await? {
-            return Err(Error::Throttled(wait.as_secs().max(1)));
+        let is_open = self.admit().await?;
+        let looked_at = self.look_at(password, !is_open).await;
+        if looked_at.is_err() {
+            self.give_up(is_open).await;
         }
-        let failures = db::throttles::get(&app.db, &self.counter).await?;
-        let blocked = failures.is_some_and(|failures| failures.wait(app.clock.now()).is_some());
-        let found = db::users::credentials(&app.db, &self.name).await?;
-        let stored = found.as_ref().map(|found| &found.password).filter(|_| !blocked);
-        let verdict = app.hasher.verify(password, stored).await?;
+        looked_at
+    }
+
+    async fn look_at(
+        &self,
+        password: &Password,
+        is_blocked: bool,
+    ) -> Result<std::result::Result<(Credentials, Verification), Failure>> {
+        let found = db::users::credentials(&self.app.db, &self.name).await?;
+        let stored = found.as_ref().map(|found| &found.password).filter(|_| !is_blocked);
+        let verdict = self.app.hasher.verify(password, stored).await?;
         Ok(match found {
+            _ if is_blocked => Err((found.map(|found| found.user), BLOCKED)),
             None => Err((None, "unknown_user")),
-            Some(found) if blocked => Err((Some(found.user), BLOCKED)),
             Some(found) if verdict == Verification::Wrong => Err((Some(found.user), "wrong_password")),
             Some(found) => Ok((found, verdict)),
         })
     }
 
-    async fn address_wait(&self) -> Result<Option<Duration>> {
-        let Some(address) = &self.address else { return Ok(None) };
-        let failures = db::throttles::get(&self.app.db, address).await?;
-        Ok(failures.and_then(|failures| failures.wait(self.app.clock.now())))
+    /// Waits until the try is let through; whether its account is not blocked.
+    async fn admit(&self) -> Result<bool> {
+        let end = Instant::now() + LONGEST_WAIT;
+        let [mut pause, longest] = PAUSES;
+        let mut place = None;
+        loop {
+            if let Some(is_open) = self.try_to_admit().await? {
+                return Ok(is_open);
+            }
+            // As many may wait here as for their turn at hashing, and no longer.
+            if place.is_none() {
+                place = Some(self.app.hasher.queue_up()?);
+            }
+            if Instant::now() + pause > end {
+                return Err(Error::Unavailable);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// Lets the try through, if that can be said now; whether its account is not blocked.
+    async fn try_to_admit(&self) -> Result<Option<bool>> {
+        let db = &self.app.db;
+        let account = db::throttles::get(db, &self.counter).await?;
+        let address = match &self.address {
+            Some(key) => db::throttles::get(db, key).await?,
+            None => None,
+        };
+        // What has to wait, or is refused, writes nothing.
+        if self.admission(account, address)?.is_none() {
+            return Ok(None);
+        }
+        self.app.hasher.has_room()?;
+        db::retrying(|| async {
+            let mut tx = self.app.db.begin().await?;
+            let (account, address) = self.lock(&mut tx).await?;
+            let Some((account, address)) = self.admission(account, address)? else { return Ok(None) };
+            let is_open = account.is_some();
+            self.store(&mut tx, account, address).await?;
+            tx.commit().await?;
+            Ok(Some(is_open))
+        })
+        .await
+    }
+
+    /// What is to be stored of the try, or `None` while others have to be decided first.
+    fn admission(&self, account: Option<Failures>, address: Option<Failures>) -> Result<Option<Admitted>> {
+        let (now, thresholds) = (self.app.clock.now(), self.app.settings.thresholds());
+        let address = match &self.address {
+            None => None,
+            Some(_) => match Failures::admit_to_address(address, now, thresholds) {
+                Admission::Admitted(after) => Some(after),
+                Admission::Undecided => return Ok(None),
+                Admission::Blocked(wait) => return Err(Error::Throttled(wait.as_secs().max(1))),
+            },
+        };
+        Ok(match Failures::admit_to_account(account, now, thresholds) {
+            Admission::Admitted(after) => Some((Some(after), address)),
+            Admission::Undecided => None,
+            Admission::Blocked(_) => Some((None, address)),
+        })
+    }
+
+    /// What is known of account and address, with no other transaction able to change it. Always in this order.
+    async fn lock(&self, tx: &mut Tx) -> Result<(Option<Failures>, Option<Failures>)> {
+        let account = db::throttles::lock(tx, &self.counter).await?;
+        let address = match &self.address {
+            Some(key) => db::throttles::lock(tx, key).await?,
+            None => None,
+        };
+        Ok((account, address))
+    }
+
+    async fn store(&self, tx: &mut Tx, account: Option<Failures>, address: Option<Failures>) -> Result<()> {
+        if let Some(account) = account {
+            db::throttles::set(tx, &self.counter, &account).await?;
+        }
+        if let (Some(key), Some(address)) = (&self.address, address) {
+            db::throttles::set(tx, key, &address).await?;
+        }
+        Ok(())
+    }
+
+    /// The result of work after a right password; if that is an error, the try is neither a failure nor a success.
+    pub(crate) async fn unless_given_up<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.give_up(true).await;
+        }
+        result
+    }
+
+    /// Ends the try as neither a failure nor a success, for its address and, unless that was blocked, its account.
+    async fn give_up(&self, is_open: bool) {
+        let ended = db::retrying(|| async {
+            let now = self.app.clock.now();
+            let mut tx = self.app.db.begin().await?;
+            let (account, address) = self.lock(&mut tx).await?;
+            let [account, address] =
+                [account.filter(|_| is_open), address].map(|before| before.map(|before| before.decided(now)));
+            self.store(&mut tx, account, address).await?;
+            Ok(tx.commit().await?)
+        });
+        if let Err(error) = ended.await {
+            log::warn!("a try at a password stays undecided for a while: {error}");
+        }
+    }
+
+    /// Does what the right password is for, in a transaction that begins with [`still_right`](Self::still_right);
+    /// `None`, counted as a failure, if that says so.
+    pub(crate) async fn succeed<T, F: Future<Output = Result<Option<T>>>>(
+        &self,
+        action: Action,
+        verified: &Credentials,
+        work: impl FnMut() -> F,
+    ) -> Result<Option<T>> {
+        let done = self.unless_given_up(db::retrying(work).await).await?;
+        if done.is_none() {
+            self.count_failure(action, Some(&verified.user), "changed_meanwhile").await?;
+        }
+        Ok(done)
     }
 
     /// The user, locked, if the password that was checked is still theirs and the account may be used;
@@ -108,24 +247,25 @@ impl<'a> Attempt<'a> {
         verified: &Credentials,
         now: Timestamp,
     ) -> Result<Option<User>> {
-        let failures = db::throttles::lock(tx, &self.counter).await?;
-        // Others may have been guessing while this password was checked: what they used up counts.
-        if failures.as_ref().is_some_and(|failures| failures.wait(now).is_some()) {
-            return Ok(None);
-        }
+        let account = db::throttles::lock(tx, &self.counter).await?;
         let found = db::users::lock(tx, verified.user.id).await?;
         let user = found
             .filter(|found| found.user.is_usable(now) && found.password == verified.password)
             .map(|found| found.user);
-        if user.is_some() && failures.is_some() {
-            db::throttles::delete(tx, &self.counter).await?;
+        if user.is_some() {
+            let address = match &self.address {
+                Some(key) => db::throttles::lock(tx, key).await?,
+                None => None,
+            };
+            let account = account.map(|before| before.succeeded(now));
+            self.store(tx, account, address.map(|before| before.decided(now))).await?;
         }
         Ok(user)
     }
 
     /// Counts a failure against account and address, and records it, with the blocks that begin by it.
-    /// A try on a blocked account is not counted against the account, or the block would never lift. The
-    /// hundredth in a row is also in the log, for monitoring.
+    /// A try on a blocked account is not counted against the account, or the block would never lift. Of the
+    /// hundredth in a row the owner and the superusers are told.
     pub(crate) async fn count_failure(
         &self,
         action: Action,
@@ -136,7 +276,7 @@ impl<'a> Attempt<'a> {
         if !self.origin.device.is_empty() {
             failed = failed.detail("device", self.origin.device.as_str());
         }
-        let consecutive = db::retrying(|| async {
+        let counted = db::retrying(|| async {
             let mut consecutive = 0;
             let now = self.app.clock.now();
             let thresholds = self.app.settings.thresholds();
@@ -163,12 +303,13 @@ impl<'a> Attempt<'a> {
             tx.commit().await?;
             Ok(consecutive)
         })
-        .await?;
+        .await;
+        if counted.is_err() {
+            self.give_up(why != BLOCKED).await;
+        }
+        let consecutive = counted?;
         if let (Some(user), HARD_LIMIT) = (target, consecutive) {
-            log::warn!(
-                "user {} is blocked until the password is set anew, after {HARD_LIMIT} wrong ones in a row",
-                user.id
-            );
+            block_notice::send(self.app, user, self.origin);
         }
         Ok(())
     }
@@ -187,12 +328,10 @@ impl<'a> Attempt<'a> {
             .entry(Action::AccountBlocked, target)
             .detail("seconds", wait.as_secs())
             .detail("failures", failures.consecutive);
-        let entry = match self.only_for {
+        Some(match self.only_for {
             Some(whom) => entry.detail("only_for", whom),
             None => entry,
-        };
-        // What only the operator, or a new password, ends.
-        Some(if failures.consecutive >= HARD_LIMIT { entry.detail("until_reset", true) } else { entry })
+        })
     }
 }
 

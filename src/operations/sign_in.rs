@@ -36,7 +36,7 @@ pub struct OpenedSession {
 /// Signs a user in by name and password; `browser` is the one that tries, if it signed in before.
 ///
 /// Unknown names, wrong passwords, inactive and blocked accounts cost one hash operation each, are
-/// answered no sooner than the setting `sign_in_failure_milliseconds` says, and look alike. Only the
+/// answered no sooner than the setting `sign_in_failure_milliseconds` and the dearest stored hash say, and look alike. Only the
 /// audit log distinguishes them.
 ///
 /// # Errors
@@ -51,6 +51,7 @@ pub async fn sign_in(
     origin: &Origin,
 ) -> Result<OpenedSession> {
     let floor = Duration::from_millis(app.settings.sign_in_failure_milliseconds);
+    let floor = floor.max(app.dearest_hash.floor());
     let started = rocket::tokio::time::Instant::now();
     let attempt = match browser {
         Some(browser) => Attempt::from_known(app, username, browser, origin),
@@ -81,24 +82,28 @@ impl Attempt<'_> {
             return Err(REFUSED);
         }
         let rehashed = match verdict {
-            Verification::RightButOutdated => Some(self.app.hasher.hash(password).await?),
+            Verification::RightButOutdated => {
+                let hash = self.app.hasher.hash(password).await.map_err(Error::from);
+                Some(self.unless_given_up(hash).await?)
+            }
             Verification::Right | Verification::Wrong => None,
         };
-        db::retrying(|| self.open_session(&found, rehashed.as_ref(), credential)).await
+        let open = || self.open_session(&found, rehashed.as_ref(), credential);
+        self.succeed(Action::SignInFailed, &found, open).await?.ok_or(REFUSED)
     }
 
     /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures
-    /// are over, and the audit entry.
+    /// are over, and the audit entry. `None` if it is none any more.
     async fn open_session(
         &self,
         verified: &Credentials,
         rehashed: Option<&PasswordHash>,
         credential: Credential,
-    ) -> Result<OpenedSession> {
+    ) -> Result<Option<OpenedSession>> {
         let (app, id) = (self.app, verified.user.id);
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let mut user = self.still_right(&mut tx, verified, now).await?.ok_or(REFUSED)?;
+        let Some(mut user) = self.still_right(&mut tx, verified, now).await? else { return Ok(None) };
         if let Some(hash) = rehashed {
             db::users::set_hash(&mut tx, id, hash).await?;
         }
@@ -126,7 +131,7 @@ impl Attempt<'_> {
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
-        Ok(OpenedSession { user, secret, expires_at })
+        Ok(Some(OpenedSession { user, secret, expires_at }))
     }
 }
 
@@ -144,7 +149,8 @@ pub struct TokenPair {
 pub fn tokens(app: &App, signed_in: &OpenedSession) -> TokenPair {
     let now = app.clock.now();
     let named = SessionClaim { user: signed_in.user.id, secret: signed_in.secret.clone() };
-    let sign = |kind, expires_at| app.keys.tokens.sign(kind, &named, now, expires_at);
+    let keys = app.keys();
+    let sign = |kind, expires_at| keys.tokens.sign(kind, &named, now, expires_at);
     TokenPair {
         refresh: sign(Kind::Refresh, signed_in.expires_at),
         access: sign(Kind::Access, access_end(app, now, signed_in.expires_at)),
@@ -165,7 +171,7 @@ pub async fn refresh(app: &App, token: &str) -> Result<String> {
     authentication::note_use(app, &found.session).await;
     let now = app.clock.now();
     let named = SessionClaim { user: found.user.id, secret };
-    Ok(app.keys.tokens.sign(Kind::Access, &named, now, access_end(app, now, found.session.expires_at)))
+    Ok(app.keys().tokens.sign(Kind::Access, &named, now, access_end(app, now, found.session.expires_at)))
 }
 
 /// Whether a token of either kind would be accepted now.
@@ -174,7 +180,7 @@ pub async fn refresh(app: &App, token: &str) -> Result<String> {
 /// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
 pub async fn verify(app: &App, token: &str) -> Result<()> {
     let invalid = || Error::NotAuthenticated(AuthenticationFailure::TokenInvalid);
-    let (kind, _) = app.keys.tokens.read(None, token, app.clock.now()).ok_or_else(invalid)?;
+    let (kind, _) = app.keys().read_token(None, token, app.clock.now()).ok_or_else(invalid)?;
     authentication::by_jwt(app, kind, token, None).await.map(drop).map_err(one_reason)
 }
 

@@ -13,7 +13,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::password::PasswordHash;
 use crate::model::permission::ManageUsers;
-use crate::model::throttle::{Failures, HARD_LIMIT, Key};
+use crate::model::throttle::{Failures, Key};
 use crate::model::user::{User, UserId};
 use crate::operations::{App, Can};
 use crate::security::passwords;
@@ -124,13 +124,6 @@ fn locked(failures: Option<&Failures>, now: Timestamp) -> Condition {
     let condition = |passed, detail| Condition { condition: "not_locked", passed, detail };
     match failures.and_then(|failures| Some((failures, failures.wait(now)?))) {
         None => condition(true, "The account is not locked.".to_owned()),
-        Some((failures, _)) if failures.consecutive >= HARD_LIMIT => {
-            let count = failures.consecutive;
-            condition(
-                false,
-                format!("Locked after {count} failures in a row, until the password is set anew."),
-            )
-        }
         Some((failures, wait)) => {
             // To the minute, and never before it is over.
             let until = in_words(now.plus(wait).plus(Duration::from_micros(59_999_999)));
@@ -225,7 +218,7 @@ mod tests {
 
     fn failures(consecutive: i64, blocked_for: u64) -> Failures {
         let blocked_until = NOW.plus(Duration::from_secs(blocked_for));
-        Failures { recent: consecutive, consecutive, last_at: NOW, blocked_until }
+        Failures { recent: consecutive, consecutive, blocked_until, ..Failures::none(NOW) }
     }
 
     /// The conditions that fail.
@@ -291,9 +284,9 @@ mod tests {
             (
                 user.clone(),
                 GOOD,
-                Some(failures(100, 0)),
+                Some(failures(100, 24 * 60 * 60)),
                 "not_locked",
-                "Locked after 100 failures in a row, until the password is set anew.",
+                "Locked after 100 failures in a row, until 2026-03-02 09:00 UTC.",
             ),
             (
                 user.clone(),

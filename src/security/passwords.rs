@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSABLE_PREFIX};
 
-pub use hasher::{Failure, HashError, Hasher, SetupError, Verification};
+pub use hasher::{Failure, HashError, Hasher, Place, SetupError, Verification};
 
 /// What one hash of ours costs. The default is the first of the settings that the OWASP Password Storage Cheat
 /// Sheet recommends for argon2id; the configuration accepts its equivalents and nothing weaker. Tests use less.
@@ -63,6 +63,13 @@ impl Default for Limits {
 #[must_use]
 pub fn known_algorithm(hash: &str) -> bool {
     hash.starts_with(UNUSABLE_PREFIX) || stored::Stored::parse(hash).is_some()
+}
+
+/// The kind of a stored hash, and a number that grows with the work of one of that kind. `None` if no password can
+/// match.
+#[must_use]
+pub fn effort(hash: &PasswordHash) -> Option<(&'static str, u64)> {
+    stored::Stored::parse(hash.as_str()).map(|stored| stored.effort())
 }
 
 #[cfg(test)]

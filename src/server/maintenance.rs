@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rocket::{Orbit, Rocket, tokio};
 
-use crate::operations::{App, audit, maintenance};
+use crate::operations::{App, audit, dearest_hash, keys, maintenance};
 
 /// How often expired sessions and forgotten failures are removed.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_mins(10);
@@ -42,6 +42,40 @@ pub(super) fn seal(rocket: &Rocket<Orbit>) {
             tokio::select! {
                 () = tokio::time::sleep(audit::SEALING_INTERVAL) => {}
                 () = &mut shutdown => return,
+            }
+        }
+    });
+}
+
+/// Looks at the password hashes of users who were added, by an import beside this server.
+pub(super) fn look_for_dear_hashes(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>().cloned() else { return };
+    let mut shutdown = rocket.shutdown();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(dearest_hash::LOOK_INTERVAL) => {}
+                () = &mut shutdown => return,
+            }
+            if let Err(error) = dearest_hash::look(&app).await {
+                log::warn!("could not look for the dearest password hash: {error}");
+            }
+        }
+    });
+}
+
+/// Looks for a successor to the secret key, so that this server knows it before it begins to sign.
+pub(super) fn look_for_key(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>().cloned() else { return };
+    let mut shutdown = rocket.shutdown();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(keys::LOOK_INTERVAL) => {}
+                () = &mut shutdown => return,
+            }
+            if let Err(error) = keys::look_for_successor(&app).await {
+                log::warn!("could not look for another secret key: {error}");
             }
         }
     });

@@ -92,7 +92,7 @@ impl Layout {
             username: can.user().username.as_str().to_owned(),
             is_admin: can.user().is_admin(),
             section,
-            token: csrf::issue(&can.app().keys.forms, &binding(can.session())),
+            token: csrf::issue(&can.app().keys().forms, &binding(can.session())),
             flash: None,
             theme: match preferences.theme {
                 Theme::System => "",
@@ -160,7 +160,7 @@ pub(super) fn binding(session: &Session) -> String {
 fn take_flash<P: Permission>(can: &Can<P>, jar: Cookies<'_>) -> Option<Message> {
     let value = jar.value(CookieName::Flash);
     jar.remove(CookieName::Flash);
-    let json = can.app().keys.messages.open(can.session().id.0, value?)?;
+    let json = can.app().keys().message(can.session().id.0, value?)?;
     let Flash { text, undo } = serde_json::from_slice(&json).ok()?;
     Some(Message { text, undo: undo.map(Undo::path) })
 }
@@ -177,7 +177,7 @@ pub(super) struct TokenForm {
 /// # Errors
 /// [`Error::Forbidden`] for a token of another session, or none.
 pub(super) fn check_token<P: Permission>(can: &Can<P>, token: &str) -> Result<()> {
-    if csrf::is_valid(&can.app().keys.forms, &binding(can.session()), token) {
+    if can.app().keys().is_of_form(&binding(can.session()), token) {
         Ok(())
     } else {
         Err(Error::Forbidden(Denial::CrossSite))
@@ -238,7 +238,7 @@ impl<P: Permission> ConsoleSession<'_, P> {
     /// The same for the next page of another session, as after another password.
     pub(super) fn flash_in(&self, session: SessionId, text: impl Into<String>, undo: Option<Undo>) {
         if let Ok(json) = serde_json::to_vec(&Flash { text: text.into(), undo }) {
-            self.jar.set(CookieName::Flash, self.app().keys.messages.sign(session.0, &json));
+            self.jar.set(CookieName::Flash, self.app().keys().messages.sign(session.0, &json));
         }
     }
 }

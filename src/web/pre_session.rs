@@ -14,7 +14,7 @@ pub(super) fn token(app: &App, jar: Cookies<'_>) -> String {
         jar.set(CookieName::BeforeSession, fresh.clone());
         fresh
     };
-    csrf::issue(&app.keys.forms, &binding(&bound_to))
+    csrf::issue(&app.keys().forms, &binding(&bound_to))
 }
 
 /// What the token of a form is bound to. The browser says what is in its cookie, and may say anything, so that
@@ -34,7 +34,7 @@ pub(super) fn refusal(app: &App, jar: Cookies<'_>, token: &str, expired: &str) -
         Sent::Nothing => Some(without_cookie(jar)),
         Sent::One(bound_to) if bound_to.is_empty() => Some(expired.to_owned()),
         Sent::One(bound_to) => {
-            let is_valid = csrf::is_valid(&app.keys.forms, &binding(bound_to), token);
+            let is_valid = app.keys().is_of_form(&binding(bound_to), token);
             (!is_valid).then(|| expired.to_owned())
         }
     }

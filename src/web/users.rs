@@ -15,6 +15,7 @@ mod search_results;
 mod selection;
 mod sessions;
 mod undo;
+mod unlock;
 
 use rocket::{Route, routes};
 
@@ -43,5 +44,6 @@ pub(super) fn routes() -> Vec<Route> {
         link::check,
         sessions::end,
         sessions::end_all,
+        unlock::end_block,
     ]
 }

@@ -6,6 +6,7 @@ mod accept;
 mod actions;
 mod auth;
 mod bodies;
+mod bursts;
 mod clients;
 mod cookies;
 mod credentials;

@@ -38,6 +38,8 @@ macro_rules! on_both_with_mail {
     };
 }
 
+mod notices;
+
 async fn start(backend: Backend) -> (TestApp, Sink) {
     let sink = Sink::start().await;
     (TestApp::with(backend, &settings(&sink)).await, sink)

@@ -68,8 +68,11 @@ mod console;
 mod contract;
 mod dates;
 mod exports;
+#[path = "../../bench/generate/store.rs"]
+mod generate;
 mod hostile;
 mod import;
+mod key_rotation;
 mod known_browsers;
 mod links;
 mod lists;

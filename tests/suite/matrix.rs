@@ -106,6 +106,9 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/v1/users/{id}/sign-in-check", Own, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sign-in-check", Superuser, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sign-in-check", Missing, None, [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/{id}/unlock", Other, Some(nothing), [401, 401, 403, 403, 200]),
+    row(Post, "/v1/users/{id}/unlock", Superuser, Some(nothing), [401, 401, 403, 403, 200]),
+    row(Post, "/v1/users/{id}/unlock", Missing, Some(nothing), [401, 401, 403, 403, 404]),
     row(Get, "/v1/account", Unaimed, None, [401, 401, 200, 200, 200]),
     row(Patch, "/v1/account", Unaimed, Some(changes), [401, 401, 200, 200, 200]),
     row(Post, "/v1/account/password", Unaimed, Some(nothing), [401, 401, 400, 400, 400]),
@@ -176,6 +179,7 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/users/{id}/sign-in-check", Other, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}/sign-in-check", Missing, None, [303, 303, 403, 404, 404]),
     row(Post, "/users/{id}/link", Other, None, [401, 401, 403, 403, 403]),
+    row(Post, "/users/{id}/unlock", Other, None, [401, 401, 403, 403, 403]),
     // Links are for their holders; `links` tests them with one.
     row(Get, "/set-password", Unaimed, None, [410, 410, 410, 410, 410]),
     row(Post, "/set-password", Unaimed, None, [410, 410, 410, 410, 410]),

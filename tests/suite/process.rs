@@ -8,6 +8,7 @@ mod cluster;
 mod cookies;
 mod crash;
 mod front;
+mod least_privilege;
 mod logs;
 mod metrics;
 mod proxy;
@@ -54,6 +55,8 @@ fn help_explains_every_subcommand() {
     {
         assert!(help.contains(command), "{help}");
     }
+    let made_up = run(usher(directory.path(), &[], &["generate", "--users", "1"]), "");
+    assert_eq!(made_up.status.code(), Some(2), "what is distributed makes up no users");
 }
 
 #[test]
@@ -213,6 +216,63 @@ async fn pw_13_the_operator_ends_a_block_and_the_trail_says_so(app: TestApp) {
     let output = unlock("nobody");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("there is no user of that name"), "{}", text(&output.stderr));
+}
+
+#[apply(on_both)]
+#[with([("throttle_address_burst", json!(1))])]
+async fn pw_13_the_operator_ends_the_block_of_an_address_and_the_trail_says_so(app: TestApp) {
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", app.url.as_str())];
+    let unlock =
+        |address: &str| run(usher(directory.path(), &variables, &["unlock", "--address", address]), "");
+    app.person("ada", "staff").await;
+    let obtain = async |password: &str| {
+        let body = json!({"username": "ada", "password": password}).to_string();
+        let request = app.client.post("/v1/auth/obtain").header(rocket::http::ContentType::JSON).body(body);
+        request.remote("[2001:db8:0:7::1]:40000".parse().unwrap()).dispatch().await.status().code
+    };
+    assert_eq!((obtain("wrong").await, obtain(PASSWORD).await), (401, 429));
+    let said = text(&unlock("2001:db8:0:8::1").stdout);
+    assert!(said.contains("No failed sign-ins stand against 2001:db8:0:8::1."), "{said}");
+    assert_eq!(obtain(PASSWORD).await, 429);
+    let output = unlock("2001:db8:0:7::9");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(obtain(PASSWORD).await, 200, "of the same subscriber");
+    let entries =
+        "SELECT details FROM audit_entries WHERE action = 'address_unblocked' AND door = 'command_line'";
+    let details: Vec<(String,)> = app.usher.db.all(usher::db::Sql::new(entries)).await.unwrap();
+    assert_eq!(details, [("{\"address\":\"2001:db8:0:7::9\"}".to_owned(),)]);
+    for arguments in
+        [&["unlock"][..], &["unlock", "ada", "--address", "192.0.2.1"], &["unlock", "--address", "x"]]
+    {
+        assert_eq!(
+            run(usher(directory.path(), &variables, arguments), "").status.code(),
+            Some(2),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[apply(on_both)]
+async fn cr_1_the_operator_rotates_the_key_unless_it_is_a_setting(app: TestApp) {
+    let directory = TempDir::new().unwrap();
+    let mut variables = vec![("DATABASE_URL", app.url.as_str())];
+    let rotate = |variables: &[(&str, &str)], more: &[&str]| {
+        run(usher(directory.path(), variables, &[&["keys", "rotate"], more].concat()), "")
+    };
+    let first = rotate(&variables, &[]);
+    assert!(text(&first.stdout).contains("The new key signs from "), "{}", text(&first.stderr));
+    let second = rotate(&variables, &[]);
+    assert!(
+        text(&second.stderr).contains("wait for that, or end them with --at-once"),
+        "{}",
+        text(&second.stderr)
+    );
+    assert!(text(&rotate(&variables, &["--at-once"]).stdout).contains("The new key is the only one."));
+    variables.push(("USHER_SECRET_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="));
+    let configured = rotate(&variables, &[]);
+    assert!(text(&configured.stderr).contains("secret_key_before"), "{}", text(&configured.stderr));
+    assert_eq!([second.status.code(), configured.status.code()], [Some(1); 2]);
 }
 
 #[apply(on_both)]

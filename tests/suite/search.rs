@@ -1,7 +1,5 @@
 //! Finding a few users among many, and saying how many there are.
 
-use std::process::{Command, Output};
-
 use rocket::futures::future::join_all;
 use rocket::http::Method;
 use serde_json::json;
@@ -12,6 +10,7 @@ use usher::model::user::{User, UserId};
 use usher::operations::App;
 
 use crate::app::{Answer, Backend, By, Person, TestApp, figment};
+use crate::generate::{Wish, generate};
 use crate::lists::population::{insert_all, named};
 
 async fn page(app: &TestApp, person: &Person, path: &str) -> String {
@@ -192,23 +191,17 @@ async fn the_number_of_users_is_kept_through_every_change(app: TestApp) {
     assert_eq!(kept().await, 57);
 }
 
-/// Makes up users in the database of the test.
-fn generate(app: &TestApp, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
-    let directory = std::env::temp_dir();
-    command.env_clear().env("DATABASE_URL", &app.url).current_dir(directory).arg("generate").args(arguments);
-    command.output().expect("the program runs")
-}
-
 #[apply(on_both)]
 async fn made_up_users_are_only_added_to_others_on_request(app: TestApp) {
-    assert!(generate(&app, &["--users", "300"]).status.success());
+    let make = async |users, append| {
+        let wish = Wish { users, append, seed: 1, password: None };
+        generate(&app.usher, wish).await.expect("a database")
+    };
+    assert!(make(300, false).await);
     let first = select::users(&app.usher.db, &all_users(), None, 1000).await.expect("users");
     assert_eq!(first.len(), 300);
-    let refused = generate(&app, &["--users", "10"]);
-    assert!(!refused.status.success());
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("--append"));
-    assert!(generate(&app, &["--users", "10", "--append"]).status.success());
+    assert!(!make(10, false).await, "refused");
+    assert!(make(10, true).await);
     let all = select::users(&app.usher.db, &all_users(), None, 1000).await.expect("users");
     assert_eq!((all.len(), &all[..300]), (310, &first[..]));
 }

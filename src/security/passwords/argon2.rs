@@ -106,6 +106,11 @@ pub(super) struct ArgonHash {
 }
 
 impl ArgonHash {
+    /// Grows with the work.
+    pub(super) fn effort(&self) -> u64 {
+        u64::from(self.params.m_cost()) * u64::from(self.params.t_cost())
+    }
+
     /// Reads a PHC string such as `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`; also `argon2i` and `argon2d`. `None`
     /// if it is malformed or over the ceiling.
     pub(super) fn parse(text: &str) -> Option<Self> {

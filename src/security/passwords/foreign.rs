@@ -54,6 +54,8 @@ pub(super) enum ForeignHash<'a> {
     /// `$2b$…` of the password itself.
     Bcrypt(&'a str),
     Scrypt {
+        /// Bytes that are gone through.
+        work: u64,
         params: scrypt::Params,
         salt: &'a str,
         output: [u8; 64],
@@ -77,6 +79,18 @@ impl<'a> ForeignHash<'a> {
             "bcrypt" => parse_bcrypt(rest).map(Self::Bcrypt),
             "scrypt" => parse_scrypt(rest),
             _ => None,
+        }
+    }
+
+    /// The kind, and a number that grows with the work.
+    pub(super) fn effort(&self) -> (&'static str, u64) {
+        match self {
+            Self::Pbkdf2Sha256 { iterations, .. } => ("pbkdf2_sha256", u64::from(*iterations)),
+            Self::Pbkdf2Sha1 { iterations, .. } => ("pbkdf2_sha1", u64::from(*iterations)),
+            Self::BcryptSha256(hash) | Self::Bcrypt(hash) => {
+                ("bcrypt", hash.get(4..6).and_then(parse_number).map_or(0, u64::from))
+            }
+            Self::Scrypt { work, .. } => ("scrypt", *work),
         }
     }
 
@@ -110,7 +124,7 @@ impl<'a> ForeignHash<'a> {
                 // refuses NUL, so no stored hash was made of a password that has one.
                 Ok(equal && !bytes.contains(&0))
             }
-            Self::Scrypt { params, salt, output } => {
+            Self::Scrypt { params, salt, output, .. } => {
                 let mut computed = [0; 64];
                 scrypt::scrypt(bytes, salt.as_bytes(), params, &mut computed)
                     .map_err(|_| Failure::Foreign)?;
@@ -157,7 +171,7 @@ fn parse_scrypt(text: &str) -> Option<ForeignHash<'_>> {
     }
     let exponent = u8::try_from(rounds.ilog2()).ok()?;
     let params = scrypt::Params::new(exponent, block_size, lanes).ok()?;
-    Some(ForeignHash::Scrypt { params, salt, output })
+    Some(ForeignHash::Scrypt { work, params, salt, output })
 }
 
 /// Digits only: `parse` alone would also take a sign.

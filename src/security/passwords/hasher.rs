@@ -158,8 +158,9 @@ impl Drop for Turn {
     }
 }
 
-/// A place in the queue; dropping it leaves the queue, also when the caller goes away while it waits.
-struct Place<'a>(&'a AtomicUsize);
+/// A place in the queue of passwords to be hashed or checked; dropping it leaves the queue, also when the caller goes away while it waits.
+#[derive(Debug)]
+pub struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
     /// `None` if `most` callers are waiting already.
@@ -254,6 +255,30 @@ impl Hasher {
         .await
     }
 
+    /// How long it takes to check a password against a stored hash. It is no operation of a caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub async fn measure(&self, stored: &PasswordHash) -> Result<Duration, HashError> {
+        let stored = stored.clone();
+        self.run(move |_, memory| {
+            let begun = Instant::now();
+            if let Some(stored) = Stored::parse(stored.as_str()) {
+                std::hint::black_box(stored.matches("", memory)?);
+            }
+            Ok(begun.elapsed())
+        })
+        .await
+    }
+
+    /// The start of a stored hash of ours, which all of our cost share.
+    #[must_use]
+    pub fn own_prefix(&self) -> String {
+        let Cost { memory_kib, iterations, parallelism } = self.0.cost;
+        format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$")
+    }
+
     /// How many hash operations have been done since the start. Each call of [`hash`](Self::hash) or
     /// [`verify`](Self::verify) that got its turn is one, or two for a password that is not in its normal form; so equal
     /// counts mean that two ways to fail look the same.
@@ -272,6 +297,25 @@ impl Hasher {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// A place among the callers that wait, for one that waits for something else first.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] if there is none left.
+    pub fn queue_up(&self) -> Result<Place<'_>, HashError> {
+        Place::take(&self.0.waiting, self.0.limits.queue).ok_or(HashError::Busy)
+    }
+
+    /// Whether one more password would find no place to wait.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Busy`] then.
+    pub fn has_room(&self) -> Result<(), HashError> {
+        let is_full = self.waiting() >= self.0.limits.queue && self.0.permits.available_permits() == 0;
+        if is_full { Err(HashError::Busy) } else { Ok(()) }
     }
 
     /// Waits for a turn.
@@ -301,15 +345,27 @@ impl Hasher {
         T: Send + 'static,
         W: FnOnce(&Shared, &mut Memory) -> Result<T, Failure> + Send + 'static,
     {
-        let mut turn = self.turn().await?;
-        let task = spawn_blocking(move || {
-            let Turn { shared, memory, .. } = &mut turn;
+        self.run(move |shared, memory| {
             shared.operations.fetch_add(1, Ordering::Relaxed);
             let begun = Instant::now();
-            let result = work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)));
+            let result = work(shared, memory);
             let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
             shared.time_spent.fetch_add(nanoseconds, Ordering::Relaxed);
             result
+        })
+        .await
+    }
+
+    /// Does the work on a blocking thread when its turn comes.
+    async fn run<T, W>(&self, work: W) -> Result<T, HashError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Shared, &mut Memory) -> Result<T, Failure> + Send + 'static,
+    {
+        let mut turn = self.turn().await?;
+        let task = spawn_blocking(move || {
+            let Turn { shared, memory, .. } = &mut turn;
+            work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)))
         });
         match task.await {
             Ok(result) => Ok(result?),

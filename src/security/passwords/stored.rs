@@ -33,6 +33,14 @@ impl<'a> Stored<'a> {
         }
     }
 
+    /// The kind, and a number that grows with the work of one of that kind.
+    pub(super) fn effort(&self) -> (&'static str, u64) {
+        match self {
+            Self::Own(hash) | Self::DjangoArgon(hash) => ("argon2", hash.effort()),
+            Self::Foreign(hash) => hash.effort(),
+        }
+    }
+
     /// Computes the hash of the password and compares it with the stored one in constant time.
     pub(super) fn matches(&self, password: &str, memory: &mut Memory) -> Result<bool, Failure> {
         match self {

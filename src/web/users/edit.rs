@@ -67,6 +67,7 @@ async fn page_of(
         sign_in: String::new(),
         has_no_password: false,
         is_kept_out: false,
+        may_unlock: false,
         password_changed_at: user.password_changed_at.map(Into::into),
     })
 }
@@ -91,8 +92,9 @@ pub(in crate::web) async fn page(
         page.link = link::note(&console, &user, is_seen).await?;
         page.mail = link::mail_note(&console, &user).await?;
     }
-    page.has_no_password =
-        conditions.iter().any(|condition| condition.condition == "password_set" && !condition.passed);
+    let fails = |name| conditions.iter().any(|found| found.condition == name && !found.passed);
+    page.has_no_password = fails("password_set");
+    page.may_unlock = console.can.user().is_superuser && fails("not_locked");
     page.is_kept_out = user.is_active && page.link.is_none() && !sign_in_diagnosis::can_sign_in(&conditions);
     Ok(Answer::page(page))
 }

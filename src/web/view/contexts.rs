@@ -259,6 +259,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) has_no_password: bool,
     /// Whether the page says at its top, too, that they cannot.
     pub(in crate::web) is_kept_out: bool,
+    /// Whether there is a block after failed sign-ins which the viewer may end.
+    pub(in crate::web) may_unlock: bool,
     pub(in crate::web) password_changed_at: Option<Time>,
 }
 
@@ -291,6 +293,7 @@ impl View for UserPage {
             sign_in: text.to_owned(),
             has_no_password: is_self,
             is_kept_out: true,
+            may_unlock: is_self,
             password_changed_at: None,
         };
         let conflict =

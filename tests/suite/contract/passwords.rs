@@ -3,6 +3,10 @@
 use rocket::http::Method::{Patch, Post, Put};
 use serde_json::json;
 
+use std::time::{Duration, Instant};
+
+use usher::operations::dearest_hash;
+
 use super::*;
 
 const COMMON: &str = "This password is too common.";
@@ -116,4 +120,44 @@ async fn pw_7_the_shortest_length_may_be_one(app: TestApp) {
     app.person("ada", "ordinary").await;
     assert_eq!(app.send(&admin, Patch, "/v1/users/2", &json!({"password": "♞"})).await.status, 200);
     assert_eq!(app.obtain("ada", "♞").await.status, 200);
+}
+
+/// Imported from another system, it takes longer to check than a hash of ours.
+const DEAR: &str = "pbkdf2_sha256$1500000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+#[apply(on_both)]
+async fn pw_2_a_dear_imported_hash_does_not_tell_by_the_time_that_the_account_exists(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    assert_eq!(app.usher.dearest_hash.floor(), Duration::ZERO, "all hashes cost alike");
+    app.sql(&format!("UPDATE users SET password = '{DEAR}' WHERE id = {}", ada.id())).await;
+    // It starts after the import, and the other one finds users who were added while it runs.
+    let other = app.another_instance().await;
+    dearest_hash::look(&app.usher).await.expect("a look");
+    for instance in [&app, &other] {
+        let floor = instance.usher.dearest_hash.floor();
+        assert!(floor > Duration::from_millis(50), "{floor:?}");
+        for name in ["nobody", "ada"] {
+            let begun = Instant::now();
+            assert_eq!(instance.obtain(name, "wrong").await.status, 401);
+            assert!(begun.elapsed() >= floor, "{name} by the API");
+            let begun = Instant::now();
+            assert_eq!(sign_in_by_page(instance, name, "wrong").await.status, 422);
+            assert!(begun.elapsed() >= floor, "{name} by the page");
+        }
+    }
+}
+
+#[apply(on_both)]
+async fn pw_2_of_each_kind_of_hash_the_dearest_is_found_wherever_it_is(app: TestApp) {
+    for number in 0..4 {
+        app.person(&format!("user-{number}"), "ordinary").await;
+    }
+    let cheap = "pbkdf2_sha256$1$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    for (id, hash) in [(1, cheap), (2, DEAR), (3, "!"), (4, cheap)] {
+        app.sql(&format!("UPDATE users SET password = '{hash}' WHERE id = {id}")).await;
+    }
+    let operations = app.usher.hasher.operations();
+    dearest_hash::look(&app.usher).await.expect("a look");
+    assert!(app.usher.dearest_hash.floor() > Duration::from_millis(50));
+    assert_eq!(app.usher.hasher.operations(), operations, "no sign-in has done it");
 }

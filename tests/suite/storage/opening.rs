@@ -35,8 +35,8 @@ async fn instances_that_open_a_fresh_database_at_once_share_it(app: TestApp) {
         let opened = join_all((0..4).map(|_| App::open(&settings, app.clock.clone()))).await;
         let instances: Vec<App> =
             opened.into_iter().map(|instance| instance.expect("an instance of its own")).collect();
-        let token = csrf::issue(&instances[0].keys.forms, "binding");
-        let accepted = |usher: &App| csrf::is_valid(&usher.keys.forms, "binding", &token);
+        let token = csrf::issue(&instances[0].keys().forms, "binding");
+        let accepted = |usher: &App| csrf::is_valid(&usher.keys().forms, "binding", &token);
         assert!(instances.iter().all(accepted), "round {round}: keys differ");
         insert_all(&instances[0].db, &[User { id: UserId(1), ..named("alice") }]).await.expect("a user");
         for usher in &instances {

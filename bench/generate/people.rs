@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::model::clock::Timestamp;
-use crate::model::user::{User, UserId, Username};
+use usher::model::clock::Timestamp;
+use usher::model::user::{User, UserId, Username};
 
 /// A name in its own script and as it stands in a user name.
 type Name = (&'static str, &'static str);
@@ -259,7 +259,7 @@ const DOMAINS: [&str; 8] = [
 ];
 
 /// People without end, the same for the same seed and number.
-pub(super) struct People {
+pub(crate) struct People {
     random: Random,
     number: u64,
     now: Timestamp,
@@ -267,13 +267,13 @@ pub(super) struct People {
 
 impl People {
     /// From the person with that number on. All dates lie before `now`.
-    pub(super) fn new(seed: u64, number: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(seed: u64, number: u64, now: Timestamp) -> Self {
         // Another number must not give the same people once more.
         Self { random: Random(seed ^ number.rotate_left(32)), number, now }
     }
 
     /// The next person. Their number in the user name keeps it unique; the primary key is not set.
-    pub(super) fn next_user(&mut self) -> User {
+    pub(crate) fn next_user(&mut self) -> User {
         let random = &mut self.random;
         let culture = random.one_of(&CULTURES);
         let given = random.one_of(culture.given);
@@ -339,8 +339,8 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::text;
-    use crate::model::user::parse_email;
+    use usher::model::text;
+    use usher::model::user::parse_email;
 
     fn people(seed: u64, first: u64, count: usize) -> Vec<User> {
         let mut people = People::new(seed, first, Timestamp::from_micros(1_700_000_000_000_000));

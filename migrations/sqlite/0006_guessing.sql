@@ -1,0 +1,3 @@
+-- Tries at a password that were let through and not decided yet, and until when they count.
+ALTER TABLE throttles ADD COLUMN undecided INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE throttles ADD COLUMN undecided_until INTEGER NOT NULL DEFAULT 0;

@@ -1,0 +1,50 @@
+//! Ends what failed sign-ins have brought about for an account, before it ends by itself.
+
+use crate::db::{self, Tx};
+use crate::model::audit::{Action, Author, Entry};
+use crate::model::clock::Timestamp;
+use crate::model::error::{Error, Result};
+use crate::model::permission::IsSuperuser;
+use crate::model::throttle::Key;
+use crate::model::user::{User, UserId};
+use crate::operations::{Can, audit, sessions};
+
+/// An account that is unlocked.
+#[derive(Debug)]
+pub struct Unlocked {
+    /// Whose.
+    pub user: User,
+    /// The failures in a row that are forgotten.
+    pub failures: i64,
+}
+
+/// Unlocks an account.
+///
+/// # Errors
+/// [`Error::NotFound`]
+pub async fn account(can: &Can<IsSuperuser>, id: UserId) -> Result<Unlocked> {
+    let app = can.app();
+    let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let failures = db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        sessions::require_open(&mut tx, can).await?;
+        let failures = forget(&mut tx, &user, can.author(), app.clock.now()).await?;
+        tx.commit().await?;
+        Ok(failures)
+    })
+    .await?;
+    Ok(Unlocked { user, failures })
+}
+
+/// Forgets all counters of an account, with an entry if there was anything to forget.
+pub(crate) async fn forget(tx: &mut Tx, user: &User, author: Author, now: Timestamp) -> Result<i64> {
+    let key = Key::account(user.username.key());
+    db::throttles::lock(tx, &key).await?;
+    let failures = db::throttles::failures_of_account(tx, &key).await?;
+    db::throttles::delete_of_account(tx, &key).await?;
+    if failures > 0 {
+        let entry = Entry::new(Action::AccountUnblocked, author).on(user).detail("failures", failures);
+        audit::record(tx, &entry, now).await?;
+    }
+    Ok(failures)
+}
