@@ -137,7 +137,10 @@ const fn words(purpose: LinkPurpose) -> (&'static str, &'static str, &'static st
 fn letter(recipient: String, purpose: LinkPurpose, user: &User, url: &str) -> Letter {
     let (subject, before, after) = words(purpose);
     let name = user.username.as_str();
-    let text = format!("{before}\r\n\r\n{url}\r\n\r\nYour user name is {name}. {after}\r\n");
+    let text = format!(
+        "{before}\r\n\r\n{url}\r\n\r\nIf the page asks for the link, paste it there. \
+         Your user name is {name}. {after}\r\n"
+    );
     Letter { recipient, subject, text }
 }
 
