@@ -203,10 +203,10 @@ async fn copy_table(source: &mut Tx, target: &mut Tx, table: &str) -> Result<u64
     }
     let list = |names: &[String]| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
     let (all, key, name) = (list(&names(&columns)), list(&key), quoted(table));
-    let mut last: Option<Vec<Value>> = None;
+    let mut reached: Option<Vec<Value>> = None;
     let mut copied = 0;
     loop {
-        let after = match &last {
+        let after = match &reached {
             None => String::new(),
             Some(values) => {
                 let marks: Vec<_> = (1..=values.len()).map(|n| format!("${n}")).collect();
@@ -214,10 +214,10 @@ async fn copy_table(source: &mut Tx, target: &mut Tx, table: &str) -> Result<u64
             }
         };
         let mut sql = named(format!("SELECT {all} FROM {name} {after} ORDER BY {key} LIMIT {BATCH}"));
-        sql.values.extend(last.take().into_iter().flatten());
+        sql.values.extend(reached.take().into_iter().flatten());
         let rows = source.all::<Cells>(sql).await?;
         let Some(Cells(end)) = rows.last() else { return Ok(copied) };
-        last = Some(places.iter().map(|place| end[*place].clone()).collect());
+        reached = Some(places.iter().map(|place| end[*place].clone()).collect());
         copied += rows.len() as u64;
         write(target, &format!("INSERT INTO {name} ({all}) VALUES "), &theirs, rows).await?;
     }

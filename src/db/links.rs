@@ -8,7 +8,7 @@ use crate::model::user::UserId;
 
 macro_rules! columns {
     () => {
-        "id, user_id, purpose, secret_hash, created_at, expires_at, sealed"
+        "id, user_id, purpose, made_by, secret_hash, created_at, expires_at, sealed"
     };
 }
 
@@ -16,12 +16,13 @@ struct LinkRow {
     id: i64,
     user_id: i64,
     purpose: String,
+    made_by: Option<i64>,
     secret_hash: Vec<u8>,
     created_at: i64,
     expires_at: i64,
     sealed: Vec<u8>,
 }
-from_row!(LinkRow { id, user_id, purpose, secret_hash, created_at, expires_at, sealed });
+from_row!(LinkRow { id, user_id, purpose, made_by, secret_hash, created_at, expires_at, sealed });
 
 impl TryFrom<LinkRow> for Link {
     type Error = Error;
@@ -32,6 +33,7 @@ impl TryFrom<LinkRow> for Link {
             id: LinkId(row.id),
             user: UserId(row.user_id),
             purpose: LinkPurpose::named(&row.purpose).ok_or_else(corrupt)?,
+            made_by: row.made_by.map(UserId),
             secret_hash: SecretHash(row.secret_hash.as_slice().try_into().map_err(|_| corrupt())?),
             created_at: Timestamp::from_micros(row.created_at),
             expires_at: Timestamp::from_micros(row.expires_at),
@@ -43,12 +45,13 @@ impl TryFrom<LinkRow> for Link {
 /// Stores a link; its primary key is given by the database.
 pub async fn insert(tx: &mut Tx, link: &Link) -> Result<LinkId> {
     let sql = Sql::new(
-        "INSERT INTO links (user_id, purpose, secret_hash, created_at, expires_at, sealed) \
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        "INSERT INTO links (user_id, purpose, made_by, secret_hash, created_at, expires_at, sealed) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
     );
     let sql = sql
         .bind(link.user.0)
         .bind(link.purpose.as_str())
+        .bind(link.made_by.map(|id| id.0))
         .bind(link.secret_hash.0.to_vec())
         .bind(link.created_at.micros())
         .bind(link.expires_at.micros())
@@ -90,10 +93,11 @@ pub async fn forget_sealed(tx: &mut Tx, link: &Link) -> Result<bool> {
     Ok(tx.execute(sql.bind(Vec::new()).bind(link.id.0)).await? > 0)
 }
 
-/// The links that could still be shown in the session that they were made in.
-pub async fn sealed(tx: &mut Tx) -> Result<Vec<Link>> {
-    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE sealed <> $1"));
-    tx.all::<LinkRow>(sql.bind(Vec::new())).await?.into_iter().map(Link::try_from).collect()
+/// The links that a user made and that could still be shown in the session that they were made in.
+pub async fn sealed(tx: &mut Tx, made_by: UserId) -> Result<Vec<Link>> {
+    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE made_by = $1 AND sealed <> $2"));
+    let sql = sql.bind(made_by.0).bind(Vec::new());
+    tx.all::<LinkRow>(sql).await?.into_iter().map(Link::try_from).collect()
 }
 
 /// Stores the secret of a link, sealed anew.
@@ -105,6 +109,12 @@ pub async fn set_sealed(tx: &mut Tx, link: &Link, sealed: &Secret) -> Result<()>
 /// Ends the links of a user.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM links WHERE user_id = $1").bind(user.0)).await.map(drop)
+}
+
+/// Ends the links that a user made for others.
+pub async fn delete_made_by(tx: &mut Tx, maker: UserId) -> Result<()> {
+    let sql = Sql::new("DELETE FROM links WHERE made_by = $1 AND user_id <> $1");
+    tx.execute(sql.bind(maker.0)).await.map(drop)
 }
 
 /// Ends the links of a user but that for the first password.

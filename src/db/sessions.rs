@@ -3,7 +3,7 @@
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use super::users::{UserRow, columns};
-use super::{Connection, Db, Result, Sql, Tx, Value, from_row};
+use super::{Connection, Db, Dialect, Result, Sql, Tx, Value, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::origin::Origin;
 use crate::model::preferences::Preferences;
@@ -243,11 +243,14 @@ pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
     tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
 }
 
-/// Whether a session has not been ended.
-pub async fn exists(tx: &mut Tx, id: SessionId) -> Result<bool> {
-    let row: Option<(i64,)> =
-        tx.optional(Sql::new("SELECT id FROM sessions WHERE id = $1").bind(id.0)).await?;
-    Ok(row.is_some())
+/// Whether a session has not been ended. If so, it is not until the end of the transaction; noting its use goes on.
+pub async fn lock(tx: &mut Tx, id: SessionId) -> Result<bool> {
+    let sql = match tx.dialect() {
+        // A transaction of SQLite's one writer has the whole file to itself.
+        Dialect::Sqlite => "SELECT id FROM sessions WHERE id = $1",
+        Dialect::Postgres => "SELECT id FROM sessions WHERE id = $1 FOR KEY SHARE",
+    };
+    Ok(tx.optional::<(i64,)>(Sql::new(sql).bind(id.0)).await?.is_some())
 }
 
 /// The user of a session that has not been ended.

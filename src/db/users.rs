@@ -207,6 +207,15 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<Option<Credentials>> {
     Ok(tx.optional::<CredentialsRow>(Sql::new(sql).bind(id.0)).await?.map(Credentials::from))
 }
 
+/// Locks a user's row against changes by others, while others may lock it so, too.
+pub async fn share(tx: &mut Tx, id: UserId) -> Result<()> {
+    // A transaction of SQLite's one writer has the whole file to itself.
+    if tx.dialect() == Dialect::Postgres {
+        tx.execute(Sql::new("SELECT id FROM users WHERE id = $1 FOR SHARE").bind(id.0)).await?;
+    }
+    Ok(())
+}
+
 /// The columns that a new row is given, in the order of [`bind_all`].
 macro_rules! written_columns {
     () => {

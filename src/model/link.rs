@@ -50,6 +50,14 @@ impl LinkPurpose {
     }
 }
 
+/// The secret in what a person pastes: the whole link, or only what stands after its `#`. Links of earlier releases
+/// have `?token=` before it.
+#[must_use]
+pub fn secret_in(pasted: &str) -> &str {
+    let pasted = pasted.trim();
+    ["#", "?token="].into_iter().find_map(|mark| pasted.split_once(mark)).map_or(pasted, |(_, secret)| secret)
+}
+
 /// A link's primary key: never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkId(pub i64);
@@ -63,6 +71,8 @@ pub struct Link {
     pub user: UserId,
     /// What it is for.
     pub purpose: LinkPurpose,
+    /// The member of staff who made it; `None` for one that was requested as forgotten.
+    pub made_by: Option<UserId>,
     /// The hash of its secret.
     pub secret_hash: SecretHash,
     /// When it was made.
@@ -71,4 +81,24 @@ pub struct Link {
     pub expires_at: Timestamp,
     /// The secret, sealed; see [`Secret::sealed_with`].
     pub sealed: Option<Secret>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_in_what_is_pasted() {
+        for pasted in [
+            "abc",
+            " abc\r\n",
+            "#abc",
+            "https://users.example.org/set-password#abc",
+            " https://users.example.org/set-password#abc ",
+            "https://users.example.org/set-password?token=abc",
+        ] {
+            assert_eq!(secret_in(pasted), "abc", "{pasted:?}");
+        }
+        assert_eq!(secret_in(" "), "");
+    }
 }

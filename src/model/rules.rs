@@ -220,6 +220,12 @@ pub fn ends_links(before: &User, after: &User, new_password: bool) -> bool {
     ends_sessions(before, after, new_password) || !address::are_same(&before.email, &after.email)
 }
 
+/// Whether the change ends the links that the user made for others: the right to make them is gone, or less.
+#[must_use]
+pub fn ends_made_links(before: &User, after: &User) -> bool {
+    before.is_active && !after.is_active || demotes(before, after)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -192,8 +192,7 @@ async fn make<P: Permission>(can: &Can<P>, id: UserId, input: &TokenInput) -> Re
     db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
-        sessions::require_open(&mut tx, can).await?;
+        let user = sessions::lock_target(&mut tx, can, id).await?.user;
         let made = insert(&mut tx, can, &user, input, now).await?;
         tx.commit().await?;
         Ok(made)
@@ -266,8 +265,7 @@ async fn revoke<P: Permission>(can: &Can<P>, id: UserId, token: SessionId) -> Re
     let app = can.app();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
-        sessions::require_open(&mut tx, can).await?;
+        let user = sessions::lock_target(&mut tx, can, id).await?.user;
         let session = sessions::end_one(&mut tx, can.author(), &user, token, app.clock.now()).await?;
         if session.credential != Credential::ApiToken {
             // Sessions are ended elsewhere, by those who may; nothing of this is committed.

@@ -109,7 +109,8 @@ async fn link_for(app: &App, id: UserId, origin: &Origin) -> Result<Option<(User
     } else if !count_user(app, &mut tx, id, now).await? {
         "too_often"
     } else {
-        let new = NewLink { purpose: LinkPurpose::Reset, reveal_to: None, entry: requested(origin) };
+        let new =
+            NewLink { purpose: LinkPurpose::Reset, made_by: None, reveal_to: None, entry: requested(origin) };
         // A stranger may be asking: the link that staff made for the first password stays good beside it.
         db::links::delete_resets_of_user(&mut tx, id).await?;
         let stored = password_links::insert(app, &mut tx, &user, &new, now).await?;

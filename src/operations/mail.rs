@@ -147,7 +147,10 @@ const fn words(purpose: LinkPurpose) -> (&'static str, &'static str, &'static st
 fn letter(recipient: String, purpose: LinkPurpose, user: &User, url: &str, site: &str) -> Letter {
     let (subject, before, after) = words(purpose);
     let (name, subject) = (user.username.as_str(), format!("{subject} ({site})"));
-    let text = format!("{before}\r\n\r\n{url}\r\n\r\nYour user name at {site} is {name}. {after}\r\n");
+    let text = format!(
+        "{before}\r\n\r\n{url}\r\n\r\nIf the page asks for the link, paste it there. \
+         Your user name at {site} is {name}. {after}\r\n"
+    );
     Letter { recipient, subject, text }
 }
 

@@ -112,7 +112,7 @@ pub async fn confirm<P: Permission>(
         let fresh = can.cookie().map(|_| Secret::random());
         let is_open = match can.cookie().zip(fresh.as_ref()) {
             Some((old, fresh)) => {
-                password_links::reseal(&mut tx, old, fresh).await?;
+                password_links::reseal(&mut tx, can.user().id, old, fresh).await?;
                 db::sessions::renew(&mut tx, session, &old.hash(), &fresh.hash(), now).await?
             }
             None => db::sessions::set_confirmed(&mut tx, session, now).await?,

@@ -53,12 +53,15 @@ pub fn base(settings: &Settings, figment: &Figment) -> String {
 }
 
 fn url(app: &App, secret: &Secret) -> String {
-    format!("{}/set-password?token={}", app.base, secret.to_text())
+    // Browsers send no fragment: no log of a server or proxy has it.
+    format!("{}/set-password#{}", app.base, secret.to_text())
 }
 
 /// A link to be made, in the transaction that it belongs to.
 pub(crate) struct NewLink<'a> {
     pub(crate) purpose: LinkPurpose,
+    /// The member of staff who makes it: it ends with their right to.
+    pub(crate) made_by: Option<UserId>,
     /// The secret of the session that may be shown it, once.
     pub(crate) reveal_to: Option<&'a Secret>,
     /// Its audit entry, without the link.
@@ -84,8 +87,8 @@ pub(crate) async fn insert(
     let secret = Secret::random();
     let (secret_hash, expires_at) = (secret.hash(), now.plus(new.purpose.life()));
     let sealed = new.reveal_to.map(|session| secret.sealed_with(session, &secret_hash));
-    let (id, purpose) = (LinkId(0), new.purpose);
-    let link = Link { id, user: user.id, purpose, secret_hash, created_at: now, expires_at, sealed };
+    let (id, purpose, made_by) = (LinkId(0), new.purpose, new.made_by);
+    let link = Link { id, user: user.id, purpose, made_by, secret_hash, created_at: now, expires_at, sealed };
     let id = db::links::insert(tx, &link).await?;
     let mail = mail::queue(app, tx, user, purpose, now).await?;
     let entry = new.entry.clone().on(user).detail("link", id.0).detail("purpose", purpose.as_str());
@@ -116,7 +119,8 @@ pub async fn invite(can: &Can<ManageUsers>, input: &UserInput, reveal_to: Option
     can.require(presence::of_new(&asked), app.clock.now())?;
     let (invited, _) = users::prepare(app, &blank, input).await?;
     let entry = Entry::new(Action::LinkMade, can.author());
-    let new = NewLink { purpose: LinkPurpose::Setup, reveal_to, entry };
+    let made_by = Some(can.user().id);
+    let new = NewLink { purpose: LinkPurpose::Setup, made_by, reveal_to, entry };
     let (user, stored) = db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
@@ -150,8 +154,7 @@ pub async fn make(
     let (user, stored) = db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let found = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?;
-        sessions::require_open(&mut tx, can).await?;
+        let found = sessions::lock_target(&mut tx, can, id).await?;
         app.settings.rules().may_touch(can.user(), &found.user)?;
         expected.check(&found.user)?;
         can.require(presence::of_credential(can.user().id, &found.user), now)?;
@@ -165,7 +168,8 @@ pub async fn make(
             entry = entry.with_new_password().detail("sessions_ended", ended);
         }
         db::links::delete_of_user(&mut tx, id).await?;
-        let stored = insert(app, &mut tx, &user, &NewLink { purpose, reveal_to, entry }, now).await?;
+        let new = NewLink { purpose, made_by: Some(can.user().id), reveal_to, entry };
+        let stored = insert(app, &mut tx, &user, &new, now).await?;
         tx.commit().await?;
         Ok((user, stored))
     })
@@ -184,7 +188,7 @@ pub(crate) async fn make_first(app: &App, id: UserId, author: &Author) -> Result
         }
         db::links::delete_of_user(&mut tx, id).await?;
         let entry = Entry::new(Action::LinkMade, author.clone());
-        let new = NewLink { purpose: LinkPurpose::Setup, reveal_to: None, entry };
+        let new = NewLink { purpose: LinkPurpose::Setup, made_by: None, reveal_to: None, entry };
         let stored = insert(app, &mut tx, &found.user, &new, now).await?;
         tx.commit().await?;
         Ok(Some((found.user, stored)))
@@ -203,10 +207,20 @@ async fn revoke(tx: &mut Tx, user: &mut User, now: Timestamp) -> Result<u64> {
 }
 
 /// The link that is out for a user, if one still works.
-pub async fn outstanding(can: &Can<ManageUsers>, id: UserId) -> Result<Option<Link>> {
+pub async fn outstanding(can: &Can<ManageUsers>, user: &User) -> Result<Option<Link>> {
     let app = can.app();
-    let link = db::links::of_user(&app.db, id).await?;
-    Ok(link.filter(|link| app.clock.now() < link.expires_at))
+    let link = db::links::of_user(&app.db, user.id).await?;
+    let Some(link) = link.filter(|link| app.clock.now() < link.expires_at) else { return Ok(None) };
+    Ok(is_backed(app, &link, user).await?.then_some(link))
+}
+
+/// Whether the maker of a link, if it has one, could still make it: also the end of an account's dates ends it.
+async fn is_backed(app: &App, link: &Link, user: &User) -> Result<bool> {
+    let Some(maker) = link.made_by.filter(|maker| *maker != user.id) else { return Ok(true) };
+    let maker = db::users::by_id(&app.db, maker).await?;
+    Ok(maker.is_some_and(|maker| {
+        maker.is_usable(app.clock.now()) && app.settings.rules().may_touch(&maker, user).is_ok()
+    }))
 }
 
 /// The address of a link, for the session that it was made in: once. `None` for any other, and again.
@@ -220,8 +234,8 @@ pub async fn reveal(can: &Can<ManageUsers>, link: &Link, session: &Secret) -> Re
 }
 
 /// Seals links that are yet to be shown in a session with the other secret that it gets.
-pub(crate) async fn reseal(tx: &mut Tx, before: &Secret, after: &Secret) -> Result<()> {
-    for link in db::links::sealed(tx).await? {
+pub(crate) async fn reseal(tx: &mut Tx, maker: UserId, before: &Secret, after: &Secret) -> Result<()> {
+    for link in db::links::sealed(tx, maker).await? {
         if let Some(secret) = opened(&link, before) {
             db::links::set_sealed(tx, &link, &secret.sealed_with(after, &link.secret_hash)).await?;
         }
@@ -241,15 +255,16 @@ fn opened(link: &Link, session: &Secret) -> Option<Secret> {
     (secret.hash() == link.secret_hash).then_some(secret)
 }
 
-/// The user whose password a link would set; `None`, without the reason, if it is unknown, used, expired, or the
-/// account may not be used.
+/// The user whose password a link would set; `None`, without the reason, if it is unknown, used, expired, its maker
+/// has lost the right to make it, or the account may not be used.
 pub async fn holder(app: &App, token: &str) -> Result<Option<User>> {
     let Some(secret) = Secret::from_text(token) else { return Ok(None) };
     let now = app.clock.now();
     let link = db::links::by_secret(&app.db, &secret.hash()).await?;
     let Some(link) = link.filter(|link| now < link.expires_at) else { return Ok(None) };
     let user = db::users::by_id(&app.db, link.user).await?;
-    Ok(user.filter(|user| user.is_usable(now)))
+    let Some(user) = user.filter(|user| user.is_usable(now)) else { return Ok(None) };
+    Ok(is_backed(app, &link, &user).await?.then_some(user))
 }
 
 /// Sets the password that the holder of a link has chosen, and uses the link up. Ends the user's sessions,

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use crate::db::users::Credentials;
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
@@ -53,7 +54,8 @@ pub async fn end_own(can: &Can<SignedIn>, session: SessionId) -> Result<LiveSess
     can.require(presence::of_ending(can.session().id == session), app.clock.now())?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        require_open(&mut tx, can).await?;
+        // Two sessions of the caller may end each other at the same instant: one after the other.
+        lock_target(&mut tx, can, can.user().id).await?;
         let ended = end_one(&mut tx, can.author(), can.user(), session, app.clock.now()).await?;
         tx.commit().await?;
         Ok(ended)
@@ -71,7 +73,7 @@ pub async fn end_own_others(can: &Can<SignedIn>) -> Result<u64> {
     let user = can.user();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        require_open(&mut tx, can).await?;
+        lock_target(&mut tx, can, user.id).await?;
         let ended = db::sessions::delete_others(&mut tx, user.id, can.session().id).await?;
         if ended > 0 {
             let entry = Entry::new(Action::SessionsEnded, can.author()).on(user);
@@ -125,8 +127,7 @@ pub async fn end_all_of_user(can: &Can<ManageUsers>, id: UserId) -> Result<Updat
 
 /// The user, locked, if the actor may do something about them.
 async fn touched(can: &Can<ManageUsers>, tx: &mut Tx, id: UserId) -> Result<User> {
-    let user = db::users::lock(tx, id).await?.ok_or(Error::NotFound)?.user;
-    require_open(tx, can).await?;
+    let user = lock_target(tx, can, id).await?.user;
     can.app().settings.rules().may_touch(can.user(), &user)?;
     Ok(user)
 }
@@ -163,13 +164,31 @@ pub async fn live_of(can: &Can<ManageUsers>, user: UserId) -> Result<HashSet<i64
 }
 
 /// Makes sure, in the transaction of a change, that its author's session has not been ended since the request
-/// was let in: it may have waited for long, as for a turn at hashing. Call it after the row that is changed
-/// is locked.
+/// was let in: it may have waited for long, as for a turn at hashing. Nor is it until the end of the transaction, and
+/// its author keeps their rights until then: what takes them away waits, or was first and is seen.
+///
+/// A change of another user's row begins with [`lock_target`], which locks rows in an order of their own.
 ///
 /// # Errors
 /// [`Error::NotAuthenticated`], as for the next request.
 pub(crate) async fn require_open<P: Permission>(tx: &mut Tx, can: &Can<P>) -> Result<()> {
-    if db::sessions::exists(tx, can.session().id).await? { Ok(()) } else { Err(ended(can)) }
+    db::users::share(tx, can.user().id).await?;
+    if db::sessions::lock(tx, can.session().id).await? { Ok(()) } else { Err(ended(can)) }
+}
+
+/// The user with that primary key and their hash, locked for a change by an author whose session is open, as
+/// [`require_open`] says. The rows of both are locked in the order of their keys, so that two administrators who
+/// change each other never wait for each other crosswise.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::NotAuthenticated`], as for the next request.
+pub(crate) async fn lock_target<P: Permission>(tx: &mut Tx, can: &Can<P>, id: UserId) -> Result<Credentials> {
+    if can.user().id < id {
+        db::users::share(tx, can.user().id).await?;
+    }
+    let target = db::users::lock(tx, id).await?.ok_or(Error::NotFound)?;
+    require_open(tx, can).await?;
+    Ok(target)
 }
 
 /// What is said by a session that has been ended.

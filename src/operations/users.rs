@@ -194,8 +194,7 @@ pub(crate) async fn write(
     let app = can.app();
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let before = db::users::lock(&mut tx, change.id).await?.ok_or(Error::NotFound)?.user;
-    sessions::require_open(&mut tx, can).await?;
+    let before = sessions::lock_target(&mut tx, can, change.id).await?.user;
     app.settings.rules().may_touch(can.user(), &before)?;
     let mut after = (change.apply)(&before)?;
     app.settings.rules().may_change(can.user(), &before, &after)?;
@@ -220,6 +219,9 @@ pub(crate) async fn write(
     let sessions_ended = if ends_sessions { sessions::end_all(&mut tx, change.id).await? } else { 0 };
     if rules::ends_links(&before, &after, new_password) {
         db::links::delete_of_user(&mut tx, change.id).await?;
+    }
+    if rules::ends_made_links(&before, &after) {
+        db::links::delete_made_by(&mut tx, change.id).await?;
     }
     let mut entry =
         Entry::new(action(&before, &after, new_password), can.author()).on(&before).changing(&before, &after);

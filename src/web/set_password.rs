@@ -1,34 +1,37 @@
 //! The page behind a one-time link, on which its holder chooses a password.
 //!
-//! Looking at the page uses nothing up. Its address holds the link's secret: the form sends it in its
-//! body, and the page has no link that would take the address along to another site.
+//! A link has its secret after a `#`, which browsers send to no server. A script of ours sends it in the form's body;
+//! without scripts the person pastes the link. Looking at the page uses nothing up, and it has no link that would
+//! take an address along to another site.
 
 use rocket::form::FromForm;
 use rocket::http::Status;
 use rocket::{get, post};
 
-use super::form::{FormState, STALE, field_errors};
+use super::form::{Field, FormState, STALE, field_errors};
 use super::pre_session;
 use super::view::{Answer, SetPasswordPage};
 use crate::http::cookies::Cookies;
 use crate::http::guards::Site;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
+use crate::model::link::secret_in;
 use crate::model::origin::Origin;
 use crate::model::rules::Denial;
 use crate::model::user::User;
 use crate::operations::{App, password_links};
 use crate::web::form_body::FormBody;
 
-/// What the form sends; `link` is the secret.
+/// What the form sends.
 #[derive(Debug, FromForm)]
 pub(super) struct SetPasswordForm {
     #[field(default = "")]
     token: String,
+    /// The link, or its secret.
     #[field(default = "")]
     link: String,
-    #[field(default = "")]
-    password: String,
+    /// `None` from the form that asks for the link.
+    password: Option<String>,
 }
 
 fn page(app: &App, jar: Cookies<'_>, user: &User, link: &str, errors: &FieldErrors) -> SetPasswordPage {
@@ -40,6 +43,15 @@ fn page(app: &App, jar: Cookies<'_>, user: &User, link: &str, errors: &FieldErro
     }
 }
 
+/// The form that asks for the link.
+fn question() -> SetPasswordPage {
+    let nothing = FieldErrors::default();
+    let hint = "Paste the link that you were sent.";
+    let link = Field { hint: hint.into(), ..Field::new("link", "Link", "text", String::new(), &nothing) };
+    let form = Some(FormState::of(vec![link], &nothing));
+    SetPasswordPage { username: String::new(), link: String::new(), token: String::new(), form }
+}
+
 /// A link that was used, has expired, was replaced, or never existed: the page does not say which.
 fn gone() -> Answer<SetPasswordPage> {
     let page =
@@ -47,21 +59,28 @@ fn gone() -> Answer<SetPasswordPage> {
     Answer::Page(Status::Gone, Box::new(page))
 }
 
-/// The form.
-#[get("/set-password?<token>")]
-pub(super) async fn form(
-    token: Option<&str>,
-    app: &App,
-    jar: Cookies<'_>,
-) -> Result<Answer<SetPasswordPage>> {
-    let link = token.unwrap_or_default();
+/// The form for the password behind a link.
+async fn opened(app: &App, jar: Cookies<'_>, link: &str) -> Result<Answer<SetPasswordPage>> {
     Ok(match password_links::holder(app, link).await? {
         Some(user) => Answer::page(page(app, jar, &user, link, &FieldErrors::default())),
         None => gone(),
     })
 }
 
-/// Sets the password, and goes on to where it is needed.
+/// The form that asks for the link. Links of earlier releases have the secret in the query: they work until they expire.
+#[get("/set-password?<token>")]
+pub(super) async fn form(
+    token: Option<&str>,
+    app: &App,
+    jar: Cookies<'_>,
+) -> Result<Answer<SetPasswordPage>> {
+    match token {
+        None => Ok(Answer::page(question())),
+        Some(link) => opened(app, jar, link).await,
+    }
+}
+
+/// Opens a link; with a password, sets it and goes on to where it is needed.
 #[post("/set-password", data = "<form>")]
 pub(super) async fn submit(
     form: FormBody<SetPasswordForm>,
@@ -73,18 +92,18 @@ pub(super) async fn submit(
     if site == Site::Other {
         return Err(Error::Forbidden(Denial::CrossSite));
     }
-    let Some(user) = password_links::holder(app, &form.link).await? else { return Ok(gone()) };
-    let again = |errors: &FieldErrors| page(app, jar, &user, &form.link, errors);
+    let link = secret_in(&form.link);
+    let Some(password) = &form.password else { return opened(app, jar, link).await };
+    let Some(user) = password_links::holder(app, link).await? else { return Ok(gone()) };
+    let again = |errors: &FieldErrors| page(app, jar, &user, link, errors);
     if let Some(problem) = pre_session::refusal(app, jar, &form.token, STALE) {
         let mut page = again(&FieldErrors::default());
         page.form = page.form.map(|form| form.with_problem(problem));
         return Ok(Answer::refused(page));
     }
-    match password_links::redeem(app, &form.link, &form.password, origin).await {
-        Ok(Some(_)) => {
-            // There is no session that a message could be bound to.
-            Ok(Answer::Redirect("/sign-in?password_set=true".to_owned()))
-        }
+    match password_links::redeem(app, link, password, origin).await {
+        // There is no session that a message could be bound to.
+        Ok(Some(_)) => Ok(Answer::Redirect("/sign-in?password_set=true".to_owned())),
         Ok(None) => Ok(gone()),
         Err(error) => Ok(Answer::refused(again(&field_errors(error)?))),
     }

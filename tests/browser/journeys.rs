@@ -285,3 +285,21 @@ fn a_token_made_on_the_page_works_and_is_revoked_there(world: &World) {
     member.sees("There are none.");
     assert_eq!(status(), 401);
 }
+
+#[apply(in_browsers)]
+fn pw_10_a_link_leads_to_the_password_and_its_secret_stays_in_no_address(world: &World) {
+    let made = world.server.api("POST", &format!("/v1/users/{BERG}/link"), &json!({}));
+    let link = made["url"].as_str().expect("a link");
+    let (_, secret) = link.split_once('#').expect("a secret");
+    let guest = Actions::new(&world.browser, &world.server.address);
+    guest.open(&format!("/set-password#{secret}"));
+    if world.scripts == Scripts::Off {
+        guest.fill("Link", link);
+        guest.click("Go on");
+    }
+    guest.sees("Choose a password for agnieszka.vdberg");
+    assert_eq!(guest.path(), "/set-password");
+    guest.fill("Password", "a quite different one");
+    guest.click("Set password");
+    guest.sees("Your password is set.");
+}

@@ -193,6 +193,7 @@ const STATES: &[State] = &[
         server.api("DELETE", &user_api(CROWD + 9), &serde_json::Value::Null);
         staff.open(&format!("{}/sign-in-check", user(CROWD + 9)));
     }),
+    state("set-password-asks", None, "Paste the link", |guest, _| guest.open("/set-password")),
     state("set-password", None, "Choose a password for", |guest, server| {
         guest.open(&link(server, CROWD + 10));
     }),
@@ -207,7 +208,7 @@ const STATES: &[State] = &[
         guest.click("Set password");
     }),
     state("set-password-gone", None, "This link does not work", |guest, _| {
-        guest.open("/set-password?token=unknown");
+        guest.open("/set-password#unknown");
     }),
     state("confirm-address", None, "Confirm your email address", |guest, _| guest.open("/confirm-address")),
     state("confirm-address-refused", None, "There is a problem", |guest, _| {
@@ -254,8 +255,8 @@ pub(crate) const BY_HAND: &str = "Set a password myself";
 /// The path of a new link for a user.
 fn link(server: &Server, id: i64) -> String {
     let made = server.api("POST", &format!("{}/link", user_api(id)), &json!({}));
-    let (_, secret) = made["url"].as_str().and_then(|url| url.split_once("?token=")).expect("a link");
-    format!("/set-password?token={secret}")
+    let (_, secret) = made["url"].as_str().and_then(|url| url.split_once('#')).expect("a link");
+    format!("/set-password#{secret}")
 }
 
 fn user_api(id: i64) -> String {

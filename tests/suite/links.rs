@@ -21,7 +21,7 @@ async fn link(app: &TestApp, staff: &Person, id: i64) -> Answer {
 
 /// The secret in a link's address.
 pub(crate) fn secret(url: &str) -> String {
-    url.split_once("/set-password?token=").expect("a link").1.to_owned()
+    url.split_once("/set-password#").expect("a link").1.to_owned()
 }
 
 async fn made(app: &TestApp, staff: &Person, id: i64) -> String {
@@ -32,7 +32,8 @@ async fn made(app: &TestApp, staff: &Person, id: i64) -> String {
 
 /// The page behind a link: the answer, the cookie that it sets, and the token of its form.
 async fn open(app: &TestApp, secret: &str) -> (Answer, String, String) {
-    let response = app.client.get(format!("/set-password?token={secret}")).dispatch().await;
+    let request = app.client.post("/set-password").header(ContentType::Form).body(format!("link={secret}"));
+    let response = request.header(Header::new("Sec-Fetch-Site", "same-origin")).dispatch().await;
     let cookie = response.cookies().get("__Host-pre-0a1b2c3d").map(|cookie| cookie.value().to_owned());
     let answer = Answer::of(response).await;
     let token = if answer.status == 200 { token(&answer.body) } else { String::new() };
@@ -73,7 +74,7 @@ async fn pw_10_an_invited_user_has_no_password_until_the_link_is_used(app: TestA
     let id = body["user"]["pk"].as_i64().unwrap();
     assert_eq!(answer.header("Location"), Some(format!("/v1/users/{id}").as_str()));
     assert_eq!(body["user"], app.get(&staff, &format!("/v1/users/{id}")).await.json());
-    assert!(body["url"].as_str().unwrap().starts_with("http://127.0.0.1:8000/set-password?token="));
+    assert!(body["url"].as_str().unwrap().starts_with("http://127.0.0.1:8000/set-password#"));
     let tomorrow = app.clock.now().plus(Duration::from_hours(24)).to_string();
     assert_eq!((&body["expires_at"], &body["mail"]), (&json!(tomorrow), &Value::Null));
     let stored = db::users::credentials(&app.usher.db, "ada").await.unwrap().unwrap();
@@ -405,7 +406,7 @@ async fn pw_11_the_host_of_a_link_comes_from_the_configuration_only(app: TestApp
         let answer = Answer::of(request.dispatch().await).await;
         assert_eq!(answer.status, 201, "{name}");
         let url = answer.json()["url"].as_str().unwrap().to_owned();
-        assert!(url.starts_with("http://127.0.0.1:8000/set-password?token="), "{name}: {url}");
+        assert!(url.starts_with("http://127.0.0.1:8000/set-password#"), "{name}: {url}");
     }
 }
 

@@ -20,7 +20,7 @@ impl Installation {
     async fn new() -> Self {
         let (figment, folder) = db::testing::sqlite().await;
         let clock = Clock::manual(Timestamp::parse("2024-05-01T10:00:00.000001Z").unwrap());
-        Self { app: App::open(&figment, clock).await.unwrap(), folder: folder }
+        Self { app: App::open(&figment, clock).await.unwrap(), folder }
     }
 
     /// Imports and returns what is printed.
@@ -36,9 +36,9 @@ impl Installation {
         let mut printer = Printer { out: Vec::new(), report: None, verbose, printed: 0, rows: survey.rows };
         tell_survey(&mut printer.out, "input", &survey).unwrap();
         import(&self.app, &source, &survey, options, &mut printer).await.unwrap();
-        let printed = String::from_utf8(printer.out).unwrap();
+        let output = String::from_utf8(printer.out).unwrap();
         // Without the line that says what the file is.
-        printed.split_once('\n').unwrap().1.to_owned()
+        output.split_once('\n').unwrap().1.to_owned()
     }
 
     async fn export(&self, format: Format) -> String {

@@ -90,8 +90,7 @@ async fn finish(app: &App, batch: BatchId) -> Result<()> {
 async fn end_sessions(can: &Can<ManageUsers>, batch: BatchId, id: UserId) -> Result<Option<EntryId>> {
     let app = can.app();
     let mut tx = app.db.begin().await?;
-    let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
-    sessions::require_open(&mut tx, can).await?;
+    let user = sessions::lock_target(&mut tx, can, id).await?.user;
     app.settings.rules().may_touch(can.user(), &user)?;
     if user.id == can.user().id {
         return Err(Error::Conflict(Conflict::SignsOutSelf));

@@ -184,17 +184,16 @@ fn split(text: &[u8], dialect: Dialect) -> Split {
         if cells.len() == MOST_CELLS {
             return Split::TooMany;
         }
-        let (cell, after) = match rest.strip_prefix(b"\"") {
-            Some(quoted) => match close(quoted, dialect) {
+        let (cell, after) = if let Some(quoted) = rest.strip_prefix(b"\"") {
+            match close(quoted, dialect) {
                 Ok((cell, after)) => (Cell::Text(cell), after),
                 Err(split) => return split,
-            },
-            None => {
-                let end = rest.iter().position(|byte| *byte == dialect.delimiter || *byte == b'\n');
-                let (cell, after) = rest.split_at(end.unwrap_or(rest.len()));
-                let null = dialect.backslash && cell == b"\\N";
-                (if null { Cell::Null } else { Cell::Text(cell.to_vec()) }, after)
             }
+        } else {
+            let end = rest.iter().position(|byte| *byte == dialect.delimiter || *byte == b'\n');
+            let (cell, after) = rest.split_at(end.unwrap_or(rest.len()));
+            let null = dialect.backslash && cell == b"\\N";
+            (if null { Cell::Null } else { Cell::Text(cell.to_vec()) }, after)
         };
         cells.push(cell);
         match after {

@@ -65,7 +65,7 @@ impl Format {
 
     /// Told from an object of a JSON file.
     fn of(element: &Element) -> Option<Self> {
-        let kinds: [(Self, fn(&Element) -> bool); 9] = [
+        let kinds: [(Self, Test); 9] = [
             (Self::Django, django::is_dumped),
             (Self::Keycloak, keycloak::is_user),
             (Self::Auth0, auth0::is_user),
@@ -79,6 +79,9 @@ impl Format {
         kinds.into_iter().find(|(_, is)| is(element)).map(|(format, _)| format)
     }
 }
+
+/// Whether an object of a JSON file is a user of one kind.
+type Test = fn(&Element) -> bool;
 
 /// A file that is understood, at its first row.
 pub(super) struct Opened {

@@ -121,7 +121,7 @@ pub(super) fn record(place: Place, element: Element) -> Item {
     for (name, value) in members {
         match field(&name) {
             Some("preferences") if value != Element::Scalar(Raw::Null) => {
-                row.add("preferences", as_text(value))
+                row.add("preferences", as_text(value));
             }
             Some(field) => row.add(field, value.into_raw()),
             // Ignored, a mistyped name would lose data without a word.

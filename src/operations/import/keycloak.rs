@@ -48,9 +48,8 @@ pub(super) fn record(place: Place, element: &Element, staff_role: Option<&str>) 
 /// A credential in our spelling. Both of its parts are JSON in strings; before Keycloak 7 they were members.
 fn hash(credential: &Element) -> Option<String> {
     let parsed = |name: &str| serde_json::from_str::<Value>(credential.text(name)?).ok();
-    let (secret, data) = match (parsed("secretData"), parsed("credentialData")) {
-        (Some(secret), Some(data)) => (secret, data),
-        _ => return old_hash(credential),
+    let (Some(secret), Some(data)) = (parsed("secretData"), parsed("credentialData")) else {
+        return old_hash(credential);
     };
     let (value, salt) = (secret["value"].as_str()?, secret["salt"].as_str()?);
     let (value, salt) = (value.trim_end_matches('='), salt.trim_end_matches('='));

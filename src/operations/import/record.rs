@@ -274,10 +274,12 @@ fn read_time(
     let result = match given {
         Raw::Missing => return None,
         Raw::Null => Err(Message::Null),
-        Raw::Text(text) => times::parse(&text, order).ok_or_else(|| match (text.contains('/'), order) {
-            (true, None) => "Say with --dates whether the day or the month comes first.".into(),
-            _ => "Must be a date and time such as 2024-02-29T12:00:00.000000Z.".into(),
-        }),
+        Raw::Text(text) => {
+            times::parse(&text, order).map_err(|times::Unreadable| match (text.contains('/'), order) {
+                (true, None) => "Say with --dates whether the day or the month comes first.".into(),
+                _ => "Must be a date and time such as 2024-02-29T12:00:00.000000Z.".into(),
+            })
+        }
         Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(Message::NotAString),
     };
     result.map_err(|message| errors.add(field, message)).ok().flatten()

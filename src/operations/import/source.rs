@@ -188,14 +188,14 @@ struct Decoded<R> {
     source: R,
     decoder: Decoder,
     unread: Vec<u8>,
-    decoded: Vec<u8>,
+    text: Vec<u8>,
     given: usize,
     ended: bool,
 }
 
 impl<R: Read> Decoded<R> {
     fn new(source: R, decoder: Decoder) -> Self {
-        Self { source, decoder, unread: Vec::new(), decoded: Vec::new(), given: 0, ended: false }
+        Self { source, decoder, unread: Vec::new(), text: Vec::new(), given: 0, ended: false }
     }
 
     fn decode_more(&mut self) -> io::Result<()> {
@@ -204,11 +204,11 @@ impl<R: Read> Decoded<R> {
         let length = self.source.read(&mut self.unread[kept..])?;
         self.unread.truncate(kept + length);
         self.ended = length == 0;
-        self.decoded.resize(64 * 1024, 0);
+        self.text.resize(64 * 1024, 0);
         self.given = 0;
         let (result, read, written, _) =
-            self.decoder.decode_to_utf8(&self.unread, &mut self.decoded, self.ended);
-        self.decoded.truncate(written);
+            self.decoder.decode_to_utf8(&self.unread, &mut self.text, self.ended);
+        self.text.truncate(written);
         self.unread.drain(..read);
         // The room is more than four times what is read.
         debug_assert!(result == CoderResult::InputEmpty);
@@ -218,14 +218,14 @@ impl<R: Read> Decoded<R> {
 
 impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.given == self.decoded.len() {
+        while self.given == self.text.len() {
             if self.ended {
                 return Ok(0);
             }
             self.decode_more()?;
         }
-        let length = buffer.len().min(self.decoded.len() - self.given);
-        buffer[..length].copy_from_slice(&self.decoded[self.given..self.given + length]);
+        let length = buffer.len().min(self.text.len() - self.given);
+        buffer[..length].copy_from_slice(&self.text[self.given..self.given + length]);
         self.given += length;
         Ok(length)
     }

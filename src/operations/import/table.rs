@@ -56,8 +56,8 @@ impl Table {
             })
             .collect();
         let columns = assign(&names, mapping)?;
-        let named = |(name, column): (&String, &Column)| (*column == Column::Other).then(|| name.clone());
-        let not_read = names.iter().zip(&columns).filter_map(named).collect();
+        let unread = |(name, column): (&String, &Column)| (*column == Column::Other).then(|| name.clone());
+        let not_read = names.iter().zip(&columns).filter_map(unread).collect();
         records.expected = Some(columns.len());
         Ok(Self { not_read, records, columns, delimiter: dialect.delimiter })
     }
@@ -87,8 +87,8 @@ fn assign(names: &[String], mapping: &[(String, String)]) -> Result<Vec<Column>,
         }
     }
     let mapped = |name: &str| {
-        let named = mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        named.and_then(|(_, field)| columns::target(field))
+        let pair = mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        pair.and_then(|(_, field)| columns::target(field))
     };
     let taken: Vec<&str> = mapping.iter().map(|(_, field)| field.as_str()).collect();
     let exact: Vec<&str> = names.iter().filter_map(|name| super::row::field(name)).collect();

@@ -12,14 +12,22 @@ pub enum DateOrder {
     MonthFirst,
 }
 
-/// Reads a time; `Some(None)` is what MySQL writes for none. Beyond what [`Timestamp::parse`] reads: offsets of
+/// What is no time in any form that is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+/// Reads a time; `None` is what MySQL writes for none. Beyond what [`Timestamp::parse`] reads: offsets of
 /// hours only or without a colon, as PostgreSQL writes them, `UTC`, any number of fraction digits, and
 /// `31.12.2024 14:30`; with an order also dates with slashes. Without an offset the time is UTC.
-pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Option<Option<Timestamp>> {
+pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Result<Option<Timestamp>, Unreadable> {
     let text = text.trim();
     if text.starts_with("0000-00-00") {
-        return Some(None);
+        return Ok(None);
     }
+    time(text, order).map(Some).ok_or(Unreadable)
+}
+
+fn time(text: &str, order: Option<DateOrder>) -> Option<Timestamp> {
     let text = text.strip_suffix("UTC").map_or(text, str::trim_end);
     // Only Americans write so, and they write the month first.
     let noon =
@@ -30,7 +38,7 @@ pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Option<Option<Times
     let (date, time) = local.split_once([' ', 'T']).map_or((local, None), |(date, time)| (date, Some(time)));
     let date = iso_date(date, order)?;
     let Some(time) = time else {
-        return Timestamp::parse(&date).filter(|_| offset.is_empty()).map(Some);
+        return Timestamp::parse(&date).filter(|_| offset.is_empty());
     };
     let mut time = iso_time(time)?;
     if let Some((_, noon)) = noon {
@@ -42,7 +50,7 @@ pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Option<Option<Times
         5 => format!("{}:{}", &offset[..3], &offset[3..]),
         _ => offset.to_owned(),
     };
-    Timestamp::parse(&format!("{date}T{time}{offset}")).map(Some)
+    Timestamp::parse(&format!("{date}T{time}{offset}"))
 }
 
 /// A count of milliseconds since 1970, as a number or as text, in the form that [`parse`] reads; anything else as it
@@ -110,7 +118,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, order: Option<DateOrder>) -> Option<String> {
-        parse(text, order).map(|time| time.map_or_else(|| "none".into(), |time| time.to_string()))
+        parse(text, order).ok().map(|time| time.map_or_else(|| "none".into(), |time| time.to_string()))
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind};
 
-use quick_xml::{Reader, XmlVersion};
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use super::django;
 use super::json::Element;

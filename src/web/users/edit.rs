@@ -123,7 +123,7 @@ pub(in crate::web) async fn save(
             Ok(done) => {
                 let mut told = changed(&before, &done.user);
                 if let Some(kept) = listed(&theirs) {
-                    told += &format!(" Kept what others changed meanwhile: {kept}.");
+                    told += &[" Kept what others changed meanwhile: ", &kept, "."].concat();
                 }
                 if before.email != done.user.email {
                     told += &shared_address(&console, &done.user).await?;

@@ -57,7 +57,7 @@ pub(super) async fn note(
     user: &User,
     MayRevealOnce(is_seen): MayRevealOnce,
 ) -> Result<Option<LinkNote>> {
-    let Some(link) = password_links::outstanding(&console.can, user.id).await? else {
+    let Some(link) = password_links::outstanding(&console.can, user).await? else {
         return Ok(None);
     };
     let session = console.can.cookie();

@@ -13,6 +13,7 @@ use crate::web::layout::Layout;
 /// The page behind a one-time link.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct SetPasswordPage {
+    /// Empty on the page that asks for the link.
     pub(in crate::web) username: String,
     /// The link's secret.
     pub(in crate::web) link: String,
@@ -26,12 +27,14 @@ impl View for SetPasswordPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        vec![Self {
-            username: text.to_owned(),
+        let sample = |username: &str, form| Self {
+            username: username.to_owned(),
             link: text.to_owned(),
             token: text.to_owned(),
-            form: Some(FormState::sample(text)),
-        }]
+            form,
+        };
+        let form = || Some(FormState::sample(text));
+        vec![sample(text, form()), sample("", form())]
     }
 }
 

@@ -53,10 +53,10 @@ impl Base {
             email,
             first_name,
             last_name,
-            valid_from,
-            valid_until,
             is_staff,
             is_superuser,
+            valid_from,
+            valid_until,
             ..UserForm::default()
         })
     }
