@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind};
 
-use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use super::django;
 use super::json::Element;
@@ -123,7 +123,7 @@ impl Iterator for Objects {
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> Result<Option<String>, String> {
     let found = tag.try_get_attribute(name).map_err(|error| format!("is not XML: {error}."))?;
-    let value = found.map(|found| found.unescape_value().map(Cow::into_owned));
+    let value = found.map(|found| found.normalized_value(XmlVersion::Implicit1_0).map(Cow::into_owned));
     value.transpose().map_err(|error| format!("is not XML: {error}."))
 }
 

@@ -237,6 +237,7 @@ fn parse_firebase<'a>(text: &str) -> Option<ElsewhereHash<'a>> {
     let bytes = |text: &str| LENIENT.decode(text).ok();
     let (salt, signer, output) = ([bytes(salt)?, bytes(separator)?].concat(), bytes(signer)?, bytes(output)?);
     (is_comparable(&output) && signer.len() == output.len()).then_some(ElsewhereHash::Firebase {
+        work,
         params,
         salt,
         signer,
