@@ -213,7 +213,7 @@ async fn change(url: &str, seconds: u64) -> Result<f64, Failure> {
             let mut tx = db.begin().await?;
             if let Some(before) = users::lock(&mut tx, id).await?.map(|found| found.user) {
                 // The session that it is done from is still there.
-                sessions::exists(&mut tx, SessionId(1)).await?;
+                sessions::lock(&mut tx, SessionId(1)).await?;
                 let mut user = before.clone();
                 user.version += 1;
                 user.email = format!("n{}@example.org", user.version);

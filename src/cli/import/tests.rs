@@ -231,8 +231,8 @@ async fn users_whose_keys_are_taken_get_new_ones_on_request() {
 #[rocket::async_test]
 async fn the_first_hundred_refusals_are_printed_and_the_others_counted() {
     let one = Installation::new().await;
-    let lines: String = (0..5000).map(|n| format!("\u{1}{n}\n")).collect();
-    let printed = one.import(&format!("username\n{lines}"), false, false).await;
+    let lines: Vec<String> = (0..5000).map(|n| format!("\u{1}{n}\n")).collect();
+    let printed = one.import(&format!("username\n{}", lines.concat()), false, false).await;
     assert_eq!(printed.lines().count(), 102);
     assert!(printed.contains("and 4900 more are refused: --report FILE writes all\n"), "{printed}");
 }

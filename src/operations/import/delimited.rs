@@ -296,10 +296,8 @@ mod tests {
     #[test]
     fn a_quotation_mark_that_is_never_closed_costs_its_own_line_only() {
         for stray in ["3,\"x,c", "3,\"x\"y,c", "\"3,x,c"] {
-            let mut content = format!("a,b,c\n1,2,3\n{stray}\n");
-            for n in 4..1000 {
-                content += &format!("{n},\"{n}\"\"\",{n}\n");
-            }
+            let good: Vec<String> = (4..1000).map(|n| format!("{n},\"{n}\"\"\",{n}\n")).collect();
+            let content = format!("a,b,c\n1,2,3\n{stray}\n{}", good.concat());
             let records = read(content.as_bytes());
             let bad: Vec<u64> =
                 records.iter().filter(|(_, cells)| cells.is_err()).map(|(line, _)| *line).collect();
