@@ -74,7 +74,7 @@ const STATES: &[State] = &[
         guest.press_and_go(ENTER);
     }),
     state("sign-in-form-kept", Some(STAFF), "What you typed is kept", |staff, _| {
-        typed_without_session(staff)
+        typed_without_session(staff);
     }),
     state("sign-in-form-back", Some(STAFF), "You are signed in again", |staff, _| {
         typed_without_session(staff);

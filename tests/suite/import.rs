@@ -131,8 +131,8 @@ async fn names_and_addresses_of_elsewhere_work_and_are_edited_only_towards_valid
         "a#b?c=d%2F&e",
         "\u{938}\u{941}\u{928}\u{940}\u{924}\u{93e}",
     ];
-    let lines: String = names.iter().map(|name| format!("{name},bob@server,{OTTER}\n")).collect();
-    let done = import(&app, format!("username,email,password\n{lines}").as_bytes(), &[]).await;
+    let lines: Vec<String> = names.iter().map(|name| format!("{name},bob@server,{OTTER}\n")).collect();
+    let done = import(&app, format!("username,email,password\n{}", lines.concat()).as_bytes(), &[]).await;
     assert_eq!(
         summary(&done),
         format!("{} created, 0 unchanged, 0 refused", names.len()),
@@ -160,7 +160,7 @@ async fn names_and_addresses_of_elsewhere_work_and_are_edited_only_towards_valid
             refused.body
         );
         if !name.bytes().all(|byte| byte.is_ascii_digit()) {
-            let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let encoded = name.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
             let by_name = app.get(&admin, &format!("/v1/users/{encoded}")).await;
             assert_eq!(by_name.status, 200, "{name}: {}", by_name.body);
         }

@@ -64,8 +64,8 @@ async fn pw_14_the_owner_is_told_of_another_password_by_any_author(app: TestApp,
     assert_eq!(redeem(&app, &link, NEW_PASSWORD).await, 303);
     told(&sink, 6, &[NEW_PASSWORD_TOLD, "By: the holder of a link", "/forgotten-password"]).await;
     // The operator.
-    let patch = usher::model::user::UserPatch { password: "by the operator".into(), ..Default::default() };
-    let input = patch.into_input(usher::model::user::InputMode::Part);
+    let wanted = usher::model::user::UserPatch { password: "by the operator".into(), ..Default::default() };
+    let input = wanted.into_input(usher::model::user::InputMode::Part);
     usher::operations::operator::change_password(&app.usher, "ada", &input).await.unwrap();
     told(&sink, 7, &[NEW_PASSWORD_TOLD, "By: the operator\n"]).await;
 }
