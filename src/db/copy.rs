@@ -140,7 +140,8 @@ async fn columns(tx: &mut Tx, table: &str) -> Result<Vec<Column>> {
         Dialect::Sqlite => "SELECT name, type FROM pragma_table_info($1) ORDER BY name",
         Dialect::Postgres => {
             "SELECT column_name::text, data_type::text FROM information_schema.columns \
-             WHERE table_schema = current_schema() AND table_name = $1 ORDER BY column_name"
+             WHERE table_schema = current_schema() AND table_name = $1 \
+             AND is_generated = 'NEVER' ORDER BY column_name"
         }
     };
     let rows = tx.all::<(String, String)>(Sql::new(sql).bind(table)).await?;

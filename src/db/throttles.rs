@@ -50,7 +50,8 @@ pub async fn among(db: &Db, keys: &[Key]) -> Result<Vec<Option<Failures>>> {
         return Ok(Vec::new());
     }
     let mut sql = Sql::new(
-        "SELECT key, failures, consecutive, last_failure_at, blocked_until FROM throttles WHERE key IN (",
+        "SELECT key, failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until \
+         FROM throttles WHERE key IN (",
     );
     for (key, n) in keys.iter().zip(0..) {
         sql.push(if n == 0 { "" } else { ", " }).push_value(key.0.to_vec());

@@ -279,6 +279,9 @@ async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_sess
         if path.ends_with("/reactivate") {
             app.sql(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", ada.id())).await;
         }
+        if path.ends_with("/unlock") {
+            app.obtain(ada.user.username.as_str(), "wrong").await;
+        }
         let fields = fields(&app, path, &root, &ada).await;
         let own = token(&page(&app, &root, "/users/new").await.body);
         let before = stored(&app).await;

@@ -78,7 +78,7 @@ async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: TestApp) 
     for (path, fields) in [
         ("/users/export", vec![]),
         ("/users/export?sort=email", vec![("sort", "email"), ("ids", " ")]),
-        ("/users/export?status=active", vec![("status", "active")]),
+        ("/users/export?status=invited", vec![("status", "invited")]),
         ("/users/export?q=crowd", vec![("q", "crowd")]),
         (&format!("/users/export?ids={}", ids.replace(' ', "+")), vec![("ids", ids.as_str())]),
     ] {

@@ -165,7 +165,7 @@ async fn a_message_holds_its_link_and_nothing_of_it_is_stored(app: TestApp, sink
         "To: ada@example.org",
         "Subject: Reset your password",
         "Content-Type: text/plain; charset=utf-8",
-        "Your user name is ada.",
+        "Your user name at Usher is a",
     ] {
         assert!(message.text.contains(part), "{part}: {}", message.text);
     }
@@ -296,7 +296,11 @@ async fn pw_11_each_account_of_an_address_gets_its_own_link(app: TestApp, sink: 
     forgotten(&app, "shared@example.org", "192.0.2.1").await;
     let received = sink.wait_for(2).await;
     for (name, message) in ["ada", "bob"].into_iter().zip(&received) {
-        assert!(received.iter().any(|message| message.text.contains(&format!("Your user name is {name}."))));
+        assert!(
+            received
+                .iter()
+                .any(|message| message.text.contains(&format!("Your user name at Usher is {name}")))
+        );
         assert_eq!(message.to, ["shared@example.org"]);
     }
     assert_ne!(link_in(&received[0]), link_in(&received[1]));

@@ -56,7 +56,7 @@ async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc
     assert!(html.contains(utc) && html.contains("Times in UTC"));
     let (answer, _) = send_from(&app, &ada, PATH, PATH, &with("time_zone", "Pacific/Kiritimati")).await;
     assert_eq!(answer.status, 303);
-    let there = "<time datetime=\"2026-03-01T09:00Z\">1 Mar 2026, 23:00</time>";
+    let there = "1 Mar 2026, 23:00";
     for path in [
         "/account".to_owned(),
         "/users".to_owned(),
@@ -64,7 +64,8 @@ async fn times_are_shown_in_the_zone_that_one_chose_and_given_to_programs_in_utc
         "/account/sessions".into(),
     ] {
         let html = page(&app, &ada, &path).await.body;
-        assert!(html.contains(there) && !html.contains(utc), "{path}");
+        // In the list the time stands in the title of a relative one.
+        assert!(html.contains(there) && !html.contains("1 Mar 2026, 09:00"), "{path}");
         assert!(html.contains("Times in Pacific/Kiritimati"), "{path}");
     }
     let bob = app.person("bob", "staff").await;

@@ -77,6 +77,7 @@ async fn an_edit_counts_the_version_up_and_one_that_changes_nothing_does_not() {
 async fn az_9_an_edit_of_an_older_version_is_refused_and_changes_nothing() {
     let installation = Installation::new().await;
     let (staff, ada) = (installation.user("staff", "staff").await, installation.user("ada", "").await);
+    let ada = db::users::by_id(&installation.app.db, ada.id).await.unwrap().unwrap();
     let expected = Precondition::OneOf(vec![7]);
     let result =
         update(&installation.can(&staff).await, ada.id, &input(json!({"email": "a@b.co"})), &expected).await;

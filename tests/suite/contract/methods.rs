@@ -61,7 +61,7 @@ async fn hd_3_options_is_204_with_the_methods(app: TestApp) {
 #[apply(on_both)]
 async fn hd_3_a_wrong_method_of_a_page_is_405_with_the_right_ones(app: TestApp) {
     let root = app.person("root", "superuser").await;
-    for row in ROWS.iter().filter(|row| !row.route.starts_with("/v1/")) {
+    for row in ROWS.iter().filter(|row| !row.route.starts_with("/v1/") && !row.route.ends_with("/unknown")) {
         let has = |method| ROWS.iter().any(|other| other.route == row.route && other.method == method);
         let allow = match (has(Get), has(Post)) {
             (true, true) => "GET, HEAD, POST",

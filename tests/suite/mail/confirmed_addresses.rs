@@ -86,7 +86,7 @@ async fn ml_2_the_address_of_another_user_brings_no_mail_for_two_accounts(app: T
     sink.wait_for(2).await;
     forgotten(&app, "victim@example.org", "192.0.2.1").await;
     let received = sink.wait_for(3).await;
-    assert!(received[2].text.contains("Your user name is victim."), "{}", received[2].text);
+    assert!(received[2].text.contains("Your user name at Usher is v"), "{}", received[2].text);
     assert_eq!(requests(&app, 1).await, [""], "one request, one account");
     // Nor do staff send Eve's links there.
     let staff = app.person("staff", "staff").await;
