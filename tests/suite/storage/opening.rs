@@ -63,7 +63,7 @@ type Column = (String, String, String, i64);
 
 const SQLITE_COLUMNS: &str = "SELECT tables.name, columns.name, columns.type, \
     MAX(columns.\"notnull\", columns.pk > 0) FROM sqlite_master AS tables \
-    JOIN pragma_table_info(tables.name) AS columns \
+    JOIN pragma_table_xinfo(tables.name) AS columns \
     WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%' AND tables.name NOT LIKE '_sqlx%' \
     AND tables.name NOT LIKE 'users_search%' \
     ORDER BY 1, 2";
