@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 use usher::db;
+use usher::model::address;
 use usher::model::text::canonical;
 use usher::model::user::User;
 
@@ -51,7 +52,9 @@ async fn differences(app: &TestApp, expected: &Value, tried: &mut BTreeSet<Strin
         }
     };
     check("username", fits(&expected["username"], user.username.as_str()));
-    check("email", fits(&expected["email"], &user.email));
+    // The manifest has the address as it was written, the database its domain in ASCII.
+    let email = expected["email"].as_str().map(|email| serde_json::json!(address::canonical(email)));
+    check("email", email.is_none_or(|email| fits(&email, &user.email)));
     check("first_name", fits(&expected["first_name"], &user.first_name));
     check("last_name", fits(&expected["last_name"], &user.last_name));
     let whole = format!("{} {}", user.first_name, user.last_name);
