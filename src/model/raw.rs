@@ -60,7 +60,8 @@ impl Raw {
         self.text(field, errors, parse)
     }
 
-    /// An optional instant. Null and the empty text are one, too: `Some(None)`.
+    /// An optional instant: `None` when it was not sent or does not fit, `Some(None)` for null and the empty text,
+    /// which clear it.
     pub fn instant(self, field: &'static str, errors: &mut FieldErrors) -> Option<Option<Timestamp>> {
         match self {
             Self::Missing => return None,
