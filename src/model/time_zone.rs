@@ -42,6 +42,28 @@ impl Zone {
         ZONES.get(name).ok().filter(|zone| zone.iana_name() == Some(name)).map(Self)
     }
 
+    /// The zone that a person typed, in any case and with spaces: its name, or its city where only one zone has it.
+    ///
+    /// # Errors
+    /// The names that were perhaps meant, at most five.
+    pub fn typed(text: &str) -> Result<Self, Vec<String>> {
+        const SUGGESTIONS: usize = 5;
+        let wanted = text.trim().replace(' ', "_").to_lowercase();
+        let mut names: Vec<String> = if wanted.is_empty() { Vec::new() } else { Self::names() };
+        names.retain(|name| name.to_lowercase().contains(&wanted));
+        let city = |name: &str| name.rsplit('/').next().is_some_and(|city| city.to_lowercase() == wanted);
+        let exact =
+            names.iter().position(|name| name.to_lowercase() == wanted).map(|at| vec![names[at].clone()]);
+        let cities = exact.unwrap_or_else(|| names.iter().filter(|name| city(name)).cloned().collect());
+        if let [name] = &cities[..]
+            && let Some(zone) = Self::named(name)
+        {
+            return Ok(zone);
+        }
+        names.truncate(SUGGESTIONS);
+        Err(names)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -83,6 +105,24 @@ mod tests {
         assert_eq!(shown("Europe/Berlin", "2026-03-29T00:59Z"), (2026, 3, 29, 1, 59));
         assert_eq!(shown("Europe/Berlin", "2026-03-29T01:00Z"), (2026, 3, 29, 3, 0));
         assert_eq!(shown("Asia/Kathmandu", "2025-12-31T18:15Z"), (2026, 1, 1, 0, 0));
+    }
+
+    #[test]
+    fn a_zone_is_typed_by_its_name_or_its_city() {
+        for (typed, name) in [
+            ("Europe/Berlin", "Europe/Berlin"),
+            (" europe/berlin ", "Europe/Berlin"),
+            ("berlin", "Europe/Berlin"),
+            ("New York", "America/New_York"),
+            ("utc", "UTC"),
+        ] {
+            assert_eq!(Zone::typed(typed).unwrap().name(), name, "{typed}");
+        }
+        let meant = |typed: &str| Zone::typed(typed).unwrap_err();
+        assert_eq!(meant("Louisville"), ["America/Kentucky/Louisville", "America/Louisville"]);
+        assert_eq!(meant("york"), ["America/New_York"], "a part is a question");
+        assert_eq!(meant("america").len(), 5);
+        assert!(meant("").is_empty() && meant("Europe/Nowhere").is_empty());
     }
 
     #[test]

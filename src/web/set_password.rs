@@ -43,13 +43,18 @@ fn page(app: &App, jar: Cookies<'_>, user: &User, link: &str, errors: &FieldErro
     }
 }
 
-/// The form that asks for the link.
-fn question() -> SetPasswordPage {
+/// The form that asks for the link, with what was typed.
+fn question(app: &App, jar: Cookies<'_>, typed: &str) -> SetPasswordPage {
     let nothing = FieldErrors::default();
     let hint = "Paste the link that you were sent.";
-    let link = Field { hint: hint.into(), ..Field::new("link", "Link", "text", String::new(), &nothing) };
+    let link = Field { hint: hint.into(), ..Field::new("link", "Link", "text", typed.to_owned(), &nothing) };
     let form = Some(FormState::of(vec![link], &nothing));
-    SetPasswordPage { username: String::new(), link: String::new(), token: String::new(), form }
+    SetPasswordPage {
+        username: String::new(),
+        link: String::new(),
+        token: pre_session::token(app, jar),
+        form,
+    }
 }
 
 /// A link that was used, has expired, was replaced, or never existed: the page does not say which.
@@ -75,7 +80,7 @@ pub(super) async fn form(
     jar: Cookies<'_>,
 ) -> Result<Answer<SetPasswordPage>> {
     match token {
-        None => Ok(Answer::page(question())),
+        None => Ok(Answer::page(question(app, jar, ""))),
         Some(link) => opened(app, jar, link).await,
     }
 }
@@ -93,13 +98,21 @@ pub(super) async fn submit(
         return Err(Error::Forbidden(Denial::CrossSite));
     }
     let link = secret_in(&form.link);
-    let Some(password) = &form.password else { return opened(app, jar, link).await };
+    let refusal = pre_session::refusal(app, jar, &form.token, STALE);
+    let refused = |mut page: SetPasswordPage, problem| {
+        page.form = page.form.map(|form| form.with_problem(problem));
+        Ok(Answer::refused(page))
+    };
+    let Some(password) = &form.password else {
+        return match refusal {
+            Some(problem) => refused(question(app, jar, &form.link), problem),
+            None => opened(app, jar, link).await,
+        };
+    };
     let Some(user) = password_links::holder(app, link).await? else { return Ok(gone()) };
     let again = |errors: &FieldErrors| page(app, jar, &user, link, errors);
-    if let Some(problem) = pre_session::refusal(app, jar, &form.token, STALE) {
-        let mut page = again(&FieldErrors::default());
-        page.form = page.form.map(|form| form.with_problem(problem));
-        return Ok(Answer::refused(page));
+    if let Some(problem) = refusal {
+        return refused(again(&FieldErrors::default()), problem);
     }
     match password_links::redeem(app, link, password, origin).await {
         // There is no session that a message could be bound to.

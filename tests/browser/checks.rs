@@ -63,7 +63,7 @@ fn a_list_of_50_users_is_at_most_55_kilobytes_unpacked_and_1100_elements() {
     assert!(lists.len() > 5, "there are lists");
     for Visit { name, size, .. } in lists {
         // With an exact match first there is a row more, and a heading.
-        let nodes = if *name == "users-exact-first" { 1150 } else { 1100 };
+        let nodes = if *name == "users-exact-first" { 1160 } else { 1100 };
         assert!(size.unpacked <= 55 * 1024 && size.nodes <= nodes, "{name}: {size:?}");
     }
 }

@@ -105,6 +105,8 @@ pub(crate) fn tour(look: impl Fn(&Browser, &State, &Server) + Sync) -> Vec<&'sta
 
 fn arrive(browser: &Browser, state: &State, server: &Server) {
     browser.look("light", 1440, 900);
+    // A page that differs in its fragment only would not be loaded anew.
+    browser.open("about:blank");
     let actions = Actions::new(browser, &server.address);
     actions.is(None);
     if let Some(username) = state.who {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::{Answer, By, Person, TestApp};
 use crate::console::page;
-use crate::links::{NEW_PASSWORD, redeem, secret};
+use crate::links::{NEW_PASSWORD, open, redeem, secret};
 
 /// Makes a link for a user through the API; its address.
 async fn made(app: &TestApp, by: &Person, user: &Person) -> String {
@@ -20,8 +20,7 @@ async fn made(app: &TestApp, by: &Person, user: &Person) -> String {
 /// Sends the form that asks for a link, with what was pasted.
 async fn paste(app: &TestApp, pasted: &str) -> Answer {
     let pasted = rocket::http::RawStr::new(pasted).percent_encode().to_string();
-    let request = app.client.post("/set-password").header(ContentType::Form).body(format!("link={pasted}"));
-    Answer::of(request.header(Header::new("Sec-Fetch-Site", "same-origin")).dispatch().await).await
+    open(app, &pasted).await.0
 }
 
 #[apply(on_both)]

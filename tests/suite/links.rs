@@ -31,13 +31,17 @@ async fn made(app: &TestApp, staff: &Person, id: i64) -> String {
 }
 
 /// The page behind a link: the answer, the cookie that it sets, and the token of its form.
-async fn open(app: &TestApp, secret: &str) -> (Answer, String, String) {
-    let request = app.client.post("/set-password").header(ContentType::Form).body(format!("link={secret}"));
-    let response = request.header(Header::new("Sec-Fetch-Site", "same-origin")).dispatch().await;
-    let cookie = response.cookies().get("__Host-pre-0a1b2c3d").map(|cookie| cookie.value().to_owned());
-    let answer = Answer::of(response).await;
+pub(crate) async fn open(app: &TestApp, secret: &str) -> (Answer, String, String) {
+    let response = app.client.get("/set-password").dispatch().await;
+    let cookie = response.cookies().get("__Host-pre-0a1b2c3d").expect("a cookie").value().to_owned();
+    let asking = token(&Answer::of(response).await.body);
+    let body = format!("token={asking}&link={secret}");
+    let request = app.client.post("/set-password").header(ContentType::Form).body(body);
+    let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
+    let answer =
+        Answer::of(request.header(cookie_header("__Host-pre-0a1b2c3d", &cookie)).dispatch().await).await;
     let token = if answer.status == 200 { token(&answer.body) } else { String::new() };
-    (answer, cookie.unwrap_or_default(), token)
+    (answer, cookie, token)
 }
 
 async fn post(app: &TestApp, cookie: &str, token: &str, secret: &str, password: &str) -> Answer {

@@ -101,12 +101,17 @@ async fn what_cannot_be_chosen_is_refused(app: TestApp) {
     ] {
         let (answer, _) = send_from(&app, &ada, PATH, PATH, &with(name, value)).await;
         assert_eq!(answer.status, 422, "{name}={value}");
-        assert!(
-            answer.body.contains("Choose one of the list.")
-                && answer.body.contains(&format!("href=\"#{name}\""))
-        );
+        let said =
+            if name == "time_zone" { "There is no such time zone." } else { "Choose one of the list." };
+        assert!(answer.body.contains(said) && answer.body.contains(&format!("href=\"#{name}\"")));
         assert!(!answer.body.contains("<script>"));
     }
+    let (answer, _) = send_from(&app, &ada, PATH, PATH, &with("time_zone", "Louisville")).await;
+    let said = "Type one time zone, for example America/Kentucky/Louisville or America/Louisville.";
+    assert!(answer.status == 422 && answer.body.contains(said), "{}", answer.body);
+    let (answer, _) = send_from(&app, &ada, PATH, PATH, &with("time_zone", "new york")).await;
+    assert_eq!(answer.status, 303);
+    assert!(page(&app, &ada, PATH).await.body.contains("value=\"America/New_York\""));
     let mut stale = with("theme", "light");
     stale.push(("token", "of another session"));
     let (answer, _) = send(&app, &ada, PATH, &stale).await;

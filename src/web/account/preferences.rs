@@ -4,10 +4,11 @@ use rocket::form::FromForm;
 use rocket::{get, post};
 
 use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
 use crate::model::preferences::{Density, Preferences, Theme};
 use crate::model::time_zone::Zone;
 use crate::operations::own_account;
-use crate::web::form::STALE;
+use crate::web::form::{Field, STALE};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, Preference, PreferencesPage, Problems};
@@ -63,23 +64,37 @@ impl PreferencesForm {
             theme: chosen(&THEMES, &self.theme)?,
             density: chosen(&DENSITIES, &self.density)?,
             rows: chosen(&ROWS, &self.rows)?,
-            time_zone: Zone::named(&self.time_zone)?.name().to_owned(),
+            time_zone: Zone::typed(&self.time_zone).ok()?.name().to_owned(),
             shortcuts: self.shortcuts.is_some(),
         })
+    }
+
+    /// A field to type in: a list of all zones would be most of the page.
+    fn time_zone_field(&self) -> Field {
+        let errors = match Zone::typed(&self.time_zone) {
+            Ok(_) => Vec::new(),
+            Err(meant) if meant.is_empty() => vec!["There is no such time zone.".to_owned()],
+            Err(meant) => vec![format!("Type one time zone, for example {}.", meant.join(" or "))],
+        };
+        let value = self.time_zone.clone();
+        let hint = "A city, such as Berlin, or a name, such as Europe/Berlin.";
+        Field {
+            hint: hint.into(),
+            errors,
+            ..Field::new("time_zone", "Time zone", "text", value, &FieldErrors::default())
+        }
     }
 
     fn page(&self, console: &ConsoleSession<'_>, problem: Option<&str>) -> PreferencesPage {
         fn options<T>(known: &[(T, &str, &str)]) -> Vec<(String, String)> {
             known.iter().map(|(_, name, words)| ((*name).to_owned(), (*words).to_owned())).collect()
         }
-        let zones = Zone::names().into_iter().map(|name| (name.clone(), name.replace('_', " "))).collect();
         let mut preferences = Vec::new();
         let mut problems = Vec::new();
         for (name, label, options, value) in [
             ("theme", "Theme", options(&THEMES), &self.theme),
             ("density", "Density", options(&DENSITIES), &self.density),
             ("rows", "Rows per page", options(&ROWS), &self.rows),
-            ("time_zone", "Time zone", zones, &self.time_zone),
         ] {
             let is_known = options.iter().any(|(known, _)| known == value);
             let mut errors = Vec::new();
@@ -89,10 +104,13 @@ impl PreferencesForm {
             }
             preferences.push(Preference { name, label, options, value: value.clone(), errors });
         }
+        let time_zone = self.time_zone_field();
+        problems.extend(time_zone.errors.iter().map(|error| (time_zone.name, error.clone())));
         problems.extend(problem.map(|problem| ("theme", problem.to_owned())));
         PreferencesPage {
             layout: console.layout("account"),
             preferences,
+            time_zone,
             shortcuts: self.shortcuts.is_some(),
             form: Problems { problems },
         }

@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::{Time, View};
 #[cfg(test)]
 use crate::model::clock::Timestamp;
-use crate::web::form::FormState;
+#[cfg(test)]
+use crate::model::field_errors::FieldErrors;
+use crate::web::form::{Field, FormState};
 use crate::web::layout::Layout;
 
 /// The user's own account.
@@ -142,6 +144,7 @@ pub(in crate::web) struct Preference {
 pub(in crate::web) struct PreferencesPage {
     pub(in crate::web) layout: Layout,
     pub(in crate::web) preferences: Vec<Preference>,
+    pub(in crate::web) time_zone: Field,
     pub(in crate::web) shortcuts: bool,
     /// As [`FormState`] has them.
     pub(in crate::web) form: Problems,
@@ -168,6 +171,7 @@ impl View for PreferencesPage {
         vec![Self {
             layout: Layout::sample(text),
             preferences: vec![preference],
+            time_zone: Field::new("time_zone", "Time zone", "text", text.to_owned(), &FieldErrors::default()),
             shortcuts: true,
             form: Problems { problems: vec![("theme", text.to_owned())] },
         }]

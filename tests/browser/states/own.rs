@@ -56,19 +56,17 @@ pub(super) const STATES: &[State] = &[
     state("tokens-of-another", Some(ADMIN), "API tokens of", |admin, _| {
         admin.open(&format!("/users/{STAFF_ID}/tokens"));
     }),
-    // Most of this page are the names of all time zones.
-    State {
-        kilobytes: 14,
-        ..state("preferences", Some(STAFF), "Time zone", |staff, _| staff.open("/account/preferences"))
-    },
-    State {
-        kilobytes: 14,
-        ..state("preferences-saved", Some("user57"), "Saved.", |member, _| {
-            member.open("/account/preferences");
-            member.tick("Single-key shortcuts");
-            member.click("Save");
-        })
-    },
+    state("preferences", Some(STAFF), "Time zone", |staff, _| staff.open("/account/preferences")),
+    state("preferences-refused", Some(STAFF), "There is a problem", |staff, _| {
+        staff.open("/account/preferences");
+        staff.fill("Time zone", "Louisville");
+        staff.click("Save");
+    }),
+    state("preferences-saved", Some("user57"), "Saved.", |member, _| {
+        member.open("/account/preferences");
+        member.tick("Single-key shortcuts");
+        member.click("Save");
+    }),
     State {
         who: Some("user65"),
         ..list("users-compact", "Rows per page", |staff, _| {
