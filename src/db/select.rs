@@ -149,8 +149,8 @@ pub async fn count_after<T: Table>(db: &Db, filter: &Filter<T>, place: &Cursor, 
         let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1");
         push_source(&mut sql, db.dialect(), &part);
         // Of few that match, the place is looked for among them, not by its own index.
-        let is_whole = filter.expressions.is_empty();
-        let columns = if is_whole { Columns::Indexed } else { Columns::Computed };
+        let is_among_few = !filter.expressions.is_empty() && db.dialect() == Dialect::Sqlite;
+        let columns = if is_among_few { Columns::Computed } else { Columns::Indexed };
         push_position(&mut sql, &part, " AND ", columns);
         sql.push(" LIMIT ").push_value(most - found).push(") AS found");
         found += one_number(db, sql).await?;

@@ -283,6 +283,12 @@ impl<R: Resource> Filter<R> {
         (self.include_inactive || R::ACTIVE.is_none()) && self.expressions.is_empty()
     }
 
+    /// All records in the same order: what a cursor of the console belongs to, whose filters move with the clock.
+    #[must_use]
+    pub fn order_only(&self) -> Self {
+        Self { expressions: Vec::new(), order_by: self.order_by.clone(), include_inactive: true }
+    }
+
     /// The same records the other way round.
     #[must_use]
     pub fn reversed(&self) -> Self {

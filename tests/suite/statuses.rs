@@ -2,7 +2,8 @@
 
 use rocket::http::Method;
 
-use crate::app::{Answer, By, Person, TestApp};
+use crate::app::{Person, TestApp};
+use crate::console::{self, link};
 
 /// Status, and what is asked for in the list's query.
 const STATUSES: [(&str, &str); 6] = [
@@ -15,8 +16,7 @@ const STATUSES: [(&str, &str); 6] = [
 ];
 
 async fn page(app: &TestApp, person: &Person, path: &str) -> String {
-    let answer =
-        Answer::of(app.request(Method::Get, path, Some((person, By::Cookie))).dispatch().await).await;
+    let answer = console::page(app, person, path).await;
     assert_eq!(answer.status, 200, "{path}");
     answer.body
 }
@@ -114,5 +114,21 @@ async fn the_pager_says_which_of_how_many_users_are_shown(app: TestApp) {
             html = page(&app, &staff, &next).await;
             assert!(html.contains(range), "{next}: {range}");
         }
+    }
+}
+
+#[apply(on_both)]
+async fn the_next_page_of_a_list_that_moves_with_the_clock_is_found(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    for number in 0..60 {
+        app.person(&format!("user{number:02}"), "").await;
+    }
+    app.sql("UPDATE users SET last_login = date_joined, is_active = username = 'staff'").await;
+    for list in ["status=deactivated", "status=deactivated&sort=-email", "seen=7d&sort=seen"] {
+        let first = page(&app, &staff, &format!("/users?{list}&per=25")).await;
+        app.clock.advance(std::time::Duration::from_secs(1));
+        let second = page(&app, &staff, &link(&first, "Next")).await;
+        assert!(!second.contains("This is the first page."), "{list}");
+        assert!(second.contains("26 to 50 of 6"), "{list}: {}", second);
     }
 }

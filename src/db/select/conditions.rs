@@ -10,7 +10,7 @@ use crate::model::filter::{Body, Expression, Field, FieldValue, Folding, Operato
 pub(super) enum Columns {
     /// As they are.
     Indexed,
-    /// As the result of an operation that changes nothing, which no index has.
+    /// As the result of an operation that changes nothing, which no index has. For SQLite only.
     Computed,
 }
 

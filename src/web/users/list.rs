@@ -41,7 +41,8 @@ pub(in crate::web) async fn list(
         search_results::find(&console, &query, &state, &filter).await?;
     state.notes.extend(note.map(str::to_owned));
     let words: Vec<String> = state.words().iter().flat_map(|word| words::forms(word)).collect();
-    let cursor = |user: Option<&User>| user.map(|user| Cursor::after(&filter, user).encode(&filter));
+    let order = filter.order_only();
+    let cursor = |user: Option<&User>| user.map(|user| Cursor::after(&order, user).encode(&order));
     let mut pages = Vec::new();
     if page.has_previous {
         pages.push((state.path_with("q", &state.q), "First", ""));

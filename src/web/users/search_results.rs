@@ -120,7 +120,8 @@ async fn page(
     rows: i64,
 ) -> Result<(Page<User>, Option<&'static str>)> {
     let can = &console.can;
-    let at = |cursor: Option<&str>| cursor.map(|cursor| Cursor::decode(filter, cursor));
+    let order = filter.order_only();
+    let at = |cursor: Option<&str>| cursor.map(|cursor| Cursor::decode(&order, cursor));
     let last = query.before.as_deref() == Some(END);
     let after = at(query.after.as_deref());
     let before = at(query.before.as_deref().filter(|_| !last));
