@@ -1,7 +1,5 @@
 //! The status of a user: one word, the worst that is true, and a list of those who have it.
 
-use rocket::http::Method;
-
 use crate::app::{Person, TestApp};
 use crate::console::{self, link};
 
@@ -129,6 +127,6 @@ async fn the_next_page_of_a_list_that_moves_with_the_clock_is_found(app: TestApp
         app.clock.advance(std::time::Duration::from_secs(1));
         let second = page(&app, &staff, &link(&first, "Next")).await;
         assert!(!second.contains("This is the first page."), "{list}");
-        assert!(second.contains("26 to 50 of 6"), "{list}: {}", second);
+        assert!(second.contains("26 to 50 of 6"), "{list}: {second}");
     }
 }
