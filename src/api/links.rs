@@ -91,7 +91,7 @@ pub(super) async fn check(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
 ) -> Result<Json<Diagnosis>> {
-    Ok(Json(sign_in_diagnosis::check(&can, id.0).await?))
+    Ok(Json(sign_in_diagnosis::check(&can, id.0, &sign_in_diagnosis::in_utc).await?))
 }
 
 /// How many failures in a row were forgotten.

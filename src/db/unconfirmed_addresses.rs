@@ -60,6 +60,12 @@ pub async fn delete(tx: &mut Tx, user: UserId) -> Result<bool> {
     Ok(tx.execute(sql).await? > 0)
 }
 
+/// Ends the link that was sent to a user's unconfirmed address. The address stays unconfirmed.
+pub async fn end_link(tx: &mut Tx, user: UserId) -> Result<()> {
+    let sql = Sql::new("UPDATE unconfirmed_addresses SET expires_at = 0 WHERE user_id = $1").bind(user.0);
+    tx.execute(sql).await.map(drop)
+}
+
 /// A user's unconfirmed address.
 pub async fn of_user(db: &Db, user: UserId) -> Result<Option<Unconfirmed>> {
     let sql = Sql::new(concat!(columns!(), "user_id = $1")).bind(user.0);

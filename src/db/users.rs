@@ -108,18 +108,23 @@ pub struct Whole {
 struct WholeRow {
     credentials: CredentialsRow,
     preferences: String,
+    mail_to: Option<String>,
 }
-from_row!(WholeRow { ..credentials, preferences });
+from_row!(WholeRow { ..credentials, preferences, mail_to });
 
-/// All users from the one after `id` on, for an export: at most `limit`, by primary key.
+/// All users from the one after `id` on, for an export: at most `limit`, by primary key. An address that its user has
+/// not shown to be theirs gives way to the one before: where the export is read it would count.
 pub async fn whole_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Whole>> {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
-        ", users.password, users.preferences FROM users WHERE users.id > $1 ORDER BY users.id LIMIT $2"
+        ", users.password, users.preferences, unconfirmed_addresses.mail_to FROM users \
+         LEFT JOIN unconfirmed_addresses ON unconfirmed_addresses.user_id = users.id \
+         WHERE users.id > $1 ORDER BY users.id LIMIT $2"
     ));
-    let whole = |WholeRow { credentials, preferences }: WholeRow| {
-        let Credentials { user, password } = credentials.into();
+    let whole = |WholeRow { credentials, preferences, mail_to }: WholeRow| {
+        let Credentials { mut user, password } = credentials.into();
+        user.email = mail_to.unwrap_or(user.email);
         Whole { user, password, preferences }
     };
     Ok(db.all::<WholeRow>(sql.bind(id.0).bind(limit)).await?.into_iter().map(whole).collect())
@@ -159,14 +164,30 @@ pub async fn highest_id(db: &Db) -> Result<Option<UserId>> {
 
 /// The users whose e-mail address is this one but for letter case and the form of its domain, by primary key: at most `limit`.
 pub async fn by_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
-    if email.is_empty() || cannot_be_stored(email) {
-        return Ok(Vec::new());
-    }
-    let sql = Sql::new(concat!(
+    let sql = concat!(
         "SELECT ",
         columns!(),
         " FROM users WHERE users.email_folded = $1 ORDER BY users.id LIMIT $2"
-    ));
+    );
+    of_address(db, sql, email, limit).await
+}
+
+/// The same without those who have not shown that the address is theirs.
+pub async fn by_confirmed_email(db: &Db, email: &str, limit: i64) -> Result<Vec<User>> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE users.email_folded = $1 AND NOT EXISTS \
+         (SELECT 1 FROM unconfirmed_addresses WHERE user_id = users.id) ORDER BY users.id LIMIT $2"
+    );
+    of_address(db, sql, email, limit).await
+}
+
+async fn of_address(db: &Db, sql: &'static str, email: &str, limit: i64) -> Result<Vec<User>> {
+    if email.is_empty() || cannot_be_stored(email) {
+        return Ok(Vec::new());
+    }
+    let sql = Sql::new(sql);
     let rows = db.all::<UserRow>(sql.bind(text::fold(&address::canonical(email))).bind(limit)).await?;
     Ok(rows.into_iter().map(User::from).collect())
 }
@@ -359,9 +380,10 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
     tx.execute(sql).await.map(drop)
 }
 
-/// Stores the hash of another password, and ends the links that would set one.
+/// Stores the hash of another password, and ends the links that would set one or confirm an address.
 pub async fn set_password(tx: &mut Tx, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<()> {
     super::links::delete_of_user(tx, id).await?;
+    super::unconfirmed_addresses::end_link(tx, id).await?;
     let sql = Sql::new("UPDATE users SET password = $1, password_changed_at = $2 WHERE id = $3");
     tx.execute(sql.bind(password.as_str()).bind(now.micros()).bind(id.0)).await.map(drop)
 }

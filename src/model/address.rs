@@ -74,10 +74,10 @@ pub struct Unconfirmed {
 }
 
 impl Unconfirmed {
-    /// Whether it still is the user's address.
+    /// Whether it still is the user's address, however that is written.
     #[must_use]
     pub fn is_of(&self, user: &User) -> bool {
-        self.user == user.id && self.address == user.email
+        self.user == user.id && are_same(&self.address, &user.email)
     }
 }
 

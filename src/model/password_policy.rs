@@ -9,7 +9,7 @@ pub(crate) use self::dressed::is_word;
 use self::common::is_common;
 use super::password::{LONGEST_HASHED_BYTES, MOST_CHARACTERS, Password};
 use crate::model::field_errors::Message;
-use crate::model::text::fold_compatible;
+use crate::model::text::{fold_compatible, searchable};
 
 /// Values of the user's own that are shorter than this are left out: hardly a password is like them, and many would
 /// be refused for nothing.
@@ -105,7 +105,10 @@ impl Policy<'_> {
             return messages;
         }
         let folded = fold_compatible(&text);
-        if is_common(&folded) || dressed::is_listed(&folded, |word| self.is_listed(word)) {
+        let without_accents = searchable(&text);
+        let variants = [Some(folded.as_str()), Some(&without_accents), half_of_two(&folded)];
+        let is_listed = |text: &str| is_common(text) || dressed::is_listed(text, |word| self.is_listed(word));
+        if variants.into_iter().flatten().any(is_listed) {
             messages.push(Message::TooCommon);
         }
         let labels = own.similar_to(&folded);
@@ -120,6 +123,11 @@ impl Policy<'_> {
             || PRODUCT_WORDS.contains(&word)
             || self.words.iter().any(|listed| fold_compatible(listed) == word)
     }
+}
+
+/// The half of a text that is the same twice.
+fn half_of_two(text: &str) -> Option<&str> {
+    text.split_at_checked(text.len() / 2).filter(|(one, other)| one == other).map(|(one, _)| one)
 }
 
 /// True if the password is the name, or the name and after it only characters that are not letters. Both are folded.
@@ -297,5 +305,21 @@ mod tests {
         assert!(
             Policy::default().check(&Password::new("83917502".to_owned()), &OwnNames::default()).is_empty()
         );
+    }
+
+    #[test]
+    fn pw_8_a_common_password_is_found_twice_in_a_row_and_under_accents() {
+        let common = |text: &str| {
+            let password = Password::new(text.to_owned());
+            Policy::default().check(&password, &OwnNames::default()).contains(&Message::TooCommon)
+        };
+        for text in
+            ["passwordpassword", "P@ssw0rdP@ssw0rd", "Pässword123!", "wélcome2026", "sunshinesunshine"]
+        {
+            assert!(common(text), "{text}");
+        }
+        for text in ["passwordbutterfly", "zebra-zebra-plum", "größenwahn-ist-alles"] {
+            assert!(!common(text), "{text}");
+        }
     }
 }

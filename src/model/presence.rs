@@ -1,11 +1,12 @@
 //! What asks for the actor in person: a recently confirmed password, and no API token.
 //!
 //! Whatever gives or restores the means to act as a privileged account (staff or superuser) asks for it: otherwise one
-//! administrator's stolen session or API token would become another administrator's account. Every operation that does
+//! administrator's stolen session or API token would become another administrator's account. Taking such rights away
+//! asks, too: what is then done to the plain account would last when they come back. Every operation that does
 //! such a thing asks one of these functions, and `Can::require` compares the answer with the session.
 
-use super::address;
 use super::user::{User, UserId};
+use super::{address, rules};
 
 /// What a session has to show. In rising order, so that the demand of several changes is their greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,8 +27,8 @@ pub fn of_change(actor: UserId, before: &User, after: &User, new_password: bool)
     }
     let grants = after.is_staff && !before.is_staff;
     let restores = new_password || !address::are_same(&after.email, &before.email) || reopens(before, after);
-    let renames_self = actor == before.id && after.username != before.username;
-    if grants || after.is_privileged() && restores || renames_self {
+    let renames = after.username != before.username && (actor == before.id || before.is_privileged());
+    if grants || rules::demotes(before, after) || after.is_privileged() && restores || renames {
         Presence::ExceptClients
     } else {
         Presence::NotAsked
@@ -84,14 +85,14 @@ mod tests {
             ("inactive", "plain", NotAsked, NotAsked),
             ("plain", "staff", ExceptClients, ExceptClients),
             ("plain", "inactive staff", ExceptClients, ExceptClients),
-            ("staff", "plain", NotAsked, NotAsked),
+            ("staff", "plain", ExceptClients, ExceptClients),
             ("staff", "staff", NotAsked, ExceptClients),
             ("staff", "inactive staff", NotAsked, ExceptClients),
             ("inactive staff", "staff", ExceptClients, ExceptClients),
-            ("inactive staff", "plain", NotAsked, NotAsked),
+            ("inactive staff", "plain", ExceptClients, ExceptClients),
             ("superuser", "superuser", NotAsked, ExceptClients),
             ("inactive superuser", "superuser", ExceptClients, ExceptClients),
-            ("superuser", "plain", NotAsked, NotAsked),
+            ("superuser", "plain", ExceptClients, ExceptClients),
             ("staff", "staff superuser", Always, Always),
             ("plain", "superuser", Always, Always),
         ] {
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn se_8_an_address_and_a_longer_life_are_such_means_and_a_name_is_not() {
+    fn se_8_an_address_a_longer_life_and_a_username_are_such_means_and_a_name_is_not() {
         let at = |seconds| Some(Timestamp::from_micros(seconds));
         let staff = User { valid_from: at(5), valid_until: at(9), ..user(2, "staff") };
         let asks = |after: User| of_change(UserId(1), &staff, &after, false) != Presence::NotAsked;
@@ -113,11 +114,13 @@ mod tests {
         assert!(asks(User { valid_from: None, ..staff.clone() }));
         assert!(asks(User { valid_until: None, ..staff.clone() }));
         assert!(!asks(User { valid_from: at(6), valid_until: at(8), ..staff.clone() }));
+        assert!(!asks(User { first_name: "Ada".into(), ..staff.clone() }));
         let username = Username::parse("other").unwrap();
-        let renamed = User { first_name: "Ada".into(), username, ..staff.clone() };
-        assert!(!asks(renamed.clone()));
-        assert_eq!(of_change(UserId(2), &staff, &renamed, false), Presence::ExceptClients, "but the own one");
+        assert!(asks(User { username: username.clone(), ..staff.clone() }));
         let plain = user(3, "plain");
+        let renamed = User { username, ..plain.clone() };
+        assert_eq!(of_change(UserId(1), &plain, &renamed, false), Presence::NotAsked);
+        assert_eq!(of_change(UserId(3), &plain, &renamed, false), Presence::ExceptClients, "but the own one");
         let moved = User { email: "a@b.co".into(), ..plain.clone() };
         assert_eq!(of_change(UserId(1), &plain, &moved, false), Presence::NotAsked);
     }

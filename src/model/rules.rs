@@ -213,11 +213,14 @@ pub fn ends_sessions(before: &User, after: &User, new_password: bool) -> bool {
         || after.is_superuser && !before.is_superuser
 }
 
-/// Whether the change ends the one-time links that would set the user's password: every change that ends
-/// sessions does, and a change of the address (a link was sent to the old one).
+/// Whether the change ends the one-time links that would set the user's password: every change that ends sessions
+/// does, a change of the address (a link was sent to the old one), and the right to manage users (a person with fewer
+/// rights may hold one).
 #[must_use]
 pub fn ends_links(before: &User, after: &User, new_password: bool) -> bool {
-    ends_sessions(before, after, new_password) || !address::are_same(&before.email, &after.email)
+    ends_sessions(before, after, new_password)
+        || !address::are_same(&before.email, &after.email)
+        || after.is_staff && !before.is_staff
 }
 
 /// Whether the change ends the links that the user made for others: the right to make them is gone, or less.
@@ -328,13 +331,13 @@ mod tests {
     }
 
     #[test]
-    fn pw_10_links_end_with_sessions_with_the_address_and_when_a_superuser_is_made() {
+    fn pw_10_links_end_with_sessions_with_the_address_and_when_rights_are_given() {
         let renamed = User { email: "new@example.org".into(), ..user(1, "plain") };
         assert!(ends_links(&user(1, "plain"), &renamed, false));
         assert!(ends_links(&user(1, "plain"), &user(1, "superuser"), false));
         assert!(ends_links(&user(1, "plain"), &user(1, "inactive"), false));
         assert!(ends_links(&user(1, "plain"), &user(1, "plain"), true));
-        assert!(!ends_links(&user(1, "plain"), &user(1, "staff"), false));
+        assert!(ends_links(&user(1, "plain"), &user(1, "staff"), false));
     }
 
     #[test]

@@ -81,6 +81,42 @@ impl Zone {
         names
     }
 
+    /// The instant at which calendar and clock show a text such as `2026-03-31T18:00`; the first of two, and the
+    /// one after a gap. `None` for a text with an offset, or one that is no date and time.
+    #[must_use]
+    pub fn instant(&self, text: &str) -> Option<Timestamp> {
+        let (_, time) = text.split_once(['T', ' '])?;
+        if !time.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.')) {
+            return None;
+        }
+        let at = self.0.to_timestamp(text.parse().ok()?).ok()?;
+        Some(Timestamp::from_micros(at.as_microsecond()))
+    }
+
+    /// The first instant of a day such as `2026-03-31`, and that of the day after it.
+    #[must_use]
+    pub fn day(&self, text: &str) -> Option<(Timestamp, Timestamp)> {
+        let day: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == 10)?;
+        let start = |day: jiff::civil::Date| {
+            let at = self.0.to_timestamp(day.at(0, 0, 0, 0)).ok()?;
+            Some(Timestamp::from_micros(at.as_microsecond()))
+        };
+        Some((start(day)?, start(day.tomorrow().ok()?)?))
+    }
+
+    /// The date and time at an instant as a `datetime-local` field takes it: as exact as it can be.
+    #[must_use]
+    pub fn field_text(&self, at: Timestamp) -> String {
+        let Ok(at) = jiff::Timestamp::from_microsecond(at.micros()) else { return String::new() };
+        let local = self.0.to_datetime(at);
+        let pattern = match (local.second(), local.subsec_nanosecond()) {
+            (0, 0) => "%Y-%m-%dT%H:%M",
+            (_, 0) => "%Y-%m-%dT%H:%M:%S",
+            _ => "%Y-%m-%dT%H:%M:%S%.3f",
+        };
+        local.strftime(pattern).to_string()
+    }
+
     /// What calendar and clock show at an instant; `None` for one that no calendar reaches.
     #[must_use]
     pub fn local(&self, at: Timestamp) -> Option<Local> {
@@ -123,6 +159,35 @@ mod tests {
         assert_eq!(meant("york"), ["America/New_York"], "a part is a question");
         assert_eq!(meant("america").len(), 5);
         assert!(meant("").is_empty() && meant("Europe/Nowhere").is_empty());
+    }
+
+    #[test]
+    fn a_field_for_a_date_shows_and_reads_the_clock_of_its_zone() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        for (stored, shown) in
+            [("2026-03-31T18:00:00Z", "2026-03-31T20:00"), ("2026-01-31T18:00:05Z", "2026-01-31T19:00:05")]
+        {
+            let at = Timestamp::parse(stored).unwrap();
+            assert_eq!(berlin.field_text(at), shown);
+            assert_eq!(berlin.instant(shown), Some(at), "{shown}");
+        }
+        let exact = Timestamp::parse("2026-03-31T18:00:00.123456Z").unwrap();
+        assert_eq!(Zone::UTC.field_text(exact), "2026-03-31T18:00:00.123", "as exact as a browser can be");
+        // Twice on the clock, and never.
+        assert_eq!(berlin.instant("2026-10-25T02:30"), Timestamp::parse("2026-10-25T00:30:00Z"));
+        assert_eq!(berlin.instant("2026-03-29T02:30"), Timestamp::parse("2026-03-29T01:30:00Z"));
+        for text in
+            ["", "2026-03-31", "2026-03-31T18:00Z", "2026-03-31T18:00+02:00", "2026-02-30T18:00", "T", "now"]
+        {
+            assert_eq!(berlin.instant(text), None, "{text}");
+        }
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        assert_eq!(
+            berlin.day("2026-03-29"),
+            Some((at("2026-03-28T23:00:00Z"), at("2026-03-29T22:00:00Z"))),
+            "a day of 23 hours"
+        );
+        assert_eq!((berlin.day("2026-02-30"), berlin.day("2026-03-29T10:00")), (None, None));
     }
 
     #[test]

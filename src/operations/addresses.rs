@@ -17,6 +17,7 @@ use crate::model::permission::{Permission, SignedIn};
 use crate::model::session::Secret;
 use crate::model::throttle::{Failures, Key};
 use crate::model::user::User;
+use crate::operations::notices::{self, Event, Owner};
 use crate::operations::{App, Can, audit, mail};
 
 /// How long a link to an address works.
@@ -130,9 +131,13 @@ pub async fn confirm(app: &App, code: &str, origin: &Origin) -> Result<bool> {
             return Ok(false);
         }
         db::unconfirmed_addresses::delete(&mut tx, user.id).await?;
-        let entry = Entry::new(Action::AddressConfirmed, Author::anonymous(origin)).on(&user);
+        let author = Author::anonymous(origin);
+        let entry = Entry::new(Action::AddressConfirmed, author.clone()).on(&user);
         audit::record(&mut tx, &entry.detail("email", user.email.as_str()), now).await?;
         tx.commit().await?;
+        let mail_to = new.map(|new| new.mail_to).unwrap_or_default();
+        let owner = Owner { user: &user, mail_to: &mail_to };
+        notices::tell(app, owner, Event::AddressConfirmed, &author, now);
         Ok(true)
     })
     .await

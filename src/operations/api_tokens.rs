@@ -15,7 +15,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::permission::{IsSuperuser, Permission, SignedIn};
-use crate::model::presence::{self, Presence};
+use crate::model::presence::Presence;
 use crate::model::raw::Raw;
 use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
 use crate::model::text;
@@ -249,20 +249,20 @@ async fn insert<P: Permission>(
 /// [`Error::NoSuchPath`] if the caller has none of that key; [`Error::Forbidden`] where [`presence::of_ending`]
 /// asks for the caller.
 pub async fn revoke_own(can: &Can<SignedIn>, token: SessionId) -> Result<ApiToken> {
-    can.require(presence::of_ending(can.session().id == token), can.app().clock.now())?;
     revoke(can, can.user().id, token).await
 }
 
 /// Revokes a token of a user.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::NoSuchPath`] if the user has no token of that key.
+/// As [`revoke_own`]; [`Error::NotFound`].
 pub async fn revoke_of(can: &Can<IsSuperuser>, id: UserId, token: SessionId) -> Result<ApiToken> {
     revoke(can, id, token).await
 }
 
 async fn revoke<P: Permission>(can: &Can<P>, id: UserId, token: SessionId) -> Result<ApiToken> {
     let app = can.app();
+    sessions::require_for(can, id, Some(token))?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, id).await?.user;

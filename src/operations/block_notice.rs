@@ -5,7 +5,7 @@ use crate::model::error::Result;
 use crate::model::origin::Origin;
 use crate::model::throttle::HARD_LIMIT;
 use crate::model::user::User;
-use crate::operations::{App, mail};
+use crate::operations::{App, addresses, mail};
 
 /// Superusers that are told.
 const MOST_SUPERUSERS: i64 = 20;
@@ -29,14 +29,18 @@ pub(crate) fn send(app: &App, user: &User, origin: &Origin) {
 }
 
 async fn tell(app: &App, user: &User, from: &str) -> Result<()> {
-    if !user.email.is_empty() && user.is_usable(app.clock.now()) {
+    let mail_to = addresses::now_of(app, user).await?;
+    if !mail_to.is_empty() && user.is_usable(app.clock.now()) {
         let text = to_owner(user, from, &app.base);
-        mail::notify(app, &user.email, "Wrong passwords for your account", text).await;
+        mail::notify(app, &mail_to, "Wrong passwords for your account", text).await;
     }
     let superusers = db::users::superusers(&app.db, MOST_SUPERUSERS).await?;
-    for superuser in superusers.iter().filter(|one| one.id != user.id && !one.email.is_empty()) {
-        let text = to_superuser(user, from, &app.base);
-        mail::notify(app, &superuser.email, "Wrong passwords for an account", text).await;
+    for superuser in superusers.iter().filter(|one| one.id != user.id) {
+        let mail_to = addresses::now_of(app, superuser).await?;
+        if !mail_to.is_empty() {
+            let text = to_superuser(user, from, &app.base);
+            mail::notify(app, &mail_to, "Wrong passwords for an account", text).await;
+        }
     }
     Ok(())
 }

@@ -71,13 +71,7 @@ async fn answer(app: &App, name: &str, origin: &Origin) -> Result<()> {
 
 /// The users whose mail goes to an address. One that a user has not shown to be theirs does not count.
 async fn at_address(app: &App, address: &str) -> Result<Vec<User>> {
-    let mut users = Vec::new();
-    for user in db::users::by_email(&app.db, address, MOST_ACCOUNTS).await? {
-        let unconfirmed = db::unconfirmed_addresses::of_user(&app.db, user.id).await?;
-        if !unconfirmed.is_some_and(|new| new.is_of(&user)) {
-            users.push(user);
-        }
-    }
+    let mut users = db::users::by_confirmed_email(&app.db, address, MOST_ACCOUNTS).await?;
     for new in db::unconfirmed_addresses::by_mail_to(&app.db, address, MOST_ACCOUNTS).await? {
         users.extend(db::users::by_id(&app.db, new.user).await?.filter(|user| new.is_of(user)));
     }

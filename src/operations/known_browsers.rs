@@ -25,13 +25,15 @@ pub async fn find(app: &App, kept: &str, username: &str) -> Result<Option<Device
     Ok(is_known.then_some(browser))
 }
 
-/// Notes that the browser with this cookie has just given the password of a user; its cookie from now on.
+/// Notes that the browser with this cookie has just given the password of a user, unless that is another one already;
+/// its cookie from now on.
 pub async fn remember(app: &App, kept: &str, user: &User) -> Result<String> {
     let username = user.username.as_str();
     let browser = find(app, kept, username).await?.unwrap_or_else(DeviceId::random);
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        if db::users::lock(&mut tx, user.id).await?.is_some() {
+        let now_stored = db::users::lock(&mut tx, user.id).await?.map(|found| found.user.password_changed_at);
+        if now_stored == Some(user.password_changed_at) {
             db::known_browsers::insert(&mut tx, user.id, &browser, app.clock.now(), MOST - 1).await?;
         }
         Ok(tx.commit().await?)

@@ -13,6 +13,7 @@ use crate::operations::{App, mail};
 pub(crate) enum Event {
     PasswordChanged,
     AddressChanged,
+    AddressConfirmed,
     NewBrowser,
 }
 
@@ -23,7 +24,12 @@ impl Event {
             Self::PasswordChanged => ("Your password was changed", "has a new password."),
             Self::AddressChanged => (
                 "Your email address was changed",
-                "has a new email address. This one is no longer used for it.",
+                "has a new email address. Messages go there once it is confirmed, or at once if an administrator \
+                 set it.",
+            ),
+            Self::AddressConfirmed => (
+                "Your email address was confirmed",
+                "has a confirmed new email address. This one is no longer used for it.",
             ),
             Self::NewBrowser => {
                 ("New sign-in to your account", "was signed in to by a browser that was not known before.")

@@ -51,7 +51,7 @@ async fn live<P: Permission>(can: &Can<P>, id: UserId) -> Result<Vec<LiveSession
 /// [`presence::of_ending`] asks for the caller.
 pub async fn end_own(can: &Can<SignedIn>, session: SessionId) -> Result<LiveSession> {
     let app = can.app();
-    can.require(presence::of_ending(can.session().id == session), app.clock.now())?;
+    require_for(can, can.user().id, Some(session))?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         // Two sessions of the caller may end each other at the same instant: one after the other.
@@ -69,7 +69,7 @@ pub async fn end_own(can: &Can<SignedIn>, session: SessionId) -> Result<LiveSess
 /// [`Error::Forbidden`] as [`end_own`].
 pub async fn end_own_others(can: &Can<SignedIn>) -> Result<u64> {
     let app = can.app();
-    can.require(presence::of_ending(false), app.clock.now())?;
+    require_for(can, can.user().id, None)?;
     let user = can.user();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
@@ -86,13 +86,26 @@ pub async fn end_own_others(can: &Can<SignedIn>) -> Result<u64> {
     .await
 }
 
+/// Asks for the caller before a session of their own is ended, by whichever route; `None` stands for all of them.
+pub(super) fn require_for<P: Permission>(
+    can: &Can<P>,
+    owner: UserId,
+    session: Option<SessionId>,
+) -> Result<()> {
+    if owner != can.user().id {
+        return Ok(());
+    }
+    can.require(presence::of_ending(session == Some(can.session().id)), can.app().clock.now())
+}
+
 /// Ends one session of a user.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`] for that of a superuser, [`Error::NoSuchPath`] if the user
-/// has no such session.
+/// [`Error::NotFound`], [`Error::Forbidden`] for that of a superuser and as [`end_own`], [`Error::NoSuchPath`] if the
+/// user has no such session.
 pub async fn end_of_user(can: &Can<ManageUsers>, id: UserId, session: SessionId) -> Result<LiveSession> {
     let app = can.app();
+    require_for(can, id, Some(session))?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let user = touched(can, &mut tx, id).await?;
@@ -106,9 +119,10 @@ pub async fn end_of_user(can: &Can<ManageUsers>, id: UserId, session: SessionId)
 /// Signs a user out everywhere.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`] for a superuser.
+/// [`Error::NotFound`], [`Error::Forbidden`] for a superuser and as [`end_own`].
 pub async fn end_all_of_user(can: &Can<ManageUsers>, id: UserId) -> Result<Update> {
     let app = can.app();
+    require_for(can, id, None)?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let user = touched(can, &mut tx, id).await?;

@@ -69,13 +69,14 @@ pub struct Diagnosis {
 /// The condition that does not prevent signing in.
 const FORCED_CHANGE: &str = "no_forced_change";
 
-/// Walks the conditions of an account whose failures to sign in are `failures`.
+/// Walks the conditions of an account whose failures to sign in are `failures`. `say` puts an instant in words.
 #[must_use]
 pub fn conditions(
     user: &User,
     password: &PasswordHash,
     failures: Option<&Failures>,
     now: Timestamp,
+    say: &dyn Fn(Timestamp) -> String,
 ) -> Vec<Condition> {
     let condition = |condition, passed, good: &str, bad: String| Condition {
         condition,
@@ -87,8 +88,8 @@ pub fn conditions(
     vec![
         condition("exists", true, "There is such an account.", String::new()),
         condition("active", user.is_active, "The account is active.", "The account is deactivated.".into()),
-        dates(user, now),
-        locked(failures, now),
+        dates(user, now, say),
+        locked(failures, now, say),
         condition(
             "password_set",
             is_set,
@@ -110,23 +111,23 @@ pub fn conditions(
     ]
 }
 
-fn dates(user: &User, now: Timestamp) -> Condition {
+fn dates(user: &User, now: Timestamp, say: &dyn Fn(Timestamp) -> String) -> Condition {
     let (passed, detail) = match (user.valid_from, user.valid_until) {
-        (Some(from), _) if now < from => (false, format!("The account begins on {}.", in_words(from))),
-        (_, Some(until)) if now >= until => (false, format!("The account ended on {}.", in_words(until))),
-        (_, Some(until)) => (true, format!("The account ends on {}.", in_words(until))),
+        (Some(from), _) if now < from => (false, format!("The account begins on {}.", say(from))),
+        (_, Some(until)) if now >= until => (false, format!("The account ended on {}.", say(until))),
+        (_, Some(until)) => (true, format!("The account ends on {}.", say(until))),
         _ => (true, "The account has no end.".to_owned()),
     };
     Condition { condition: "dates", passed, detail }
 }
 
-fn locked(failures: Option<&Failures>, now: Timestamp) -> Condition {
+fn locked(failures: Option<&Failures>, now: Timestamp, say: &dyn Fn(Timestamp) -> String) -> Condition {
     let condition = |passed, detail| Condition { condition: "not_locked", passed, detail };
     match failures.and_then(|failures| Some((failures, failures.wait(now)?))) {
         None => condition(true, "The account is not locked.".to_owned()),
         Some((failures, wait)) => {
             // To the minute, and never before it is over.
-            let until = in_words(now.plus(wait).plus(Duration::from_micros(59_999_999)));
+            let until = say(now.plus(wait).plus(Duration::from_micros(59_999_999)));
             condition(
                 false,
                 format!("Locked after {} failures in a row, until {until}.", failures.consecutive),
@@ -135,8 +136,8 @@ fn locked(failures: Option<&Failures>, now: Timestamp) -> Condition {
     }
 }
 
-/// `2026-03-01 09:00 UTC`
-fn in_words(at: Timestamp) -> String {
+/// An instant for programs and their readers: `2026-03-01 09:00 UTC`
+pub fn in_utc(at: Timestamp) -> String {
     let text = at.to_string();
     let (date, time) = text.split_once('T').unwrap_or((&text, ""));
     format!("{date} {} UTC", time.get(..5).unwrap_or_default())
@@ -149,10 +150,14 @@ const ENDINGS: [Action; 3] = [Action::SignOut, Action::SessionEnded, Action::Ses
 ///
 /// # Errors
 /// [`Error::NotFound`]
-pub async fn check(can: &Can<ManageUsers>, id: UserId) -> Result<Diagnosis> {
+pub async fn check(
+    can: &Can<ManageUsers>,
+    id: UserId,
+    say: &(dyn Fn(Timestamp) -> String + Sync),
+) -> Result<Diagnosis> {
     let app = can.app();
     let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
-    let conditions = conditions_of(can, &user).await?;
+    let conditions = conditions_of(can, &user, say).await?;
     Ok(Diagnosis {
         can_sign_in: can_sign_in(&conditions),
         first_failing: conditions
@@ -169,13 +174,17 @@ pub async fn check(can: &Can<ManageUsers>, id: UserId) -> Result<Diagnosis> {
 }
 
 /// The conditions of an account as they are now.
-pub async fn conditions_of(can: &Can<ManageUsers>, user: &User) -> Result<Vec<Condition>> {
+pub async fn conditions_of(
+    can: &Can<ManageUsers>,
+    user: &User,
+    say: &(dyn Fn(Timestamp) -> String + Sync),
+) -> Result<Vec<Condition>> {
     let app = can.app();
     let found = db::users::credentials(&app.db, user.username.key()).await?;
     let password = found.filter(|found| found.user.id == user.id).map(|found| found.password);
     let password = password.ok_or(Error::NotFound)?;
     let failures = db::throttles::get(&app.db, &Key::account(user.username.key())).await?;
-    Ok(conditions(user, &password, failures.as_ref(), app.clock.now()))
+    Ok(conditions(user, &password, failures.as_ref(), app.clock.now(), say))
 }
 
 /// The newest entry that records an end of a session: by itself, or among the details of a change.
@@ -223,7 +232,7 @@ mod tests {
 
     /// The conditions that fail.
     fn failing(user: &User, password: &str, failures: Option<&Failures>) -> Vec<(&'static str, String)> {
-        conditions(user, &PasswordHash::from(password.to_owned()), failures, NOW)
+        conditions(user, &PasswordHash::from(password.to_owned()), failures, NOW, &in_utc)
             .into_iter()
             .filter(|condition| !condition.passed)
             .map(|condition| (condition.condition, condition.detail))

@@ -5,6 +5,7 @@ use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::IsSuperuser;
+use crate::model::presence;
 use crate::model::throttle::Key;
 use crate::model::user::{User, UserId};
 use crate::operations::{Can, audit, sessions};
@@ -18,13 +19,15 @@ pub struct Unlocked {
     pub failures: i64,
 }
 
-/// Unlocks an account.
+/// Unlocks an account. The caller's own is unlocked with the password only: else a stolen session could guess it
+/// without end.
 ///
 /// # Errors
-/// [`Error::NotFound`]
+/// [`Error::NotFound`], [`Error::Forbidden`] where [`presence::of_credential`] asks for the caller.
 pub async fn account(can: &Can<IsSuperuser>, id: UserId) -> Result<Unlocked> {
     let app = can.app();
     let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    can.require(presence::of_credential(can.user().id, &user), app.clock.now())?;
     let failures = db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;

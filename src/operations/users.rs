@@ -87,11 +87,11 @@ pub async fn count_up_to(can: &Can<ManageUsers>, filter: &Filter, most: i64) -> 
     Ok(db::select::count_up_to(&can.app().db, filter, most).await?)
 }
 
-/// Another user with the e-mail address of this user. Addresses need not be unique, but one that is
+/// A user with an e-mail address, but for the one of that primary key. Addresses need not be unique, but one that is
 /// there twice is often a mistake.
-pub async fn namesake(can: &Can<ManageUsers>, user: &User) -> Result<Option<User>> {
-    let found = db::users::by_email(&can.app().db, &user.email, 2).await?;
-    Ok(found.into_iter().find(|other| other.id != user.id))
+pub async fn namesake(can: &Can<ManageUsers>, email: &str, but: Option<UserId>) -> Result<Option<User>> {
+    let found = db::users::by_email(&can.app().db, email, 2).await?;
+    Ok(found.into_iter().find(|other| Some(other.id) != but))
 }
 
 /// Makes a user.

@@ -10,7 +10,7 @@ use rocket::response::Redirect;
 use rocket::{Route, get, post, routes};
 
 use super::form::{Field, FormState, field_errors};
-use super::layout::ConsoleSession;
+use super::layout::{ConsoleSession, Said};
 use super::reauthentication;
 use super::view::{AccountPage, Answer, ShortcutsPage, role};
 use crate::model::address::Unconfirmed;
@@ -31,6 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
         shortcuts,
         password::form,
         password::change,
+        sessions::ask,
         sessions::page,
         sessions::end,
         sessions::end_others,
@@ -148,7 +149,7 @@ async fn save(
     }
     match update(&mut console, &form).await {
         Ok(changed) => {
-            console.flash(if changed { "Saved." } else { "Nothing changed." }, None);
+            console.flash(if changed { "Saved.".into() } else { Said::neutral("Nothing changed.") }, None);
             Ok(Answer::Redirect("/account".into()))
         }
         Err(Error::PreconditionFailed) => {

@@ -1,7 +1,5 @@
 //! The audit log: everything, filtered by what the query says.
 
-use std::time::Duration;
-
 use rocket::form::FromForm;
 use rocket::get;
 
@@ -16,6 +14,7 @@ use crate::model::error::{Error, Result};
 use crate::model::filter::{Expression, Field, Filter, Folding, Operator, Order, Test};
 use crate::model::permission::ManageUsers;
 use crate::model::text;
+use crate::model::time_zone::Zone;
 use crate::operations::lists::{self, Page};
 use crate::operations::users;
 
@@ -127,9 +126,9 @@ impl AuditState {
             tests.push(Test::Text(EntryText::Action, Operator::Equal, action, Folding::Exact));
         }
         let at = |operator, at: Timestamp| Test::Integer(EntryInteger::At, operator, at.micros());
-        tests.extend(Timestamp::parse(&self.from).map(|begin| at(Operator::GreaterOrEqual, begin)));
-        let next_day = |begin: Timestamp| begin.plus(Duration::from_hours(24));
-        tests.extend(Timestamp::parse(&self.to).map(next_day).map(|end| at(Operator::Less, end)));
+        let zone = console.zone();
+        tests.extend(zone.day(&self.from).map(|(begin, _)| at(Operator::GreaterOrEqual, begin)));
+        tests.extend(zone.day(&self.to).map(|(_, end)| at(Operator::Less, end)));
         let by_time = !self.from.is_empty() || !self.to.is_empty();
         let order = Order { field: Field::Integer(EntryInteger::At), ascending: false, nulls_first: false };
         Ok(Filter {
@@ -142,7 +141,7 @@ impl AuditState {
 
 /// `2026-03-01`, and nothing after it.
 fn is_day(text: &str) -> bool {
-    text.len() == 10 && Timestamp::parse(text).is_some()
+    Zone::UTC.day(text).is_some()
 }
 
 /// The user who has the name now, whatever their name was then; else the user who had it then.
@@ -168,7 +167,7 @@ pub(super) async fn page(
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<AuditPage>> {
     let mut state = AuditState::read(&query);
-    let filter = state.filter(&console).await?;
+    let (filter, zone) = (state.filter(&console).await?, console.zone());
     let last = query.before.as_deref() == Some(END);
     let at = |cursor: &Option<String>| cursor.as_deref().map(|cursor| Cursor::decode(&filter, cursor));
     let (after, before) = (at(&query.after), if last { None } else { at(&query.before) });
@@ -184,7 +183,7 @@ pub(super) async fn page(
         layout: console.layout("audit"),
         actions: Action::NAMES.iter().map(|(_, name, words)| (*name, *words)).collect(),
         narrowed: state.is_narrowed(),
-        rows: page.records.iter().map(audit_entries::row).collect(),
+        rows: page.records.iter().map(|told| audit_entries::row(told, &zone)).collect(),
         pages: beside(&state, &filter, &page),
         notes: std::mem::take(&mut state.notes),
         actor: state.actor,

@@ -9,10 +9,11 @@ use super::view::{Change, SignInRow, Time, TrailRow};
 use crate::model::audit::{Action, ListedEntry};
 use crate::model::clock::Timestamp;
 use crate::model::rules::Denial;
+use crate::model::time_zone::Zone;
 use crate::model::undo;
 
-/// An entry as a row of a table.
-pub(super) fn row(told: &ListedEntry) -> TrailRow {
+/// An entry as a row of a table, with the times among its words in a zone.
+pub(super) fn row(told: &ListedEntry, zone: &Zone) -> TrailRow {
     let entry = &told.entry;
     let known = entry.actor_id.map(|_| entry.actor_name.clone());
     TrailRow {
@@ -21,8 +22,8 @@ pub(super) fn row(told: &ListedEntry) -> TrailRow {
         actor: known.unwrap_or_else(|| stranger(&entry.door).to_owned()),
         what: action(&entry.action).to_owned(),
         target: entry.target_id.map(|id| (format!("/users/{id}"), entry.target_name.clone())),
-        changes: told.changes().iter().map(|(field, value)| change(field, value)).collect(),
-        notes: notes(&told.details(), &[]),
+        changes: told.changes().iter().map(|(field, value)| change(field, value, zone)).collect(),
+        notes: notes(&told.details(), &[], zone),
         place: place(&entry.door, &entry.address),
         batch: entry.batch_id,
         undo: String::new(),
@@ -33,7 +34,7 @@ pub(super) fn row(told: &ListedEntry) -> TrailRow {
 
 /// A sign-in, successful or failed, or another event of a session. `live` has the sessions of the user that
 /// can still be used.
-pub(super) fn sign_in(told: &ListedEntry, live: &HashSet<i64>) -> SignInRow {
+pub(super) fn sign_in(told: &ListedEntry, live: &HashSet<i64>, zone: &Zone) -> SignInRow {
     let (entry, details) = (&told.entry, told.details());
     let text = |name: &str| details.get(name).and_then(Value::as_str).unwrap_or_default();
     let session = details.get("session").and_then(Value::as_i64);
@@ -48,7 +49,7 @@ pub(super) fn sign_in(told: &ListedEntry, live: &HashSet<i64>) -> SignInRow {
             .iter()
             .any(|bad| bad.as_str() == entry.action),
         result: action(&entry.action).to_owned(),
-        notes: notes(&details, &["device", "by"]),
+        notes: notes(&details, &["device", "by"], zone),
         address: place(&entry.door, &entry.address),
         device,
         session: session.filter(|id| entry.action == Action::SignIn.as_str() && live.contains(id)),
@@ -87,19 +88,19 @@ fn sentence(name: &str) -> String {
 }
 
 /// A field with its two values; neither if they are not recorded, as those of a password.
-fn change(field: &str, value: &Value) -> Change {
-    let side = |name: &str| value.get(name).map(|value| shown(field, value)).unwrap_or_default();
+fn change(field: &str, value: &Value, zone: &Zone) -> Change {
+    let side = |name: &str| value.get(name).map(|value| shown(field, value, zone)).unwrap_or_default();
     Change { label: label(field), is_told: value.is_object(), old: side("old"), new: side("new") }
 }
 
 /// A value for people; empty for none.
-fn shown(field: &str, value: &Value) -> String {
+fn shown(field: &str, value: &Value, zone: &Zone) -> String {
     match (field, value) {
         (_, Value::Null) => String::new(),
         ("is_active", Value::Bool(active)) => if *active { "Active" } else { "Deactivated" }.to_owned(),
         (_, Value::Bool(yes)) => if *yes { "Yes" } else { "No" }.to_owned(),
         ("valid_from" | "valid_until", Value::String(at)) => {
-            Timestamp::parse(at).map_or_else(|| at.clone(), in_words)
+            Timestamp::parse(at).map_or_else(|| at.clone(), |at| Time::from(at).text_in(zone))
         }
         (_, Value::String(text)) => text.clone(),
         (_, other) => other.to_string(),
@@ -107,15 +108,15 @@ fn shown(field: &str, value: &Value) -> String {
 }
 
 /// Further facts as sentences, but for those of these names.
-fn notes(details: &Map<String, Value>, without: &[&str]) -> Vec<String> {
+fn notes(details: &Map<String, Value>, without: &[&str], zone: &Zone) -> Vec<String> {
     details
         .iter()
         .filter(|(name, _)| !without.contains(&name.as_str()))
-        .filter_map(|(name, value)| note(name, value))
+        .filter_map(|(name, value)| note(name, value, zone))
         .collect()
 }
 
-fn note(name: &str, value: &Value) -> Option<String> {
+fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
     let text = value.as_str().unwrap_or_default();
     let number = value.as_u64().unwrap_or_default();
     Some(match name {
@@ -125,7 +126,10 @@ fn note(name: &str, value: &Value) -> Option<String> {
         "by_mail" => "Sent by mail".to_owned(),
         "purpose" if text == "setup" => "For the first password".to_owned(),
         "purpose" if text == "reset" => "For another password".to_owned(),
-        "expires_at" => format!("Until {}", Timestamp::parse(text).map_or_else(|| text.to_owned(), in_words)),
+        "expires_at" => {
+            let at = Timestamp::parse(text).map(|at| Time::from(at).text_in(zone));
+            format!("Until {}", at.unwrap_or_else(|| text.to_owned()))
+        }
         "read_only" => {
             if value == &Value::Bool(true) { "Can only read" } else { "Can change things" }.to_owned()
         }
@@ -159,11 +163,6 @@ fn note(name: &str, value: &Value) -> Option<String> {
             other => format!("{}: {other}", sentence(name)),
         },
     })
-}
-
-/// An instant among words. In UTC, as the fields of a form take it.
-fn in_words(at: Timestamp) -> String {
-    Time::from(at).to_string()
 }
 
 fn counted(number: u64, thing: &str) -> String {
@@ -219,6 +218,10 @@ mod tests {
         ListedEntry { entry, undone_by: None }
     }
 
+    fn tokyo() -> Zone {
+        Zone::named("Asia/Tokyo").unwrap()
+    }
+
     #[test]
     fn changes_are_told_in_words_and_passwords_only_as_changed() {
         let changes = json!({
@@ -229,7 +232,7 @@ mod tests {
             "password": "changed",
             "valid_until": {"old": null, "new": "2026-03-01T09:00:00.000000Z"},
         });
-        let row = row(&told("user_changed", &changes, &json!({"sessions_ended": 2})));
+        let row = row(&told("user_changed", &changes, &json!({"sessions_ended": 2})), &tokyo());
         let told: Vec<_> = row
             .changes
             .iter()
@@ -243,7 +246,7 @@ mod tests {
                 ("Status", "Active", "Deactivated", true),
                 ("Must change password", "No", "Yes", true),
                 ("Password", "", "", false),
-                ("Valid until", "", "1 Mar 2026, 09:00 UTC", true),
+                ("Valid until", "", "1 Mar 2026, 18:00", true),
             ]
         );
         assert_eq!(row.notes, ["Signed out of 2 devices"]);
@@ -253,11 +256,11 @@ mod tests {
     #[test]
     fn a_sign_in_can_be_ended_while_its_session_lives() {
         let good = told("sign_in", &json!({}), &json!({"by": "token", "session": 4, "device": ""}));
-        assert_eq!(sign_in(&good, &HashSet::from([4])).session, Some(4));
-        assert_eq!(sign_in(&good, &HashSet::from([5])).session, None);
-        assert_eq!(sign_in(&good, &HashSet::new()).device, "API client");
+        assert_eq!(sign_in(&good, &HashSet::from([4]), &Zone::UTC).session, Some(4));
+        assert_eq!(sign_in(&good, &HashSet::from([5]), &Zone::UTC).session, None);
+        assert_eq!(sign_in(&good, &HashSet::new(), &Zone::UTC).device, "API client");
         let out = told("sign_out", &json!({}), &json!({"session": 4}));
-        assert_eq!(sign_in(&out, &HashSet::from([4])).session, None);
+        assert_eq!(sign_in(&out, &HashSet::from([4]), &Zone::UTC).session, None);
         let failed = sign_in(
             &told(
                 "sign_in_failed",
@@ -265,6 +268,7 @@ mod tests {
                 &json!({"reason": "wrong_password", "device": "Firefox on Linux"}),
             ),
             &HashSet::new(),
+            &Zone::UTC,
         );
         assert_eq!(failed.notes, ["Wrong password"]);
         assert_eq!((failed.device.as_str(), failed.is_bad), ("Firefox on Linux", true));
@@ -276,7 +280,7 @@ mod tests {
         for (details, told_as) in [
             (
                 json!({"link": 3, "purpose": "setup", "expires_at": at, "by_mail": true}),
-                vec!["Sent by mail", "Until 2 Mar 2026, 09:00 UTC", "For the first password"],
+                vec!["Sent by mail", "Until 2 Mar 2026, 18:00", "For the first password"],
             ),
             (json!({"link": 3, "purpose": "reset", "by_mail": false}), vec!["For another password"]),
             (json!({"by": "link", "link": 3, "sessions_ended": 0}), vec!["By a one-time link"]),
@@ -288,14 +292,15 @@ mod tests {
             (json!({"left_out": 480}), vec!["Not recorded before it: 480 refusals"]),
             (json!({"kept": 15, "sessions_ended": 2}), vec!["Signed out of 2 devices"]),
         ] {
-            assert_eq!(row(&told("link_made", &json!({}), &details)).notes, told_as, "{details}");
+            assert_eq!(row(&told("link_made", &json!({}), &details), &tokyo()).notes, told_as, "{details}");
         }
     }
 
     #[test]
     fn what_this_release_does_not_know_is_told_as_it_stands() {
         let details = json!({"seconds": 900, "failures": 6, "code": "superuser_required", "rows_read": 3});
-        let row = row(&told("something_new", &json!({"shoe_size": {"old": 1, "new": 2}}), &details));
+        let row =
+            row(&told("something_new", &json!({"shoe_size": {"old": 1, "new": 2}}), &details), &Zone::UTC);
         assert_eq!(row.what, "something_new");
         assert_eq!(row.changes[0].label, "Shoe size");
         assert_eq!(

@@ -58,6 +58,8 @@ pub(super) struct FormState {
     pub(super) fields: Vec<Field>,
     pub(super) is_staff: bool,
     pub(super) is_superuser: bool,
+    /// The address that is kept although another user has it, if the form is sent again.
+    pub(super) shared: String,
     /// One entry for each message: the field it is about, and what it says.
     pub(super) problems: Vec<(&'static str, String)>,
 }
@@ -68,7 +70,7 @@ impl FormState {
         let mut problems = problems(&fields);
         let others = errors.iter().filter(|(name, _)| fields.iter().all(|field| field.name != *name));
         problems.extend(others.map(|(_, message)| ("main", message.to_string())));
-        Self { fields, problems, is_staff: false, is_superuser: false }
+        Self { fields, problems, ..Self::empty() }
     }
 
     /// With one field more.
@@ -105,7 +107,13 @@ impl FormState {
         };
         let (username, email) = (field("username", "Username", "text"), field("email", "Email", "email"));
         let fields = vec![username, email, password_field(8, &errors)];
-        Self { problems: problems(&fields), fields, is_staff: true, is_superuser: true }
+        Self {
+            problems: problems(&fields),
+            fields,
+            is_staff: true,
+            is_superuser: true,
+            shared: text.to_owned(),
+        }
     }
 
     /// The form with the field for a password apart, for which there is another way than to fill it in.
@@ -117,13 +125,19 @@ impl FormState {
 
     /// A form without fields.
     pub(super) const fn empty() -> Self {
-        Self { fields: Vec::new(), is_staff: false, is_superuser: false, problems: Vec::new() }
+        Self {
+            fields: Vec::new(),
+            is_staff: false,
+            is_superuser: false,
+            shared: String::new(),
+            problems: Vec::new(),
+        }
     }
 
     /// The form that asks for a password only.
     pub(super) fn password(min_length: usize, errors: &FieldErrors) -> Self {
         let fields = vec![password_field(min_length, errors)];
-        Self { problems: problems(&fields), fields, is_staff: false, is_superuser: false }
+        Self { problems: problems(&fields), fields, ..Self::empty() }
     }
 }
 

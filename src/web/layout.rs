@@ -13,6 +13,7 @@ use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
 use crate::model::rules::Denial;
 use crate::model::session::{Session, SessionId};
+use crate::model::time_zone::Zone;
 use crate::operations::{App, Can};
 use crate::security::csrf;
 use crate::web::reauthentication::Renewed;
@@ -20,9 +21,29 @@ use crate::web::reauthentication::Renewed;
 /// The message that the next page shows once, as the browser keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Flash {
-    /// What happened, a sentence or two.
-    text: String,
+    /// What happened.
+    said: Said,
     undo: Option<Undo>,
+}
+
+/// What happened, a sentence or two, and whether that is what was wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Said {
+    text: String,
+    is_neutral: bool,
+}
+
+impl Said {
+    /// Nothing was done, because there was nothing to do.
+    pub(super) fn neutral(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_neutral: true }
+    }
+}
+
+impl<T: Into<String>> From<T> for Said {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), is_neutral: false }
+    }
 }
 
 /// What a message offers to take back.
@@ -30,6 +51,13 @@ struct Flash {
 pub(super) enum Undo {
     /// What an entry of the audit log records about a user.
     Change {
+        /// The user's primary key.
+        user: i64,
+        /// The entry's.
+        entry: i64,
+    },
+    /// The same about an entry that itself took something back.
+    Again {
         /// The user's primary key.
         user: i64,
         /// The entry's.
@@ -43,8 +71,18 @@ impl Undo {
     /// The path that a form posts to.
     fn path(self) -> String {
         match self {
-            Self::Change { user, entry } => format!("/users/{user}/undo/{entry}"),
+            Self::Change { user, entry } | Self::Again { user, entry } => {
+                format!("/users/{user}/undo/{entry}")
+            }
             Self::Run(batch) => format!("/users/bulk/{batch}/undo"),
+        }
+    }
+
+    /// The button's text.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Change { .. } | Self::Run(_) => "Undo",
+            Self::Again { .. } => "Redo",
         }
     }
 }
@@ -53,8 +91,9 @@ impl Undo {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Message {
     pub(super) text: String,
-    /// The path that a form posts to in order to undo what happened.
-    pub(super) undo: Option<String>,
+    pub(super) is_neutral: bool,
+    /// The path that a form posts to in order to undo what happened, and the button's text.
+    pub(super) undo: Option<(String, &'static str)>,
 }
 
 /// The bar at the top, and the message.
@@ -113,7 +152,11 @@ impl Layout {
             is_admin: true,
             section: "users",
             token: text.to_owned(),
-            flash: Some(Message { text: text.to_owned(), undo: Some(text.to_owned()) }),
+            flash: Some(Message {
+                text: text.to_owned(),
+                is_neutral: true,
+                undo: Some((text.to_owned(), "Undo")),
+            }),
             theme: "dark",
             compact: true,
             shortcuts: false,
@@ -161,8 +204,8 @@ fn take_flash<P: Permission>(can: &Can<P>, jar: Cookies<'_>) -> Option<Message> 
     let value = jar.value(CookieName::Flash);
     jar.remove(CookieName::Flash);
     let json = can.app().keys().open_message(can.session().id, value?)?;
-    let Flash { text, undo } = serde_json::from_slice(&json).ok()?;
-    Some(Message { text, undo: undo.map(Undo::path) })
+    let Flash { said: Said { text, is_neutral }, undo } = serde_json::from_slice(&json).ok()?;
+    Some(Message { text, is_neutral, undo: undo.map(|undo| (undo.path(), undo.label())) })
 }
 
 /// What a button that only needs the token sends.
@@ -207,6 +250,11 @@ impl<P: Permission> ConsoleSession<'_, P> {
         self.can.app()
     }
 
+    /// The time zone that the viewer has chosen.
+    pub(super) fn zone(&self) -> Zone {
+        Zone::named(&self.can.session().preferences.time_zone).unwrap_or(Zone::UTC)
+    }
+
     /// The layout of a page.
     pub(super) fn layout(&self, section: &'static str) -> Layout {
         Layout::new(&self.can, self.jar, section)
@@ -231,13 +279,13 @@ impl<P: Permission> ConsoleSession<'_, P> {
     }
 
     /// Sets the message for the next page. The browser can read it: never a secret.
-    pub(super) fn flash(&self, text: impl Into<String>, undo: Option<Undo>) {
-        self.flash_in(self.can.session().id, text, undo);
+    pub(super) fn flash(&self, said: impl Into<Said>, undo: Option<Undo>) {
+        self.flash_in(self.can.session().id, said, undo);
     }
 
     /// The same for the next page of another session, as after another password.
-    pub(super) fn flash_in(&self, session: SessionId, text: impl Into<String>, undo: Option<Undo>) {
-        if let Ok(json) = serde_json::to_vec(&Flash { text: text.into(), undo }) {
+    pub(super) fn flash_in(&self, session: SessionId, said: impl Into<Said>, undo: Option<Undo>) {
+        if let Ok(json) = serde_json::to_vec(&Flash { said: said.into(), undo }) {
             self.jar.set(CookieName::Flash, self.app().keys().messages.sign(session.0, &json));
         }
     }

@@ -111,17 +111,27 @@ impl Question {
         console: &ConsoleSession<'_, P>,
         section: &'static str,
     ) -> Result<Answer<ConfirmationPage>> {
-        Ok(Answer::refused(ConfirmationPage {
+        Ok(Answer::refused(self.page(console, section, &field_errors(error)?)))
+    }
+
+    /// The page that asks it.
+    pub(super) fn page<P: Permission>(
+        self,
+        console: &ConsoleSession<'_, P>,
+        section: &'static str,
+        errors: &FieldErrors,
+    ) -> ConfirmationPage {
+        ConfirmationPage {
             layout: console.layout(section),
             title: self.title.into(),
             text: self.text,
             action: self.action,
             hidden: Vec::new(),
             button: self.button.into(),
-            form: form(console, true, &field_errors(error)?),
+            form: form(console, true, errors),
             back: self.back,
             stays: false,
-        }))
+        }
     }
 }
 

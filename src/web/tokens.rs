@@ -4,7 +4,7 @@ use rocket::form::FromForm;
 use rocket::{Route, get, post, routes};
 
 use super::form::{Field, FormState, field_errors};
-use super::layout::{ConsoleSession, TokenForm};
+use super::layout::ConsoleSession;
 use super::reauthentication::{self, ConfirmedForm, Question};
 use super::view::{Answer, ConfirmationPage, NewToken, TokenRow, TokensPage};
 use crate::config::Settings;
@@ -174,22 +174,8 @@ async fn revoke_own(
 ) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
     let revoke = |can| async move { api_tokens::revoke_own(&can, SessionId(id)).await };
-    match reauthentication::with(&mut console, &form.current_password, revoke).await {
-        Ok(revoked) => {
-            console.flash(format!("Revoked the token “{}”.", revoked.name), None);
-            Ok(Answer::Redirect("/account/tokens".into()))
-        }
-        Err(error) => {
-            let question = Question {
-                title: "Revoke an API token of yours?",
-                text: "What uses it is refused from then on. This cannot be undone.",
-                button: "Revoke",
-                action: format!("/account/tokens/{id}/revoke"),
-                back: "/account/tokens".into(),
-            };
-            question.after(error, &console, "account")
-        }
-    }
+    let result = reauthentication::with(&mut console, &form.current_password, revoke).await;
+    after_revoking(&console, result, "/account/tokens", id, "account")
 }
 
 /// The user that a page is about.
@@ -230,11 +216,37 @@ async fn make_for(
 async fn revoke_of(
     id: i64,
     token: i64,
-    console: ConsoleSession<'_, IsSuperuser>,
-    form: FormBody<TokenForm>,
-) -> Result<Answer<TokensPage>> {
+    mut console: ConsoleSession<'_, IsSuperuser>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
     console.check(&form.token)?;
-    let revoked = api_tokens::revoke_of(&console.can, UserId(id), SessionId(token)).await?;
-    console.flash(format!("Revoked the token “{}”.", revoked.name), None);
-    Ok(Answer::Redirect(format!("/users/{id}/tokens")))
+    let revoke = |can| async move { api_tokens::revoke_of(&can, UserId(id), SessionId(token)).await };
+    let result = reauthentication::with(&mut console, &form.current_password, revoke).await;
+    after_revoking(&console, result, &format!("/users/{id}/tokens"), token, "users")
+}
+
+/// The page after a token was revoked, or the question for the viewer's password.
+fn after_revoking<P: Permission>(
+    console: &ConsoleSession<'_, P>,
+    result: Result<ApiToken>,
+    tokens: &str,
+    token: i64,
+    section: &'static str,
+) -> Result<Answer<ConfirmationPage>> {
+    match result {
+        Ok(revoked) => {
+            console.flash(format!("Revoked the token “{}”.", revoked.name), None);
+            Ok(Answer::Redirect(tokens.to_owned()))
+        }
+        Err(error) => {
+            let question = Question {
+                title: "Revoke an API token of yours?",
+                text: "What uses it is refused from then on. This cannot be undone.",
+                button: "Revoke",
+                action: format!("{tokens}/{token}/revoke"),
+                back: tokens.to_owned(),
+            };
+            question.after(error, console, section)
+        }
+    }
 }

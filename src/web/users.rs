@@ -43,6 +43,7 @@ pub(super) fn routes() -> Vec<Route> {
         export::download,
         link::make,
         link::check,
+        sessions::ask,
         sessions::end,
         sessions::end_all,
         unlock::end_block,

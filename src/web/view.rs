@@ -211,6 +211,7 @@ mod tests {
         assert_escaped::<HistoryPage>(server);
         assert_escaped::<SignInsPage>(server);
         assert_escaped::<AuditPage>(server);
+        assert_escaped::<BulkChoicePage>(server);
         assert_escaped::<BulkPage>(server);
         assert_escaped::<OutcomePage>(server);
         assert_escaped::<ConfirmationPage>(server);

@@ -45,11 +45,11 @@ fn a_user_is_deactivated_in_4_actions_and_brought_back_in_1(world: &World) {
     find(&staff);
     staff.click("Agnieszka van der Berg");
     staff.click("Deactivate");
-    staff.sees("Deactivated.");
+    staff.sees("was deactivated");
     assert_eq!(staff.count(), 4);
     assert_eq!(world.server.user(BERG)["is_active"], false);
     staff.click("Undo");
-    staff.sees("Undone.");
+    staff.sees("was undone.");
     assert_eq!(staff.count(), 5);
     assert_eq!(world.server.user(BERG)["is_active"], true);
 }

@@ -35,10 +35,10 @@ fn a_user_is_deactivated_with_the_keyboard_alone(world: &World) {
     staff.press_and_go(ENTER);
     tab_to(world, &staff, "Deactivate");
     staff.press_and_go(ENTER);
-    staff.sees("Deactivated.");
+    staff.sees("was deactivated");
     tab_to(world, &staff, "Undo");
     staff.press_and_go(" ");
-    staff.sees("Undone.");
+    staff.sees("was undone.");
     assert_eq!(world.server.user(BERG)["is_active"], true);
 }
 

@@ -120,11 +120,11 @@ const STATES: &[State] = &[
     state("user-oneself", Some(STAFF), "You cannot deactivate yourself.", |staff, _| {
         staff.open(&user(STAFF_ID));
     }),
-    state("user-just-deactivated", Some(STAFF), "Deactivated.", |staff, _| {
+    state("user-just-deactivated", Some(STAFF), "was deactivated", |staff, _| {
         staff.open(&user(CROWD));
         staff.click("Deactivate");
     }),
-    state("user-just-reactivated", Some(STAFF), "Reactivated.", |staff, _| {
+    state("user-just-reactivated", Some(STAFF), "was reactivated.", |staff, _| {
         staff.open(&user(CROWD + 13));
         staff.click("Reactivate");
     }),

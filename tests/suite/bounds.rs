@@ -190,7 +190,7 @@ async fn fields(app: &TestApp, path: &str, root: &Person, ada: &Person) -> Strin
     let version = app.stored(ada.id()).await.version;
     let new = if path == "/account/password" { "seven+quiet+otters" } else { &password };
     format!(
-        "username=changed-{id}&first_name=Changed&last_name=Changed&email=changed@example.org&is_active=on&is_staff=on\
+        "username=changed-{id}&first_name=Changed&last_name=Changed&email=changed-{id}@example.org&is_active=on&is_staff=on\
          &password={password}&current_password={password}&new_password={new}&mode=password&name=changed\
          &expires_in_days=30&theme=dark&density=compact&rows=25&time_zone=Europe/Berlin&shortcuts=on&do=deactivate\
          &version={version}&ids={id}",

@@ -47,6 +47,26 @@ async fn the_list_has_boxes_and_a_bar_that_work_without_scripts(app: TestApp) {
 }
 
 #[apply(on_both)]
+async fn without_a_choice_of_what_to_do_the_users_that_were_chosen_are_kept(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    let (ada, bob) = (app.person("ada", "").await, app.person("bob", "").await);
+    let path = format!("/users/bulk?q=a&do=more&more=&id={}&id={}", ada.id(), bob.id());
+    let html = page(&app, &staff, &path).await.body;
+    assert!(html.contains("<h1>Choose what to do</h1>") && html.contains("You chose 2 users."), "{html}");
+    for id in [ada.id(), bob.id()] {
+        assert!(html.contains(&format!("name=\"id\" value=\"{id}\"")), "{html}");
+    }
+    assert!(html.contains("name=\"q\" value=\"a\"") && html.contains("name=\"do\" value=\"remove_staff\""));
+    let all = page(&app, &staff, "/users/bulk?do=more&more=&all=1&q=a").await.body;
+    assert!(
+        all.contains("You chose all users that match.") && all.contains("name=\"all\" value=\"1\""),
+        "{all}"
+    );
+    let none = page(&app, &staff, "/users/bulk?do=more&more=").await.body;
+    assert!(none.contains("Choose users in the list first."), "{none}");
+}
+
+#[apply(on_both)]
 async fn users_are_chosen_confirmed_done_and_taken_back(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let (ada, bob) = (app.person("ada", "").await, app.person("bob", "").await);
@@ -202,10 +222,16 @@ async fn cs_1_nothing_is_done_without_the_token_and_a_stale_page_comes_back(app:
 #[apply(on_both)]
 async fn odd_addresses_lead_back_to_the_list(app: TestApp) {
     let staff = app.person("staff", "staff").await;
-    for (path, location) in [
+    for (path, back) in [
         ("/users/bulk", "/users"),
         ("/users/bulk?do=explode&q=a+b", "/users?q=a%20b"),
         ("/users/bulk?do=more&more=&status=active", "/users?status=active"),
+    ] {
+        let html = page(&app, &staff, path).await.body;
+        assert!(html.contains(&format!("href=\"{back}\">Back to users")), "{path}: {html}");
+        assert!(html.contains("Choose users in the list first."), "{path}");
+    }
+    for (path, location) in [
         ("/users/bulk?do=more&more=export&id=1&id=2&q=x", "/users/export?q=x&id=1&id=2"),
         ("/users/bulk?do=more&more=export&id=1&all=1&q=x", "/users/export?q=x"),
     ] {

@@ -148,8 +148,12 @@ async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn only_the_bare_list_takes_the_focus(app: TestApp) {
+async fn only_the_bare_list_takes_the_focus_and_only_where_no_single_key_needs_it(app: TestApp) {
     let staff = app.person("staff", "staff").await;
+    assert!(!page(&app, &staff, "/users").await.body.contains(" autofocus"));
+    let preferences = [("theme", "system"), ("density", "comfortable"), ("rows", "50"), ("time_zone", "UTC")];
+    let path = "/account/preferences";
+    assert_eq!(send_from(&app, &staff, path, path, &preferences).await.0.status, 303);
     assert!(page(&app, &staff, "/users").await.body.contains(" autofocus"));
     for path in ["/users?sort=-seen", "/users?per=25", "/users?q=", "/users?select=page", "/users?before=end"]
     {
@@ -424,12 +428,12 @@ async fn deactivating_is_done_at_once_and_can_be_undone(app: TestApp) {
     let path = format!("/users/{}", ada.id());
     let (answer, message) = send_from(&app, &staff, &path, &format!("{path}/deactivate"), &[]).await;
     assert_eq!(answer.status, 303);
-    assert_eq!(message, "Deactivated. Signed out of 2 devices.");
+    assert_eq!(message, "ada was deactivated and signed out of 2 devices.");
     assert!(!app.stored(ada.id()).await.is_active);
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "se_2");
     assert!(page(&app, &staff, &path).await.body.contains("Reactivate"));
     let (_, message) = send_from(&app, &staff, &path, &format!("{path}/reactivate"), &[]).await;
-    assert_eq!(message, "Reactivated.");
+    assert_eq!(message, "ada was reactivated.");
     assert!(app.stored(ada.id()).await.is_active);
     let own = format!("/users/{}", staff.id());
     assert!(page(&app, &staff, &own).await.body.contains("You cannot deactivate yourself."));

@@ -221,11 +221,11 @@ async fn an_account_outside_its_dates_is_not_shown_as_active(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let path = format!("/users/{}", ada.id());
     for (dates, word, reason) in [
-        (json!({"valid_until": "2026-02-28"}), "Ended", "The account ended on 2026-02-28 00:00 UTC."),
+        (json!({"valid_until": "2026-02-28"}), "Ended", "The account ended on 28 Feb 2026, 00:00."),
         (
             json!({"valid_until": null, "valid_from": "2026-03-02"}),
             "Not yet valid",
-            "The account begins on 2026-03-02 00:00 UTC.",
+            "The account begins on 2 Mar 2026, 00:00.",
         ),
     ] {
         assert_eq!(app.send(&staff, Method::Patch, &format!("/v1{path}"), &dates).await.status, 200);

@@ -114,6 +114,11 @@ async fn se_5_staff_list_and_end_the_sessions_of_others(app: TestApp) {
     assert_eq!(answer.status, 303, "{}", answer.body);
     assert!(!app.is_signed_in(&ada, By::Bearer).await && app.is_signed_in(&ada, By::Cookie).await);
     let all = format!("/users/{}/sessions/end", bob.id());
+    assert!(
+        page(&app, &staff, &format!("/users/{}", bob.id())).await.body.contains(&format!("href=\"{all}\""))
+    );
+    let asked = page(&app, &staff, &all).await.body;
+    assert!(asked.contains("<h1>Sign out bob everywhere?</h1>") && app.is_signed_in(&bob, By::Cookie).await);
     let (answer, message) = send_from(&app, &staff, &users, &all, &[]).await;
     assert_eq!(answer.status, 303);
     assert_eq!(message, "bob was signed out everywhere. 2 sessions were ended.");

@@ -97,6 +97,7 @@ mod renewed_sessions;
 mod samples;
 mod search;
 mod sibling_cookies;
+mod sibling_doors;
 mod sign_in_check;
 mod sign_in_page;
 mod source;

@@ -451,11 +451,15 @@ async fn se_6_making_a_superuser_in_the_console_asks_for_the_password(app: TestA
     let (answer, message) = send_from(&app, &root, &path, &path, &fields("1", PASSWORD)).await;
     assert_eq!((answer.status, message.as_str()), (303, "Saved. Changed Email and Superuser."));
     assert!(app.stored(ada.id()).await.is_superuser);
-    // Taking the right away needs no password.
+    // So does taking it away: what is then done to the account would outlast its return.
     forget_confirmations(&app).await;
-    let mut fields = fields("2", "").to_vec();
-    fields.retain(|(name, _)| *name != "is_superuser");
-    let (answer, message) = send_from(&app, &root, &path, &path, &fields).await;
+    let taken = |password| {
+        let mut fields = fields("2", password).to_vec();
+        fields.retain(|(name, _)| *name != "is_superuser");
+        fields
+    };
+    assert_eq!(send_from(&app, &root, &path, &path, &taken("")).await.0.status, 422);
+    let (answer, message) = send_from(&app, &root, &path, &path, &taken(PASSWORD)).await;
     assert_eq!((answer.status, message.as_str()), (303, "Saved. Changed Superuser."), "{}", answer.body);
 }
 

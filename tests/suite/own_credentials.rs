@@ -247,7 +247,7 @@ async fn se_6_an_address_of_ones_own_is_not_taken_back_without_the_password(app:
     assert_eq!(app.stored(staff.id()).await.email, "mine@example.org");
     let (answer, message) =
         send_from(&app, &staff, &page_path, &form, &[("current_password", PASSWORD)]).await;
-    assert_eq!((answer.status, message.as_str()), (303, "Undone."));
+    assert_eq!((answer.status, message.as_str()), (303, "The change of staff was undone."));
     assert_eq!(app.stored(staff.id()).await.email, "");
 }
 

@@ -3,7 +3,7 @@
 use rocket::http::{Header, Method};
 
 use crate::app::{By, Person, TestApp};
-use crate::console::{page, send, send_from};
+use crate::console::{hidden, page, send, send_from};
 
 const PATH: &str = "/account/preferences";
 
@@ -186,5 +186,63 @@ async fn pages_of_ones_own_are_small(app: TestApp) {
         assert_eq!(response.headers().get_one("Content-Encoding"), Some("gzip"), "{path}");
         let length = response.into_bytes().await.unwrap().len();
         assert!(length <= 9 * 1024, "{path}: {length} bytes");
+    }
+}
+
+#[apply(on_both)]
+async fn dates_are_typed_and_told_in_the_zone_that_one_chose(app: TestApp) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    assert_eq!(send_from(&app, &staff, PATH, PATH, &with("time_zone", "Asia/Tokyo")).await.0.status, 303);
+    let path = format!("/users/{}", ada.id());
+    let save = async |zone: &str, until: &str| {
+        let html = page(&app, &staff, &path).await.body;
+        let version = hidden(&html, "version");
+        assert_eq!(hidden(&html, "zone"), "Asia/Tokyo");
+        let names = [("username", "ada"), ("email", ""), ("first_name", ""), ("last_name", "")];
+        let rest =
+            [("version", version.as_str()), ("zone", zone), ("valid_from", ""), ("valid_until", until)];
+        let fields: Vec<_> = names.into_iter().chain(rest).collect();
+        send_from(&app, &staff, &path, &path, &fields).await
+    };
+    let stored = async || app.stored(ada.id()).await.valid_until.map(|until| until.to_string());
+    assert_eq!(save("Asia/Tokyo", "2026-04-01T18:00").await.1, "Saved. Changed Valid until.");
+    assert_eq!(stored().await.as_deref(), Some("2026-04-01T09:00:00.000000Z"));
+    let html = page(&app, &staff, &path).await.body;
+    for shown in [
+        "value=\"2026-04-01T18:00\"",
+        "In Asia/Tokyo. The account stops working then.",
+        "<ins>1 Apr 2026, 18:00</ins>",
+    ] {
+        assert!(html.contains(shown), "{shown}: {html}");
+    }
+    assert_eq!(save("Asia/Tokyo", "2026-04-01T18:00").await.1, "Nothing changed.");
+    // A form that was opened before the zone was changed means the one that it names.
+    assert_eq!(save("Europe/Berlin", "2026-04-01T18:00").await.1, "Saved. Changed Valid until.");
+    assert_eq!(stored().await.as_deref(), Some("2026-04-01T16:00:00.000000Z"));
+    let check = page(&app, &staff, &format!("{path}/sign-in-check")).await.body;
+    assert!(check.contains("The account ends on 2 Apr 2026, 01:00.") && !check.contains("UTC."), "{check}");
+    let told = app.get(&staff, &format!("/v1{path}/sign-in-check")).await.body;
+    assert!(told.contains("The account ends on 2026-04-01 16:00 UTC."), "programs are told in UTC: {told}");
+}
+
+#[apply(on_both)]
+async fn a_day_of_the_audit_log_is_one_of_the_zone_that_one_chose(app: TestApp) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    assert_eq!(send_from(&app, &staff, PATH, PATH, &with("time_zone", "Asia/Tokyo")).await.0.status, 303);
+    // 1 March 2026, 18:00 in Tokyo, and 2 March, 00:30.
+    let change = async |by: &Person, name: &str| {
+        let body = serde_json::json!({ "first_name": name });
+        let answer = app.send(by, Method::Patch, &format!("/v1/users/{}", ada.id()), &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    change(&staff, "A").await;
+    app.clock.advance(std::time::Duration::from_mins(6 * 60 + 30));
+    let later = app.person("later", "staff").await;
+    assert_eq!(send_from(&app, &later, PATH, PATH, &with("time_zone", "Asia/Tokyo")).await.0.status, 303);
+    change(&later, "B").await;
+    for (days, inserted) in [("from=2026-03-02", "B"), ("to=2026-03-01", "A")] {
+        let html = page(&app, &later, &format!("/audit?{days}&action=user_changed")).await.body;
+        assert_eq!(html.matches("<ins>").count(), 1, "{days}: {html}");
+        assert!(html.contains(&format!("<ins>{inserted}</ins>")), "{days}");
     }
 }

@@ -47,6 +47,8 @@ async fn ways(app: &TestApp, by: &Person, kind: &str, suffix: &str) -> Vec<Way> 
         let person = app.person(&named(what), kind).await;
         ways.push(way(what, Method::Patch, user(&person), body));
     }
+    let person = app.person(&named("name"), kind).await;
+    ways.push(way("username", Method::Patch, user(&person), json!({"username": named("another-name")})));
     let person = app.person(&named("whole"), kind).await;
     ways.push(way("whole", Method::Put, user(&person), record(&named("whole"), true)));
     let person = app.person(&named("link"), kind).await;
@@ -65,6 +67,11 @@ async fn ways(app: &TestApp, by: &Person, kind: &str, suffix: &str) -> Vec<Way> 
     let run = app.send(by, Method::Post, "/v1/users/bulk", &body).await.json()["batch"].to_string();
     ways.push(way("undo of many", Method::Post, format!("/v1/users/bulk/{run}/undo"), json!({})));
     if kind == "staff" {
+        let person = app.person(&named("demoted"), kind).await;
+        ways.push(way("demotion", Method::Patch, user(&person), json!({"is_staff": false})));
+        let person = app.person(&named("demoteds"), kind).await;
+        let body = json!({"action": "remove_staff", "ids": [person.id()]});
+        ways.push(way("demotion of many", Method::Post, "/v1/users/bulk", body));
         let ordinary = app.person(&named("plain"), "").await;
         ways.push(way("granting", Method::Patch, user(&ordinary), json!({"is_staff": true})));
         let ordinary = app.person(&named("plains"), "").await;

@@ -110,7 +110,7 @@ async fn cs_5_a_message_is_shown_only_in_the_session_that_it_was_made_in(app: Te
     let message = message_of(&app, &staff, &user, &format!("{user}/deactivate")).await;
     for (who, is_shown) in [(&other, false), (&staff, true)] {
         let html = shown(who, &message).await;
-        assert_eq!(html.contains("Deactivated. Signed out of 2 devices."), is_shown, "{html}");
+        assert_eq!(html.contains("ada was deactivated and signed out of 2 devices."), is_shown, "{html}");
         assert_eq!(html.contains("<button>Undo</button></form></div>"), is_shown, "{html}");
     }
     let again = app.session(staff.user.id, Credential::Cookie).await.secret.to_text();

@@ -76,7 +76,7 @@ async fn what_can_be_undone_has_a_button_for_those_who_may(app: TestApp) {
     let action = html.split("<form method=\"post\" action=\"/users").nth(1).unwrap();
     let action = format!("/users{}", action.split('"').next().unwrap());
     let (answer, message) = send_from(&app, &staff, &history, &action, &[]).await;
-    assert_eq!((answer.status, message.as_str()), (303, "Undone."));
+    assert_eq!((answer.status, message.as_str()), (303, "The change of ada was undone."));
     assert_eq!(app.stored(ada.id()).await.email, "");
     let html = page(&app, &staff, &history).await.body;
     assert!(html.contains("Undo: Changed") && html.contains(">Undone</span>"), "{html}");
@@ -186,7 +186,7 @@ async fn the_sign_ins_tell_result_reason_address_and_device_and_which_can_be_end
         assert!(html.contains(part), "{part}: {html}");
     }
     assert_eq!(html.matches("End session").count(), 1, "{html}");
-    let action = html.split("<form method=\"post\" action=\"").nth(3).unwrap().split('"').next().unwrap();
+    let action = html.split("<form method=\"post\" action=\"").nth(2).unwrap().split('"').next().unwrap();
     let session = action.split('/').nth(4).unwrap();
     assert_eq!(action, format!("/users/{}/sessions/{session}/end", ada.id()));
     app.sql(&format!("DELETE FROM sessions WHERE id = {session}")).await;
@@ -301,12 +301,12 @@ async fn hostile_filters_change_nothing_and_break_nothing(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn saving_an_address_that_another_user_has_says_so(app: TestApp) {
+async fn an_address_that_another_user_has_is_asked_about_before_it_is_stored(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let bea = app.person("bea", "ordinary").await;
     patch(&app, &staff, bea.id(), json!({"email": "Shared@example.org"})).await;
     let path = format!("/users/{}", ada.id());
-    let save = async |email: &str| {
+    let save = async |email: &str, kept: Option<&str>| {
         let version = hidden(&page(&app, &staff, &path).await.body, "version");
         let fields = [
             ("version", version.as_str()),
@@ -315,14 +315,21 @@ async fn saving_an_address_that_another_user_has_says_so(app: TestApp) {
             ("first_name", "Ada"),
             ("last_name", ""),
         ];
-        send_from(&app, &staff, &path, &path, &fields).await.1
+        let fields = fields.into_iter().chain(kept.map(|kept| ("shared", kept)));
+        send_from(&app, &staff, &path, &path, &fields.collect::<Vec<_>>()).await
     };
-    assert_eq!(
-        save("shared@example.org").await,
-        "Saved. Changed Email and First name. Another user has this address: bea."
-    );
-    assert_eq!(save("shared@example.org").await, "Nothing changed.", "said once");
-    assert_eq!(save("").await, "Saved. Changed Email.");
+    let question = "Another user has this address: bea. Send the form again to use it for both.";
+    for kept in [None, Some(""), Some("other@example.org")] {
+        let asked = save("shared@example.org", kept).await.0;
+        assert!(asked.status == 422 && asked.body.contains(question), "{}", asked.body);
+        assert_eq!(hidden(&asked.body, "shared"), "shared@example.org", "sent again, it is the answer");
+        assert!(asked.body.contains("value=\"Ada\""), "nothing typed is lost");
+        assert_eq!(app.stored(ada.id()).await.email, "");
+    }
+    let kept = Some("shared@example.org");
+    assert_eq!(save("shared@example.org", kept).await.1, "Saved. Changed Email and First name.");
+    assert_eq!(save("shared@example.org", None).await.1, "Nothing changed.", "it is asked once");
+    assert_eq!(save("", None).await.1, "Saved. Changed Email.");
     let typed = [
         ("username", "cleo"),
         ("email", "shared@EXAMPLE.org"),
@@ -330,8 +337,12 @@ async fn saving_an_address_that_another_user_has_says_so(app: TestApp) {
         ("last_name", ""),
         ("password", "quite a long one"),
     ];
-    let (_, message) = send_from(&app, &staff, "/users/new", "/users/new", &typed).await;
-    assert_eq!(message, "Added cleo. Another user has this address: bea.");
+    let (asked, _) = send_from(&app, &staff, "/users/new", "/users/new", &typed).await;
+    assert!(asked.status == 422 && asked.body.contains(question), "{}", asked.body);
+    assert_eq!(hidden(&asked.body, "shared"), "shared@EXAMPLE.org");
+    let again: Vec<_> = typed.into_iter().chain([("shared", "shared@EXAMPLE.org")]).collect();
+    let (_, message) = send_from(&app, &staff, "/users/new", "/users/new", &again).await;
+    assert_eq!(message, "Added cleo.");
 }
 
 #[apply(on_both)]

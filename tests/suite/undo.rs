@@ -186,7 +186,7 @@ async fn se_6_giving_back_superuser_rights_asks_for_the_password(app: TestApp) {
     assert!(!app.stored(boss.id()).await.is_superuser);
     let (answer, message) =
         send_from(&app, &root, "/users/new", &path, &[("current_password", PASSWORD)]).await;
-    assert_eq!((answer.status, message.as_str()), (303, "Undone."));
+    assert_eq!((answer.status, message.as_str()), (303, "The change of boss was undone."));
     assert!(app.stored(boss.id()).await.is_superuser);
     let told: Vec<String> = trail(&app).await.into_iter().map(|entry| entry.action).collect();
     assert!(
@@ -219,7 +219,7 @@ async fn the_message_after_each_change_has_a_button_that_undoes_it(app: TestApp)
             "Saved. Changed Email.",
             vec![("version", "1"), ("username", "ada"), ("email", "a@example.org")],
         ),
-        (deactivate.as_str(), "Deactivated. Signed out of 2 devices.", vec![]),
+        (deactivate.as_str(), "ada was deactivated and signed out of 2 devices.", vec![]),
     ] {
         let token = token(&page(&app, &staff, &path).await.body);
         let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
@@ -237,7 +237,7 @@ async fn the_message_after_each_change_has_a_button_that_undoes_it(app: TestApp)
         let button = format!("{path}/undo/{entry}");
         assert!(html.contains(&format!("action=\"{button}\"")), "{html}");
         let (answer, message) = send(&app, &staff, &button, &[("token", &token)]).await;
-        assert_eq!((answer.status, message.as_str()), (303, "Undone."));
+        assert_eq!((answer.status, message.as_str()), (303, "The change of ada was undone."));
         let again = send(&app, &staff, &button, &[("token", &token)]).await.0;
         assert_eq!(again.status, 409);
         assert!(again.body.contains("This is undone already."), "{}", again.body);

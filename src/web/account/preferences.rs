@@ -10,7 +10,7 @@ use crate::model::time_zone::Zone;
 use crate::operations::own_account;
 use crate::web::form::{Field, STALE};
 use crate::web::form_body::FormBody;
-use crate::web::layout::ConsoleSession;
+use crate::web::layout::{ConsoleSession, Said};
 use crate::web::view::{Answer, Preference, PreferencesPage, Problems};
 
 /// What the form sends. A box that is not ticked is not sent.
@@ -137,6 +137,6 @@ pub(super) async fn save(
         return Ok(Answer::refused(form.page(&console, None)));
     };
     let changed = own_account::set_preferences(&console.can, &preferences).await?;
-    console.flash(if changed { "Saved." } else { "Nothing changed." }, None);
+    console.flash(if changed { "Saved.".into() } else { Said::neutral("Nothing changed.") }, None);
     Ok(Answer::Redirect("/account/preferences".into()))
 }

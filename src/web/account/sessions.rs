@@ -3,10 +3,11 @@
 use rocket::{get, post};
 
 use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
 use crate::model::session::{Credential, LiveSession, SessionId};
 use crate::operations::{own_account, sessions};
 use crate::web::form_body::FormBody;
-use crate::web::layout::ConsoleSession;
+use crate::web::layout::{ConsoleSession, Said};
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::view::{Answer, ConfirmationPage, OwnSignInRow, SessionRow, SessionsPage};
 
@@ -76,6 +77,23 @@ pub(super) async fn end(
     }
 }
 
+fn everywhere_else() -> Question {
+    Question {
+        title: "Sign out everywhere else?",
+        text: "All your other sessions end, and all your API tokens.",
+        button: "Sign out everywhere else",
+        action: "/account/sessions/end".into(),
+        back: "/account/sessions".into(),
+    }
+}
+
+/// Asks before all others end.
+#[get("/account/sessions/end")]
+#[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
+pub(super) fn ask(console: ConsoleSession<'_>) -> Answer<ConfirmationPage> {
+    Answer::page(everywhere_else().page(&console, "account", &FieldErrors::default()))
+}
+
 /// Ends all but this one, with the password.
 #[post("/account/sessions/end", data = "<form>")]
 pub(super) async fn end_others(
@@ -85,18 +103,11 @@ pub(super) async fn end_others(
     console.check(&form.token)?;
     let end = |can| async move { sessions::end_own_others(&can).await };
     let text = match reauthentication::with(&mut console, &form.current_password, end).await {
-        Ok(0) => "There was nothing else to sign out.".to_owned(),
-        Ok(1) => "1 other session was ended.".to_owned(),
-        Ok(ended) => format!("{ended} other sessions were ended."),
+        Ok(0) => Said::neutral("There was nothing else to sign out."),
+        Ok(1) => "1 other session was ended.".into(),
+        Ok(ended) => format!("{ended} other sessions were ended.").into(),
         Err(error) => {
-            let question = Question {
-                title: "Sign out everywhere else?",
-                text: "All your other sessions end, and all your API tokens.",
-                button: "Sign out everywhere else",
-                action: "/account/sessions/end".into(),
-                back: "/account/sessions".into(),
-            };
-            return question.after(error, &console, "account");
+            return everywhere_else().after(error, &console, "account");
         }
     };
     console.flash(text, None);

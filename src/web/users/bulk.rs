@@ -1,7 +1,7 @@
 //! One action on many users: the preview, the run, the results, the undo.
 
 use rocket::form::FromForm;
-use rocket::{get, post};
+use rocket::{Either, get, post};
 
 use super::lookup::know_locked;
 use super::query::{ListQuery, ListState};
@@ -22,7 +22,9 @@ use crate::web::layout::{ConsoleSession, Undo};
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::sign_in::local_path;
 use crate::web::text::thousands;
-use crate::web::view::{Answer, BulkPage, Candidate, ConfirmationPage, OutcomePage, OutcomeRow};
+use crate::web::view::{
+    Answer, BulkChoicePage, BulkPage, Candidate, ConfirmationPage, OutcomePage, OutcomeRow,
+};
 
 /// Users that are shown before an action.
 const SHOWN: usize = 20;
@@ -30,6 +32,16 @@ const SHOWN: usize = 20;
 const DONE_SHOWN: usize = 100;
 /// Above this many, their number has to be typed.
 const UNTYPED: usize = 100;
+
+/// What can be done to many users, in words.
+const ACTIONS: [(&str, &str); 6] = [
+    ("deactivate", "Deactivate"),
+    ("reactivate", "Reactivate"),
+    ("give_staff", "Give staff access"),
+    ("remove_staff", "Remove staff access"),
+    ("end_sessions", "Sign out everywhere"),
+    ("export", "Export CSV"),
+];
 
 /// What the list sends: an action, and either the boxes that are ticked or all that match.
 #[derive(Debug, FromForm)]
@@ -75,7 +87,7 @@ pub(super) fn ids<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<UserId> {
 pub(in crate::web) async fn confirm(
     query: BulkQuery,
     console: ConsoleSession<'_, ManageUsers>,
-) -> Result<Answer<BulkPage>> {
+) -> Result<Either<Answer<BulkPage>, Answer<BulkChoicePage>>> {
     let mut state = query.list();
     let back = selection::path("/users", &state.parameters());
     if query.action() == "export" {
@@ -83,16 +95,44 @@ pub(in crate::web) async fn confirm(
         if query.all.is_none() {
             parameters.extend(query.id.iter().map(|id| ("id", id.clone())));
         }
-        return Ok(Answer::Redirect(selection::path("/users/export", &parameters)));
+        return Ok(Either::Left(Answer::Redirect(selection::path("/users/export", &parameters))));
     }
-    let Some(action) = BulkAction::named(query.action()) else { return Ok(Answer::Redirect(back)) };
+    let is_chosen = query.all.is_some() || !query.id.is_empty();
+    let action = match BulkAction::named(query.action()) {
+        Some(action) => action,
+        None if is_chosen => {
+            return Ok(Either::Right(Answer::page(choice(&console, &query, &state, back))));
+        }
+        // The page says that users have to be chosen first.
+        None => BulkAction::Deactivate,
+    };
     know_locked(&console, &mut state).await?;
     let chosen = match query.all {
         Some(_) => Chosen::Filter(selection::filter(&state, console.app().clock.now())),
         None => Chosen::Ids(ids(query.id.iter().map(String::as_str))),
     };
     let ids = bulk::freeze(&console.can, chosen).await?;
-    Ok(Answer::page(page(&console, action, &ids, back, &FieldErrors::default()).await?))
+    let page = page(&console, action, &ids, back, &FieldErrors::default()).await?;
+    Ok(Either::Left(Answer::page(page)))
+}
+
+/// Asks what to do: who was chosen is not lost.
+fn choice(
+    console: &ConsoleSession<'_, ManageUsers>,
+    query: &BulkQuery,
+    state: &ListState,
+    back: String,
+) -> BulkChoicePage {
+    let mut hidden = state.parameters();
+    hidden.extend(query.id.iter().map(|id| ("id", id.clone())));
+    hidden.extend(query.all.iter().map(|all| ("all", all.clone())));
+    let chosen = match (&query.all, query.id.len()) {
+        (Some(_), _) => "You chose all users that match.".to_owned(),
+        (None, 1) => "You chose 1 user.".to_owned(),
+        (None, count) => format!("You chose {count} users."),
+    };
+    let layout = console.layout("users");
+    BulkChoicePage { layout, chosen, hidden, actions: &ACTIONS, back }
 }
 
 async fn page(

@@ -7,7 +7,7 @@ use super::form::UserForm;
 use super::form::merge::{self, Base};
 use super::history;
 use super::link;
-use super::lookup::{find, shared_address, status_of};
+use super::lookup::{address_question, find, status_of};
 use super::undo;
 use crate::http::guards::MayRevealOnce;
 use crate::model::audit::Action;
@@ -21,15 +21,16 @@ use crate::model::user::{User, UserChanges, UserId, UserInput};
 use crate::operations::{audit, sign_in_diagnosis, users};
 use crate::web::form::{FormState, field_errors};
 use crate::web::form_body::FormBody;
-use crate::web::layout::{ConsoleSession, TokenForm};
+use crate::web::layout::{ConsoleSession, Said, TokenForm};
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
-use crate::web::view::{Answer, ConfirmationPage, FieldConflict, TrailRow, UserPage, initials, role};
+use crate::web::view::{Answer, ConfirmationPage, FieldConflict, Time, TrailRow, UserPage, initials, role};
 
 /// The page, with this form on it.
 async fn page_of(
     console: &ConsoleSession<'_, ManageUsers>,
     user: &User,
     mut form: FormState,
+    zone: &str,
 ) -> Result<UserPage> {
     let (settings, actor) = (&console.app().settings, console.can.user());
     let locked_reason = match settings.rules().may_touch(actor, user) {
@@ -50,7 +51,8 @@ async fn page_of(
         name: user.display_name(),
         initials: initials(user),
         version: user.version,
-        was: Base::text(user),
+        was: Base::text(user, zone),
+        zone: zone.to_owned(),
         status: status_of(console, user).await?,
         is_active: user.is_active,
         is_self,
@@ -83,13 +85,15 @@ pub(in crate::web) async fn page(
     is_seen: MayRevealOnce,
 ) -> Result<Answer<UserPage>> {
     let user = find(&console, id).await?;
-    let form = UserForm::from(&user).shown(&FieldErrors::default());
-    let mut page = page_of(&console, &user, form).await?;
+    let zone = console.zone();
+    let form = UserForm::of(&user, zone.name()).shown(&FieldErrors::default());
+    let mut page = page_of(&console, &user, form, zone.name()).await?;
     if !user.is_active {
         let deactivated = audit::last(&console.can, user.id, Action::UserDeactivated).await?;
         page.deactivated = deactivated.map(|(who, at)| (who, at.into()));
     }
-    let conditions = sign_in_diagnosis::conditions_of(&console.can, &user).await?;
+    let conditions =
+        sign_in_diagnosis::conditions_of(&console.can, &user, &|at| Time::from(at).text_in(&zone)).await?;
     page.sign_in = sign_in_diagnosis::summary(&conditions);
     if page.locked_reason.is_empty() {
         page.link = link::note(&console, &user, is_seen).await?;
@@ -118,6 +122,9 @@ pub(in crate::web) async fn save(
     if !unanswered.is_empty() && !console.is_stale(&form.token) {
         return asked(&console, &before, &form, unanswered, Status::UnprocessableEntity).await;
     }
+    if let Some(errors) = address_question(&console, Some(before.id), &before.email, &mut form).await? {
+        return again(&console, id, &form, Error::Invalid(errors)).await;
+    }
     for _ in 0..MERGES {
         match submit(&mut console, &before, &form).await {
             Ok(done) => {
@@ -125,10 +132,8 @@ pub(in crate::web) async fn save(
                 if let Some(kept) = listed(&theirs) {
                     told += &[" Kept what others changed meanwhile: ", &kept, "."].concat();
                 }
-                if before.email != done.user.email {
-                    told += &shared_address(&console, &done.user).await?;
-                }
-                console.flash(told, undo::offer(&done));
+                let said = if done.entry.is_some() { told.into() } else { Said::neutral(told) };
+                console.flash(said, undo::offer(&done));
                 return Ok(Answer::Redirect(format!("/users/{id}")));
             }
             Err(Error::PreconditionFailed) => {
@@ -161,7 +166,7 @@ async fn asked(
             |conflict: &FieldConflict| (conflict.name, format!("Choose which {} to keep.", conflict.label));
         shown.problems = conflicts.iter().map(problem).collect();
     }
-    let page = page_of(console, now, shown).await?;
+    let page = page_of(console, now, shown, form.zone()).await?;
     for conflict in &mut conflicts {
         let is_about = |row: &&TrailRow| row.changes.iter().any(|change| change.label == conflict.label);
         conflict.changed = page.recent.changes.iter().find(is_about).map(|row| (row.actor.clone(), row.when));
@@ -187,7 +192,7 @@ async fn again(
         let password = reauthentication::field_if_missing(console, hint, &errors);
         form.settled(&now).shown(&errors).and(password)
     };
-    let page = page_of(console, &now, shown).await?;
+    let page = page_of(console, &now, shown, form.zone()).await?;
     let (version, was) = (form.version, form.was.clone());
     Ok(Answer::Page(Status::UnprocessableEntity, Box::new(UserPage { version, was, ..page })))
 }
@@ -242,10 +247,11 @@ pub(in crate::web) async fn deactivate(
 ) -> Result<Answer<UserPage>> {
     console.check(&form.token)?;
     let done = users::deactivate(&console.can, UserId(id), &Precondition::Any).await?;
+    let name = done.user.display_name();
     let text = match done.sessions_ended {
-        0 => "Deactivated.".to_owned(),
-        1 => "Deactivated. Signed out of 1 device.".to_owned(),
-        count => format!("Deactivated. Signed out of {count} devices."),
+        0 => format!("{name} was deactivated."),
+        1 => format!("{name} was deactivated and signed out of 1 device."),
+        count => format!("{name} was deactivated and signed out of {count} devices."),
     };
     console.flash(text, undo::offer(&done));
     Ok(Answer::Redirect(format!("/users/{id}")))
@@ -263,7 +269,7 @@ pub(in crate::web) async fn reactivate(
     let update = |can| async move { users::update(&can, UserId(id), input, &Precondition::Any).await };
     match reauthentication::with(&mut console, &form.current_password, update).await {
         Ok(done) => {
-            console.flash("Reactivated.", undo::offer(&done));
+            console.flash(format!("{} was reactivated.", done.user.display_name()), undo::offer(&done));
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(error) => {

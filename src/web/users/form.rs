@@ -7,6 +7,7 @@ use rocket::form::{self, FromForm, FromFormField, ValueField};
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::FieldErrors;
 use crate::model::raw::Raw;
+use crate::model::time_zone::Zone;
 use crate::model::user::{InputMode, User, UserInput, UserPatch};
 use crate::web::form::{Field, FormState};
 use crate::web::password_choice::Choice;
@@ -52,10 +53,16 @@ pub(in crate::web) struct UserForm {
     pub(super) was: String,
     /// The fields about which a conflict asks.
     ask: Vec<String>,
+    /// The time zone of its dates; UTC, if it names none.
+    #[field(default = "")]
+    zone: String,
+    /// The address that the person keeps although another user has it.
+    #[field(default = "")]
+    pub(super) shared: String,
     #[field(default = "")]
     pub(super) username: String,
     #[field(default = "")]
-    email: String,
+    pub(super) email: String,
     #[field(default = "")]
     first_name: String,
     #[field(default = "")]
@@ -90,11 +97,13 @@ pub(in crate::web) struct UserForm {
     pub(super) another: Ticked,
 }
 
-impl From<&User> for UserForm {
-    fn from(user: &User) -> Self {
+impl UserForm {
+    /// The form with what is stored of a user, its dates in a time zone.
+    pub(super) fn of(user: &User, zone: &str) -> Self {
         // A superuser's account has no dates.
-        let date = |date| (!user.is_superuser).then(|| date_text(date));
+        let date = |date| (!user.is_superuser).then(|| date_text(date, &zone_named(zone)));
         Self {
+            zone: zone.to_owned(),
             version: user.version,
             username: user.username.as_str().to_owned(),
             email: user.email.clone(),
@@ -107,12 +116,15 @@ impl From<&User> for UserForm {
             ..Default::default()
         }
     }
-}
 
-impl UserForm {
     /// The form for a new user, empty but for the name.
     pub(super) fn named(username: &str) -> Self {
         Self { username: username.to_owned(), ..Default::default() }
+    }
+
+    /// The name of the time zone of its dates.
+    pub(super) fn zone(&self) -> &str {
+        &self.zone
     }
 
     /// How a new user gets a password.
@@ -134,10 +146,14 @@ impl UserForm {
 
     /// What is asked for about a user who is there.
     pub(super) fn edit(&self, before: &User) -> UserInput {
-        let form = self.settled(before);
-        // A browser's field is not as exact as what is stored, which a date that was not touched keeps.
+        let (form, zone) = (self.settled(before), zone_named(&self.zone));
+        // A browser's field is not as exact as what is stored, which a date that was not touched keeps. What has an
+        // offset, or is no date, is judged as it was typed.
         let date = |typed: &Option<String>, stored| match typed {
-            Some(typed) if *typed != date_text(stored) => typed.as_str().into(),
+            Some(typed) if *typed != date_text(stored, &zone) => match zone.instant(typed.trim()) {
+                Some(at) => at.to_string().as_str().into(),
+                None => typed.as_str().into(),
+            },
             _ => Raw::Missing,
         };
         let patch = UserPatch {
@@ -168,7 +184,7 @@ impl UserForm {
                 *typed = stored;
             }
         }
-        let (mut form, stored) = (self.clone(), Self::from(stored));
+        let (mut form, stored) = (self.clone(), Self::of(stored, &self.zone));
         settle(self.keep_username, &mut form.username, stored.username);
         settle(self.keep_email, &mut form.email, stored.email);
         settle(self.keep_first_name, &mut form.first_name, stored.first_name);
@@ -211,16 +227,18 @@ impl UserForm {
             field(first_name, "text"),
             field(last_name, "text"),
         ];
-        let hints = ["In UTC. The account works from then on.", "In UTC. The account stops working then."];
+        let zone = zone_named(&self.zone);
+        let hints = ["The account works from then on.", "The account stops working then."];
         for (date, hint) in self.dates().into_iter().zip(hints) {
             if let Some(date) = date {
                 let field = field(date, "datetime-local");
-                fields.push(Field { hint: hint.into(), ..field });
+                fields.push(Field { hint: format!("In {}. {hint}", zone.name()), ..field });
             }
         }
         FormState {
             is_staff: self.is_staff.0,
             is_superuser: self.is_superuser.0,
+            shared: self.shared.clone(),
             ..FormState::of(fields, &FieldErrors::default())
         }
     }
@@ -241,17 +259,12 @@ impl UserForm {
     }
 }
 
-/// A date as the field for one takes it: without an offset, as exact as a browser can be.
-fn date_text(date: Option<Timestamp>) -> String {
-    let text = date.map(|date| date.to_string()).unwrap_or_default();
-    let end = if text.ends_with(":00.000000Z") {
-        16
-    } else if text.ends_with(".000000Z") {
-        19
-    } else {
-        23
-    };
-    text.get(..end).unwrap_or_default().to_owned()
+fn zone_named(name: &str) -> Zone {
+    Zone::named(name).unwrap_or(Zone::UTC)
+}
+
+fn date_text(date: Option<Timestamp>, zone: &Zone) -> String {
+    date.map(|date| zone.field_text(date)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -259,15 +272,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_shown_as_exactly_as_the_field_can_take_it() {
-        for (stored, shown) in [
-            ("2026-03-31T18:00:00Z", "2026-03-31T18:00"),
-            ("2026-03-31T18:00:05Z", "2026-03-31T18:00:05"),
-            ("2026-03-31T18:00:00.123456Z", "2026-03-31T18:00:00.123"),
-        ] {
-            assert_eq!(date_text(Timestamp::parse(stored)), shown);
+    fn a_date_is_read_in_the_zone_of_the_form_and_stays_as_exact_as_it_is_if_it_is_not_touched() {
+        let stored = Timestamp::parse("2026-03-31T18:00:00.123456Z");
+        let before = User { valid_until: stored, ..User::blank(Timestamp::from_micros(0)) };
+        let form = UserForm::of(&before, "Europe/Berlin");
+        assert_eq!(form.valid_until.as_deref(), Some("2026-03-31T20:00:00.123"));
+        assert_eq!(form.edit(&before).changes.valid_until, None);
+        for (typed, expected) in
+            [("2026-06-01T12:00", "2026-06-01T10:00:00Z"), ("2026-06-01T12:00Z", "2026-06-01T12:00:00Z")]
+        {
+            let form = UserForm { valid_until: Some(typed.to_owned()), ..form.clone() };
+            assert_eq!(
+                form.edit(&before).changes.valid_until.map(|until| until.0),
+                Some(Timestamp::parse(expected)),
+                "{typed}"
+            );
         }
-        assert_eq!(date_text(None), "");
     }
 
     #[test]

@@ -58,11 +58,12 @@ fn beside(path: &str, page: &Page<ListedEntry>) -> Vec<Beside> {
 fn changes(console: &ConsoleSession<'_, ManageUsers>, user: &User, records: &[ListedEntry]) -> Vec<TrailRow> {
     let now = console.app().clock.now();
     let rules = console.app().settings.rules();
+    let zone = console.zone();
     let row = |told: &ListedEntry| {
         let can_be = undo::check(&told.entry, user, told.undone_by.is_some(), now)
             .is_ok_and(|before| rules.may_change(console.can.user(), user, &before.apply(user)).is_ok());
         let path = if can_be { format!("/users/{}/undo/{}", user.id, told.entry.id) } else { String::new() };
-        TrailRow { undo: path, ..audit_entries::row(told) }
+        TrailRow { undo: path, ..audit_entries::row(told, &zone) }
     };
     records.iter().map(row).collect()
 }
@@ -96,13 +97,13 @@ pub(in crate::web) async fn sign_ins(
     let user = find(&console, id).await?;
     let can = &console.can;
     let page = audit::about(can, user.id, About::Access, position.start(), ROWS).await?;
-    let live = sessions::live_of(can, user.id).await?;
+    let (live, zone) = (sessions::live_of(can, user.id).await?, console.zone());
     Ok(Answer::page(SignInsPage {
         layout: console.layout("users"),
         id,
         name: user.display_name(),
         pages: beside(&format!("/users/{id}/sign-ins"), &page),
-        rows: page.records.iter().map(|told| audit_entries::sign_in(told, &live)).collect(),
+        rows: page.records.iter().map(|told| audit_entries::sign_in(told, &live, &zone)).collect(),
         live: live.len(),
         may_end: can.app().settings.rules().may_touch(can.user(), &user).is_ok(),
     }))
@@ -112,9 +113,9 @@ pub(in crate::web) async fn sign_ins(
 pub(super) async fn recent(console: &ConsoleSession<'_, ManageUsers>, user: &User) -> Result<Recent> {
     let of = |about| audit::about(&console.can, user.id, about, Start::Newest, RECENT);
     let (sign_ins, changes) = (of(About::SignIns).await?, of(About::Changes).await?);
-    let nothing = HashSet::new();
+    let (nothing, zone) = (HashSet::new(), console.zone());
     Ok(Recent {
-        sign_ins: sign_ins.records.iter().map(|told| audit_entries::sign_in(told, &nothing)).collect(),
+        sign_ins: sign_ins.records.iter().map(|told| audit_entries::sign_in(told, &nothing, &zone)).collect(),
         changes: self::changes(console, user, &changes.records),
     })
 }

@@ -14,7 +14,7 @@ use crate::operations::{mail, password_links, sign_in_diagnosis};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
-use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheckPage};
+use crate::web::view::{Answer, ConfirmationPage, LinkNote, MailNote, SignInCheckPage, Time};
 
 /// Makes another link, which the user's page will show once. One for the viewer's own account, or for an
 /// administrator, asks for the password.
@@ -96,7 +96,8 @@ pub(in crate::web) async fn check(
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<SignInCheckPage>> {
     let user = find(&console, id).await?;
-    let check = sign_in_diagnosis::check(&console.can, user.id).await?;
+    let zone = console.zone();
+    let check = sign_in_diagnosis::check(&console.can, user.id, &|at| Time::from(at).text_in(&zone)).await?;
     Ok(Answer::page(SignInCheckPage {
         layout: console.layout("users"),
         id,

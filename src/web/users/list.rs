@@ -64,7 +64,7 @@ pub(in crate::web) async fn list(
     layout::keep_list(console.jar, &own_path(&query, &state));
     Ok(Answer::page(UsersPage {
         layout: console.layout("users"),
-        autofocus: query == ListQuery::default(),
+        autofocus: query == ListQuery::default() && !console.can.session().preferences.shortcuts,
         choices: choices(&state),
         kept: kept(&state),
         summary: summary(&state, count),

@@ -1,7 +1,9 @@
 //! The user that a page is about.
 
+use super::form::UserForm;
 use super::query::ListState;
 use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
 use crate::model::user::{User, UserId};
 use crate::operations::{locks, users};
@@ -33,10 +35,25 @@ pub(super) async fn status_of(
     Ok(status(user, locked.contains(&user.id), console.app().clock.now()))
 }
 
-/// A sentence if another user has the address, too; to be added to others.
-pub(super) async fn shared_address(console: &ConsoleSession<'_, ManageUsers>, user: &User) -> Result<String> {
-    let other = users::namesake(&console.can, user).await?;
-    Ok(other.map_or_else(String::new, |other| {
-        format!(" Another user has this address: {}.", other.username.as_str())
-    }))
+/// What to ask before an address is stored that another user has, too; `None` where there is nothing to ask. Sent once
+/// more with the same address, the form is the answer.
+pub(super) async fn address_question(
+    console: &ConsoleSession<'_, ManageUsers>,
+    id: Option<UserId>,
+    stored: &str,
+    form: &mut UserForm,
+) -> Result<Option<FieldErrors>> {
+    let typed = form.email.trim();
+    if typed == stored || typed == form.shared || console.is_stale(&form.token) {
+        return Ok(None);
+    }
+    let Some(other) = users::namesake(&console.can, typed, id).await? else { return Ok(None) };
+    form.shared = typed.to_owned();
+    let mut errors = FieldErrors::default();
+    let name = other.username.as_str();
+    errors.add(
+        "email",
+        format!("Another user has this address: {name}. Send the form again to use it for both."),
+    );
+    Ok(Some(errors))
 }

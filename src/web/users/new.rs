@@ -3,7 +3,7 @@
 use rocket::{get, post};
 
 use super::form::UserForm;
-use super::lookup::shared_address;
+use super::lookup::address_question;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::link::LinkPurpose;
@@ -56,14 +56,17 @@ pub(in crate::web) async fn create(
     mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<UserForm>,
 ) -> Result<Answer<NewUserPage>> {
+    let mut form = form.0;
+    if let Some(errors) = address_question(&console, None, "", &mut form).await? {
+        return Ok(Answer::refused(page(&console, form.shown(&errors), form.choice(), &errors)));
+    }
     match make(&mut console, &form).await {
         Ok(user) => {
-            let shared = shared_address(&console, &user).await?;
             let name = user.display_name();
             let by_link = form.choice().by_link;
             let another = form.another.0;
             let text = if another && by_link { "Their link is on their page, to be shown once." } else { "" };
-            console.flash(format!("Added {name}.{shared} {text}").trim_end(), None);
+            console.flash(format!("Added {name}. {text}").trim_end(), None);
             Ok(Answer::Redirect(if another { "/users/new".into() } else { format!("/users/{}", user.id) }))
         }
         Err(Error::Forbidden(Denial::CrossSite)) => {

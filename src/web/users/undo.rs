@@ -31,7 +31,8 @@ pub(in crate::web) async fn take_back(
     let undo = |can| async move { undo::undo_of(&can, id, entry).await };
     match reauthentication::with(&mut console, &form.current_password, undo).await {
         Ok(done) => {
-            console.flash("Undone.", offer(&done));
+            let again = done.entry.map(|entry| Undo::Again { user: done.user.id.0, entry: entry.0 });
+            console.flash(format!("The change of {} was undone.", done.user.display_name()), again);
             Ok(Answer::Redirect(format!("/users/{id}")))
         }
         Err(error) => question(&console, id, entry).after(error, &console, "users"),

@@ -45,6 +45,35 @@ pub(in crate::web) struct Candidate {
     pub(in crate::web) last_login: Option<Time>,
 }
 
+/// The question what to do with the users that were chosen.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct BulkChoicePage {
+    pub(in crate::web) layout: Layout,
+    /// How many were chosen, as a sentence.
+    pub(in crate::web) chosen: String,
+    /// Those that were chosen, as the list sent them: name and value.
+    pub(in crate::web) hidden: Vec<(&'static str, String)>,
+    /// What can be done: value and words.
+    pub(in crate::web) actions: &'static [(&'static str, &'static str)],
+    /// The list that the users were chosen from.
+    pub(in crate::web) back: String,
+}
+
+impl View for BulkChoicePage {
+    const NAME: &'static str = "bulk-choice.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        vec![Self {
+            layout: Layout::sample(text),
+            chosen: text.to_owned(),
+            hidden: vec![("q", text.to_owned())],
+            actions: &[("deactivate", "Deactivate")],
+            back: text.to_owned(),
+        }]
+    }
+}
+
 /// The question before an action on many users.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct BulkPage {

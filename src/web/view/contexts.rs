@@ -259,6 +259,8 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) version: i64,
     /// The values that the form shows, so that it can be merged with what others save.
     pub(in crate::web) was: String,
+    /// The time zone of the dates in the form.
+    pub(in crate::web) zone: String,
     pub(in crate::web) status: &'static str,
     pub(in crate::web) is_active: bool,
     pub(in crate::web) is_self: bool,
@@ -304,6 +306,7 @@ impl View for UserPage {
             initials: text.to_owned(),
             version: 3,
             was: text.to_owned(),
+            zone: text.to_owned(),
             status: "Active",
             is_active,
             is_self,

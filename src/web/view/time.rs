@@ -50,6 +50,11 @@ impl Time {
         }
     }
 
+    /// The same in a zone that is known before the page is made.
+    pub(in crate::web) fn text_in(self, zone: &Zone) -> String {
+        shown_in(zone.clone(), self.0, || self.text())
+    }
+
     /// For people, the day alone.
     fn day(self) -> String {
         const MONTHS: [&str; 12] =

@@ -7,6 +7,12 @@ use crate::actions::{Actions, ENTER};
 use crate::people::{ADMIN_ID, CROWD, STAFF, STAFF_ID};
 
 pub(super) const STATES: &[State] = &[
+    state("bulk-choice", Some(STAFF), "You chose 2 users.", |staff, _| {
+        staff.open(&bulk("", &[CROWD + 20, CROWD + 21]));
+    }),
+    state("sign-out-everywhere", Some(STAFF), "All their sessions end at once", |staff, _| {
+        staff.open(&format!("/users/{}/sessions/end", CROWD + 20));
+    }),
     state("bulk", Some(STAFF), "Deactivate 2 users?", |staff, _| {
         staff.open(&bulk("deactivate", &[CROWD + 20, CROWD + 21]));
     }),

@@ -178,7 +178,10 @@ async fn pw_13_a_superuser_ends_a_block_on_both_channels_and_the_audit_log_says_
             let (refused, _) = crate::console::send_from(&app, &staff, &console, &path, &[]).await;
             assert_eq!(refused.status, 403);
             let (done, message) = crate::console::send_from(&app, &root, &console, &path, &[]).await;
-            assert_eq!((done.status, message.as_str()), (303, "Unlocked. 6 failures were forgotten."));
+            assert_eq!(
+                (done.status, message.as_str()),
+                (303, "The account of ada was unlocked. 6 failures were forgotten.")
+            );
         } else {
             let answer = app.send(&root, rocket::http::Method::Post, &api, &json!({})).await;
             assert_eq!((answer.status, answer.json()), (200, json!({"failures": 6})));

@@ -67,10 +67,13 @@ async fn ml_2_ones_own_address_counts_once_its_link_was_opened(app: TestApp, sin
         assert_eq!(confirmed.status, 200, "{}", confirmed.body);
         assert!(confirmed.body.contains("Your address is confirmed"), "{}", confirmed.body);
         assert!(!page(&app, &ada, "/account").await.body.contains("Until then mail"));
-        forgotten(&app, &new, "192.0.2.1").await;
         sink.wait_for(count + 5).await;
+        let told = &to(&sink, &old)[3].text;
+        assert!(told.contains("Subject: Your email address was confirmed"), "{told}");
+        forgotten(&app, &new, "192.0.2.1").await;
+        sink.wait_for(count + 6).await;
         forgotten(&app, &old, "192.0.2.1").await;
-        assert_eq!((to(&sink, &new).len(), to(&sink, &old).len()), (2, 3));
+        assert_eq!((to(&sink, &new).len(), to(&sink, &old).len()), (2, 4));
         let trail = trail(&app).await;
         let entry = trail.iter().rev().find(|entry| entry.action == "address_confirmed").expect("an entry");
         assert_eq!((entry.target_id, entry.actor_id), (Some(ada.id()), None));
@@ -174,4 +177,83 @@ async fn ml_2_nobody_sends_messages_to_many_addresses_by_changing_theirs(app: Te
     let taken = statuses.iter().filter(|status| matches!(status, 200 | 303)).count();
     assert_eq!(kept, format!("n{}@example.net", taken - 1), "{statuses:?}");
     assert_eq!(sink.wait_for(2 * taken).await.len(), 2 * taken);
+}
+
+#[apply(on_both_with_mail)]
+async fn ml_2_an_address_written_in_another_way_is_as_unconfirmed_as_before(app: TestApp, sink: Sink) {
+    let (eve, victim) = (with_address(&app, "eve", "", OLD).await, "victim@example.org");
+    with_address(&app, "victim", "", victim).await;
+    for (count, written) in [(2, victim), (2, "victim@EXAMPLE.org")] {
+        assert_eq!(change(&app, &eve, written, false).await.status, 200);
+        sink.wait_for(count).await;
+        assert!(
+            page(&app, &eve, "/account")
+                .await
+                .body
+                .contains(&format!("Until then mail for you goes to {OLD}."))
+        );
+    }
+    for (count, typed, recipient) in [(3, victim, victim), (4, "eve", OLD)] {
+        forgotten(&app, typed, "192.0.2.1").await;
+        assert_eq!(sink.wait_for(count).await[count - 1].to, [recipient]);
+    }
+    assert_eq!(requests(&app, 2).await, ["", ""], "one request, one account");
+}
+
+#[apply(on_both_with_mail)]
+async fn ml_2_another_password_ends_the_link_to_a_new_address(app: TestApp, sink: Sink) {
+    let (staff, ada) = (app.person("staff", "staff").await, with_address(&app, "ada", "", OLD).await);
+    change(&app, &ada, NEW, false).await;
+    let code = code(&sink, 2, NEW).await;
+    let body = json!({ "password": "a wholly different phrase" });
+    let path = format!("/v1/users/{}", ada.id());
+    assert_eq!(app.send(&staff, Method::Patch, &path, &body).await.status, 200);
+    assert_eq!(confirm(&app, &code).await.status, 422);
+    assert_eq!(sink.wait_for(3).await[2].to, [OLD]);
+    forgotten(&app, "ada", "192.0.2.1").await;
+    assert_eq!(sink.wait_for(4).await[3].to, [OLD], "the address stays unconfirmed");
+}
+
+#[apply(on_both_with_mail)]
+async fn ml_2_many_unconfirmed_addresses_keep_no_mail_from_their_owner(app: TestApp, sink: Sink) {
+    let mut count = 0;
+    for number in 0..11 {
+        let name = format!("eve{number}");
+        let eve = with_address(&app, &name, "", &format!("{name}@example.org")).await;
+        assert_eq!(change(&app, &eve, "victim@example.org", false).await.status, 200);
+        count += 2;
+        sink.wait_for(count).await;
+    }
+    with_address(&app, "victim", "", "victim@example.org").await;
+    forgotten(&app, "victim@example.org", "192.0.2.1").await;
+    assert_eq!(sink.wait_for(count + 1).await[count].to, ["victim@example.org"]);
+    assert_eq!(requests(&app, 1).await, [""]);
+}
+
+#[apply(on_both_with_mail)]
+async fn ml_2_an_export_has_the_address_that_counts(app: TestApp, sink: Sink) {
+    let ada = with_address(&app, "ada", "", OLD).await;
+    change(&app, &ada, NEW, false).await;
+    sink.wait_for(2).await;
+    let whole =
+        usher::db::users::whole_after(&app.usher.db, usher::model::user::UserId(0), 10).await.unwrap();
+    assert_eq!(whole.iter().map(|whole| whole.user.email.as_str()).collect::<Vec<_>>(), [OLD]);
+}
+
+#[apply(on_both_with_mail)]
+async fn ml_2_of_guesses_no_unconfirmed_address_is_told(app: TestApp, sink: Sink) {
+    let ada = with_address(&app, "ada", "", OLD).await;
+    let root = with_address(&app, "root", "superuser", "root@example.org").await;
+    app.sql(&format!("UPDATE sessions SET confirmed_at = {}", app.clock.now().micros())).await;
+    change(&app, &ada, NEW, false).await;
+    change(&app, &root, "other@example.org", false).await;
+    sink.wait_for(4).await;
+    app.obtain("ada", "wrong").await;
+    app.sql("UPDATE throttles SET consecutive = 99 WHERE consecutive = 1").await;
+    app.obtain("ada", "wrong").await;
+    let told: Vec<_> = sink.wait_for(6).await[4..].iter().map(|message| message.to.clone()).collect();
+    assert!(
+        told.contains(&vec![OLD.to_owned()]) && told.contains(&vec!["root@example.org".to_owned()]),
+        "{told:?}"
+    );
 }

@@ -25,7 +25,7 @@ pub(in crate::web::users) struct Base {
 
 impl Base {
     /// As a form carries it.
-    pub(in crate::web::users) fn text(user: &User) -> String {
+    pub(in crate::web::users) fn text(user: &User, zone: &str) -> String {
         let UserForm {
             username,
             email,
@@ -36,7 +36,7 @@ impl Base {
             is_staff,
             is_superuser,
             ..
-        } = UserForm::from(user);
+        } = UserForm::of(user, zone);
         let (is_staff, is_superuser) = (is_staff.0, is_superuser.0);
         let base =
             Self { username, email, first_name, last_name, valid_from, valid_until, is_staff, is_superuser };
@@ -136,8 +136,9 @@ pub(in crate::web::users) struct Merged {
 
 /// Merges what was typed with what is stored by now.
 pub(in crate::web::users) fn merge(typed: &UserForm, now: &User) -> Merged {
-    let (base, stored) = (Base::read(&typed.was), UserForm::from(now));
-    let form = UserForm { version: now.version, was: Base::text(now), ..typed.clone() };
+    let (base, stored) = (Base::read(&typed.was), UserForm::of(now, &typed.zone));
+    let was = Base::text(now, &typed.zone);
+    let form = UserForm { version: now.version, was, ..typed.clone() };
     let mut merged = Merged { form, conflicts: Vec::new(), theirs: Vec::new() };
     for field in FIELDS.iter().filter(|field| (field.is_sent)(typed)) {
         let (yours, theirs) = ((field.value)(typed), (field.value)(&stored));
@@ -158,7 +159,7 @@ pub(in crate::web::users) fn merge(typed: &UserForm, now: &User) -> Merged {
 
 /// The fields about which the form was asked and gave no answer.
 pub(in crate::web::users) fn unanswered(typed: &UserForm, now: &User) -> Vec<FieldConflict> {
-    let stored = UserForm::from(now);
+    let stored = UserForm::of(now, &typed.zone);
     FIELDS
         .iter()
         .filter(|field| typed.is_asked(field.name))
@@ -187,7 +188,7 @@ mod tests {
 
     /// What a form sends that was opened on the first user and changed to the second.
     fn typed(before: &User, after: &User) -> UserForm {
-        UserForm { was: Base::text(before), access: Ticked(true), ..UserForm::from(after) }
+        UserForm { was: Base::text(before, "UTC"), access: Ticked(true), ..UserForm::of(after, "UTC") }
     }
 
     fn labels(conflicts: &[FieldConflict]) -> Vec<&str> {
@@ -221,7 +222,7 @@ mod tests {
     fn a_form_without_what_it_showed_is_asked_about_every_difference() {
         let now = user("b@example.org", "Old");
         for was in ["", "{}", "null", "[1]"] {
-            let form = UserForm { was: was.to_owned(), ..UserForm::from(&user("a@example.org", "New")) };
+            let form = UserForm { was: was.to_owned(), ..UserForm::of(&user("a@example.org", "New"), "UTC") };
             assert_eq!(labels(&merge(&form, &now).conflicts), ["Email", "Last name"], "{was}");
         }
     }
