@@ -137,6 +137,7 @@ fn locked(failures: Option<&Failures>, now: Timestamp, say: &dyn Fn(Timestamp) -
 }
 
 /// An instant for programs and their readers: `2026-03-01 09:00 UTC`
+#[must_use]
 pub fn in_utc(at: Timestamp) -> String {
     let text = at.to_string();
     let (date, time) = text.split_once('T').unwrap_or((&text, ""));

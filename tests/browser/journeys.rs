@@ -52,7 +52,7 @@ fn a_form_that_outlived_its_session_comes_back_with_everything_typed(world: &Wor
     ] {
         let typed = [
             ("Username", format!("typed{}", path.len())),
-            ("Email", "typed@example.org".to_owned()),
+            ("Email", format!("typed{}@example.org", path.len())),
             ("First name", "Zoë".to_owned()),
             ("Last name", "O’Brien".to_owned()),
         ];

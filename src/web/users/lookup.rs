@@ -48,7 +48,7 @@ pub(super) async fn address_question(
         return Ok(None);
     }
     let Some(other) = users::namesake(&console.can, typed, id).await? else { return Ok(None) };
-    form.shared = typed.to_owned();
+    typed.clone_into(&mut form.shared);
     let mut errors = FieldErrors::default();
     let name = other.username.as_str();
     errors.add(
