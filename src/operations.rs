@@ -13,6 +13,7 @@ mod can;
 pub(crate) mod csv;
 pub mod dearest_hash;
 pub mod export;
+pub mod first_superuser;
 pub mod forgotten_password;
 pub mod import;
 pub mod keys;
@@ -41,6 +42,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::can::Can;
 use self::dearest_hash::DearestHash;
+use self::first_superuser::FirstStart;
 use self::keys::{KeyRing, Keys};
 use self::mail::Mailer;
 use crate::config::{ConfigError, Settings};
@@ -71,6 +73,8 @@ pub struct App {
     pub cookie_tag: Arc<str>,
     /// What links begin with, such as `https://users.example.org`.
     pub base: Arc<str>,
+    /// The link with which the first superuser is made, if this process has printed one.
+    pub first_start: Arc<FirstStart>,
 }
 
 /// Why an installation could not be opened.
@@ -123,8 +127,19 @@ impl App {
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
-        let dearest_hash = Arc::default();
-        Ok(Self { db, clock, hasher, dearest_hash, settings, ring, mailer, background, cookie_tag, base })
+        Ok(Self {
+            db,
+            clock,
+            hasher,
+            dearest_hash: Arc::default(),
+            settings,
+            ring,
+            mailer,
+            background,
+            cookie_tag,
+            base,
+            first_start: Arc::default(),
+        })
     }
 
     /// The keys of this moment.

@@ -12,6 +12,7 @@ mod device_cookie;
 mod documentation;
 mod ended_session;
 mod error_page;
+mod first_superuser;
 mod forgotten;
 mod form;
 mod form_body;
@@ -53,6 +54,8 @@ pub fn routes() -> Vec<Route> {
         sign_in::sign_out,
         set_password::form,
         set_password::submit,
+        first_superuser::form,
+        first_superuser::submit,
         confirm_address::form,
         confirm_address::submit,
         forgotten::form,

@@ -217,6 +217,7 @@ mod tests {
         assert_escaped::<ErrorPage>(server);
         assert_escaped::<DocumentationPage>(server);
         assert_escaped::<SetPasswordPage>(server);
+        assert_escaped::<FirstSuperuserPage>(server);
         assert_escaped::<ForgottenPage>(server);
         assert_escaped::<ConfirmAddressPage>(server);
         assert_escaped::<SignInCheckPage>(server);

@@ -45,6 +45,26 @@ const fn list(name: &'static str, shows: &'static str, arrive: fn(&Actions<'_>, 
 pub(crate) const EMPTY: &[State] =
     &[state("sign-in-first-run", None, "There are no users yet", |guest, _| guest.open("/sign-in"))];
 
+/// What the same shows whose server has printed a link for the first superuser.
+pub(crate) const FIRST_START: &[State] = &[
+    state("sign-in-with-printed-link", None, "open the link that the server has printed", |guest, _| {
+        guest.open("/sign-in");
+    }),
+    state("first-superuser-asks", None, "Paste the link", |guest, _| guest.open("/first-superuser")),
+    state("first-superuser-wrong", None, "This is not the link", |guest, _| {
+        guest.open("/first-superuser#unknown");
+    }),
+    state("first-superuser", None, "A superuser may do everything", |guest, server| {
+        guest.open(&server.link);
+    }),
+    state("first-superuser-refused", None, "There is a problem", |guest, server| {
+        guest.open(&server.link);
+        guest.fill("Username", "two words");
+        guest.fill("Password", "password");
+        guest.click("Make superuser and sign in");
+    }),
+];
+
 /// What an installation without patience for failed sign-ins shows.
 pub(crate) const IMPATIENT: &[State] = &[state("sign-in-throttled", None, "Too many tries.", |guest, _| {
     // As few failures as there may be are free here, so it is the second or third that is refused.
@@ -209,6 +229,9 @@ const STATES: &[State] = &[
     }),
     state("set-password-gone", None, "This link does not work", |guest, _| {
         guest.open("/set-password#unknown");
+    }),
+    state("first-superuser-gone", None, "This link does not work", |guest, _| {
+        guest.open("/first-superuser");
     }),
     state("confirm-address", None, "Confirm your email address", |guest, _| guest.open("/confirm-address")),
     state("confirm-address-refused", None, "There is a problem", |guest, _| {

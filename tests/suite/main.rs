@@ -69,6 +69,7 @@ mod contract;
 mod dates;
 mod ended_sessions;
 mod exports;
+mod first_superuser;
 #[path = "../../bench/generate/store.rs"]
 mod generate;
 mod hostile;

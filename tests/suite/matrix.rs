@@ -183,6 +183,9 @@ pub(crate) const ROWS: &[Row] = &[
     // Links are for their holders; `links` tests them with one.
     row(Get, "/set-password", Unaimed, None, [200, 200, 200, 200, 200]),
     row(Post, "/set-password", Unaimed, None, [410, 410, 410, 410, 410]),
+    // There is a superuser; `first_superuser` tests it while there is none.
+    row(Get, "/first-superuser", Unaimed, None, [410, 410, 410, 410, 410]),
+    row(Post, "/first-superuser", Unaimed, None, [410, 410, 410, 410, 410]),
     // There is no mail server here; `mail` has one.
     row(Get, "/confirm-address", Unaimed, None, [404, 404, 404, 404, 404]),
     row(Post, "/confirm-address", Unaimed, None, [404, 404, 404, 404, 404]),
