@@ -133,7 +133,7 @@ fn cs_1_no_page_of_another_origin_changes_anything() {
         assert!(paths.iter().any(|path| path == expected), "{expected}: {paths:?}");
     }
     // Of the same site, on another port: the cookie goes along. And of another site: it does not.
-    for (host, answer) in [("127.0.0.1", "Nothing was done."), ("localhost", "You are not signed in.")] {
+    for (host, answer) in [("127.0.0.1", "Nothing was done."), ("localhost", "Sign in")] {
         let other = format!("http://{host}:{}", site.port);
         site.show(attack(&world.server.address, &token));
         world.browser.open(&other);
