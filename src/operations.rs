@@ -12,6 +12,7 @@ pub mod bulk;
 mod can;
 pub(crate) mod csv;
 pub mod dearest_hash;
+pub mod demo;
 pub mod export;
 pub mod first_superuser;
 pub mod forgotten_password;

@@ -19,6 +19,7 @@ use crate::http::descriptors;
 use crate::http::metrics::{self, Metrics};
 use crate::http::traffic::Traffic;
 use crate::model::clock::Clock;
+use crate::model::site::Purpose;
 use crate::operations::{App, first_superuser};
 use crate::server::signals::{Answering, StopSignals};
 use crate::server::{self, Problem};
@@ -33,12 +34,12 @@ pub(super) fn runtime(config: &Config) -> std::io::Result<Runtime> {
         .build()
 }
 
-pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
+pub(super) async fn run(figment: Figment, purpose: Purpose) -> Result<(), Failure> {
     descriptors::raise_limit();
     // Before the migrations: a newer release leaves the file alone while an older one serves it.
     let _lock = ServerLock::take(&figment.focus("databases.main"))?;
     let problem = Problem::default();
-    let rocket = server::rocket(figment, Clock::System, &problem)
+    let rocket = server::rocket_for(purpose, figment, Clock::System, &problem)
         .attach(Answering)
         .attach(AdHoc::on_liftoff("listening", |rocket| Box::pin(say_where(rocket))));
     let rocket = server::ignite(rocket, &problem).await?;

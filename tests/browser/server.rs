@@ -40,6 +40,8 @@ pub(crate) struct Server {
     directory: TempDir,
     /// The path of the link for the first superuser, if it has printed one.
     pub(crate) link: String,
+    /// The password of all people of a demo.
+    pub(crate) password: String,
 }
 
 /// An answer, read to its end.
@@ -118,7 +120,25 @@ impl Server {
             .find_map(|line| line.expect("text").trim().strip_prefix(&address).map(str::to_owned));
         // Unread output would hold up the terminal.
         std::thread::spawn(move || lines.for_each(drop));
-        Self::new(child, address, url, directory, link.expect("a link"))
+        let mut server = Self::new(child, address, url, directory);
+        server.link = link.expect("a link");
+        server
+    }
+
+    /// A demo.
+    pub(crate) fn demo() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let mut command = usher(directory.path(), "", &["demo", "--port", "0"]);
+        command.env("TMPDIR", directory.path());
+        let (child, mut lines) = launch(command);
+        let password = lines.find_map(|line| {
+            line.expect("text").trim().strip_prefix("Sign in as demo with the password ").map(str::to_owned)
+        });
+        let address = address(&mut lines);
+        let password = password.expect("a password");
+        let mut server = Self::new(child, address, String::new(), directory);
+        server.password = password;
+        server
     }
 
     fn start(directory: TempDir, url: &str, free_failures: &str) -> Self {
@@ -130,12 +150,13 @@ impl Server {
         command.env("USHER_MAIL_FROM", "usher@example.org");
         let (child, mut lines) = launch(command);
         let address = address(&mut lines);
-        Self::new(child, address, url.to_owned(), directory, String::new())
+        Self::new(child, address, url.to_owned(), directory)
     }
 
-    fn new(child: Child, address: String, url: String, directory: TempDir, link: String) -> Self {
+    fn new(child: Child, address: String, url: String, directory: TempDir) -> Self {
         let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None);
-        Self { child, address, agent: config.build().into(), url, directory, link }
+        let (agent, link, password) = (config.build().into(), String::new(), String::new());
+        Self { child, address, agent, url, directory, link, password }
     }
 
     /// All users as they are stored, with their passwords' hashes.

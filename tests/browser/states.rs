@@ -65,6 +65,25 @@ pub(crate) const FIRST_START: &[State] = &[
     }),
 ];
 
+/// What a demo shows.
+pub(crate) const DEMO: &[State] = &[
+    state("demo-sign-in", None, "This is a demo", |guest, _| guest.open("/sign-in")),
+    State {
+        who: None,
+        ..list("demo-users", "301 users", |guest, server| {
+            demo(guest, server);
+            guest.open("/users");
+        })
+    },
+    State {
+        kilobytes: 12,
+        ..state("demo-audit", None, "This is a demo", |guest, server| {
+            demo(guest, server);
+            guest.open("/audit");
+        })
+    },
+];
+
 /// What an installation without patience for failed sign-ins shows.
 pub(crate) const IMPATIENT: &[State] = &[state("sign-in-throttled", None, "Too many tries.", |guest, _| {
     // As few failures as there may be are free here, so it is the second or third that is refused.
@@ -300,6 +319,14 @@ fn typed_without_session(staff: &Actions<'_>) {
     staff.fill("First name", "Typed with care");
     staff.is(None);
     staff.click("Save changes");
+}
+
+/// Signs in to a demo.
+fn demo(guest: &Actions<'_>, server: &Server) {
+    guest.open("/sign-in");
+    guest.fill("Username", "demo");
+    guest.fill("Password", &server.password);
+    guest.press_and_go(ENTER);
 }
 
 fn sign_in_wrongly(guest: &Actions<'_>) {
