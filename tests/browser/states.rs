@@ -68,8 +68,10 @@ pub(crate) const FIRST_START: &[State] = &[
 /// What a demo shows.
 pub(crate) const DEMO: &[State] = &[
     state("demo-sign-in", None, "This is a demo", |guest, _| guest.open("/sign-in")),
+    // Names in many scripts are longer, and packed less.
     State {
         who: None,
+        kilobytes: 15,
         ..list("demo-users", "301 users", |guest, server| {
             demo(guest, server);
             guest.open("/users");
