@@ -25,6 +25,7 @@ pub mod mail;
 pub mod maintenance;
 mod notices;
 pub mod operator;
+pub mod overview;
 pub mod own_account;
 mod password_attempt;
 pub mod password_links;
@@ -46,6 +47,7 @@ use self::dearest_hash::DearestHash;
 use self::first_superuser::FirstStart;
 use self::keys::{KeyRing, Keys};
 use self::mail::Mailer;
+use self::overview::PastDays;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
 use crate::model::clock::Clock;
@@ -76,6 +78,8 @@ pub struct App {
     pub base: Arc<str>,
     /// The link with which the first superuser is made, if this process has printed one.
     pub first_start: Arc<FirstStart>,
+    /// The sign-ins of days that are over, once they were counted.
+    pub past_days: Arc<PastDays>,
 }
 
 /// Why an installation could not be opened.
@@ -140,6 +144,7 @@ impl App {
             cookie_tag,
             base,
             first_start: Arc::default(),
+            past_days: Arc::default(),
         })
     }
 

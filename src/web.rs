@@ -17,6 +17,7 @@ mod forgotten;
 mod form;
 mod form_body;
 mod layout;
+mod overview;
 mod password_choice;
 mod pre_session;
 mod reauthentication;
@@ -47,6 +48,7 @@ pub(crate) use self::view::{folder as template_folder, templates};
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let mut routes = routes![
+        overview::home,
         audit::page,
         documentation::page,
         sign_in::form,

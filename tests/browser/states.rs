@@ -68,6 +68,7 @@ pub(crate) const FIRST_START: &[State] = &[
 /// What a demo shows.
 pub(crate) const DEMO: &[State] = &[
     state("demo-sign-in", None, "This is a demo", |guest, _| guest.open("/sign-in")),
+    state("demo-overview", None, "signed in,", demo),
     // Names in many scripts are longer, and packed less.
     State {
         who: None,
@@ -123,6 +124,7 @@ const STATES: &[State] = &[
         staff.fill("Password", PASSWORD);
         staff.click("Sign in");
     }),
+    state("overview", Some(STAFF), "Needs attention", |staff, _| staff.open("/")),
     list("users", "2,406 users", |staff, _| staff.open("/users")),
     State {
         kilobytes: 18,

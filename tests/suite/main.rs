@@ -87,6 +87,7 @@ mod model;
 mod moving;
 mod openapi;
 mod overtaken;
+mod overview;
 mod own_account;
 mod own_credentials;
 mod passwords;
