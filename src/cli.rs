@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod check;
 mod copy;
+mod demo;
 mod export;
 mod healthcheck;
 mod import;
@@ -28,6 +29,7 @@ use rocket::figment::providers::Serialized;
 use crate::config::{self, Settings};
 use crate::http::logging;
 use crate::model::clock::Clock;
+use crate::model::site::Purpose;
 use crate::operations::App;
 
 /// Keeps the users of an installation: a console for staff, an API for programs.
@@ -45,6 +47,9 @@ struct CommandLine {
 enum Command {
     /// Serve the console and the API (the default)
     Serve,
+    /// Try Usher out: serve 300 invented people from a throwaway file, on this machine only
+    #[command(after_help = DEMO_NOTES)]
+    Demo(Demo),
     /// Apply pending migrations and stop
     Migrate,
     /// Make a superuser; asks for the password unless --password-stdin is given
@@ -87,6 +92,17 @@ enum Command {
         folder: PathBuf,
     },
 }
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// The port to listen on; 0 takes any that is free
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+}
+
+const DEMO_NOTES: &str = "\
+Prints the name and the password of a superuser. The settings of this machine do not count, no mail is sent,
+and when it stops nothing is left.";
 
 #[derive(Debug, Args)]
 struct CreateSuperuser {
@@ -285,6 +301,7 @@ fn start(command: Command) -> Result<ExitCode, Failure> {
             clap_mangen::generate_to(CommandLine::command(), folder)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Demo(arguments) => return demo::run(&arguments),
         _ => {}
     }
     let figment = config::figment()?;
@@ -319,7 +336,7 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
     let settings = Settings::read(&figment)?;
     logging::start(settings.log_level, settings.log_format);
     if let Command::Serve = command {
-        serve::run(figment).await?;
+        serve::run(figment, Purpose::Production).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let app = App::open(&figment, Clock::System).await?;
@@ -327,6 +344,7 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         // Done already, without the database.
         Command::Serve
         | Command::Check
+        | Command::Demo(_)
         | Command::Healthcheck
         | Command::Completions { .. }
         | Command::Manual { .. } => Ok(ExitCode::SUCCESS),

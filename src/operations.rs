@@ -12,7 +12,9 @@ pub mod bulk;
 mod can;
 pub(crate) mod csv;
 pub mod dearest_hash;
+pub mod demo;
 pub mod export;
+pub mod first_superuser;
 pub mod forgotten_password;
 pub mod import;
 pub mod keys;
@@ -23,6 +25,7 @@ pub mod mail;
 pub mod maintenance;
 mod notices;
 pub mod operator;
+pub mod overview;
 pub mod own_account;
 mod password_attempt;
 pub mod password_links;
@@ -41,8 +44,10 @@ use tokio_util::task::TaskTracker;
 
 pub use self::can::Can;
 use self::dearest_hash::DearestHash;
+use self::first_superuser::FirstStart;
 use self::keys::{KeyRing, Keys};
 use self::mail::Mailer;
+use self::overview::PastDays;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
 use crate::model::clock::Clock;
@@ -71,6 +76,10 @@ pub struct App {
     pub cookie_tag: Arc<str>,
     /// What links begin with, such as `https://users.example.org`.
     pub base: Arc<str>,
+    /// The link with which the first superuser is made, if this process has printed one.
+    pub first_start: Arc<FirstStart>,
+    /// The sign-ins of days that are over, once they were counted.
+    pub past_days: Arc<PastDays>,
 }
 
 /// Why an installation could not be opened.
@@ -123,8 +132,20 @@ impl App {
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
-        let dearest_hash = Arc::default();
-        Ok(Self { db, clock, hasher, dearest_hash, settings, ring, mailer, background, cookie_tag, base })
+        Ok(Self {
+            db,
+            clock,
+            hasher,
+            dearest_hash: Arc::default(),
+            settings,
+            ring,
+            mailer,
+            background,
+            cookie_tag,
+            base,
+            first_start: Arc::default(),
+            past_days: Arc::default(),
+        })
     }
 
     /// The keys of this moment.

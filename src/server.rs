@@ -16,6 +16,7 @@ use crate::config::Settings;
 use crate::db::Db;
 use crate::http::{arrival, compression, denials, headers, logging, metrics as counters, traffic};
 use crate::model::clock::Clock;
+use crate::model::site::Purpose;
 use crate::operations::{App, OpenError, dearest_hash};
 use crate::web::Assets;
 use crate::{api, web};
@@ -37,11 +38,21 @@ impl Problem {
 /// The server of an installation before it is opened; why that fails is then in `problem`.
 #[must_use]
 pub fn rocket(figment: Figment, clock: Clock, problem: &Problem) -> Rocket<Build> {
+    rocket_for(Purpose::Production, figment, clock, problem)
+}
+
+/// The same for a purpose.
+pub(crate) fn rocket_for(
+    purpose: Purpose,
+    figment: Figment,
+    clock: Clock,
+    problem: &Problem,
+) -> Rocket<Build> {
     // What is wrong with the settings is said when the installation is opened.
     let Settings { site_name, accent, .. } = Settings::read(&figment).unwrap_or_default();
     let assets = Assets::new(accent);
     rocket::custom(figment.merge(web::template_folder()))
-        .attach(web::templates(&site_name, &assets))
+        .attach(web::templates(&site_name, purpose, &assets))
         .manage(assets)
         .attach(Db::init())
         .attach(installation(clock, problem.clone()))

@@ -12,10 +12,12 @@ mod device_cookie;
 mod documentation;
 mod ended_session;
 mod error_page;
+mod first_superuser;
 mod forgotten;
 mod form;
 mod form_body;
 mod layout;
+mod overview;
 mod password_choice;
 mod pre_session;
 mod reauthentication;
@@ -46,6 +48,7 @@ pub(crate) use self::view::{folder as template_folder, templates};
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let mut routes = routes![
+        overview::home,
         audit::page,
         documentation::page,
         sign_in::form,
@@ -53,6 +56,8 @@ pub fn routes() -> Vec<Route> {
         sign_in::sign_out,
         set_password::form,
         set_password::submit,
+        first_superuser::form,
+        first_superuser::submit,
         confirm_address::form,
         confirm_address::submit,
         forgotten::form,

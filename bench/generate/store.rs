@@ -1,14 +1,11 @@
-//! Stores made-up users; `people` makes them one by one from a seed.
-
-mod people;
+//! Stores made-up users, who are invented one by one from a seed.
 
 use usher::db::users::{self, Ids};
 use usher::model::error::Result;
 use usher::model::password::{Password, PasswordHash};
 use usher::model::user::{User, UserId};
 use usher::operations::App;
-
-use self::people::People;
+use usher::operations::demo::people::People;
 
 /// Users in one transaction: enough that waiting for the disk does not count, and that a page of an
 /// index is written once for many of them.

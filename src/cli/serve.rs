@@ -1,6 +1,7 @@
 //! `serve`: the server, from launch to the last answer.
 
-use std::net::SocketAddr;
+use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use rocket::figment::Figment;
 use rocket::tokio::net::TcpListener;
 use rocket::tokio::runtime::{Builder, Runtime};
 use rocket::tokio::time::{Instant, timeout, timeout_at};
-use rocket::{Config, Ignite, Rocket};
+use rocket::{Config, Ignite, Orbit, Rocket};
 
 use super::{Failure, complain, say};
 use crate::db::{self, ServerLock};
@@ -18,7 +19,8 @@ use crate::http::descriptors;
 use crate::http::metrics::{self, Metrics};
 use crate::http::traffic::Traffic;
 use crate::model::clock::Clock;
-use crate::operations::App;
+use crate::model::site::Purpose;
+use crate::operations::{App, first_superuser};
 use crate::server::signals::{Answering, StopSignals};
 use crate::server::{self, Problem};
 
@@ -32,14 +34,14 @@ pub(super) fn runtime(config: &Config) -> std::io::Result<Runtime> {
         .build()
 }
 
-pub(super) async fn run(figment: Figment) -> Result<(), Failure> {
+pub(super) async fn run(figment: Figment, purpose: Purpose) -> Result<(), Failure> {
     descriptors::raise_limit();
     // Before the migrations: a newer release leaves the file alone while an older one serves it.
     let _lock = ServerLock::take(&figment.focus("databases.main"))?;
     let problem = Problem::default();
-    let rocket = server::rocket(figment, Clock::System, &problem)
+    let rocket = server::rocket_for(purpose, figment, Clock::System, &problem)
         .attach(Answering)
-        .attach(AdHoc::on_liftoff("listening", |rocket| Box::pin(async move { say_where(rocket.config()) })));
+        .attach(AdHoc::on_liftoff("listening", |rocket| Box::pin(say_where(rocket))));
     let rocket = server::ignite(rocket, &problem).await?;
     let app = rocket.state::<App>().cloned().ok_or("there is no installation")?;
     remark(&app).await?;
@@ -69,10 +71,10 @@ async fn remark(app: &App) -> Result<(), Failure> {
             &"usher: WARNING: insecure_cookie is set: sessions can be stolen on the way. For trusted networks only.",
         );
     }
-    if !db::users::superuser_exists(&app.db).await? {
-        say(
-            &"There is no superuser yet. Make the first one with:\n\n    usher createsuperuser --username admin\n",
-        );
+    // A link is for a terminal only: what is written elsewhere is kept, and read by others.
+    if !std::io::stdout().is_terminal() && !db::users::superuser_exists(&app.db).await? {
+        say(&format_args!("There is no superuser yet. Make the first one with:\n\n    {FIRST_SUPERUSER}\n"));
+        log::info!("there is no superuser yet; this makes the first one: {FIRST_SUPERUSER}");
     }
     if !db::select::search_is_indexed(&app.db).await? {
         log::warn!("{}", super::NO_SEARCH_INDEX);
@@ -80,11 +82,38 @@ async fn remark(app: &App) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says where the server listens: with the port that it was given, if it asked for any.
-fn say_where(config: &Config) {
-    let address = SocketAddr::new(config.address, config.port);
+/// How the first superuser is made without a browser.
+const FIRST_SUPERUSER: &str = "usher createsuperuser --username admin";
+
+/// Says where the server listens: with the port that it was given, if it asked for any. On a terminal also the link
+/// with which the first superuser is made, if there is none.
+async fn say_where(rocket: &Rocket<Orbit>) {
+    let address = SocketAddr::new(rocket.config().address, rocket.config().port);
     say(&format_args!("Usher listens on http://{address}"));
     log::info!("listening on {address}");
+    let Some(app) = rocket.state::<App>().filter(|_| std::io::stdout().is_terminal()) else { return };
+    match first_superuser::offer(app).await {
+        Ok(Some(path)) => say(&format_args!(
+            "\nThere is no superuser yet. Make the first one in a browser, within an hour:\n\n    {}{path}\n\n\
+             or here: {FIRST_SUPERUSER}\n",
+            origin(app, address)
+        )),
+        Ok(None) => {}
+        Err(error) => log::warn!("could not look for a superuser: {error}"),
+    }
+}
+
+/// The origin of the server for a browser on this machine, unless the configuration says it.
+fn origin(app: &App, address: SocketAddr) -> String {
+    let loopback = match address.ip() {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+    };
+    let ip = if address.ip().is_unspecified() { loopback } else { address.ip() };
+    match app.settings.public_origin.as_str() {
+        "" => format!("http://{}", SocketAddr::new(ip, address.port())),
+        public => public.to_owned(),
+    }
 }
 
 /// Serves the metrics on an address of their own, if there is one.

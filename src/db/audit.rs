@@ -190,6 +190,12 @@ pub async fn has_unsealed(db: &Db) -> Result<bool> {
     Ok(db.optional::<(i64,)>(sql).await?.is_some())
 }
 
+/// When the first entry without a seal was written.
+pub async fn oldest_unsealed(db: &Db) -> Result<Option<Timestamp>> {
+    let sql = Sql::new("SELECT happened_at FROM audit_entries WHERE position IS NULL ORDER BY id LIMIT 1");
+    Ok(db.optional::<(i64,)>(sql).await?.map(|(at,)| Timestamp::from_micros(at)))
+}
+
 /// How many entries have no seal.
 pub async fn count_unsealed(db: &Db) -> Result<i64> {
     let sql = Sql::new("SELECT count(*) FROM audit_entries WHERE position IS NULL");

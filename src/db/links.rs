@@ -87,6 +87,22 @@ pub async fn take(tx: &mut Tx, secret: &SecretHash, now: Timestamp) -> Result<Op
     row.map(Link::try_from).transpose()
 }
 
+/// How many links for a purpose expire between two instants, counted no further than `most`.
+pub async fn count_expiring(
+    db: &Db,
+    purpose: LinkPurpose,
+    after: Timestamp,
+    until: Timestamp,
+    most: i64,
+) -> Result<i64> {
+    let sql = Sql::new(
+        "SELECT count(*) FROM (SELECT 1 FROM links WHERE expires_at > $1 AND expires_at <= $2 AND purpose = $3 \
+         LIMIT $4) AS found",
+    );
+    let sql = sql.bind(after.micros()).bind(until.micros()).bind(purpose.as_str()).bind(most);
+    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
+}
+
 /// Forgets what a link could be shown by; whether it was still known.
 pub async fn forget_sealed(tx: &mut Tx, link: &Link) -> Result<bool> {
     let sql = Sql::new("UPDATE links SET sealed = $1 WHERE id = $2 AND sealed <> $1");

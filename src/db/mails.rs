@@ -75,6 +75,18 @@ pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
     db.optional::<MailRow>(sql.bind(user.0)).await?.map(Mail::try_from).transpose()
 }
 
+/// Users whose newest message was refused since an instant, and where it was sent: at most `limit`, the latest first.
+pub async fn refused_since(db: &Db, since: Timestamp, limit: i64) -> Result<Vec<(UserId, String)>> {
+    // The state stands in the statement and is not bound, so that the index of refused messages can be used.
+    let sql = Sql::new(
+        "SELECT user_id, recipient FROM mails WHERE state = 'refused' AND changed_at >= $1 AND NOT EXISTS \
+         (SELECT 1 FROM mails AS newer WHERE newer.user_id = mails.user_id AND newer.id > mails.id) \
+         ORDER BY changed_at DESC LIMIT $2",
+    );
+    let rows: Vec<(i64, String)> = db.all(sql.bind(since.micros()).bind(limit)).await?;
+    Ok(rows.into_iter().map(|(user, recipient)| (UserId(user), recipient)).collect())
+}
+
 /// Forgets messages that nothing was heard of since `before`.
 pub async fn delete_older(tx: &mut Tx, before: Timestamp) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM mails WHERE changed_at < $1").bind(before.micros())).await.map(drop)

@@ -28,6 +28,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0006" "guessing",
     "0007" "unconfirmed_addresses",
     "0009" "invited",
+    "0010" "overview",
 );
 const POSTGRES: Migrations = migrations!("postgres":
     "0001" "users_and_sessions",
@@ -37,6 +38,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0006" "guessing",
     "0007" "unconfirmed_addresses",
     "0009" "invited",
+    "0010" "overview",
 );
 
 fn migrator(migrations: Migrations) -> Migrator {

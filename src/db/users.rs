@@ -197,10 +197,22 @@ pub async fn any_exists(db: &Db) -> Result<bool> {
     Ok(db.optional::<(i64,)>(Sql::new("SELECT id FROM users LIMIT 1")).await?.is_some())
 }
 
+const A_SUPERUSER: &str = "SELECT users.id FROM users WHERE is_superuser = TRUE AND is_active = TRUE LIMIT 1";
+
 /// Whether there is an active superuser.
 pub async fn superuser_exists(db: &Db) -> Result<bool> {
-    let sql = Sql::new("SELECT users.id FROM users WHERE is_superuser = TRUE AND is_active = TRUE LIMIT 1");
-    Ok(db.optional::<(i64,)>(sql).await?.is_some())
+    Ok(db.optional::<(i64,)>(Sql::new(A_SUPERUSER)).await?.is_some())
+}
+
+/// The number of the lock under which one transaction at a time makes the first superuser.
+const FIRST_SUPERUSER_LOCK: i64 = 0x7573_6865_7200_0002;
+
+/// Whether there is an active superuser, with no other transaction that asks so able to make one until this one ends.
+pub async fn lock_superuser_exists(tx: &mut Tx) -> Result<bool> {
+    if tx.dialect() == Dialect::Postgres {
+        tx.execute(Sql::new("SELECT pg_advisory_xact_lock($1)").bind(FIRST_SUPERUSER_LOCK)).await?;
+    }
+    Ok(tx.optional::<(i64,)>(Sql::new(A_SUPERUSER)).await?.is_some())
 }
 
 /// The active superusers, the first ones first.

@@ -1,9 +1,18 @@
-//! How an installation presents itself: its name and its accent.
+//! How an installation presents itself: its name, its accent, and what it is there for.
 
 use serde::{Deserialize, Serialize};
 
 /// Longest name of a site, in characters.
 const LONGEST_NAME: usize = 40;
+
+/// What an installation is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To keep the users of programs.
+    Production,
+    /// To be tried out; every page says that nothing is kept.
+    Demo,
+}
 
 /// The name that pages, titles and messages show: 1 to 40 characters on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -60,6 +60,12 @@ impl<P: Permission> Can<P> {
         Can::new(self.actor.clone())
     }
 
+    /// Another permission of the same actor, if they have it.
+    #[must_use]
+    pub fn also<Q: Permission>(&self) -> Option<Can<Q>> {
+        Q::check(self.user()).ok().map(|()| Can::new(self.actor.clone()))
+    }
+
     /// The installation.
     #[must_use]
     pub fn app(&self) -> &App {

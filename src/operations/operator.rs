@@ -31,11 +31,10 @@ pub fn author() -> Author {
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields.
 pub async fn create_superuser(app: &App, input: &UserInput) -> Result<User> {
-    let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
-    let (user, password) = users::prepare(app, &blank, input).await?;
-    let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
+    let (user, password) = users::prepare_superuser(app, input).await?;
     db::retrying(|| async {
-        users::insert(app, app.db.begin().await?, author(), user.clone(), &password).await
+        let entry = Entry::new(Action::UserCreated, author());
+        users::insert(app, app.db.begin().await?, entry, user.clone(), &password).await
     })
     .await
 }

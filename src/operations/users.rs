@@ -9,7 +9,7 @@ use std::time::Duration;
 use rocket::tokio::time::timeout;
 
 use crate::db::{self, Tx};
-use crate::model::audit::{Action, Author, BatchId, Entry, EntryId};
+use crate::model::audit::{Action, BatchId, Entry, EntryId};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::Message;
@@ -109,22 +109,31 @@ pub async fn create(can: &Can<ManageUsers>, input: &UserInput) -> Result<User> {
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;
-        insert(app, tx, can.author(), user.clone(), &password).await
+        let entry = Entry::new(Action::UserCreated, can.author());
+        insert(app, tx, entry, user.clone(), &password).await
     })
     .await
 }
 
+/// What a superuser is made of, who needs no other user's right to be made.
+pub(super) async fn prepare_superuser(app: &App, input: &UserInput) -> Result<(User, PasswordHash)> {
+    let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
+    let (user, password) = prepare(app, &blank, input).await?;
+    Ok((user, password.ok_or_else(|| Error::invalid("password", Message::Required))?))
+}
+
+/// Stores a new user, with the entry that says who makes them and how.
 pub(super) async fn insert(
     app: &App,
     mut tx: Tx,
-    author: Author,
+    entry: Entry,
     mut user: User,
     password: &PasswordHash,
 ) -> Result<User> {
     let now = app.clock.now();
     user.password_changed_at = Some(now);
     user.id = db::users::insert(&mut tx, &user, password).await?;
-    let entry = Entry::new(Action::UserCreated, author).on(&user).changing(&User::blank(now), &user);
+    let entry = entry.on(&user).changing(&User::blank(now), &user);
     audit::record(&mut tx, &entry, now).await?;
     tx.commit().await?;
     Ok(user)

@@ -1,4 +1,4 @@
-//! The user's own account, and the start page.
+//! The user's own account.
 
 mod password;
 mod preferences;
@@ -6,7 +6,6 @@ mod sessions;
 
 use rocket::form::{FromForm, Strict};
 use rocket::http::Status;
-use rocket::response::Redirect;
 use rocket::{Route, get, post, routes};
 
 use super::form::{Field, FormState, field_errors};
@@ -16,16 +15,14 @@ use super::view::{AccountPage, Answer, ShortcutsPage, role};
 use crate::model::address::Unconfirmed;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
-use crate::model::permission::SignedIn;
 use crate::model::precondition::Precondition;
 use crate::model::user::{InputMode, UserInput, UserPatch};
-use crate::operations::{Can, addresses, own_account};
+use crate::operations::{addresses, own_account};
 use crate::web::form_body::FormBody;
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
     routes![
-        home,
         page,
         save,
         shortcuts,
@@ -38,13 +35,6 @@ pub(super) fn routes() -> Vec<Route> {
         preferences::page,
         preferences::save,
     ]
-}
-
-/// Administrators start with the users, others with their own account.
-#[get("/")]
-#[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-fn home(can: Can<SignedIn>) -> Redirect {
-    Redirect::to(if can.user().is_admin() { "/users" } else { "/account" })
 }
 
 /// The keys that do something.

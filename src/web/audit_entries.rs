@@ -134,6 +134,7 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
             if value == &Value::Bool(true) { "Can only read" } else { "Can change things" }.to_owned()
         }
         "by" if text == "link" => "By a one-time link".to_owned(),
+        "by" if text == "first_start" => "By the link that the server printed".to_owned(),
         "reason" => reason(text),
         "by" => credential(text).to_owned(),
         "code" => Denial::ALL

@@ -142,7 +142,7 @@ impl FormState {
 }
 
 /// A new password. What was typed is never sent back.
-fn password_field(min_length: usize, errors: &FieldErrors) -> Field {
+pub(super) fn password_field(min_length: usize, errors: &FieldErrors) -> Field {
     Field {
         name: "password",
         label: "Password",

@@ -101,7 +101,7 @@ pub(super) struct Message {
 pub(super) struct Layout {
     pub(super) username: String,
     pub(super) is_admin: bool,
-    /// `users`, `audit` or `account`.
+    /// `overview`, `users`, `audit` or `account`.
     pub(super) section: &'static str,
     /// For all forms of the page.
     pub(super) token: String,

@@ -22,7 +22,8 @@ use crate::model::permission::HasSession;
 use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::operations::authentication::{Authorization, authenticate};
-use crate::operations::sign_in;
+use crate::operations::first_superuser;
+use crate::operations::sign_in::{self, OpenedSession};
 use crate::operations::{App, Can};
 use crate::web::form_body::FormBody;
 
@@ -93,7 +94,11 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
         token: pre_session::token(app, jar),
         problem: None,
         note,
-        needs_superuser: !has_superuser,
+        first_superuser: match (has_superuser, first_superuser::is_open(app).await?) {
+            (true, _) => "",
+            (false, true) => "link",
+            (false, false) => "command",
+        },
         has_users: has_superuser || db::users::any_exists(&app.db).await?,
         sends_mail: app.mailer.is_some(),
         resume: String::new(),
@@ -187,13 +192,7 @@ pub(super) async fn submit(
     match sign_in::sign_in(app, &form.username, &password, Credential::Cookie, browser.as_ref(), origin).await
     {
         Ok(signed_in) => {
-            device_cookie::remember(app, jar, &signed_in.user).await?;
-            if let Some(old) = jar.value(CookieName::Session)
-                && let Ok(actor) = authenticate(app, Authorization::Cookie(old), origin).await
-            {
-                sign_in::sign_out(&actor).await?;
-            }
-            guards::carry(jar, &signed_in.secret);
+            enter(app, jar, origin, &signed_in).await?;
             let fields = ended_session::read(&form.kept);
             if fields.is_empty() {
                 return Ok(Answer::Redirect(local_path(&form.next).to_owned()));
@@ -211,6 +210,23 @@ pub(super) async fn submit(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Gives a browser its new session. The one that it had before is over.
+pub(super) async fn enter(
+    app: &App,
+    jar: Cookies<'_>,
+    origin: &Origin,
+    signed_in: &OpenedSession,
+) -> Result<()> {
+    device_cookie::remember(app, jar, &signed_in.user).await?;
+    if let Some(old) = jar.value(CookieName::Session)
+        && let Ok(actor) = authenticate(app, Authorization::Cookie(old), origin).await
+    {
+        sign_in::sign_out(&actor).await?;
+    }
+    guards::carry(jar, &signed_in.secret);
+    Ok(())
 }
 
 /// Redirects to the page to sign in on, and removes the cookies.

@@ -20,6 +20,9 @@ mod words;
 
 use rocket::{Route, routes};
 
+pub(super) use self::query::{ListQuery, ListState};
+pub(super) use self::search_results::COUNTED;
+
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {
     routes![

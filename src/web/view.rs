@@ -9,6 +9,7 @@ mod bulk;
 mod contexts;
 mod documentation;
 mod links;
+mod overview;
 mod own;
 mod time;
 mod tokens;
@@ -30,6 +31,7 @@ pub(super) use self::bulk::*;
 pub(super) use self::contexts::*;
 pub(super) use self::documentation::*;
 pub(super) use self::links::*;
+pub(super) use self::overview::*;
 pub(super) use self::own::*;
 pub(super) use self::time::Time;
 pub(super) use self::tokens::*;
@@ -37,7 +39,7 @@ use super::assets::Assets;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::preferences::Preferences;
-use crate::model::site::SiteName;
+use crate::model::site::{Purpose, SiteName};
 use crate::model::time_zone::Zone;
 use crate::operations::App;
 
@@ -105,18 +107,21 @@ pub(crate) fn folder() -> Serialized<&'static str> {
 }
 
 /// Gives Rocket the templates.
-pub(crate) fn templates(site: &SiteName, assets: &Assets) -> impl Fairing {
+pub(crate) fn templates(site: &SiteName, purpose: Purpose, assets: &Assets) -> impl Fairing {
     let (site, assets) = (site.clone(), assets.clone());
     Template::try_custom(move |engines| {
-        fill(&mut engines.tera, &site, &assets).map_err(|error| causes(&error).into())
+        fill(&mut engines.tera, &site, purpose, &assets).map_err(|error| causes(&error).into())
     })
 }
 
 /// Gives Tera the templates, and what all of them may use.
-fn fill(tera: &mut Tera, site: &SiteName, assets: &Assets) -> tera::Result<()> {
+fn fill(tera: &mut Tera, site: &SiteName, purpose: Purpose, assets: &Assets) -> tera::Result<()> {
     let (site, assets) = (site.as_str().to_owned(), assets.clone());
     // `site_name()`: the name of the installation.
     tera.register_function("site_name", move |_: &HashMap<String, tera::Value>| Ok(site.as_str().into()));
+    // `is_demo()`: whether all pages are to say so.
+    let is_demo = purpose == Purpose::Demo;
+    tera.register_function("is_demo", move |_: &HashMap<String, tera::Value>| Ok(is_demo.into()));
     // `asset(name="app.css")`: the path of a file for browsers.
     tera.register_function("asset", move |arguments: &HashMap<String, tera::Value>| {
         let name = arguments.get("name").and_then(tera::Value::as_str).unwrap_or_default();
@@ -171,14 +176,14 @@ mod tests {
     /// A server with nothing but the templates.
     fn server() -> Client {
         let figment = Figment::from(Config::debug_default()).merge(folder());
-        let templates = templates(&site(), &Assets::new(Accent::default()));
+        let templates = templates(&site(), Purpose::Demo, &Assets::new(Accent::default()));
         Client::untracked(rocket::custom(figment).attach(templates)).unwrap()
     }
 
     /// Why a template cannot be rendered, which Rocket only logs.
     fn problem<V: View>(view: &V) -> String {
         let mut tera = Tera::default();
-        let html = fill(&mut tera, &site(), &Assets::new(Accent::default()))
+        let html = fill(&mut tera, &site(), Purpose::Demo, &Assets::new(Accent::default()))
             .and_then(|()| tera.render(V::NAME, &tera::Context::from_serialize(view)?))
             .map_err(|error| causes(&error));
         format!("{html:?}")
@@ -212,12 +217,14 @@ mod tests {
         assert_escaped::<SignInsPage>(server);
         assert_escaped::<AuditPage>(server);
         assert_escaped::<BulkChoicePage>(server);
+        assert_escaped::<OverviewPage>(server);
         assert_escaped::<BulkPage>(server);
         assert_escaped::<OutcomePage>(server);
         assert_escaped::<ConfirmationPage>(server);
         assert_escaped::<ErrorPage>(server);
         assert_escaped::<DocumentationPage>(server);
         assert_escaped::<SetPasswordPage>(server);
+        assert_escaped::<FirstSuperuserPage>(server);
         assert_escaped::<ForgottenPage>(server);
         assert_escaped::<ConfirmAddressPage>(server);
         assert_escaped::<SignInCheckPage>(server);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::driver::{Borrowed, Scripts};
 use crate::server::{Backend, Server};
-use crate::states::{self, EMPTY, IMPATIENT};
+use crate::states::{self, DEMO, EMPTY, FIRST_START, IMPATIENT};
 use crate::visits::{Check, Visit, report};
 
 /// Everything that a check has found, or nothing.
@@ -22,7 +22,8 @@ fn assert_nothing(check: Check) {
 #[test]
 fn every_state_is_reached() {
     assert_eq!(report().missed, [""; 0]);
-    assert_eq!(report().visits.len(), states::populated().count() + EMPTY.len() + IMPATIENT.len());
+    let others = DEMO.len() + EMPTY.len() + FIRST_START.len() + IMPATIENT.len();
+    assert_eq!(report().visits.len(), states::populated().count() + others);
 }
 
 #[test]

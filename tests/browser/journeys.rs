@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::World;
 use crate::actions::Actions;
-use crate::driver::Scripts;
+use crate::driver::{Borrowed, Scripts};
 use crate::people::{BERG, CROWD, MEMBER, PASSWORD, STAFF};
+use crate::server::Server;
 use crate::states::BY_HAND;
 
 /// On the page of the user who is called van der Berg.
@@ -304,4 +305,27 @@ fn pw_10_a_link_leads_to_the_password_and_its_secret_stays_in_no_address(world: 
     guest.fill("Password", "a quite different one");
     guest.click("Set password");
     guest.sees("Your password is set.");
+}
+
+#[test]
+fn the_printed_link_leads_to_the_first_superuser_with_and_without_scripts() {
+    for scripts in [Scripts::On, Scripts::Off] {
+        let (server, browser) = (Server::first_start(), Borrowed::new(scripts));
+        let operator = Actions::new(&browser, &server.address);
+        operator.open(&server.link);
+        if scripts == Scripts::Off {
+            operator.fill("Link", &format!("{}{}", server.address, server.link));
+            operator.click("Go on");
+        }
+        assert!(!browser.address().contains('#'), "the secret does not stay in the address");
+        operator.fill("Username", "ada");
+        operator.fill("Email", "ada@example.org");
+        operator.fill("Password", PASSWORD);
+        operator.click("Make superuser and sign in");
+        operator.sees("ada");
+        operator.open("/users");
+        operator.sees("1 user");
+        operator.open(&server.link);
+        operator.sees("This link does not work");
+    }
 }

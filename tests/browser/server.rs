@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -38,6 +38,10 @@ pub(crate) struct Server {
     agent: Agent,
     url: String,
     directory: TempDir,
+    /// The path of the link for the first superuser, if it has printed one.
+    pub(crate) link: String,
+    /// The password of all people of a demo.
+    pub(crate) password: String,
 }
 
 /// An answer, read to its end.
@@ -100,6 +104,43 @@ impl Server {
         Self::start(directory, &format!("sqlite://{FILE}"), "30")
     }
 
+    /// Without users, on a terminal: it has printed the link for the first superuser.
+    pub(crate) fn first_start() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let url = format!("sqlite://{FILE}");
+        let program = format!("exec {} serve", env!("CARGO_BIN_EXE_usher"));
+        let mut command = Command::new("script");
+        command.args(["-qec", &program, "/dev/null"]).env_clear().current_dir(directory.path());
+        command.env("DATABASE_URL", &url).env("USHER_LOG_LEVEL", "warn").env("ROCKET_PORT", "0");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let (child, mut lines) = launch(command);
+        let address = address(&mut lines);
+        let link = lines
+            .by_ref()
+            .find_map(|line| line.expect("text").trim().strip_prefix(&address).map(str::to_owned));
+        // Unread output would hold up the terminal.
+        std::thread::spawn(move || lines.for_each(drop));
+        let mut server = Self::new(child, address, url, directory);
+        server.link = link.expect("a link");
+        server
+    }
+
+    /// A demo.
+    pub(crate) fn demo() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let mut command = usher(directory.path(), "", &["demo", "--port", "0"]);
+        command.env("TMPDIR", directory.path());
+        let (child, mut lines) = launch(command);
+        let password = lines.find_map(|line| {
+            line.expect("text").trim().strip_prefix("Sign in as demo with the password ").map(str::to_owned)
+        });
+        let address = address(&mut lines);
+        let password = password.expect("a password");
+        let mut server = Self::new(child, address, String::new(), directory);
+        server.password = password;
+        server
+    }
+
     fn start(directory: TempDir, url: &str, free_failures: &str) -> Self {
         let mut command = usher(directory.path(), url, &["serve"]);
         command.env("ROCKET_PORT", "0").env("USHER_SIGN_IN_FAILURE_MILLISECONDS", "0");
@@ -107,13 +148,15 @@ impl Server {
         // A mail server that does not answer: the pages for one are there, and show the delivery state.
         command.env("USHER_SMTP_HOST", "127.0.0.1").env("USHER_SMTP_PORT", "9").env("USHER_SMTP_TLS", "none");
         command.env("USHER_MAIL_FROM", "usher@example.org");
-        let mut child = command.spawn().expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("a standard output")).lines();
-        let address =
-            lines.find_map(|line| line.expect("text").strip_prefix("Usher listens on ").map(str::to_owned));
-        let address = address.expect("the server listens");
+        let (child, mut lines) = launch(command);
+        let address = address(&mut lines);
+        Self::new(child, address, url.to_owned(), directory)
+    }
+
+    fn new(child: Child, address: String, url: String, directory: TempDir) -> Self {
         let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None);
-        Self { child, address, agent: config.build().into(), url: url.to_owned(), directory }
+        let (agent, link, password) = (config.build().into(), String::new(), String::new());
+        Self { child, address, agent, url, directory, link, password }
     }
 
     /// All users as they are stored, with their passwords' hashes.
@@ -196,6 +239,22 @@ impl Server {
     pub(crate) fn user(&self, id: i64) -> Value {
         self.api("GET", &format!("/v1/users/{id}"), &Value::Null)
     }
+}
+
+/// The lines that a program writes.
+type Lines = std::io::Lines<BufReader<ChildStdout>>;
+
+fn launch(mut command: Command) -> (Child, Lines) {
+    let mut child = command.spawn().expect("the program starts");
+    let lines = BufReader::new(child.stdout.take().expect("a standard output")).lines();
+    (child, lines)
+}
+
+/// Where a server listens that says so.
+fn address(lines: &mut Lines) -> String {
+    let address = lines
+        .find_map(|line| line.expect("text").trim().strip_prefix("Usher listens on ").map(str::to_owned));
+    address.expect("the server listens")
 }
 
 fn read(answer: Response<ureq::Body>) -> Answer {

@@ -45,6 +45,48 @@ const fn list(name: &'static str, shows: &'static str, arrive: fn(&Actions<'_>, 
 pub(crate) const EMPTY: &[State] =
     &[state("sign-in-first-run", None, "There are no users yet", |guest, _| guest.open("/sign-in"))];
 
+/// What the same shows whose server has printed a link for the first superuser.
+pub(crate) const FIRST_START: &[State] = &[
+    state("sign-in-with-printed-link", None, "open the link that the server has printed", |guest, _| {
+        guest.open("/sign-in");
+    }),
+    state("first-superuser-asks", None, "Paste the link", |guest, _| guest.open("/first-superuser")),
+    state("first-superuser-wrong", None, "This is not the link", |guest, _| {
+        guest.open("/first-superuser#unknown");
+    }),
+    state("first-superuser", None, "A superuser may do everything", |guest, server| {
+        guest.open(&server.link);
+    }),
+    state("first-superuser-refused", None, "There is a problem", |guest, server| {
+        guest.open(&server.link);
+        guest.fill("Username", "two words");
+        guest.fill("Password", "password");
+        guest.click("Make superuser and sign in");
+    }),
+];
+
+/// What a demo shows.
+pub(crate) const DEMO: &[State] = &[
+    state("demo-sign-in", None, "This is a demo", |guest, _| guest.open("/sign-in")),
+    state("demo-overview", None, "signed in,", demo),
+    // Names in many scripts are longer, and packed less.
+    State {
+        who: None,
+        kilobytes: 15,
+        ..list("demo-users", "301 users", |guest, server| {
+            demo(guest, server);
+            guest.open("/users");
+        })
+    },
+    State {
+        kilobytes: 12,
+        ..state("demo-audit", None, "This is a demo", |guest, server| {
+            demo(guest, server);
+            guest.open("/audit");
+        })
+    },
+];
+
 /// What an installation without patience for failed sign-ins shows.
 pub(crate) const IMPATIENT: &[State] = &[state("sign-in-throttled", None, "Too many tries.", |guest, _| {
     // As few failures as there may be are free here, so it is the second or third that is refused.
@@ -82,6 +124,7 @@ const STATES: &[State] = &[
         staff.fill("Password", PASSWORD);
         staff.click("Sign in");
     }),
+    state("overview", Some(STAFF), "Needs attention", |staff, _| staff.open("/")),
     list("users", "2,406 users", |staff, _| staff.open("/users")),
     State {
         kilobytes: 18,
@@ -210,6 +253,9 @@ const STATES: &[State] = &[
     state("set-password-gone", None, "This link does not work", |guest, _| {
         guest.open("/set-password#unknown");
     }),
+    state("first-superuser-gone", None, "This link does not work", |guest, _| {
+        guest.open("/first-superuser");
+    }),
     state("confirm-address", None, "Confirm your email address", |guest, _| guest.open("/confirm-address")),
     state("confirm-address-refused", None, "There is a problem", |guest, _| {
         guest.open("/confirm-address");
@@ -277,6 +323,14 @@ fn typed_without_session(staff: &Actions<'_>) {
     staff.fill("First name", "Typed with care");
     staff.is(None);
     staff.click("Save changes");
+}
+
+/// Signs in to a demo.
+fn demo(guest: &Actions<'_>, server: &Server) {
+    guest.open("/sign-in");
+    guest.fill("Username", "demo");
+    guest.fill("Password", &server.password);
+    guest.press_and_go(ENTER);
 }
 
 fn sign_in_wrongly(guest: &Actions<'_>) {

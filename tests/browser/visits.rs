@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::actions::Actions;
 use crate::driver::{Borrowed, Browser, Scripts};
 use crate::server::{Answer, Backend, Server};
-use crate::states::{self, EMPTY, IMPATIENT, State};
+use crate::states::{self, DEMO, EMPTY, FIRST_START, IMPATIENT, State};
 
 /// The looks in which a state is checked: theme and width, in pixels.
 pub(crate) const THEMES: [&str; 2] = ["light", "dark"];
@@ -79,8 +79,11 @@ pub(crate) fn report() -> &'static Report {
 /// on a wide window. Gives the states that were not reached; why is said where it happened.
 pub(crate) fn tour(look: impl Fn(&Browser, &State, &Server) + Sync) -> Vec<&'static str> {
     let (full, empty, impatient) = (Server::populated(Backend::Sqlite), Server::empty(), Server::impatient());
+    let (first, demo) = (Server::first_start(), Server::demo());
     let all: Vec<(&State, &Server)> = (states::populated().map(|state| (state, &full)))
         .chain(EMPTY.iter().map(|state| (state, &empty)))
+        .chain(DEMO.iter().map(|state| (state, &demo)))
+        .chain(FIRST_START.iter().map(|state| (state, &first)))
         .chain(IMPATIENT.iter().map(|state| (state, &impatient)))
         .collect();
     let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -69,6 +69,7 @@ mod contract;
 mod dates;
 mod ended_sessions;
 mod exports;
+mod first_superuser;
 #[path = "../../bench/generate/store.rs"]
 mod generate;
 mod hostile;
@@ -86,6 +87,7 @@ mod model;
 mod moving;
 mod openapi;
 mod overtaken;
+mod overview;
 mod own_account;
 mod own_credentials;
 mod passwords;

@@ -7,6 +7,7 @@ mod clients;
 mod cluster;
 mod cookies;
 mod crash;
+mod demo;
 mod front;
 mod least_privilege;
 mod logs;
@@ -50,9 +51,17 @@ fn help_explains_every_subcommand() {
     let directory = TempDir::new().unwrap();
     let output = run(usher(directory.path(), &[], &["--help"]), "");
     let help = text(&output.stdout);
-    for command in
-        ["serve", "migrate", "createsuperuser", "changepassword", "unlock", "import", "export", "check"]
-    {
+    for command in [
+        "serve",
+        "demo",
+        "migrate",
+        "createsuperuser",
+        "changepassword",
+        "unlock",
+        "import",
+        "export",
+        "check",
+    ] {
         assert!(help.contains(command), "{help}");
     }
     let made_up = run(usher(directory.path(), &[], &["generate", "--users", "1"]), "");

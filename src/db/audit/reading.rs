@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use super::columns;
 use crate::db::select::Table;
 use crate::db::{Db, Result, Sql, from_row};
-use crate::model::audit::{Entries, EntryId, EntryInteger, EntryText, ListedEntry};
+use crate::model::audit::{Action, Entries, EntryId, EntryInteger, EntryText, ListedEntry};
+use crate::model::clock::Timestamp;
 use crate::model::filter::Folding;
 use crate::model::user::UserId;
 
@@ -108,6 +109,48 @@ pub async fn about(db: &Db, user: UserId, about: About, from: Start, limit: i64)
     db.all(statement(user, about, from, limit)).await
 }
 
+/// The newest entries of these actions, at most `limit`. Of each action so many are looked at, along its index.
+pub async fn latest(db: &Db, actions: &[Action], limit: i64) -> Result<Vec<ListedEntry>> {
+    let mut sql =
+        Sql::new(concat!("SELECT ", columns!(), ", ", undone_by!(), " FROM audit_entries WHERE id IN ("));
+    for (action, n) in actions.iter().zip(0..) {
+        sql.push(if n == 0 { "" } else { " UNION ALL " });
+        sql.push("SELECT id FROM (SELECT id FROM audit_entries WHERE action = ").push_value(action.as_str());
+        sql.push(" ORDER BY id DESC LIMIT ").push_value(limit).push(") AS latest");
+    }
+    sql.push(") ORDER BY id DESC LIMIT ").push_value(limit);
+    db.all(sql).await
+}
+
+/// How many signed in and how many failed to from the one instant on and before the other, of each pair; counted no
+/// further than `most`. Entries are counted by their keys, which rise with time: the index of actions has both.
+pub async fn sign_ins_within(db: &Db, times: &[(Timestamp, Timestamp)], most: i64) -> Result<Vec<[i64; 2]>> {
+    if times.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new("");
+    for ((from, to), n) in times.iter().zip(0_i64..) {
+        sql.push(if n == 0 { "SELECT " } else { " UNION ALL SELECT " }).push_value(n).push(" AS number");
+        for (action, name) in [(Action::SignIn, " AS good"), (Action::SignInFailed, " AS bad")] {
+            sql.push(", (SELECT count(*) FROM (SELECT 1 FROM audit_entries WHERE action = ");
+            sql.push_value(action.as_str()).push(" AND id >= ");
+            push_first_key(&mut sql, *from);
+            sql.push(" AND id < COALESCE(");
+            push_first_key(&mut sql, *to);
+            sql.push(", 9223372036854775807) LIMIT ").push_value(most).push(") AS found)").push(name);
+        }
+    }
+    sql.push(" ORDER BY number");
+    let rows: Vec<(i64, i64, i64)> = db.scanning().all(sql).await?;
+    Ok(rows.into_iter().map(|(_, good, bad)| [good, bad]).collect())
+}
+
+/// The key of the first entry from an instant on.
+fn push_first_key(sql: &mut Sql, from: Timestamp) {
+    sql.push("(SELECT id FROM audit_entries WHERE happened_at >= ").push_value(from.micros());
+    sql.push(" ORDER BY happened_at, id LIMIT 1)");
+}
+
 fn statement(user: UserId, about: About, from: Start, limit: i64) -> Sql {
     let mut sql = Sql::new(concat!(
         "SELECT ",
@@ -130,7 +173,6 @@ fn statement(user: UserId, about: About, from: Start, limit: i64) -> Sql {
 mod tests {
     use super::*;
     use crate::db::testing;
-    use crate::model::audit::Action;
 
     async fn database() -> (Db, tempfile::TempDir) {
         let (figment, directory) = testing::sqlite().await;

@@ -181,3 +181,42 @@ fn column<T: Table>(field: Field<T>) -> &'static str {
         Field::Flag(field) => T::flag_column(field),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::db::select::{Part, push_source};
+    use crate::db::{Db, Dialect, Sql, testing};
+    use crate::model::filter::{Body, Expression, Filter, FlagField, IntegerField, Operator, Test};
+
+    /// The counts of the overview. SQLite does not call an index with a computed column covering, but reads no row.
+    #[rocket::async_test]
+    async fn users_of_a_status_are_counted_along_an_index() {
+        let (figment, _directory) = testing::sqlite().await;
+        let db = Db::open(&figment.focus("databases.main")).await.unwrap();
+        let not = |test| Expression { invert: true, body: Body::Test(test) };
+        let flag = |field, value| Test::Flag(field, Operator::Equal, value);
+        let usable = [
+            not(flag(FlagField::IsInvited, true)),
+            not(Test::Integer(IntegerField::ValidFrom, Operator::Greater, 5)),
+            not(Test::Integer(IntegerField::ValidUntil, Operator::LessOrEqual, 5)),
+        ];
+        let long_ago = Test::Integer(IntegerField::LastLogin, Operator::Less, 5);
+        let ending = Test::Integer(IntegerField::ValidUntil, Operator::Greater, 5);
+        for (tests, is_usable, index) in [
+            (vec![flag(FlagField::IsActive, false)], true, "users_inactive"),
+            (vec![long_ago, flag(FlagField::IsActive, true)], true, "users_last_login"),
+            (vec![ending], false, "users_valid_until"),
+            (vec![flag(FlagField::IsStaff, true)], false, "users_staff"),
+        ] {
+            let mut expressions: Vec<_> = tests.into_iter().map(Expression::of).collect();
+            expressions.extend(usable.iter().filter(|_| is_usable).cloned());
+            let filter: Filter = Filter { expressions, order_by: Vec::new(), include_inactive: true };
+            let mut sql = Sql::new("EXPLAIN QUERY PLAN SELECT count(*) FROM (SELECT 1");
+            push_source(&mut sql, Dialect::Sqlite, &Part::whole(&filter));
+            sql.push(" LIMIT 10001)");
+            let steps: Vec<(i64, i64, i64, String)> = db.all(sql).await.unwrap();
+            let plan = steps.into_iter().map(|(.., step)| step).collect::<Vec<_>>().join("; ");
+            assert!(plan.contains(&format!("INDEX {index}")), "{index}: {plan}");
+        }
+    }
+}

@@ -56,6 +56,7 @@ pub(in crate::web) struct BulkQuery {
     status: Option<String>,
     role: Option<String>,
     seen: Option<String>,
+    ends: Option<String>,
     sort: Option<String>,
 }
 
@@ -70,6 +71,7 @@ impl BulkQuery {
             status: self.status.clone(),
             role: self.role.clone(),
             seen: self.seen.clone(),
+            ends: self.ends.clone(),
             sort: self.sort.clone(),
             ..Default::default()
         };

@@ -45,6 +45,7 @@ pub(in crate::web) struct ExportForm {
     status: Option<String>,
     role: Option<String>,
     seen: Option<String>,
+    ends: Option<String>,
     sort: Option<String>,
 }
 
@@ -55,6 +56,7 @@ impl ExportForm {
             status: self.status.clone(),
             role: self.role.clone(),
             seen: self.seen.clone(),
+            ends: self.ends.clone(),
             sort: self.sort.clone(),
             ..Default::default()
         };

@@ -234,6 +234,9 @@ fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     if state.per != state.rows {
         kept.push(("per", state.per.to_string()));
     }
+    if !state.ends.is_empty() {
+        kept.push(("ends", state.ends.to_owned()));
+    }
     kept
 }
 
@@ -266,6 +269,7 @@ fn chips(state: &ListState) -> Vec<(String, String)> {
                 format!("Last sign-in: {}", label(&SEEN, state.seen).to_lowercase())
             },
         ),
+        ("ends", if state.ends.is_empty() { String::new() } else { "Ends within 7 days".into() }),
     ]
     .into_iter()
     .filter(|(_, words)| !words.is_empty())

@@ -11,7 +11,7 @@ use crate::web::layout::ConsoleSession;
 use crate::web::view::status;
 
 /// The user that a page is about, as an administrator sees them.
-pub(super) async fn find(console: &ConsoleSession<'_, ManageUsers>, id: i64) -> Result<User> {
+pub(in crate::web) async fn find(console: &ConsoleSession<'_, ManageUsers>, id: i64) -> Result<User> {
     users::get(&console.can.weaken(), UserId(id)).await
 }
 

@@ -23,6 +23,7 @@ pub(in crate::web) struct ListQuery {
     pub(in crate::web) status: Option<String>,
     pub(in crate::web) role: Option<String>,
     pub(in crate::web) seen: Option<String>,
+    pub(in crate::web) ends: Option<String>,
     pub(in crate::web) sort: Option<String>,
     pub(in crate::web) per: Option<String>,
     pub(in crate::web) after: Option<String>,
@@ -42,6 +43,8 @@ pub(in crate::web) struct ListState {
     pub(in crate::web) role: &'static str,
     /// `7d`, `30d`, `-90d`, `never` or empty.
     pub(in crate::web) seen: &'static str,
+    /// `7d` for accounts that end within so many days, or empty.
+    pub(in crate::web) ends: &'static str,
     /// `name`, `email`, `seen` or `created`, with `-` before it for descending.
     pub(in crate::web) sort: &'static str,
     /// Rows on a page.
@@ -57,6 +60,7 @@ pub(in crate::web) struct ListState {
 const STATUSES: [&str; 6] = ["locked", "ended", "not-yet-valid", "invited", "deactivated", "active"];
 const ROLES: [&str; 3] = ["staff", "superuser", "none"];
 const SEEN: [&str; 4] = ["7d", "30d", "-90d", "never"];
+const ENDS: [&str; 1] = ["7d"];
 const SORTS: [&str; 8] = ["name", "-name", "email", "-email", "seen", "-seen", "created", "-created"];
 
 impl ListState {
@@ -75,6 +79,7 @@ impl ListState {
         let status = choose("status", &query.status, &STATUSES);
         let role = choose("role", &query.role, &ROLES);
         let seen = choose("seen", &query.seen, &SEEN);
+        let ends = choose("ends", &query.ends, &ENDS);
         let sort = choose("sort", &query.sort, &SORTS);
         let per = match choose("per", &query.per, &["25", "50", "100"]) {
             "25" => 25,
@@ -84,12 +89,13 @@ impl ListState {
         };
         let q = query.q.as_deref().unwrap_or_default().trim().chars().take(LONGEST_SEARCH).collect();
         let sort = if sort.is_empty() { "name" } else { sort };
-        Self { q, status, role, seen, sort, per, rows, notes, locked: Vec::new() }
+        Self { q, status, role, seen, ends, sort, per, rows, notes, locked: Vec::new() }
     }
 
     /// Whether anything narrows the list.
     pub(in crate::web) fn is_narrowed(&self) -> bool {
-        !(self.q.is_empty() && self.status.is_empty() && self.role.is_empty() && self.seen.is_empty())
+        let narrowing = [self.q.as_str(), self.status, self.role, self.seen, self.ends];
+        narrowing.iter().any(|value| !value.is_empty())
     }
 
     /// What narrows and sorts the list: name and value of each parameter that is not the default.
@@ -99,6 +105,7 @@ impl ListState {
             ("status", self.status),
             ("role", self.role),
             ("seen", self.seen),
+            ("ends", self.ends),
             ("sort", if self.sort == "name" { "" } else { self.sort }),
         ]
         .into_iter()
@@ -116,6 +123,7 @@ impl ListState {
             ("status", self.status),
             ("role", self.role),
             ("seen", self.seen),
+            ("ends", self.ends),
             ("sort", self.sort),
             ("per", &per),
         ];
@@ -161,6 +169,13 @@ impl ListState {
             "never" => all(Test::IsNull(IntegerField::LastLogin)),
             _ => {}
         }
+        if self.ends == "7d" {
+            let until = |operator, at: Timestamp| {
+                Expression::of(Test::Integer(IntegerField::ValidUntil, operator, at.micros()))
+            };
+            let week = now.plus(Duration::from_hours(7 * 24));
+            expressions.extend([until(Operator::Greater, now), until(Operator::LessOrEqual, week)]);
+        }
         expressions.extend(self.status_tests(now));
         expressions.extend(self.search());
         let field = match self.sort.trim_start_matches('-') {
@@ -185,18 +200,19 @@ impl ListState {
         let is = |test| Expression { invert: false, body: Body::Test(test) };
         let not = |Expression { body, .. }| Expression { invert: true, body };
         let date = |field, operator| is(Test::Integer(field, operator, now.micros()));
-        let flag = |field| is(Test::Flag(field, Operator::Equal, true));
+        let flag = |field, value| is(Test::Flag(field, Operator::Equal, value));
         let ids = self.locked.iter().map(|id| is(Test::Integer(IntegerField::Id, Operator::Equal, id.0)));
         let locked = Expression { invert: false, body: Body::Any(ids.collect()) };
         let ended = date(IntegerField::ValidUntil, Operator::LessOrEqual);
         let early = date(IntegerField::ValidFrom, Operator::Greater);
-        let (invited, active) = (flag(FlagField::IsInvited), flag(FlagField::IsActive));
+        let (invited, active) = (flag(FlagField::IsInvited, true), flag(FlagField::IsActive, true));
         let worse_first = match self.status {
             "locked" => return vec![if self.locked.is_empty() { is(Test::Constant(false)) } else { locked }],
             "ended" => vec![ended],
             "not-yet-valid" => vec![early, not(ended)],
             "invited" => vec![invited, not(early), not(ended)],
-            "deactivated" => vec![not(active), not(invited), not(early), not(ended)],
+            // As a test of its own an index of the few has it.
+            "deactivated" => vec![flag(FlagField::IsActive, false), not(invited), not(early), not(ended)],
             "active" => vec![active, not(invited), not(early), not(ended)],
             _ => return Vec::new(),
         };

@@ -13,7 +13,7 @@ use crate::operations::users;
 use crate::web::layout::ConsoleSession;
 
 /// Above this many, the number of users that match is no longer counted.
-pub(super) const COUNTED: i64 = 10_000;
+pub(in crate::web) const COUNTED: i64 = 10_000;
 
 /// Before the end: the last page. No cursor looks like it.
 pub(super) const END: &str = "end";

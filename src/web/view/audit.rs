@@ -65,7 +65,7 @@ pub(in crate::web) struct Recent {
 
 #[cfg(test)]
 impl TrailRow {
-    fn samples(text: &str) -> Vec<Self> {
+    pub(super) fn samples(text: &str) -> Vec<Self> {
         let change = |is_told, old: &str, new: &str| Change {
             label: text.to_owned(),
             is_told,

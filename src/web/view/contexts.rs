@@ -48,7 +48,8 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) problem: Option<String>,
     /// What happened before, such as the end of a session.
     pub(in crate::web) note: Option<String>,
-    pub(in crate::web) needs_superuser: bool,
+    /// How the first superuser is made: `link` by the one that the server has printed, `command`; empty if there is one.
+    pub(in crate::web) first_superuser: &'static str,
     /// Whether there is any user who could sign in.
     pub(in crate::web) has_users: bool,
     /// Whether a link can be sent to who has forgotten the password.
@@ -66,13 +67,13 @@ impl View for SignInPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        let sample = |problem: Option<&str>, needs_superuser| Self {
+        let sample = |problem: Option<&str>, first_superuser| Self {
             username: text.to_owned(),
             next: text.to_owned(),
             token: text.to_owned(),
             problem: problem.map(str::to_owned),
             note: Some(text.to_owned()),
-            needs_superuser,
+            first_superuser,
             has_users: true,
             sends_mail: true,
             resume: text.to_owned(),
@@ -80,10 +81,10 @@ impl View for SignInPage {
             fields: Vec::new(),
         };
         vec![
-            sample(None, true),
-            sample(Some(text), false),
-            Self { has_users: false, ..sample(Some(text), true) },
-            Self { fields: vec![(text.to_owned(), text.to_owned())], ..sample(None, false) },
+            sample(None, "link"),
+            sample(Some(text), ""),
+            Self { has_users: false, ..sample(Some(text), "command") },
+            Self { fields: vec![(text.to_owned(), text.to_owned())], ..sample(None, "") },
         ]
     }
 }

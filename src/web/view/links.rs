@@ -38,6 +38,30 @@ impl View for SetPasswordPage {
     }
 }
 
+/// The page on which the first superuser is made.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct FirstSuperuserPage {
+    /// The link's secret; empty on the page that asks for the link.
+    pub(in crate::web) link: String,
+    pub(in crate::web) token: String,
+    /// `None` where there is nothing to be made any more.
+    pub(in crate::web) form: Option<FormState>,
+}
+
+impl View for FirstSuperuserPage {
+    const NAME: &'static str = "first-superuser.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let sample = |link: &str| Self {
+            link: link.to_owned(),
+            token: text.to_owned(),
+            form: Some(FormState::sample(text)),
+        };
+        vec![sample(text), sample("")]
+    }
+}
+
 /// The page for a forgotten password.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ForgottenPage {

@@ -1,5 +1,9 @@
 //! What the program writes on standard error.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -184,4 +188,39 @@ fn a_quiet_log_still_has_what_failed() {
     server.get("/livez");
     server.get("/no-such-page");
     assert_eq!(server.log(), "", "nothing of it needs a person");
+}
+
+/// `script` gives a program a terminal of its own.
+#[test]
+fn lg_1_the_link_for_the_first_superuser_is_printed_on_a_terminal_and_nowhere_else() {
+    const LINK: &str = "/first-superuser#";
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(directory.path(), &[]);
+    assert!(server.get("/first-superuser").starts_with("HTTP/1.1 410"), "there is no link");
+    assert!(server.said.contains("usher createsuperuser") && !server.said.contains(LINK), "{}", server.said);
+    let log = server.log();
+    assert!(log.contains("usher createsuperuser") && !log.contains(LINK), "{log}");
+
+    let program = format!("exec {} serve 2>log", env!("CARGO_BIN_EXE_usher"));
+    let mut command = Command::new("script");
+    command.args(["-qec", &program, "/dev/null"]).env_clear().env("ROCKET_PORT", "0");
+    command.current_dir(directory.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut terminal = command.spawn().expect("script is there");
+    let mut lines = BufReader::new(terminal.stdout.take().unwrap()).lines();
+    let link = lines.find_map(|line| line.unwrap().trim().strip_prefix("http://").map(str::to_owned));
+    let link = link.expect("a link");
+    let (address, secret) = link.split_once(LINK).expect("the page, and a secret");
+    assert_eq!(secret.len(), 43, "{link}");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(b"GET /first-superuser HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("Paste the link"), "{answer}");
+    // The terminal goes away, and the program with it.
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
+    assert!(log.contains("listening on") && !log.contains(LINK) && !log.contains(secret), "{log}");
 }

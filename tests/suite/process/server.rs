@@ -111,12 +111,7 @@ impl Server {
 
     /// The same, with a limit to how long nothing may come.
     pub(super) fn ask_within(&self, limit: Duration, request: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(limit))?;
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        ask(&self.address, limit, request)
     }
 
     /// The number of the process itself, also behind a wrapper that stays.
@@ -144,7 +139,17 @@ impl Server {
     }
 }
 
-fn signal(id: u32, name: &str) {
+/// Sends a request over a connection of its own and reads the whole answer.
+pub(super) fn ask(address: &str, limit: Duration, request: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+pub(super) fn signal(id: u32, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().expect("kill");
     assert!(status.success());
 }

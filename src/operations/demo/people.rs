@@ -1,10 +1,10 @@
-//! Made-up people: names in several scripts, with the shares of inactive, staff and never signed-in
-//! users that installations have.
+//! Invented people: names in several scripts, with the shares of inactive, staff and never signed-in
+//! users that installations have. The benchmark measures with them, too.
 
 use std::time::Duration;
 
-use usher::model::clock::Timestamp;
-use usher::model::user::{User, UserId, Username};
+use crate::model::clock::Timestamp;
+use crate::model::user::{User, UserId, Username};
 
 /// A name in its own script and as it stands in a user name.
 type Name = (&'static str, &'static str);
@@ -259,7 +259,8 @@ const DOMAINS: [&str; 8] = [
 ];
 
 /// People without end, the same for the same seed and number.
-pub(crate) struct People {
+#[derive(Debug)]
+pub struct People {
     random: Random,
     number: u64,
     now: Timestamp,
@@ -267,13 +268,14 @@ pub(crate) struct People {
 
 impl People {
     /// From the person with that number on. All dates lie before `now`.
-    pub(crate) fn new(seed: u64, number: u64, now: Timestamp) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, number: u64, now: Timestamp) -> Self {
         // Another number must not give the same people once more.
-        Self { random: Random(seed ^ number.rotate_left(32)), number, now }
+        Self { random: Random::new(seed ^ number.rotate_left(32)), number, now }
     }
 
     /// The next person. Their number in the user name keeps it unique; the primary key is not set.
-    pub(crate) fn next_user(&mut self) -> User {
+    pub fn next_user(&mut self) -> User {
         let random = &mut self.random;
         let culture = random.one_of(&CULTURES);
         let given = random.one_of(culture.given);
@@ -310,9 +312,14 @@ impl People {
 const DAY: u64 = 24 * 60 * 60;
 
 /// `SplitMix64` (Steele, Lea, Flood 2014): small, and the same on every machine. Not for secrets.
-struct Random(u64);
+#[derive(Debug)]
+pub(super) struct Random(u64);
 
 impl Random {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -321,16 +328,16 @@ impl Random {
     }
 
     /// A number below `end`. Its bias is far below what a made-up population shows.
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// Happens in so many of so many cases.
-    fn happens(&mut self, cases: u64, of: u64) -> bool {
+    pub(super) fn happens(&mut self, cases: u64, of: u64) -> bool {
         self.below(of) < cases
     }
 
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(super) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         let index = usize::try_from(self.below(all.len() as u64)).unwrap_or_default();
         all[index]
     }
@@ -339,7 +346,7 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use usher::model::text;
+    use crate::model::text;
 
     fn people(seed: u64, first: u64, count: usize) -> Vec<User> {
         let mut people = People::new(seed, first, Timestamp::from_micros(1_700_000_000_000_000));
@@ -360,7 +367,7 @@ mod tests {
             let name = user.username.as_str();
             assert_eq!(Username::parse(name), Ok(user.username.clone()));
             assert_eq!(text::canonical(name), user.username.key());
-            assert_eq!(usher::model::user::check_new_email(&user.email), Ok(()));
+            assert_eq!(crate::model::user::check_new_email(&user.email), Ok(()));
             assert_eq!(text::tidy(&user.first_name), user.first_name);
             assert_eq!(text::tidy(&user.last_name), user.last_name);
             assert!(user.last_login.is_none_or(|login| login >= user.date_joined), "{name}");

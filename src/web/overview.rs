@@ -1,0 +1,199 @@
+//! The start page: an overview for staff; other users go to their own account.
+
+use rocket::futures::future::try_join_all;
+use rocket::get;
+use rocket::tokio::try_join;
+
+use super::audit_entries;
+use super::layout::ConsoleSession;
+use super::text::thousands;
+use super::users::{COUNTED, ListQuery, ListState};
+use super::view::{Answer, AttentionItem, Bars, OverviewPage, SignInDay, Tile, Time};
+use crate::model::clock::Timestamp;
+use crate::model::error::Result;
+use crate::model::permission::{ManageUsers, SignedIn};
+use crate::operations::overview::{self, Attention, Day};
+use crate::operations::{Can, locks, users};
+
+/// Changes on the page.
+const CHANGES: i64 = 8;
+
+/// What is counted: its label, and the status, role, last sign-in and end of the list that shows it.
+const TILES: [(&str, [&str; 4]); 7] = [
+    ("Active", ["active", "", "", ""]),
+    ("Staff", ["", "staff", "", ""]),
+    ("Invited", ["invited", "", "", ""]),
+    ("Locked", ["locked", "", "", ""]),
+    ("Dormant for 90 days", ["active", "", "-90d", ""]),
+    ("Deactivated", ["deactivated", "", "", ""]),
+    ("Ending this week", ["", "", "", "7d"]),
+];
+
+/// The overview, or the way to the user's own account.
+#[get("/")]
+pub(super) async fn home(console: ConsoleSession<'_, SignedIn>) -> Result<Answer<OverviewPage>> {
+    let Some(can) = console.can.also::<ManageUsers>() else {
+        return Ok(Answer::Redirect("/account".to_owned()));
+    };
+    let now = can.app().clock.now();
+    let locked = locks::all(&can).await?;
+    let lists = TILES.map(|(label, [status, role, seen, ends])| {
+        let some = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
+        let (status, role, seen, ends) = (some(status), some(role), some(seen), some(ends));
+        let query = ListQuery { status, role, seen, ends, ..Default::default() };
+        (label, ListState { locked: locked.clone(), ..ListState::read(&query, 0) })
+    });
+    let tiles = lists.iter().map(|(label, list)| tile(&can, label, list, now));
+    let (tiles, days, changes, attention) = try_join!(
+        try_join_all(tiles),
+        overview::sign_ins(&can),
+        overview::last_changes(&can, CHANGES),
+        overview::attention(&can),
+    )?;
+    Ok(Answer::page(OverviewPage {
+        layout: console.layout("overview"),
+        tiles,
+        attention: items(locked.len(), &attention),
+        summary: summary(&days),
+        bars: bars(&days),
+        days: days.iter().map(SignInDay::from).collect(),
+        changes: changes.iter().map(|told| audit_entries::row(told, &console.zone())).collect(),
+    }))
+}
+
+async fn tile(can: &Can<ManageUsers>, label: &'static str, list: &ListState, now: Timestamp) -> Result<Tile> {
+    let count = users::count_up_to(can, &list.filter(now), COUNTED + 1).await?;
+    Ok(Tile { label, count: up_to(count, COUNTED), path: list.path_with("", "") })
+}
+
+/// A number that was counted up to a bound.
+fn up_to(count: i64, most: i64) -> String {
+    if count > most { format!("{}+", thousands(most)) } else { thousands(count) }
+}
+
+/// The sentences about what needs attention, the most urgent first.
+fn items(locked: usize, attention: &Attention) -> Vec<AttentionItem> {
+    let mut items = Vec::new();
+    let mut add =
+        |text: String, path: String, label: &'static str| items.push(AttentionItem { text, path, label });
+    let is = |count: i64, one: &str, many: &str| {
+        if count == 1 { format!("1 {one}") } else { format!("{} {many}", up_to(count, overview::MOST - 1)) }
+    };
+    if let Some(since) = attention.unsealed_since {
+        let since = Time::from(since);
+        add(
+            format!("The audit log is not sealed since {since}. The server's log says why."),
+            "/audit".to_owned(),
+            "Audit log",
+        );
+    }
+    if locked > 0 {
+        let count = i64::try_from(locked).unwrap_or(i64::MAX);
+        add(
+            is(
+                count,
+                "account is locked after failed sign-ins.",
+                "accounts are locked after failed sign-ins.",
+            ),
+            "/users?status=locked".to_owned(),
+            "Show locked",
+        );
+    }
+    if attention.expiring_links > 0 {
+        add(
+            is(
+                attention.expiring_links,
+                "link for a first password expires within four hours.",
+                "links for a first password expire within four hours.",
+            ),
+            "/users?status=invited".to_owned(),
+            "Show invited",
+        );
+    }
+    for (user, recipient) in &attention.refused_mail {
+        add(format!("Mail to {recipient} was refused."), format!("/users/{user}"), "Show user");
+    }
+    if attention.is_last_superuser {
+        add(
+            "There is one superuser only. A second one can help if the first cannot sign in.".to_owned(),
+            "/users?role=superuser".to_owned(),
+            "Show superusers",
+        );
+    }
+    items
+}
+
+/// How many signed in and failed to, all days together.
+fn summary(days: &[Day]) -> String {
+    let sum = |count: fn(&Day) -> i64| {
+        let all = thousands(days.iter().map(count).sum());
+        if days.iter().any(|day| count(day) >= overview::MOST) { format!("{all}+") } else { all }
+    };
+    format!("{} signed in, {} failed.", sum(|day| day.good), sum(|day| day.bad))
+}
+
+/// The picture: a bar for each day, what failed on top of what succeeded, the highest one as high as the picture.
+fn bars(days: &[Day]) -> Bars {
+    let most = days.iter().map(|day| day.good + day.bad).max().unwrap_or(0).max(1);
+    let height = |count: i64| if count == 0 { 0 } else { (count * Bars::HEIGHT / most).max(1) };
+    let (mut good, mut bad) = (String::new(), String::new());
+    for (day, x) in days.iter().zip((1..).step_by(10)) {
+        let (low, high) = (height(day.good), height(day.bad));
+        if low > 0 {
+            good += &format!("M{x} {}v-{low}h8v{low}z", Bars::HEIGHT);
+        }
+        if high > 0 {
+            bad += &format!("M{x} {}v-{high}h8v{high}z", Bars::HEIGHT - low);
+        }
+    }
+    Bars { good, bad, width: i64::try_from(days.len()).unwrap_or(0) * 10 }
+}
+
+impl From<&Day> for SignInDay {
+    fn from(day: &Day) -> Self {
+        let (good, bad) = (up_to(day.good, overview::MOST - 1), up_to(day.bad, overview::MOST - 1));
+        let begin = day.begin.to_string();
+        Self { day: begin.get(..10).unwrap_or_default().to_owned(), good, bad }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(good: i64, bad: i64) -> Day {
+        Day { begin: Timestamp::from_micros(0), good, bad }
+    }
+
+    #[test]
+    fn bars_stand_on_each_other_and_the_least_number_is_seen() {
+        let bars = bars(&[day(100, 20), day(0, 0), day(1, 1)]);
+        assert_eq!(bars.good, "M1 60v-50h8v50zM21 60v-1h8v1z");
+        assert_eq!(bars.bad, "M1 10v-10h8v10zM21 59v-1h8v1z");
+        assert_eq!(super::bars(&[day(0, 0)]).good, "");
+    }
+
+    #[test]
+    fn what_was_counted_to_its_bound_is_told_as_more() {
+        assert_eq!(
+            [up_to(9_999, 10_000), up_to(10_000, 10_000), up_to(10_001, 10_000)],
+            ["9,999", "10,000", "10,000+"]
+        );
+        assert_eq!(summary(&[day(overview::MOST, 3), day(5, 0)]), "10,005+ signed in, 3 failed.");
+    }
+
+    #[test]
+    fn what_needs_attention_is_said_with_its_number() {
+        let attention = |links, superuser| Attention {
+            expiring_links: links,
+            unsealed_since: None,
+            refused_mail: Vec::new(),
+            is_last_superuser: superuser,
+        };
+        assert!(items(0, &attention(0, false)).is_empty());
+        let told: Vec<String> = items(1, &attention(2, true)).into_iter().map(|item| item.text).collect();
+        assert_eq!(told[0], "1 account is locked after failed sign-ins.");
+        assert_eq!(told[1], "2 links for a first password expire within four hours.");
+        assert!(told[2].starts_with("There is one superuser only."));
+    }
+}

@@ -1,0 +1,77 @@
+//! The context of the overview.
+
+use serde::Serialize;
+
+use super::{TrailRow, View};
+use crate::web::layout::Layout;
+
+/// How many users a list has.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Tile {
+    pub(in crate::web) label: &'static str,
+    pub(in crate::web) count: String,
+    /// The list.
+    pub(in crate::web) path: String,
+}
+
+/// What needs attention, and where to see to it.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct AttentionItem {
+    pub(in crate::web) text: String,
+    pub(in crate::web) path: String,
+    /// The link's text.
+    pub(in crate::web) label: &'static str,
+}
+
+/// A picture of bars, as paths of an SVG that is [`HEIGHT`](Self::HEIGHT) high.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Bars {
+    pub(in crate::web) good: String,
+    pub(in crate::web) bad: String,
+    pub(in crate::web) width: i64,
+}
+
+impl Bars {
+    pub(in crate::web) const HEIGHT: i64 = 60;
+}
+
+/// The sign-ins of a day.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct SignInDay {
+    /// In UTC, such as `2026-03-01`.
+    pub(in crate::web) day: String,
+    pub(in crate::web) good: String,
+    pub(in crate::web) bad: String,
+}
+
+/// What staff see at a glance.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct OverviewPage {
+    pub(in crate::web) layout: Layout,
+    pub(in crate::web) tiles: Vec<Tile>,
+    pub(in crate::web) attention: Vec<AttentionItem>,
+    /// The sign-ins of all days together.
+    pub(in crate::web) summary: String,
+    pub(in crate::web) bars: Bars,
+    pub(in crate::web) days: Vec<SignInDay>,
+    pub(in crate::web) changes: Vec<TrailRow>,
+}
+
+impl View for OverviewPage {
+    const NAME: &'static str = "overview.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let sample = |attention, changes| Self {
+            layout: Layout::sample(text),
+            tiles: vec![Tile { label: "Active", count: text.to_owned(), path: text.to_owned() }],
+            attention,
+            summary: text.to_owned(),
+            bars: Bars { good: text.to_owned(), bad: text.to_owned(), width: 300 },
+            days: vec![SignInDay { day: text.to_owned(), good: text.to_owned(), bad: text.to_owned() }],
+            changes,
+        };
+        let item = AttentionItem { text: text.to_owned(), path: text.to_owned(), label: "Show" };
+        vec![sample(vec![item], TrailRow::samples(text)), sample(Vec::new(), Vec::new())]
+    }
+}
