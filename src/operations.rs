@@ -15,6 +15,7 @@ pub mod dearest_hash;
 pub mod export;
 pub mod forgotten_password;
 pub mod import;
+pub mod import_runs;
 pub mod keys;
 pub mod known_browsers;
 pub mod lists;
@@ -32,6 +33,7 @@ pub mod sign_in;
 pub mod sign_in_diagnosis;
 pub mod undo;
 pub mod unlock;
+pub mod uploads;
 pub mod users;
 
 use std::sync::Arc;
@@ -43,6 +45,7 @@ pub use self::can::Can;
 use self::dearest_hash::DearestHash;
 use self::keys::{KeyRing, Keys};
 use self::mail::Mailer;
+use self::uploads::Uploads;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
 use crate::model::clock::Clock;
@@ -65,7 +68,9 @@ pub struct App {
     pub ring: KeyRing,
     /// Sends mail, if there is a server for it.
     pub mailer: Option<Arc<Mailer>>,
-    /// Messages and links that are still to be made after their answers: a stop waits for them.
+    /// What was uploaded for imports that are still to be decided on.
+    pub uploads: Uploads,
+    /// Imports, messages and links that are still to be made after their answers: a stop waits for them.
     pub background: TaskTracker,
     /// What the names of cookies end with, so that installations on one host do not share any.
     pub cookie_tag: Arc<str>,
@@ -123,8 +128,20 @@ impl App {
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
-        let dearest_hash = Arc::default();
-        Ok(Self { db, clock, hasher, dearest_hash, settings, ring, mailer, background, cookie_tag, base })
+        let (dearest_hash, uploads) = (Arc::default(), Uploads::default());
+        Ok(Self {
+            db,
+            clock,
+            hasher,
+            dearest_hash,
+            settings,
+            ring,
+            mailer,
+            uploads,
+            background,
+            cookie_tag,
+            base,
+        })
     }
 
     /// The keys of this moment.

@@ -5,6 +5,7 @@ mod edit;
 mod export;
 mod form;
 mod history;
+mod import;
 mod link;
 mod list;
 mod lookup;
@@ -22,7 +23,7 @@ use rocket::{Route, routes};
 
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {
-    routes![
+    let mut routes = routes![
         list::list,
         new::form,
         new::create,
@@ -46,5 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
         sessions::end,
         sessions::end_all,
         unlock::end_block,
-    ]
+    ];
+    routes.extend(import::routes());
+    routes
 }

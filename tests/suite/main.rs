@@ -73,6 +73,7 @@ mod exports;
 mod generate;
 mod hostile;
 mod import;
+mod import_pages;
 mod key_rotation;
 mod known_browsers;
 mod link_makers;
