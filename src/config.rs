@@ -117,6 +117,8 @@ pub struct Settings {
     pub sign_in_failure_milliseconds: u64,
     /// Longest JSON body, in bytes. Default 1048576.
     pub json_limit: u64,
+    /// The largest upload of users to import in the console, in bytes, all its files together. Default 67108864.
+    pub import_limit: u64,
     /// The origin that browsers use, such as `https://users.example.org`. Without it a request's own
     /// `Host` is taken. Default empty.
     pub public_origin: String,
@@ -182,6 +184,7 @@ impl Default for Settings {
             throttle_address_burst: 30,
             sign_in_failure_milliseconds: 400,
             json_limit: 1024 * 1024,
+            import_limit: 64 * 1024 * 1024,
             public_origin: String::new(),
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),

@@ -19,3 +19,4 @@ pub mod openapi;
 pub mod path;
 pub mod request_id;
 pub(crate) mod traffic;
+pub(crate) mod upload;

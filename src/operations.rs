@@ -17,6 +17,7 @@ pub mod export;
 pub mod first_superuser;
 pub mod forgotten_password;
 pub mod import;
+pub mod import_runs;
 pub mod keys;
 pub mod known_browsers;
 pub mod lists;
@@ -35,6 +36,7 @@ pub mod sign_in;
 pub mod sign_in_diagnosis;
 pub mod undo;
 pub mod unlock;
+pub mod uploads;
 pub mod users;
 
 use std::sync::Arc;
@@ -48,6 +50,7 @@ use self::first_superuser::FirstStart;
 use self::keys::{KeyRing, Keys};
 use self::mail::Mailer;
 use self::overview::PastDays;
+use self::uploads::Uploads;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
 use crate::model::clock::Clock;
@@ -70,7 +73,9 @@ pub struct App {
     pub ring: KeyRing,
     /// Sends mail, if there is a server for it.
     pub mailer: Option<Arc<Mailer>>,
-    /// Messages and links that are still to be made after their answers: a stop waits for them.
+    /// What was uploaded for imports that are still to be decided on.
+    pub uploads: Uploads,
+    /// Imports, messages and links that are still to be made after their answers: a stop waits for them.
     pub background: TaskTracker,
     /// What the names of cookies end with, so that installations on one host do not share any.
     pub cookie_tag: Arc<str>,
@@ -140,6 +145,7 @@ impl App {
             settings,
             ring,
             mailer,
+            uploads: Uploads::default(),
             background,
             cookie_tag,
             base,

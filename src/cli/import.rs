@@ -11,8 +11,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::{Dates, Failure, Format, Import};
-use crate::operations::import::{self, Counts, DateOrder, Judged, Options, Source, Survey, Verdict};
-use crate::operations::{App, csv};
+use crate::operations::App;
+use crate::operations::import::{
+    self, By, Counts, DateOrder, Judged, Options, Report, Source, Survey, Verdict,
+};
 
 /// Refusals that are printed; `--report` has them all.
 const MOST_PRINTED: u64 = 100;
@@ -52,6 +54,7 @@ impl Import {
             joined: Arc::default(),
             new_keys: self.new_keys,
             no_weak_hashes: self.no_weak_hashes,
+            most_rows: None,
             dry_run: self.dry_run,
         })
     }
@@ -70,7 +73,7 @@ pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failu
             .map_err(|reason| format!("nothing was imported from {name}: {reason}"))?;
         surveyed.push((name, source, survey));
     }
-    let report = arguments.report.as_deref().map(Report::create).transpose()?;
+    let report = arguments.report.as_deref().map(create_report).transpose()?;
     let mut out = BufWriter::new(io::stdout().lock());
     for (name, _, survey) in &surveyed {
         // What cannot be printed changes nothing: the users get in all the same.
@@ -98,9 +101,11 @@ async fn import<W: Write>(
     } else {
         "a part may be written; run the same import again"
     };
-    let counts = import::run(app, source, survey, options, |judged, counts| printer.tell(judged, counts))
-        .await
-        .map_err(|failure| format!("{failure} ({consequence})"))?;
+    let counts = import::run(app, source, survey, options, &By::Operator, |judged, counts| {
+        printer.tell(judged, counts)
+    })
+    .await
+    .map_err(|failure| format!("{failure} ({consequence})"))?;
     printer.finish(&counts, options)?;
     Ok(counts)
 }
@@ -112,8 +117,8 @@ fn tell_survey(out: &mut impl Write, name: &str, survey: &Survey) -> io::Result<
         write!(out, ", in {}", survey.encoding)?;
     }
     writeln!(out)?;
-    if !survey.not_read.is_empty() {
-        let columns: Vec<_> = survey.not_read.iter().map(|name| format!("{name:?}")).collect();
+    let columns: Vec<_> = survey.not_read().map(|name| format!("{name:?}")).collect();
+    if !columns.is_empty() {
         writeln!(out, "columns that are not read: {}", columns.join(", "))?;
     }
     if !survey.skipped.is_empty() {
@@ -124,53 +129,17 @@ fn tell_survey(out: &mut impl Write, name: &str, survey: &Survey) -> io::Result<
     Ok(())
 }
 
-/// A file with the verdict on every row.
-struct Report(BufWriter<File>);
-
-impl Report {
-    const HEADER: [&str; 7] = ["verdict", "line", "row", "pk", "new_pk", "username", "remarks"];
-
-    /// A new file that only its owner can read: it names people.
-    fn create(path: &Path) -> Result<Self, Failure> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let file = file.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-        let mut report = Self(BufWriter::new(file));
-        report.line(Self::HEADER.map(str::to_owned))?;
-        Ok(report)
-    }
-
-    fn line(&mut self, cells: [String; 7]) -> io::Result<()> {
-        self.0.write_all(&csv::lines([cells])?)
-    }
-
-    fn add(&mut self, judged: &Judged) -> io::Result<()> {
-        let place = judged.label.place;
-        let pk = judged.label.pk();
-        let new_pk = judged.id.map(|id| id.to_string()).filter(|id| *id != pk).unwrap_or_default();
-        self.line([
-            word(&judged.verdict).to_owned(),
-            place.line.to_string(),
-            place.row.to_string(),
-            pk,
-            new_pk,
-            judged.label.username().to_owned(),
-            judged.remarks(),
-        ])
-    }
-}
-
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Created => "created",
-        Verdict::Unchanged => "unchanged",
-        Verdict::Refused(_) => "refused",
-    }
+/// A new file for the report that only its owner can read: it names people.
+fn create_report(path: &Path) -> Result<Report<BufWriter<File>>, Failure> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = file.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    Ok(Report::begin(BufWriter::new(file))?)
 }
 
 /// Where verdicts go.
 struct Printer<W> {
     out: W,
-    report: Option<Report>,
+    report: Option<Report<BufWriter<File>>>,
     verbose: bool,
     /// Refusals so far.
     printed: u64,
@@ -189,7 +158,7 @@ impl<W: Write> Printer<W> {
         let is_refused = matches!(judged.verdict, Verdict::Refused(_));
         self.printed += u64::from(is_refused);
         if (is_refused && self.printed <= MOST_PRINTED) || (self.verbose && !is_refused) {
-            let label = format!("{}  {}", word(&judged.verdict), judged.label);
+            let label = format!("{}  {}", judged.word(), judged.label);
             let remarks = judged.remarks();
             let separator = if remarks.is_empty() { "" } else { ": " };
             drop(writeln!(self.out, "{label}{separator}{remarks}"));
@@ -199,7 +168,7 @@ impl<W: Write> Printer<W> {
 
     fn finish(&mut self, counts: &Counts, options: &Options) -> Result<(), Failure> {
         if let Some(report) = &mut self.report {
-            report.0.flush().map_err(|error| format!("the users are in, but the report is not: {error}"))?;
+            report.flush().map_err(|error| format!("the users are in, but the report is not: {error}"))?;
         }
         // A closed terminal is no failure.
         drop(self.summarize(counts, options));

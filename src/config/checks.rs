@@ -32,6 +32,9 @@ impl Settings {
         if self.json_limit == 0 || self.json_limit > 64 * 1024 * 1024 {
             return refuse("json_limit", "must be from 1 to 67108864");
         }
+        if self.import_limit == 0 || self.import_limit > 1024 * 1024 * 1024 {
+            return refuse("import_limit", "must be from 1 to 1073741824");
+        }
         if !self.metrics_address.is_empty() && self.metrics_address.parse::<SocketAddr>().is_err() {
             return refuse("metrics_address", "must be an address and a port, such as 127.0.0.1:9464");
         }

@@ -34,7 +34,7 @@ const INSTEAD: [(&str, &str); 11] = [
     ("shutdown.ctrlc", "SIGINT always stops the server"),
     ("shutdown.signals", "SIGTERM and SIGINT stop the server, and no others"),
     ("shutdown.force", "the process always ends when the server has stopped"),
-    ("temp_dir", "no temporary files are written"),
+    ("temp_dir", "the environment variable TMPDIR says where temporary files are"),
 ];
 
 /// Rocket's configuration.

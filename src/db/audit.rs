@@ -128,6 +128,29 @@ pub async fn of_batch(db: &Db, batch: BatchId) -> Result<Vec<StoredEntry>> {
     db.all(sql.bind(batch.0)).await
 }
 
+/// How many entries of an action a run has.
+pub async fn count_of_batch(db: &Db, batch: BatchId, action: Action) -> Result<i64> {
+    let sql = Sql::new("SELECT count(*) FROM audit_entries WHERE batch_id = $1 AND action = $2");
+    let row: Option<(i64,)> = db.optional(sql.bind(batch.0).bind(action.as_str())).await?;
+    Ok(row.map_or(0, |(count,)| count))
+}
+
+/// The entries of an action that a run has, from the one after `id` on: at most `limit`.
+pub async fn of_batch_after(
+    db: &Db,
+    batch: BatchId,
+    action: Action,
+    id: EntryId,
+    limit: i64,
+) -> Result<Vec<StoredEntry>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM audit_entries WHERE batch_id = $1 AND id > $2 AND action = $3 ORDER BY id LIMIT $4"
+    ));
+    db.all(sql.bind(batch.0).bind(id.0).bind(action.as_str()).bind(limit)).await
+}
+
 /// The entry that takes another one back, if one does.
 pub async fn undone_by(db: &Db, id: EntryId) -> Result<Option<EntryId>> {
     let sql = Sql::new("SELECT id FROM audit_entries WHERE undoes = $1");

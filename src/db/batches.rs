@@ -94,6 +94,16 @@ pub async fn set_not_done(
     tx.execute(sql.bind(verdict.as_str()).bind(reason).bind(batch.0).bind(user.0)).await.map(drop)
 }
 
+/// Adds a user to whom nothing was done, unless the run has them already, and the code of the reason.
+pub async fn add_not_done(tx: &mut Tx, batch: BatchId, user: UserId, reason: &str) -> Result<()> {
+    let sql = Sql::new(
+        "INSERT INTO batch_items (batch_id, user_id, verdict, reason) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    );
+    let sql = sql.bind(batch.0).bind(user.0).bind(BatchVerdict::Refused.as_str()).bind(reason);
+    tx.execute(sql).await.map(drop)
+}
+
 /// Notes that a run has come to its end.
 pub async fn finish(tx: &mut Tx, batch: BatchId, now: Timestamp) -> Result<()> {
     let sql = Sql::new("UPDATE batches SET finished_at = $1 WHERE id = $2");

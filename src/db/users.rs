@@ -1,6 +1,7 @@
 //! The users table: its columns, and every statement on it but the list, which `select` builds.
 
 mod domains;
+pub mod removal;
 mod row;
 mod table;
 

@@ -97,8 +97,12 @@ actions! {
     TokenMade: "token_made", "API token made";
     /// A named API token was revoked.
     TokenRevoked: "token_revoked", "API token revoked";
+    /// A user of an import that was taken back was removed.
+    UserRemoved: "user_removed", "Removed";
     /// Users were imported.
     Imported: "imported", "Imported users";
+    /// An import was taken back.
+    ImportUndone: "import_undone", "Took an import back";
     /// Users were exported.
     Exported: "exported", "Exported users";
     /// The operator made a successor to the secret key.

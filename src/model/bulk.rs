@@ -120,13 +120,16 @@ pub(crate) const UNCHANGED: &str = "unchanged";
 pub(crate) const NOT_FOUND: &str = "not_found";
 pub(crate) const PENDING: &str = "pending";
 pub(crate) const UNAVAILABLE: &str = "unavailable";
+pub(crate) const SIGNED_IN_SINCE: &str = "signed_in_since";
+pub(crate) const CHANGED_SINCE: &str = "changed_since";
 
 /// The reasons that only runs have: code and sentence.
-const REASONS: [(&str, &str); 4] = [
+const REASONS: [(&str, &str); 5] = [
     (UNCHANGED, "There is nothing to change."),
     (NOT_FOUND, "There is no such user."),
     (PENDING, "The run has not come to this user."),
     (UNAVAILABLE, "The database was too busy. Try again."),
+    (SIGNED_IN_SINCE, "The user has signed in since."),
 ];
 
 /// The sentence for the code of a reason; empty for none.

@@ -17,6 +17,7 @@ use crate::model::user::{User, UserId};
 use crate::operations::Can;
 
 pub use self::run::{Outcome, Settled, UNDO, outcome, run, undo};
+pub(crate) use self::run::{begin, finish, is_entitled};
 
 /// The users of a run, from now on fixed.
 ///

@@ -7,6 +7,7 @@
 //! in it ([`survey`]), then to import it ([`run`]).
 
 mod auth0;
+mod by;
 mod columns;
 mod delimited;
 pub(crate) mod django;
@@ -23,6 +24,7 @@ mod lines;
 mod okta;
 mod record;
 mod records;
+mod report;
 pub(crate) mod row;
 mod scim;
 mod source;
@@ -37,26 +39,30 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use rocket::tokio::task::spawn_blocking;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use thiserror::Error as ThisError;
 
+pub use self::by::By;
 pub use self::formats::Format;
 pub use self::joined::{Joined, join};
 pub use self::judged::{Judged, Label};
 use self::record::Record;
-use self::row::Item;
-pub use self::row::Place;
+pub use self::report::Report;
+use self::row::{Item, Items};
+pub use self::row::{MAPPED as FIELDS, Place};
 pub use self::source::Source;
 use self::store::{BATCH, New, Written};
 pub use self::times::DateOrder;
 use self::verdict::Known;
 pub use self::verdict::Verdict;
-use crate::model::audit::Action;
+use crate::db;
+use crate::model::audit::{Action, Entry};
 use crate::model::error::Error;
 use crate::model::user::UserId;
-use crate::operations::audit::hexadecimal;
-use crate::operations::{App, operator};
+use crate::operations::App;
+use crate::operations::audit::{self, hexadecimal};
 
 /// How a file is to be read and imported.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +81,8 @@ pub struct Options {
     pub new_keys: bool,
     /// Leaves out hashes that are too quick to compute, instead of wrapping them.
     pub no_weak_hashes: bool,
+    /// The most rows that are taken; left out: any number.
+    pub most_rows: Option<u64>,
     /// Judges, and writes no user.
     pub dry_run: bool,
 }
@@ -86,14 +94,26 @@ pub struct Survey {
     pub format: Format,
     /// The name of its encoding.
     pub encoding: &'static str,
-    /// Names of columns that are left out.
-    pub not_read: Vec<String>,
+    /// Of a table: the names of its columns, and the field that each holds, if any.
+    pub header: Vec<(String, Option<&'static str>)>,
+    /// What the first rows say, field by field, without passwords and hashes.
+    pub first: Vec<Vec<(&'static str, String)>>,
     /// Users, good and bad.
     pub rows: u64,
     /// Objects that are no users, by their kind.
     pub skipped: BTreeMap<String, u64>,
     /// The greatest primary key of its users.
     highest: Option<UserId>,
+}
+
+/// Rows that are shown before an import.
+const FIRST: usize = 3;
+
+impl Survey {
+    /// Names of columns that are left out.
+    pub fn not_read(&self) -> impl Iterator<Item = &str> {
+        self.header.iter().filter(|(_, field)| field.is_none()).map(|(name, _)| name.as_str())
+    }
 }
 
 /// Kinds of objects that are counted each by itself.
@@ -108,7 +128,8 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
     let mut survey = Survey {
         format: opened.format,
         encoding: source.encoding(),
-        not_read: opened.not_read,
+        header: opened.header,
+        first: Vec::new(),
         rows: 0,
         skipped: BTreeMap::new(),
         highest: None,
@@ -117,6 +138,12 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
         match item {
             Item::Row(row) => {
                 survey.rows += 1;
+                if let Some(most) = options.most_rows.filter(|most| survey.rows > *most) {
+                    return Err(format!("it has more than {most} rows: divide it, or use the command line"));
+                }
+                if survey.first.len() < FIRST && row.broken.is_none() {
+                    survey.first.push(row.shown());
+                }
                 let id = record::read(&row, options).ok().and_then(|record| record.id);
                 survey.highest = survey.highest.max(id);
             }
@@ -125,6 +152,9 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
                 *survey.skipped.entry(if is_known { kind } else { "others".into() }).or_default() += 1;
             }
         }
+    }
+    if source.is_too_large() {
+        return Err("it is too large once it is unpacked: divide it, or use the command line".into());
     }
     Ok(survey)
 }
@@ -138,6 +168,8 @@ pub struct Counts {
     pub unchanged: u64,
     /// Nothing of them was written.
     pub refused: u64,
+    /// Of the refused: those that are at odds with users here, or with earlier rows.
+    pub conflicts: u64,
     /// Of the new users: those without a password that could be used.
     pub invited: u64,
     /// Of the new users: those whose hash was too quick to be stored as it was.
@@ -151,6 +183,19 @@ impl Counts {
         self.created + self.unchanged + self.refused
     }
 
+    /// Those of two files together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            created: self.created + other.created,
+            unchanged: self.unchanged + other.unchanged,
+            refused: self.refused + other.refused,
+            conflicts: self.conflicts + other.conflicts,
+            invited: self.invited + other.invited,
+            layered: self.layered + other.layered,
+        }
+    }
+
     fn add(&mut self, judged: &Judged) {
         match judged.verdict {
             Verdict::Created => {
@@ -159,7 +204,23 @@ impl Counts {
                 self.layered += u64::from(judged.has_weak_hash);
             }
             Verdict::Unchanged => self.unchanged += 1,
-            Verdict::Refused(_) => self.refused += 1,
+            Verdict::Refused(_) => {
+                self.refused += 1;
+                self.conflicts += u64::from(judged.is_conflict);
+            }
+        }
+    }
+
+    /// From an entry of the audit log.
+    pub(super) fn of_details(details: &Value) -> Self {
+        let count = |name: &str| details.get(name).and_then(Value::as_u64).unwrap_or_default();
+        Self {
+            created: count("created"),
+            unchanged: count("unchanged"),
+            refused: count("refused"),
+            conflicts: count("conflicts"),
+            invited: count("invited"),
+            layered: count("layered"),
         }
     }
 
@@ -169,6 +230,7 @@ impl Counts {
             ("created", self.created),
             ("unchanged", self.unchanged),
             ("refused", self.refused),
+            ("conflicts", self.conflicts),
             ("invited", self.invited),
             ("layered", self.layered),
         ];
@@ -185,17 +247,16 @@ pub enum Failure {
     /// The caller could not note a verdict.
     #[error("the report cannot be written: {0}")]
     Report(#[from] io::Error),
-    /// The database failed.
-    #[error("{0}")]
-    Database(String),
+    /// The database failed, or the import may not go on.
+    #[error("{}", in_words(.0))]
+    Stopped(#[from] Error),
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Database(match error {
-            Error::Internal(cause) => cause.to_string(),
-            other => other.to_string(),
-        })
+/// With the cause, which is for the operator.
+fn in_words(error: &Error) -> String {
+    match error {
+        Error::Internal(cause) => cause.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -209,31 +270,68 @@ pub async fn run(
     source: &Source,
     survey: &Survey,
     options: &Options,
-    mut tell: impl FnMut(&Judged, &Counts) -> io::Result<()>,
+    by: &By,
+    tell: impl FnMut(&Judged, &Counts) -> io::Result<()>,
 ) -> Result<Counts, Failure> {
-    if let Some(highest) = survey.highest.filter(|_| !options.dry_run) {
-        store::reserve(app, highest).await?;
-    }
     let mut counts = Counts::default();
-    let mut known = Known::new(options.new_keys, options.dry_run);
-    let mut items = formats::open(source, options).map_err(Failure::File)?.items;
-    loop {
-        let batch: Vec<Item> = items.by_ref().take(BATCH).collect();
-        if batch.is_empty() {
-            break;
-        }
-        for judged in judge(app, batch, options, &mut known).await? {
-            counts.add(&judged);
-            tell(&judged, &counts)?;
-        }
-    }
-    if !options.dry_run {
+    let result = run_all(app, source, survey, options, by, &mut counts, tell).await;
+    if !options.dry_run && (result.is_ok() || counts.created > 0) {
         let mut details = counts.to_details();
         details.insert("format".into(), survey.format.name().into());
         details.insert("sha256".into(), digest(source)?.into());
-        operator::record(app, Action::Imported, details).await?;
+        if result.is_err() {
+            details.insert("incomplete".into(), true.into());
+        }
+        record(app, by, details).await?;
     }
-    Ok(counts)
+    result.map(|()| counts)
+}
+
+async fn run_all(
+    app: &App,
+    source: &Source,
+    survey: &Survey,
+    options: &Options,
+    by: &By,
+    counts: &mut Counts,
+    mut tell: impl FnMut(&Judged, &Counts) -> io::Result<()>,
+) -> Result<(), Failure> {
+    if let Some(highest) = survey.highest.filter(|_| !options.dry_run) {
+        store::reserve(app, highest).await?;
+    }
+    let mut known = Known::new(options.new_keys, options.dry_run);
+    let mut items = formats::open(source, options).map_err(Failure::File)?.items;
+    loop {
+        let batch;
+        (batch, items) = next_batch(items).await?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if !options.dry_run {
+            by.check(app).await?;
+        }
+        for judged in judge(app, batch, options, by, &mut known).await? {
+            counts.add(&judged);
+            tell(&judged, counts)?;
+        }
+    }
+}
+
+/// Reads a batch on a thread that may wait for the disk.
+async fn next_batch(mut items: Items) -> Result<(Vec<Item>, Items), Failure> {
+    let read = spawn_blocking(move || (items.by_ref().take(BATCH).collect(), items)).await;
+    read.map_err(|error| Failure::File(error.to_string()))
+}
+
+/// Records an import of a file.
+async fn record(app: &App, by: &By, details: Map<String, Value>) -> Result<(), Error> {
+    let entry = Entry { details, batch_id: by.batch(), ..Entry::new(Action::Imported, by.author()) };
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        audit::record(&mut tx, &entry, app.clock.now()).await?;
+        Ok(tx.commit().await?)
+    })
+    .await
 }
 
 /// Judges the rows of a batch, and writes those that are new.
@@ -241,6 +339,7 @@ async fn judge(
     app: &App,
     batch: Vec<Item>,
     options: &Options,
+    by: &By,
     known: &mut Known,
 ) -> Result<Vec<Judged>, Failure> {
     let now = app.clock.now();
@@ -268,11 +367,11 @@ async fn judge(
         });
     }
     if !options.dry_run {
-        for (place, written) in store::write(app, new, now).await? {
+        for (place, written) in store::write(app, by, new, now).await? {
             if let Some(judged) = judged.get_mut(place) {
                 match written {
                     Written::As(id) => judged.id = Some(id),
-                    Written::Not(verdict) => judged.verdict = verdict,
+                    Written::Not(verdict) => judged.overtaken(verdict),
                 }
             }
         }
@@ -282,7 +381,7 @@ async fn judge(
 
 /// SHA-256 of a file as it is, in hexadecimal.
 fn digest(source: &Source) -> io::Result<String> {
-    let mut file = source.raw()?;
+    let mut file = source.raw();
     let mut digest = Sha256::new();
     let mut chunk = vec![0; 64 * 1024];
     loop {

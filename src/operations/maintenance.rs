@@ -14,10 +14,11 @@ const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
 /// How long the delivery state of a message is kept.
 const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
-/// Removes what nothing can use any more: expired sessions and links, forgotten browsers, failures and messages.
-/// Called now and then.
+/// Removes what nothing can use any more: expired sessions and links, forgotten browsers, failures and messages,
+/// uploads that were left. Called now and then.
 pub async fn clean_up(app: &App) -> Result<()> {
     let now = app.clock.now();
+    app.uploads.forget_old(now);
     let mut tx = app.db.begin().await?;
     db::sessions::delete_expired(&mut tx, now).await?;
     db::links::delete_expired(&mut tx, now).await?;

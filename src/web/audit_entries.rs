@@ -16,6 +16,7 @@ use crate::model::undo;
 pub(super) fn row(told: &ListedEntry, zone: &Zone) -> TrailRow {
     let entry = &told.entry;
     let known = entry.actor_id.map(|_| entry.actor_name.clone());
+    let runs = if is_of_import(told) { "/users/import" } else { "/users/bulk" };
     TrailRow {
         when: Timestamp::from_micros(entry.happened_at).into(),
         actor_path: known.as_ref().map(|name| format!("/audit?actor={}", encode(name))).unwrap_or_default(),
@@ -26,10 +27,18 @@ pub(super) fn row(told: &ListedEntry, zone: &Zone) -> TrailRow {
         notes: notes(&told.details(), &[], zone),
         place: place(&entry.door, &entry.address),
         batch: entry.batch_id,
+        batch_path: entry.batch_id.map(|batch| format!("{runs}/{batch}")).unwrap_or_default(),
         undo: String::new(),
         undoes: entry.undoes.is_some(),
         undone: told.undone_by.is_some(),
     }
+}
+
+/// Whether the run that an entry is a part of is an import, or the undo of one.
+fn is_of_import(told: &ListedEntry) -> bool {
+    let is_of = |action: Action| told.entry.action == action.as_str();
+    [Action::Imported, Action::ImportUndone, Action::UserRemoved].into_iter().any(is_of)
+        || is_of(Action::UserCreated) && told.details().get("by").and_then(Value::as_str) == Some("import")
 }
 
 /// A sign-in, successful or failed, or another event of a session. `live` has the sessions of the user that
@@ -136,6 +145,7 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         "by" if text == "link" => "By a one-time link".to_owned(),
         "by" if text == "first_start" => "By the link that the server printed".to_owned(),
         "reason" => reason(text),
+        "by" if text == "import" => "By an import".to_owned(),
         "by" => credential(text).to_owned(),
         "code" => Denial::ALL
             .iter()
@@ -154,6 +164,7 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         "left_out" => format!("Not recorded before it: {}", counted(number, "refusal")),
         "only_for" if text == "known_browser" => "Only for a browser that signed in before".to_owned(),
         "only_for" if text == "session" => "Only for who was signed in".to_owned(),
+        "sha256" => format!("SHA-256 {text}"),
         "until_reset" => "Until the password is reset".to_owned(),
         _ => match value {
             Value::String(text) if text.is_empty() => return None,

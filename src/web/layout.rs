@@ -98,9 +98,11 @@ pub(super) struct Message {
 
 /// The bar at the top, and the message.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one part of the page is there")]
 pub(super) struct Layout {
     pub(super) username: String,
     pub(super) is_admin: bool,
+    pub(super) is_superuser: bool,
     /// `overview`, `users`, `audit` or `account`.
     pub(super) section: &'static str,
     /// For all forms of the page.
@@ -130,6 +132,7 @@ impl Layout {
         Self {
             username: can.user().username.as_str().to_owned(),
             is_admin: can.user().is_admin(),
+            is_superuser: can.user().is_superuser,
             section,
             token: csrf::issue(&can.app().keys().forms, &binding(can.session())),
             flash: None,
@@ -150,6 +153,7 @@ impl Layout {
         Self {
             username: text.to_owned(),
             is_admin: true,
+            is_superuser: true,
             section: "users",
             token: text.to_owned(),
             flash: Some(Message {

@@ -5,6 +5,7 @@ mod edit;
 mod export;
 mod form;
 mod history;
+mod import;
 mod link;
 mod list;
 mod lookup;
@@ -25,7 +26,7 @@ pub(super) use self::search_results::COUNTED;
 
 /// Their routes.
 pub(super) fn routes() -> Vec<Route> {
-    routes![
+    let mut routes = routes![
         list::list,
         new::form,
         new::create,
@@ -50,5 +51,7 @@ pub(super) fn routes() -> Vec<Route> {
         sessions::end,
         sessions::end_all,
         unlock::end_block,
-    ]
+    ];
+    routes.extend(import::routes());
+    routes
 }

@@ -74,6 +74,7 @@ mod first_superuser;
 mod generate;
 mod hostile;
 mod import;
+mod import_pages;
 mod key_rotation;
 mod known_browsers;
 mod link_makers;

@@ -180,8 +180,8 @@ async fn bad_rows_are_refused_with_all_reasons_and_never_stop_the_good_ones() {
         refused  line 4 (row 3, pk 0, \"\\u{1b}[2J\"): pk: Must be a whole number from 1 to 9007199254740992. \
         username: Control characters are not allowed.\n\
         created  line 6 (row 4, \"bob\")\n\
-        refused  line 7 (row 5, pk 1, \"carl\"): pk 1 belongs to another user.\n\
-        refused  line 8 (row 6, \"ADA\"): differs from the user already here: username.\n\
+        conflict  line 7 (row 5, pk 1, \"carl\"): pk 1 belongs to another user.\n\
+        conflict  line 8 (row 6, \"ADA\"): differs from the user already here: username.\n\
         refused  line 9 (row 7, no username): has 1 cells instead of 4.\n\
         2 of the created have no password: they need a link to choose one\n";
     let dry = one.import(file, true, true).await;

@@ -11,12 +11,13 @@ use crate::model::bulk::{
 };
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
-use crate::model::permission::ManageUsers;
+use crate::model::permission::{ManageUsers, Permission};
 use crate::model::precondition::Precondition;
 use crate::model::presence::{self, Presence};
 use crate::model::rules::Conflict;
 use crate::model::undo::{Obstacle, UNDO_FOR, check};
 use crate::model::user::{User, UserId};
+use crate::operations::import_runs::IMPORTS;
 use crate::operations::users::{self, Change};
 use crate::operations::{App, Can, audit, sessions, undo};
 
@@ -51,7 +52,7 @@ pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -
 }
 
 /// A run may take a while: it stops if the caller loses their rights or their session meanwhile.
-async fn is_entitled(can: &Can<ManageUsers>) -> Result<bool> {
+pub(crate) async fn is_entitled<P: Permission>(can: &Can<P>) -> Result<bool> {
     let app = can.app();
     let actor = db::sessions::holder(&app.db, can.session().id).await?;
     Ok(actor.is_some_and(|actor| {
@@ -59,8 +60,9 @@ async fn is_entitled(can: &Can<ManageUsers>) -> Result<bool> {
     }))
 }
 
-async fn begin(
-    can: &Can<ManageUsers>,
+/// Stores a run of these users.
+pub(crate) async fn begin<P: Permission>(
+    can: &Can<P>,
     action: &str,
     undoes: Option<BatchId>,
     ids: &[UserId],
@@ -77,7 +79,8 @@ async fn begin(
     .await
 }
 
-async fn finish(app: &App, batch: BatchId) -> Result<()> {
+/// Notes that a run has come to its end.
+pub(crate) async fn finish(app: &App, batch: BatchId) -> Result<()> {
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         db::batches::finish(&mut tx, batch, app.clock.now()).await?;
@@ -200,6 +203,9 @@ impl Outcome {
 pub async fn outcome(can: &Can<ManageUsers>, id: BatchId) -> Result<Outcome> {
     let app = can.app();
     let batch = db::batches::by_id(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
+    if IMPORTS.contains(&batch.action.as_str()) {
+        return Err(Error::NoSuchPath);
+    }
     let undone_by = db::batches::undone_by(&app.db, id).await?;
     let users = db::batches::items(&app.db, id)
         .await?

@@ -1,6 +1,6 @@
 //! What the columns of other programs' files mean.
 
-use super::row::{FIELDS, FOREIGN};
+use super::row::MAPPED;
 
 /// Names of fields elsewhere: lower case, without what separates words.
 const ALIASES: [(&str, &[&str]); 14] = [
@@ -137,14 +137,14 @@ pub(super) fn field(name: &str) -> Option<&'static str> {
     }
     let key = key(name);
     let same = |field: &&str| field.replace('_', "") == key;
-    let own = FIELDS.into_iter().chain(FOREIGN).find(|field| same(field));
+    let own = MAPPED.iter().copied().find(|field| same(field));
     let alias = || ALIASES.iter().find(|(_, names)| names.contains(&key.as_str())).map(|(field, _)| *field);
     own.or_else(alias)
 }
 
 /// The fields by their own names, which `--column` may give a column.
 pub(super) fn target(name: &str) -> Option<&'static str> {
-    FIELDS.into_iter().chain(FOREIGN).find(|field| *field == name)
+    MAPPED.iter().copied().find(|field| *field == name)
 }
 
 #[cfg(test)]

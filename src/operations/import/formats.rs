@@ -87,8 +87,8 @@ type Test = fn(&Element) -> bool;
 pub(super) struct Opened {
     /// What it is.
     pub(super) format: Format,
-    /// Columns that are left out.
-    pub(super) not_read: Vec<String>,
+    /// Of a table: the names of its columns, and the field that each holds.
+    pub(super) header: Vec<(String, Option<&'static str>)>,
     /// What is in it.
     pub(super) items: Items,
 }
@@ -108,7 +108,7 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String>
     let is_json = first == b'{' || first == b'[';
     let told = || if is_json { None } else { of_text(&head) };
     let stream = || source.stream().map_err(|error| error.to_string());
-    let opened = |format, items| Ok(Opened { format, not_read: Vec::new(), items });
+    let opened = |format, items| Ok(Opened { format, header: Vec::new(), items });
     match options.format.or_else(told) {
         Some(Format::Django) if !is_json => {
             return opened(Format::Django, Box::new(xml::Objects::new(stream()?)));
@@ -125,8 +125,8 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String>
         None => {}
     }
     let table = Table::open(source, &options.columns)?;
-    let not_read = table.not_read.clone();
-    Ok(Opened { format: Format::Csv, not_read, items: Box::new(table.rows()) })
+    let header = table.header.clone();
+    Ok(Opened { format: Format::Csv, header, items: Box::new(table.rows()) })
 }
 
 fn of_text(head: &[u8]) -> Option<Format> {
@@ -162,7 +162,7 @@ fn open_json(source: &Source, options: &Options) -> Result<Opened, String> {
             json::record(place, element)
         }
     };
-    Ok(Opened { format, not_read: Vec::new(), items: Box::new(json::rows(stream()?, read)) })
+    Ok(Opened { format, header: Vec::new(), items: Box::new(json::rows(stream()?, read)) })
 }
 
 #[cfg(test)]

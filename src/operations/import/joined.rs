@@ -84,6 +84,10 @@ pub fn join(sources: Vec<(String, Source)>) -> Result<(Vec<(String, Source)>, Jo
                     Some(config.ok_or_else(|| explain("parameters of the hashes are missing in it".into()))?);
             }
         }
+        // A user whose password is in the part that is missing would be invited without a word.
+        if let Some(reason) = source.break_off() {
+            return Err(explain(reason));
+        }
         last_joined = Some(name);
     }
     match last_joined {

@@ -15,6 +15,8 @@ pub struct Judged {
     pub label: Label,
     /// What became of it.
     pub verdict: Verdict,
+    /// Whether it was refused because of other users, and not for what it says itself.
+    pub is_conflict: bool,
     /// The primary key of the new user; unknown in a rehearsal.
     pub id: Option<UserId>,
     /// What the operator should know, though the row is good.
@@ -27,13 +29,33 @@ pub struct Judged {
 
 impl Judged {
     pub(super) fn new(label: Label, verdict: Verdict) -> Self {
-        Self { label, verdict, id: None, notes: Vec::new(), has_password: false, has_weak_hash: false }
+        let (has_password, has_weak_hash) = (false, false);
+        Self { label, verdict, is_conflict: false, id: None, notes: Vec::new(), has_password, has_weak_hash }
     }
 
     /// With what the record says.
     pub(super) fn with(self, record: &Record) -> Self {
+        let is_conflict = matches!(self.verdict, Verdict::Refused(_));
         let has_weak_hash = matches!(record.password, Secret::Weak(_));
-        Self { notes: record.notes.clone(), has_password: record.password.is_usable(), has_weak_hash, ..self }
+        let has_password = record.password.is_usable();
+        Self { is_conflict, notes: record.notes.clone(), has_password, has_weak_hash, ..self }
+    }
+
+    /// With another verdict, as another process was faster.
+    pub(super) fn overtaken(&mut self, verdict: Verdict) {
+        self.is_conflict = matches!(verdict, Verdict::Refused(_));
+        self.verdict = verdict;
+    }
+
+    /// The verdict, as a report has it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Created => "created",
+            Verdict::Unchanged => "unchanged",
+            Verdict::Refused(_) if self.is_conflict => "conflict",
+            Verdict::Refused(_) => "refused",
+        }
     }
 
     /// Reasons and notes, a sentence each.

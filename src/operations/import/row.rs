@@ -19,6 +19,21 @@ pub(crate) const FIELDS: [&str; NAMES.len() + BEYOND.len()] = {
 /// What other programs write instead: a whole name, and a flag that is the opposite of `is_active`.
 pub(super) const FOREIGN: [&str; 2] = ["full_name", "is_blocked"];
 
+/// The fields that a column can be said to hold: those of a user, and what other programs write instead.
+pub const MAPPED: &[&str] = &{
+    let mut fields = [""; FIELDS.len() + FOREIGN.len()];
+    let (own, foreign) = fields.split_at_mut(FIELDS.len());
+    own.copy_from_slice(&FIELDS);
+    foreign.copy_from_slice(&FOREIGN);
+    fields
+};
+
+/// Fields whose values are never shown.
+const SECRET: [&str; 1] = ["password"];
+
+/// The longest part of a value that is shown, in characters.
+const LONGEST_SHOWN: usize = 100;
+
 /// The field of that name. The filter language, too, takes `id` for `pk`.
 pub(super) fn field(name: &str) -> Option<&'static str> {
     let name = if name == "id" { "pk" } else { name };
@@ -83,6 +98,22 @@ impl Row {
         if !matches!(value, Raw::Missing | Raw::Null) {
             self.add(field, value);
         }
+    }
+
+    /// What it says, but for passwords and hashes, and preferences.
+    pub(super) fn shown(&self) -> Vec<(&'static str, String)> {
+        let text = |raw: &Raw| match raw {
+            Raw::Text(text) => text.chars().take(LONGEST_SHOWN).collect(),
+            Raw::Integer(number) => number.to_string(),
+            Raw::Bool(yes) => yes.to_string(),
+            Raw::Missing | Raw::Null | Raw::Other => String::new(),
+        };
+        let may_be_shown = |field: &str| !SECRET.contains(&field) && field != "preferences";
+        self.members
+            .iter()
+            .filter(|(field, _)| may_be_shown(field))
+            .map(|(field, raw)| (*field, text(raw)))
+            .collect()
     }
 
     /// Puts another value in the place of a member's.

@@ -2,8 +2,10 @@
 //! unpacked if they are gzip, in UTF-8 whatever the file is in.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use flate2::read::MultiGzDecoder;
@@ -19,11 +21,24 @@ pub(super) type Stream = BufReader<Box<dyn Read + Send>>;
 /// A file of users that can be read several times.
 #[derive(Debug)]
 pub struct Source {
-    file: File,
+    file: Arc<File>,
     packed: bool,
     encoding: &'static Encoding,
     /// Bytes of a byte order mark, which are left out.
     mark: usize,
+    /// The most bytes that are read once the file is unpacked.
+    most: u64,
+    /// What ended the reading of it before its end.
+    fault: Arc<OnceLock<Fault>>,
+}
+
+/// What ends the reading of a file before its end.
+#[derive(Debug)]
+enum Fault {
+    /// It has more bytes than are read.
+    TooLarge,
+    /// The disk or the archive fails after so many bytes, unpacked, for this reason.
+    Broken(u64, String),
 }
 
 impl Source {
@@ -48,20 +63,25 @@ impl Source {
                 }
             })
         };
-        Self::of(file.map_err(|error| explain(&error))?, encoding).map_err(|error| explain(&error))
+        let file = Arc::new(file.map_err(|error| explain(&error))?);
+        Self::of(file, encoding).map_err(|error| explain(&error))
     }
 
-    /// A file that is open already.
-    pub(super) fn of(file: File, encoding: Option<&str>) -> Result<Self, String> {
+    /// A file that is open already. It is read by place, so that several can read it at once.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn of(file: Arc<File>, encoding: Option<&str>) -> Result<Self, String> {
         let named = encoding.map(|label| {
             Encoding::for_label(label.as_bytes())
                 .ok_or_else(|| format!("the encoding {label:?} is not known"))
         });
-        let mut source = Self { file, packed: false, encoding: UTF_8, mark: 0 };
+        let (most, fault) = (u64::MAX, Arc::default());
+        let mut source = Self { file, packed: false, encoding: UTF_8, mark: 0, most, fault };
         let mut start = [0; 2];
-        let length = read_up_to(&mut source.raw().map_err(|error| error.to_string())?, &mut start);
+        let length = read_up_to(&mut source.raw(), &mut start);
         source.packed = length.map_err(|error| error.to_string())? == 2 && start == [0x1f, 0x8b];
-        let mut sniffed = source.unpacked().map_err(|error| error.to_string())?.take(SNIFFED);
+        let mut sniffed = source.unpacked().take(SNIFFED);
         let mut mark = [0; 3];
         let length = read_up_to(&mut sniffed, &mut mark).map_err(|error| error.to_string())?;
         let marked = Encoding::for_bom(&mark[..length]);
@@ -82,22 +102,46 @@ impl Source {
         Ok(source)
     }
 
+    /// The same, of which at most so many bytes are read once it is unpacked.
+    #[must_use]
+    pub fn up_to(self, most: u64) -> Self {
+        Self { most, ..self }
+    }
+
+    /// Whether a reader came upon more bytes than may be read.
+    pub(super) fn is_too_large(&self) -> bool {
+        matches!(self.fault.get(), Some(Fault::TooLarge))
+    }
+
+    /// Where and why a reader could not go on.
+    pub(super) fn break_off(&self) -> Option<String> {
+        self.fault.get().map(|fault| match fault {
+            Fault::TooLarge => "it is too large once it is unpacked".to_owned(),
+            Fault::Broken(after, reason) => {
+                format!("it breaks off after {after} bytes of its content: {reason}")
+            }
+        })
+    }
+
     /// The name of the encoding, such as `windows-1252`.
     pub(super) fn encoding(&self) -> &'static str {
         self.encoding.name()
     }
 
-    /// The beginning of the content.
+    /// The beginning of the content; of a damaged archive what can be read of it.
     pub(super) fn head(&self) -> io::Result<Vec<u8>> {
         let mut head = Vec::new();
-        self.stream()?.take(HEAD as u64).read_to_end(&mut head)?;
-        Ok(head)
+        match self.stream()?.take(HEAD as u64).read_to_end(&mut head) {
+            Err(error) if head.is_empty() => Err(error),
+            // The reader comes upon the error again, and says where.
+            _ => Ok(head),
+        }
     }
 
     /// The content as UTF-8. What is not valid UTF-8 in a file that should be stays as it is, for the reader to
-    /// report. Only one stream of a source is read at a time.
+    /// report.
     pub(super) fn stream(&self) -> io::Result<Stream> {
-        let mut content = self.unpacked()?;
+        let mut content = self.unpacked();
         io::copy(&mut content.by_ref().take(self.mark as u64), &mut io::sink())?;
         let decoded: Box<dyn Read + Send> = if self.encoding == UTF_8 {
             content
@@ -108,15 +152,61 @@ impl Source {
     }
 
     /// The file as it is.
-    pub(super) fn raw(&self) -> io::Result<File> {
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(0))?;
-        Ok(file)
+    pub(super) fn raw(&self) -> impl Read + Send + use<> {
+        At { file: Arc::clone(&self.file), place: 0 }
     }
 
-    fn unpacked(&self) -> io::Result<Box<dyn Read + Send>> {
-        let file = BufReader::with_capacity(HEAD, self.raw()?);
-        Ok(if self.packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
+    fn unpacked(&self) -> Box<dyn Read + Send> {
+        let file = BufReader::with_capacity(HEAD, self.raw());
+        let (most, fault) = (self.most, Arc::clone(&self.fault));
+        if self.packed {
+            Box::new(Watched { content: MultiGzDecoder::new(file), read: 0, most, fault })
+        } else {
+            Box::new(Watched { content: file, read: 0, most, fault })
+        }
+    }
+}
+
+/// A file that is read from a place of its own.
+struct At {
+    file: Arc<File>,
+    place: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read_at(buffer, self.place)?;
+        self.place += length as u64;
+        Ok(length)
+    }
+}
+
+/// A content of which only so much is read, and which notes what ends it.
+struct Watched<R> {
+    content: R,
+    read: u64,
+    most: u64,
+    fault: Arc<OnceLock<Fault>>,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.content.read(buffer) {
+            Ok(length) => {
+                self.read += length as u64;
+                if self.read > self.most {
+                    self.fault.get_or_init(|| Fault::TooLarge);
+                    return Err(io::Error::other("it is too large once it is unpacked"));
+                }
+                Ok(length)
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    self.fault.get_or_init(|| Fault::Broken(self.read, error.to_string()));
+                }
+                Err(error)
+            }
+        }
     }
 }
 
@@ -232,103 +322,4 @@ impl<R: Read> Read for Decoded<R> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A source that holds this.
-    pub(in crate::operations::import) fn source(content: &[u8]) -> Source {
-        Source::of(keep(content).unwrap(), None).unwrap()
-    }
-
-    fn read(source: &Source) -> io::Result<Vec<u8>> {
-        let mut content = Vec::new();
-        source.stream()?.read_to_end(&mut content)?;
-        Ok(content)
-    }
-
-    fn pack(content: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(content).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn gzip_is_told_by_its_first_bytes_and_every_source_can_be_read_again() {
-        for content in [&b""[..], b"a", b"\x1f", b"\x1fab", b"[{}]"] {
-            for packed in [content.to_vec(), pack(content)] {
-                let source = source(&packed);
-                assert_eq!(read(&source).unwrap(), content);
-                assert_eq!(source.head().unwrap(), content);
-                assert_eq!(read(&source).unwrap(), content);
-            }
-        }
-        assert_eq!(read(&source(&[pack(b"one "), pack(b"two")].concat())).unwrap(), b"one two");
-    }
-
-    #[test]
-    fn a_damaged_archive_is_an_error_after_what_could_be_read() {
-        let whole = pack(&[b'x'; 5000]);
-        let damaged = source(&whole[..whole.len() - 3]);
-        let mut content = Vec::new();
-        assert!(damaged.stream().unwrap().read_to_end(&mut content).is_err());
-    }
-
-    #[test]
-    fn a_missing_file_and_an_unknown_encoding_are_named() {
-        let reason = Source::open(Path::new("/nowhere/users.json"), None).unwrap_err();
-        assert!(reason.starts_with("/nowhere/users.json cannot be read: No such file"), "{reason}");
-        let reason = Source::of(keep(&b"x"[..]).unwrap(), Some("klingon")).unwrap_err();
-        assert_eq!(reason, "the encoding \"klingon\" is not known");
-    }
-
-    #[test]
-    fn the_encoding_is_told_from_the_content() {
-        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-        for (content, encoding, text) in [
-            (b"Zo\xc3\xab".to_vec(), "UTF-8", "Zoë"),
-            (b"\xef\xbb\xbfZo\xc3\xab".to_vec(), "UTF-8", "Zoë"),
-            (b"Zo\xeb \x80".to_vec(), "windows-1252", "Zoë €"),
-            (utf16("\u{feff}Zoë\n"), "UTF-16LE", "Zoë\n"),
-            (utf16("user,"), "UTF-16LE", "user,"),
-            (b"\xfe\xff\0Z\0o\0\xeb".to_vec(), "UTF-16BE", "Zoë"),
-        ] {
-            let source = source(&content);
-            assert_eq!(source.encoding(), encoding, "{text}");
-            assert_eq!(read(&source).unwrap(), text.as_bytes());
-        }
-        let latin = Source::of(keep(&b"\xb9"[..]).unwrap(), Some("latin2")).unwrap();
-        assert_eq!(read(&latin).unwrap(), "š".as_bytes());
-    }
-
-    #[test]
-    fn a_damaged_byte_in_a_file_in_utf_8_does_not_make_it_another_encoding() {
-        let long = "x".repeat(70_000);
-        for content in [
-            b"Zo\xc3\xab \xff".to_vec(),
-            b" [\"\xff\"]".to_vec(),
-            [b"\xff\n", long.as_bytes(), "ë".as_bytes()].concat(),
-            [&long.as_bytes()[..65_535 - 3], "ë".as_bytes(), b"\xff"].concat(),
-        ] {
-            assert_eq!(source(&content).encoding(), "UTF-8");
-        }
-        assert_eq!(source(&[long.as_bytes(), b"\xeb"].concat()).encoding(), "windows-1252");
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(content in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for start in [&b""[..], b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff"] {
-                let bytes = [start, &content].concat();
-                if let Ok(source) = Source::of(keep(bytes.as_slice()).unwrap(), None) {
-                    drop(read(&source));
-                }
-            }
-        }
-    }
-}
+pub(super) mod tests;

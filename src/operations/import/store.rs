@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rocket::futures::future::join_all;
 
+use super::by::By;
 use super::record::{Record, Secret};
 use super::verdict::{Known, Verdict};
 use crate::db;
@@ -13,7 +14,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::password::PasswordHash;
 use crate::model::user::{User, UserId};
-use crate::operations::{App, operator};
+use crate::operations::App;
 
 /// Users that are asked for in one statement or written in one transaction: enough that waiting for the
 /// disk does not count, few enough that another writer of an SQLite file hardly waits.
@@ -62,12 +63,17 @@ pub(super) async fn reserve(app: &App, highest: UserId) -> Result<()> {
 ///
 /// # Errors
 /// Those of the database. A part may be written.
-pub(super) async fn write(app: &App, new: Vec<New>, now: Timestamp) -> Result<Vec<(usize, Written)>> {
+pub(super) async fn write(
+    app: &App,
+    by: &By,
+    new: Vec<New>,
+    now: Timestamp,
+) -> Result<Vec<(usize, Written)>> {
     let mut written = Vec::with_capacity(new.len());
     let (kept, next): (Vec<New>, Vec<New>) = new.into_iter().partition(|new| new.record.id.is_some());
     for (ids, batch) in [(Ids::Kept, kept), (Ids::Next, next)] {
         if !batch.is_empty() {
-            write_batch(app, ids, batch, now, &mut written).await?;
+            write_batch(app, by, ids, batch, now, &mut written).await?;
         }
     }
     Ok(written)
@@ -76,23 +82,24 @@ pub(super) async fn write(app: &App, new: Vec<New>, now: Timestamp) -> Result<Ve
 /// One transaction for all; if a row is in the way, one for each.
 async fn write_batch(
     app: &App,
+    by: &By,
     ids: Ids,
     batch: Vec<New>,
     now: Timestamp,
     written: &mut Vec<(usize, Written)>,
 ) -> Result<()> {
-    let hashes = hashes(app, &batch).await?;
+    let hashes = hashes(app, by, &batch).await?;
     let rows: Vec<_> = batch.iter().map(|new| new.record.new_user(now)).zip(hashes).collect();
     let preferences: Vec<String> = batch.iter().map(|new| new.record.preferences.clone()).collect();
     let id_of = |stored: &HashMap<String, UserId>, record: &Record| {
         Written::As(stored.get(record.username.key()).copied().unwrap_or(UserId(0)))
     };
-    if let Some(stored) = db::retrying(|| insert(app, ids, &rows, &preferences)).await? {
+    if let Some(stored) = db::retrying(|| insert(app, by, ids, &rows, &preferences)).await? {
         written.extend(batch.iter().map(|new| (new.place, id_of(&stored, &new.record))));
         return Ok(());
     }
     for (n, New { place, mut record }) in batch.into_iter().enumerate() {
-        let stored = db::retrying(|| insert(app, ids, &rows[n..=n], &preferences[n..=n])).await?;
+        let stored = db::retrying(|| insert(app, by, ids, &rows[n..=n], &preferences[n..=n])).await?;
         let outcome = if let Some(stored) = stored {
             id_of(&stored, &record)
         } else {
@@ -108,17 +115,15 @@ async fn write_batch(
     Ok(())
 }
 
-/// Hashes that are made at once: some wait, so that no core is idle.
-const HASHED_AT_ONCE: usize = 16;
-
 /// What is stored of the passwords.
-async fn hashes(app: &App, batch: &[New]) -> Result<Vec<PasswordHash>> {
+async fn hashes(app: &App, by: &By, batch: &[New]) -> Result<Vec<PasswordHash>> {
     let hash = async |new: &New| match &new.record.password {
         Secret::Hash(hash) => Ok(hash.clone()),
         Secret::Weak(weak) => app.hasher.layer(weak).await,
     };
     let mut hashes = Vec::with_capacity(batch.len());
-    for part in batch.chunks(HASHED_AT_ONCE) {
+    for part in batch.chunks(by.hashes_at_once()) {
+        by.check_running(app)?;
         for made in join_all(part.iter().map(hash)).await {
             hashes.push(made?);
         }
@@ -130,6 +135,7 @@ async fn hashes(app: &App, batch: &[New]) -> Result<Vec<PasswordHash>> {
 /// has a name or a primary key, and then nothing is written.
 async fn insert(
     app: &App,
+    by: &By,
     ids: Ids,
     rows: &[(User, PasswordHash)],
     preferences: &[String],
@@ -146,20 +152,19 @@ async fn insert(
             users::set_preferences(&mut tx, *id, json).await?;
         }
     }
-    let entries: Vec<Entry> = rows.iter().map(|(user, _)| entry(user, &stored, now)).collect();
+    let entries: Vec<Entry> = rows.iter().map(|(user, _)| entry(by, user, &stored, now)).collect();
     db::audit::insert_all(&mut tx, &entries, now).await?;
     tx.commit().await?;
     Ok(Some(stored))
 }
 
 /// The audit entry for an imported user.
-fn entry(user: &User, stored: &HashMap<String, UserId>, now: Timestamp) -> Entry {
+fn entry(by: &By, user: &User, stored: &HashMap<String, UserId>, now: Timestamp) -> Entry {
     let id = stored.get(user.username.key()).copied().unwrap_or(user.id);
     let user = User { id, ..user.clone() };
-    Entry::new(Action::UserCreated, operator::author())
-        .on(&user)
-        .changing(&User::blank(now), &user)
-        .detail("by", "import")
+    let entry = Entry::new(Action::UserCreated, by.author()).on(&user);
+    let entry = entry.changing(&User::blank(now), &user).detail("by", "import");
+    Entry { batch_id: by.batch(), ..entry }
 }
 
 #[cfg(test)]
@@ -188,9 +193,9 @@ mod tests {
         let now = Timestamp::parse("2024-05-01T10:00:00.000001Z").unwrap();
         let app = App::open(&figment, Clock::manual(now)).await.unwrap();
         let new = records("username,pk\nada,1\nbob,2\ncarl,3\ndora,4\n");
-        write(&app, records("username,pk\nBOB,7\nzoe,3\ndora,4\n"), now).await.unwrap();
+        write(&app, &By::Operator, records("username,pk\nBOB,7\nzoe,3\ndora,4\n"), now).await.unwrap();
         assert_eq!(
-            write(&app, new, now).await.unwrap(),
+            write(&app, &By::Operator, new, now).await.unwrap(),
             [
                 (0, Written::As(UserId(1))),
                 (1, Written::Not(Verdict::refused("username: A user with that username already exists."))),

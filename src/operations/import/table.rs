@@ -19,8 +19,8 @@ enum Column {
 
 /// A table and what its header says.
 pub(super) struct Table {
-    /// The columns that are not read, from 1, by their names.
-    pub(super) not_read: Vec<String>,
+    /// The names of the columns, and the field that each holds.
+    pub(super) header: Vec<(String, Option<&'static str>)>,
     records: Records,
     columns: Vec<Column>,
     delimiter: u8,
@@ -56,10 +56,14 @@ impl Table {
             })
             .collect();
         let columns = assign(&names, mapping)?;
-        let unread = |(name, column): (&String, &Column)| (*column == Column::Other).then(|| name.clone());
-        let not_read = names.iter().zip(&columns).filter_map(unread).collect();
+        let told = |(name, column): (String, &Column)| match column {
+            Column::Field(field) => Some((name, Some(*field))),
+            Column::Other => Some((name, None)),
+            Column::Unnamed => None,
+        };
+        let header = names.into_iter().zip(&columns).filter_map(told).collect();
         records.expected = Some(columns.len());
-        Ok(Self { not_read, records, columns, delimiter: dialect.delimiter })
+        Ok(Self { header, records, columns, delimiter: dialect.delimiter })
     }
 
     /// One row a record. Those whose cells are all empty are left out.
@@ -82,24 +86,22 @@ fn assign(names: &[String], mapping: &[(String, String)]) -> Result<Vec<Column>,
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             return Err(format!("the header has no column {name:?}"));
         }
-        if columns::target(field).is_none() {
+        if !field.is_empty() && columns::target(field).is_none() {
             return Err(format!("{field:?} is no field of a user; the fields are: {}", FIELDS.join(", ")));
         }
     }
-    let mapped = |name: &str| {
-        let pair = mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        pair.and_then(|(_, field)| columns::target(field))
-    };
+    let mapped = |name: &str| mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let taken: Vec<&str> = mapping.iter().map(|(_, field)| field.as_str()).collect();
     let exact: Vec<&str> = names.iter().filter_map(|name| super::row::field(name)).collect();
     let mut columns = Vec::with_capacity(names.len());
     for name in names {
-        let known = mapped(name).or_else(|| {
-            columns::field(name).filter(|field| !taken.contains(field)).filter(|field| {
+        let known = match mapped(name) {
+            Some((_, field)) => columns::target(field),
+            None => columns::field(name).filter(|field| !taken.contains(field)).filter(|field| {
                 // Of two columns for one field, the one that has our name for it.
                 super::row::field(name).is_some() || !exact.contains(field)
-            })
-        });
+            }),
+        };
         columns.push(match known {
             Some(field) if columns.contains(&Column::Field(field)) && super::row::field(name).is_some() => {
                 return Err(format!("the header is refused: {field} is there twice"));
@@ -253,7 +255,9 @@ mod tests {
     fn columns_that_are_nothing_of_ours_are_named_and_left_out() {
         let content = b"username,Phone,Notes,Active,,\nada,1,\"x\ny\",yes,,\n,,,,,\nbob,2,,no,,x\n";
         let table = Table::open(&source(content), &[]).unwrap();
-        assert_eq!(table.not_read, ["Phone", "Notes"]);
+        let not_read: Vec<&str> =
+            table.header.iter().filter(|(_, field)| field.is_none()).map(|(name, _)| name.as_str()).collect();
+        assert_eq!((not_read, table.header.len()), (vec!["Phone", "Notes"], 4));
         let rows = rows(content).unwrap();
         assert_eq!((rows[0].get("username"), rows[0].get("is_active")), (text("ada"), text("yes")));
         assert_eq!(rows[1].broken.as_deref(), Some("has a cell in column 6, which has no name."));
@@ -264,7 +268,14 @@ mod tests {
     fn a_column_can_be_told_to_hold_a_field() {
         let mapping = [("kennung".to_owned(), "username".to_owned())];
         let table = Table::open(&source(b"Kennung,Login\nada,x\n"), &mapping).unwrap();
-        assert_eq!(table.not_read, ["Login"]);
+        assert_eq!(table.header, [("Kennung".to_owned(), Some("username")), ("Login".to_owned(), None)]);
+        let mapping = [("Status".to_owned(), String::new())];
+        let table = Table::open(&source(b"username,Status\nada,retired\n"), &mapping).unwrap();
+        assert_eq!(
+            table.header[1],
+            ("Status".to_owned(), None),
+            "a column that is known by its name is left out"
+        );
         for (name, field) in [("Kennung", "nonsense"), ("Nothing", "username")] {
             let mapping = [(name.to_owned(), field.to_owned())];
             assert!(Table::open(&source(b"Kennung\nada\n"), &mapping).is_err());

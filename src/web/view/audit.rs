@@ -34,6 +34,7 @@ pub(in crate::web) struct TrailRow {
     pub(in crate::web) place: String,
     /// The run on many users that it is a part of.
     pub(in crate::web) batch: Option<i64>,
+    pub(in crate::web) batch_path: String,
     /// What a form posts to in order to take it back; empty if that cannot be done.
     pub(in crate::web) undo: String,
     /// Whether it takes something back.
@@ -87,6 +88,7 @@ impl TrailRow {
             notes: vec![text.to_owned()],
             place: text.to_owned(),
             batch,
+            batch_path: text.to_owned(),
             undo: if batch.is_some() { text.to_owned() } else { String::new() },
             undoes: batch.is_some(),
             undone: batch.is_none(),
