@@ -133,7 +133,8 @@ async fn se_6_a_superuser_imports_after_seeing_what_would_be_done_and_giving_the
     let imported: Vec<_> = trail.iter().filter(|entry| entry.action == "imported").collect();
     let [entry] = imported[..] else { panic!("{imported:?}") };
     let details: Value = serde_json::from_str(&entry.details).unwrap();
-    let digest: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String =
+        Sha256::digest(&content).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     assert_eq!(details["sha256"], json!(digest));
     assert_eq!(
         (&details["created"], &details["refused"], &details["conflicts"]),
