@@ -19,7 +19,7 @@ use crate::operations::import::{
 /// Refusals that are printed; `--report` has them all.
 const MOST_PRINTED: u64 = 100;
 /// Rows between two signs of life on a terminal.
-const PROGRESS: u64 = 5000;
+const PROGRESS: u64 = 500;
 
 impl From<Format> for import::Format {
     fn from(format: Format) -> Self {
@@ -55,6 +55,7 @@ impl Import {
             new_keys: self.new_keys,
             no_weak_hashes: self.no_weak_hashes,
             most_rows: None,
+            settings: Arc::default(),
             dry_run: self.dry_run,
         })
     }
@@ -66,7 +67,8 @@ pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failu
         sources.push((file.display().to_string(), Source::open(file, arguments.encoding.as_deref())?));
     }
     let (users, joined) = import::join(sources)?;
-    let options = Options { joined: Arc::new(joined), ..arguments.options()? };
+    let options =
+        Options { joined: Arc::new(joined), settings: Arc::clone(&app.settings), ..arguments.options()? };
     let mut surveyed = Vec::with_capacity(users.len());
     for (name, source) in users {
         let survey = import::survey(&source, &options)
@@ -195,6 +197,9 @@ impl<W: Write> Printer<W> {
         if counts.layered > 0 {
             let layered = counts.layered;
             writeln!(out, "{layered} of the created had a weak hash: argon2id of it is stored instead")?;
+        }
+        if counts.initial > 0 {
+            writeln!(out, "{} of the created have the password that was in the file", counts.initial)?;
         }
         if counts.rows() == 0 {
             writeln!(out, "there are no users in it: nothing was imported")?;

@@ -9,6 +9,7 @@
 mod auth0;
 mod by;
 mod columns;
+mod counts;
 mod delimited;
 pub(crate) mod django;
 mod elements;
@@ -27,6 +28,7 @@ mod records;
 mod report;
 pub(crate) mod row;
 mod scim;
+mod secret;
 mod source;
 mod store;
 mod table;
@@ -45,6 +47,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error as ThisError;
 
 pub use self::by::By;
+pub(super) use self::by::patiently;
+pub use self::counts::Counts;
 pub use self::formats::Format;
 pub use self::joined::{Joined, join};
 pub use self::judged::{Judged, Label};
@@ -57,6 +61,7 @@ use self::store::{BATCH, New, Written};
 pub use self::times::DateOrder;
 use self::verdict::Known;
 pub use self::verdict::Verdict;
+use crate::config::Settings;
 use crate::db;
 use crate::model::audit::{Action, Entry};
 use crate::model::error::Error;
@@ -83,6 +88,8 @@ pub struct Options {
     pub no_weak_hashes: bool,
     /// The most rows that are taken; left out: any number.
     pub most_rows: Option<u64>,
+    /// What initial passwords must be like.
+    pub settings: Arc<Settings>,
     /// Judges, and writes no user.
     pub dry_run: bool,
 }
@@ -159,85 +166,6 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
     Ok(survey)
 }
 
-/// How many rows got which verdict.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// New users.
-    pub created: u64,
-    /// Users that were here already.
-    pub unchanged: u64,
-    /// Nothing of them was written.
-    pub refused: u64,
-    /// Of the refused: those that are at odds with users here, or with earlier rows.
-    pub conflicts: u64,
-    /// Of the new users: those without a password that could be used.
-    pub invited: u64,
-    /// Of the new users: those whose hash was too quick to be stored as it was.
-    pub layered: u64,
-}
-
-impl Counts {
-    /// All of them.
-    #[must_use]
-    pub const fn rows(&self) -> u64 {
-        self.created + self.unchanged + self.refused
-    }
-
-    /// Those of two files together.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self {
-            created: self.created + other.created,
-            unchanged: self.unchanged + other.unchanged,
-            refused: self.refused + other.refused,
-            conflicts: self.conflicts + other.conflicts,
-            invited: self.invited + other.invited,
-            layered: self.layered + other.layered,
-        }
-    }
-
-    fn add(&mut self, judged: &Judged) {
-        match judged.verdict {
-            Verdict::Created => {
-                self.created += 1;
-                self.invited += u64::from(!judged.has_password);
-                self.layered += u64::from(judged.has_weak_hash);
-            }
-            Verdict::Unchanged => self.unchanged += 1,
-            Verdict::Refused(_) => {
-                self.refused += 1;
-                self.conflicts += u64::from(judged.is_conflict);
-            }
-        }
-    }
-
-    /// From an entry of the audit log.
-    pub(super) fn of_details(details: &Value) -> Self {
-        let count = |name: &str| details.get(name).and_then(Value::as_u64).unwrap_or_default();
-        Self {
-            created: count("created"),
-            unchanged: count("unchanged"),
-            refused: count("refused"),
-            conflicts: count("conflicts"),
-            invited: count("invited"),
-            layered: count("layered"),
-        }
-    }
-
-    /// For the audit log.
-    fn to_details(self) -> Map<String, Value> {
-        let counts = [
-            ("created", self.created),
-            ("unchanged", self.unchanged),
-            ("refused", self.refused),
-            ("conflicts", self.conflicts),
-            ("invited", self.invited),
-            ("layered", self.layered),
-        ];
-        counts.into_iter().map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
-    }
-}
-
 /// Why an import stopped. Running it again goes on where it stopped: what is written is unchanged then.
 #[derive(Debug, ThisError)]
 pub enum Failure {
@@ -282,7 +210,7 @@ pub async fn run(
         if result.is_err() {
             details.insert("incomplete".into(), true.into());
         }
-        record(app, by, details).await?;
+        patiently(app, || record(app, by, details.clone())).await?;
     }
     result.map(|()| counts)
 }
@@ -297,7 +225,7 @@ async fn run_all(
     mut tell: impl FnMut(&Judged, &Counts) -> io::Result<()>,
 ) -> Result<(), Failure> {
     if let Some(highest) = survey.highest.filter(|_| !options.dry_run) {
-        store::reserve(app, highest).await?;
+        patiently(app, || store::reserve(app, highest)).await?;
     }
     let mut known = Known::new(options.new_keys, options.dry_run);
     let mut items = formats::open(source, options).map_err(Failure::File)?.items;
@@ -308,7 +236,7 @@ async fn run_all(
             return Ok(());
         }
         if !options.dry_run {
-            by.check(app).await?;
+            patiently(app, || by.check(app)).await?;
         }
         for judged in judge(app, batch, options, by, &mut known).await? {
             counts.add(&judged);
@@ -350,7 +278,7 @@ async fn judge(
     let mut read: Vec<(Label, Result<Record, Vec<String>>)> =
         rows.map(|row| (Label::of(&row), record::read(&row, options))).collect();
     let records: Vec<&Record> = read.iter().filter_map(|(_, record)| record.as_ref().ok()).collect();
-    known.replace(store::load(app, &records).await?);
+    known.replace(patiently(app, || store::load(app, &records)).await?);
     let mut new = Vec::new();
     let mut judged = Vec::with_capacity(read.len());
     for (place, (label, record)) in read.drain(..).enumerate() {

@@ -131,7 +131,7 @@ async fn import_all(
     let result = import_files(can, upload, rehearsal, run, &mut report).await;
     report.flush()?;
     result?;
-    Ok(bulk::finish(can.app(), run.batch).await?)
+    Ok(import::patiently(can.app(), || bulk::finish(can.app(), run.batch)).await?)
 }
 
 async fn import_files(
@@ -141,7 +141,8 @@ async fn import_files(
     run: &Run,
     report: &mut Report<BufWriter<File>>,
 ) -> std::result::Result<(), Failure> {
-    let (options, by) = (upload.options(rehearsal), By::Superuser(can.clone(), Some(run.batch)));
+    let (options, by) =
+        (upload.options(rehearsal, &can.app().settings), By::Superuser(can.clone(), Some(run.batch)));
     for Surveyed { survey, source, .. } in &rehearsal.users {
         let before = run.counts();
         import::run(can.app(), source, survey, &options, &by, |judged, counts| {
@@ -273,13 +274,23 @@ async fn take_back(can: &Can<IsSuperuser>, import: &Batch, batch: BatchId) -> Re
     let (import_id, since) = (BatchId(import.id), Timestamp::from_micros(import.created_at));
     let mut last = EntryId(0);
     loop {
-        by.check(app).await?;
-        let entries =
-            db::audit::of_batch_after(&app.db, import_id, Action::UserCreated, last, REMOVED_AT_ONCE).await?;
+        import::patiently(app, || by.check(app)).await?;
+        let entries = import::patiently(app, || async {
+            let (action, limit) = (Action::UserCreated, REMOVED_AT_ONCE);
+            Ok(db::audit::of_batch_after(&app.db, import_id, action, last, limit).await?)
+        })
+        .await?;
         let Some(entry) = entries.last() else { break };
         last = EntryId(entry.id);
-        db::retrying(|| remove(can, batch, &entries, since)).await?;
+        import::patiently(app, || db::retrying(|| remove(can, batch, &entries, since))).await?;
     }
+    import::patiently(app, || conclude(can, batch)).await?;
+    import::patiently(app, || bulk::finish(app, batch)).await
+}
+
+/// Records that an import is taken back.
+async fn conclude(can: &Can<IsSuperuser>, batch: BatchId) -> Result<()> {
+    let app = can.app();
     let removed = db::audit::count_of_batch(&app.db, batch, Action::UserRemoved).await?;
     let left = db::batches::items(&app.db, batch).await?.len();
     let entry =
@@ -290,8 +301,7 @@ async fn take_back(can: &Can<IsSuperuser>, import: &Batch, batch: BatchId) -> Re
         audit::record(&mut tx, &entry, app.clock.now()).await?;
         Ok(tx.commit().await?)
     })
-    .await?;
-    bulk::finish(app, batch).await
+    .await
 }
 
 /// Removes the users whom these entries record, but for those who have signed in or were changed since.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rocket::tokio::task::spawn_blocking;
 
+use crate::config::Settings;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::IsSuperuser;
@@ -52,7 +53,7 @@ pub struct Choices {
 }
 
 impl Choices {
-    fn options(&self, joined: &Arc<Joined>, dry_run: bool) -> Options {
+    fn options(&self, joined: &Arc<Joined>, settings: &Arc<Settings>, dry_run: bool) -> Options {
         Options {
             format: None,
             columns: self.columns.clone(),
@@ -62,6 +63,7 @@ impl Choices {
             new_keys: self.new_keys,
             no_weak_hashes: self.no_weak_hashes,
             most_rows: Some(MOST_ROWS),
+            settings: Arc::clone(settings),
             dry_run,
         }
     }
@@ -113,8 +115,8 @@ pub struct Surveyed {
 
 impl Upload {
     /// How the files are read when they are imported.
-    pub(super) fn options(&self, rehearsal: &Rehearsal) -> Options {
-        self.choices.options(&rehearsal.joined, false)
+    pub(super) fn options(&self, rehearsal: &Rehearsal, settings: &Arc<Settings>) -> Options {
+        self.choices.options(&rehearsal.joined, settings, false)
     }
 
     /// Whether there is a user to import.
@@ -203,7 +205,9 @@ pub async fn add(can: &Can<IsSuperuser>, files: Vec<Named>, choices: Choices) ->
     let app = can.app();
     let most = app.settings.import_limit.saturating_mul(UNPACKED);
     let (read, chosen) = (files.clone(), choices.clone());
-    let prepared = spawn_blocking(move || prepare(read, &chosen, most)).await.map_err(Error::internal)?;
+    let settings = Arc::clone(&app.settings);
+    let prepared =
+        spawn_blocking(move || prepare(read, &chosen, &settings, most)).await.map_err(Error::internal)?;
     let rehearsal = match prepared {
         Ok(prepared) => rehearse(can, prepared, &choices).await?,
         Err(reason) => Err(reason),
@@ -235,7 +239,12 @@ struct Prepared {
     joined: Arc<Joined>,
 }
 
-fn prepare(files: Vec<Named>, choices: &Choices, most: u64) -> std::result::Result<Prepared, String> {
+fn prepare(
+    files: Vec<Named>,
+    choices: &Choices,
+    settings: &Arc<Settings>,
+    most: u64,
+) -> std::result::Result<Prepared, String> {
     let encoding = Some(choices.encoding.as_str()).filter(|encoding| !encoding.is_empty());
     let mut sources = Vec::with_capacity(files.len());
     let mut others: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
@@ -246,7 +255,7 @@ fn prepare(files: Vec<Named>, choices: &Choices, most: u64) -> std::result::Resu
     }
     let (found, joined) = import::join(sources)?;
     let joined = Arc::new(joined);
-    let options = choices.options(&joined, true);
+    let options = choices.options(&joined, settings, true);
     let mut users = Vec::with_capacity(found.len());
     let mut rows = 0;
     for (name, source) in found {
@@ -267,7 +276,7 @@ async fn rehearse(
     choices: &Choices,
 ) -> Result<std::result::Result<Rehearsal, String>> {
     let Prepared { users, others, joined } = prepared;
-    let options = choices.options(&joined, true);
+    let options = choices.options(&joined, &can.app().settings, true);
     let file = tempfile::tempfile().map_err(Error::internal)?;
     let kept = Arc::new(file.try_clone().map_err(Error::internal)?);
     let mut report = Report::begin(BufWriter::new(file)).map_err(Error::internal)?;

@@ -3,9 +3,12 @@
 //! A sample stands in `tests/fixtures`. `USHER_TEST_DJANGO_DUMP` and `USHER_TEST_DJANGO_PASSWORDS` name a
 //! larger dump and its passwords, which are then used instead.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rocket::http::Method;
 use rocket::tokio::task::spawn_blocking;
 use serde_json::json;
@@ -114,6 +117,36 @@ async fn import(app: &TestApp, content: &[u8], options: &[&str]) -> Output {
 
 fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[apply(on_both)]
+async fn pw_1_initial_passwords_are_taken_by_the_rules_and_have_to_be_changed(app: TestApp) {
+    let content = "Login;Temporary password\nada;walnut heron 41\nbob;otter\ncarl;\n";
+    let done = import(&app, content.as_bytes(), &[]).await;
+    let printed = printed(&done);
+    assert_eq!(summary(&done), "2 created, 0 unchanged, 1 refused", "{printed}");
+    assert!(printed.contains("1 of the created have the password that was in the file"), "{printed}");
+    assert!(printed.contains("(row 2, \"bob\"): initial_password: "), "{printed}");
+    assert!(!printed.contains("walnut") && !printed.contains("otter"), "{printed}");
+    assert_eq!(app.obtain("ada", "walnut heron 41").await.status, 200);
+    assert_eq!(app.obtain("ada", "walnut heron 42").await.status, 401);
+    let ada = db::users::credentials(&app.usher.db, "ada").await.unwrap().unwrap();
+    assert!(
+        ada.password.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$") && ada.user.must_change_password
+    );
+    assert!(!db::users::credentials(&app.usher.db, "carl").await.unwrap().unwrap().password.is_usable());
+
+    let clear = b"username,password\ndora,walnut heron 41\n";
+    let unread = import(&app, clear, &["--dry-run", "--verbose"]).await;
+    assert!(
+        String::from_utf8_lossy(&unread.stdout).contains("the user is invited"),
+        "a password column has hashes"
+    );
+    let done = import(&app, clear, &["--column", "password=initial_password"]).await;
+    assert_eq!(summary(&done), "1 created, 0 unchanged, 0 refused");
+    assert_eq!(app.obtain("dora", "walnut heron 41").await.status, 200);
+    let again = import(&app, clear, &["--column", "password=initial_password"]).await;
+    assert_eq!(summary(&again), "0 created, 1 unchanged, 0 refused");
 }
 
 /// Of the password `otter`.
@@ -273,4 +306,86 @@ async fn hostile_files_are_answered_by_the_line_and_what_is_good_in_them_gets_in
             assert!(user.is_some(), "{created}: {:.2000}", printed(&done));
         }
     }
+}
+
+/// The first part of an archive of this content.
+fn cut_off(content: &str) -> (Vec<u8>, Vec<u8>) {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(content.as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    (whole[..whole.len() * 2 / 3].to_vec(), whole)
+}
+
+#[apply(on_both)]
+async fn a_file_that_breaks_off_is_imported_as_far_as_it_goes_and_the_place_is_named(app: TestApp) {
+    const USERS: usize = 900;
+    // Of little that repeats, or all of it would be in the first block of the archive.
+    let mail = |n: usize| format!("{:x}@example.org", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let all = |line: &dyn Fn(usize) -> String| (0..USERS).map(line).collect::<Vec<String>>();
+    let files = [
+        ("csv", format!("username,email\n{}", all(&|n| format!("csv{n},{}\n", mail(n))).concat())),
+        (
+            "json",
+            format!(
+                "[{}]",
+                all(&|n| format!("{{\"username\":\"json{n}\",\"email\":\"{}\"}}", mail(n))).join(",\n")
+            ),
+        ),
+        ("lines", all(&|n| format!("{{\"username\":\"lines{n}\",\"email\":\"{}\"}}\n", mail(n))).concat()),
+        (
+            "xml",
+            format!(
+                "<django-objects>\n{}</django-objects>\n",
+                all(&|n| format!(
+                    "<object model=\"auth.user\"><field name=\"username\">xml{n}</field>\
+                     <field name=\"email\">{}</field></object>\n",
+                    mail(n)
+                ))
+                .concat()
+            ),
+        ),
+        (
+            "ldif",
+            all(&|n| format!("dn: uid=ldif{n}\nobjectClass: person\nuid: ldif{n}\nmail: {}\n\n", mail(n)))
+                .concat(),
+        ),
+        ("passwd", all(&|n| format!("passwd{n}:x:1000:1000:{}:/:/bin/sh\n", mail(n))).concat()),
+    ];
+    for (kind, content) in &files {
+        let (part, whole) = cut_off(content);
+        let done = import(&app, &part, &[]).await;
+        let (told, printed) = (summary(&done), printed(&done));
+        let numbers: Vec<usize> = told.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let [created, unchanged, refused] = numbers[..] else { panic!("{kind}: {printed}") };
+        assert!((100..USERS).contains(&created) && unchanged == 0, "{kind}: {told}");
+        assert!((1..=2).contains(&refused), "{kind}: {printed}");
+        assert!(printed.contains("cannot be read on: "), "{kind}: {printed}");
+        assert!(printed.contains(&format!("(row {}, ", created + 1)), "{kind}: {printed}");
+        assert_eq!(done.status.code(), Some(1), "{kind}");
+        let rest = import(&app, &whole, &[]).await;
+        assert_eq!(
+            summary(&rest),
+            format!("{} created, {created} unchanged, 0 refused", USERS - created),
+            "{kind}"
+        );
+    }
+}
+
+#[apply(on_both)]
+async fn nobody_is_invited_for_a_file_of_passwords_that_breaks_off(app: TestApp) {
+    let directory = TempDir::new().unwrap();
+    let (users, passwords) = (directory.path().join("passwd"), directory.path().join("shadow.gz"));
+    let name = |n: u64| format!("ada{n:x}", n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let line = |n| format!("{0}:x:1000:1000::/:/bin/sh\n", name(n));
+    std::fs::write(&users, (0..900).map(line).collect::<String>()).unwrap();
+    let shadow: String = (0..900).map(|n| format!("{}:$6$salt$hash:1:0:9:7:::\n", name(n))).collect();
+    std::fs::write(&passwords, cut_off(&shadow).0).unwrap();
+    let done = usher(&app, &["import", users.to_str().unwrap(), passwords.to_str().unwrap()]).await;
+    assert_eq!(done.status.code(), Some(1));
+    let printed = printed(&done);
+    assert!(
+        printed.contains("shadow.gz: it breaks off after ") && printed.contains("nothing was imported"),
+        "{printed}"
+    );
+    assert_eq!(count(&app).await, 0);
 }

@@ -228,6 +228,21 @@ async fn files_that_belong_together_are_uploaded_together(app: TestApp) {
 }
 
 #[apply(on_both)]
+async fn initial_passwords_are_taken_in_the_browser_too(app: TestApp) {
+    let admin = app.person("admin", "superuser").await;
+    let content = b"username,Initial password\nada,walnut heron 41\nbob,short\n";
+    let html = check(&app, &admin, &[("users.csv", content)]).await;
+    assert_eq!(figure(&html, "With a password from the file, to be changed"), "1");
+    assert!(html.contains("<option value=\"initial_password\" selected>Initial password</option>"), "{html}");
+    assert!(!html.contains("walnut") && !html.contains("short,"), "{html}");
+    import(&app, &admin, &html).await;
+    assert_eq!(app.obtain("ada", "walnut heron 41").await.status, 200);
+    assert!(!has_user(&app, &admin, "bob").await);
+    let trail: String = trail(&app).await.iter().map(|entry| format!("{entry:?}")).collect();
+    assert!(!trail.contains("walnut"));
+}
+
+#[apply(on_both)]
 async fn what_a_column_holds_and_how_a_file_is_read_can_be_said(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let content = b"Kennung;Rufname;Status;Beginn\nada;Ada;retired;03/04/2024\n";

@@ -1,5 +1,9 @@
 //! Who imports, and how much of the machine the import may take.
 
+use std::time::Duration;
+
+use rocket::tokio::time::sleep;
+
 use crate::db;
 use crate::model::audit::{Author, BatchId};
 use crate::model::error::{Error, Result};
@@ -7,6 +11,30 @@ use crate::model::permission::IsSuperuser;
 use crate::model::rules::Denial;
 use crate::model::undo::Obstacle;
 use crate::operations::{App, Can, bulk, operator};
+
+/// How long an import waits for a database that is too busy, and how often it asks.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Does one step, again and again while the database is too busy: an import waits where a request is refused.
+///
+/// # Errors
+/// [`Error::Unavailable`] after a minute, or once the server stops; else as the step says.
+pub(in crate::operations) async fn patiently<T, F: Future<Output = Result<T>>>(
+    app: &App,
+    mut step: impl FnMut() -> F,
+) -> Result<T> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match step().await {
+            Err(Error::Unavailable) if waited < LONGEST_WAIT && !app.background.is_closed() => {
+                sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+            result => return result,
+        }
+    }
+}
 
 /// Who imports.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use super::row::MAPPED;
 
 /// Names of fields elsewhere: lower case, without what separates words.
-const ALIASES: [(&str, &[&str]); 14] = [
+const ALIASES: [(&str, &[&str]); 15] = [
     ("pk", &["id"]),
     (
         "must_change_password",
@@ -113,6 +113,17 @@ const ALIASES: [(&str, &[&str]); 14] = [
     ),
     ("last_login", &["lastlogin", "lastsignin", "lastsignintime", "currentsigninat", "lastsigninat"]),
     (
+        "initial_password",
+        &[
+            "temporarypassword",
+            "temppassword",
+            "startpassword",
+            "initialpasswort",
+            "startpasswort",
+            "cleartextpassword",
+        ],
+    ),
+    (
         "password",
         &["passwordhash", "hash", "encryptedpassword", "userpass", "userpassword", "passwort", "passwd"],
     ),
@@ -174,6 +185,8 @@ mod tests {
             ("secondEmail", None),
             ("Manager Email", None),
             ("is_staf", None),
+            ("Initial password [passwordProfile] Required", Some("initial_password")),
+            ("Password", Some("password")),
             ("", None),
         ] {
             assert_eq!(field(name), known, "{name}");

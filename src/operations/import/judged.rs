@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::record::{Record, Secret};
+use super::record::Record;
 use super::row::{Place, Row};
+use super::secret::Secret;
 use super::verdict::Verdict;
 use crate::model::raw::Raw;
 use crate::model::user::UserId;
@@ -25,12 +26,22 @@ pub struct Judged {
     pub has_password: bool,
     /// Whether the hash of it was too quick to be stored as it was.
     pub has_weak_hash: bool,
+    /// Whether the password itself is in the file.
+    pub has_initial_password: bool,
 }
 
 impl Judged {
     pub(super) fn new(label: Label, verdict: Verdict) -> Self {
-        let (has_password, has_weak_hash) = (false, false);
-        Self { label, verdict, is_conflict: false, id: None, notes: Vec::new(), has_password, has_weak_hash }
+        Self {
+            label,
+            verdict,
+            is_conflict: false,
+            id: None,
+            notes: Vec::new(),
+            has_password: false,
+            has_weak_hash: false,
+            has_initial_password: false,
+        }
     }
 
     /// With what the record says.
@@ -38,7 +49,9 @@ impl Judged {
         let is_conflict = matches!(self.verdict, Verdict::Refused(_));
         let has_weak_hash = matches!(record.password, Secret::Weak(_));
         let has_password = record.password.is_usable();
-        Self { is_conflict, notes: record.notes.clone(), has_password, has_weak_hash, ..self }
+        let has_initial_password = record.has_initial_password();
+        let notes = record.notes.clone();
+        Self { is_conflict, notes, has_password, has_weak_hash, has_initial_password, ..self }
     }
 
     /// With another verdict, as another process was faster.

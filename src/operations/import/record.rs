@@ -2,43 +2,18 @@
 //! other programs.
 
 use super::row::Row;
+use super::secret::{Secret, read_hash, read_initial};
 use super::{Options, times};
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::{FieldErrors, Message};
-use crate::model::password::PasswordHash;
 use crate::model::preferences::Preferences;
 use crate::model::raw::Raw;
 use crate::model::text;
 use crate::model::user::{InputMode, Limit, User, UserChanges, UserId, UserInput, UserPatch, Username};
-use crate::security::passwords::{Recognized, WeakHash, recognize};
 
-/// The longest hash that is kept, in bytes. What is usable is shorter; what follows the `!` of an
-/// unusable one has no meaning.
-const LONGEST_HASH: usize = 512;
-/// The stored hash of a user without one: no password matches it.
-const UNUSABLE: &str = "!";
 /// The greatest primary key: numbers up to it are exact in every JSON reader, and the database has room for as
 /// many users after it as an installation can ever have.
 pub(super) const HIGHEST_ID: i64 = 1 << 53;
-
-/// What a row says of the password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Secret {
-    /// What is stored as it is, usable or not.
-    Hash(PasswordHash),
-    /// A hash that is too quick to be stored as it is.
-    Weak(WeakHash),
-}
-
-impl Secret {
-    /// Whether a password can match it.
-    pub(super) fn is_usable(&self) -> bool {
-        match self {
-            Self::Hash(hash) => hash.is_usable(),
-            Self::Weak(_) => true,
-        }
-    }
-}
 
 /// A row that can be read. What it does not say has the value of a new user, or of the one here.
 #[derive(Debug)]
@@ -70,13 +45,21 @@ impl Record {
         user
     }
 
+    /// Whether the file has the password itself.
+    pub(super) const fn has_initial_password(&self) -> bool {
+        matches!(self.password, Secret::Initial(_))
+    }
+
     /// The user to store; without a primary key if it is to get the next.
     pub(super) fn new_user(&self, now: Timestamp) -> User {
         let user = self.applied_to(&User::blank(now));
         User {
             id: self.id.unwrap_or(UserId(0)),
             last_login: self.last_login,
-            must_change_password: self.changes.must_change_password.unwrap_or_default(),
+            must_change_password: self
+                .changes
+                .must_change_password
+                .unwrap_or_else(|| self.has_initial_password()),
             password_changed_at: self.password_changed_at,
             ..user
         }
@@ -114,7 +97,7 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
     let last_login = read_optional_time("last_login", row, options, &mut errors);
     let password_changed_at = read_optional_time("password_changed_at", row, options, &mut errors);
     let preferences = read_preferences(row.get("preferences"), &mut errors);
-    let password = read_hash(row.get("password"), options, &mut notes, &mut errors);
+    let mut password = read_hash(row.get("password"), options, &mut notes, &mut errors);
     if row.username() == Raw::Missing {
         errors.add("username", Message::Required);
     }
@@ -129,6 +112,9 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
         errors.add("valid_until", "The account must end after it begins.");
     }
     let username = changes.username.take();
+    if let Some(initial) = read_initial(row, username.as_ref(), &changes, options, &mut errors) {
+        password = Some(Secret::Initial(initial));
+    }
     let messages = errors.iter().map(|(field, message)| format!("{field}: {message}"));
     let problems: Vec<String> = row.problems.iter().cloned().chain(messages).collect();
     match (username, password) {
@@ -318,46 +304,6 @@ fn read_preferences(given: Raw, errors: &mut FieldErrors) -> String {
             String::new()
         }
     }
-}
-
-/// A hash. The messages do not repeat it. One that cannot be checked here is left out.
-fn read_hash(
-    given: Raw,
-    options: &Options,
-    notes: &mut Vec<String>,
-    errors: &mut FieldErrors,
-) -> Option<Secret> {
-    let unusable = || Secret::Hash(PasswordHash::from(UNUSABLE.to_owned()));
-    let hash = match given {
-        Raw::Missing | Raw::Null => return Some(unusable()),
-        Raw::Text(hash) => hash,
-        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => {
-            errors.add("password", Message::NotAString);
-            return None;
-        }
-    };
-    let recognized = if is_storable(&hash) { recognize(&hash) } else { Recognized::Unknown };
-    Some(match recognized {
-        Recognized::Unusable => Secret::Hash(PasswordHash::from(hash)),
-        Recognized::Usable(hash) => Secret::Hash(hash),
-        Recognized::Weak(weak) if !options.no_weak_hashes => {
-            notes.push("password: its hash is a weak one, and is stored as argon2id of it.".into());
-            Secret::Weak(weak)
-        }
-        Recognized::Weak(_) => {
-            notes.push("password: its hash is a weak one; the user is invited.".into());
-            unusable()
-        }
-        Recognized::Unknown if hash.is_empty() => unusable(),
-        Recognized::Unknown => {
-            notes.push("password: is not a hash that can be checked here; the user is invited.".into());
-            unusable()
-        }
-    })
-}
-
-fn is_storable(hash: &str) -> bool {
-    hash.len() <= LONGEST_HASH && !hash.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -16,8 +16,9 @@ pub(crate) const FIELDS: [&str; NAMES.len() + BEYOND.len()] = {
     fields
 };
 
-/// What other programs write instead: a whole name, and a flag that is the opposite of `is_active`.
-pub(super) const FOREIGN: [&str; 2] = ["full_name", "is_blocked"];
+/// What other programs write instead: a whole name, a flag that is the opposite of `is_active`, and a password itself
+/// that users are to sign in with first.
+pub(super) const FOREIGN: [&str; 3] = ["full_name", "is_blocked", "initial_password"];
 
 /// The fields that a column can be said to hold: those of a user, and what other programs write instead.
 pub const MAPPED: &[&str] = &{
@@ -29,7 +30,7 @@ pub const MAPPED: &[&str] = &{
 };
 
 /// Fields whose values are never shown.
-const SECRET: [&str; 1] = ["password"];
+const SECRET: [&str; 2] = ["password", "initial_password"];
 
 /// The longest part of a value that is shown, in characters.
 const LONGEST_SHOWN: usize = 100;

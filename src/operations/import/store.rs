@@ -1,11 +1,14 @@
 //! Reads the users that rows may meet, and writes those that are new: many in one transaction.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use rocket::futures::future::join_all;
+use rocket::tokio::time::sleep;
 
-use super::by::By;
-use super::record::{Record, Secret};
+use super::by::{By, patiently};
+use super::record::Record;
+use super::secret::Secret;
 use super::verdict::{Known, Verdict};
 use crate::db;
 use crate::db::users::{self, Ids};
@@ -15,6 +18,7 @@ use crate::model::error::{Error, Result};
 use crate::model::password::PasswordHash;
 use crate::model::user::{User, UserId};
 use crate::operations::App;
+use crate::security::passwords::HashError;
 
 /// Users that are asked for in one statement or written in one transaction: enough that waiting for the
 /// disk does not count, few enough that another writer of an SQLite file hardly waits.
@@ -94,12 +98,16 @@ async fn write_batch(
     let id_of = |stored: &HashMap<String, UserId>, record: &Record| {
         Written::As(stored.get(record.username.key()).copied().unwrap_or(UserId(0)))
     };
-    if let Some(stored) = db::retrying(|| insert(app, by, ids, &rows, &preferences)).await? {
+    if let Some(stored) =
+        patiently(app, || db::retrying(|| insert(app, by, ids, &rows, &preferences))).await?
+    {
         written.extend(batch.iter().map(|new| (new.place, id_of(&stored, &new.record))));
         return Ok(());
     }
     for (n, New { place, mut record }) in batch.into_iter().enumerate() {
-        let stored = db::retrying(|| insert(app, by, ids, &rows[n..=n], &preferences[n..=n])).await?;
+        let stored =
+            patiently(app, || db::retrying(|| insert(app, by, ids, &rows[n..=n], &preferences[n..=n])))
+                .await?;
         let outcome = if let Some(stored) = stored {
             id_of(&stored, &record)
         } else {
@@ -115,11 +123,29 @@ async fn write_batch(
     Ok(())
 }
 
+/// How long an import waits for a turn at hashing, of which a server at work may have none, and how often it asks.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// What is stored of the passwords.
 async fn hashes(app: &App, by: &By, batch: &[New]) -> Result<Vec<PasswordHash>> {
-    let hash = async |new: &New| match &new.record.password {
-        Secret::Hash(hash) => Ok(hash.clone()),
-        Secret::Weak(weak) => app.hasher.layer(weak).await,
+    let hash = async |new: &New| {
+        let mut waited = Duration::ZERO;
+        loop {
+            let made = match &new.record.password {
+                Secret::Hash(hash) => Ok(hash.clone()),
+                Secret::Weak(weak) => app.hasher.layer(weak).await,
+                Secret::Initial(password) => app.hasher.hash(password).await,
+            };
+            match made {
+                // Sign-ins come first.
+                Err(HashError::Busy) if waited < LONGEST_WAIT => {
+                    sleep(PAUSE).await;
+                    waited += PAUSE;
+                }
+                made => return made,
+            }
+        }
     };
     let mut hashes = Vec::with_capacity(batch.len());
     for part in batch.chunks(by.hashes_at_once()) {

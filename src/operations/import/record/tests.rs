@@ -26,6 +26,7 @@ fn stored(record: &Record) -> &str {
     match &record.password {
         Secret::Hash(hash) => hash.as_str(),
         Secret::Weak(_) => "weak",
+        Secret::Initial(password) => password.as_str(),
     }
 }
 
@@ -171,6 +172,44 @@ fn a_weak_hash_is_wrapped_or_left_out_as_was_asked_for() {
     assert!(stored(&wrapped) == "weak" && wrapped.notes[0].contains("is stored as argon2id of it"));
     let left_out = read(&row, &Options { no_weak_hashes: true, ..Options::default() }).unwrap();
     assert!(stored(&left_out) == "!" && left_out.notes[0].contains("the user is invited"));
+}
+
+#[test]
+fn an_initial_password_is_judged_as_a_new_one_and_has_to_be_changed() {
+    let record = ada("initial_password", text("walnut heron 41")).unwrap();
+    assert_eq!((stored(&record), record.new_user(NOW).must_change_password), ("walnut heron 41", true));
+    let kept = row(&[
+        ("username", text("ada")),
+        ("initial_password", text("walnut heron 41")),
+        ("must_change_password", text("no")),
+    ]);
+    assert!(!read(&kept, &Options::default()).unwrap().new_user(NOW).must_change_password);
+    assert_eq!(stored(&ada("initial_password", Raw::Missing).unwrap()), "!");
+    for (given, reason) in [
+        ("otter", "initial_password: This password is too short."),
+        ("qwertyuiop", "initial_password: This password is too common."),
+        ("adaadaada", "initial_password: "),
+        ("5f4dcc3b5aa765d61d8327deb882cf99", "initial_password: This is a hash;"),
+        (
+            "pbkdf2_sha256$1000$salt$XpXOQQ8fv/daUi48T63mbhH/KAcKDLwnFpZsQr7xpoA=",
+            "initial_password: This is a hash;",
+        ),
+    ] {
+        let row = row(&[("username", text("adaada")), ("initial_password", text(given))]);
+        let reasons = read(&row, &Options::default()).map(drop);
+        match reasons {
+            Ok(()) => assert_eq!(given, "adaadaada"),
+            Err(reasons) => {
+                assert!(reasons[0].starts_with(reason) && !reasons.concat().contains(given), "{reasons:?}")
+            }
+        }
+    }
+    let both = row(&[
+        ("username", text("ada")),
+        ("password", text("!x")),
+        ("initial_password", text("walnut heron 41")),
+    ]);
+    assert!(read(&both, &Options::default()).unwrap_err()[0].contains("There is a hash of a password, too."));
 }
 
 #[test]

@@ -83,6 +83,7 @@ pub(super) fn counts(counts: &Counts, created: &'static str) -> Vec<(&'static st
         ("Refused", counts.refused.saturating_sub(counts.conflicts)),
         ("Without a password, invited", counts.invited),
         ("With a weak hash, stored as argon2id of it", counts.layered),
+        ("With a password from the file, to be changed", counts.initial),
     ];
     let unusual = unusual.into_iter().filter(|(_, count)| *count > 0);
     usual.into_iter().chain(unusual).map(|(name, count)| (name, number(count))).collect()
@@ -175,6 +176,7 @@ fn label(field: &'static str) -> &'static str {
         "must_change_password" => "Must change password",
         "password_changed_at" => "Password changed",
         "password" => "Password hash",
+        "initial_password" => "Initial password",
         "preferences" => "Preferences",
         other => other,
     }
