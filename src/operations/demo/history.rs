@@ -144,7 +144,7 @@ impl History<'_> {
         let entry = match self.random.below(4) {
             0 => Entry::new(Action::SessionsEnded, author).on(user).detail("sessions_ended", 2),
             1 => {
-                before.last_name = "Smith".to_owned();
+                before.last_name = String::from("Smith");
                 Entry::new(Action::UserChanged, author).on(user).changing(&before, user)
             }
             _ => {
