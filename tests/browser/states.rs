@@ -68,7 +68,7 @@ pub(crate) const FIRST_START: &[State] = &[
 /// What a demo shows.
 pub(crate) const DEMO: &[State] = &[
     state("demo-sign-in", None, "This is a demo", |guest, _| guest.open("/sign-in")),
-    state("demo-overview", None, "signed in,", demo),
+    State { kilobytes: 12, ..state("demo-overview", None, "signed in,", demo) },
     // Names in many scripts are longer, and packed less.
     State {
         who: None,
@@ -217,16 +217,22 @@ const STATES: &[State] = &[
         staff.fill("Username", "one.more");
         staff.click("Add and start another");
     }),
-    state("user-new-with-link", Some(STAFF), "Copy it now and pass it on.", |staff, _| {
-        staff.open("/users/new");
-        staff.fill("Username", "by.link");
-        staff.fill("Email", "by.link@example.org");
-        staff.click("Add user");
-    }),
-    state("user-link-already-shown", Some(STAFF), "Already shown.", |staff, server| {
-        server.api("POST", &format!("/v1/users/{}/link", CROWD + 7), &json!({}));
-        staff.open(&user(CROWD + 7));
-    }),
+    State {
+        kilobytes: 12,
+        ..state("user-new-with-link", Some(STAFF), "Copy it now and pass it on.", |staff, _| {
+            staff.open("/users/new");
+            staff.fill("Username", "by.link");
+            staff.fill("Email", "by.link@example.org");
+            staff.click("Add user");
+        })
+    },
+    State {
+        kilobytes: 12,
+        ..state("user-link-already-shown", Some(STAFF), "Already shown.", |staff, server| {
+            server.api("POST", &format!("/v1/users/{}/link", CROWD + 7), &json!({}));
+            staff.open(&user(CROWD + 7));
+        })
+    },
     state("user-with-dates", Some(STAFF), "The account ended on", |staff, server| {
         let dates = json!({ "valid_from": "2020-01-01", "valid_until": "2021-01-01T12:00" });
         server.api("PATCH", &user_api(CROWD + 8), &dates);

@@ -27,7 +27,7 @@ async fn again(app: &TestApp, person: &Person) -> Person {
 
 /// Label, number and path of each count.
 fn tiles(html: &str) -> Vec<(String, String, String)> {
-    let tiles = html.split("<li><a href=\"").skip(1).filter_map(|tile| {
+    let tiles = html.split("<a class=\"btn\" href=\"").skip(1).filter_map(|tile| {
         let (path, rest) = tile.split_once("\"><b>")?;
         let (count, label) = rest.split_once("</a>")?.0.split_once("</b> ")?;
         Some((label.to_owned(), count.to_owned(), path.to_owned()))
