@@ -10,6 +10,7 @@ mod audit_entries;
 mod confirm_address;
 mod device_cookie;
 mod documentation;
+mod download;
 mod ended_session;
 mod error_page;
 mod first_superuser;
@@ -25,6 +26,7 @@ mod set_password;
 mod sign_in;
 mod text;
 mod tokens;
+mod trail_export;
 mod users;
 mod view;
 
@@ -50,6 +52,10 @@ pub fn routes() -> Vec<Route> {
     let mut routes = routes![
         overview::home,
         audit::page,
+        trail_export::audit_page,
+        trail_export::audit_download,
+        trail_export::history_page,
+        trail_export::history_download,
         documentation::page,
         sign_in::form,
         sign_in::submit,

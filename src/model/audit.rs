@@ -5,11 +5,13 @@
 //! `db/audit/reading.rs` and its index.
 
 mod fields;
+mod record;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use self::fields::{Entries, IntegerField as EntryInteger, TextField as EntryText};
+pub use self::record::EntryRecord;
 use super::clock::Timestamp;
 use super::origin::Origin;
 use super::user::{User, UserId};
@@ -103,10 +105,22 @@ actions! {
     Imported: "imported", "Imported users";
     /// An import was taken back.
     ImportUndone: "import_undone", "Took an import back";
-    /// Users were exported.
-    Exported: "exported", "Exported users";
+    /// Users, or entries of the audit log, were exported.
+    Exported: "exported", "Exported";
     /// The operator made a successor to the secret key.
     KeyRotated: "key_rotated", "Made another secret key";
+}
+
+impl Action {
+    /// What a user's sign-ins show; all else about them is their history.
+    pub const COMING_AND_GOING: [Self; 6] = [
+        Self::AccountBlocked,
+        Self::PasswordConfirmationFailed,
+        Self::PasswordConfirmed,
+        Self::SignIn,
+        Self::SignInFailed,
+        Self::SignOut,
+    ];
 }
 
 /// An entry's primary key.

@@ -1,9 +1,9 @@
-//! Export of what the console shows, recorded before its first byte.
+//! Export of what the console shows: users, and entries of the audit log. Recorded before its first byte.
 
 use serde_json::Value;
 
-use crate::db;
-use crate::model::audit::{Action, Entry};
+use crate::db::{self, select};
+use crate::model::audit::{Action, Entries, Entry, ListedEntry};
 use crate::model::bulk::Chosen;
 use crate::model::error::Result;
 use crate::model::filter::{Filter, ListRequest};
@@ -12,7 +12,7 @@ use crate::model::user::User;
 use crate::operations::lists::{self, List};
 use crate::operations::{Can, audit, sessions, users};
 
-/// Most users that are exported at once without the password being given again (ASVS 7.5.3).
+/// Most users, or entries, that are exported at once without the password being given again (ASVS 7.5.3).
 pub const MOST_UNASKED: i64 = 100;
 
 /// Whether so many are chosen that the password has to be given again. Counted no further than that.
@@ -52,12 +52,48 @@ pub async fn begin(can: &Can<ManageUsers>, chosen: &Chosen, told: &str) -> Resul
         let ids: Vec<Value> = ids.iter().map(|id| id.0.into()).collect();
         entry = entry.detail("pks", ids);
     }
+    record(can, &entry).await?;
+    Ok(list)
+}
+
+/// Entries are counted no further than this.
+pub const COUNTED: i64 = 10_000;
+
+/// How many entries a filter matches; one more than [`COUNTED`] for more.
+pub async fn count_entries(can: &Can<ManageUsers>, filter: &Filter<Entries>) -> Result<i64> {
+    Ok(select::count_up_to(&can.app().db, filter, COUNTED + 1).await?)
+}
+
+/// The beginning of an export of the audit log, which [`lists::next_batch`] continues; up to the last entry before its
+/// own. `told` is the filter as the audit log records it.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn begin_entries(
+    can: &Can<ManageUsers>,
+    filter: &Filter<Entries>,
+    format: &str,
+    told: &str,
+) -> Result<List<ListedEntry>> {
+    let confirmed = can.require_confirmed(can.app().clock.now());
+    if confirmed.is_err()
+        && select::count_up_to(&can.app().db, filter, MOST_UNASKED + 1).await? > MOST_UNASKED
+    {
+        confirmed?;
+    }
+    let list = lists::begin(can, &ListRequest { filter: filter.clone(), ..ListRequest::default() }).await?;
+    let entry = Entry::new(Action::Exported, can.author()).detail("format", format).detail("filter", told);
+    record(can, &entry).await?;
+    Ok(list)
+}
+
+async fn record(can: &Can<ManageUsers>, entry: &Entry) -> Result<()> {
+    let app = can.app();
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;
-        audit::record(&mut tx, &entry, app.clock.now()).await?;
+        audit::record(&mut tx, entry, app.clock.now()).await?;
         Ok(tx.commit().await?)
     })
-    .await?;
-    Ok(list)
+    .await
 }

@@ -28,18 +28,18 @@ const LONGEST_NAME: usize = 150;
 /// The query as it arrived. What cannot be read is ignored, with a note.
 #[derive(Debug, Default, FromForm)]
 pub(super) struct AuditQuery {
-    actor: Option<String>,
-    user: Option<String>,
-    action: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    after: Option<String>,
-    before: Option<String>,
+    pub(super) actor: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) action: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) before: Option<String>,
 }
 
 /// What a query asks for.
 #[derive(Debug, Default, PartialEq)]
-struct AuditState {
+pub(super) struct AuditState {
     /// A user name, or empty.
     actor: String,
     /// A user name, or empty.
@@ -55,7 +55,7 @@ struct AuditState {
 }
 
 impl AuditState {
-    fn read(query: &AuditQuery) -> Self {
+    pub(super) fn read(query: &AuditQuery) -> Self {
         let mut notes = Vec::new();
         let name = |given: &Option<String>| -> String {
             given.as_deref().unwrap_or_default().trim().chars().take(LONGEST_NAME).collect()
@@ -92,25 +92,39 @@ impl AuditState {
     }
 
     /// The path of this list, at a cursor.
-    fn path(&self, side: &'static str, cursor: &str) -> String {
+    pub(super) fn path(&self, side: &'static str, cursor: &str) -> String {
+        self.path_under("/audit", side, cursor)
+    }
+
+    /// The same of a page that takes the same filter, with one parameter more.
+    fn path_under(&self, path: &str, name: &'static str, value: &str) -> String {
+        let mut pairs = self.parameters();
+        if !value.is_empty() {
+            pairs.push((name, value.to_owned()));
+        }
+        let parts: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        if parts.is_empty() { path.to_owned() } else { format!("{path}?{}", parts.join("&")) }
+    }
+
+    /// Name and value of each parameter that narrows the list.
+    pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
         let pairs = [
             ("actor", self.actor.as_str()),
             ("user", &self.user),
             ("action", self.action),
             ("from", &self.from),
             ("to", &self.to),
-            (side, cursor),
         ];
-        let parts: Vec<String> = pairs
-            .iter()
+        pairs
+            .into_iter()
             .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect();
-        if parts.is_empty() { "/audit".to_owned() } else { format!("/audit?{}", parts.join("&")) }
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect()
     }
 
     /// The filter behind it. By day it is sorted by time: an index is entered at the day.
-    async fn filter(&self, console: &ConsoleSession<'_, ManageUsers>) -> Result<Filter<Entries>> {
+    pub(super) async fn filter(&self, console: &ConsoleSession<'_, ManageUsers>) -> Result<Filter<Entries>> {
         let mut tests = Vec::new();
         let people = [
             (&self.actor, EntryInteger::ActorId, EntryText::Actor),
@@ -183,6 +197,7 @@ pub(super) async fn page(
         layout: console.layout("audit"),
         actions: Action::NAMES.iter().map(|(_, name, words)| (*name, *words)).collect(),
         narrowed: state.is_narrowed(),
+        exports: ["csv", "json"].map(|format| state.path_under("/audit/export", "format", format)),
         rows: page.records.iter().map(|told| audit_entries::row(told, &zone)).collect(),
         pages: beside(&state, &filter, &page),
         notes: std::mem::take(&mut state.notes),

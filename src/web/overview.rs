@@ -136,13 +136,13 @@ fn summary(days: &[Day]) -> String {
 fn bars(days: &[Day]) -> Bars {
     let most = days.iter().map(|day| day.good + day.bad).max().unwrap_or(0).max(1);
     let height = |count: i64| if count == 0 { 0 } else { (count * Bars::HEIGHT / most).max(1) };
-    let bar = |x: i32, foot: i64, height: i64| match height {
+    let bar = |x: i64, foot: i64, height: i64| match height {
         0 => String::new(),
-        height => format!("M{x} {foot}v-{height}h8v{height}z"),
+        _ => format!("M{x} {foot}v-{height}h8v{height}z"),
     };
-    let placed = || days.iter().zip((1..).step_by(10));
-    let good = placed().map(|(day, x)| bar(x, Bars::HEIGHT, height(day.good))).collect();
-    let bad = placed().map(|(day, x)| bar(x, Bars::HEIGHT - height(day.good), height(day.bad))).collect();
+    let places = || days.iter().zip((1..).step_by(10));
+    let good = places().map(|(day, x)| bar(x, Bars::HEIGHT, height(day.good))).collect();
+    let bad = places().map(|(day, x)| bar(x, Bars::HEIGHT - height(day.good), height(day.bad))).collect();
     Bars { good, bad, width: i64::try_from(days.len()).unwrap_or(0) * 10 }
 }
 

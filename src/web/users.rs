@@ -21,6 +21,7 @@ mod words;
 
 use rocket::{Route, routes};
 
+pub(super) use self::lookup::find;
 pub(super) use self::query::{ListQuery, ListState};
 pub(super) use self::search_results::COUNTED;
 

@@ -45,7 +45,7 @@ async fn what_the_list_shows_is_exported_in_its_order_and_recorded(app: TestApp)
     assert_eq!(
         lines,
         [
-            "username,pk,last_login,is_superuser,first_name,last_name,email,is_staff,is_active,date_joined",
+            "\u{feff}username,pk,last_login,is_superuser,first_name,last_name,email,is_staff,is_active,date_joined",
             "staff,1,,false,,,,true,true,2026-03-01T09:00:00.123456Z",
             "ada,2,,false,,,,false,true,2026-03-01T09:00:00.123456Z",
             "",
@@ -99,7 +99,7 @@ async fn se_6_exporting_more_than_a_hundred_asks_for_the_password(app: TestApp) 
     let fields = [("status", "invited"), ("current_password", PASSWORD)];
     let answer = export(&app, &staff, "/users/export", &fields).await;
     assert_eq!(answer.status, 200);
-    assert!(answer.body.starts_with("username,pk,"));
+    assert!(answer.body.starts_with("\u{feff}username,pk,"));
     assert!(
         !page(&app, &staff, "/users/export").await.body.contains("name=\"current_password\""),
         "only once"
@@ -129,7 +129,7 @@ async fn users_that_were_chosen_are_exported_by_themselves(app: TestApp) {
     assert!(question.contains(&format!("name=\"ids\" value=\"{ids}\"")), "{question}");
     let answer = export(&app, &staff, &path, &[("ids", &ids)]).await;
     let names: Vec<&str> = answer.body.split("\r\n").map(|line| line.split(',').next().unwrap()).collect();
-    assert_eq!(names, ["username", "crowd0001", "crowd0003", ""]);
+    assert_eq!(names, ["\u{feff}username", "crowd0001", "crowd0003", ""]);
     let details: Value = serde_json::from_str(&trail(&app).await.pop().unwrap().details).unwrap();
     assert_eq!(details["pks"], json!([crowd[3], crowd[1], 999]));
 }
@@ -164,4 +164,20 @@ async fn cs_1_nothing_is_exported_without_the_token(app: TestApp) {
     assert!(trail(&app).await.is_empty());
     let ordinary = app.person("ordinary", "").await;
     assert_eq!(post(&app, &ordinary, "", &[]).await.status, 403);
+}
+
+#[apply(on_both)]
+async fn what_the_console_exports_can_be_imported_again(app: TestApp) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let body = json!({"first_name": "Zoë", "last_name": "山田", "email": "zoe@example.org"});
+    let path = format!("/v1/users/{}", ada.id());
+    assert_eq!(app.send(&staff, rocket::http::Method::Patch, &path, &body).await.status, 200);
+    let csv = export(&app, &staff, "/users/export", &[]).await.body;
+    assert!(csv.starts_with('\u{feff}') && csv.contains("Zoë,山田"), "{csv}");
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::write(folder.path().join("users.csv"), csv).unwrap();
+    let file = folder.path().join("users.csv");
+    let output = crate::import::usher(&app, &["import", file.to_str().unwrap()]).await;
+    let said = crate::import::summary(&output);
+    assert!(output.status.success() && said.contains("2 unchanged"), "{said}");
 }

@@ -106,6 +106,7 @@ mod sign_in_page;
 mod source;
 mod statuses;
 mod storage;
+mod trail_exports;
 mod trail_pages;
 mod undo;
 

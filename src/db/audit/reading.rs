@@ -204,20 +204,7 @@ mod tests {
 
     #[test]
     fn every_action_is_either_a_change_or_coming_and_going() {
-        let is_access = |action: Action| {
-            use Action::{
-                AccountBlocked, PasswordConfirmationFailed, PasswordConfirmed, SignIn, SignInFailed, SignOut,
-            };
-            matches!(
-                action,
-                AccountBlocked
-                    | PasswordConfirmationFailed
-                    | PasswordConfirmed
-                    | SignIn
-                    | SignInFailed
-                    | SignOut
-            )
-        };
+        let is_access = |action: Action| Action::COMING_AND_GOING.contains(&action);
         for &(action, name, _) in Action::NAMES {
             let quoted = format!("'{name}'");
             assert_eq!(About::Access.condition().contains(&quoted), is_access(action), "{name}");

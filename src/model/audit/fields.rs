@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use crate::model::audit::ListedEntry;
-use crate::model::filter::{Field, Order, Resource};
+use crate::model::audit::{Action, ListedEntry};
+use crate::model::filter::{Body, Expression, Field, Filter, Folding, Operator, Order, Resource, Test};
+use crate::model::user::UserId;
 
 /// A text of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,21 @@ pub enum IntegerField {
 /// The entries of the audit log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Entries;
+
+impl Filter<Entries> {
+    /// What happened to a user but for coming and going, the newest first.
+    #[must_use]
+    pub fn history_of(user: UserId) -> Self {
+        let of = Test::Integer(IntegerField::TargetId, Operator::Equal, user.0);
+        let is = |action: &Action| {
+            let name = action.as_str().to_owned();
+            Expression::of(Test::Text(TextField::Action, Operator::Equal, name, Folding::Exact))
+        };
+        let comings =
+            Expression { invert: true, body: Body::Any(Action::COMING_AND_GOING.iter().map(is).collect()) };
+        Self { expressions: vec![Expression::of(of), comings], order_by: Vec::new(), include_inactive: true }
+    }
+}
 
 impl Resource for Entries {
     type Record = ListedEntry;

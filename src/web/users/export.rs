@@ -1,10 +1,7 @@
 //! The users that the list shows, as a CSV file.
 
 use rocket::form::FromForm;
-use rocket::http::{ContentType, Header};
-use rocket::request::Request;
-use rocket::response::stream::ByteStream;
-use rocket::response::{self, Responder};
+use rocket::http::ContentType;
 use rocket::{get, post};
 
 use super::bulk::{ids, users};
@@ -13,16 +10,15 @@ use super::query::{ListQuery, ListState};
 use super::search_results::COUNTED;
 use super::selection;
 use crate::model::bulk::Chosen;
-use crate::model::cursor::Cursor;
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
-use crate::model::filter::Filter;
+use crate::model::filter::{Filter, Users};
 use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
 use crate::model::record::NAMES;
 use crate::model::user::User;
-use crate::operations::lists::{self, List};
-use crate::operations::{Can, bulk, csv, export, users};
+use crate::operations::{bulk, csv, export, users};
+use crate::web::download::{BYTE_ORDER_MARK, Download, Export, Writing};
 use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
@@ -119,27 +115,12 @@ async fn question(
     })
 }
 
-/// The file, or the question again.
-pub(in crate::web) enum Export {
-    Question(Answer<ConfirmationPage>),
-    File(Box<Sheet>),
-}
-
-impl<'r> Responder<'r, 'r> for Export {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        match self {
-            Self::Question(page) => page.respond_to(request),
-            Self::File(sheet) => sheet.respond_to(request),
-        }
-    }
-}
-
 /// Exports.
 #[post("/users/export", data = "<form>")]
 pub(in crate::web) async fn download(
     mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<ExportForm>,
-) -> Result<Export> {
+) -> Result<Export<Users>> {
     if console.is_stale(&form.token) {
         let mut page = question(&console, &form, &FieldErrors::default()).await?;
         page.form = page.form.stale();
@@ -158,9 +139,14 @@ pub(in crate::web) async fn download(
                 Chosen::Filter(filter) => filter,
                 Chosen::Ids(_) => <Filter>::default(),
             };
-            let date = console.app().clock.now().to_string();
-            let name = format!("users-{}.csv", date.get(..10).unwrap_or_default());
-            Ok(Export::File(Box::new(Sheet { can: console.can, filter, list, name })))
+            Ok(Export::File(Box::new(Download {
+                can: console.can,
+                filter,
+                list,
+                name: "users".to_owned(),
+                ending: "csv",
+                writing: writing(),
+            })))
         }
         Err(error) => {
             let page = question(&console, &form, &field_errors(error)?).await?;
@@ -169,27 +155,11 @@ pub(in crate::web) async fn download(
     }
 }
 
-/// A CSV file that is written while it is sent.
-pub(in crate::web) struct Sheet {
-    can: Can<ManageUsers>,
-    filter: Filter,
-    list: List<User>,
-    name: String,
+/// The lines of a CSV file, after its header.
+fn writing() -> Writing<User> {
+    let begin = format!("{BYTE_ORDER_MARK}{}\r\n", NAMES.join(","));
+    Writing { kind: ContentType::CSV, begin, records: |users, _| lines(users), end: "" }
 }
-
-impl Sheet {
-    fn respond_to<'r>(self, request: &'r Request<'_>) -> response::Result<'r> {
-        let Self { can, filter, list, name } = self;
-        let mut response = pieces(can, filter, list.records, list.next).respond_to(request)?;
-        response.set_header(ContentType::CSV);
-        let disposition = format!("attachment; filename=\"{name}\"");
-        response.set_header(Header::new("Content-Disposition", disposition));
-        Ok(response)
-    }
-}
-
-/// What stands at the end of a file that could not be written to its end: the status is sent already.
-const BROKEN_OFF: &str = "THE EXPORT BROKE OFF HERE\r\n";
 
 fn lines(users: &[User]) -> std::io::Result<Vec<u8>> {
     let mut lines = Vec::with_capacity(users.len());
@@ -197,35 +167,4 @@ fn lines(users: &[User]) -> std::io::Result<Vec<u8>> {
         lines.push(csv::cells(user)?);
     }
     csv::lines(lines)
-}
-
-/// The file piece by piece, each fetched when the one before has been taken.
-fn pieces(
-    can: Can<ManageUsers>,
-    filter: Filter,
-    first: Vec<User>,
-    place: Option<Cursor>,
-) -> ByteStream![Vec<u8>] {
-    ByteStream! {
-        yield format!("{}\r\n", NAMES.join(",")).into_bytes();
-        let mut batch = Ok((first, place));
-        loop {
-            let written = match batch {
-                Ok((users, next)) => lines(&users).map(|lines| (lines, next)).map_err(Error::internal),
-                Err(error) => Err(error),
-            };
-            match written {
-                Ok((lines, next)) => {
-                    yield lines;
-                    let Some(place) = next else { return };
-                    batch = lists::next_batch(&can, &filter, &place).await;
-                }
-                Err(error) => {
-                    log::error!("an export broke off: {error}");
-                    yield BROKEN_OFF.as_bytes().to_vec();
-                    return;
-                }
-            }
-        }
-    }
 }

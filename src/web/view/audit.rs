@@ -201,6 +201,8 @@ pub(in crate::web) struct AuditPage {
     pub(in crate::web) to: String,
     pub(in crate::web) notes: Vec<String>,
     pub(in crate::web) narrowed: bool,
+    /// Where the export as CSV and as JSON begins.
+    pub(in crate::web) exports: [String; 2],
     pub(in crate::web) rows: Vec<TrailRow>,
     pub(in crate::web) pages: Vec<Beside>,
 }
@@ -222,6 +224,7 @@ impl View for AuditPage {
                 to: text.to_owned(),
                 notes: vec![text.to_owned()],
                 narrowed,
+                exports: [text.to_owned(), text.to_owned()],
                 rows,
                 pages: vec![(text.to_owned(), "Next", "next")],
             })

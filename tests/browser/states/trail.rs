@@ -34,6 +34,12 @@ pub(super) const STATES: &[State] = &[
             staff.open("/audit?actor=admin&user=user43");
         })
     },
+    state("audit-export", Some(STAFF), "The export is recorded.", |staff, _| {
+        staff.open("/audit/export?actor=admin&format=json");
+    }),
+    state("history-export", Some(STAFF), "The export is recorded.", |staff, _| {
+        staff.open(&format!("{}/history/export", user(CROWD + 40)));
+    }),
     state("audit-none-found", Some(STAFF), "Nothing recorded for these filters.", |staff, _| {
         staff.open("/audit?actor=no.such.name");
     }),
