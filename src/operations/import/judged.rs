@@ -11,6 +11,7 @@ use crate::model::user::UserId;
 
 /// A row and what became of it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that the page says of the row")]
 pub struct Judged {
     /// What the row is called.
     pub label: Label,

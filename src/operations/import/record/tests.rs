@@ -200,7 +200,7 @@ fn an_initial_password_is_judged_as_a_new_one_and_has_to_be_changed() {
         match reasons {
             Ok(()) => assert_eq!(given, "adaadaada"),
             Err(reasons) => {
-                assert!(reasons[0].starts_with(reason) && !reasons.concat().contains(given), "{reasons:?}")
+                assert!(reasons[0].starts_with(reason) && !reasons.concat().contains(given), "{reasons:?}");
             }
         }
     }
