@@ -16,7 +16,7 @@ use crate::model::undo;
 pub(super) fn row(told: &ListedEntry, zone: &Zone) -> TrailRow {
     let entry = &told.entry;
     let known = entry.actor_id.map(|_| entry.actor_name.clone());
-    let runs = if is_of_import(told) { "/users/import" } else { "/users/bulk" };
+    let runs = if is_of_import(told) { "/users/imports" } else { "/users/bulk" };
     TrailRow {
         when: Timestamp::from_micros(entry.happened_at).into(),
         actor_path: known.as_ref().map(|name| format!("/audit?actor={}", encode(name))).unwrap_or_default(),

@@ -378,7 +378,7 @@ async fn nobody_is_invited_for_a_file_of_passwords_that_breaks_off(app: TestApp)
     let name = |n: u64| format!("ada{n:x}", n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let line = |n| format!("{0}:x:1000:1000::/:/bin/sh\n", name(n));
     std::fs::write(&users, (0..900).map(line).collect::<String>()).unwrap();
-    let shadow: String = (0..900).map(|n| format!("{}:$6$salt$hash:1:0:9:7:::\n", name(n))).collect();
+    let shadow: String = (0..900).fold(String::new(), |all, n| all + &name(n) + ":$6$salt$hash:1:0:9:7:::\n");
     std::fs::write(&passwords, cut_off(&shadow).0).unwrap();
     let done = usher(&app, &["import", users.to_str().unwrap(), passwords.to_str().unwrap()]).await;
     assert_eq!(done.status.code(), Some(1));

@@ -119,10 +119,15 @@ async fn se_6_a_superuser_imports_after_seeing_what_would_be_done_and_giving_the
     assert!(!has_user(&app, &admin, "ada").await);
     let fields = [form[0], form[1], ("current_password", PASSWORD)];
     let (answer, _) = send(&app, &admin, "/users/import/run", &fields).await;
-    assert_eq!((answer.status, answer.header("Location")), (303, Some("/users/import/1")), "{}", answer.body);
+    assert_eq!(
+        (answer.status, answer.header("Location")),
+        (303, Some("/users/imports/1")),
+        "{}",
+        answer.body
+    );
     let (again, _) = send(&app, &admin, "/users/import/run", &form).await;
-    assert_eq!(again.header("Location"), Some("/users/import/1"), "sent twice, it is done once");
-    let html = finished(&app, &admin, "/users/import/1").await;
+    assert_eq!(again.header("Location"), Some("/users/imports/1"), "sent twice, it is done once");
+    let html = finished(&app, &admin, "/users/imports/1").await;
     assert!(html.contains("<h1>2 users imported</h1>"), "{html}");
     assert_eq!(figure(&html, "Without a password, invited"), "1");
     assert_eq!(app.obtain("ada", "otter").await.status, 200);
@@ -146,7 +151,7 @@ async fn se_6_a_superuser_imports_after_seeing_what_would_be_done_and_giving_the
     };
     assert_eq!(trail.iter().filter(added).count(), 2);
     let html = page(&app, &admin, "/audit").await.body;
-    assert!(html.contains("href=\"/users/import/1\""), "{html}");
+    assert!(html.contains("href=\"/users/imports/1\""), "{html}");
 }
 
 #[apply(on_both)]
@@ -156,36 +161,43 @@ async fn an_import_is_taken_back_but_for_users_who_signed_in_or_were_changed(app
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let html = check(&app, &admin, &[("users.csv", users(&lines).as_bytes())]).await;
     let (path, html) = import(&app, &admin, &html).await;
-    assert!(html.contains("<h1>450 users imported</h1>") && html.contains("action=\"/users/import/1/undo\""));
+    assert!(
+        html.contains("<h1>450 users imported</h1>") && html.contains("action=\"/users/imports/1/undo\"")
+    );
     assert_eq!(app.obtain("user7", "otter").await.status, 200);
     let change = json!({"first_name": "Changed"});
     assert_eq!(app.send(&admin, Method::Patch, "/v1/users/1008", &change).await.status, 200);
     let reset = json!({"password": "another long password"});
     assert_eq!(app.send(&admin, Method::Patch, "/v1/users/1009", &reset).await.status, 200);
     app.clock.advance(Duration::from_mins(6));
-    let (asked, _) = send_from(&app, &admin, &path, "/users/import/1/undo", &[]).await;
+    let (asked, _) = send_from(&app, &admin, &path, "/users/imports/1/undo", &[]).await;
     assert_eq!(asked.status, 422, "the password is asked for");
     let password = [("current_password", PASSWORD)];
-    let (answer, _) = send_from(&app, &admin, &path, "/users/import/1/undo", &password).await;
-    assert_eq!((answer.status, answer.header("Location")), (303, Some("/users/import/2")), "{}", answer.body);
-    let html = finished(&app, &admin, "/users/import/2").await;
+    let (answer, _) = send_from(&app, &admin, &path, "/users/imports/1/undo", &password).await;
+    assert_eq!(
+        (answer.status, answer.header("Location")),
+        (303, Some("/users/imports/2")),
+        "{}",
+        answer.body
+    );
+    let html = finished(&app, &admin, "/users/imports/2").await;
     for part in [
         "<h1>447 users removed</h1>",
         ">user7</a></th><td>The user has signed in since.</td>",
         ">user8</a></th><td>The user was changed since.</td>",
         ">user9</a></th><td>The user was changed since.</td>",
-        "It takes <a href=\"/users/import/1\">an import</a> back.",
+        "It takes <a href=\"/users/imports/1\">an import</a> back.",
     ] {
         assert!(html.contains(part), "{part}: {html}");
     }
     assert!(!has_user(&app, &admin, "user10").await && has_user(&app, &admin, "user8").await);
     assert_eq!(page(&app, &admin, "/users/1010").await.status, 404);
-    let html = page(&app, &admin, "/users/import/1").await.body;
+    let html = page(&app, &admin, "/users/imports/1").await.body;
     assert!(
-        html.contains("It was <a href=\"/users/import/2\">undone</a>")
-            && !html.contains("/users/import/1/undo")
+        html.contains("It was <a href=\"/users/imports/2\">undone</a>")
+            && !html.contains("/users/imports/1/undo")
     );
-    let (again, _) = send_from(&app, &admin, "/users", "/users/import/1/undo", &[]).await;
+    let (again, _) = send_from(&app, &admin, "/users", "/users/imports/1/undo", &[]).await;
     assert_eq!(again.status, 409, "it is undone already");
     let trail = trail(&app).await;
     let count = |action: &str| trail.iter().filter(|entry| entry.action == action).count();
@@ -203,9 +215,9 @@ async fn an_import_can_be_taken_back_within_a_day(app: TestApp) {
     app.clock.advance(Duration::from_hours(24));
     let cookie = app.session(admin.user.id, Credential::Cookie).await.secret.to_text();
     let again = Person { cookie, ..admin.clone() };
-    let html = page(&app, &again, "/users/import/1").await.body;
+    let html = page(&app, &again, "/users/imports/1").await.body;
     assert!(html.contains("1 user imported") && !html.contains("/undo\""), "{html}");
-    let (late, _) = send_from(&app, &again, "/users", "/users/import/1/undo", &[]).await;
+    let (late, _) = send_from(&app, &again, "/users", "/users/imports/1/undo", &[]).await;
     assert_eq!(late.status, 409);
     assert!(has_user(&app, &again, "ada").await);
 }
@@ -238,7 +250,7 @@ async fn initial_passwords_are_taken_in_the_browser_too(app: TestApp) {
     import(&app, &admin, &html).await;
     assert_eq!(app.obtain("ada", "walnut heron 41").await.status, 200);
     assert!(!has_user(&app, &admin, "bob").await);
-    let trail: String = trail(&app).await.iter().map(|entry| format!("{entry:?}")).collect();
+    let trail = format!("{:?}", trail(&app).await);
     assert!(!trail.contains("walnut"));
 }
 

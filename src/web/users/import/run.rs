@@ -32,7 +32,7 @@ pub(super) struct RunForm {
 }
 
 fn path(batch: BatchId) -> String {
-    format!("/users/import/{}", batch.0)
+    format!("/users/imports/{}", batch.0)
 }
 
 /// Imports what was uploaded, if it is still what the form names.
@@ -48,6 +48,7 @@ pub(super) async fn run(
         return Ok(Page::Form(Answer::Redirect(path(run.batch))));
     }
     let Some(upload) = held(&console).filter(|upload| upload.number == form.number) else {
+        console.check(&form.token)?;
         return Ok(Page::Form(gone(&console)));
     };
     if console.is_stale(&form.token) {
@@ -70,7 +71,7 @@ pub(super) async fn run(
 }
 
 /// How far an import, or the undo of one, has come.
-#[get("/users/import/<batch>", rank = 1)]
+#[get("/users/imports/<batch>", rank = 1)]
 pub(super) async fn outcome(
     batch: i64,
     console: ConsoleSession<'_, IsSuperuser>,
@@ -143,7 +144,7 @@ fn reason(code: &str) -> &'static str {
 }
 
 /// Takes an import back.
-#[post("/users/import/<batch>/undo", data = "<form>", rank = 2)]
+#[post("/users/imports/<batch>/undo", data = "<form>", rank = 2)]
 pub(super) async fn undo(
     batch: i64,
     mut console: ConsoleSession<'_, IsSuperuser>,
