@@ -30,7 +30,7 @@ async fn the_first_gate_that_fails_is_named_through_both_doors(app: TestApp) {
         ("must_change_password = TRUE", "no_forced_change", "Yes. They can do nothing until"),
         ("password = 'md5$a$b'", "hash_known", "No. The stored password is of a kind"),
         ("password = '!'", "password_set", "No. No password is set."),
-        ("valid_until = 5", "dates", "No. The account ended on 1970-01-01 00:00 UTC."),
+        ("valid_until = 5", "dates", "No. The account ended on 1 Jan 1970, 00:00."),
         ("is_active = FALSE", "active", "No. The account is deactivated."),
     ] {
         app.sql(&format!("UPDATE users SET {assignment} WHERE id = {}", ada.id())).await;
