@@ -23,9 +23,8 @@ fn folder() -> PathBuf {
         .map_or_else(|| results().with_file_name("screenshots"), PathBuf::from)
 }
 
-#[test]
-#[ignore = "it checks nothing: run tests/screenshots"]
-fn screenshots() {
+/// Takes them all.
+pub(crate) fn screenshots() {
     let folder = folder();
     fs::create_dir_all(&folder).expect("a folder");
     let missed = tour(|browser, state, _| {

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 
 use crate::app::{Answer, By, PASSWORD, TestApp, cookie_header};
 use crate::console::page;
-use crate::links::submit;
+use crate::link_pages::submit;
 use crate::matrix::{self, ROWS, Target};
 
 #[apply(on_both)]

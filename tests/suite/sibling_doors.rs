@@ -36,6 +36,10 @@ async fn se_6_sessions_of_ones_own_are_ended_by_no_route_without_the_password(ap
             assert!(answer.status == 422 && answer.body.contains(problem), "{form}: {}", answer.body);
         }
     }
+    let asked = page(&app, &root, &all.1).await.body;
+    for part in ["Sign yourself out everywhere?", "name=\"current_password\""] {
+        assert!(asked.contains(part), "{part}: {asked}");
+    }
     for route in [&one.0, &all.0] {
         let answer = ask(&app, (&named, By::Bearer), Delete, route, &json!({})).await;
         assert_eq!(verdict(&answer), denied("sign_in_required"), "{route}");

@@ -5,6 +5,7 @@ use rocket::{get, post};
 use super::lookup::find;
 
 use crate::model::error::Result;
+use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
 use crate::model::session::SessionId;
 use crate::model::user::UserId;
@@ -31,18 +32,27 @@ pub(in crate::web) async fn end(
             console.flash("The session was ended.", None);
             Ok(Answer::Redirect(format!("/users/{id}/sign-ins")))
         }
-        Err(error) => own(action, id).after(error, &console, "users"),
+        Err(error) => {
+            let question = Question {
+                title: "End another session of yours?",
+                text: "It is signed out straight away.",
+                button: "End the session",
+                action,
+                back: format!("/users/{id}/sign-ins"),
+            };
+            question.after(error, &console, "users")
+        }
     }
 }
 
-/// Asks for the password before sessions of the viewer's own are ended.
-fn own(action: String, id: i64) -> Question {
+/// The question before all sessions of the viewer's own are ended.
+fn own_everywhere(id: i64) -> Question {
     Question {
-        title: "End another session of yours?",
-        text: "It is signed out straight away.",
-        button: "End the session",
-        action,
-        back: format!("/users/{id}/sign-ins"),
+        title: "Sign yourself out everywhere?",
+        text: "All your sessions end at once, this one included, and your API tokens no longer work.",
+        button: "Sign out everywhere",
+        action: format!("/users/{id}/sessions/end"),
+        back: format!("/users/{id}"),
     }
 }
 
@@ -54,6 +64,9 @@ pub(in crate::web) async fn ask(
 ) -> Result<Answer<ConfirmationPage>> {
     let user = find(&console, id).await?;
     console.app().settings.rules().may_touch(console.can.user(), &user)?;
+    if console.can.user().id == user.id {
+        return Ok(Answer::page(own_everywhere(id).page(&console, "users", &FieldErrors::default())));
+    }
     Ok(Answer::page(ConfirmationPage {
         layout: console.layout("users"),
         title: format!("Sign out {} everywhere?", user.display_name()),
@@ -79,7 +92,7 @@ pub(in crate::web) async fn end_all(
     let done = match reauthentication::with(&mut console, &form.current_password, end).await {
         Ok(done) => done,
         Err(error) => {
-            return own(format!("/users/{id}/sessions/end"), id).after(error, &console, "users");
+            return own_everywhere(id).after(error, &console, "users");
         }
     };
     let name = done.user.display_name();

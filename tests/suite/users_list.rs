@@ -1,0 +1,152 @@
+//! The list of users in the console: gone through, narrowed, found again, and small.
+
+use rocket::http::{Header, Method};
+
+use crate::app::{By, TestApp, cookie_header};
+use crate::console::{link, names, page, send_from};
+
+#[apply(on_both)]
+async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: TestApp) {
+    let staff = app.person("aaa-staff", "staff").await;
+    for number in 0..60 {
+        app.person(&format!("user{number:02}"), if number % 10 == 0 { "inactive" } else { "" }).await;
+    }
+    let first = page(&app, &staff, "/users").await;
+    assert_eq!(first.status, 200);
+    assert!(first.body.contains("<b>61 users</b>"));
+    assert!(first.body.contains("aria-sort=\"ascending\""));
+    let (first, second) = (first.body, "Next");
+    assert_eq!(names(&first).len(), 50);
+    let second = page(&app, &staff, &link(&first, second)).await.body;
+    let mut all = names(&first);
+    all.extend(names(&second));
+    let mut sorted = all.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(all, sorted, "every user once, in order");
+    assert_eq!(names(&page(&app, &staff, &link(&second, "Previous")).await.body), names(&first));
+    let last = page(&app, &staff, &link(&first, "Last")).await.body;
+    assert_eq!(names(&last), all[all.len() - 50..]);
+    assert!(!last.contains(">Next</a>"));
+
+    let odd = page(&app, &staff, "/users?role=boss&before=end").await.body;
+    assert!(
+        odd.contains("role=boss") && !odd.contains("This is the first page."),
+        "the last page has its notes"
+    );
+    assert_eq!(names(&odd), names(&last));
+
+    let inactive = page(&app, &staff, "/users?status=deactivated&sort=-name&per=25").await.body;
+    assert_eq!(names(&inactive), ["user50", "user40", "user30", "user20", "user10", "user00"]);
+    let found = page(&app, &staff, "/users?q=SER%201").await.body;
+    assert!(found.contains("users match") && found.contains("<mark>ser</mark>"), "{found}");
+    assert!(page(&app, &staff, "/users?q=nobody").await.body.contains("No users match."));
+    for path in ["/users/abc", "/users/99999999999999999999", "/users/1/nothing"] {
+        assert_eq!(page(&app, &staff, path).await.status, 404, "{path}");
+    }
+    let odd = page(&app, &staff, "/users?role=boss&after=nonsense").await;
+    assert_eq!(odd.status, 200);
+    assert!(odd.body.contains("role=boss") && odd.body.contains("This is the first page."));
+}
+
+#[apply(on_both)]
+async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: TestApp) {
+    let (staff, _) = (app.person("staff", "staff").await, app.person("zoe", "").await);
+    let html = page(&app, &staff, "/users?sort=-name&per=25").await.body;
+    assert_eq!(names(&html), ["zoe", "staff"]);
+    assert!(html.contains("<option value=\"-name\" selected>Name, Z to A</option>"), "{html}");
+    assert!(html.contains("<input type=\"hidden\" name=\"per\" value=\"25\">"), "the form keeps the rest");
+    let form = html.split("</form>").find(|part| part.contains("role=\"search\"")).expect("the form");
+    assert_eq!(form.matches("name=\"sort\"").count(), 1, "it is sent once");
+    let offered = form.split("id=\"sort\"").nth(1).expect("a choice").split("<option value=\"").skip(1);
+    for value in offered.map(|option| option.split('"').next().unwrap()) {
+        let sorted = page(&app, &staff, &format!("/users?sort={value}")).await.body;
+        assert!(!sorted.contains("we do not know"), "{value}");
+        assert!(sorted.contains(&format!("<option value=\"{value}\" selected>")), "{value}");
+    }
+}
+
+#[apply(on_both)]
+async fn only_the_bare_list_takes_the_focus_and_only_where_no_single_key_needs_it(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    assert!(!page(&app, &staff, "/users").await.body.contains(" autofocus"));
+    let preferences = [("theme", "system"), ("density", "comfortable"), ("rows", "50"), ("time_zone", "UTC")];
+    let path = "/account/preferences";
+    assert_eq!(send_from(&app, &staff, path, path, &preferences).await.0.status, 303);
+    assert!(page(&app, &staff, "/users").await.body.contains(" autofocus"));
+    for path in ["/users?sort=-seen", "/users?per=25", "/users?q=", "/users?select=page", "/users?before=end"]
+    {
+        assert!(!page(&app, &staff, path).await.body.contains(" autofocus"), "{path}");
+    }
+}
+
+#[apply(on_both)]
+async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: TestApp) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let kept = async |path: &str, cookie: &str| {
+        let request = app.request(Method::Get, path, Some((&staff, By::Cookie)));
+        let response = request.header(cookie_header("__Host-list-0a1b2c3d", cookie)).dispatch().await;
+        response.cookies().get("__Host-list-0a1b2c3d").map(|cookie| cookie.value().to_owned())
+    };
+    let back = async |cookie: String| {
+        let path = format!("/users/{}", ada.id());
+        let request = app.request(Method::Get, &path, Some((&staff, By::Cookie)));
+        let html = request
+            .header(cookie_header("__Host-list-0a1b2c3d", &cookie))
+            .dispatch()
+            .await
+            .into_string()
+            .await
+            .unwrap();
+        let html = html.replace("&#x2F;", "/").replace("&amp;", "&");
+        link(&html, "Back to users")
+    };
+    let list = kept("/users?q=a%20%26b&status=active&role=&sort=-seen", "").await.expect("a cookie");
+    assert_eq!(back(list.clone()).await, "/users?q=a%20%26b&status=active&sort=-seen");
+    assert_eq!(kept("/users?q=a%20%26b&status=active&sort=-seen", &list).await, None, "it is there already");
+    assert_eq!(kept("/users", &list).await.as_deref(), Some(""), "the list of all is the way back again");
+    for strange in ["", "/audit", "/users", "//evil.example", "https://evil.example/users?q=a", "/usersx?q=a"]
+    {
+        assert_eq!(back(strange.to_owned()).await, "/users", "{strange}");
+    }
+}
+
+#[apply(on_both)]
+async fn who_is_not_found_can_be_added(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    let html = page(&app, &staff, "/users?q=new.name").await.body;
+    let path = link(&html, "Add “new.name” as a new user");
+    assert_eq!(path, "/users/new?username=new.name");
+    assert!(
+        page(&app, &staff, &path).await.body.contains("name=\"username\" type=\"text\" value=\"new.name\"")
+    );
+    let other = page(&app, &staff, "/users?q=no%20name").await.body;
+    assert!(
+        other.contains("No users match.") && !other.contains("as a new user"),
+        "it cannot be a user name"
+    );
+}
+
+#[apply(on_both)]
+async fn pages_are_small_and_say_so_to_caches(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    for number in 0..60 {
+        app.person(&format!("somebody.else{number}"), "").await;
+    }
+    let load = async |path: &str, encoding: &'static str| {
+        let request = app.request(Method::Get, path, Some((&staff, By::Cookie)));
+        let response = request.header(Header::new("Accept-Encoding", encoding)).dispatch().await;
+        assert!(response.headers().get("Vary").any(|vary| vary == "Accept-Encoding"), "{path}");
+        let compressed = response.headers().get_one("Content-Encoding") == Some("gzip");
+        (compressed, response.into_bytes().await.unwrap().len())
+    };
+    // Kilobytes over the wire, and unpacked.
+    for (path, wire, unpacked) in
+        [("/users", 12, 55), ("/users?per=100", 18, 90), ("/users/new", 9, 20), ("/users/1", 9, 20)]
+    {
+        let (compressed, size) = load(path, "br, gzip").await;
+        assert!(compressed && size < wire * 1024, "{path}: {size} bytes");
+        let (compressed, size) = load(path, "identity").await;
+        assert!(!compressed && size < unpacked * 1024, "{path}: {size} bytes unpacked");
+    }
+}
