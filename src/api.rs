@@ -12,6 +12,7 @@ mod bulk;
 mod health;
 mod links;
 mod list;
+mod notes;
 mod openapi;
 mod sessions;
 mod tokens;
@@ -59,6 +60,7 @@ pub fn routes() -> Vec<Route> {
         links::make,
         links::check,
         links::end_block,
+        notes::add,
         account::retrieve,
         account::partial_update,
         account::change_password,

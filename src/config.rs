@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, defaults, figment, with_database};
 use crate::model::network::Network;
-use crate::model::site::{Accent, SiteName};
+use crate::model::site::{Accent, Contact, SiteName};
 
 /// What `GET /v1/users/{name}` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,8 @@ pub struct Settings {
     pub site_name: SiteName,
     /// The colour of links and main buttons, as `#rrggbb`. Default `#0a58ca`.
     pub accent: Accent,
+    /// Whom the sign-in page tells users to ask: an email address, an `https` address or other text. Default none.
+    pub contact: Contact,
     /// `object` or `array`. Clients in the field expect an array. Default `object`.
     pub get_by_name: GetByName,
     /// Whether staff may give and remove staff access; otherwise only superusers may. Default true.
@@ -165,6 +167,7 @@ impl Default for Settings {
         Self {
             site_name: SiteName::default(),
             accent: Accent::default(),
+            contact: Contact::default(),
             get_by_name: GetByName::Object,
             staff_grants_staff: true,
             password_min_length: 8,

@@ -214,7 +214,7 @@ impl Db {
         connect::connect(&self.pools).await.map_err(PoolError::Init)?;
         if migrate {
             migrations::migrate(&self.pools).await?;
-            return Ok(users::rewrite_domains(self).await?);
+            return Ok(users::rewrite(self).await?);
         }
         match migrations::first_pending(&self.pools).await? {
             Some(version) => Err(OpenError::Pending(version)),

@@ -24,6 +24,7 @@ pub mod lists;
 pub mod locks;
 pub mod mail;
 pub mod maintenance;
+pub mod notes;
 mod notices;
 pub mod operator;
 pub mod overview;

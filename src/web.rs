@@ -7,6 +7,7 @@ mod account;
 mod assets;
 mod audit;
 mod audit_entries;
+mod chart;
 mod confirm_address;
 mod device_cookie;
 mod documentation;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Db, Result, Sql, Tx, from_row};
 use crate::model::clock::Timestamp;
-use crate::model::throttle::{Failures, Key};
+use crate::model::throttle::{AccountFailures, Failures, Key};
 
 struct FailuresRow {
     failures: i64,
@@ -61,6 +61,19 @@ pub async fn among(db: &Db, keys: &[Key]) -> Result<Vec<Option<Failures>>> {
     let known: HashMap<Vec<u8>, Failures> =
         rows.into_iter().map(|KeyRow { key, failures }| (key, failures.into())).collect();
     Ok(keys.iter().map(|key| known.get(&key.0[..]).cloned()).collect())
+}
+
+/// What is known of an account: under its own key, and of that browser or session of its user's that is blocked longest.
+pub async fn of_account(db: &Db, account: &Key) -> Result<AccountFailures> {
+    let [first, last] = account.all_of_account();
+    let sql = Sql::new(
+        "SELECT key, failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until \
+         FROM throttles WHERE key BETWEEN $1 AND $2 ORDER BY blocked_until DESC",
+    );
+    let rows: Vec<KeyRow> = db.all(sql.bind(first.0.to_vec()).bind(last.0.to_vec())).await?;
+    let (own, known): (Vec<KeyRow>, Vec<KeyRow>) = rows.into_iter().partition(|row| row.key == account.0);
+    let first = |rows: Vec<KeyRow>| rows.into_iter().next().map(|row| row.failures.into());
+    Ok(AccountFailures { account: first(own), known: first(known) })
 }
 
 /// What is known of a key, with no other transaction able to change it until this one ends.

@@ -1,7 +1,8 @@
 //! The users table: its columns, and every statement on it but the list, which `select` builds.
 
-mod domains;
+mod passwords;
 pub mod removal;
+mod rewriting;
 mod row;
 mod table;
 
@@ -16,7 +17,8 @@ use crate::model::password::PasswordHash;
 use crate::model::text;
 use crate::model::user::{User, UserId};
 
-pub(super) use self::domains::rewrite as rewrite_domains;
+pub use self::passwords::{hashes_unlike, with_password, without_password_after};
+pub(super) use self::rewriting::rewrite;
 pub use self::row::UserRow;
 pub(super) use self::row::columns;
 
@@ -129,32 +131,6 @@ pub async fn whole_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<Whole>> 
         Whole { user, password, preferences }
     };
     Ok(db.all::<WholeRow>(sql.bind(id.0).bind(limit)).await?.into_iter().map(whole).collect())
-}
-
-/// Active users from the one after `id` on who have never had a password here, by primary key: at most `limit`.
-pub async fn without_password_after(db: &Db, id: UserId, limit: i64) -> Result<Vec<User>> {
-    let sql = Sql::new(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM users WHERE users.id > $1 AND users.is_active = TRUE AND users.password_changed_at IS NULL \
-         AND (users.password = '' OR substr(users.password, 1, 1) = '!') ORDER BY users.id LIMIT $2"
-    ));
-    Ok(db.all::<UserRow>(sql.bind(id.0).bind(limit)).await?.into_iter().map(User::from).collect())
-}
-
-/// Users above a primary key whose hash does not begin so, in the order of primary keys, and the hashes. It may look
-/// at every row.
-pub async fn hashes_unlike(
-    db: &Db,
-    prefix: &str,
-    above: UserId,
-    limit: i64,
-) -> Result<Vec<(UserId, PasswordHash)>> {
-    let sql = Sql::new(
-        "SELECT id, password FROM users WHERE id > $1 AND substr(password, 1, length($2)) <> $2 ORDER BY id LIMIT $3",
-    );
-    let rows: Vec<(i64, String)> = db.scanning().all(sql.bind(above.0).bind(prefix).bind(limit)).await?;
-    Ok(rows.into_iter().map(|(id, password)| (UserId(id), PasswordHash::from(password))).collect())
 }
 
 /// The highest primary key there is.
@@ -433,7 +409,7 @@ fn bind_texts(sql: Sql, user: &User) -> Sql {
     [&user.first_name, &user.last_name, &user.email]
         .into_iter()
         .fold(sql, |sql, field| sql.bind(field.as_str()).bind(text::fold(field)))
-        .bind(text::fold(&user.display_name()))
+        .bind(text::collation_key(&user.display_name()))
         .bind(user.searchable())
 }
 

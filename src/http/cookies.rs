@@ -26,6 +26,8 @@ pub(crate) enum CookieName {
     Flash,
     /// The list that the browser was last on.
     List,
+    /// The users whose pages the browser opened last.
+    Recent,
 }
 
 impl CookieName {
@@ -36,6 +38,7 @@ impl CookieName {
             Self::KnownBrowser => "known",
             Self::Flash => "flash",
             Self::List => "list",
+            Self::Recent => "recent",
         }
     }
 }

@@ -91,6 +91,8 @@ actions! {
     AddressConfirmed: "address_confirmed", "Confirmed their address";
     /// A user changed how they like the console.
     PreferencesChanged: "preferences_changed", "Changed their preferences";
+    /// Staff wrote a note on a user.
+    NoteAdded: "note_added", "Note";
     /// One session was ended.
     SessionEnded: "session_ended", "Session ended";
     /// All sessions were ended.

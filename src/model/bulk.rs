@@ -26,12 +26,20 @@ pub enum BulkAction {
     RemoveStaff,
     /// Signs them out everywhere.
     EndSessions,
+    /// Sends those who have no password a link with which they choose one.
+    SendLinks,
 }
 
 impl BulkAction {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Deactivate, Self::Reactivate, Self::GiveStaff, Self::RemoveStaff, Self::EndSessions];
+    pub const ALL: [Self; 6] = [
+        Self::Deactivate,
+        Self::Reactivate,
+        Self::GiveStaff,
+        Self::RemoveStaff,
+        Self::EndSessions,
+        Self::SendLinks,
+    ];
 
     /// As stored, and as clients name it.
     #[must_use]
@@ -42,7 +50,14 @@ impl BulkAction {
             Self::GiveStaff => "give_staff",
             Self::RemoveStaff => "remove_staff",
             Self::EndSessions => "end_sessions",
+            Self::SendLinks => "send_links",
         }
+    }
+
+    /// Whether it changes users, and so can be taken back.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        !matches!(self, Self::EndSessions | Self::SendLinks)
     }
 
     /// The action of that name.
@@ -59,19 +74,22 @@ impl BulkAction {
             Self::Reactivate => after.is_active = true,
             Self::GiveStaff => after.is_staff = true,
             Self::RemoveStaff => after.is_staff = false,
-            Self::EndSessions => {}
+            Self::EndSessions | Self::SendLinks => {}
         }
         after
     }
 
     /// What it asks of the actor's session before it is done to these users.
     pub(crate) fn presence(self, actor: UserId, targets: &[&User]) -> Presence {
-        if self == Self::EndSessions {
-            return if targets.len() > 1 { Presence::Always } else { Presence::NotAsked };
+        let of_one = |target: &&User| match self {
+            Self::EndSessions => Presence::NotAsked,
+            Self::SendLinks => presence::of_credential(actor, target),
+            _ => presence::of_change(actor, target, &self.apply(target), false),
+        };
+        if !self.is_change() && targets.len() > 1 {
+            return Presence::Always;
         }
-        let asked =
-            targets.iter().map(|target| presence::of_change(actor, target, &self.apply(target), false));
-        asked.max().unwrap_or(Presence::NotAsked)
+        targets.iter().map(of_one).max().unwrap_or(Presence::NotAsked)
     }
 
     /// Why it cannot be done to a user, as far as can be seen beforehand.
@@ -82,6 +100,15 @@ impl BulkAction {
             Err(Refusal::Conflicts(conflict)) => Some(conflict.code()),
             Ok(()) if self == Self::EndSessions => {
                 (actor.id == target.id).then(|| Conflict::SignsOutSelf.code())
+            }
+            Ok(()) if self == Self::SendLinks => {
+                if !target.is_active {
+                    Some(INACTIVE)
+                } else if target.email.is_empty() {
+                    Some(NO_ADDRESS)
+                } else {
+                    None
+                }
             }
             Ok(()) => (after == *target).then_some(UNCHANGED),
         }
@@ -121,15 +148,23 @@ pub(crate) const NOT_FOUND: &str = "not_found";
 pub(crate) const PENDING: &str = "pending";
 pub(crate) const UNAVAILABLE: &str = "unavailable";
 pub(crate) const SIGNED_IN_SINCE: &str = "signed_in_since";
+pub(crate) const INACTIVE: &str = "inactive";
+pub(crate) const NO_ADDRESS: &str = "no_address";
+pub(crate) const NO_MAIL: &str = "no_mail";
+pub(crate) const HAS_PASSWORD: &str = "has_password";
 pub(crate) const CHANGED_SINCE: &str = "changed_since";
 
 /// The reasons that only runs have: code and sentence.
-const REASONS: [(&str, &str); 5] = [
+const REASONS: [(&str, &str); 9] = [
     (UNCHANGED, "There is nothing to change."),
     (NOT_FOUND, "There is no such user."),
     (PENDING, "The run has not come to this user."),
     (UNAVAILABLE, "The database was too busy. Try again."),
     (SIGNED_IN_SINCE, "The user has signed in since."),
+    (INACTIVE, "The account is deactivated."),
+    (NO_ADDRESS, "No message can be sent: there is no email address."),
+    (NO_MAIL, "No message can be sent: there is no mail server."),
+    (HAS_PASSWORD, "The user has a password."),
 ];
 
 /// The sentence for the code of a reason; empty for none.
@@ -193,7 +228,7 @@ mod tests {
 
     #[test]
     fn az_6_each_user_is_judged_by_the_rules_for_one() {
-        use BulkAction::{Deactivate, EndSessions, GiveStaff, Reactivate, RemoveStaff};
+        use BulkAction::{Deactivate, EndSessions, GiveStaff, Reactivate, RemoveStaff, SendLinks};
         let rules = Rules { staff_grants_staff: true };
         for (action, actor, target, code) in [
             (Deactivate, "staff", "plain", None),
@@ -208,6 +243,9 @@ mod tests {
             (RemoveStaff, "staff", "superuser", Some("superuser_required")),
             (EndSessions, "staff", "plain", None),
             (EndSessions, "staff", "superuser", Some("superuser_required")),
+            (SendLinks, "staff", "plain", Some("no_address")),
+            (SendLinks, "staff", "inactive", Some("inactive")),
+            (SendLinks, "staff", "superuser", Some("superuser_required")),
         ] {
             let judged = action.obstacle(rules, &user(1, actor), &user(2, target));
             assert_eq!(judged, code, "{action:?} {actor} {target}");

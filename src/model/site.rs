@@ -1,4 +1,4 @@
-//! How an installation presents itself: its name, its accent, and what it is there for.
+//! How an installation presents itself: its name, its accent, whom its users ask, and what it is there for.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,54 @@ impl TryFrom<String> for SiteName {
             return Err("must have 1 to 40 characters, on one line");
         }
         Ok(Self(name.to_owned()))
+    }
+}
+
+/// Longest [`Contact`], in characters.
+const LONGEST_CONTACT: usize = 100;
+
+/// How users reach the operator: an email address, an `https` address or any other text, such as a telephone number;
+/// up to 100 characters on one line, or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Contact(String);
+
+impl Contact {
+    /// As text; empty for none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What a link to it leads to; empty where a browser has nothing to open.
+    #[must_use]
+    pub fn href(&self) -> String {
+        let is_word = !self.0.contains(char::is_whitespace);
+        match self.0.split_once('@') {
+            _ if is_word && self.0.starts_with("https://") => self.0.clone(),
+            Some((name, host)) if is_word && !name.is_empty() && !host.is_empty() => {
+                format!("mailto:{}", self.0)
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+impl From<Contact> for String {
+    fn from(contact: Contact) -> Self {
+        contact.0
+    }
+}
+
+impl TryFrom<String> for Contact {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let contact = text.trim();
+        if contact.chars().count() > LONGEST_CONTACT || contact.contains(char::is_control) {
+            return Err("must have at most 100 characters, on one line");
+        }
+        Ok(Self(contact.to_owned()))
     }
 }
 
@@ -176,6 +224,20 @@ mod tests {
         assert_eq!(name(" Zoë’s users ").unwrap().as_str(), "Zoë’s users");
         for wrong in ["", "  ", "two\nlines", &"x".repeat(41)] {
             assert!(name(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_contact_is_a_link_where_a_browser_can_open_it() {
+        let href = |text: &str| Contact::try_from(text.to_owned()).unwrap().href();
+        assert_eq!(href(" help@example.org "), "mailto:help@example.org");
+        assert_eq!(href("https://help.example.org/usher"), "https://help.example.org/usher");
+        for text in ["", "room 5, @noon", "@", "+43 1 234", "javascript:alert(1)", "http://help.example.org"]
+        {
+            assert_eq!(href(text), "", "{text}");
+        }
+        for wrong in ["two\nlines", &"x".repeat(101)] {
+            assert!(Contact::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
     }
 }

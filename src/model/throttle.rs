@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-pub use self::failures::{Admission, Failures, HARD_LIMIT};
+pub use self::failures::{AccountFailures, Admission, Failures, HARD_LIMIT};
 use crate::model::session::SessionId;
 use crate::model::text;
 use crate::model::user::UserId;

@@ -14,11 +14,12 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::origin::Origin;
 use crate::model::permission::{Permission, SignedIn};
+use crate::model::presence::Presence;
 use crate::model::session::Secret;
 use crate::model::throttle::{Failures, Key};
 use crate::model::user::User;
 use crate::operations::notices::{self, Event, Owner};
-use crate::operations::{App, Can, audit, mail};
+use crate::operations::{App, Can, audit, mail, sessions};
 
 /// How long a link to an address works.
 const LIFE: Duration = Duration::from_hours(24);
@@ -65,17 +66,51 @@ pub(crate) async fn changed<P: Permission>(
         db::unconfirmed_addresses::delete(tx, after.id).await?;
         return Ok(None);
     }
-    count(app, tx, after, now).await?;
+    Ok(Some(ask(app, tx, after, mail_to.to_owned(), now).await?))
+}
+
+/// Stores what a link to the user's address will confirm.
+async fn ask(app: &App, tx: &mut Tx, user: &User, mail_to: String, now: Timestamp) -> Result<ToConfirm> {
+    count(app, tx, user, now).await?;
     let secret = Secret::random();
     let new = Unconfirmed {
-        user: after.id,
-        address: after.email.clone(),
-        mail_to: mail_to.to_owned(),
+        user: user.id,
+        address: user.email.clone(),
+        mail_to,
         secret_hash: secret.hash(),
         expires_at: now.plus(LIFE),
     };
     db::unconfirmed_addresses::set(tx, &new).await?;
-    Ok(Some(ToConfirm { address: new.address, secret }))
+    Ok(ToConfirm { address: new.address, secret })
+}
+
+/// Sends another link to the caller's address, which it returns, in the place of the one before: that may have expired, or
+/// have ended with another password. `None` where there is nothing to confirm.
+///
+/// # Errors
+/// [`Error::Forbidden`] without a confirmed password; [`Error::Throttled`] for too many messages.
+pub async fn send_again(can: &Can<SignedIn>) -> Result<Option<String>> {
+    let app = can.app();
+    if app.mailer.is_none() {
+        return Ok(None);
+    }
+    let asked = db::retrying(|| async {
+        let now = app.clock.now();
+        let mut tx = app.db.begin().await?;
+        let user = db::users::lock(&mut tx, can.user().id).await?.ok_or(Error::NotFound)?.user;
+        sessions::require_open(&mut tx, can).await?;
+        let before = db::unconfirmed_addresses::get(&mut tx, user.id).await?;
+        let Some(before) = before.filter(|before| before.is_of(&user)) else { return Ok(None) };
+        can.require(Presence::Always, now)?;
+        let to_confirm = ask(app, &mut tx, &user, before.mail_to, now).await?;
+        tx.commit().await?;
+        Ok(Some((user, to_confirm)))
+    })
+    .await?;
+    let Some((user, to_confirm)) = asked else { return Ok(None) };
+    let address = to_confirm.address.clone();
+    send(app, &user, Some(to_confirm));
+    Ok(Some(address))
 }
 
 /// Counts one more message that a user has had sent to an address of their choice.

@@ -4,12 +4,13 @@
 //! and the verdict. All users of a run are stored before the first is changed, so that the record of a run that was
 //! cut short is still true.
 
+mod links;
 mod run;
 
 use std::collections::{HashMap, HashSet};
 
 use crate::db;
-use crate::model::bulk::{BulkAction, Chosen, MOST, NOT_FOUND, Previewed, TOO_MANY};
+use crate::model::bulk::{BulkAction, Chosen, HAS_PASSWORD, MOST, NO_MAIL, NOT_FOUND, Previewed, TOO_MANY};
 use crate::model::error::{Error, Result};
 use crate::model::permission::ManageUsers;
 use crate::model::presence::Presence;
@@ -44,9 +45,16 @@ pub async fn preview(can: &Can<ManageUsers>, action: BulkAction, ids: &[UserId])
     let rules = app.settings.rules();
     let mut users: HashMap<UserId, User> =
         db::users::by_ids(&app.db, ids).await?.into_iter().map(|user| (user.id, user)).collect();
+    let sends = action == BulkAction::SendLinks;
+    let with_password = if sends { db::users::with_password(&app.db, ids).await? } else { HashSet::new() };
     let judge = |id: &UserId| {
         let user = users.remove(id);
-        let left_out = user.as_ref().map_or(Some(NOT_FOUND), |user| action.obstacle(rules, can.user(), user));
+        let left_out = match &user {
+            None => Some(NOT_FOUND),
+            Some(_) if sends && app.mailer.is_none() => Some(NO_MAIL),
+            Some(_) if with_password.contains(id) => Some(HAS_PASSWORD),
+            Some(user) => action.obstacle(rules, can.user(), user),
+        };
         Previewed { id: *id, user, left_out }
     };
     Ok(ids.iter().map(judge).collect())

@@ -13,6 +13,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use rocket::tokio::sync::Semaphore;
 
 use crate::config::{ConfigError, Settings, SmtpTls};
 use crate::db::{self, Tx};
@@ -29,6 +30,8 @@ use crate::operations::{App, Can, addresses};
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take for all of a message.
 const MESSAGE_LIMIT: Duration = Duration::from_mins(1);
+/// Messages that are handed to the mail server at the same time.
+const AT_ONCE: usize = 8;
 /// The most that is kept of a mail server's answer, in characters.
 const LONGEST_RESPONSE: usize = 300;
 
@@ -41,6 +44,8 @@ pub async fn latest(can: &Can<ManageUsers>, user: UserId) -> crate::model::error
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    /// Places for messages that are being sent: a run on many users does not open a connection for each.
+    places: Semaphore,
 }
 
 impl fmt::Debug for Mailer {
@@ -82,7 +87,7 @@ impl Mailer {
             let (name, password) = (settings.smtp_username.clone(), settings.smtp_password.clone());
             builder = builder.credentials(Credentials::new(name, password));
         }
-        Ok(Some(Self { transport: builder.build(), from }))
+        Ok(Some(Self { transport: builder.build(), from, places: Semaphore::new(AT_ONCE) }))
     }
 
     /// Sends a message: the state that it is in then, and what the mail server said.
@@ -91,6 +96,8 @@ impl Mailer {
             Ok(message) => message,
             Err(error) => return (MailState::Refused, tidy(&error.to_string())),
         };
+        // It is never closed.
+        let _place = self.places.acquire().await;
         match rocket::tokio::time::timeout(MESSAGE_LIMIT, self.transport.send(message)).await {
             Ok(Ok(response)) => {
                 (MailState::Accepted, tidy(&response.message().collect::<Vec<_>>().join(" ")))

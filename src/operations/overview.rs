@@ -21,6 +21,9 @@ pub const DAYS: u64 = 30;
 pub const MOST: i64 = 10_000;
 
 const DAY: Duration = Duration::from_hours(24);
+const WEEK: Duration = Duration::from_hours(7 * 24);
+/// A year and a day, in weeks.
+const WEEKS: u32 = 53;
 /// A day that ended so long ago gets no more entries: no transaction takes that long.
 const SETTLED: Duration = Duration::from_hours(1);
 /// A link for a first password that expires within this time needs attention.
@@ -50,9 +53,9 @@ const CHANGES: [Action; 14] = [
     Action::KeyRotated,
 ];
 
-/// The sign-ins of one day, in UTC.
+/// The sign-ins of a day or a week, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Day {
+pub struct Period {
     /// When it begins.
     pub begin: Timestamp,
     /// How many succeeded, counted no further than [`MOST`].
@@ -63,23 +66,23 @@ pub struct Day {
 
 /// The days that this process has counted and that nothing is added to any more, by when they began.
 #[derive(Debug, Default)]
-pub struct PastDays(Mutex<BTreeMap<Timestamp, Day>>);
+pub struct PastDays(Mutex<BTreeMap<Timestamp, Period>>);
 
 impl PastDays {
-    fn known(&self) -> BTreeMap<Timestamp, Day> {
+    fn known(&self) -> BTreeMap<Timestamp, Period> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps those of these days that are over, and no older ones.
-    fn keep(&self, days: &[Day], now: Timestamp) {
-        let settled = |day: &&Day| day.begin.plus(DAY + SETTLED) <= now;
+    fn keep(&self, days: &[Period], now: Timestamp) {
+        let settled = |day: &&Period| day.begin.plus(DAY + SETTLED) <= now;
         let kept = days.iter().filter(settled).map(|day| (day.begin, *day)).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 }
 
 /// The sign-ins of the last days, the earliest day first, today's at the end.
-pub async fn sign_ins(can: &Can<ManageUsers>) -> Result<Vec<Day>> {
+pub async fn sign_ins(can: &Can<ManageUsers>) -> Result<Vec<Period>> {
     let app = can.app();
     let now = app.clock.now();
     let length = i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX);
@@ -96,11 +99,36 @@ pub async fn sign_ins(can: &Can<ManageUsers>) -> Result<Vec<Day>> {
         .collect();
     let counts = db::audit::reading::sign_ins_within(&app.db, &wanted, MOST).await?;
     let mut counted =
-        wanted.iter().zip(counts).map(|((begin, _), [good, bad])| Day { begin: *begin, good, bad });
-    let days: Vec<Day> =
+        wanted.iter().zip(counts).map(|((begin, _), [good, bad])| Period { begin: *begin, good, bad });
+    let days: Vec<Period> =
         begins.iter().filter_map(|begin| known.get(begin).copied().or_else(|| counted.next())).collect();
     app.past_days.keep(&days, now);
     Ok(days)
+}
+
+/// A user's last year.
+#[derive(Debug)]
+pub struct Year {
+    /// Week by week, the earliest first.
+    pub weeks: Vec<Period>,
+    /// Whether there were more than [`MOST`] sign-ins, of which these are the latest.
+    pub is_cut: bool,
+}
+
+/// The sign-ins of a user in the last year.
+pub async fn year_of(can: &Can<ManageUsers>, user: UserId) -> Result<Year> {
+    let app = can.app();
+    // What happens at this moment belongs to the last week.
+    let now = app.clock.now().plus(Duration::from_micros(1));
+    let begins: Vec<Timestamp> = (1..=WEEKS).rev().map(|back| now.minus(WEEK.saturating_mul(back))).collect();
+    let first = begins.first().copied().unwrap_or(now);
+    let counts = db::audit::reading::sign_ins_of(&app.db, user, first, WEEK, MOST).await?;
+    let week = |(begin, number): (&Timestamp, i64)| {
+        let [good, bad] = counts.get(&number).copied().unwrap_or_default();
+        Period { begin: *begin, good, bad }
+    };
+    let is_cut = counts.values().flatten().sum::<i64>() >= MOST;
+    Ok(Year { weeks: begins.iter().zip(0..).map(week).collect(), is_cut })
 }
 
 /// The last changes of anything, at most `limit`, the newest first.

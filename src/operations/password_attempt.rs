@@ -314,7 +314,7 @@ impl<'a> Attempt<'a> {
         }
         let consecutive = counted?;
         if let (Some(user), HARD_LIMIT) = (target, consecutive) {
-            block_notice::send(self.app, user, self.origin);
+            block_notice::send(self.app, user, self.origin, self.is_known());
         }
         Ok(())
     }

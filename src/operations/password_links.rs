@@ -12,7 +12,7 @@ use rocket::figment::Figment;
 
 use crate::config::Settings;
 use crate::db::{self, Tx};
-use crate::model::audit::{Action, Author, Entry};
+use crate::model::audit::{Action, Author, Entry, EntryId};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::link::{Link, LinkId, LinkPurpose};
@@ -73,6 +73,15 @@ pub(crate) struct Stored {
     secret: Secret,
     expires_at: Timestamp,
     mail: Option<Queued>,
+    /// Its audit entry.
+    pub(crate) entry: EntryId,
+}
+
+impl Stored {
+    /// Whether it is to be sent by mail.
+    pub(crate) fn is_mailed(&self) -> bool {
+        self.mail.is_some()
+    }
 }
 
 /// Stores a link with its entry, and that it is to be sent by mail, if it can be. Which older ones end by it
@@ -93,8 +102,8 @@ pub(crate) async fn insert(
     let mail = mail::queue(app, tx, user, purpose, now).await?;
     let entry = new.entry.clone().on(user).detail("link", id.0).detail("purpose", purpose.as_str());
     let entry = entry.detail("expires_at", expires_at.to_string()).detail("by_mail", mail.is_some());
-    audit::record(tx, &entry, now).await?;
-    Ok(Stored { secret, expires_at, mail })
+    let entry = audit::record(tx, &entry, now).await?;
+    Ok(Stored { secret, expires_at, mail, entry })
 }
 
 /// Sends a link that is committed by mail, if it is to be, and hands it over.

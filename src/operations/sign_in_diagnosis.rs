@@ -13,7 +13,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::password::PasswordHash;
 use crate::model::permission::ManageUsers;
-use crate::model::throttle::{Failures, Key};
+use crate::model::throttle::{AccountFailures, Failures, Key};
 use crate::model::user::{User, UserId};
 use crate::operations::{App, Can};
 use crate::security::passwords;
@@ -69,12 +69,15 @@ pub struct Diagnosis {
 /// The condition that does not prevent signing in.
 const FORCED_CHANGE: &str = "no_forced_change";
 
+const NOT_LOCKED: &str = "not_locked";
+const UNLOCKED: &str = "The account is not locked.";
+
 /// Walks the conditions of an account whose failures to sign in are `failures`. `say` puts an instant in words.
 #[must_use]
 pub fn conditions(
     user: &User,
     password: &PasswordHash,
-    failures: Option<&Failures>,
+    failures: &AccountFailures,
     now: Timestamp,
     say: &dyn Fn(Timestamp) -> String,
 ) -> Vec<Condition> {
@@ -121,18 +124,21 @@ fn dates(user: &User, now: Timestamp, say: &dyn Fn(Timestamp) -> String) -> Cond
     Condition { condition: "dates", passed, detail }
 }
 
-fn locked(failures: Option<&Failures>, now: Timestamp, say: &dyn Fn(Timestamp) -> String) -> Condition {
-    let condition = |passed, detail| Condition { condition: "not_locked", passed, detail };
-    match failures.and_then(|failures| Some((failures, failures.wait(now)?))) {
-        None => condition(true, "The account is not locked.".to_owned()),
-        Some((failures, wait)) => {
-            // To the minute, and never before it is over.
-            let until = say(now.plus(wait).plus(Duration::from_micros(59_999_999)));
-            condition(
-                false,
-                format!("Locked after {} failures in a row, until {until}.", failures.consecutive),
-            )
-        }
+fn locked(failures: &AccountFailures, now: Timestamp, say: &dyn Fn(Timestamp) -> String) -> Condition {
+    let condition = |passed, detail| Condition { condition: NOT_LOCKED, passed, detail };
+    let told = |failures: Option<&Failures>| {
+        let (failures, wait) = failures.and_then(|failures| Some((failures, failures.wait(now)?)))?;
+        // To the minute, and never before it is over.
+        let until = say(now.plus(wait).plus(Duration::from_micros(59_999_999)));
+        Some(format!("after {} failures in a row, until {until}.", failures.consecutive))
+    };
+    match (told(failures.account.as_ref()), told(failures.known.as_ref())) {
+        (Some(account), _) => condition(false, format!("Locked {account}")),
+        (None, Some(known)) => condition(
+            true,
+            format!("The account is not locked, but a browser or a session that is known to it is: {known}"),
+        ),
+        (None, None) => condition(true, UNLOCKED.to_owned()),
     }
 }
 
@@ -158,7 +164,7 @@ pub async fn check(
 ) -> Result<Diagnosis> {
     let app = can.app();
     let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
-    let conditions = conditions_of(can, &user, say).await?;
+    let Standing { conditions, .. } = standing(can, &user, say).await?;
     Ok(Diagnosis {
         can_sign_in: can_sign_in(&conditions),
         first_failing: conditions
@@ -174,18 +180,29 @@ pub async fn check(
     })
 }
 
+/// How an account stands now.
+#[derive(Debug)]
+pub struct Standing {
+    /// All conditions, in their order.
+    pub conditions: Vec<Condition>,
+    /// Whether failures block the account, or a browser or a session of its user's: what unlocking ends.
+    pub is_blocked: bool,
+}
+
 /// The conditions of an account as they are now.
-pub async fn conditions_of(
+pub async fn standing(
     can: &Can<ManageUsers>,
     user: &User,
     say: &(dyn Fn(Timestamp) -> String + Sync),
-) -> Result<Vec<Condition>> {
+) -> Result<Standing> {
     let app = can.app();
     let found = db::users::credentials(&app.db, user.username.key()).await?;
     let password = found.filter(|found| found.user.id == user.id).map(|found| found.password);
     let password = password.ok_or(Error::NotFound)?;
-    let failures = db::throttles::get(&app.db, &Key::account(user.username.key())).await?;
-    Ok(conditions(user, &password, failures.as_ref(), app.clock.now(), say))
+    let failures = db::throttles::of_account(&app.db, &Key::account(user.username.key())).await?;
+    let now = app.clock.now();
+    let conditions = conditions(user, &password, &failures, now, say);
+    Ok(Standing { conditions, is_blocked: failures.is_blocked(now) })
 }
 
 /// The newest entry that records an end of a session: by itself, or among the details of a change.
@@ -213,7 +230,10 @@ pub fn can_sign_in(conditions: &[Condition]) -> bool {
 #[must_use]
 pub fn summary(conditions: &[Condition]) -> String {
     match conditions.iter().find(|condition| !condition.passed) {
-        None => "Yes. Active, password set, not locked.".to_owned(),
+        None => match conditions.iter().find(|condition| condition.condition == NOT_LOCKED) {
+            Some(condition) if condition.detail != UNLOCKED => format!("Yes. {}", condition.detail),
+            _ => "Yes. Active, password set, not locked.".to_owned(),
+        },
         Some(condition) if condition.condition == FORCED_CHANGE => format!("Yes. {}", condition.detail),
         Some(condition) => format!("No. {}", condition.detail),
     }
@@ -232,8 +252,9 @@ mod tests {
     }
 
     /// The conditions that fail.
-    fn failing(user: &User, password: &str, failures: Option<&Failures>) -> Vec<(&'static str, String)> {
-        conditions(user, &PasswordHash::from(password.to_owned()), failures, NOW, &in_utc)
+    fn failing(user: &User, password: &str, account: Option<&Failures>) -> Vec<(&'static str, String)> {
+        let failures = AccountFailures { account: account.cloned(), known: None };
+        conditions(user, &PasswordHash::from(password.to_owned()), &failures, NOW, &in_utc)
             .into_iter()
             .filter(|condition| !condition.passed)
             .map(|condition| (condition.condition, condition.detail))
@@ -329,6 +350,19 @@ mod tests {
         ] {
             assert_eq!(failing(&changed, password, blocked.as_ref()), [(condition, detail.to_owned())]);
         }
+    }
+
+    #[test]
+    fn a_blocked_browser_is_told_and_does_not_lock_the_account() {
+        let (user, password) = (User::blank(NOW), PasswordHash::from(GOOD.to_owned()));
+        let known = AccountFailures { account: None, known: Some(failures(100, 24 * 60 * 60)) };
+        let found = conditions(&user, &password, &known, NOW, &in_utc);
+        assert!(can_sign_in(&found) && known.is_blocked(NOW));
+        assert_eq!(
+            summary(&found),
+            "Yes. The account is not locked, but a browser or a session that is known to it is: after 100 failures in a \
+             row, until 2026-03-02 09:00 UTC."
+        );
     }
 
     #[test]

@@ -53,6 +53,11 @@ pub async fn get_by_name(can: &Can<SignedIn>, name: &str) -> Result<User> {
     db::users::by_username_key(&can.app().db, &key).await?.ok_or(Error::NotFound)
 }
 
+/// Those of these users that there are, in no order.
+pub async fn by_ids(can: &Can<ManageUsers>, ids: &[UserId]) -> Result<Vec<User>> {
+    Ok(db::users::by_ids(&can.app().db, ids).await?)
+}
+
 /// The users that a text names exactly: by user name or e-mail address in any letter case, or by primary
 /// key. In no order.
 pub async fn exact_matches(can: &Can<ManageUsers>, text: &str) -> Result<Vec<User>> {

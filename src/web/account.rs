@@ -1,5 +1,6 @@
 //! The user's own account.
 
+mod address;
 mod password;
 mod preferences;
 mod sessions;
@@ -11,6 +12,7 @@ use rocket::{Route, get, post, routes};
 use super::form::{Field, FormState, field_errors};
 use super::layout::{ConsoleSession, Said};
 use super::reauthentication;
+use super::sign_in::too_many_tries;
 use super::view::{AccountPage, Answer, ShortcutsPage, role};
 use crate::model::address::Unconfirmed;
 use crate::model::error::{Error, Result};
@@ -26,6 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
         page,
         save,
         shortcuts,
+        address::send_again,
         password::form,
         password::change,
         sessions::ask,
@@ -114,8 +117,7 @@ fn to_confirm(new: &Unconfirmed) -> String {
         before => format!("Until then mail for you goes to {before}."),
     };
     format!(
-        "Confirm your address: open the link that was sent to {} within 24 hours. {meanwhile} To have another link sent, \
-         save the address from before, and then this one again.",
+        "Confirm your address: open the link that was sent to {} within 24 hours. {meanwhile}",
         new.address
     )
 }
@@ -149,6 +151,11 @@ async fn save(
             errors.add("non_field_errors", message);
             let form = AccountForm { version: console.can.user().version, ..(**form).clone() };
             Ok(Answer::Page(Status::PreconditionFailed, Box::new(form.page(&console, &errors).await?)))
+        }
+        Err(Error::Throttled(seconds)) => {
+            let mut errors = FieldErrors::default();
+            errors.add("email", too_many_tries(seconds));
+            Ok(Answer::RetryLater(seconds, Box::new(form.page(&console, &errors).await?)))
         }
         Err(error) => Ok(Answer::refused(form.page(&console, &field_errors(error)?).await?)),
     }

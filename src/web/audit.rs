@@ -6,15 +6,17 @@ use rocket::get;
 use super::audit_entries;
 use super::layout::ConsoleSession;
 use super::text::encode;
+use super::users::words;
 use super::view::{Answer, AuditPage, Beside};
 use crate::model::audit::{Action, Entries, EntryInteger, EntryText, ListedEntry};
 use crate::model::clock::Timestamp;
 use crate::model::cursor::Cursor;
 use crate::model::error::{Error, Result};
-use crate::model::filter::{Expression, Field, Filter, Folding, Operator, Order, Test};
+use crate::model::filter::{Body, Expression, Field, Filter, Folding, Operator, Order, Test};
 use crate::model::permission::ManageUsers;
 use crate::model::text;
 use crate::model::time_zone::Zone;
+use crate::model::user::User;
 use crate::operations::lists::{self, Page};
 use crate::operations::users;
 
@@ -24,6 +26,8 @@ const ROWS: i64 = 50;
 const END: &str = "end";
 /// Longest name that is looked for, in characters.
 const LONGEST_NAME: usize = 150;
+/// Users that a part of a name may stand for.
+const MOST_NAMED: i64 = 100;
 
 /// The query as it arrived. What cannot be read is ignored, with a note.
 #[derive(Debug, Default, FromForm)]
@@ -40,9 +44,9 @@ pub(super) struct AuditQuery {
 /// What a query asks for.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct AuditState {
-    /// A user name, or empty.
+    /// A user name or parts of a name, or empty.
     actor: String,
-    /// A user name, or empty.
+    /// A user name or parts of a name, or empty.
     user: String,
     /// An action's name, or empty.
     action: &'static str,
@@ -124,29 +128,41 @@ impl AuditState {
     }
 
     /// The filter behind it. By day it is sorted by time: an index is entered at the day.
-    pub(super) async fn filter(&self, console: &ConsoleSession<'_, ManageUsers>) -> Result<Filter<Entries>> {
-        let mut tests = Vec::new();
+    pub(super) async fn filter(
+        &mut self,
+        console: &ConsoleSession<'_, ManageUsers>,
+    ) -> Result<Filter<Entries>> {
+        let mut expressions = Vec::new();
         let people = [
             (&self.actor, EntryInteger::ActorId, EntryText::Actor),
             (&self.user, EntryInteger::TargetId, EntryText::Target),
         ];
         for (name, id, frozen) in people {
             if !name.is_empty() {
-                tests.push(named(console, name, id, frozen).await?);
+                let named = named(console, name, id, frozen).await?;
+                expressions.push(named.expression);
+                if named.is_cut {
+                    self.notes.push(format!(
+                        "More than {MOST_NAMED} users match \u{201c}{name}\u{201d}. These are the entries of the first \
+                         {MOST_NAMED}: type more of the name."
+                    ));
+                }
             }
         }
         if !self.action.is_empty() {
             let action = self.action.to_owned();
-            tests.push(Test::Text(EntryText::Action, Operator::Equal, action, Folding::Exact));
+            let test = Test::Text(EntryText::Action, Operator::Equal, action, Folding::Exact);
+            expressions.push(Expression::of(test));
         }
-        let at = |operator, at: Timestamp| Test::Integer(EntryInteger::At, operator, at.micros());
+        let at =
+            |operator, at: Timestamp| Expression::of(Test::Integer(EntryInteger::At, operator, at.micros()));
         let zone = console.zone();
-        tests.extend(zone.day(&self.from).map(|(begin, _)| at(Operator::GreaterOrEqual, begin)));
-        tests.extend(zone.day(&self.to).map(|(_, end)| at(Operator::Less, end)));
+        expressions.extend(zone.day(&self.from).map(|(begin, _)| at(Operator::GreaterOrEqual, begin)));
+        expressions.extend(zone.day(&self.to).map(|(_, end)| at(Operator::Less, end)));
         let by_time = !self.from.is_empty() || !self.to.is_empty();
         let order = Order { field: Field::Integer(EntryInteger::At), ascending: false, nulls_first: false };
         Ok(Filter {
-            expressions: tests.into_iter().map(Expression::of).collect(),
+            expressions,
             order_by: if by_time { vec![order] } else { Vec::new() },
             include_inactive: true,
         })
@@ -158,20 +174,41 @@ fn is_day(text: &str) -> bool {
     Zone::UTC.day(text).is_some()
 }
 
-/// The user who has the name now, whatever their name was then; else the user who had it then.
+/// Who is meant by a name, and the entries that are about them.
+struct Named {
+    expression: Expression<Entries>,
+    /// Whether more users than are looked for have it in their names.
+    is_cut: bool,
+}
+
+/// The user who has the user name now, whatever it was then; else those who had it then, and those in whose names the
+/// words stand, as the search of the users' list finds them.
 async fn named(
     console: &ConsoleSession<'_, ManageUsers>,
     name: &str,
     id: EntryInteger,
     frozen: EntryText,
-) -> Result<Test<Entries>> {
+) -> Result<Named> {
+    let is = |user: &User| Expression::of(Test::Integer(id, Operator::Equal, user.id.0));
     match users::get_by_name(&console.can.weaken(), name).await {
-        Ok(user) => Ok(Test::Integer(id, Operator::Equal, user.id.0)),
-        // No name has a NUL, and PostgreSQL refuses to be asked.
-        Err(Error::NotFound) if name.contains('\0') => Ok(Test::Constant(false)),
-        Err(Error::NotFound) => Ok(Test::Text(frozen, Operator::Equal, text::fold(name), Folding::Folded)),
-        Err(error) => Err(error),
+        Ok(user) => return Ok(Named { expression: is(&user), is_cut: false }),
+        Err(Error::NotFound) => {}
+        Err(error) => return Err(error),
     }
+    // No name has a NUL, and PostgreSQL refuses to be asked.
+    if name.contains('\0') {
+        return Ok(Named { expression: Expression::of(Test::Constant(false)), is_cut: false });
+    }
+    let had = Test::Text(frozen, Operator::Equal, text::fold(name), Folding::Folded);
+    let mut ways = vec![Expression::of(had)];
+    let mut is_cut = false;
+    if let Some(search) = words::search(name) {
+        let filter = Filter { expressions: vec![search], order_by: Vec::new(), include_inactive: true };
+        let found = lists::page_after(&console.can, &filter, None, MOST_NAMED).await?;
+        ways.extend(found.records.iter().map(is));
+        is_cut = found.has_next;
+    }
+    Ok(Named { expression: Expression { invert: false, body: Body::Any(ways) }, is_cut })
 }
 
 /// Everything, or what the query says.

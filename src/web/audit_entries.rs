@@ -164,6 +164,7 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         "left_out" => format!("Not recorded before it: {}", counted(number, "refusal")),
         "only_for" if text == "known_browser" => "Only for a browser that signed in before".to_owned(),
         "only_for" if text == "session" => "Only for who was signed in".to_owned(),
+        "note" => text.to_owned(),
         "sha256" => format!("SHA-256 {text}"),
         "until_reset" => "Until the password is reset".to_owned(),
         _ => match value {

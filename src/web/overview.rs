@@ -5,14 +5,15 @@ use rocket::get;
 use rocket::tokio::try_join;
 
 use super::audit_entries;
+use super::chart;
+use super::chart::up_to;
 use super::layout::ConsoleSession;
-use super::text::thousands;
-use super::users::{COUNTED, ListQuery, ListState};
-use super::view::{Answer, AttentionItem, Bars, OverviewPage, SignInDay, Tile, Time};
+use super::users::{COUNTED, ListQuery, ListState, recent};
+use super::view::{Answer, AttentionItem, OverviewPage, Tile, Time};
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
 use crate::model::permission::{ManageUsers, SignedIn};
-use crate::operations::overview::{self, Attention, Day};
+use crate::operations::overview::{self, Attention};
 use crate::operations::{Can, locks, users};
 
 /// Changes on the page.
@@ -44,31 +45,26 @@ pub(super) async fn home(console: ConsoleSession<'_, SignedIn>) -> Result<Answer
         (label, ListState { locked: locked.clone(), ..ListState::read(&query, 0) })
     });
     let tiles = lists.iter().map(|(label, list)| tile(&can, label, list, now));
-    let (tiles, days, changes, attention) = try_join!(
+    let (tiles, days, changes, attention, recent) = try_join!(
         try_join_all(tiles),
         overview::sign_ins(&can),
         overview::last_changes(&can, CHANGES),
         overview::attention(&can),
+        recent::users(&console, &can),
     )?;
     Ok(Answer::page(OverviewPage {
         layout: console.layout("overview"),
         tiles,
         attention: items(locked.len(), &attention),
-        summary: summary(&days),
-        bars: bars(&days),
-        days: days.iter().map(SignInDay::from).collect(),
+        chart: chart::sign_ins(&days),
         changes: changes.iter().map(|told| audit_entries::row(told, &console.zone())).collect(),
+        recent,
     }))
 }
 
 async fn tile(can: &Can<ManageUsers>, label: &'static str, list: &ListState, now: Timestamp) -> Result<Tile> {
     let count = users::count_up_to(can, &list.filter(now), COUNTED + 1).await?;
     Ok(Tile { label, count: up_to(count, COUNTED), path: list.path_with("", "") })
-}
-
-/// A number that was counted up to a bound.
-fn up_to(count: i64, most: i64) -> String {
-    if count > most { format!("{}+", thousands(most)) } else { thousands(count) }
 }
 
 /// The sentences about what needs attention, the most urgent first.
@@ -123,61 +119,9 @@ fn items(locked: usize, attention: &Attention) -> Vec<AttentionItem> {
     items
 }
 
-/// How many signed in and failed to, all days together.
-fn summary(days: &[Day]) -> String {
-    let sum = |count: fn(&Day) -> i64| {
-        let all = thousands(days.iter().map(count).sum());
-        if days.iter().any(|day| count(day) >= overview::MOST) { format!("{all}+") } else { all }
-    };
-    format!("{} signed in, {} failed.", sum(|day| day.good), sum(|day| day.bad))
-}
-
-/// The picture: a bar for each day, what failed on top of what succeeded, the highest one as high as the picture.
-fn bars(days: &[Day]) -> Bars {
-    let most = days.iter().map(|day| day.good + day.bad).max().unwrap_or(0).max(1);
-    let height = |count: i64| if count == 0 { 0 } else { (count * Bars::HEIGHT / most).max(1) };
-    let bar = |x: i64, foot: i64, height: i64| match height {
-        0 => String::new(),
-        _ => format!("M{x} {foot}v-{height}h8v{height}z"),
-    };
-    let places = || days.iter().zip((1..).step_by(10));
-    let good = places().map(|(day, x)| bar(x, Bars::HEIGHT, height(day.good))).collect();
-    let bad = places().map(|(day, x)| bar(x, Bars::HEIGHT - height(day.good), height(day.bad))).collect();
-    Bars { good, bad, width: i64::try_from(days.len()).unwrap_or(0) * 10 }
-}
-
-impl From<&Day> for SignInDay {
-    fn from(day: &Day) -> Self {
-        let (good, bad) = (up_to(day.good, overview::MOST - 1), up_to(day.bad, overview::MOST - 1));
-        let begin = day.begin.to_string();
-        Self { day: begin.get(..10).unwrap_or_default().to_owned(), good, bad }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn day(good: i64, bad: i64) -> Day {
-        Day { begin: Timestamp::from_micros(0), good, bad }
-    }
-
-    #[test]
-    fn bars_stand_on_each_other_and_the_least_number_is_seen() {
-        let bars = bars(&[day(100, 20), day(0, 0), day(1, 1)]);
-        assert_eq!(bars.good, "M1 60v-50h8v50zM21 60v-1h8v1z");
-        assert_eq!(bars.bad, "M1 10v-10h8v10zM21 59v-1h8v1z");
-        assert_eq!(super::bars(&[day(0, 0)]).good, "");
-    }
-
-    #[test]
-    fn what_was_counted_to_its_bound_is_told_as_more() {
-        assert_eq!(
-            [up_to(9_999, 10_000), up_to(10_000, 10_000), up_to(10_001, 10_000)],
-            ["9,999", "10,000", "10,000+"]
-        );
-        assert_eq!(summary(&[day(overview::MOST, 3), day(5, 0)]), "10,005+ signed in, 3 failed.");
-    }
 
     #[test]
     fn what_needs_attention_is_said_with_its_number() {

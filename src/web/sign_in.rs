@@ -88,6 +88,7 @@ async fn again(app: &App, jar: Cookies<'_>, tried: Tried<'_>) -> Result<SignInPa
 /// The page, with a token for a browser that has none yet.
 async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> Result<SignInPage> {
     let has_superuser = db::users::superuser_exists(&app.db).await?;
+    let contact = &app.settings.contact;
     Ok(SignInPage {
         username: String::new(),
         next: local_path(next).to_owned(),
@@ -101,6 +102,7 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
         },
         has_users: has_superuser || db::users::any_exists(&app.db).await?,
         sends_mail: app.mailer.is_some(),
+        contact: (contact.as_str().to_owned(), contact.href()),
         resume: String::new(),
         kept: String::new(),
         fields: Vec::new(),
@@ -251,7 +253,13 @@ pub(super) async fn sign_out(
 ) -> Result<SignedOut> {
     layout::check_token(&can, &form.token)?;
     sign_in::sign_out(can.actor()).await?;
-    for name in [CookieName::Session, CookieName::BeforeSession, CookieName::Flash, CookieName::List] {
+    for name in [
+        CookieName::Session,
+        CookieName::BeforeSession,
+        CookieName::Flash,
+        CookieName::List,
+        CookieName::Recent,
+    ] {
         jar.remove(name);
     }
     Ok(SignedOut)

@@ -184,7 +184,7 @@ impl AuditForm {
     async fn subject(&self, console: &ConsoleSession<'_, ManageUsers>) -> Result<Subject> {
         let (actor, user, action) = (self.actor.clone(), self.user.clone(), self.action.clone());
         let (from, to) = (self.from.clone(), self.to.clone());
-        let state = AuditState::read(&AuditQuery { actor, user, action, from, to, ..Default::default() });
+        let mut state = AuditState::read(&AuditQuery { actor, user, action, from, to, ..Default::default() });
         Ok(Subject {
             filter: state.filter(console).await?,
             page: state.path("", ""),

@@ -10,14 +10,16 @@ mod link;
 mod list;
 mod lookup;
 mod new;
+mod notes;
 mod password;
 mod query;
+pub(super) mod recent;
 mod search_results;
 mod selection;
 mod sessions;
 mod undo;
 mod unlock;
-mod words;
+pub(super) mod words;
 
 use rocket::{Route, routes};
 
@@ -39,6 +41,8 @@ pub(super) fn routes() -> Vec<Route> {
         password::set,
         history::history,
         history::sign_ins,
+        notes::page,
+        notes::add,
         undo::take_back,
         bulk::confirm,
         bulk::run,

@@ -217,6 +217,7 @@ mod tests {
         assert_escaped::<PasswordPage>(server);
         assert_escaped::<HistoryPage>(server);
         assert_escaped::<SignInsPage>(server);
+        assert_escaped::<NotesPage>(server);
         assert_escaped::<AuditPage>(server);
         assert_escaped::<BulkChoicePage>(server);
         assert_escaped::<OverviewPage>(server);

@@ -113,8 +113,12 @@ fn a_slash_leads_to_the_search_unless_one_is_typing() {
     assert_eq!(staff.value("Search"), "/", "what was found is selected, and a slash can be searched for");
     staff.press(ESCAPE);
     staff.open("/users/new");
+    staff.fill("Username", "");
     staff.press("/");
-    assert_eq!(staff.path(), "/users/new");
+    assert_eq!(staff.value("Username"), "/");
+    staff.open("/account/sessions");
+    staff.press_and_go("/");
+    assert_eq!((staff.path(), focused()), ("/users#q".to_owned(), "q".into()), "from any page");
 }
 
 #[test]

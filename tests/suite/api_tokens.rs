@@ -54,7 +54,7 @@ async fn a_token_is_shown_once_used_and_revoked(app: TestApp) {
 
 /// The token on a page.
 fn shown(html: &str) -> String {
-    let start = html.split("<code class=\"secret\">").nth(1).expect("a token");
+    let start = html.split("<code class=\"copy\">").nth(1).expect("a token");
     start.split('<').next().unwrap().to_owned()
 }
 
@@ -69,7 +69,7 @@ async fn a_token_is_made_and_revoked_in_the_console(app: TestApp) {
     let script = Person { bearer: shown(&answer.body), ..ada.clone() };
     assert!(app.is_signed_in(&script, By::Bearer).await);
     let html = page(&app, &ada, path).await.body;
-    assert!(!html.contains(&script.bearer) && !html.contains("class=\"secret\""), "shown once");
+    assert!(!html.contains(&script.bearer) && !html.contains("class=\"copy\""), "shown once");
     assert!(html.contains("&lt;b&gt;report") && html.contains("8 Mar 2026"));
     let (again, _) = send_from(&app, &ada, path, path, &fields).await;
     assert_eq!(again.status, 422, "sent again, nothing is made");

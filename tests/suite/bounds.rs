@@ -296,6 +296,7 @@ async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_sess
     assert_eq!(
         idle,
         [
+            "/account/confirm-address",
             "/audit/export",
             "/confirm-address",
             "/first-superuser",
@@ -303,6 +304,7 @@ async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_sess
             "/set-password",
             "/sign-in",
             "/users//history/export",
+            "/users//notes",
             "/users/export",
             "/users/import",
             "/users/import/choices",

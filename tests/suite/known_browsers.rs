@@ -196,6 +196,10 @@ async fn pw_13_the_hard_stop_holds_for_known_browsers_and_a_new_password_ends_it
     assert_eq!(known.sign_in(&app, "ada", "wrong").await.status, 422);
     app.clock.advance(Duration::from_hours(1));
     assert_eq!(known.sign_in(&app, "ada", PASSWORD).await.status, 422, "not before a day is over");
+    let root = renewed(&app, &root).await;
+    let shown = page(&app, &root, &format!("/users/{}", ada.id())).await.body;
+    assert!(shown.contains("The account is not locked, but a browser"), "{shown}");
+    assert!(shown.contains(&format!("/users/{}/unlock", ada.id())), "{shown}");
     let ada = renewed(&app, &ada).await;
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200, "the account's own counter is another one");
     let root = renewed(&app, &root).await;

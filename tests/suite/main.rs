@@ -87,6 +87,7 @@ mod matrix;
 mod merging;
 mod model;
 mod moving;
+mod notes;
 mod openapi;
 mod overtaken;
 mod overview;

@@ -47,6 +47,10 @@ fn changes() -> Value {
     json!({"first_name": "Changed"})
 }
 
+fn note() -> Value {
+    json!({"note": "a note"})
+}
+
 fn no_users() -> Value {
     json!({"action": "deactivate", "ids": []})
 }
@@ -99,6 +103,10 @@ pub(crate) const ROWS: &[Row] = &[
     row(Post, "/v1/users/bulk/{id}/undo", Missing, Some(nothing), [401, 401, 403, 404, 404]),
     row(Post, "/v1/audit/{id}/undo", Missing, Some(nothing), [401, 401, 403, 404, 404]),
     row(Post, "/v1/users/invite", Unaimed, Some(invitation), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/notes", Own, Some(note), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/notes", Other, Some(note), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/notes", Superuser, Some(note), [401, 401, 403, 201, 201]),
+    row(Post, "/v1/users/{id}/notes", Missing, Some(note), [401, 401, 403, 404, 404]),
     row(Post, "/v1/users/{id}/link", Own, Some(nothing), [401, 401, 403, 201, 201]),
     row(Post, "/v1/users/{id}/link", Other, Some(nothing), [401, 401, 403, 201, 201]),
     row(Post, "/v1/users/{id}/link", Superuser, Some(nothing), [401, 401, 403, 403, 201]),
@@ -193,6 +201,9 @@ pub(crate) const ROWS: &[Row] = &[
     row(Post, "/users/{id}/password", Superuser, None, [401, 401, 403, 403, 422]),
     row(Get, "/users/{id}/sign-in-check", Other, None, [303, 303, 403, 200, 200]),
     row(Get, "/users/{id}/sign-in-check", Missing, None, [303, 303, 403, 404, 404]),
+    row(Get, "/users/{id}/notes", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/notes", Missing, None, [303, 303, 403, 404, 404]),
+    row(Post, "/users/{id}/notes", Other, None, [401, 401, 403, 422, 422]),
     row(Post, "/users/{id}/link", Other, None, [401, 401, 403, 403, 403]),
     row(Post, "/users/{id}/unlock", Other, None, [401, 401, 403, 403, 403]),
     // Links are for their holders; `links` tests them with one.
@@ -214,6 +225,7 @@ pub(crate) const ROWS: &[Row] = &[
     row(Post, "/users/{id}/tokens/{session}/revoke", Other, None, [401, 401, 403, 403, 403]),
     row(Post, "/account", Unaimed, None, [401, 401, 422, 422, 422]),
     row(Post, "/account/password", Unaimed, None, [401, 401, 422, 422, 422]),
+    row(Post, "/account/confirm-address", Unaimed, None, [401, 401, 403, 403, 403]),
     row(Get, "/account/sessions/end", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Post, "/account/sessions/end", Unaimed, None, [401, 401, 403, 403, 403]),
     row(Post, "/account/sessions/{session}/end", Unaimed, None, [401, 401, 403, 403, 403]),

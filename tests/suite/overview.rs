@@ -7,7 +7,7 @@ use serde_json::json;
 use usher::model::session::Credential;
 use usher::operations::sign_in;
 
-use crate::app::{By, PASSWORD, Person, TestApp};
+use crate::app::{By, PASSWORD, Person, TestApp, cookie_header};
 use crate::audit::trail;
 use crate::console::page;
 
@@ -136,6 +136,36 @@ async fn sign_ins_are_told_day_by_day_for_thirty_days(app: TestApp) {
 }
 
 #[apply(on_both)]
+async fn the_sign_ins_of_a_user_are_told_week_by_week_for_a_year(app: TestApp) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let path = format!("/users/{}/sign-ins", ada.id());
+    for (days, good, bad) in [(0, 2, 1), (7, 0, 3), (100, 1, 0)] {
+        app.clock.advance(Duration::from_hours(24 * days));
+        for _ in 0..good {
+            assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
+        }
+        for _ in 0..bad {
+            assert_eq!(app.obtain("ada", "wrong").await.status, 401);
+        }
+        app.obtain("staff", PASSWORD).await;
+    }
+    app.clock.advance(Duration::from_hours(1));
+    let staff = again(&app, &staff).await;
+    let html = page(&app, &staff, &path).await.body;
+    assert!(html.contains("3 signed in, 4 failed."), "{html}");
+    assert!(html.contains("<svg class=\"bars\" viewBox=\"0 0 530 60\""), "{html}");
+    assert_eq!(html.matches("<th scope=\"row\">").count(), 53);
+    // The weeks end at this moment: 2026-06-16 10:00.
+    for row in [row("2026-02-24", 2, 1), row("2026-03-03", 0, 3), row("2026-06-09", 1, 0)] {
+        assert!(html.contains(&row), "{row}: {html}");
+    }
+    app.clock.advance(Duration::from_hours(24 * 275));
+    let staff = again(&app, &staff).await;
+    let html = page(&app, &staff, &path).await.body;
+    assert!(html.contains("1 signed in, 0 failed."), "what is older is not told: {html}");
+}
+
+#[apply(on_both)]
 async fn what_needs_attention_is_said_until_it_is_seen_to(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let says = async |text: &str| {
@@ -211,3 +241,38 @@ async fn others_go_to_their_own_account_and_none_of_it_is_a_refusal(app: TestApp
     assert_eq!((answer.status().code, answer.headers().get_one("Location")), (303, Some("/sign-in")));
     assert!(trail(&app).await.is_empty());
 }
+
+#[apply(on_both)]
+async fn the_users_that_were_opened_last_are_shown_to_the_viewer_only(app: TestApp) {
+    let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
+    let mut users = Vec::new();
+    for number in 0..9 {
+        users.push(app.person(&format!("user{number}"), "").await);
+    }
+    let mut kept = String::new();
+    let visit = async |person: &Person, path: &str, kept: &str| {
+        let request = app.request(Method::Get, path, Some((person, By::Cookie)));
+        let response = request.header(cookie_header(RECENT, kept)).dispatch().await;
+        let cookie = response.cookies().get(RECENT).map(|cookie| cookie.value().to_owned());
+        (cookie, response.into_string().await.unwrap())
+    };
+    for user in users.iter().chain([&users[3]]) {
+        kept = visit(&staff, &format!("/users/{}", user.id()), &kept).await.0.expect("a cookie");
+    }
+    let again = visit(&staff, &format!("/users/{}", users[3].id()), &kept).await.0;
+    assert_eq!(again, None, "it is there already");
+    let recent = async |person: &Person, kept: &str| -> Vec<String> {
+        let html = visit(person, "/", kept).await.1;
+        let Some((_, list)) = html.split_once("Recently opened") else { return Vec::new() };
+        let list = list.split("</ul>").next().unwrap();
+        list.split("</a>").filter_map(|item| Some(item.rsplit_once('>')?.1.to_owned())).collect()
+    };
+    let expected = ["user3", "user8", "user7", "user6", "user5", "user4", "user2", "user1"];
+    assert_eq!(recent(&staff, &kept).await[..8], expected.map(str::to_owned));
+    assert!(recent(&other, &kept).await.is_empty(), "another person in the same browser");
+    for odd in ["", "-", "x-1", &format!("{}-x.99999999999999999999..-5", staff.id())] {
+        assert!(recent(&staff, odd).await.is_empty(), "{odd}");
+    }
+}
+
+const RECENT: &str = "__Host-recent-0a1b2c3d";

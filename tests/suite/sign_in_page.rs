@@ -2,7 +2,7 @@
 
 use rocket::http::{ContentType, Header};
 
-use crate::app::{Answer, TestApp, cookie_header};
+use crate::app::{Answer, Backend, TestApp, cookie_header};
 use crate::console::token;
 
 async fn try_from(app: &TestApp, username: &str, address: &str) -> Answer {
@@ -135,4 +135,31 @@ async fn without_any_user_the_page_has_only_the_command(app: TestApp) {
     assert!(without_superuser.contains("usher createsuperuser") && without_superuser.contains("<form"));
     app.person("root", "superuser").await;
     assert!(!page().await.contains("usher createsuperuser"));
+}
+
+async fn the_page_says_whom_to_ask_without_mail(backend: Backend) {
+    for (contact, expected) in [
+        ("", "Ask your administrator.</p>"),
+        (
+            "help@example.org",
+            "Ask your administrator: <a href=\"mailto:help@example.org\">help@example.org</a></p>",
+        ),
+        ("Room 5, call 17", "Ask your administrator: Room 5, call 17</p>"),
+    ] {
+        let app = TestApp::with(backend, &[("contact", contact.into())]).await;
+        app.person("ada", "").await;
+        let html = app.client.get("/sign-in").dispatch().await.into_string().await.unwrap();
+        let html = html.replace("&#x2F;", "/");
+        assert!(html.contains(expected) && !html.contains("/forgotten-password"), "{html}");
+    }
+}
+
+#[rocket::async_test]
+async fn without_mail_the_page_says_whom_to_ask_on_sqlite() {
+    the_page_says_whom_to_ask_without_mail(Backend::Sqlite).await;
+}
+
+#[rocket::async_test]
+async fn without_mail_the_page_says_whom_to_ask_on_postgresql() {
+    the_page_says_whom_to_ask_without_mail(Backend::Postgres).await;
 }

@@ -213,7 +213,7 @@ async fn the_audit_log_is_filtered_by_who_what_whom_and_day(app: TestApp) {
     patch(&app, &staff, ada.id(), json!({"first_name": "Ada"})).await;
     app.clock.advance(std::time::Duration::from_hours(24));
     let later = app.person("later", "staff").await;
-    patch(&app, &later, bea.id(), json!({"first_name": "Bea"})).await;
+    patch(&app, &later, bea.id(), json!({"first_name": "Béatrice", "last_name": "O’Hara"})).await;
     app.obtain("ada", PASSWORD).await;
     let seen = async |query: &str| rows(&page(&app, &later, &format!("/audit{query}")).await.body);
     for (query, count) in [
@@ -221,6 +221,12 @@ async fn the_audit_log_is_filtered_by_who_what_whom_and_day(app: TestApp) {
         ("?actor=STAFF", 1),
         ("?user=ada", 2),
         ("?actor=later&user=bea", 1),
+        // By any part of a name, as the users' list finds it.
+        ("?user=beatrice", 1),
+        ("?user=o'hara%20B%C3%A9", 1),
+        ("?user=ea", 1),
+        ("?actor=ate&user=hara", 1),
+        ("?actor=hara", 0),
         ("?action=sign_in", 1),
         ("?action=exported", 0),
         ("?from=2026-03-01&to=2026-03-01", 1),
@@ -232,6 +238,11 @@ async fn the_audit_log_is_filtered_by_who_what_whom_and_day(app: TestApp) {
     ] {
         assert_eq!(seen(query).await, count, "{query}");
     }
+    for number in 0..101 {
+        app.person(&format!("crowd{number:03}"), "").await;
+    }
+    let crowd = page(&app, &later, "/audit?user=crowd").await.body;
+    assert!(crowd.contains("More than 100 users match") && rows(&crowd) == 0, "{crowd}");
     let none = page(&app, &later, "/audit?actor=nobody").await;
     assert!(none.status == 200 && none.body.contains("Nothing recorded for these filters."));
     assert!(none.body.contains("value=\"nobody\"") && none.body.contains("Clear all"));

@@ -1,6 +1,7 @@
 //! The list of users in the console: gone through, narrowed, found again, and small.
 
 use rocket::http::{Header, Method};
+use serde_json::json;
 
 use crate::app::{By, TestApp, cookie_header};
 use crate::console::{link, names, page, send_from};
@@ -149,4 +150,35 @@ async fn pages_are_small_and_say_so_to_caches(app: TestApp) {
         let (compressed, size) = load(path, "identity").await;
         assert!(!compressed && size < unpacked * 1024, "{path}: {size} bytes unpacked");
     }
+}
+
+/// Names in their order.
+const SORTED: [&str; 6] = ["Eberle", "Éboué", "Eder", "O'Dowd", "O’Hara", "Zola"];
+
+#[apply(on_both)]
+async fn names_are_sorted_as_their_readers_expect_also_those_that_were_stored_before(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    for (n, last_name) in SORTED.iter().enumerate().rev() {
+        let ada = app.person(&format!("user{n}"), "").await;
+        let body = json!({ "last_name": last_name });
+        let changed = app.send(&staff, Method::Patch, &format!("/v1/users/{}", ada.id()), &body).await;
+        assert_eq!(changed.status, 200, "{}", changed.body);
+    }
+    let shown = |html: &str| -> Vec<usize> {
+        let mut places: Vec<(usize, usize)> = SORTED
+            .iter()
+            .enumerate()
+            .map(|(n, name)| (html.find(&format!(">{name}<")).expect(name), n))
+            .collect();
+        places.sort_unstable();
+        places.into_iter().map(|(_, n)| n).collect()
+    };
+    for (path, expected) in [("/users", [0, 1, 2, 3, 4, 5]), ("/users?sort=-name", [5, 4, 3, 2, 1, 0])] {
+        let html = page(&app, &staff, path).await.body;
+        assert_eq!(shown(&html), expected, "{html}");
+    }
+    app.sql("UPDATE users SET name_folded = 'zz' WHERE last_name LIKE 'É%'").await;
+    app.sql("DELETE FROM installation WHERE name = 'collation_keys'").await;
+    let again = app.another_instance().await;
+    assert_eq!(shown(&page(&again, &staff, "/users").await.body), [0, 1, 2, 3, 4, 5]);
 }

@@ -1,6 +1,8 @@
 //! Reads of the audit log: lists of it, and the entries about one user.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::time::Duration;
 
 use super::columns;
 use crate::db::select::Table;
@@ -73,6 +75,8 @@ pub enum About {
     Access,
     /// Sign-ins, good and bad.
     SignIns,
+    /// Notes of staff, which are found among the changes.
+    Notes,
 }
 
 impl About {
@@ -89,6 +93,10 @@ impl About {
                  'password_confirmed', 'sign_in', 'sign_in_failed', 'sign_out')"
             }
             Self::SignIns => " AND action IN ('sign_in', 'sign_in_failed')",
+            Self::Notes => {
+                " AND action NOT IN ('account_blocked', 'password_confirmation_failed', \
+                 'password_confirmed', 'sign_in', 'sign_in_failed', 'sign_out') AND action = 'note_added'"
+            }
         }
     }
 }
@@ -145,6 +153,28 @@ pub async fn sign_ins_within(db: &Db, times: &[(Timestamp, Timestamp)], most: i6
     Ok(rows.into_iter().map(|(_, good, bad)| [good, bad]).collect())
 }
 
+/// How often a user signed in and failed to in each span from `first` on, by the number of the span; only the latest
+/// `most` entries are looked at.
+pub async fn sign_ins_of(
+    db: &Db,
+    user: UserId,
+    first: Timestamp,
+    span: Duration,
+    most: i64,
+) -> Result<HashMap<i64, [i64; 2]>> {
+    let mut sql = Sql::new(
+        "SELECT number, count(*) FILTER (WHERE action = 'sign_in') AS good, count(*) FILTER (WHERE ",
+    );
+    sql.push("action <> 'sign_in') AS bad FROM (SELECT action, (happened_at - ").push_value(first.micros());
+    sql.push(") / ").push_value(i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
+    sql.push(" AS number FROM audit_entries WHERE target_id = ").push_value(user.0);
+    sql.push(About::SignIns.condition());
+    sql.push(" AND happened_at >= ").push_value(first.micros());
+    sql.push(" ORDER BY id DESC LIMIT ").push_value(most).push(") AS latest GROUP BY number");
+    let rows: Vec<(i64, i64, i64)> = db.scanning().all(sql).await?;
+    Ok(rows.into_iter().map(|(number, good, bad)| (number, [good, bad])).collect())
+}
+
 /// The key of the first entry from an instant on.
 fn push_first_key(sql: &mut Sql, from: Timestamp) {
     sql.push("(SELECT id FROM audit_entries WHERE happened_at >= ").push_value(from.micros());
@@ -195,6 +225,7 @@ mod tests {
                 (About::Changes, "audit_entries_changes"),
                 (About::Access, "audit_entries_target_id"),
                 (About::SignIns, "audit_entries_target_id"),
+                (About::Notes, "audit_entries_changes"),
             ] {
                 let plan = plan(&db, statement(UserId(7), about, from, 5)).await;
                 assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{about:?} {from:?}: {plan}");

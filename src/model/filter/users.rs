@@ -19,7 +19,7 @@ pub enum TextField {
     LastName,
     /// `email`
     Email,
-    /// The name that the console shows, case folded. For the console's order only.
+    /// The name that the console shows, by its collation key. For the console's order only.
     Name,
     /// All that the console's search looks at. For the console only.
     Searchable,
@@ -93,7 +93,7 @@ impl Resource for Users {
             TextField::FirstName => user.first_name.as_str().into(),
             TextField::LastName => user.last_name.as_str().into(),
             TextField::Email => user.email.as_str().into(),
-            TextField::Name => text::fold(&user.display_name()).into(),
+            TextField::Name => text::collation_key(&user.display_name()).into(),
             TextField::Searchable => user.searchable().into(),
         }
     }

@@ -46,6 +46,23 @@ pub struct Failures {
     pub undecided_until: Timestamp,
 }
 
+/// What is known of an account's failures.
+#[derive(Debug, Clone, Default)]
+pub struct AccountFailures {
+    /// Under the account's own key: tries by strangers.
+    pub account: Option<Failures>,
+    /// Of that browser or session of its user's that is blocked longest.
+    pub known: Option<Failures>,
+}
+
+impl AccountFailures {
+    /// Whether one of them is blocked.
+    #[must_use]
+    pub fn is_blocked(&self, now: Timestamp) -> bool {
+        [&self.account, &self.known].into_iter().flatten().any(|failures| failures.wait(now).is_some())
+    }
+}
+
 /// What a key says to one more try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {

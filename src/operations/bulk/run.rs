@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{freeze, preview};
+use super::{freeze, links, preview};
 use crate::db;
 use crate::db::batches::Batch;
 use crate::model::audit::{Action, BatchId, Entry, EntryId};
@@ -37,13 +37,17 @@ pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -
         if !is_entitled(can).await? {
             break;
         }
-        let result = if action == BulkAction::EndSessions {
-            db::retrying(|| end_sessions(can, batch, id)).await
-        } else {
-            let apply = |before: &User| Ok(action.apply(before));
-            let (expected, batch_id) = (&Precondition::Any, Some(batch));
-            let change = Change { id, expected, password: None, apply, batch_id, undoes: None, asked_at };
-            db::retrying(|| users::write(can, &change)).await.map(|changed| changed.entry)
+        let result = match action {
+            BulkAction::EndSessions => db::retrying(|| end_sessions(can, batch, id)).await,
+            BulkAction::SendLinks => links::send_link(can, batch, id, asked_at).await,
+            _ => {
+                let apply = |before: &User| Ok(action.apply(before));
+                let (expected, batch_id) = (&Precondition::Any, Some(batch));
+                let change = Change { id, expected, password: None, apply, batch_id, undoes: None, asked_at };
+                db::retrying(|| users::write(can, &change))
+                    .await
+                    .map(|changed| changed.entry.ok_or(UNCHANGED))
+            }
         };
         settle(can, batch, id, result).await?;
     }
@@ -89,8 +93,11 @@ pub(crate) async fn finish(app: &App, batch: BatchId) -> Result<()> {
     .await
 }
 
-/// Signs one user out everywhere, as a part of a run; `None` if they were signed in nowhere.
-async fn end_sessions(can: &Can<ManageUsers>, batch: BatchId, id: UserId) -> Result<Option<EntryId>> {
+/// The entry of what was done to one user, or the code of the reason why nothing was.
+pub(super) type Done = std::result::Result<EntryId, &'static str>;
+
+/// Signs one user out everywhere, as a part of a run.
+async fn end_sessions(can: &Can<ManageUsers>, batch: BatchId, id: UserId) -> Result<Done> {
     let app = can.app();
     let mut tx = app.db.begin().await?;
     let user = sessions::lock_target(&mut tx, can, id).await?.user;
@@ -100,28 +107,24 @@ async fn end_sessions(can: &Can<ManageUsers>, batch: BatchId, id: UserId) -> Res
     }
     let ended = sessions::end_all(&mut tx, id).await?;
     if ended == 0 {
-        return Ok(None);
+        return Ok(Err(UNCHANGED));
     }
     let mut entry = Entry::new(Action::SessionsEnded, can.author()).on(&user).detail("sessions_ended", ended);
     entry.batch_id = Some(batch);
     let entry = audit::record(&mut tx, &entry, app.clock.now()).await?;
     db::batches::set_done(&mut tx, batch, id, entry).await?;
     tx.commit().await?;
-    Ok(Some(entry))
+    Ok(Ok(entry))
 }
 
 /// Stores why nothing was done to a user; what was done has its verdict already. A missing right is
 /// recorded in the audit log, as it is outside a run.
-async fn settle(
-    can: &Can<ManageUsers>,
-    batch: BatchId,
-    id: UserId,
-    result: Result<Option<EntryId>>,
-) -> Result<()> {
+async fn settle(can: &Can<ManageUsers>, batch: BatchId, id: UserId, result: Result<Done>) -> Result<()> {
     let app = can.app();
     let (verdict, code) = match &result {
-        Ok(Some(_)) => return Ok(()),
-        Ok(None) => (BatchVerdict::Unchanged, UNCHANGED),
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(UNCHANGED)) => (BatchVerdict::Unchanged, UNCHANGED),
+        Ok(Err(code)) => (BatchVerdict::Refused, *code),
         Err(Error::Forbidden(denial)) => (BatchVerdict::Refused, denial.code()),
         Err(Error::Conflict(conflict)) => (BatchVerdict::Refused, conflict.code()),
         Err(Error::CannotUndo(obstacle)) => (BatchVerdict::Refused, obstacle.code()),
@@ -184,7 +187,8 @@ impl Outcome {
     /// # Errors
     /// What stands in the way.
     pub fn check_undo(&self, now: Timestamp) -> std::result::Result<(), Obstacle> {
-        if self.batch.action == BulkAction::EndSessions.as_str() || self.done() == 0 {
+        if BulkAction::named(&self.batch.action).is_some_and(|action| !action.is_change()) || self.done() == 0
+        {
             Err(Obstacle::NotUndoable)
         } else if self.undone_by.is_some() {
             Err(Obstacle::AlreadyUndone)
@@ -243,7 +247,8 @@ pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
         if !is_entitled(can).await? {
             break;
         }
-        let result = undo::take_back(can, entry, Some(batch), asked_at).await.map(|changed| changed.entry);
+        let result = undo::take_back(can, entry, Some(batch), asked_at).await;
+        let result = result.map(|changed| changed.entry.ok_or(UNCHANGED));
         settle(can, batch, id, result).await?;
     }
     finish(app, batch).await?;

@@ -15,6 +15,7 @@ use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
 use crate::model::presence::Presence;
 use crate::model::user::UserId;
+use crate::operations::App;
 use crate::operations::bulk::{self, Outcome};
 use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
@@ -34,14 +35,23 @@ const DONE_SHOWN: usize = 100;
 const UNTYPED: usize = 100;
 
 /// What can be done to many users, in words.
-const ACTIONS: [(&str, &str); 6] = [
+const ACTIONS: [(&str, &str); 7] = [
     ("deactivate", "Deactivate"),
     ("reactivate", "Reactivate"),
     ("give_staff", "Give staff access"),
     ("remove_staff", "Remove staff access"),
     ("end_sessions", "Sign out everywhere"),
+    (SEND_LINKS, "Send links"),
     ("export", "Export CSV"),
 ];
+
+/// What is only there with a mail server.
+const SEND_LINKS: &str = BulkAction::SendLinks.as_str();
+
+/// What can be done to many users here: names and words.
+pub(super) fn actions(app: &App) -> Vec<(&'static str, &'static str)> {
+    ACTIONS.into_iter().filter(|(name, _)| *name != SEND_LINKS || app.mailer.is_some()).collect()
+}
 
 /// What the list sends: an action, and either the boxes that are ticked or all that match.
 #[derive(Debug, FromForm)]
@@ -134,7 +144,7 @@ fn choice(
         (None, count) => format!("You chose {count} users."),
     };
     let layout = console.layout("users");
-    BulkChoicePage { layout, chosen, hidden, actions: &ACTIONS, back }
+    BulkChoicePage { layout, chosen, hidden, actions: actions(console.app()), back }
 }
 
 async fn page(
@@ -207,6 +217,7 @@ fn title(action: BulkAction, number: usize) -> String {
         BulkAction::GiveStaff => format!("Give staff access to {users}"),
         BulkAction::RemoveStaff => format!("Remove staff access from {users}"),
         BulkAction::EndSessions => format!("Sign out {users} everywhere"),
+        BulkAction::SendLinks => format!("Send links to {users}"),
     }
 }
 
@@ -222,6 +233,9 @@ const fn consequence(action: BulkAction) -> &'static str {
         BulkAction::EndSessions => {
             "Every device and every API token of theirs has to sign in anew. This cannot be undone."
         }
+        BulkAction::SendLinks => {
+            "Each gets a message with a link to choose their password. Links that were sent before no longer work."
+        }
     }
 }
 
@@ -233,6 +247,7 @@ fn done_words(action: &str) -> &'static str {
         Some(BulkAction::GiveStaff) => "given staff access",
         Some(BulkAction::RemoveStaff) => "without staff access now",
         Some(BulkAction::EndSessions) => "signed out everywhere",
+        Some(BulkAction::SendLinks) => "sent a link",
         None => "put back as before",
     }
 }

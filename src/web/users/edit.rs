@@ -8,6 +8,7 @@ use super::form::merge::{self, Base};
 use super::history;
 use super::link;
 use super::lookup::{address_question, find, status_of};
+use super::recent;
 use super::undo;
 use crate::http::guards::MayRevealOnce;
 use crate::model::audit::Action;
@@ -85,6 +86,7 @@ pub(in crate::web) async fn page(
     is_seen: MayRevealOnce,
 ) -> Result<Answer<UserPage>> {
     let user = find(&console, id).await?;
+    recent::remember(&console, user.id);
     let zone = console.zone();
     let form = UserForm::of(&user, zone.name()).shown(&FieldErrors::default());
     let mut page = page_of(&console, &user, form, zone.name()).await?;
@@ -92,16 +94,16 @@ pub(in crate::web) async fn page(
         let deactivated = audit::last(&console.can, user.id, Action::UserDeactivated).await?;
         page.deactivated = deactivated.map(|(who, at)| (who, at.into()));
     }
-    let conditions =
-        sign_in_diagnosis::conditions_of(&console.can, &user, &|at| Time::from(at).text_in(&zone)).await?;
+    let standing =
+        sign_in_diagnosis::standing(&console.can, &user, &|at| Time::from(at).text_in(&zone)).await?;
+    let conditions = standing.conditions;
     page.sign_in = sign_in_diagnosis::summary(&conditions);
     if page.locked_reason.is_empty() {
         page.link = link::note(&console, &user, is_seen).await?;
         page.mail = link::mail_note(&console, &user).await?;
     }
-    let fails = |name| conditions.iter().any(|found| found.condition == name && !found.passed);
-    page.has_no_password = fails("password_set");
-    page.may_unlock = console.can.user().is_superuser && fails("not_locked");
+    page.has_no_password = conditions.iter().any(|found| found.condition == "password_set" && !found.passed);
+    page.may_unlock = console.can.user().is_superuser && standing.is_blocked;
     page.is_kept_out = user.is_active && page.link.is_none() && !sign_in_diagnosis::can_sign_in(&conditions);
     Ok(Answer::page(page))
 }

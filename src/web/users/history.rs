@@ -13,8 +13,9 @@ use crate::model::permission::ManageUsers;
 use crate::model::undo;
 use crate::model::user::User;
 use crate::operations::lists::Page;
-use crate::operations::{audit, sessions};
+use crate::operations::{audit, overview, sessions};
 use crate::web::audit_entries;
+use crate::web::chart;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, Beside, HistoryPage, Recent, SignInsPage, TrailRow};
 
@@ -22,6 +23,8 @@ use crate::web::view::{Answer, Beside, HistoryPage, Recent, SignInsPage, TrailRo
 const ROWS: i64 = 25;
 /// Rows on the user's own page.
 const RECENT: i64 = 5;
+/// Notes there.
+const NOTES: i64 = 3;
 
 /// Where the page begins: before or after an entry. What is no number begins at the newest.
 #[derive(Debug, FromForm)]
@@ -31,7 +34,7 @@ pub(in crate::web) struct Position {
 }
 
 impl Position {
-    fn start(&self) -> Start {
+    pub(super) fn start(&self) -> Start {
         let id = |given: &Option<String>| given.as_deref().and_then(|id| id.parse().ok()).map(EntryId);
         match (id(&self.before), id(&self.after)) {
             (Some(id), _) => Start::Before(id),
@@ -42,7 +45,7 @@ impl Position {
 }
 
 /// The pages around one.
-fn beside(path: &str, page: &Page<ListedEntry>) -> Vec<Beside> {
+pub(super) fn beside(path: &str, page: &Page<ListedEntry>) -> Vec<Beside> {
     let mut pages = Vec::new();
     if let (true, Some(first)) = (page.has_previous, page.records.first()) {
         pages.push((path.to_owned(), "Newest", ""));
@@ -103,6 +106,7 @@ pub(in crate::web) async fn sign_ins(
         id,
         name: user.display_name(),
         pages: beside(&format!("/users/{id}/sign-ins"), &page),
+        chart: chart::year(&overview::year_of(can, user.id).await?),
         rows: page.records.iter().map(|told| audit_entries::sign_in(told, &live, &zone)).collect(),
         live: live.len(),
         may_end: can.app().settings.rules().may_touch(can.user(), &user).is_ok(),
@@ -113,9 +117,11 @@ pub(in crate::web) async fn sign_ins(
 pub(super) async fn recent(console: &ConsoleSession<'_, ManageUsers>, user: &User) -> Result<Recent> {
     let of = |about| audit::about(&console.can, user.id, about, Start::Newest, RECENT);
     let (sign_ins, changes) = (of(About::SignIns).await?, of(About::Changes).await?);
+    let notes = audit::about(&console.can, user.id, About::Notes, Start::Newest, NOTES).await?;
     let (nothing, zone) = (HashSet::new(), console.zone());
     Ok(Recent {
         sign_ins: sign_ins.records.iter().map(|told| audit_entries::sign_in(told, &nothing, &zone)).collect(),
         changes: self::changes(console, user, &changes.records),
+        notes: notes.records.iter().map(|told| audit_entries::row(told, &zone)).collect(),
     })
 }

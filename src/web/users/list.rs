@@ -2,6 +2,7 @@
 
 use rocket::get;
 
+use super::bulk;
 use super::lookup::know_locked;
 use super::query::{ListQuery, ListState};
 use super::search_results::{self, COUNTED, Count, END, EXACTLY, Found};
@@ -78,6 +79,7 @@ pub(in crate::web) async fn list(
         caption: caption(&state),
         headers: headers(&state),
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
+        actions: bulk::actions(console.app()).into_iter().filter(|(name, _)| *name != "deactivate").collect(),
         groups,
         pages,
         range,

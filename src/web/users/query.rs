@@ -1,6 +1,5 @@
 //! The state of the users list: all of it in the URL's query, and nowhere else.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use rocket::form::FromForm;
@@ -10,7 +9,6 @@ use crate::model::clock::Timestamp;
 use crate::model::filter::{
     Body, Expression, Field, Filter, FlagField, IntegerField, Operator, Order, Test, TextField,
 };
-use crate::model::text;
 use crate::model::user::UserId;
 use crate::web::text::encode;
 
@@ -221,8 +219,7 @@ impl ListState {
 
     /// Every word is somewhere in the user name, names or e-mail address.
     pub(super) fn search(&self) -> Option<Expression> {
-        let words: Vec<Expression> = self.words().iter().map(|word| words::expression(word)).collect();
-        (!words.is_empty()).then_some(Expression { invert: false, body: Body::All(words) })
+        words::search(&self.q)
     }
 
     /// The same list without its search.
@@ -232,13 +229,7 @@ impl ListState {
 
     /// The words of the search, as they are compared, each once: a second one finds nothing more.
     pub(in crate::web) fn words(&self) -> Vec<String> {
-        let folded = text::searchable(&self.q);
-        let mut known = HashSet::new();
-        folded
-            .split_whitespace()
-            .filter(|word| !word.contains('\0') && known.insert(*word))
-            .map(str::to_owned)
-            .collect()
+        words::of(&self.q)
     }
 }
 

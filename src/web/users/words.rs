@@ -1,12 +1,32 @@
-//! One word of a search, in the forms in which names are written.
+//! The words of a search, in the forms in which names are written.
+
+use std::collections::HashSet;
 
 use crate::model::filter::{Body, Expression, Folding, Test, TextField};
+use crate::model::text;
 
 /// Longest name that is written without a space, in characters. Of Korean each sound is one, as it is compared.
 const LONGEST_UNSPACED: usize = 16;
 
 /// What stands in place of an apostrophe, and of a hyphen, in each form.
 const SEPARATORS: [(&str, &str); 4] = [("'", "-"), ("’", "\u{2010}"), (" ", " "), ("", "")];
+
+/// The words of a search, as they are compared, each once: a second one finds nothing more.
+pub(in crate::web) fn of(search: &str) -> Vec<String> {
+    let folded = text::searchable(search);
+    let mut known = HashSet::new();
+    folded
+        .split_whitespace()
+        .filter(|word| !word.contains('\0') && known.insert(*word))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The users in whose user name, names or e-mail address every word is; `None` without a word.
+pub(in crate::web) fn search(search: &str) -> Option<Expression> {
+    let words: Vec<Expression> = of(search).iter().map(|word| expression(word)).collect();
+    (!words.is_empty()).then_some(Expression { invert: false, body: Body::All(words) })
+}
 
 /// The forms of a word: apostrophes and hyphens as people and word processors type them, as a space, and left out.
 pub(super) fn forms(word: &str) -> Vec<String> {

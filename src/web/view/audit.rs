@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Time, View};
+use super::{SignInChart, Time, View};
 #[cfg(test)]
 use crate::model::clock::Timestamp;
+use crate::web::form::FormState;
 use crate::web::layout::Layout;
 
 /// A field with its old and new value.
@@ -62,6 +63,35 @@ pub(in crate::web) struct SignInRow {
 pub(in crate::web) struct Recent {
     pub(in crate::web) sign_ins: Vec<SignInRow>,
     pub(in crate::web) changes: Vec<TrailRow>,
+    pub(in crate::web) notes: Vec<TrailRow>,
+}
+
+/// The notes on a user.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct NotesPage {
+    pub(in crate::web) layout: Layout,
+    pub(in crate::web) id: i64,
+    pub(in crate::web) name: String,
+    pub(in crate::web) form: FormState,
+    pub(in crate::web) rows: Vec<TrailRow>,
+    pub(in crate::web) pages: Vec<Beside>,
+}
+
+impl View for NotesPage {
+    const NAME: &'static str = "notes.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let sample = |rows| Self {
+            layout: Layout::sample(text),
+            id: 7,
+            name: text.to_owned(),
+            form: FormState::sample(text),
+            rows,
+            pages: vec![(text.to_owned(), "Older", "next")],
+        };
+        vec![sample(TrailRow::samples(text)), sample(Vec::new())]
+    }
 }
 
 #[cfg(test)]
@@ -117,7 +147,11 @@ impl SignInRow {
 #[cfg(test)]
 impl Recent {
     pub(in crate::web) fn sample(text: &str) -> Self {
-        Self { sign_ins: SignInRow::samples(text), changes: TrailRow::samples(text) }
+        Self {
+            sign_ins: SignInRow::samples(text),
+            changes: TrailRow::samples(text),
+            notes: TrailRow::samples(text),
+        }
     }
 }
 
@@ -158,6 +192,8 @@ pub(in crate::web) struct SignInsPage {
     pub(in crate::web) layout: Layout,
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
+    /// The last year, a bar a week.
+    pub(in crate::web) chart: SignInChart,
     pub(in crate::web) rows: Vec<SignInRow>,
     /// Sessions that can still be used.
     pub(in crate::web) live: usize,
@@ -175,6 +211,7 @@ impl View for SignInsPage {
             layout: Layout::sample(text),
             id: 7,
             name: text.to_owned(),
+            chart: SignInChart::sample(text),
             rows,
             live,
             may_end,

@@ -54,7 +54,7 @@ pub(in crate::web) struct BulkChoicePage {
     /// Those that were chosen, as the list sent them: name and value.
     pub(in crate::web) hidden: Vec<(&'static str, String)>,
     /// What can be done: value and words.
-    pub(in crate::web) actions: &'static [(&'static str, &'static str)],
+    pub(in crate::web) actions: Vec<(&'static str, &'static str)>,
     /// The list that the users were chosen from.
     pub(in crate::web) back: String,
 }
@@ -68,7 +68,7 @@ impl View for BulkChoicePage {
             layout: Layout::sample(text),
             chosen: text.to_owned(),
             hidden: vec![("q", text.to_owned())],
-            actions: &[("deactivate", "Deactivate")],
+            actions: vec![("deactivate", "Deactivate")],
             back: text.to_owned(),
         }]
     }

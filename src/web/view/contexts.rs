@@ -54,6 +54,8 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) has_users: bool,
     /// Whether a link can be sent to who has forgotten the password.
     pub(in crate::web) sends_mail: bool,
+    /// Whom users ask where no mail is sent, and what a link to them leads to; each may be empty.
+    pub(in crate::web) contact: (String, String),
     /// Where a form was sent after its session had ended; empty for none.
     pub(in crate::web) resume: String,
     /// What was typed in it, as the sign-in form carries it.
@@ -76,6 +78,7 @@ impl View for SignInPage {
             first_superuser,
             has_users: true,
             sends_mail: true,
+            contact: (text.to_owned(), text.to_owned()),
             resume: text.to_owned(),
             kept: text.to_owned(),
             fields: Vec::new(),
@@ -152,6 +155,8 @@ pub(in crate::web) struct UsersPage {
     /// The rows, in groups with a heading unless there is only one.
     pub(in crate::web) groups: Vec<(&'static str, Vec<UserRow>)>,
     pub(in crate::web) selection: Selection,
+    /// What else than deactivating can be done to those selected: names and words.
+    pub(in crate::web) actions: Vec<(&'static str, &'static str)>,
     /// Path, label and relation of the pages around this one.
     pub(in crate::web) pages: Vec<(String, &'static str, &'static str)>,
     /// Which of how many users are on the page.
@@ -198,6 +203,7 @@ impl View for UsersPage {
             caption: text.to_owned(),
             headers: vec![Header { label: "Name", path: text.to_owned(), sorted: "ascending", class: "" }],
             selection: Selection::sample(text),
+            actions: vec![("export", "Export CSV")],
             groups,
             pages: vec![(text.to_owned(), "Next", "next")],
             range: text.to_owned(),

@@ -35,13 +35,34 @@ impl Bars {
     pub(in crate::web) const HEIGHT: i64 = 60;
 }
 
-/// The sign-ins of a day.
+/// The sign-ins of a time: a day or a week.
 #[derive(Debug, Serialize)]
-pub(in crate::web) struct SignInDay {
-    /// In UTC, such as `2026-03-01`.
-    pub(in crate::web) day: String,
+pub(in crate::web) struct SignInTime {
+    /// The day on which it begins, in UTC, such as `2026-03-01`.
+    pub(in crate::web) begin: String,
     pub(in crate::web) good: String,
     pub(in crate::web) bad: String,
+}
+
+/// The picture of sign-ins.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct SignInChart {
+    /// All of them together, in words.
+    pub(in crate::web) summary: String,
+    pub(in crate::web) bars: Bars,
+    /// The times in which there were any.
+    pub(in crate::web) rows: Vec<SignInTime>,
+}
+
+#[cfg(test)]
+impl SignInChart {
+    pub(super) fn sample(text: &str) -> Self {
+        Self {
+            summary: text.to_owned(),
+            bars: Bars { good: text.to_owned(), bad: text.to_owned(), width: 300 },
+            rows: vec![SignInTime { begin: text.to_owned(), good: text.to_owned(), bad: text.to_owned() }],
+        }
+    }
 }
 
 /// What staff see at a glance.
@@ -50,11 +71,16 @@ pub(in crate::web) struct OverviewPage {
     pub(in crate::web) layout: Layout,
     pub(in crate::web) tiles: Vec<Tile>,
     pub(in crate::web) attention: Vec<AttentionItem>,
-    /// The sign-ins of all days together.
-    pub(in crate::web) summary: String,
-    pub(in crate::web) bars: Bars,
-    pub(in crate::web) days: Vec<SignInDay>,
+    pub(in crate::web) chart: SignInChart,
     pub(in crate::web) changes: Vec<TrailRow>,
+    pub(in crate::web) recent: Vec<RecentUser>,
+}
+
+/// A user whose page was opened lately.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct RecentUser {
+    pub(in crate::web) id: i64,
+    pub(in crate::web) name: String,
 }
 
 impl View for OverviewPage {
@@ -66,10 +92,9 @@ impl View for OverviewPage {
             layout: Layout::sample(text),
             tiles: vec![Tile { label: "Active", count: text.to_owned(), path: text.to_owned() }],
             attention,
-            summary: text.to_owned(),
-            bars: Bars { good: text.to_owned(), bad: text.to_owned(), width: 300 },
-            days: vec![SignInDay { day: text.to_owned(), good: text.to_owned(), bad: text.to_owned() }],
+            chart: SignInChart::sample(text),
             changes,
+            recent: vec![RecentUser { id: 7, name: text.to_owned() }],
         };
         let item = AttentionItem { text: text.to_owned(), path: text.to_owned(), label: "Show" };
         vec![sample(vec![item], TrailRow::samples(text)), sample(Vec::new(), Vec::new())]

@@ -19,6 +19,20 @@ pub(super) const STATES: &[State] = &[
         server.api("PATCH", &user_api(CROWD + 41), &json!({ "email": "other@example.org" }));
         staff.open(&user(CROWD + 41));
     }),
+    state("notes", Some(STAFF), "Lost the telephone.", |staff, server| {
+        let notes = format!("{}/notes", user_api(CROWD + 44));
+        server.api("POST", &notes, &json!({ "note": "Lost the telephone." }));
+        staff.open(&format!("{}/notes", user(CROWD + 44)));
+    }),
+    state("notes-refused", Some(STAFF), "There is a problem", |staff, _| {
+        staff.open(&format!("{}/notes", user(CROWD + 45)));
+        staff.click("Add note");
+    }),
+    state("user-with-notes", Some(STAFF), "All notes", |staff, server| {
+        let notes = format!("{}/notes", user_api(CROWD + 46));
+        server.api("POST", &notes, &json!({ "note": "Called back." }));
+        staff.open(&user(CROWD + 46));
+    }),
     state("sign-ins", Some(ADMIN), "Signed in on", |admin, server| {
         server.sign_in(STAFF);
         admin.open(&format!("{}/sign-ins", user(STAFF_ID)));

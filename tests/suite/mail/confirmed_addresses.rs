@@ -173,6 +173,9 @@ async fn ml_2_nobody_sends_messages_to_many_addresses_by_changing_theirs(app: Te
         statuses.push(change(&app, &ada, &format!("n{number}@example.net"), number % 2 == 1).await.status);
     }
     assert!(statuses.contains(&429), "{statuses:?}");
+    let refused = change(&app, &ada, "typed@example.net", true).await;
+    assert_eq!(refused.status, 429);
+    assert!(refused.body.contains("typed@example.net"), "what was typed stays: {}", refused.body);
     let kept = app.stored(ada.id()).await.email;
     let taken = statuses.iter().filter(|status| matches!(status, 200 | 303)).count();
     assert_eq!(kept, format!("n{}@example.net", taken - 1), "{statuses:?}");
@@ -212,6 +215,29 @@ async fn ml_2_another_password_ends_the_link_to_a_new_address(app: TestApp, sink
     assert_eq!(sink.wait_for(3).await[2].to, [OLD]);
     forgotten(&app, "ada", "192.0.2.1").await;
     assert_eq!(sink.wait_for(4).await[3].to, [OLD], "the address stays unconfirmed");
+}
+
+#[apply(on_both_with_mail)]
+async fn ml_2_another_link_is_sent_on_request_and_ends_the_one_before(app: TestApp, sink: Sink) {
+    let ada = with_address(&app, "ada", "", OLD).await;
+    let (sent, flash) = send_from(&app, &ada, "/account", "/account/confirm-address", &[]).await;
+    assert!(sent.status == 303 && flash.contains("No address has to be confirmed."), "{flash}");
+    change(&app, &ada, NEW, true).await;
+    let first = code(&sink, 2, NEW).await;
+    app.clock.advance(Duration::from_hours(25));
+    let ada = Person { cookie: fresh(&app, &ada).await, ..ada };
+    app.clock.advance(Duration::from_mins(10));
+    let again = async |password: &str| {
+        let fields = [("current_password", password)];
+        send_from(&app, &ada, "/account", "/account/confirm-address", &fields).await.0.status
+    };
+    assert_eq!(again("").await, 422, "a stale session sends nothing");
+    assert_eq!(again(PASSWORD).await, 303);
+    let second = code(&sink, 3, NEW).await;
+    assert_ne!(first, second);
+    assert_eq!(confirm(&app, &first).await.status, 422);
+    assert_eq!(confirm(&app, &second).await.status, 200);
+    assert!(!page(&app, &ada, "/account").await.body.contains("Send another link"));
 }
 
 #[apply(on_both_with_mail)]
