@@ -170,6 +170,8 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         _ => match value {
             Value::String(text) if text.is_empty() => return None,
             Value::Null => return None,
+            // Such as an import's count of users that it left as they were.
+            Value::Number(number) if number.as_u64() == Some(0) => return None,
             Value::String(text) if name == "device" || name == "request" => text.clone(),
             Value::String(text) => format!("{}: {text}", sentence(name)),
             Value::Bool(yes) => format!("{}: {}", sentence(name), if *yes { "yes" } else { "no" }),
