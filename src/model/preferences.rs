@@ -32,6 +32,38 @@ pub enum Density {
 /// Rows on a page of a list when nothing else is said.
 pub const ROWS: i64 = 50;
 
+/// A column of the users list that can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Column {
+    /// The address.
+    Email,
+    /// Staff or superuser.
+    Role,
+    /// Active, locked and so on.
+    Status,
+    /// The last sign-in.
+    LastLogin,
+    /// When the user was made.
+    DateJoined,
+}
+
+/// Most views that a user saves.
+pub const MOST_VIEWS: usize = 10;
+/// Longest name of one, in characters.
+pub const LONGEST_VIEW_NAME: usize = 40;
+/// Longest query of one, in bytes: preferences are read with each request.
+pub const LONGEST_VIEW: usize = 500;
+
+/// A view of the users list under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedView {
+    /// What its user calls it.
+    pub name: String,
+    /// The query of the list's address.
+    pub query: String,
+}
+
 /// A user's preferences for the console. Stored as JSON; what is missing has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -46,6 +78,10 @@ pub struct Preferences {
     pub time_zone: String,
     /// Whether single keys do something.
     pub shortcuts: bool,
+    /// The columns that the users list leaves out.
+    pub hidden_columns: Vec<Column>,
+    /// The views of the users list that they saved, at most [`MOST_VIEWS`].
+    pub views: Vec<SavedView>,
 }
 
 impl Default for Preferences {
@@ -56,6 +92,8 @@ impl Default for Preferences {
             rows: ROWS,
             time_zone: "UTC".into(),
             shortcuts: true,
+            hidden_columns: Vec::new(),
+            views: Vec::new(),
         }
     }
 }
@@ -103,6 +141,8 @@ mod tests {
             rows: 25,
             time_zone: "Europe/Berlin".into(),
             shortcuts: false,
+            hidden_columns: vec![Column::Role, Column::DateJoined],
+            views: vec![SavedView { name: "Locked".into(), query: "status=locked".into() }],
         };
         assert_eq!(Preferences::from_json(&preferences.to_json()), preferences);
     }

@@ -19,6 +19,7 @@ mod selection;
 mod sessions;
 mod undo;
 mod unlock;
+mod views;
 pub(super) mod words;
 
 use rocket::{Route, routes};
@@ -56,6 +57,9 @@ pub(super) fn routes() -> Vec<Route> {
         sessions::end,
         sessions::end_all,
         unlock::end_block,
+        views::page,
+        views::save,
+        views::forget,
     ];
     routes.extend(import::routes());
     routes

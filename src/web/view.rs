@@ -14,6 +14,7 @@ mod overview;
 mod own;
 mod time;
 mod tokens;
+mod views;
 
 use std::collections::HashMap;
 
@@ -37,6 +38,7 @@ pub(super) use self::overview::*;
 pub(super) use self::own::*;
 pub(super) use self::time::Time;
 pub(super) use self::tokens::*;
+pub(super) use self::views::*;
 use super::assets::Assets;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
@@ -218,6 +220,7 @@ mod tests {
         assert_escaped::<HistoryPage>(server);
         assert_escaped::<SignInsPage>(server);
         assert_escaped::<NotesPage>(server);
+        assert_escaped::<ViewsPage>(server);
         assert_escaped::<AuditPage>(server);
         assert_escaped::<BulkChoicePage>(server);
         assert_escaped::<OverviewPage>(server);

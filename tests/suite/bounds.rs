@@ -311,6 +311,8 @@ async fn cs_1_no_form_of_the_console_does_anything_without_the_token_of_its_sess
             "/users/import/discard",
             "/users/import/run",
             "/users/imports//undo",
+            "/users/views",
+            "/users/views/forget",
         ]
     );
 }

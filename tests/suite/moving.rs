@@ -19,8 +19,10 @@ async fn furnish(app: &TestApp) -> (Person, User) {
     let path = format!("/v1/users/{}", ended.id());
     let changed = app.send(&admin, Method::Patch, &path, &change).await;
     assert_eq!(changed.status, 200, "{}", changed.body);
-    let preferences =
-        r#"{"density":"compact","rows":25,"shortcuts":false,"theme":"dark","time_zone":"Asia/Tokyo"}"#;
+    let preferences = concat!(
+        r#"{"density":"compact","hidden_columns":["email"],"rows":25,"shortcuts":false,"theme":"dark","#,
+        r#""time_zone":"Asia/Tokyo","views":[{"name":"Gone","query":"status=ended"}]}"#
+    );
     let mut tx = app.usher.db.begin().await.unwrap();
     db::users::set_preferences(&mut tx, ended.user.id, preferences).await.unwrap();
     tx.commit().await.unwrap();

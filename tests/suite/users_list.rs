@@ -4,7 +4,7 @@ use rocket::http::{Header, Method};
 use serde_json::json;
 
 use crate::app::{By, TestApp, cookie_header};
-use crate::console::{link, names, page, send_from};
+use crate::console::{link, names, page, send, send_from};
 
 #[apply(on_both)]
 async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: TestApp) {
@@ -181,4 +181,73 @@ async fn names_are_sorted_as_their_readers_expect_also_those_that_were_stored_be
     app.sql("DELETE FROM installation WHERE name = 'collation_keys'").await;
     let again = app.another_instance().await;
     assert_eq!(shown(&page(&again, &staff, "/users").await.body), [0, 1, 2, 3, 4, 5]);
+}
+
+#[apply(on_both)]
+async fn columns_are_left_out_as_the_viewer_prefers(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    let whole = page(&app, &staff, "/users").await.body;
+    for class in ["mail", "role", "st", "when", "opt"] {
+        assert!(whole.contains(&format!("<td class=\"{class}\">")), "{class}: {whole}");
+    }
+    let form = page(&app, &staff, "/account/preferences").await.body;
+    assert!(form.contains("Leave out of the users list"), "{form}");
+    let fields = [
+        ("theme", "system"),
+        ("density", "comfortable"),
+        ("rows", "50"),
+        ("time_zone", "UTC"),
+        ("hide", "email"),
+        ("hide", "date_joined"),
+        ("hide", "name"),
+    ];
+    let saved = send_from(&app, &staff, "/account/preferences", "/account/preferences", &fields).await;
+    assert_eq!(saved.0.status, 303);
+    let narrow = page(&app, &staff, "/users").await.body;
+    for (class, is_there) in [("mail", false), ("role", true), ("st", true), ("when", true), ("opt", false)] {
+        assert_eq!(narrow.contains(&format!("<td class=\"{class}\">")), is_there, "{class}: {narrow}");
+        assert_eq!(narrow.contains(&format!(" class=\"{class}\">")), is_there, "{class}: its heading");
+    }
+    assert_eq!(names(&narrow), ["staff"]);
+    let form = page(&app, &staff, "/account/preferences").await.body;
+    assert_eq!(form.matches("name=\"hide\"").count(), 5);
+    assert!(form.contains("value=\"date_joined\" checked") && !form.contains("value=\"role\" checked"));
+}
+
+#[apply(on_both)]
+async fn a_list_is_saved_as_a_view_and_forgotten(app: TestApp) {
+    let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
+    let list = page(&app, &staff, "/users?q=a%20%26b&status=invited&sort=-seen").await.body;
+    let save = link(&list, "Save this view");
+    assert_eq!(save, "/users/views?q=a%20%26b&status=invited&sort=-seen");
+    let parameters = [("q", "a &b"), ("status", "invited"), ("sort", "-seen")];
+    let named = |name: &'static str| [&[("name", name)], &parameters[..]].concat();
+    let (saved, shown) = send_from(&app, &staff, &save, "/users/views", &named("New people & others")).await;
+    assert_eq!(
+        (saved.status, saved.header("Location")),
+        (303, Some("/users?q=a%20%26b&status=invited&sort=-seen"))
+    );
+    assert!(shown.contains("The view was saved."), "{shown}");
+    let list = page(&app, &staff, "/users").await.body;
+    assert_eq!(link(&list, "New people & others"), "/users?q=a%20%26b&status=invited&sort=-seen");
+    assert!(!page(&app, &other, "/users").await.body.contains("New people & others"), "each has their own");
+    // Other preferences are saved without losing it.
+    let fields = [("theme", "dark"), ("density", "compact"), ("rows", "25"), ("time_zone", "UTC")];
+    send_from(&app, &staff, "/account/preferences", "/account/preferences", &fields).await;
+    assert!(page(&app, &staff, "/users").await.body.contains("New people & others"));
+
+    for (name, message) in [("", "Enter a name."), ("x\u{202e}", "change the direction of text")] {
+        let (refused, _) = send_from(&app, &staff, &save, "/users/views", &named(name)).await;
+        assert!(refused.status == 422 && refused.body.contains(message), "{name}: {}", refused.body);
+        assert!(refused.body.contains("value=\"invited\""), "the list is not lost");
+    }
+    let (refused, _) = send_from(&app, &staff, &save, "/users/views", &[("name", "All")]).await;
+    assert!(refused.status == 422 && refused.body.contains("Filter, search or sort the list first."));
+    let (stale, _) =
+        send(&app, &staff, "/users/views", &[("token", "old"), ("name", "kept"), ("q", "a")]).await;
+    assert!(stale.status == 422 && stale.body.contains("value=\"kept\""), "{}", stale.body);
+
+    let forget = [("name", "New people & others")];
+    assert_eq!(send_from(&app, &staff, "/users/views", "/users/views/forget", &forget).await.0.status, 303);
+    assert!(!page(&app, &staff, "/users").await.body.contains("New people & others"));
 }

@@ -5,7 +5,7 @@ use rocket::{get, post};
 
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
-use crate::model::preferences::{Density, Preferences, Theme};
+use crate::model::preferences::{Column, Density, Preferences, Theme};
 use crate::model::time_zone::Zone;
 use crate::operations::own_account;
 use crate::web::form::{Field, STALE};
@@ -27,6 +27,8 @@ pub(super) struct PreferencesForm {
     #[field(default = "")]
     time_zone: String,
     shortcuts: Option<String>,
+    /// Columns to leave out.
+    hide: Vec<String>,
 }
 
 const THEMES: [(Theme, &str, &str); 3] = [
@@ -37,6 +39,14 @@ const THEMES: [(Theme, &str, &str); 3] = [
 const DENSITIES: [(Density, &str, &str); 2] =
     [(Density::Comfortable, "comfortable", "Comfortable"), (Density::Compact, "compact", "Compact")];
 const ROWS: [(i64, &str, &str); 3] = [(25, "25", "25"), (50, "50", "50"), (100, "100", "100")];
+
+const COLUMNS: [(Column, &str, &str); 5] = [
+    (Column::Email, "email", "Email"),
+    (Column::Role, "role", "Role"),
+    (Column::Status, "status", "Status"),
+    (Column::LastLogin, "last_login", "Last sign-in"),
+    (Column::DateJoined, "date_joined", "Created"),
+];
 
 /// The value that is sent under a name, if there is one.
 fn chosen<T: Copy>(known: &[(T, &str, &str)], sent: &str) -> Option<T> {
@@ -55,17 +65,24 @@ impl PreferencesForm {
             rows: sent(&ROWS, &preferences.rows),
             time_zone: preferences.time_zone.clone(),
             shortcuts: preferences.shortcuts.then(String::new),
+            hide: preferences.hidden_columns.iter().map(|column| sent(&COLUMNS, column)).collect(),
         }
     }
 
-    /// What was chosen, unless something is unknown.
-    fn read(&self) -> Option<Preferences> {
+    /// What was chosen, with what the form does not show as it was before; unless something is unknown.
+    fn read(&self, before: &Preferences) -> Option<Preferences> {
         Some(Preferences {
             theme: chosen(&THEMES, &self.theme)?,
             density: chosen(&DENSITIES, &self.density)?,
             rows: chosen(&ROWS, &self.rows)?,
             time_zone: Zone::typed(&self.time_zone).ok()?.name().to_owned(),
             shortcuts: self.shortcuts.is_some(),
+            hidden_columns: COLUMNS
+                .iter()
+                .filter(|(_, name, _)| self.hide.iter().any(|hidden| hidden == name))
+                .map(|(column, ..)| *column)
+                .collect(),
+            views: before.views.clone(),
         })
     }
 
@@ -112,6 +129,10 @@ impl PreferencesForm {
             preferences,
             time_zone,
             shortcuts: self.shortcuts.is_some(),
+            columns: COLUMNS
+                .iter()
+                .map(|(_, name, label)| (*name, *label, self.hide.iter().any(|hidden| hidden == name)))
+                .collect(),
             form: Problems { problems },
         }
     }
@@ -133,7 +154,7 @@ pub(super) async fn save(
     if console.is_stale(&form.token) {
         return Ok(Answer::refused(form.page(&console, Some(STALE))));
     }
-    let Some(preferences) = form.read() else {
+    let Some(preferences) = form.read(&console.can.session().preferences) else {
         return Ok(Answer::refused(form.page(&console, None)));
     };
     let changed = own_account::set_preferences(&console.can, &preferences).await?;

@@ -12,6 +12,7 @@ use crate::model::clock::Timestamp;
 use crate::model::cursor::Cursor;
 use crate::model::error::Result;
 use crate::model::permission::ManageUsers;
+use crate::model::preferences::{Column, Preferences};
 use crate::model::text;
 use crate::model::user::{User, Username};
 use crate::operations::lists::Page;
@@ -63,6 +64,8 @@ pub(in crate::web) async fn list(
     let groups = groups(&page.records, &exact, shown);
     let range = range(&page, ordinal, groups.iter().map(|(_, rows)| rows.len()).sum(), count);
     layout::keep_list(console.jar, &own_path(&query, &state));
+    let hidden: Vec<&str> =
+        console.can.session().preferences.hidden_columns.iter().copied().map(class).collect();
     Ok(Answer::page(UsersPage {
         layout: console.layout("users"),
         autofocus: query == ListQuery::default() && !console.can.session().preferences.shortcuts,
@@ -71,13 +74,18 @@ pub(in crate::web) async fn list(
         summary: summary(&state, count),
         count_exactly: (count == Count::OverLimit).then(|| state.path_with("count", EXACTLY)),
         chips: chips(&state),
-        views: if state.is_narrowed() { Vec::new() } else { VIEWS.to_vec() },
+        views: if state.is_narrowed() { Vec::new() } else { views(&console.can.session().preferences) },
+        save_path: match &state.parameters()[..] {
+            [] => String::new(),
+            parameters => selection::path("/users/views", parameters),
+        },
         narrowed: state.is_narrowed(),
         add_path: Username::parse(&state.q)
             .ok()
             .map(|name| format!("/users/new?username={}", encode(name.as_str()))),
         caption: caption(&state),
-        headers: headers(&state),
+        headers: headers(&state).into_iter().filter(|header| !hidden.contains(&header.class)).collect(),
+        hidden,
         selection: selection::of(&state, &query, count, page.has_previous || page.has_next),
         actions: bulk::actions(console.app()).into_iter().filter(|(name, _)| *name != "deactivate").collect(),
         groups,
@@ -94,6 +102,24 @@ pub(in crate::web) async fn list(
         notes: std::mem::take(&mut state.notes),
         q: state.q,
     }))
+}
+
+/// The ready-made lists, and those that the viewer has saved.
+fn views(preferences: &Preferences) -> Vec<(String, String)> {
+    let ready = VIEWS.iter().map(|(path, name)| ((*path).to_owned(), (*name).to_owned()));
+    let edit = (!preferences.views.is_empty()).then(|| ("/users/views".to_owned(), "Edit views".to_owned()));
+    ready.chain(preferences.views.iter().map(super::views::link)).chain(edit).collect()
+}
+
+/// The class of a column that can be left out.
+const fn class(column: Column) -> &'static str {
+    match column {
+        Column::Email => "mail",
+        Column::Role => "role",
+        Column::Status => "st",
+        Column::LastLogin => "when",
+        Column::DateJoined => "opt",
+    }
 }
 
 /// Which of how many users the page shows, such as `51 to 100 of 312`; by name where the number is not known.

@@ -146,12 +146,16 @@ pub(in crate::web) struct UsersPage {
     /// What narrows the list: the path without it, and its words.
     pub(in crate::web) chips: Vec<(String, String)>,
     /// Ready-made lists: path and name.
-    pub(in crate::web) views: Vec<(&'static str, &'static str)>,
+    pub(in crate::web) views: Vec<(String, String)>,
+    /// Saves the list as a view, where there is something to save.
+    pub(in crate::web) save_path: String,
     pub(in crate::web) narrowed: bool,
     /// Adds a user with the name that was searched for, if it can be one.
     pub(in crate::web) add_path: Option<String>,
     pub(in crate::web) caption: String,
     pub(in crate::web) headers: Vec<Header>,
+    /// The classes of columns that are left out.
+    pub(in crate::web) hidden: Vec<&'static str>,
     /// The rows, in groups with a heading unless there is only one.
     pub(in crate::web) groups: Vec<(&'static str, Vec<UserRow>)>,
     pub(in crate::web) selection: Selection,
@@ -197,7 +201,9 @@ impl View for UsersPage {
             summary: text.to_owned(),
             count_exactly: narrowed.then(|| text.to_owned()),
             chips: vec![(text.to_owned(), text.to_owned())],
-            views: vec![("/users", "All")],
+            views: vec![(text.to_owned(), text.to_owned())],
+            save_path: text.to_owned(),
+            hidden: vec!["opt"],
             narrowed,
             add_path: Some(text.to_owned()),
             caption: text.to_owned(),

@@ -146,6 +146,8 @@ pub(in crate::web) struct PreferencesPage {
     pub(in crate::web) preferences: Vec<Preference>,
     pub(in crate::web) time_zone: Field,
     pub(in crate::web) shortcuts: bool,
+    /// The columns of the users list: name, label, and whether it is left out.
+    pub(in crate::web) columns: Vec<(&'static str, &'static str, bool)>,
     /// As [`FormState`] has them.
     pub(in crate::web) form: Problems,
 }
@@ -172,6 +174,7 @@ impl View for PreferencesPage {
             layout: Layout::sample(text),
             preferences: vec![preference],
             time_zone: Field::new("time_zone", "Time zone", "text", text.to_owned(), &FieldErrors::default()),
+            columns: vec![("role", "Role", true)],
             shortcuts: true,
             form: Problems { problems: vec![("theme", text.to_owned())] },
         }]

@@ -7,6 +7,17 @@ use crate::actions::{Actions, ENTER};
 use crate::people::{ADMIN_ID, CROWD, STAFF, STAFF_ID};
 
 pub(super) const STATES: &[State] = &[
+    state("views", Some("user98"), "Edit views", |staff, _| {
+        staff.open("/users?status=invited&sort=-seen");
+        staff.click("Save this view");
+        staff.fill("Name", "New people");
+        staff.click("Save this view");
+        staff.open("/users");
+    }),
+    state("views-refused", Some(STAFF), "There is a problem", |staff, _| {
+        staff.open("/users/views?status=invited");
+        staff.click("Save this view");
+    }),
     state("bulk-choice", Some(STAFF), "You chose 2 users.", |staff, _| {
         staff.open(&bulk("", &[CROWD + 20, CROWD + 21]));
     }),
