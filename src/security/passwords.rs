@@ -9,6 +9,7 @@
 
 mod argon2;
 mod crypt;
+mod des_crypt;
 mod elsewhere;
 mod foreign;
 mod hasher;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::driver::Browser;
 use crate::visits::{THEMES, results, tour};
@@ -15,6 +15,10 @@ const WIDTHS: [u32; 2] = [1440, 390];
 
 /// The greatest height of a picture, in pixels.
 const LONGEST: u64 = 2400;
+
+/// The pictures of the README, light, as a window of this height shows them: state and file.
+const README: [(&str, &str); 2] = [("demo-users", "users.webp"), ("user-with-changes", "user.webp")];
+const WINDOW: u64 = 900;
 
 /// Where `tests/screenshots` wants them.
 #[expect(clippy::disallowed_methods, reason = "the command says where the pictures go")]
@@ -34,6 +38,11 @@ pub(crate) fn screenshots() {
                 fs::write(file, picture(browser, theme, width)).expect("a picture");
             }
         }
+        for (_, file) in README.iter().filter(|(name, _)| *name == state.name) {
+            browser.look("light", WIDTHS[0], 900);
+            let small = json!({ "format": "webp", "quality": 75, "clip": clip(WIDTHS[0], WINDOW) });
+            fs::write(folder.join(file), taken(browser, &small)).expect("a picture");
+        }
     });
     assert_eq!(missed, [""; 0]);
 }
@@ -42,8 +51,15 @@ pub(crate) fn screenshots() {
 fn picture(browser: &Browser, theme: &str, width: u32) -> Vec<u8> {
     browser.look(theme, width, 900);
     let height = browser.run("return document.documentElement.scrollHeight").as_u64().expect("a height");
-    let clip = json!({ "x": 0, "y": 0, "width": width, "height": height.clamp(600, LONGEST), "scale": 1 });
-    let options = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-    let picture = browser.cdp("Page.captureScreenshot", &options);
+    let clip = clip(width, height.clamp(600, LONGEST));
+    taken(browser, &json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }))
+}
+
+fn clip(width: u32, height: u64) -> Value {
+    json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 })
+}
+
+fn taken(browser: &Browser, options: &Value) -> Vec<u8> {
+    let picture = browser.cdp("Page.captureScreenshot", options);
     STANDARD.decode(picture["data"].as_str().expect("a picture")).expect("base64")
 }

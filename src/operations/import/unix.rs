@@ -34,7 +34,9 @@ pub(super) fn kind(head: &[u8]) -> Option<Kind> {
     }
     let is_hash = |cells: &[&str]| {
         let known = ["$apr1$", "$2y$", "$2a$", "$2b$", "$1$", "$5$", "$6$", "{SHA}"];
-        cells.len() == 2 && !cells[0].is_empty() && known.iter().any(|known| cells[1].starts_with(known))
+        cells.len() == 2
+            && !cells[0].is_empty()
+            && (known.iter().any(|known| cells[1].starts_with(known)) || is_des_crypt(cells[1]))
     };
     (!lines.is_empty() && lines.iter().all(|cells| is_hash(cells))).then_some(Kind::Htpasswd)
 }
@@ -82,7 +84,18 @@ fn account(place: Place, kind: Kind, cells: &[&str], find: &impl Fn(&str) -> Opt
 
 /// What no password matches is none.
 fn hash(text: &str) -> Raw {
-    if text == "x" || text.is_empty() || text.starts_with(['!', '*']) { Raw::Missing } else { text.into() }
+    match text {
+        "x" | "" => Raw::Missing,
+        _ if text.starts_with(['!', '*']) => Raw::Missing,
+        // As nothing but a hash stands there, the first `crypt` needs no name.
+        _ if is_des_crypt(text) => format!("{{CRYPT}}{text}").as_str().into(),
+        _ => text.into(),
+    }
+}
+
+/// Whether this may be a hash of the first `crypt`.
+fn is_des_crypt(text: &str) -> bool {
+    text.len() == 13 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte))
 }
 
 /// Name and hash of each line of a `shadow` file.
@@ -123,6 +136,11 @@ mod tests {
         let content = b"ada:$apr1$x$y\nbob:{SHA}x\n\n# a comment\ncarl:$2y$05$x\n";
         assert_eq!(kind(content), Some(Kind::Htpasswd));
         assert_eq!(rows(source(content).stream().unwrap(), Kind::Htpasswd, |_| None).count(), 3);
+        let old = b"ada:saDkx2A.Rz1/E\n";
+        assert_eq!(kind(old), Some(Kind::Htpasswd));
+        let items: Vec<Item> = rows(source(old).stream().unwrap(), Kind::Htpasswd, |_| None).collect();
+        let [Item::Row(ada)] = &items[..] else { panic!("{items:?}") };
+        assert_eq!(ada.get("password"), "{CRYPT}saDkx2A.Rz1/E".into());
         for other in [&b"a:b\n"[..], b"", b"username:email\n", b"a,b\n"] {
             assert_eq!(kind(other), None);
         }

@@ -15,6 +15,11 @@ pub(super) fn value(character: u8) -> Option<u8> {
     u8::try_from(place).ok()
 }
 
+/// The character of six bits.
+pub(super) fn encoded(bits: u8) -> u8 {
+    ALPHABET[usize::from(bits & 63)]
+}
+
 /// Adds the lowest six bits first.
 fn push(text: &mut Vec<u8>, mut bits: u32, characters: usize) {
     for _ in 0..characters {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256, Sha512};
 use super::Failure;
 use super::argon2::{ArgonHash, Memory, OwnHashes};
 use super::crypt;
+use super::des_crypt;
 use super::foreign::parse_number;
 
 /// What a layered hash begins with.
@@ -44,10 +45,11 @@ enum Kind {
     Sha256Crypt,
     Sha512Crypt,
     Phpass,
+    DesCrypt,
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 11] = [
+    const NAMES: [(Self, &'static str); 12] = [
         (Self::Md5SaltFirst, "md5-salt-first"),
         (Self::Sha1SaltFirst, "sha1-salt-first"),
         (Self::Md5SaltLast, "md5"),
@@ -59,6 +61,7 @@ impl Kind {
         (Self::Sha256Crypt, "sha256-crypt"),
         (Self::Sha512Crypt, "sha512-crypt"),
         (Self::Phpass, "phpass"),
+        (Self::DesCrypt, "des-crypt"),
     ];
 
     fn name(self) -> &'static str {
@@ -111,6 +114,7 @@ impl Recipe {
             Kind::Sha256Crypt => crypt::sha256_crypt(password, *cost, salt)?,
             Kind::Sha512Crypt => crypt::sha512_crypt(password, *cost, salt)?,
             Kind::Phpass => crypt::phpass(password, *cost, salt),
+            Kind::DesCrypt => des_crypt::des_crypt(password, salt),
         })
     }
 }
@@ -144,6 +148,8 @@ impl WeakHash {
         };
         match text.split('$').collect::<Vec<_>>()[..] {
             ["md5", salt, output] => of(Kind::Md5SaltFirst, salt, hexadecimal::<16>(output)?),
+            // Django's, whose salt is in the hash.
+            ["crypt", "", rest] => Self::of_des_crypt(rest),
             ["sha1", salt, output] => of(Kind::Sha1SaltFirst, salt, hexadecimal::<20>(output)?),
             [output] if output.len() == 32 => of(Kind::Md5SaltFirst, "", hexadecimal::<16>(output)?),
             [output] if output.len() == 40 => of(Kind::Sha1SaltFirst, "", hexadecimal::<20>(output)?),
@@ -171,8 +177,19 @@ impl WeakHash {
         (salt.is_empty() != is_salted).then(|| Self { recipe, output: output.to_vec() })
     }
 
-    /// `$1$`, `$apr1$`, `$5$`, `$6$`, `$P$` and `$H$`.
+    /// Two characters of salt and eleven of the hash. Without a scheme before them they could be a password.
+    fn of_des_crypt(text: &str) -> Option<Self> {
+        let (salt, output) = text.as_bytes().split_at_checked(2)?;
+        let is_one = output.len() == 11 && text.bytes().all(|byte| crypt::value(byte).is_some());
+        let recipe = Recipe::new(Kind::DesCrypt, 0, salt)?;
+        is_one.then(|| Self { recipe, output: output.into() })
+    }
+
+    /// `$1$`, `$apr1$`, `$5$`, `$6$`, `$P$` and `$H$`, or the first `crypt`'s.
     fn of_crypt(text: &str) -> Option<Self> {
+        if !text.starts_with('$') {
+            return Self::of_des_crypt(text);
+        }
         let (id, rest) = text.strip_prefix('$')?.split_once('$')?;
         let is_encoded = |text: &str, length: usize| {
             text.len() == length && text.bytes().all(|byte| crypt::value(byte).is_some())
