@@ -21,6 +21,7 @@ mod layout;
 mod overview;
 mod password_choice;
 mod pre_session;
+mod qr;
 mod reauthentication;
 mod set_password;
 mod sign_in;
@@ -59,6 +60,7 @@ pub fn routes() -> Vec<Route> {
         documentation::page,
         sign_in::form,
         sign_in::submit,
+        sign_in::code::submit,
         sign_in::sign_out,
         set_password::form,
         set_password::submit,

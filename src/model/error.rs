@@ -103,6 +103,12 @@ pub enum AuthenticationFailure {
     /// Sign-in: unknown name, wrong password, inactive and locked accounts all look alike.
     #[error("No active account found with the given credentials")]
     NoActiveAccount,
+    /// Sign-in: the password is right, and the account has a second factor, which was not shown.
+    #[error("This account has a second factor: send a code of it as \"otp\"")]
+    SecondFactorRequired,
+    /// Sign-in: the password is right, and the code of the second factor is wrong or was used before.
+    #[error("The code of the second factor is wrong or was used before")]
+    SecondFactorWrong,
 }
 
 impl AuthenticationFailure {
@@ -116,6 +122,8 @@ impl AuthenticationFailure {
             Self::TokenNotValid | Self::TokenInvalid => Some("token_not_valid"),
             Self::UserNotFound => Some("user_not_found"),
             Self::UserInactive => Some("user_inactive"),
+            Self::SecondFactorRequired => Some("second_factor_required"),
+            Self::SecondFactorWrong => Some("second_factor_wrong"),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::db::sessions::Presented;
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
+use crate::model::second_factor::{self, Access};
 use crate::model::session::{Credential, Secret, Session};
 use crate::model::user::{User, UserId};
 use crate::operations::App;
@@ -147,10 +148,15 @@ async fn by_api_token(app: &App, secret: &str, along: Option<UserId>) -> Result<
     if !user.is_usable(now) {
         return refuse(AuthenticationFailure::UserInactive);
     }
-    if now >= session.expires_at {
+    if now >= session.expires_at || !passes_gate(&user, &session) {
         return refuse(AuthenticationFailure::TokenNotValid);
     }
     Ok(Found { user, session, along })
+}
+
+/// Whether what was shown for a session is enough for its user: one that was opened before they had a factor is over.
+fn passes_gate(user: &User, session: &Session) -> bool {
+    second_factor::access(user, session.second_factor) == Access::Granted
 }
 
 /// The session of a signed token of that kind, and the secret in it.
@@ -171,7 +177,9 @@ pub(super) async fn by_jwt(
     };
     match session {
         _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
-        Some(session) if now < session.expires_at => Ok((Found { user, session, along }, named.secret)),
+        Some(session) if now < session.expires_at && passes_gate(&user, &session) => {
+            Ok((Found { user, session, along }, named.secret))
+        }
         _ => refuse(AuthenticationFailure::TokenNotValid),
     }
 }
@@ -185,7 +193,8 @@ async fn by_cookie(app: &App, secret: &str, along: Option<UserId>) -> Result<Fou
         return Err(refused);
     };
     let is_idle = session.unused(now) >= app.settings.session_idle();
-    if !user.is_usable(now) || now >= session.expires_at || is_idle {
+    let is_over = now >= session.expires_at || is_idle;
+    if !user.is_usable(now) || is_over || !passes_gate(&user, &session) {
         return Err(refused);
     }
     Ok(Found { user, session, along })

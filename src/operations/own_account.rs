@@ -220,8 +220,14 @@ async fn write_password(
     if stays {
         let fresh = Secret::random();
         let expires_at = now.plus(app.settings.session_lifetime(Credential::Cookie));
-        let (credential, name) = (Credential::Cookie, String::new());
-        let new = NewSession { credential, expires_at, confirmed_at: now, name, read_only: false };
+        let new = NewSession {
+            credential: Credential::Cookie,
+            expires_at,
+            confirmed_at: now,
+            name: String::new(),
+            read_only: false,
+            second_factor: can.session().second_factor,
+        };
         let id = db::sessions::insert(&mut tx, before.id, &new, &fresh.hash(), can.origin(), now).await?;
         entry = entry.detail("session", id.0);
         opened = Some((id, fresh));

@@ -2,6 +2,7 @@
 
 mod password;
 mod preferences;
+mod security;
 mod sessions;
 
 use rocket::form::{FromForm, Strict};
@@ -32,6 +33,12 @@ pub(super) fn routes() -> Vec<Route> {
         sessions::page,
         sessions::end,
         sessions::end_others,
+        security::page,
+        security::add,
+        security::submit,
+        security::ask_for_codes,
+        security::make_codes,
+        security::remove,
         preferences::page,
         preferences::save,
     ]

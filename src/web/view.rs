@@ -12,6 +12,7 @@ mod import;
 mod links;
 mod overview;
 mod own;
+mod security;
 mod time;
 mod tokens;
 
@@ -35,6 +36,7 @@ pub(super) use self::import::*;
 pub(super) use self::links::*;
 pub(super) use self::overview::*;
 pub(super) use self::own::*;
+pub(super) use self::security::*;
 pub(super) use self::time::Time;
 pub(super) use self::tokens::*;
 use super::assets::Assets;
@@ -208,6 +210,9 @@ mod tests {
         assert_escaped::<AccountPage>(server);
         assert_escaped::<OwnPasswordPage>(server);
         assert_escaped::<SessionsPage>(server);
+        assert_escaped::<SecurityPage>(server);
+        assert_escaped::<AddFactorPage>(server);
+        assert_escaped::<RecoveryCodesPage>(server);
         assert_escaped::<TokensPage>(server);
         assert_escaped::<PreferencesPage>(server);
         assert_escaped::<ShortcutsPage>(server);

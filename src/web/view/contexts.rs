@@ -60,6 +60,8 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) kept: String,
     /// The same once the person has signed in, to go on with: name and value.
     pub(in crate::web) fields: Vec<(String, String)>,
+    /// Asks for the code of a second factor: the note that the password was right.
+    pub(in crate::web) second_step: Option<String>,
 }
 
 impl View for SignInPage {
@@ -79,9 +81,11 @@ impl View for SignInPage {
             resume: text.to_owned(),
             kept: text.to_owned(),
             fields: Vec::new(),
+            second_step: None,
         };
         vec![
             sample(None, "link"),
+            Self { second_step: Some(text.to_owned()), ..sample(Some(text), "") },
             sample(Some(text), ""),
             Self { has_users: false, ..sample(Some(text), "command") },
             Self { fields: vec![(text.to_owned(), text.to_owned())], ..sample(None, "") },
