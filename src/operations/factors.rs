@@ -9,10 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::db::{self, Tx};
-use crate::model::audit::{Action, Entry};
-use crate::model::clock::Timestamp;
+use crate::model::audit::{Action, Author, Entry};
 use crate::model::error::{Error, Result};
-use crate::model::permission::{Permission, SignedIn};
+use crate::model::permission::{IsSuperuser, ManageUsers, SignedIn};
 use crate::model::presence::Presence;
 use crate::model::second_factor::{
     Code, Factor, FactorId, FactorKind, Factors, RECOVERY_CODES, RecoveryCode,
@@ -122,7 +121,7 @@ pub async fn add(can: &Can<SignedIn>, new: &NewTotp, name: &str, code: &str) -> 
         refuse(&others, &name)?;
         db::factors::insert_totp(&mut tx, user.id, &name, &sealed, step, now).await?;
         db::sessions::set_second_factor(&mut tx, can.session().id).await?;
-        let mut entry = entry(Action::FactorAdded, can, &user, FactorKind::Totp, &name);
+        let mut entry = entry(Action::FactorAdded, can.author(), &user, FactorKind::Totp, &name);
         if others.is_empty() {
             let ended = db::sessions::delete_others(&mut tx, user.id, can.session().id).await?;
             entry = entry.detail("sessions_ended", ended);
@@ -151,8 +150,8 @@ fn refuse(others: &[Factor], name: &str) -> Result<()> {
     Ok(())
 }
 
-fn entry<P: Permission>(action: Action, can: &Can<P>, user: &User, kind: FactorKind, name: &str) -> Entry {
-    Entry::new(action, can.author()).on(user).detail("kind", kind.as_str()).detail("name", name)
+fn entry(action: Action, author: Author, user: &User, kind: FactorKind, name: &str) -> Entry {
+    Entry::new(action, author).on(user).detail("kind", kind.as_str()).detail("name", name)
 }
 
 fn recovery_codes() -> Result<Vec<RecoveryCode>> {
@@ -200,39 +199,99 @@ pub async fn make_codes(can: &Can<SignedIn>) -> Result<Vec<String>> {
     Ok(texts(&codes))
 }
 
+/// The factors of a user.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Forbidden`] for those of a superuser.
+pub async fn of_user(can: &Can<ManageUsers>, id: UserId) -> Result<Factors> {
+    let app = can.app();
+    let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    app.settings.rules().may_touch(can.user(), &user)?;
+    list(app, id).await
+}
+
 /// Removes a factor of the caller's.
 ///
 /// # Errors
 /// [`Error::Forbidden`] by an API token, or without a confirmed password; [`Error::NoSuchPath`] if the caller has none
 /// of that key.
-pub async fn remove_own(can: &Can<SignedIn>, id: FactorId) -> Result<Factor> {
+pub async fn remove_own(can: &Can<SignedIn>, id: FactorId) -> Result<Vec<Factor>> {
     let app = can.app();
     can.require(Presence::Always, app.clock.now())?;
     db::retrying(|| async {
-        let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, can.user().id).await?.user;
-        let removed = remove(&mut tx, can, &user, id, now).await?;
-        let mail_to = addresses::of(app, &mut tx, &user).await?;
-        tx.commit().await?;
-        let owner = Owner { user: &user, mail_to: &mail_to };
-        notices::tell(app, owner, Event::FactorRemoved, &can.author(), now);
-        Ok(removed)
+        let removal = Removal { author: can.author(), which: Which::One(id), reason: None };
+        removal.run(app, tx, &user).await
     })
     .await
 }
 
-async fn remove<P: Permission>(
-    tx: &mut Tx,
-    can: &Can<P>,
-    user: &User,
-    id: FactorId,
-    now: Timestamp,
-) -> Result<Factor> {
-    let factors = db::factors::among(tx, user.id).await?;
-    let factor = factors.into_iter().find(|factor| factor.id == id).ok_or(Error::NoSuchPath)?;
-    db::factors::delete(tx, user.id, id).await?;
-    let entry = entry(Action::FactorRemoved, can, user, factor.kind, &factor.name);
-    audit::record(tx, &entry, now).await?;
-    Ok(factor)
+/// Which factors of a user are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The one of that key.
+    One(FactorId),
+    /// Each, and the recovery codes.
+    All,
+}
+
+/// Removes factors of a user who has lost them, and ends the user's sessions. The reason goes into the audit log.
+///
+/// # Errors
+/// [`Error::Forbidden`] by an API token, or without a confirmed password; [`Error::Invalid`] without a reason;
+/// [`Error::NotFound`]; [`Error::NoSuchPath`] if the user has no such factor.
+pub async fn remove_of(
+    can: &Can<IsSuperuser>,
+    id: UserId,
+    which: Which,
+    reason: &str,
+) -> Result<Vec<Factor>> {
+    let app = can.app();
+    can.require(Presence::Always, app.clock.now())?;
+    let reason = api_tokens::name(reason).map_err(|message| Error::invalid("reason", message))?;
+    db::retrying(|| async {
+        let mut tx = app.db.begin().await?;
+        let user = sessions::lock_target(&mut tx, can, id).await?.user;
+        let removal = Removal { author: can.author(), which, reason: Some(&reason) };
+        removal.run(app, tx, &user).await
+    })
+    .await
+}
+
+/// What is removed, by whom, and of another user why.
+pub(super) struct Removal<'a> {
+    pub(super) author: Author,
+    pub(super) which: Which,
+    pub(super) reason: Option<&'a str>,
+}
+
+impl Removal<'_> {
+    /// Removes factors of a user, whose row is locked, with an entry for each, and tells the owner.
+    pub(super) async fn run(&self, app: &App, mut tx: Tx, user: &User) -> Result<Vec<Factor>> {
+        let now = app.clock.now();
+        let mut removed = db::factors::among(&mut tx, user.id).await?;
+        if let Which::One(id) = self.which {
+            removed.retain(|factor| factor.id == id);
+        }
+        if removed.is_empty() {
+            return Err(Error::NoSuchPath);
+        }
+        let is_owner = self.author.user.as_ref().is_some_and(|(id, _)| *id == user.id);
+        let ended = if is_owner { 0 } else { sessions::end_all(&mut tx, user.id).await? };
+        for factor in &removed {
+            db::factors::delete(&mut tx, user.id, factor.id).await?;
+            let mut entry =
+                entry(Action::FactorRemoved, self.author.clone(), user, factor.kind, &factor.name);
+            if let Some(reason) = self.reason {
+                entry = entry.detail("because", reason).detail("sessions_ended", ended);
+            }
+            audit::record(&mut tx, &entry, now).await?;
+        }
+        let mail_to = addresses::of(app, &mut tx, user).await?;
+        tx.commit().await?;
+        let owner = Owner { user, mail_to: &mail_to };
+        notices::tell(app, owner, Event::FactorRemoved, &self.author, now);
+        Ok(removed)
+    }
 }

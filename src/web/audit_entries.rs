@@ -148,6 +148,7 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
             Some(name) => format!("With the second factor “{name}”"),
             None => "With a recovery code".to_owned(),
         },
+        "because" => format!("Reason: {text}"),
         "reason" => reason(text),
         "by" if text == "import" => "By an import".to_owned(),
         "by" => credential(text).to_owned(),

@@ -16,7 +16,7 @@ use crate::model::session::{Session, SessionId};
 use crate::model::time_zone::Zone;
 use crate::operations::{App, Can};
 use crate::security::csrf;
-use crate::web::reauthentication::Renewed;
+use crate::web::reauthentication::{Renewed, TypedCode};
 
 /// The message that the next page shows once, as the browser keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,6 +236,8 @@ pub(super) struct ConsoleSession<'r, P = SignedIn> {
     pub(super) can: Can<P>,
     pub(super) jar: Cookies<'r>,
     pub(super) renewed: &'r Renewed,
+    /// The code of a second factor that came with the form.
+    pub(super) typed_code: &'r TypedCode,
 }
 
 #[rocket::async_trait]
@@ -243,8 +245,8 @@ impl<'r, P: Permission> FromRequest<'r> for ConsoleSession<'r, P> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let (jar, renewed) = (Cookies::of(request), Renewed::of(request));
-        Can::from_request(request).await.map(|can| Self { can, jar, renewed })
+        let (jar, renewed, typed_code) = (Cookies::of(request), Renewed::of(request), TypedCode::of(request));
+        Can::from_request(request).await.map(|can| Self { can, jar, renewed, typed_code })
     }
 }
 

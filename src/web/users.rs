@@ -3,6 +3,7 @@
 mod bulk;
 mod edit;
 mod export;
+mod factors;
 mod form;
 mod history;
 mod import;
@@ -52,6 +53,8 @@ pub(super) fn routes() -> Vec<Route> {
         sessions::end,
         sessions::end_all,
         unlock::end_block,
+        factors::page,
+        factors::remove,
     ];
     routes.extend(import::routes());
     routes

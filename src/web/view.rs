@@ -211,6 +211,7 @@ mod tests {
         assert_escaped::<OwnPasswordPage>(server);
         assert_escaped::<SessionsPage>(server);
         assert_escaped::<SecurityPage>(server);
+        assert_escaped::<UserFactorsPage>(server);
         assert_escaped::<AddFactorPage>(server);
         assert_escaped::<RecoveryCodesPage>(server);
         assert_escaped::<TokensPage>(server);

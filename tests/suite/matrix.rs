@@ -55,6 +55,10 @@ fn whole() -> Value {
     json!({"username": "renamed", "password": "another long password", "first_name": "", "last_name": "", "email": ""})
 }
 
+fn reason() -> Value {
+    json!({"reason": "lost"})
+}
+
 fn invitation() -> Value {
     json!({"username": "invited", "first_name": "", "last_name": "", "email": ""})
 }
@@ -120,6 +124,15 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/v1/account/tokens", Unaimed, None, [401, 401, 200, 200, 200]),
     row(Post, "/v1/account/tokens", Unaimed, Some(nothing), [401, 401, 400, 400, 400]),
     row(Delete, "/v1/account/tokens/{session}", Unaimed, None, [401, 401, 404, 404, 404]),
+    row(Get, "/v1/account/factors", Unaimed, None, [401, 401, 200, 200, 200]),
+    row(Delete, "/v1/account/factors/{session}", Unaimed, None, [401, 401, 404, 404, 404]),
+    row(Get, "/v1/users/{id}/factors", Other, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}/factors", Superuser, None, [401, 401, 403, 403, 200]),
+    row(Get, "/v1/users/{id}/factors", Missing, None, [401, 401, 403, 404, 404]),
+    row(Delete, "/v1/users/{id}/factors", Other, Some(nothing), [401, 401, 403, 403, 400]),
+    row(Delete, "/v1/users/{id}/factors", Other, Some(reason), [401, 401, 403, 403, 404]),
+    row(Delete, "/v1/users/{id}/factors", Missing, Some(reason), [401, 401, 403, 403, 404]),
+    row(Delete, "/v1/users/{id}/factors/{session}", Other, Some(reason), [401, 401, 403, 403, 404]),
     row(Get, "/v1/users/{id}/sessions", Own, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sessions", Other, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sessions", Superuser, None, [401, 401, 403, 403, 200]),
@@ -145,6 +158,10 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/account/security/codes", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/account/preferences", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/shortcuts", Unaimed, None, [303, 303, 200, 200, 200]),
+    row(Get, "/users/{id}/factors", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/factors", Superuser, None, [303, 303, 403, 403, 200]),
+    row(Get, "/users/{id}/factors", Missing, None, [303, 303, 403, 404, 404]),
+    row(Post, "/users/{id}/factors/remove", Other, None, [401, 401, 403, 403, 422]),
     row(Get, "/users/{id}/tokens", Other, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/tokens", Superuser, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/tokens", Missing, None, [303, 303, 403, 403, 404]),

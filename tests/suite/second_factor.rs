@@ -2,6 +2,7 @@
 
 mod enrolment;
 mod guessing;
+mod reauthentication;
 mod side_doors;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ use rocket::{get, post};
 
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
-use crate::model::second_factor::{Factor, FactorId};
+use crate::model::second_factor::FactorId;
 use crate::operations::factors::{self, NewTotp};
 use crate::web::form::{Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
@@ -36,15 +36,9 @@ pub(super) struct AddForm {
 #[get("/account/security")]
 pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SecurityPage>> {
     let own = factors::own(&console.can).await?;
-    let row = |factor: Factor| FactorRow {
-        id: factor.id.0,
-        name: factor.name,
-        created_at: factor.created_at.into(),
-        last_used_at: factor.last_used_at.map(Into::into),
-    };
     Ok(Answer::page(SecurityPage {
         layout: console.layout("account"),
-        factors: own.factors.into_iter().map(row).collect(),
+        factors: own.factors.into_iter().map(FactorRow::from).collect(),
         codes_left: own.recovery_codes_left,
     }))
 }
@@ -152,7 +146,8 @@ pub(super) async fn remove(
     let remove = |can| async move { factors::remove_own(&can, FactorId(id)).await };
     match reauthentication::with(&mut console, &form.current_password, remove).await {
         Ok(removed) => {
-            console.flash(format!("Removed the second factor “{}”.", removed.name), None);
+            let name = removed.first().map_or("", |factor| factor.name.as_str());
+            console.flash(format!("Removed the second factor “{name}”."), None);
             Ok(Answer::Redirect(PATH.to_owned()))
         }
         Err(error) => {

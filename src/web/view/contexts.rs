@@ -296,6 +296,7 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) is_kept_out: bool,
     /// Whether there is a block after failed sign-ins which the viewer may end.
     pub(in crate::web) may_unlock: bool,
+    pub(in crate::web) has_factor: bool,
     pub(in crate::web) password_changed_at: Option<Time>,
 }
 
@@ -332,6 +333,7 @@ impl View for UserPage {
             has_no_password: is_self,
             is_kept_out: true,
             may_unlock: is_self,
+            has_factor: is_self,
             password_changed_at: None,
         };
         let conflict = FieldConflict {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Time, View};
 #[cfg(test)]
 use crate::model::clock::Timestamp;
+use crate::model::second_factor::Factor;
 use crate::web::form::FormState;
 use crate::web::layout::Layout;
 use crate::web::qr::Qr;
@@ -16,6 +17,49 @@ pub(in crate::web) struct FactorRow {
     pub(in crate::web) name: String,
     pub(in crate::web) created_at: Time,
     pub(in crate::web) last_used_at: Option<Time>,
+}
+
+impl From<Factor> for FactorRow {
+    fn from(factor: Factor) -> Self {
+        Self {
+            id: factor.id.0,
+            name: factor.name,
+            created_at: factor.created_at.into(),
+            last_used_at: factor.last_used_at.map(Into::into),
+        }
+    }
+}
+
+/// The factors of a user.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct UserFactorsPage {
+    pub(in crate::web) layout: Layout,
+    pub(in crate::web) id: i64,
+    pub(in crate::web) name: String,
+    pub(in crate::web) factors: Vec<FactorRow>,
+    /// Recovery codes that were not used yet.
+    pub(in crate::web) codes_left: i64,
+    /// Removes them; `None` if there are none, or the viewer may not.
+    pub(in crate::web) form: Option<FormState>,
+}
+
+impl View for UserFactorsPage {
+    const NAME: &'static str = "user-factors.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let at = || Time::from(Timestamp::from_micros(0));
+        let factor = || FactorRow { id: 7, name: text.to_owned(), created_at: at(), last_used_at: None };
+        let sample = |factors, form| Self {
+            layout: Layout::sample(text),
+            id: 7,
+            name: text.to_owned(),
+            factors,
+            codes_left: 3,
+            form,
+        };
+        vec![sample(Vec::new(), None), sample(vec![factor()], Some(FormState::sample(text)))]
+    }
 }
 
 /// The viewer's factors.
