@@ -57,7 +57,10 @@ use self::overview::PastDays;
 use self::uploads::Uploads;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
+use crate::model;
 use crate::model::clock::Clock;
+use crate::model::second_factor::Access;
+use crate::model::user::User;
 use crate::security::passwords::{self, Hasher};
 
 /// The installation: what operations work with. Cheap to clone.
@@ -157,6 +160,12 @@ impl App {
             first_start: Arc::default(),
             past_days: Arc::default(),
         })
+    }
+
+    /// What an account gets at this moment from the right password or from a session: the [gate](model::second_factor::access).
+    #[must_use]
+    pub fn access(&self, user: &User, shown: bool) -> Access {
+        model::second_factor::access(user, shown, self.settings.demand(), self.clock.now())
     }
 
     /// The keys of this moment.

@@ -135,6 +135,7 @@ fn detour(error: &Error, request: &Request<'_>) -> Option<String> {
         Error::Forbidden(Denial::PasswordChangeRequired) => {
             Some(format!("/account/password?next={}", text::encode(&wanted)))
         }
+        Error::Forbidden(Denial::SecondFactorRequired) => Some("/account/security/add".to_owned()),
         _ => None,
     }
 }

@@ -109,6 +109,9 @@ pub enum AuthenticationFailure {
     /// Sign-in: the password is right, and the code of the second factor is wrong or was used before.
     #[error("The code of the second factor is wrong or was used before")]
     SecondFactorWrong,
+    /// Sign-in by a program: the password is right, and the account has to have a second factor first.
+    #[error("This account has to have a second factor: sign in with a browser to add one")]
+    SecondFactorMissing,
 }
 
 impl AuthenticationFailure {
@@ -123,6 +126,7 @@ impl AuthenticationFailure {
             Self::UserNotFound => Some("user_not_found"),
             Self::UserInactive => Some("user_inactive"),
             Self::SecondFactorRequired => Some("second_factor_required"),
+            Self::SecondFactorMissing => Some("second_factor_enrolment_required"),
             Self::SecondFactorWrong => Some("second_factor_wrong"),
         }
     }

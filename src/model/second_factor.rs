@@ -2,18 +2,54 @@
 //!
 //! To add a kind of factor: a variant of [`FactorKind`], and what accepts it in `operations::second_factor`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::base32;
 use super::clock::Timestamp;
 use super::user::User;
 
+/// Of whom a second factor is demanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DemandedOf {
+    /// Of nobody: it is offered.
+    #[serde(rename = "off")]
+    Nobody,
+    /// Of staff and superusers.
+    Staff,
+    /// Of each user.
+    All,
+}
+
+/// What the installation demands.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand {
+    /// Of whom.
+    pub of: DemandedOf,
+    /// From when on.
+    pub from: Timestamp,
+}
+
+impl Demand {
+    /// Whether the user has to have a factor, now or once the time of grace is over.
+    #[must_use]
+    pub const fn concerns(self, user: &User) -> bool {
+        match self.of {
+            DemandedOf::Nobody => false,
+            DemandedOf::Staff => user.is_privileged(),
+            DemandedOf::All => true,
+        }
+    }
+}
+
 /// What an account gets from the right password, or from a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// A session with all the rights of its user.
     Granted,
+    /// A session that is good for adding a second factor, and for nothing else.
+    OnlyToEnrol,
     /// Nothing until the second factor is shown.
     AfterFactor,
 }
@@ -21,8 +57,13 @@ pub enum Access {
 /// The gate: every way in asks it, and every request of a session does. `shown` says whether a second factor was
 /// shown, at this sign-in or for this session.
 #[must_use]
-pub const fn access(user: &User, shown: bool) -> Access {
-    if user.has_factor && !shown { Access::AfterFactor } else { Access::Granted }
+pub fn access(user: &User, shown: bool, demand: Demand, now: Timestamp) -> Access {
+    match (user.has_factor, shown) {
+        (true, true) => Access::Granted,
+        (true, false) => Access::AfterFactor,
+        (false, _) if demand.concerns(user) && now >= demand.from => Access::OnlyToEnrol,
+        (false, _) => Access::Granted,
+    }
 }
 
 /// A factor's primary key.
@@ -157,12 +198,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mf_1_an_account_with_a_factor_gets_nothing_until_it_is_shown() {
-        let plain = User::blank(Timestamp::from_micros(0));
-        let with = User { has_factor: true, ..plain.clone() };
-        assert_eq!(access(&plain, false), Access::Granted);
-        assert_eq!(access(&with, false), Access::AfterFactor);
-        assert_eq!(access(&with, true), Access::Granted);
+    fn mf_1_mf_9_the_table_of_the_gate() {
+        use Access::{AfterFactor, Granted, OnlyToEnrol};
+        use DemandedOf::{All, Nobody, Staff};
+        let at = Timestamp::from_micros;
+        let plain = User::blank(at(0));
+        let staff = User { is_staff: true, ..plain.clone() };
+        let superuser = User { is_superuser: true, ..plain.clone() };
+        // whom it is demanded of; without a factor: an ordinary user, staff, a superuser
+        for (of, expected) in [
+            (Nobody, [Granted, Granted, Granted]),
+            (Staff, [Granted, OnlyToEnrol, OnlyToEnrol]),
+            (All, [OnlyToEnrol, OnlyToEnrol, OnlyToEnrol]),
+        ] {
+            let demand = Demand { of, from: at(100) };
+            for (user, expected) in [&plain, &staff, &superuser].into_iter().zip(expected) {
+                assert_eq!(access(user, false, demand, at(99)), Granted, "{of:?}: in the time of grace");
+                assert_eq!(access(user, false, demand, at(100)), expected, "{of:?}");
+                assert_eq!(access(user, true, demand, at(100)), expected, "{of:?}: one that is gone");
+                let with = User { has_factor: true, ..user.clone() };
+                for now in [at(99), at(100)] {
+                    assert_eq!(access(&with, false, demand, now), AfterFactor, "{of:?}");
+                    assert_eq!(access(&with, true, demand, now), Granted, "{of:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::permission::{IsSuperuser, Permission, SignedIn};
 use crate::model::presence::Presence;
 use crate::model::raw::Raw;
-use crate::model::second_factor::{self, Access};
+use crate::model::second_factor::Access;
 use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
 use crate::model::text;
 use crate::model::user::{User, UserId};
@@ -234,7 +234,7 @@ async fn insert<P: Permission>(
         read_only: input.read_only,
         second_factor: can.session().second_factor,
     };
-    if second_factor::access(user, new.second_factor) != Access::Granted {
+    if can.app().access(user, new.second_factor) == Access::AfterFactor {
         return Err(Error::invalid(
             "non_field_errors",
             "The account has a second factor. Sign in with one of your own to make tokens for it.",

@@ -10,7 +10,8 @@ use crate::db::sessions::Presented;
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
-use crate::model::second_factor::{self, Access};
+use crate::model::permission::Standing;
+use crate::model::second_factor::Access;
 use crate::model::session::{Credential, Secret, Session};
 use crate::model::user::{User, UserId};
 use crate::operations::App;
@@ -75,6 +76,12 @@ impl Actor {
     pub(super) fn subject(&self, id: UserId) -> Option<Result<&User>> {
         let (_, user) = self.0.subject.as_ref().filter(|(subject, _)| *subject == id)?;
         Some(user.as_ref().ok_or(Error::NotFound))
+    }
+
+    /// Who asks, and what their session is good for at this moment.
+    pub(super) fn standing(&self) -> Standing<'_> {
+        let (user, shown) = (self.user(), self.session().second_factor);
+        Standing { user, only_enrols: self.app().access(user, shown) != Access::Granted }
     }
 
     /// The secret of a browser's session, which its cookie carries; `None` with any other credential.
@@ -148,15 +155,15 @@ async fn by_api_token(app: &App, secret: &str, along: Option<UserId>) -> Result<
     if !user.is_usable(now) {
         return refuse(AuthenticationFailure::UserInactive);
     }
-    if now >= session.expires_at || !passes_gate(&user, &session) {
+    if now >= session.expires_at || !passes_gate(app, &user, &session) {
         return refuse(AuthenticationFailure::TokenNotValid);
     }
     Ok(Found { user, session, along })
 }
 
 /// Whether what was shown for a session is enough for its user: one that was opened before they had a factor is over.
-fn passes_gate(user: &User, session: &Session) -> bool {
-    second_factor::access(user, session.second_factor) == Access::Granted
+fn passes_gate(app: &App, user: &User, session: &Session) -> bool {
+    app.access(user, session.second_factor) != Access::AfterFactor
 }
 
 /// The session of a signed token of that kind, and the secret in it.
@@ -177,7 +184,7 @@ pub(super) async fn by_jwt(
     };
     match session {
         _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
-        Some(session) if now < session.expires_at && passes_gate(&user, &session) => {
+        Some(session) if now < session.expires_at && passes_gate(app, &user, &session) => {
             Ok((Found { user, session, along }, named.secret))
         }
         _ => refuse(AuthenticationFailure::TokenNotValid),
@@ -194,7 +201,7 @@ async fn by_cookie(app: &App, secret: &str, along: Option<UserId>) -> Result<Fou
     };
     let is_idle = session.unused(now) >= app.settings.session_idle();
     let is_over = now >= session.expires_at || is_idle;
-    if !user.is_usable(now) || is_over || !passes_gate(&user, &session) {
+    if !user.is_usable(now) || is_over || !passes_gate(app, &user, &session) {
         return Err(refused);
     }
     Ok(Found { user, session, along })

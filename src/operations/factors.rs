@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::error::{Error, Result};
-use crate::model::permission::{IsSuperuser, ManageUsers, SignedIn};
+use crate::model::permission::{IsSuperuser, ManageUsers, MayEnrol, Permission, SignedIn};
 use crate::model::presence::Presence;
 use crate::model::second_factor::{
     Code, Factor, FactorId, FactorKind, Factors, RECOVERY_CODES, RecoveryCode,
@@ -54,7 +54,7 @@ impl NewTotp {
     ///
     /// # Errors
     /// [`Error::Internal`] without a random source.
-    pub fn begin(can: &Can<SignedIn>) -> Result<Self> {
+    pub fn begin<P: Permission>(can: &Can<P>) -> Result<Self> {
         let secret = TotpSecret::new(random()?);
         let until = can.app().clock.now().plus(GOOD_FOR).micros().to_be_bytes();
         let content = [&until[..], secret.as_bytes()].concat();
@@ -64,7 +64,7 @@ impl NewTotp {
 
     /// The secret of such a page; `None` if it was on it for too long.
     #[must_use]
-    pub fn resume(can: &Can<SignedIn>, sealed: &str) -> Option<Self> {
+    pub fn resume<P: Permission>(can: &Can<P>, sealed: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let content = can.app().keys().open_seal(&purpose(can), &bytes)?;
         let (until, secret) = content.split_first_chunk::<8>()?;
@@ -81,12 +81,12 @@ impl NewTotp {
 
     /// For apps.
     #[must_use]
-    pub fn uri(&self, can: &Can<SignedIn>) -> String {
+    pub fn uri<P: Permission>(&self, can: &Can<P>) -> String {
         self.secret.uri(can.app().settings.site_name.as_str(), can.user().username.as_str())
     }
 }
 
-fn purpose(can: &Can<SignedIn>) -> String {
+fn purpose<P: Permission>(can: &Can<P>) -> String {
     format!("a new factor in session {}", can.session().id.0)
 }
 
@@ -101,7 +101,7 @@ fn random<const N: usize>() -> Result<[u8; N]> {
 ///
 /// # Errors
 /// [`Error::Forbidden`] by an API token, or without a confirmed password; [`Error::Invalid`] under `code` and `name`.
-pub async fn add(can: &Can<SignedIn>, new: &NewTotp, name: &str, code: &str) -> Result<Vec<String>> {
+pub async fn add(can: &Can<MayEnrol>, new: &NewTotp, name: &str, code: &str) -> Result<Vec<String>> {
     let app = can.app();
     can.require(Presence::Always, app.clock.now())?;
     let name = if name.trim().is_empty() { UNNAMED } else { name };

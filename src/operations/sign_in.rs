@@ -16,7 +16,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::{Password, PasswordHash};
-use crate::model::second_factor::{self, Access};
+use crate::model::second_factor::Access;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::throttle::DeviceId;
 use crate::model::user::User;
@@ -147,7 +147,12 @@ impl<'a> Attempt<'a> {
             }
             Verification::Right | Verification::Wrong => None,
         };
-        if code.is_none() && second_factor::access(&found.user, false) == Access::AfterFactor {
+        let access = self.app.access(&found.user, false);
+        if access == Access::OnlyToEnrol && credential != Credential::Cookie {
+            self.leave_open().await;
+            return Err(Error::NotAuthenticated(AuthenticationFailure::SecondFactorMissing));
+        }
+        if code.is_none() && access == Access::AfterFactor {
             let shown = self.unless_given_up(self.keep(&found, rehashed).await).await?;
             self.leave_open().await;
             return Ok(Outcome::NeedsCode(shown));
@@ -247,7 +252,7 @@ impl<'a> Attempt<'a> {
                 }
             },
         };
-        if second_factor::access(&user, shown.is_some()) == Access::AfterFactor {
+        if app.access(&user, shown.is_some()) == Access::AfterFactor {
             return Ok(None);
         }
         self.forget_failures(&mut tx, failures, now).await?;

@@ -1,5 +1,6 @@
 //! Second factors: how one is added, and that no way in does without it.
 
+mod demanded;
 mod enrolment;
 mod guessing;
 mod reauthentication;

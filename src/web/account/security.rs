@@ -5,6 +5,7 @@ use rocket::{get, post};
 
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
+use crate::model::permission::{MayEnrol, SignedIn};
 use crate::model::second_factor::FactorId;
 use crate::operations::factors::{self, NewTotp};
 use crate::web::form::{Field, FormState, field_errors};
@@ -45,7 +46,7 @@ pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SecurityP
 
 /// The page with the secret of a new factor, in a picture and as text.
 fn add_page(
-    console: &ConsoleSession<'_>,
+    console: &ConsoleSession<'_, MayEnrol>,
     new: NewTotp,
     form: &AddForm,
     errors: &FieldErrors,
@@ -67,6 +68,7 @@ fn add_page(
         uri,
         state: new.sealed,
         is_first: !console.can.user().has_factor,
+        is_demanded: console.can.also::<SignedIn>().is_none(),
         codes: Vec::new(),
         form: FormState::of(fields, errors),
     }
@@ -75,7 +77,7 @@ fn add_page(
 /// The page for a new factor.
 #[get("/account/security/add")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(super) fn add(console: ConsoleSession<'_>) -> Result<Answer<AddFactorPage>> {
+pub(super) fn add(console: ConsoleSession<'_, MayEnrol>) -> Result<Answer<AddFactorPage>> {
     let new = NewTotp::begin(&console.can)?;
     Ok(Answer::page(add_page(&console, new, &Default::default(), &FieldErrors::default())))
 }
@@ -83,7 +85,7 @@ pub(super) fn add(console: ConsoleSession<'_>) -> Result<Answer<AddFactorPage>> 
 /// Adds it. Recovery codes stand in this answer and nowhere else; sent again, the form is refused for its name.
 #[post("/account/security/add", data = "<form>")]
 pub(super) async fn submit(
-    mut console: ConsoleSession<'_>,
+    mut console: ConsoleSession<'_, MayEnrol>,
     form: FormBody<AddForm>,
 ) -> Result<Answer<AddFactorPage>> {
     let resumed = NewTotp::resume(&console.can, &form.state);

@@ -101,6 +101,8 @@ pub(in crate::web) struct AddFactorPage {
     pub(in crate::web) state: String,
     /// Whether all other sessions will end.
     pub(in crate::web) is_first: bool,
+    /// Whether nothing else may be done before.
+    pub(in crate::web) is_demanded: bool,
     pub(in crate::web) form: FormState,
     /// Once it is added, if it is the first: shown in this answer and never again.
     pub(in crate::web) codes: Vec<String>,
@@ -118,6 +120,7 @@ impl View for AddFactorPage {
             qr: Qr::of(text),
             state: text.to_owned(),
             is_first,
+            is_demanded: is_first,
             form: FormState::sample(text),
             codes,
         };
