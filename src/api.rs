@@ -9,6 +9,7 @@ mod audit;
 mod auth;
 mod body;
 mod bulk;
+mod factors;
 mod health;
 mod links;
 mod list;
@@ -72,6 +73,11 @@ pub fn routes() -> Vec<Route> {
         sessions::of_user,
         sessions::end_of_user,
         sessions::end_all_of_user,
+        factors::own,
+        factors::remove_own,
+        factors::of_user,
+        factors::remove_of,
+        factors::remove_all_of,
         tokens::own,
         tokens::make_own,
         tokens::revoke_own,

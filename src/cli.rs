@@ -7,6 +7,7 @@ mod check;
 mod copy;
 mod demo;
 mod export;
+mod factors;
 mod healthcheck;
 mod import;
 mod invite;
@@ -58,6 +59,9 @@ enum Command {
     Changepassword(ChangePassword),
     /// End a block of an account, or of an address, after failed sign-ins
     Unlock(Unlock),
+    /// Second factors of users
+    #[command(subcommand)]
+    Factors(Factors),
     /// Import users from a file; each row gets a verdict, bad rows never stop good ones
     #[command(after_help = IMPORT_NOTES)]
     Import(Import),
@@ -134,6 +138,18 @@ struct Unlock {
     /// A client's address instead, of IPv6 its whole /64
     #[arg(long)]
     address: Option<IpAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Factors {
+    /// Remove all second factors of a user who has lost them, and sign the user out everywhere
+    Remove {
+        /// The user name, in any letter case
+        username: String,
+        /// Why, for the audit log
+        #[arg(long, default_value = "by the operator")]
+        reason: String,
+    },
 }
 
 /// How a file of users is written.
@@ -355,6 +371,7 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Createsuperuser(arguments) => password::create_superuser(&app, &arguments).await,
         Command::Changepassword(arguments) => password::change(&app, &arguments).await,
         Command::Unlock(arguments) => unlock::run(&app, &arguments).await,
+        Command::Factors(arguments) => factors::run(&app, &arguments).await,
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Invite(arguments) => invite::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, defaults, figment, with_database};
 use crate::model::network::Network;
+use crate::model::second_factor::DemandedOf;
 use crate::model::site::{Accent, Contact, SiteName};
 
 /// What `GET /v1/users/{name}` answers.
@@ -88,6 +89,10 @@ pub struct Settings {
     /// Words that are as good as common passwords here, such as the names of the site and of products, each of
     /// at least four characters, three of them letters. Default none.
     pub password_words: Vec<String>,
+    /// Of whom a second factor is demanded: `off`, `staff` or `all`. Default `off`: it is offered.
+    pub second_factor: DemandedOf,
+    /// From when on it is demanded, such as `2026-12-01`; until then it is only asked for. Default empty: at once.
+    pub second_factor_from: String,
     /// Memory of one password hash, in KiB, at least 7168. Default 19456 (OWASP).
     pub password_memory_kib: u32,
     /// Passes of one password hash. Default 2 (OWASP, with the default memory).
@@ -172,6 +177,8 @@ impl Default for Settings {
             staff_grants_staff: true,
             password_min_length: 8,
             password_words: Vec::new(),
+            second_factor: DemandedOf::Nobody,
+            second_factor_from: String::new(),
             password_memory_kib: 19_456,
             password_iterations: 2,
             password_threads: 0,
@@ -353,6 +360,8 @@ mod tests {
             ("USHER_JSON_LIMIT", "0"),
             ("USHER_SITE_NAME", ""),
             ("USHER_ACCENT", "blue"),
+            ("USHER_SECOND_FACTOR", "on"),
+            ("USHER_SECOND_FACTOR_FROM", "tomorrow"),
             ("USHER_PASSWORD_WORDS", "[\"usher\", \"abc\"]"),
         ] {
             let message = Settings::read(&configured("", &[(name, value)])).unwrap_err().to_string();

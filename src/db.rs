@@ -12,6 +12,7 @@ mod connect;
 pub mod copy;
 pub mod dialect;
 pub mod exposure;
+pub mod factors;
 pub mod installation;
 pub mod known_browsers;
 pub mod links;

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod audit;
+pub mod base32;
 pub mod bulk;
 pub mod clock;
 pub mod cursor;
@@ -25,6 +26,7 @@ pub mod presence;
 pub mod raw;
 pub mod record;
 pub mod rules;
+pub mod second_factor;
 pub mod session;
 pub mod site;
 pub mod text;

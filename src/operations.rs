@@ -14,6 +14,8 @@ pub(crate) mod csv;
 pub mod dearest_hash;
 pub mod demo;
 pub mod export;
+mod factor_key;
+pub mod factors;
 pub mod first_superuser;
 pub mod forgotten_password;
 pub mod import;
@@ -31,10 +33,12 @@ pub mod overview;
 pub mod own_account;
 mod password_attempt;
 pub mod password_links;
+mod second_factor;
 pub mod sessions;
 mod settings;
 pub mod sign_in;
 pub mod sign_in_diagnosis;
+mod sign_in_steps;
 pub mod undo;
 pub mod unlock;
 pub mod uploads;
@@ -54,7 +58,10 @@ use self::overview::PastDays;
 use self::uploads::Uploads;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
+use crate::model;
 use crate::model::clock::Clock;
+use crate::model::second_factor::Access;
+use crate::model::user::User;
 use crate::security::passwords::{self, Hasher};
 
 /// The installation: what operations work with. Cheap to clone.
@@ -134,6 +141,7 @@ impl App {
         }
         db.prepare(settings.migrate_at_start).await?;
         let ring = KeyRing::load(&settings, &db).await?;
+        factor_key::look(&settings, &db).await?;
         let cookie_tag = keys::cookie_tag(&db).await?.into();
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
@@ -153,6 +161,12 @@ impl App {
             first_start: Arc::default(),
             past_days: Arc::default(),
         })
+    }
+
+    /// What an account gets at this moment from the right password or from a session: the [gate](model::second_factor::access).
+    #[must_use]
+    pub fn access(&self, user: &User, shown: bool) -> Access {
+        model::second_factor::access(user, shown, self.settings.demand(), self.clock.now())
     }
 
     /// The keys of this moment.

@@ -6,4 +6,6 @@ pub mod csrf;
 pub mod device_cookie;
 pub mod jwt;
 pub mod passwords;
+pub mod seal;
 pub mod signed;
+pub mod totp;

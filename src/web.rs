@@ -22,6 +22,7 @@ mod layout;
 mod overview;
 mod password_choice;
 mod pre_session;
+mod qr;
 mod reauthentication;
 mod set_password;
 mod sign_in;
@@ -60,6 +61,7 @@ pub fn routes() -> Vec<Route> {
         documentation::page,
         sign_in::form,
         sign_in::submit,
+        sign_in::code::submit,
         sign_in::sign_out,
         set_password::form,
         set_password::submit,
@@ -134,6 +136,7 @@ fn detour(error: &Error, request: &Request<'_>) -> Option<String> {
         Error::Forbidden(Denial::PasswordChangeRequired) => {
             Some(format!("/account/password?next={}", text::encode(&wanted)))
         }
+        Error::Forbidden(Denial::SecondFactorRequired) => Some("/account/security/add".to_owned()),
         _ => None,
     }
 }

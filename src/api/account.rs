@@ -18,7 +18,7 @@ use crate::model::permission::{HasSession, SignedIn};
 use crate::model::raw::Raw;
 use crate::model::user::{InputMode, UserPatch};
 use crate::operations::Can;
-use crate::operations::own_account::{self, NewPassword};
+use crate::operations::own_account::{self, NewPassword, Proof};
 
 /// The caller's record.
 #[get("/account")]
@@ -89,6 +89,8 @@ pub(super) async fn change_password(
 #[serde(default)]
 pub(super) struct ConfirmBody {
     password: Raw,
+    /// Of an account with a second factor.
+    otp: Raw,
 }
 
 /// Gives the password again, for what asks for it in the next five minutes. A browser's session gets another cookie.
@@ -101,8 +103,10 @@ pub(super) async fn confirm(
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
     let password = password(body.0.password, "password", &mut errors);
+    let code = code(body.0.otp, &mut errors);
     errors.into_result()?;
-    let confirmed = own_account::confirm(&can, "password", &password).await?;
+    let proof = Proof { password: ("password", password), code: ("otp", code.as_deref()) };
+    let confirmed = own_account::confirm(&can, &proof).await?;
     if let Some(secret) = confirmed.cookie() {
         guards::carry(jar, secret);
     }
@@ -113,6 +117,14 @@ pub(super) async fn confirm(
 #[get("/account/sign-ins")]
 pub(super) async fn sign_ins(_accepts: AcceptsJson, can: Can<SignedIn>) -> Result<Json<Vec<SignInEntry>>> {
     own_account::sign_ins(&can, None).await.map(Json)
+}
+
+/// The code of a second factor, if one was sent.
+fn code(raw: Raw, errors: &mut FieldErrors) -> Option<String> {
+    match raw {
+        Raw::Missing | Raw::Null => None,
+        sent => sent.required_text("otp", errors, |text| Ok(text.to_owned())),
+    }
 }
 
 /// A password exactly as it was sent.

@@ -7,21 +7,23 @@ use serde_json::{Value, json};
 
 use super::body::CredentialsBody;
 use crate::http::guards::AcceptsJson;
-use crate::model::error::Result;
+use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::origin::Origin;
 use crate::model::password::Password;
 use crate::model::raw::Raw;
 use crate::model::session::Credential;
 use crate::operations::App;
-use crate::operations::sign_in::{self, TokenPair};
+use crate::operations::sign_in::{self, Outcome, Shown, TokenPair};
 
-/// Name and password.
+/// Name and password, and the code of a second factor.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SignInBody {
     username: Raw,
     password: Raw,
+    /// Of an authenticator app, or for recovery; only for accounts that have a factor.
+    otp: Raw,
 }
 
 /// A refresh token.
@@ -49,10 +51,17 @@ pub(super) async fn obtain(
     let mut errors = FieldErrors::default();
     let username = text(body.0.username, "username", &mut errors);
     let password = text(body.0.password, "password", &mut errors);
+    let code = match body.0.otp {
+        Raw::Missing | Raw::Null => None,
+        sent => Some(text(sent, "otp", &mut errors)),
+    };
     errors.into_result()?;
-    let password = Password::new(password);
-    let signed_in = sign_in::sign_in(app, &username, &password, Credential::Jwt, None, origin).await?;
-    Ok(Json(sign_in::tokens(app, &signed_in)))
+    let (password, code) = (Password::new(password), code.as_deref());
+    let shown = Shown { username: &username, password: &password, code };
+    match sign_in::sign_in(app, shown, Credential::Jwt, None, origin).await? {
+        Outcome::Opened(signed_in) => Ok(Json(sign_in::tokens(app, &signed_in))),
+        Outcome::NeedsCode(_) => Err(Error::NotAuthenticated(AuthenticationFailure::SecondFactorRequired)),
+    }
 }
 
 /// A new access token for a refresh token, which stays good.

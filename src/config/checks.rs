@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{ConfigError, Settings};
+use crate::model::clock::Timestamp;
 use crate::model::password_policy;
 
 impl Settings {
@@ -16,6 +17,12 @@ impl Settings {
         }
         if !self.password_words.iter().all(|word| password_policy::is_word(word)) {
             return refuse("password_words", "needs words of four characters, three of them letters");
+        }
+        if !self.second_factor_from.is_empty() && Timestamp::parse(&self.second_factor_from).is_none() {
+            return refuse(
+                "second_factor_from",
+                "must be a date such as 2026-12-01, or a date and time in UTC",
+            );
         }
         // OWASP's smallest equivalents: 7 MiB with five passes, 19 MiB with two, 46 MiB with one.
         let strong = match self.password_iterations {

@@ -36,6 +36,12 @@ pub async fn get_all<const N: usize>(db: &Db, names: [&str; N]) -> Result<[Optio
     Ok(names.map(|name| rows.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())))
 }
 
+/// The value of that name, within a transaction.
+pub async fn value(tx: &mut Tx, name: &'static str) -> Result<Option<Vec<u8>>> {
+    let sql = Sql::new("SELECT value FROM installation WHERE name = $1").bind(name);
+    Ok(tx.optional::<(Vec<u8>,)>(sql).await?.map(|(value,)| value))
+}
+
 /// Gives a name another value, if it has this one; whether it had.
 pub async fn replace(tx: &mut Tx, name: &'static str, before: &[u8], after: &[u8]) -> Result<bool> {
     let sql = Sql::new("UPDATE installation SET value = $1 WHERE name = $2 AND value = $3");

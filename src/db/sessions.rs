@@ -50,6 +50,7 @@ struct SessionRow {
     expires_at: i64,
     confirmed_at: i64,
     read_only: bool,
+    second_factor: bool,
     preferences: String,
 }
 
@@ -71,14 +72,15 @@ where
                 expires_at: row.try_get(4)?,
                 confirmed_at: row.try_get(5)?,
                 read_only: row.try_get(6)?,
-                preferences: row.try_get(7)?,
+                second_factor: row.try_get(7)?,
+                preferences: row.try_get(8)?,
             }),
         };
         Ok(Self {
             position: row.try_get(0)?,
             session,
-            user: UserRow::read_if_any(row, 8)?,
-            along: UserRow::read_if_any(row, 8 + UserRow::COLUMNS)?,
+            user: UserRow::read_if_any(row, 9)?,
+            along: UserRow::read_if_any(row, 9 + UserRow::COLUMNS)?,
         })
     }
 }
@@ -94,6 +96,7 @@ impl PresentedRow {
             expires_at: Timestamp::from_micros(row.expires_at),
             confirmed_at: Timestamp::from_micros(row.confirmed_at),
             read_only: row.read_only,
+            second_factor: row.second_factor,
             // Pages are not served to tokens.
             preferences: match credential {
                 Credential::Cookie => Preferences::from_json(&row.preferences),
@@ -160,7 +163,7 @@ async fn all_presented(
     });
     sql.push_rows(db.dialect(), rows).push(concat!(
         ") SELECT asked.position, sessions.id, sessions.user_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, users.preferences, ",
+         sessions.confirmed_at, sessions.read_only, sessions.second_factor, users.preferences, ",
         columns!(),
         ", ",
         columns!("along"),
@@ -191,8 +194,8 @@ pub async fn insert(
 ) -> Result<SessionId> {
     let sql = Sql::new(
         "INSERT INTO sessions (user_id, carrier, secret_hash, created_at, last_seen_at, expires_at, \
-         confirmed_at, address, device, name, read_only) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
+         confirmed_at, address, device, name, read_only, second_factor) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
     );
     let last_seen_at = if new.credential == Credential::ApiToken { NEVER } else { now };
     let sql = sql
@@ -206,7 +209,8 @@ pub async fn insert(
         .bind(origin.address_text())
         .bind(origin.device.as_str())
         .bind(new.name.as_str())
-        .bind(new.read_only);
+        .bind(new.read_only)
+        .bind(new.second_factor);
     let row: Option<(i64,)> = tx.optional(sql).await?;
     row.map(|(id,)| SessionId(id)).ok_or_else(|| super::Error::Corrupt("no primary key".into()))
 }
@@ -379,6 +383,11 @@ pub async fn renew(
     );
     let sql = sql.bind(now.micros()).bind(after.0.to_vec()).bind(id.0).bind(before.0.to_vec());
     Ok(tx.execute(sql).await? > 0)
+}
+
+/// Notes that a second factor was shown in a session.
+pub async fn set_second_factor(tx: &mut Tx, id: SessionId) -> Result<()> {
+    tx.execute(Sql::new("UPDATE sessions SET second_factor = TRUE WHERE id = $1").bind(id.0)).await.map(drop)
 }
 
 /// Ends all sessions of a user but one; how many there were.

@@ -88,7 +88,7 @@ impl Fairing for Denials {
     async fn on_response<'r>(&self, request: &'r Request<'_>, _: &mut Response<'r>) {
         let Some(Error::Forbidden(denial)) = Error::stashed(request) else { return };
         // Not a right that is missing, and asked for with every page.
-        if *denial == Denial::PasswordChangeRequired {
+        if matches!(denial, Denial::PasswordChangeRequired | Denial::SecondFactorRequired) {
             return;
         }
         if let Err(error) = self.record(request, *denial).await {

@@ -101,6 +101,12 @@ actions! {
     TokenMade: "token_made", "API token made";
     /// A named API token was revoked.
     TokenRevoked: "token_revoked", "API token revoked";
+    /// A second factor was added.
+    FactorAdded: "factor_added", "Second factor added";
+    /// A second factor was removed.
+    FactorRemoved: "factor_removed", "Second factor removed";
+    /// Recovery codes were made; those from before are no longer good.
+    RecoveryCodesMade: "recovery_codes_made", "Recovery codes made";
     /// A user of an import that was taken back was removed.
     UserRemoved: "user_removed", "Removed";
     /// Users were imported.

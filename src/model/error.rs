@@ -103,6 +103,15 @@ pub enum AuthenticationFailure {
     /// Sign-in: unknown name, wrong password, inactive and locked accounts all look alike.
     #[error("No active account found with the given credentials")]
     NoActiveAccount,
+    /// Sign-in: the password is right, and the account has a second factor, which was not shown.
+    #[error("This account has a second factor: send a code of it as \"otp\"")]
+    SecondFactorRequired,
+    /// Sign-in: the password is right, and the code of the second factor is wrong or was used before.
+    #[error("The code of the second factor is wrong or was used before")]
+    SecondFactorWrong,
+    /// Sign-in by a program: the password is right, and the account has to have a second factor first.
+    #[error("This account has to have a second factor: sign in with a browser to add one")]
+    SecondFactorMissing,
 }
 
 impl AuthenticationFailure {
@@ -116,6 +125,9 @@ impl AuthenticationFailure {
             Self::TokenNotValid | Self::TokenInvalid => Some("token_not_valid"),
             Self::UserNotFound => Some("user_not_found"),
             Self::UserInactive => Some("user_inactive"),
+            Self::SecondFactorRequired => Some("second_factor_required"),
+            Self::SecondFactorMissing => Some("second_factor_enrolment_required"),
+            Self::SecondFactorWrong => Some("second_factor_wrong"),
         }
     }
 }

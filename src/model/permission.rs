@@ -11,7 +11,16 @@ pub trait Permission: Send + Sync + 'static {
     ///
     /// # Errors
     /// The right that is missing.
-    fn check(user: &User) -> std::result::Result<(), Denial>;
+    fn check(standing: Standing<'_>) -> std::result::Result<(), Denial>;
+}
+
+/// Who asks, and what their session is good for.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// Who.
+    pub user: &'a User,
+    /// Whether the session is good for adding a second factor only.
+    pub only_enrols: bool,
 }
 
 /// To have a session, even one that is good for nothing but choosing another password.
@@ -19,8 +28,18 @@ pub trait Permission: Send + Sync + 'static {
 pub struct HasSession;
 
 impl Permission for HasSession {
-    fn check(_: &User) -> std::result::Result<(), Denial> {
+    fn check(_: Standing<'_>) -> std::result::Result<(), Denial> {
         Ok(())
+    }
+}
+
+/// To add a second factor, which a user may who has to have one first.
+#[derive(Debug, Clone, Copy)]
+pub struct MayEnrol;
+
+impl Permission for MayEnrol {
+    fn check(standing: Standing<'_>) -> std::result::Result<(), Denial> {
+        if standing.user.must_change_password { Err(Denial::PasswordChangeRequired) } else { Ok(()) }
     }
 }
 
@@ -29,8 +48,9 @@ impl Permission for HasSession {
 pub struct SignedIn;
 
 impl Permission for SignedIn {
-    fn check(user: &User) -> std::result::Result<(), Denial> {
-        if user.must_change_password { Err(Denial::PasswordChangeRequired) } else { Ok(()) }
+    fn check(standing: Standing<'_>) -> std::result::Result<(), Denial> {
+        MayEnrol::check(standing)?;
+        if standing.only_enrols { Err(Denial::SecondFactorRequired) } else { Ok(()) }
     }
 }
 
@@ -39,9 +59,9 @@ impl Permission for SignedIn {
 pub struct ManageUsers;
 
 impl Permission for ManageUsers {
-    fn check(user: &User) -> std::result::Result<(), Denial> {
-        SignedIn::check(user)?;
-        if user.is_admin() { Ok(()) } else { Err(Denial::AdminRequired) }
+    fn check(standing: Standing<'_>) -> std::result::Result<(), Denial> {
+        SignedIn::check(standing)?;
+        if standing.user.is_admin() { Ok(()) } else { Err(Denial::AdminRequired) }
     }
 }
 
@@ -50,9 +70,9 @@ impl Permission for ManageUsers {
 pub struct IsSuperuser;
 
 impl Permission for IsSuperuser {
-    fn check(user: &User) -> std::result::Result<(), Denial> {
-        ManageUsers::check(user)?;
-        if user.is_superuser { Ok(()) } else { Err(Denial::SuperuserRequired) }
+    fn check(standing: Standing<'_>) -> std::result::Result<(), Denial> {
+        ManageUsers::check(standing)?;
+        if standing.user.is_superuser { Ok(()) } else { Err(Denial::SuperuserRequired) }
     }
 }
 

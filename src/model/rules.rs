@@ -19,6 +19,8 @@ pub enum Denial {
     CrossSite,
     /// Nothing may be done before another password is chosen.
     PasswordChangeRequired,
+    /// Nothing may be done before a second factor is added.
+    SecondFactorRequired,
     /// The password has to be given again first.
     ConfirmationRequired,
     /// The API token is for reading only.
@@ -29,12 +31,13 @@ pub enum Denial {
 
 impl Denial {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AdminRequired,
         Self::SuperuserRequired,
         Self::SuperuserGrantsStaff,
         Self::CrossSite,
         Self::PasswordChangeRequired,
+        Self::SecondFactorRequired,
         Self::ConfirmationRequired,
         Self::ReadOnlyToken,
         Self::SignInRequired,
@@ -49,6 +52,7 @@ impl Denial {
             Self::SuperuserGrantsStaff => "superuser_grants_staff",
             Self::CrossSite => "cross_site_request",
             Self::PasswordChangeRequired => "password_change_required",
+            Self::SecondFactorRequired => "second_factor_enrolment_required",
             Self::ConfirmationRequired => "confirmation_required",
             Self::ReadOnlyToken => "read_only_token",
             Self::SignInRequired => "sign_in_required",
@@ -64,6 +68,7 @@ impl Denial {
             Self::SuperuserGrantsStaff => "Only a superuser can give or remove staff access here.",
             Self::CrossSite => "This request did not come from a page of this server.",
             Self::PasswordChangeRequired => "Choose a new password first.",
+            Self::SecondFactorRequired => "Add a second factor first.",
             Self::ConfirmationRequired => "Give your password again first.",
             Self::ReadOnlyToken => "This API token can only read.",
             Self::SignInRequired => "An API token cannot do this. Sign in with your password.",

@@ -135,6 +135,8 @@ pub struct Session {
     pub confirmed_at: Timestamp,
     /// Whether it is good for reading only.
     pub read_only: bool,
+    /// Whether a second factor was shown for it.
+    pub second_factor: bool,
     /// Its user's preferences for the console. Read along with a cookie, so that a page costs no query more;
     /// with other carriers the defaults.
     pub preferences: Preferences,
@@ -188,6 +190,8 @@ pub struct NewSession {
     pub name: String,
     /// Whether it is good for reading only.
     pub read_only: bool,
+    /// Whether a second factor was shown for it.
+    pub second_factor: bool,
 }
 
 #[cfg(test)]

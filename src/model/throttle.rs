@@ -92,6 +92,13 @@ impl Key {
         Self::of("link requests for", &user.0.to_be_bytes())
     }
 
+    /// A user, by the codes of a second factor, wherever they are typed. Apart from the account's, which another
+    /// password forgets.
+    #[must_use]
+    pub fn codes_of(user: UserId) -> Self {
+        Self::of("codes of", &user.0.to_be_bytes())
+    }
+
     fn of(kind: &str, what: &[u8]) -> Self {
         Self(Sha256::new().chain_update(kind).chain_update([0]).chain_update(what).finalize().into())
     }

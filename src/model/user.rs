@@ -69,6 +69,8 @@ pub struct User {
     /// Whether the user has yet to choose a password: there is none, or another one is demanded. The database
     /// computes it whenever the user is read.
     pub is_invited: bool,
+    /// Whether the user has a second factor. Written with the factors, never by an edit.
+    pub has_factor: bool,
 }
 
 impl User {
@@ -92,6 +94,7 @@ impl User {
             last_login: None,
             version: 1,
             is_invited: false,
+            has_factor: false,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A token is shown once, when it is made, and ends with its row like every session: when it expires,
 //! is revoked, or all sessions of its user end. It may do what its user may, unless it is for
-//! reading only; but it never replaces a password, and makes no other tokens.
+//! reading only; but it never replaces a password, and makes no other tokens. It has shown a second factor if the
+//! session that made it had.
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::permission::{IsSuperuser, Permission, SignedIn};
 use crate::model::presence::Presence;
 use crate::model::raw::Raw;
+use crate::model::second_factor::Access;
 use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
 use crate::model::text;
 use crate::model::user::{User, UserId};
@@ -130,7 +132,8 @@ impl TokenInput {
     }
 }
 
-fn name(given: &str) -> std::result::Result<String, Message> {
+/// A name that a user gives to what they have: 1 to 100 characters.
+pub(super) fn name(given: &str) -> std::result::Result<String, Message> {
     let name = text::tidy(given);
     match text::refusal(&name) {
         Some(refusal) => Err(Message::Character(refusal)),
@@ -229,7 +232,14 @@ async fn insert<P: Permission>(
         confirmed_at: Timestamp::from_micros(0),
         name: input.name.clone(),
         read_only: input.read_only,
+        second_factor: can.session().second_factor,
     };
+    if can.app().access(user, new.second_factor) == Access::AfterFactor {
+        return Err(Error::invalid(
+            "non_field_errors",
+            "The account has a second factor. Sign in with one of your own to make tokens for it.",
+        ));
+    }
     let id = db::sessions::insert(tx, user.id, &new, &secret.hash(), can.origin(), now).await?;
     let entry = Entry::new(Action::TokenMade, can.author())
         .on(user)

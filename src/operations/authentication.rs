@@ -10,6 +10,8 @@ use crate::db::sessions::Presented;
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
+use crate::model::permission::Standing;
+use crate::model::second_factor::Access;
 use crate::model::session::{Credential, Secret, Session};
 use crate::model::user::{User, UserId};
 use crate::operations::App;
@@ -74,6 +76,12 @@ impl Actor {
     pub(super) fn subject(&self, id: UserId) -> Option<Result<&User>> {
         let (_, user) = self.0.subject.as_ref().filter(|(subject, _)| *subject == id)?;
         Some(user.as_ref().ok_or(Error::NotFound))
+    }
+
+    /// Who asks, and what their session is good for at this moment.
+    pub(super) fn standing(&self) -> Standing<'_> {
+        let (user, shown) = (self.user(), self.session().second_factor);
+        Standing { user, only_enrols: self.app().access(user, shown) != Access::Granted }
     }
 
     /// The secret of a browser's session, which its cookie carries; `None` with any other credential.
@@ -147,10 +155,15 @@ async fn by_api_token(app: &App, secret: &str, along: Option<UserId>) -> Result<
     if !user.is_usable(now) {
         return refuse(AuthenticationFailure::UserInactive);
     }
-    if now >= session.expires_at {
+    if now >= session.expires_at || !passes_gate(app, &user, &session) {
         return refuse(AuthenticationFailure::TokenNotValid);
     }
     Ok(Found { user, session, along })
+}
+
+/// Whether what was shown for a session is enough for its user: one that was opened before they had a factor is over.
+fn passes_gate(app: &App, user: &User, session: &Session) -> bool {
+    app.access(user, session.second_factor) != Access::AfterFactor
 }
 
 /// The session of a signed token of that kind, and the secret in it.
@@ -171,7 +184,9 @@ pub(super) async fn by_jwt(
     };
     match session {
         _ if !user.is_usable(now) => refuse(AuthenticationFailure::UserInactive),
-        Some(session) if now < session.expires_at => Ok((Found { user, session, along }, named.secret)),
+        Some(session) if now < session.expires_at && passes_gate(app, &user, &session) => {
+            Ok((Found { user, session, along }, named.secret))
+        }
         _ => refuse(AuthenticationFailure::TokenNotValid),
     }
 }
@@ -185,7 +200,8 @@ async fn by_cookie(app: &App, secret: &str, along: Option<UserId>) -> Result<Fou
         return Err(refused);
     };
     let is_idle = session.unused(now) >= app.settings.session_idle();
-    if !user.is_usable(now) || now >= session.expires_at || is_idle {
+    let is_over = now >= session.expires_at || is_idle;
+    if !user.is_usable(now) || is_over || !passes_gate(app, &user, &session) {
         return Err(refused);
     }
     Ok(Found { user, session, along })

@@ -43,7 +43,7 @@ impl<P: Permission> Can<P> {
     /// # Errors
     /// [`Error::Forbidden`] without it.
     pub fn check(actor: &Actor) -> Result<Self> {
-        P::check(actor.user()).map_err(Error::Forbidden)?;
+        P::check(actor.standing()).map_err(Error::Forbidden)?;
         Ok(Self::new(actor.clone()))
     }
 
@@ -63,7 +63,7 @@ impl<P: Permission> Can<P> {
     /// Another permission of the same actor, if they have it.
     #[must_use]
     pub fn also<Q: Permission>(&self) -> Option<Can<Q>> {
-        Q::check(self.user()).ok().map(|()| Can::new(self.actor.clone()))
+        Q::check(self.actor.standing()).ok().map(|()| Can::new(self.actor.clone()))
     }
 
     /// The installation.

@@ -19,10 +19,11 @@ use crate::model::error::Error;
 use crate::model::mac::mac;
 use crate::model::session::{Credential, SessionId};
 use crate::model::throttle::DeviceId;
-use crate::operations::{App, audit, operator};
+use crate::operations::{App, audit, factor_key, operator};
 use crate::security::csrf::{self, FormKey};
 use crate::security::device_cookie::DeviceCookieKey;
 use crate::security::jwt::{Kind, SessionClaim, TokenKey};
+use crate::security::seal::SealKey;
 use crate::security::signed::SignatureKey;
 
 /// Shortest root, in bytes: the output of SHA-256.
@@ -59,6 +60,8 @@ pub struct Keys {
     pub messages: SignatureKey,
     /// Signs what browsers keep that signed in.
     pub known: DeviceCookieKey,
+    /// Seals what pages carry between two steps.
+    pub seals: SealKey,
     /// The other keys whose signatures are accepted at this moment.
     other: Option<Arc<Keys>>,
 }
@@ -82,6 +85,7 @@ impl Keys {
             forms: FormKey::new(purpose(root, "forms")),
             messages: SignatureKey::new(purpose(root, "messages")),
             known: DeviceCookieKey::new(purpose(root, "known browsers")),
+            seals: SealKey::new(purpose(root, "seals")),
             other: None,
         }
     }
@@ -111,6 +115,12 @@ impl Keys {
     #[must_use]
     pub fn open_message(&self, session: SessionId, value: &str) -> Option<Vec<u8>> {
         self.accepted().find_map(|keys| keys.messages.open(session.0, value))
+    }
+
+    /// See [`SealKey::open`].
+    #[must_use]
+    pub fn open_seal(&self, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.accepted().find_map(|keys| keys.seals.open(purpose, sealed))
     }
 
     /// See [`DeviceCookieKey::browser`].
@@ -217,8 +227,27 @@ async fn phases(settings: &Settings, db: &Db) -> Result<Phases, KeyError> {
     Ok(Phases::succession(&before, &root, begins_at, overlap))
 }
 
+/// The key of a root that seals the [key of the factors](factor_key).
+pub(super) fn factor_seal(root: &[u8]) -> SealKey {
+    SealKey::new(purpose(root, "factors"))
+}
+
+/// The roots that there are, in the settings and in the database, that which counts first.
+pub(super) async fn roots(settings: &Settings, db: &Db) -> Result<Vec<Vec<u8>>, KeyError> {
+    let mut roots = Vec::new();
+    for (name, text) in
+        [("secret_key", &settings.secret_key), ("secret_key_before", &settings.secret_key_before)]
+    {
+        if !text.is_empty() {
+            roots.push(decode(name, text)?);
+        }
+    }
+    roots.extend(db::installation::get_all(db, [ROOT, ROOT_BEFORE]).await?.into_iter().flatten());
+    Ok(roots)
+}
+
 /// A new root.
-fn fresh() -> db::Result<Vec<u8>> {
+pub(super) fn fresh() -> db::Result<Vec<u8>> {
     let mut fresh = vec![0; SHORTEST];
     getrandom::fill(&mut fresh).map_err(|error| db::Error::Corrupt(error.to_string()))?;
     Ok(fresh)
@@ -288,6 +317,7 @@ pub async fn rotate(app: &App, at_once: bool) -> Result<Succession, RotationErro
         db::installation::set(&mut tx, ROOT_BEFORE, before).await?;
         let begins_at = (!at_once).then(|| begins_at.micros().to_be_bytes().to_vec());
         db::installation::set(&mut tx, BEGINS_AT, begins_at).await?;
+        factor_key::hand_over(&mut tx, &root, &next).await?;
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
         Ok(true)

@@ -15,6 +15,10 @@ pub(crate) enum Event {
     AddressChanged,
     AddressConfirmed,
     NewBrowser,
+    FactorAdded,
+    FactorRemoved,
+    RecoveryCodesMade,
+    RecoveryCodeUsed,
 }
 
 impl Event {
@@ -34,6 +38,13 @@ impl Event {
             Self::NewBrowser => {
                 ("New sign-in to your account", "was signed in to by a browser that was not known before.")
             }
+            Self::FactorAdded => ("A second factor was added", "has another second factor."),
+            Self::FactorRemoved => ("A second factor was removed", "has lost a second factor."),
+            Self::RecoveryCodesMade => (
+                "New recovery codes were made",
+                "has new recovery codes. Those from before are no longer good.",
+            ),
+            Self::RecoveryCodeUsed => ("A recovery code was used", "was signed in to with a recovery code."),
         }
     }
 }

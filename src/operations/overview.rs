@@ -36,7 +36,7 @@ const REFUSED_WITHIN: Duration = Duration::from_hours(7 * 24);
 const REFUSALS: i64 = 3;
 
 /// What counts as a change here: what was done to users, to what they sign in with, or to the installation.
-const CHANGES: [Action; 14] = [
+const CHANGES: [Action; 16] = [
     Action::UserCreated,
     Action::UserChanged,
     Action::UserDeactivated,
@@ -48,6 +48,8 @@ const CHANGES: [Action; 14] = [
     Action::SessionsEnded,
     Action::TokenMade,
     Action::TokenRevoked,
+    Action::FactorAdded,
+    Action::FactorRemoved,
     Action::Imported,
     Action::Exported,
     Action::KeyRotated,

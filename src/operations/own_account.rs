@@ -19,6 +19,7 @@ use crate::model::session::{Credential, NewSession, Secret, SessionId};
 use crate::model::user::{User, UserInput, check_new_email};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
+use crate::operations::second_factor::{self, Presented};
 use crate::operations::{App, Can, addresses, audit, password_links, sessions, users};
 
 /// Sign-ins that are shown.
@@ -84,48 +85,87 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
     .await
 }
 
-/// Notes that the password was given in this session, for what asks for it in the next minutes. The
-/// proof that is given back knows of it. A browser's session gets another secret, which its cookie must carry from
-/// now on: a cookie that was stolen before is not confirmed with its owner's, it ends.
+/// What a user shows to prove that they are there, and what the fields are called that are wrong if it is not right.
+#[derive(Debug)]
+pub struct Proof<'a> {
+    /// The password, and its field.
+    pub password: (&'static str, Password),
+    /// The code of a second factor, if one was sent, and its field.
+    pub code: (&'static str, Option<&'a str>),
+}
+
+/// Notes that the password was given in this session, for what asks for it in the next minutes; of an account with a
+/// second factor a code, too. The proof that is given back knows of it. A browser's session gets another secret, which
+/// its cookie must carry from now on: a cookie that was stolen before is not confirmed with its owner's, it ends.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a wrong password, which counts like a failed sign-in; [`Error::Forbidden`] by
+/// [`Error::Invalid`] for a wrong password or code, which counts like a failed sign-in; [`Error::Forbidden`] by
 /// an API token; [`Error::NotAuthenticated`] if the session has ended or has another secret meanwhile.
-pub async fn confirm<P: Permission>(
-    can: &Can<P>,
-    field: &'static str,
-    password: &Password,
-) -> Result<Can<P>> {
+pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<Can<P>> {
     let app = can.app();
     can.require_sign_in()?;
+    let ((field, password), (code_field, code)) = (&proof.password, proof.code);
+    let code = code.filter(|code| !code.trim().is_empty());
+    if code.is_none() && can.user().has_factor {
+        return Err(Error::invalid(code_field, "Enter a code of your second factor, too."));
+    }
     let attempt = Attempt::by(can);
     let Some(verified) = right(&attempt, password).await? else { return Err(Error::invalid(field, WRONG)) };
-    let session = can.session().id;
-    let entry =
-        Entry::new(Action::PasswordConfirmed, can.author()).on(can.user()).detail("session", session.0);
-    let confirm = || async {
-        let now = app.clock.now();
-        let mut tx = app.db.begin().await?;
-        if attempt.still_right(&mut tx, &verified, now).await?.is_none() {
-            return Ok(None);
-        }
-        let fresh = can.cookie().map(|_| Secret::random());
-        let is_open = match can.cookie().zip(fresh.as_ref()) {
-            Some((old, fresh)) => {
-                password_links::reseal(&mut tx, can.user().id, old, fresh).await?;
-                db::sessions::renew(&mut tx, session, &old.hash(), &fresh.hash(), now).await?
-            }
-            None => db::sessions::set_confirmed(&mut tx, session, now).await?,
-        };
-        if !is_open {
-            return Err(sessions::ended(can));
-        }
-        audit::record(&mut tx, &entry, now).await?;
-        tx.commit().await?;
-        Ok(Some(can.confirmed(now, fresh)))
+    let presented = match code {
+        Some(code) => Some(attempt.unless_given_up(Presented::read(app, code).await).await?),
+        None => None,
     };
+    let confirm = || confirm_now(&attempt, can, &verified, presented.as_ref());
     let confirmed = attempt.succeed(Action::PasswordConfirmationFailed, &verified, confirm).await?;
-    confirmed.ok_or_else(|| Error::invalid(field, WRONG))
+    match confirmed {
+        None => Err(Error::invalid(field, WRONG)),
+        Some(Ok(can)) => Ok(can),
+        Some(Err(why)) => {
+            attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
+            Err(Error::invalid(code_field, "This code is wrong or was used before."))
+        }
+    }
+}
+
+/// Confirms in one transaction. `None` if the password is another one by now; within, why the code is refused.
+async fn confirm_now<P: Permission>(
+    attempt: &Attempt<'_>,
+    can: &Can<P>,
+    verified: &Credentials,
+    code: Option<&Presented>,
+) -> Result<Option<std::result::Result<Can<P>, &'static str>>> {
+    let (app, session) = (attempt.app, can.session().id);
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let Some((user, failures)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
+    let mut entry =
+        Entry::new(Action::PasswordConfirmed, can.author()).on(&user).detail("session", session.0);
+    if user.has_factor {
+        // One that was added meanwhile has ended this session.
+        let Some(code) = code else { return Err(sessions::ended(can)) };
+        match second_factor::show(app, &mut tx, &user, code, now).await? {
+            Ok(shown) => entry = entry.detail("second_factor", shown.describe()),
+            Err(why) => {
+                tx.commit().await?;
+                return Ok(Some(Err(why)));
+            }
+        }
+    }
+    attempt.forget_failures(&mut tx, failures, now).await?;
+    let fresh = can.cookie().map(|_| Secret::random());
+    let is_open = match can.cookie().zip(fresh.as_ref()) {
+        Some((old, fresh)) => {
+            password_links::reseal(&mut tx, can.user().id, old, fresh).await?;
+            db::sessions::renew(&mut tx, session, &old.hash(), &fresh.hash(), now).await?
+        }
+        None => db::sessions::set_confirmed(&mut tx, session, now).await?,
+    };
+    if !is_open {
+        return Err(sessions::ended(can));
+    }
+    audit::record(&mut tx, &entry, now).await?;
+    tx.commit().await?;
+    Ok(Some(Ok(can.confirmed(now, fresh))))
 }
 
 /// The credentials if that is the password; else the failure is counted.
@@ -220,8 +260,14 @@ async fn write_password(
     if stays {
         let fresh = Secret::random();
         let expires_at = now.plus(app.settings.session_lifetime(Credential::Cookie));
-        let (credential, name) = (Credential::Cookie, String::new());
-        let new = NewSession { credential, expires_at, confirmed_at: now, name, read_only: false };
+        let new = NewSession {
+            credential: Credential::Cookie,
+            expires_at,
+            confirmed_at: now,
+            name: String::new(),
+            read_only: false,
+            second_factor: can.session().second_factor,
+        };
         let id = db::sessions::insert(&mut tx, before.id, &new, &fresh.hash(), can.origin(), now).await?;
         entry = entry.detail("session", id.0);
         opened = Some((id, fresh));

@@ -121,6 +121,35 @@ impl<'a> Attempt<'a> {
         })
     }
 
+    /// The account at which a password was checked before, for a try that shows what else is asked for: the same user
+    /// with the same password. How the try ends is yet to be stored.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(crate) async fn check_again(
+        &self,
+        is_same: impl FnOnce(&Credentials) -> bool,
+    ) -> Result<std::result::Result<Credentials, Failure>> {
+        let is_open = self.admit().await?;
+        let found = match db::users::credentials(&self.app.db, &self.name).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.give_up(is_open).await;
+                return Err(error.into());
+            }
+        };
+        Ok(match found {
+            _ if !is_open => Err((found.map(|found| found.user), BLOCKED)),
+            Some(found) if is_same(&found) => Ok(found),
+            found => Err((found.map(|found| found.user), "changed_meanwhile")),
+        })
+    }
+
+    /// Ends the try of a right password that is not enough by itself.
+    pub(crate) async fn leave_open(&self) {
+        self.give_up(true).await;
+    }
+
     /// Waits until the try is let through; whether its account is not blocked.
     async fn admit(&self) -> Result<bool> {
         let end = Instant::now() + LONGEST_WAIT;
@@ -252,20 +281,38 @@ impl<'a> Attempt<'a> {
         verified: &Credentials,
         now: Timestamp,
     ) -> Result<Option<User>> {
+        let Some((user, account)) = self.unchanged(tx, verified, now).await? else { return Ok(None) };
+        self.forget_failures(tx, account, now).await?;
+        Ok(Some(user))
+    }
+
+    /// The user, locked, if the password that was checked is still theirs and the account may be used; and what is
+    /// known of the failures that were counted with this try, for [`forget_failures`](Self::forget_failures).
+    pub(crate) async fn unchanged(
+        &self,
+        tx: &mut Tx,
+        verified: &Credentials,
+        now: Timestamp,
+    ) -> Result<Option<(User, Option<Failures>)>> {
         let account = db::throttles::lock(tx, &self.counter).await?;
         let found = db::users::lock(tx, verified.user.id).await?;
-        let user = found
-            .filter(|found| found.user.is_usable(now) && found.password == verified.password)
-            .map(|found| found.user);
-        if user.is_some() {
-            let address = match &self.address {
-                Some(key) => db::throttles::lock(tx, key).await?,
-                None => None,
-            };
-            let account = account.map(|before| before.succeeded(now));
-            self.store(tx, account, address.map(|before| before.decided(now))).await?;
-        }
-        Ok(user)
+        let found = found.filter(|found| found.user.is_usable(now) && found.password == verified.password);
+        Ok(found.map(|found| (found.user, account)))
+    }
+
+    /// Forgets the failures of the account, and decides this try for its address.
+    pub(crate) async fn forget_failures(
+        &self,
+        tx: &mut Tx,
+        account: Option<Failures>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let address = match &self.address {
+            Some(key) => db::throttles::lock(tx, key).await?,
+            None => None,
+        };
+        let account = account.map(|before| before.succeeded(now));
+        self.store(tx, account, address.map(|before| before.decided(now))).await
     }
 
     /// Counts a failure against account and address, and records it, with the blocks that begin by it.

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::config::Settings;
+use crate::model::clock::Timestamp;
 use crate::model::password_policy::Policy;
 use crate::model::rules::Rules;
+use crate::model::second_factor::Demand;
 use crate::model::session::Credential;
 use crate::model::throttle::Thresholds;
 use crate::security::passwords::{Cost, Limits};
@@ -36,6 +38,13 @@ impl Settings {
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules { staff_grants_staff: self.staff_grants_staff }
+    }
+
+    /// Of whom a second factor is demanded, and from when on.
+    #[must_use]
+    pub fn demand(&self) -> Demand {
+        let always = Timestamp::from_micros(i64::MIN);
+        Demand { of: self.second_factor, from: Timestamp::parse(&self.second_factor_from).unwrap_or(always) }
     }
 
     /// How many failed sign-ins are too many.

@@ -1,5 +1,8 @@
 //! Sessions: sign in, sign out, refresh.
 //!
+//! A right password opens none where the account has a second factor: its code is sent along, or shown in a second
+//! step, in a browser. Between the two there is nothing but a [sealed note](PasswordShown) in the page.
+//!
 //! A session is one row, whichever credential carries its secret: a browser's cookie, or the tokens of an API
 //! client. Only a hash of the secret is stored. Deleting the row ends every credential made from it,
 //! on every instance, at the next request.
@@ -13,12 +16,15 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::{Password, PasswordHash};
+use crate::model::second_factor::Access;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::throttle::DeviceId;
 use crate::model::user::User;
 use crate::operations::authentication::{self, Actor};
 use crate::operations::notices::{self, Event, Owner};
 use crate::operations::password_attempt::Attempt;
+use crate::operations::second_factor::{self as second_factor_code, Presented, Shown as Factor};
+pub use crate::operations::sign_in_steps::PasswordShown;
 use crate::operations::{App, addresses, audit};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
@@ -34,41 +40,93 @@ pub struct OpenedSession {
     pub expires_at: Timestamp,
 }
 
-/// Signs a user in by name and password; `browser` is the one that tries, if it signed in before.
+/// What a client shows to sign in.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    /// As it was typed.
+    pub username: &'a str,
+    /// As it was typed.
+    pub password: &'a Password,
+    /// The code of a second factor, if one was sent along.
+    pub code: Option<&'a str>,
+}
+
+/// What the right password leads to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A session.
+    Opened(Box<OpenedSession>),
+    /// The account has a second factor, which is to be shown by [`second_step`].
+    NeedsCode(PasswordShown),
+}
+
+/// Signs a user in by name and password, and by the code of a second factor where the account has one; `browser` is
+/// the one that tries, if it signed in before.
 ///
 /// Unknown names, wrong passwords, inactive and blocked accounts cost one hash operation each, are
 /// answered no sooner than the setting `sign_in_failure_milliseconds` and the dearest stored hash say, and look alike. Only the
 /// audit log distinguishes them.
 ///
 /// # Errors
-/// [`Error::NotAuthenticated`] for all of these; [`Error::Throttled`] for an address with too many
+/// [`Error::NotAuthenticated`] for all of these, and for a wrong code; [`Error::Throttled`] for an address with too many
 /// failures; [`Error::Unavailable`] when too many passwords wait to be checked.
 pub async fn sign_in(
     app: &App,
-    username: &str,
-    password: &Password,
+    shown: Shown<'_>,
     credential: Credential,
     browser: Option<&DeviceId>,
     origin: &Origin,
-) -> Result<OpenedSession> {
+) -> Result<Outcome> {
     let floor = Duration::from_millis(app.settings.sign_in_failure_milliseconds);
     let floor = floor.max(app.dearest_hash.floor());
     let started = rocket::tokio::time::Instant::now();
-    let attempt = match browser {
-        Some(browser) => Attempt::from_known(app, username, browser, origin),
-        None => Attempt::new(app, username, origin),
-    };
-    let result = attempt.sign_in(password, credential).await;
-    if let Err(Error::NotAuthenticated(_)) = result {
+    let attempt = Attempt::at(app, shown.username, browser, origin);
+    let result = attempt.sign_in(shown.password, shown.code, credential).await;
+    if let Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) = result {
         rocket::tokio::time::sleep_until(started + floor).await;
     }
     result
 }
 
-const REFUSED: Error = Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount);
+/// Signs in a user whose password was right, by the code of their second factor.
+///
+/// # Errors
+/// As [`sign_in`]; [`AuthenticationFailure::NoActiveAccount`] if the account has changed meanwhile.
+pub async fn second_step(
+    app: &App,
+    before: &PasswordShown,
+    code: &str,
+    browser: Option<&DeviceId>,
+    origin: &Origin,
+) -> Result<OpenedSession> {
+    let attempt = Attempt::at(app, before.username(), browser, origin);
+    match attempt.check_again(|found| before.is_of(&found.password)).await? {
+        Ok(found) => attempt.open(&found, None, Some(code), Credential::Cookie).await,
+        Err((found, why)) => {
+            attempt.count_failure(Action::SignInFailed, found.as_ref(), why).await?;
+            // A block is not told, as at the first step.
+            Err(if why == "changed_meanwhile" { REFUSED } else { WRONG_CODE })
+        }
+    }
+}
 
-impl Attempt<'_> {
-    async fn sign_in(&self, password: &Password, credential: Credential) -> Result<OpenedSession> {
+const REFUSED: Error = Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount);
+const WRONG_CODE: Error = Error::NotAuthenticated(AuthenticationFailure::SecondFactorWrong);
+
+impl<'a> Attempt<'a> {
+    fn at(app: &'a App, username: &str, browser: Option<&DeviceId>, origin: &'a Origin) -> Self {
+        match browser {
+            Some(browser) => Attempt::from_known(app, username, browser, origin),
+            None => Attempt::new(app, username, origin),
+        }
+    }
+
+    async fn sign_in(
+        &self,
+        password: &Password,
+        code: Option<&str>,
+        credential: Credential,
+    ) -> Result<Outcome> {
         let checked = self.check(password).await?;
         let (found, verdict) = match checked {
             Ok(checked) => checked,
@@ -89,41 +147,115 @@ impl Attempt<'_> {
             }
             Verification::Right | Verification::Wrong => None,
         };
-        let open = || self.open_session(&found, rehashed.as_ref(), credential);
-        let opened = self.succeed(Action::SignInFailed, &found, open).await?.ok_or(REFUSED)?;
+        let access = self.app.access(&found.user, false);
+        if access == Access::OnlyToEnrol && credential != Credential::Cookie {
+            self.leave_open().await;
+            return Err(Error::NotAuthenticated(AuthenticationFailure::SecondFactorMissing));
+        }
+        if code.is_none() && access == Access::AfterFactor {
+            let shown = self.unless_given_up(self.keep(&found, rehashed).await).await?;
+            self.leave_open().await;
+            return Ok(Outcome::NeedsCode(shown));
+        }
+        let opened = self.open(&found, rehashed.as_ref(), code, credential).await?;
+        Ok(Outcome::Opened(Box::new(opened)))
+    }
+
+    /// What is known after the first step. A better hash is stored with it: the password is not there later.
+    async fn keep(&self, verified: &Credentials, rehashed: Option<PasswordHash>) -> Result<PasswordShown> {
+        let (app, user) = (self.app, &verified.user);
+        let Some(hash) = rehashed else {
+            return Ok(PasswordShown::new(user, &verified.password, app.clock.now()));
+        };
+        db::retrying(|| async {
+            let now = app.clock.now();
+            let mut tx = app.db.begin().await?;
+            let found = db::users::lock(&mut tx, user.id).await?;
+            if found.is_none_or(|found| found.password != verified.password) {
+                // The next step will find another password.
+                return Ok(PasswordShown::new(user, &verified.password, now));
+            }
+            db::users::set_hash(&mut tx, user.id, &hash).await?;
+            tx.commit().await?;
+            Ok(PasswordShown::new(user, &hash, now))
+        })
+        .await
+    }
+
+    /// Opens a session for a user whose password was right, if the gate lets them through with what they show.
+    async fn open(
+        &self,
+        found: &Credentials,
+        rehashed: Option<&PasswordHash>,
+        code: Option<&str>,
+        credential: Credential,
+    ) -> Result<OpenedSession> {
+        let presented = match code {
+            Some(code) => Some(self.unless_given_up(Presented::read(self.app, code).await).await?),
+            None => None,
+        };
+        let open = || self.open_session(found, rehashed, presented.as_ref(), credential);
+        let opened = self.succeed(Action::SignInFailed, found, open).await?.ok_or(REFUSED)?;
+        let (opened, shown) = match opened {
+            Ok(opened) => opened,
+            Err(why) => {
+                self.count_failure(Action::SignInFailed, Some(&found.user), why).await?;
+                return Err(WRONG_CODE);
+            }
+        };
         // A program signs in again and again, and the first sign-in of all is expected.
         if credential == Credential::Cookie && !self.is_known() && found.user.last_login.is_some() {
-            self.tell_of_new_browser(&found.user).await;
+            self.tell_owner(&found.user, Event::NewBrowser).await;
+        }
+        if shown == Some(Factor::RecoveryCode) {
+            self.tell_owner(&found.user, Event::RecoveryCodeUsed).await;
         }
         Ok(opened)
     }
 
     /// A user who has signed in stays signed in if that cannot be told.
-    async fn tell_of_new_browser(&self, user: &User) {
+    async fn tell_owner(&self, user: &User, event: Event) {
         if self.app.mailer.is_none() {
             return;
         }
         match addresses::now_of(self.app, user).await {
             Ok(mail_to) => {
                 let (owner, by) = (Owner { user, mail_to: &mail_to }, Author::user(user, self.origin));
-                notices::tell(self.app, owner, Event::NewBrowser, &by, self.app.clock.now());
+                notices::tell(self.app, owner, event, &by, self.app.clock.now());
             }
-            Err(error) => log::warn!("user {} could not be told of a new browser: {error}", user.id),
+            Err(error) => log::warn!("user {} could not be told of a sign-in: {error}", user.id),
         }
     }
 
     /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures
-    /// are over, and the audit entry. `None` if it is none any more.
+    /// are over, and the audit entry. `None` if it is none any more; within, why the code is refused.
     async fn open_session(
         &self,
         verified: &Credentials,
         rehashed: Option<&PasswordHash>,
+        code: Option<&Presented>,
         credential: Credential,
-    ) -> Result<Option<OpenedSession>> {
+    ) -> Result<Option<Opening>> {
         let (app, id) = (self.app, verified.user.id);
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let Some(mut user) = self.still_right(&mut tx, verified, now).await? else { return Ok(None) };
+        let Some((mut user, failures)) = self.unchanged(&mut tx, verified, now).await? else {
+            return Ok(None);
+        };
+        let shown = match code.filter(|_| user.has_factor) {
+            None => None,
+            Some(code) => match second_factor_code::show(app, &mut tx, &user, code, now).await? {
+                Ok(shown) => Some(shown),
+                Err(why) => {
+                    tx.commit().await?;
+                    return Ok(Some(Err(why)));
+                }
+            },
+        };
+        if app.access(&user, shown.is_some()) == Access::AfterFactor {
+            return Ok(None);
+        }
+        self.forget_failures(&mut tx, failures, now).await?;
         if let Some(hash) = rehashed {
             db::users::set_hash(&mut tx, id, hash).await?;
         }
@@ -131,8 +263,14 @@ impl Attempt<'_> {
         user.last_login = Some(now);
         let secret = Secret::random();
         let expires_at = now.plus(app.settings.session_lifetime(credential));
-        let new =
-            NewSession { credential, expires_at, confirmed_at: now, name: String::new(), read_only: false };
+        let new = NewSession {
+            credential,
+            expires_at,
+            confirmed_at: now,
+            name: String::new(),
+            read_only: false,
+            second_factor: shown.is_some(),
+        };
         // A bound of parallel sessions (ASVS 7.1.2). One kind does not crowd out the other.
         let ended = match app.settings.most_sessions(credential) {
             Some(most) => {
@@ -146,14 +284,20 @@ impl Attempt<'_> {
             .detail("by", credential.as_str())
             .detail("session", session.0)
             .detail("device", self.origin.device.as_str());
+        if let Some(shown) = &shown {
+            entry = entry.detail("second_factor", shown.describe());
+        }
         if ended > 0 {
             entry = entry.detail("least_recent_sessions_ended", ended);
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
-        Ok(Some(OpenedSession { user, secret, expires_at }))
+        Ok(Some(Ok((OpenedSession { user, secret, expires_at }, shown))))
     }
 }
+
+/// A session and the factor that was shown for it, or why its code is refused.
+type Opening = std::result::Result<(OpenedSession, Option<Factor>), &'static str>;
 
 /// The two tokens of a client that has signed in.
 #[derive(Debug, serde::Serialize)]

@@ -45,6 +45,7 @@ pub(crate) async fn forget(tx: &mut Tx, user: &User, author: Author, now: Timest
     db::throttles::lock(tx, &key).await?;
     let failures = db::throttles::failures_of_account(tx, &key).await?;
     db::throttles::delete_of_account(tx, &key).await?;
+    db::throttles::delete(tx, &Key::codes_of(user.id)).await?;
     if failures > 0 {
         let entry = Entry::new(Action::AccountUnblocked, author).on(user).detail("failures", failures);
         audit::record(tx, &entry, now).await?;

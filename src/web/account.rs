@@ -3,6 +3,7 @@
 mod address;
 mod password;
 mod preferences;
+mod security;
 mod sessions;
 
 use rocket::form::{FromForm, Strict};
@@ -35,6 +36,12 @@ pub(super) fn routes() -> Vec<Route> {
         sessions::page,
         sessions::end,
         sessions::end_others,
+        security::page,
+        security::add,
+        security::submit,
+        security::ask_for_codes,
+        security::make_codes,
+        security::remove,
         preferences::page,
         preferences::save,
     ]

@@ -144,6 +144,11 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         }
         "by" if text == "link" => "By a one-time link".to_owned(),
         "by" if text == "first_start" => "By the link that the server printed".to_owned(),
+        "second_factor" => match text.strip_prefix("totp ") {
+            Some(name) => format!("With the second factor “{name}”"),
+            None => "With a recovery code".to_owned(),
+        },
+        "because" => format!("Reason: {text}"),
         "reason" => reason(text),
         "by" if text == "import" => "By an import".to_owned(),
         "by" => credential(text).to_owned(),
@@ -189,6 +194,8 @@ fn reason(code: &str) -> String {
     match code {
         "unknown_user" => "No such user".to_owned(),
         "wrong_password" => "Wrong password".to_owned(),
+        "wrong_code" => "The password was right, the code of the second factor was not".to_owned(),
+        "codes_blocked" => "Blocked after wrong codes, so the code was not looked at".to_owned(),
         "blocked" => "Blocked after failures, so the password was not looked at".to_owned(),
         "inactive" => "The account is deactivated".to_owned(),
         "changed_meanwhile" => "The account was changed while the password was checked".to_owned(),

@@ -62,7 +62,7 @@ impl<'r> FromData<'r> for Typed {
     }
 }
 
-/// The fields of a body that may come back: neither passwords nor the token of the session that has ended.
+/// The fields of a body that may come back: neither passwords and codes nor the token of the session that has ended.
 fn kept(body: &[u8]) -> Fields {
     let text = String::from_utf8_lossy(body);
     let decoded = |part: &RawStr| part.url_decode_lossy().into_owned();
@@ -73,7 +73,7 @@ fn kept(body: &[u8]) -> Fields {
 
 fn may_be_kept(name: &str) -> bool {
     let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    !name.is_empty() && is_plain && name != "token" && !name.contains("password")
+    !name.is_empty() && is_plain && name != "token" && !name.contains("password") && !name.contains("code")
 }
 
 /// The fields as one text that a form carries.

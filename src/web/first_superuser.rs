@@ -20,7 +20,8 @@ use crate::model::password::Password;
 use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::model::user::{InputMode, UserPatch};
-use crate::operations::{App, first_superuser, sign_in};
+use crate::operations::sign_in::{self, Outcome, Shown};
+use crate::operations::{App, first_superuser};
 use crate::web::form_body::FormBody;
 
 /// What the form sends.
@@ -125,12 +126,13 @@ pub(super) async fn submit(
         Err(error) => return Ok(Answer::refused(page(app, jar, &form, &field_errors(error)?))),
     };
     let (name, password) = (user.username.as_str(), Password::new(password.clone()));
-    match sign_in::sign_in(app, name, &password, Credential::Cookie, None, origin).await {
-        Ok(signed_in) => {
+    let shown = Shown { username: name, password: &password, code: None };
+    match sign_in::sign_in(app, shown, Credential::Cookie, None, origin).await {
+        Ok(Outcome::Opened(signed_in)) => {
             enter(app, jar, origin, &signed_in).await?;
             Ok(Answer::Redirect("/".to_owned()))
         }
         // The superuser is made; signing in has a page of its own, which says what is in the way.
-        Err(_) => Ok(Answer::Redirect("/sign-in".to_owned())),
+        Ok(Outcome::NeedsCode(_)) | Err(_) => Ok(Answer::Redirect("/sign-in".to_owned())),
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Field {
     pub(super) hint: String,
     pub(super) optional: bool,
     pub(super) errors: Vec<String>,
+    /// What is wrong with the code that is asked for beside a password; `None` if none is.
+    pub(super) code: Option<Vec<String>>,
 }
 
 /// What a form says that was open for longer than its session.
@@ -25,6 +27,9 @@ pub(super) const STALE: &str = "This page was open for a long time. Check it and
 
 /// What forms send the viewer's own password as.
 pub(super) const CURRENT_PASSWORD: &str = "current_password";
+
+/// What they send the code of the viewer's second factor as.
+pub(super) const CURRENT_CODE: &str = "current_code";
 
 impl Field {
     /// A field that must be filled in, without a hint.
@@ -43,7 +48,13 @@ impl Field {
             hint: String::new(),
             optional: false,
             errors: errors.console(name, label),
+            code: None,
         }
+    }
+
+    /// Whether this is where something is said about the field of that name.
+    fn has(&self, name: &str) -> bool {
+        self.name == name || name == CURRENT_CODE && self.code.is_some()
     }
 
     /// A current or new password. What was typed is never sent back.
@@ -68,7 +79,7 @@ impl FormState {
     /// A form of these fields; what is wrong about none of them is told above.
     pub(super) fn of(fields: Vec<Field>, errors: &FieldErrors) -> Self {
         let mut problems = problems(&fields);
-        let others = errors.iter().filter(|(name, _)| fields.iter().all(|field| field.name != *name));
+        let others = errors.iter().filter(|(name, _)| !fields.iter().any(|field| field.has(name)));
         problems.extend(others.map(|(_, message)| ("main", message.to_string())));
         Self { fields, problems, ..Self::empty() }
     }
@@ -151,11 +162,17 @@ pub(super) fn password_field(min_length: usize, errors: &FieldErrors) -> Field {
         hint: format!("At least {min_length} characters. A few unrelated words work well."),
         optional: false,
         errors: errors.console("password", "Password"),
+        code: None,
     }
 }
 
 fn problems(fields: &[Field]) -> Vec<(&'static str, String)> {
-    fields.iter().flat_map(|field| field.errors.iter().map(|message| (field.name, message.clone()))).collect()
+    let own =
+        |field: &Field| field.errors.iter().map(|message| (field.name, message.clone())).collect::<Vec<_>>();
+    let of_code = |field: &Field| {
+        field.code.iter().flatten().map(|message| (CURRENT_CODE, message.clone())).collect::<Vec<_>>()
+    };
+    fields.iter().flat_map(|field| [own(field), of_code(field)].concat()).collect()
 }
 
 /// What is wrong with the fields, if that is what went wrong. A password that is demanded is one that is missing.

@@ -9,6 +9,8 @@ use rocket::request::Request;
 
 use crate::http::body;
 use crate::model::error::Error;
+use crate::web::form::CURRENT_CODE;
+use crate::web::reauthentication::TypedCode;
 
 /// A urlencoded form, no longer than Rocket's limit `form`.
 pub(super) struct FormBody<T>(pub(super) T);
@@ -41,10 +43,20 @@ impl<'r, T: for<'f> FromForm<'f> + 'static> FromData<'r> for FormBody<T> {
                 .map_err(|_| Error::Malformed("The form is not encoded in UTF-8.".to_owned())),
             Err(error) => Err(error),
         };
-        match text.map(|text| Form::parse_encoded(RawStr::new(&text))) {
+        match text.map(|text| Form::parse_encoded(RawStr::new(&without_code(request, &text)))) {
             Ok(Ok(form)) => Outcome::Success(Self(form)),
             Ok(Err(errors)) => Outcome::Error((errors.status(), ())),
             Err(error) => Outcome::Error((error.stash(request), ())),
         }
     }
+}
+
+/// The form without the code of a second factor, which any of them may bring along: it is kept for what asks for it.
+fn without_code(request: &Request<'_>, text: &str) -> String {
+    let is_code = |field: &&str| field.split('=').next() == Some(CURRENT_CODE);
+    if let Some(field) = text.split('&').find(is_code) {
+        let code = RawStr::new(field).split_at_byte(b'=').1.url_decode_lossy().into_owned();
+        TypedCode::of(request).keep(code);
+    }
+    text.split('&').filter(|field| !is_code(field)).collect::<Vec<_>>().join("&")
 }

@@ -8,6 +8,7 @@ use rocket::request::{FromRequest, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::http::cookies::{CookieName, Cookies};
+use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::{Permission, SignedIn};
 use crate::model::preferences::{Density, Theme};
@@ -16,7 +17,8 @@ use crate::model::session::{Session, SessionId};
 use crate::model::time_zone::Zone;
 use crate::operations::{App, Can};
 use crate::security::csrf;
-use crate::web::reauthentication::Renewed;
+use crate::web::reauthentication::{Renewed, TypedCode};
+use crate::web::view::Time;
 
 /// The message that the next page shows once, as the browser keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +120,8 @@ pub(super) struct Layout {
     pub(super) zone: String,
     /// The way back to the list, as it was last seen.
     pub(super) list: String,
+    /// From when on the viewer has to have a second factor, which they have not.
+    pub(super) factor_from: Option<Time>,
 }
 
 impl Layout {
@@ -145,6 +149,7 @@ impl Layout {
             shortcuts: preferences.shortcuts,
             zone: preferences.time_zone.clone(),
             list: LIST.to_owned(),
+            factor_from: reminder(can).map(Into::into),
         }
     }
 
@@ -166,8 +171,16 @@ impl Layout {
             shortcuts: false,
             zone: text.to_owned(),
             list: text.to_owned(),
+            factor_from: Some(Timestamp::from_micros(0).into()),
         }
     }
+}
+
+/// From when on the user has to have a second factor, if that is still to come and they have none.
+fn reminder<P: Permission>(can: &Can<P>) -> Option<Timestamp> {
+    let (demand, user) = (can.app().settings.demand(), can.user());
+    let is_told = !user.has_factor && demand.concerns(user) && can.app().clock.now() < demand.from;
+    is_told.then_some(demand.from)
 }
 
 /// The list without a filter.
@@ -236,6 +249,8 @@ pub(super) struct ConsoleSession<'r, P = SignedIn> {
     pub(super) can: Can<P>,
     pub(super) jar: Cookies<'r>,
     pub(super) renewed: &'r Renewed,
+    /// The code of a second factor that came with the form.
+    pub(super) typed_code: &'r TypedCode,
 }
 
 #[rocket::async_trait]
@@ -243,8 +258,8 @@ impl<'r, P: Permission> FromRequest<'r> for ConsoleSession<'r, P> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let (jar, renewed) = (Cookies::of(request), Renewed::of(request));
-        Can::from_request(request).await.map(|can| Self { can, jar, renewed })
+        let (jar, renewed, typed_code) = (Cookies::of(request), Renewed::of(request), TypedCode::of(request));
+        Can::from_request(request).await.map(|can| Self { can, jar, renewed, typed_code })
     }
 }
 

@@ -17,6 +17,11 @@ pub(super) fn token(app: &App, jar: Cookies<'_>) -> String {
     csrf::issue(&app.keys().forms, &binding(&bound_to))
 }
 
+/// The value of that cookie as the browser sent it; empty without one.
+pub(super) fn cookie(jar: Cookies<'_>) -> &str {
+    jar.value(CookieName::BeforeSession).unwrap_or_default()
+}
+
 /// What the token of a form is bound to. The browser says what is in its cookie, and may say anything, so that
 /// this must never be what the token of a session is bound to.
 fn binding(cookie: &str) -> String {

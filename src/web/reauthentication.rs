@@ -1,14 +1,15 @@
 //! The password asked for again, in the form of what asks for it: nothing else that was typed is lost.
 //!
 //! The operation says whether it demands the password. A page runs it by [`with`], and shows [`field`] where the
-//! password was missing or wrong.
+//! password was missing or wrong. Of a user with a second factor the field has a second input, for its code, which comes
+//! with the request and not with each form.
 
 use std::sync::{Mutex, PoisonError};
 
 use rocket::form::FromForm;
 use rocket::request::Request;
 
-use super::form::{CURRENT_PASSWORD, Field, FormState, field_errors};
+use super::form::{CURRENT_CODE, CURRENT_PASSWORD, Field, FormState, field_errors};
 use super::layout::ConsoleSession;
 use super::view::{Answer, ConfirmationPage};
 use crate::http::cookies::Cookies;
@@ -19,7 +20,8 @@ use crate::model::password::Password;
 use crate::model::permission::Permission;
 use crate::model::rules::Denial;
 use crate::model::session::Secret;
-use crate::operations::{Can, own_account};
+use crate::operations::Can;
+use crate::operations::own_account::{self, Proof};
 
 /// What the password is needed for where an account of another user is changed.
 pub(super) const FOR_ADMINISTRATORS: &str = "Needed because the account is, or becomes, an administrator's.";
@@ -43,7 +45,9 @@ pub(super) fn field<P: Permission>(
     if console.can.is_confirmed(console.app().clock.now()) {
         return None;
     }
-    Some(Field { hint: hint.to_owned(), ..Field::password(CURRENT_PASSWORD, "Your password", errors) })
+    let field = Field { hint: hint.to_owned(), ..Field::password(CURRENT_PASSWORD, "Your password", errors) };
+    let code = console.can.user().has_factor.then(|| errors.console(CURRENT_CODE, "Code"));
+    Some(Field { code, ..field })
 }
 
 /// The same, only once it was missing or wrong: browsers fill in what looks like a sign-in.
@@ -52,7 +56,9 @@ pub(super) fn field_if_missing<P: Permission>(
     hint: &str,
     errors: &FieldErrors,
 ) -> Option<Field> {
-    field(console, hint, errors).filter(|field| !field.errors.is_empty())
+    field(console, hint, errors).filter(|field| {
+        !field.errors.is_empty() || field.code.as_ref().is_some_and(|errors| !errors.is_empty())
+    })
 }
 
 /// A form with that field where `asks` says so, for pages that ask for nothing else; `errors` are told above it.
@@ -86,6 +92,26 @@ impl Renewed {
         if let Some(secret) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             guards::carry(jar, secret);
         }
+    }
+}
+
+/// The code of a second factor that came with a form.
+#[derive(Debug, Default)]
+pub(super) struct TypedCode(Mutex<Option<String>>);
+
+impl TypedCode {
+    /// That of a request.
+    pub(super) fn of<'r>(request: &'r Request<'_>) -> &'r Self {
+        request.local_cache(Self::default)
+    }
+
+    /// Keeps it, as the form is read.
+    pub(super) fn keep(&self, code: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -146,8 +172,9 @@ pub(super) async fn with<P: Permission, T, F: Future<Output = Result<T>>>(
 ) -> Result<T> {
     match operation(console.can.clone()).await {
         Err(Error::Forbidden(Denial::ConfirmationRequired)) if !typed.is_empty() => {
-            let password = Password::new(typed.to_owned());
-            console.can = own_account::confirm(&console.can, CURRENT_PASSWORD, &password).await?;
+            let (password, code) = (Password::new(typed.to_owned()), console.typed_code.get());
+            let (password, code) = ((CURRENT_PASSWORD, password), (CURRENT_CODE, code.as_deref()));
+            console.can = own_account::confirm(&console.can, &Proof { password, code }).await?;
             if let Some(secret) = console.can.cookie() {
                 guards::carry(console.jar, secret);
                 console.renewed.keep(secret);

@@ -1,5 +1,7 @@
 //! Signing in and out in a browser.
 
+pub(super) mod code;
+
 use rocket::form::FromForm;
 use rocket::http::Header;
 use rocket::http::uri;
@@ -23,7 +25,7 @@ use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::operations::authentication::{Authorization, authenticate};
 use crate::operations::first_superuser;
-use crate::operations::sign_in::{self, OpenedSession};
+use crate::operations::sign_in::{self, OpenedSession, Outcome, Shown};
 use crate::operations::{App, Can};
 use crate::web::form_body::FormBody;
 
@@ -106,6 +108,7 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
         resume: String::new(),
         kept: String::new(),
         fields: Vec::new(),
+        second_step: None,
     })
 }
 
@@ -191,16 +194,15 @@ pub(super) async fn submit(
     }
     let password = Password::new(form.password.clone());
     let browser = device_cookie::find(app, jar, &form.username).await?;
-    match sign_in::sign_in(app, &form.username, &password, Credential::Cookie, browser.as_ref(), origin).await
-    {
-        Ok(signed_in) => {
-            enter(app, jar, origin, &signed_in).await?;
-            let fields = ended_session::read(&form.kept);
-            if fields.is_empty() {
-                return Ok(Answer::Redirect(local_path(&form.next).to_owned()));
-            }
-            let resume = local_path(&form.resume).to_owned();
-            Ok(Answer::page(SignInPage { resume, fields, ..page(app, jar, "/", None).await? }))
+    let shown = Shown { username: &form.username, password: &password, code: None };
+    match sign_in::sign_in(app, shown, Credential::Cookie, browser.as_ref(), origin).await {
+        Ok(Outcome::Opened(signed_in)) => {
+            let SignInForm { next, resume, kept, .. } = &*form;
+            go_on(app, jar, origin, &signed_in, &GoOn { next, resume, kept }).await
+        }
+        Ok(Outcome::NeedsCode(shown)) => {
+            let SignInForm { next, resume, kept, .. } = &*form;
+            code::ask(app, jar, &GoOn { next, resume, kept }, &shown).await
         }
         Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) => {
             let problem = "Username or password is wrong. Check both and try again.";
@@ -212,6 +214,31 @@ pub(super) async fn submit(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Where a user goes on who has signed in.
+struct GoOn<'a> {
+    next: &'a str,
+    /// Where a form was sent after its session had ended, and what was typed in it.
+    resume: &'a str,
+    kept: &'a str,
+}
+
+/// Enters a new session, and leads to where the user was going.
+async fn go_on(
+    app: &App,
+    jar: Cookies<'_>,
+    origin: &Origin,
+    signed_in: &OpenedSession,
+    to: &GoOn<'_>,
+) -> Result<Answer<SignInPage>> {
+    enter(app, jar, origin, signed_in).await?;
+    let fields = ended_session::read(to.kept);
+    if fields.is_empty() {
+        return Ok(Answer::Redirect(local_path(to.next).to_owned()));
+    }
+    let resume = local_path(to.resume).to_owned();
+    Ok(Answer::page(SignInPage { resume, fields, ..page(app, jar, "/", None).await? }))
 }
 
 /// Gives a browser its new session. The one that it had before is over.

@@ -3,6 +3,7 @@
 mod bulk;
 mod edit;
 mod export;
+mod factors;
 mod form;
 mod history;
 mod import;
@@ -60,6 +61,8 @@ pub(super) fn routes() -> Vec<Route> {
         views::page,
         views::save,
         views::forget,
+        factors::page,
+        factors::remove,
     ];
     routes.extend(import::routes());
     routes

@@ -6,6 +6,7 @@ use crate::World;
 use crate::actions::Actions;
 use crate::driver::{Borrowed, Scripts};
 use crate::people::{BERG, CROWD, MEMBER, PASSWORD, STAFF};
+use crate::phone::Phone;
 use crate::server::Server;
 use crate::states::BY_HAND;
 
@@ -39,6 +40,41 @@ fn two_people_who_edit_one_user_are_asked_field_by_field(world: &World) {
         [&user["email"], &user["first_name"], &user["last_name"]],
         ["mine@example.org", "Agnes", "Theirs"]
     );
+}
+
+#[apply(in_browsers)]
+fn a_second_factor_is_added_and_signs_in_by_its_code_and_by_a_recovery_code(world: &World) {
+    let staff = world.signed_in(STAFF);
+    staff.open("/account");
+    staff.click("Security: second factor, recovery codes");
+    staff.click("Add an authenticator app");
+    let phone = Phone::typed_in(&staff);
+    staff.fill("Code", &phone.code(0));
+    staff.fill("Name", "my phone");
+    staff.click("Add the app");
+    staff.sees("Your recovery codes");
+    let recovery =
+        staff.text().lines().map(str::trim).find(|line| line.len() == 27).expect("a code").to_owned();
+    staff.click("I have kept them");
+    staff.sees("my phone");
+    staff.sees("10 codes are left.");
+    for (wrong, right, left) in
+        [("000000", phone.code(1), "10 codes are left."), ("nonsense", recovery, "9 codes are left.")]
+    {
+        staff.is(None);
+        staff.open("/account/security");
+        staff.fill("Username", STAFF);
+        staff.fill("Password", PASSWORD);
+        staff.click("Sign in");
+        staff.sees("Your second factor");
+        staff.fill("Code", wrong);
+        staff.click("Sign in");
+        staff.sees("This code is wrong or was used before.");
+        staff.fill("Code", &right);
+        staff.click("Sign in");
+        assert_eq!(staff.path(), "/account/security");
+        staff.sees(left);
+    }
 }
 
 #[apply(in_browsers)]

@@ -38,6 +38,7 @@ mod journeys;
 mod keyboard;
 mod layout;
 mod people;
+mod phone;
 mod second_origin;
 mod server;
 mod states;

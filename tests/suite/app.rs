@@ -163,8 +163,14 @@ impl TestApp {
         let now = self.clock.now();
         let expires_at = now.plus(self.usher.settings.session_lifetime(credential));
         let mut tx = self.usher.db.begin().await.expect("a transaction");
-        let new =
-            NewSession { credential, expires_at, confirmed_at: now, name: String::new(), read_only: false };
+        let new = NewSession {
+            credential,
+            expires_at,
+            confirmed_at: now,
+            name: String::new(),
+            read_only: false,
+            second_factor: false,
+        };
         let origin = Origin::command_line();
         db::sessions::insert(&mut tx, id, &new, &secret.hash(), &origin, now).await.expect("a session");
         tx.commit().await.expect("a commit");

@@ -102,6 +102,7 @@ mod properties;
 mod renewed_sessions;
 mod samples;
 mod search;
+mod second_factor;
 mod sibling_cookies;
 mod sibling_doors;
 mod sign_in_check;

@@ -59,6 +59,10 @@ fn whole() -> Value {
     json!({"username": "renamed", "password": "another long password", "first_name": "", "last_name": "", "email": ""})
 }
 
+fn reason() -> Value {
+    json!({"reason": "lost"})
+}
+
 fn invitation() -> Value {
     json!({"username": "invited", "first_name": "", "last_name": "", "email": ""})
 }
@@ -128,6 +132,15 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/v1/account/tokens", Unaimed, None, [401, 401, 200, 200, 200]),
     row(Post, "/v1/account/tokens", Unaimed, Some(nothing), [401, 401, 400, 400, 400]),
     row(Delete, "/v1/account/tokens/{session}", Unaimed, None, [401, 401, 404, 404, 404]),
+    row(Get, "/v1/account/factors", Unaimed, None, [401, 401, 200, 200, 200]),
+    row(Delete, "/v1/account/factors/{session}", Unaimed, None, [401, 401, 404, 404, 404]),
+    row(Get, "/v1/users/{id}/factors", Other, None, [401, 401, 403, 200, 200]),
+    row(Get, "/v1/users/{id}/factors", Superuser, None, [401, 401, 403, 403, 200]),
+    row(Get, "/v1/users/{id}/factors", Missing, None, [401, 401, 403, 404, 404]),
+    row(Delete, "/v1/users/{id}/factors", Other, Some(nothing), [401, 401, 403, 403, 400]),
+    row(Delete, "/v1/users/{id}/factors", Other, Some(reason), [401, 401, 403, 403, 404]),
+    row(Delete, "/v1/users/{id}/factors", Missing, Some(reason), [401, 401, 403, 403, 404]),
+    row(Delete, "/v1/users/{id}/factors/{session}", Other, Some(reason), [401, 401, 403, 403, 404]),
     row(Get, "/v1/users/{id}/sessions", Own, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sessions", Other, None, [401, 401, 403, 200, 200]),
     row(Get, "/v1/users/{id}/sessions", Superuser, None, [401, 401, 403, 403, 200]),
@@ -148,8 +161,15 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/account/password", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/account/sessions", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/account/tokens", Unaimed, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/security", Unaimed, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/security/add", Unaimed, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/security/codes", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/account/preferences", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/shortcuts", Unaimed, None, [303, 303, 200, 200, 200]),
+    row(Get, "/users/{id}/factors", Other, None, [303, 303, 403, 200, 200]),
+    row(Get, "/users/{id}/factors", Superuser, None, [303, 303, 403, 403, 200]),
+    row(Get, "/users/{id}/factors", Missing, None, [303, 303, 403, 404, 404]),
+    row(Post, "/users/{id}/factors/remove", Other, None, [401, 401, 403, 403, 422]),
     row(Get, "/users/{id}/tokens", Other, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/tokens", Superuser, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/tokens", Missing, None, [303, 303, 403, 403, 404]),
@@ -233,11 +253,15 @@ pub(crate) const ROWS: &[Row] = &[
     row(Post, "/account/sessions/end", Unaimed, None, [401, 401, 403, 403, 403]),
     row(Post, "/account/sessions/{session}/end", Unaimed, None, [401, 401, 403, 403, 403]),
     row(Post, "/account/tokens", Unaimed, None, [401, 401, 422, 422, 422]),
+    row(Post, "/account/security/add", Unaimed, None, [401, 401, 422, 422, 422]),
+    row(Post, "/account/security/codes", Unaimed, None, [401, 401, 403, 403, 403]),
+    row(Post, "/account/security/{id}/remove", Missing, None, [401, 401, 403, 403, 403]),
     row(Post, "/account/tokens/{session}/revoke", Unaimed, None, [401, 401, 403, 403, 403]),
     row(Post, "/account/preferences", Unaimed, None, [401, 401, 422, 422, 422]),
     row(Get, "/sign-in", Unaimed, None, [200, 200, 200, 200, 200]),
     // A form without its token is shown again, and signs no user in or out.
     row(Post, "/sign-in", Unaimed, None, [422, 422, 422, 422, 422]),
+    row(Post, "/sign-in/code", Unaimed, None, [422, 422, 422, 422, 422]),
     row(Post, "/sign-out", Unaimed, None, [401, 401, 403, 403, 403]),
     // What no other route takes; it answers only forms whose session has ended.
     row(Post, "/unknown", Unaimed, None, [404, 404, 404, 404, 404]),

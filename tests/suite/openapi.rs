@@ -147,7 +147,7 @@ async fn every_route_is_described_and_every_description_has_a_route() {
 }
 
 /// A world in which every example works: a superuser `root`, `ada` and `bob`, who have sessions; an edit of
-/// ada, which is entry 1; a run on bob, which is batch 1; a token of ada's and one of root's.
+/// ada, which is entry 1; a run on bob, which is batch 1; a token of ada's and one of root's, and a factor of each, 7 and 8.
 async fn world(app: &TestApp) -> (Person, Person) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
@@ -161,6 +161,12 @@ async fn world(app: &TestApp) -> (Person, Person) {
         let answer = app.send(&root, method, path, &body).await;
         assert!(answer.status < 300, "{method} {path}: {answer:?}");
     }
+    let nothing = if app.url.starts_with("sqlite") { "x''" } else { "''" };
+    app.sql(&format!(
+        "INSERT INTO factors (id, user_id, kind, name, sealed, last_step, created_at) \
+         VALUES (7, 2, 'totp', 'of ada', {nothing}, 0, 0), (8, 1, 'totp', 'of root', {nothing}, 0, 0)"
+    ))
+    .await;
     (root, ada)
 }
 

@@ -46,7 +46,9 @@ macro_rules! columns {
             $table,
             ".version, ",
             $table,
-            ".is_invited"
+            ".is_invited, ",
+            $table,
+            ".has_factor"
         )
     };
 }
@@ -78,11 +80,13 @@ pub struct UserRow {
     version: i64,
     #[serde(deserialize_with = "number_as_flag")]
     is_invited: bool,
+    #[serde(deserialize_with = "number_as_flag")]
+    has_factor: bool,
 }
 
 impl UserRow {
     /// How many columns it has.
-    pub(in crate::db) const COLUMNS: usize = 17;
+    pub(in crate::db) const COLUMNS: usize = 18;
 
     /// The same as [`UserRow::read`] of a row that may have no user there.
     pub(in crate::db) fn read_if_any<'r, R>(
@@ -127,6 +131,7 @@ impl UserRow {
             last_login: row.try_get(first + 14)?,
             version: row.try_get(first + 15)?,
             is_invited: row.try_get(first + 16)?,
+            has_factor: row.try_get(first + 17)?,
         })
     }
 }
@@ -168,6 +173,7 @@ impl From<UserRow> for User {
             last_login: row.last_login.map(Timestamp::from_micros),
             version: row.version,
             is_invited: row.is_invited,
+            has_factor: row.has_factor,
         }
     }
 }

@@ -12,7 +12,8 @@ impl Table for Users {
     const COLUMNS: &'static str = columns!();
     const JSON: &'static str = "json_array(id, username, username_key, first_name, last_name, email, \
                                 is_active, is_staff, is_superuser, valid_from, valid_until, \
-                                must_change_password, password_changed_at, date_joined, last_login, version, is_invited)";
+                                must_change_password, password_changed_at, date_joined, last_login, version, is_invited, \
+                                has_factor)";
 
     fn text_column(field: TextField, folding: Folding) -> &'static str {
         match (field, folding) {

@@ -42,8 +42,14 @@ impl Installation {
         let (now, origin) = (self.app.clock.now(), Origin::command_line());
         let (secret, credential) = (Secret::random(), Credential::Cookie);
         let expires_at = now.plus(Duration::from_hours(1));
-        let new =
-            NewSession { credential, expires_at, confirmed_at: now, name: String::new(), read_only: false };
+        let new = NewSession {
+            credential,
+            expires_at,
+            confirmed_at: now,
+            name: String::new(),
+            read_only: false,
+            second_factor: false,
+        };
         let mut tx = self.app.db.begin().await.unwrap();
         db::sessions::insert(&mut tx, user.id, &new, &secret.hash(), &origin, now).await.unwrap();
         tx.commit().await.unwrap();

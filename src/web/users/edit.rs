@@ -74,6 +74,7 @@ async fn page_of(
         has_no_password: false,
         is_kept_out: false,
         may_unlock: false,
+        has_factor: user.has_factor,
         password_changed_at: user.password_changed_at.map(Into::into),
     })
 }

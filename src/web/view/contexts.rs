@@ -62,6 +62,8 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) kept: String,
     /// The same once the person has signed in, to go on with: name and value.
     pub(in crate::web) fields: Vec<(String, String)>,
+    /// Asks for the code of a second factor: the note that the password was right.
+    pub(in crate::web) second_step: Option<String>,
 }
 
 impl View for SignInPage {
@@ -82,9 +84,11 @@ impl View for SignInPage {
             resume: text.to_owned(),
             kept: text.to_owned(),
             fields: Vec::new(),
+            second_step: None,
         };
         vec![
             sample(None, "link"),
+            Self { second_step: Some(text.to_owned()), ..sample(Some(text), "") },
             sample(Some(text), ""),
             Self { has_users: false, ..sample(Some(text), "command") },
             Self { fields: vec![(text.to_owned(), text.to_owned())], ..sample(None, "") },
@@ -304,6 +308,7 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) is_kept_out: bool,
     /// Whether there is a block after failed sign-ins which the viewer may end.
     pub(in crate::web) may_unlock: bool,
+    pub(in crate::web) has_factor: bool,
     pub(in crate::web) password_changed_at: Option<Time>,
 }
 
@@ -340,6 +345,7 @@ impl View for UserPage {
             has_no_password: is_self,
             is_kept_out: true,
             may_unlock: is_self,
+            has_factor: is_self,
             password_changed_at: None,
         };
         let conflict = FieldConflict {

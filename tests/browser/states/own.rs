@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{State, list, state, user_api};
 use crate::actions::Actions;
 use crate::people::{ADMIN, CROWD, MEMBER, PASSWORD, STAFF, STAFF_ID};
+use crate::phone;
 
 pub(super) const STATES: &[State] = &[
     state("account", Some(STAFF), "My account", |staff, _| staff.open("/account")),
@@ -43,6 +44,57 @@ pub(super) const STATES: &[State] = &[
         server.sign_in(STAFF);
         staff.open("/account/sessions");
     }),
+    state("security", Some(STAFF), "your password alone signs you in", |staff, _| {
+        staff.open("/account/security");
+    }),
+    State {
+        // The picture cannot be packed much.
+        kilobytes: 13,
+        ..state("security-add", Some(MEMBER), "Scan this picture", |member, _| {
+            member.open("/account/security/add");
+        })
+    },
+    State {
+        kilobytes: 13,
+        ..state("security-add-refused", Some(MEMBER), "There is a problem", |member, _| {
+            member.open("/account/security/add");
+            member.fill("Code", "123");
+            member.click("Add the app");
+        })
+    },
+    state("security-recovery-codes", Some("user66"), "They are not shown again.", |member, _| {
+        phone::add(member);
+    }),
+    state("security-with-a-factor", Some("user67"), "10 codes are left.", |member, _| {
+        phone::add(member);
+        member.click("I have kept them");
+    }),
+    state("security-codes-asked", Some("user68"), "You are shown ten of them, once.", |member, _| {
+        phone::add(member);
+        member.open("/account/security/codes");
+    }),
+    state("security-of-another", Some("user73"), "Remove all second factors", |member, server| {
+        phone::add(member);
+        member.is(Some(&server.sign_in(ADMIN)));
+        member.open(&format!("/users/{}/factors", CROWD + 73));
+    }),
+    state("tokens-with-a-factor", Some("user74"), "Code of your second factor", |member, server| {
+        phone::add(member);
+        server.forget_passwords_given();
+        member.open("/account/tokens");
+        member.fill("Name", "deployment");
+        member.click("Make token");
+    }),
+    state("sign-in-code", Some("user71"), "Your second factor", |member, _| {
+        phone::add(member);
+        sign_in_again(member, "user71");
+    }),
+    state("sign-in-code-refused", Some("user72"), "This code is wrong", |member, _| {
+        phone::add(member);
+        sign_in_again(member, "user72");
+        member.fill("Code", "123");
+        member.click("Sign in");
+    }),
     state("tokens", Some(MEMBER), "There are none.", |member, _| member.open("/account/tokens")),
     state("tokens-made", Some("user53"), "Copy it now", |member, _| make_token(member, "nightly report")),
     state("tokens-refused", Some(MEMBER), "There is a problem", |member, _| make_token(member, "")),
@@ -79,6 +131,14 @@ pub(super) const STATES: &[State] = &[
         })
     },
 ];
+
+fn sign_in_again(member: &Actions<'_>, username: &str) {
+    member.is(None);
+    member.open("/account");
+    member.fill("Username", username);
+    member.fill("Password", PASSWORD);
+    member.click("Sign in");
+}
 
 fn make_token(member: &Actions<'_>, name: &str) {
     member.open("/account/tokens");

@@ -146,3 +146,22 @@ async fn pw_14_a_mail_server_that_is_away_stops_no_change(app: TestApp, sink: Si
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(app.obtain("ada", "a wholly different phrase").await.status, 200);
 }
+
+#[apply(on_both_with_mail)]
+async fn mf_6_the_owner_is_told_of_a_second_factor_and_of_recovery_codes(app: TestApp, sink: Sink) {
+    let ada = with_address(&app, "ada", "", OLD).await;
+    let phone = crate::second_factor::enrol(&app, &ada, "phone").await;
+    told(&sink, 1, &["Subject: A second factor was added", "Your account ada has another second factor."])
+        .await;
+    assert_eq!(crate::second_factor::obtain(&app, "ada", &phone.recovery_codes[0]).await.status, 200);
+    told(&sink, 2, &["Subject: A recovery code was used", "By: you\n"]).await;
+    assert_eq!(crate::second_factor::obtain(&app, "ada", &phone.next_code(&app)).await.status, 200);
+    let security = "/account/security";
+    send_from(&app, &ada, security, "/account/security/codes", &[]).await;
+    told(&sink, 3, &["Subject: New recovery codes were made"]).await;
+    let html = page(&app, &ada, security).await.body;
+    let path =
+        html.split("action=\"").find(|part| part.contains("/remove\"")).unwrap().split('"').next().unwrap();
+    assert_eq!(send_from(&app, &ada, security, path, &[]).await.0.status, 303);
+    told(&sink, 4, &["Subject: A second factor was removed", "has lost a second factor."]).await;
+}

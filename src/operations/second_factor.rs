@@ -1,0 +1,106 @@
+//! The one place that accepts the code of a second factor.
+//!
+//! Whatever asks for one calls [`show`] on the locked user, in the transaction of what the code is for: a code that
+//! is accepted is used up with it or not at all. Wrong codes are counted by user, whatever browser or session they
+//! come from, besides what the [attempt](super::password_attempt) counts.
+
+use crate::db::{self, Tx};
+use crate::model::clock::Timestamp;
+use crate::model::error::Result;
+use crate::model::second_factor::{Code, RecoveryCode};
+use crate::model::throttle::{Failures, Key};
+use crate::model::user::User;
+use crate::operations::{App, factor_key};
+use crate::security::seal::SealKey;
+use crate::security::totp::TotpSecret;
+
+/// What the secret of a TOTP is sealed for.
+pub(super) const TOTP: &str = "totp";
+
+/// A code as it was typed, and what it takes to check it.
+pub(crate) struct Presented {
+    code: Option<Code>,
+    key: Option<SealKey>,
+}
+
+impl Presented {
+    /// Reads a code. To be called before the transaction in which it is shown.
+    pub(crate) async fn read(app: &App, typed: &str) -> Result<Self> {
+        let code = Code::parse(typed);
+        let key = match &code {
+            Some(Code::Totp(_)) => Some(factor_key::get(app).await?),
+            Some(Code::Recovery(_)) | None => None,
+        };
+        Ok(Self { code, key })
+    }
+}
+
+/// A factor that was shown, as the audit log names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The name of an authenticator app.
+    Totp(String),
+    /// A recovery code, which is used up.
+    RecoveryCode,
+}
+
+impl Shown {
+    /// For the audit log.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Totp(name) => format!("totp {name}"),
+            Self::RecoveryCode => "recovery_code".to_owned(),
+        }
+    }
+}
+
+/// Accepts a code of a user, whose row is locked, once; or says why not, for the audit log only, which is then to be
+/// committed: the failure is counted in the transaction.
+pub(crate) async fn show(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    presented: &Presented,
+    now: Timestamp,
+) -> Result<std::result::Result<Shown, &'static str>> {
+    let counter = Key::codes_of(user.id);
+    let before = db::throttles::lock(tx, &counter).await?;
+    if before.as_ref().is_some_and(|before| before.wait(now).is_some()) {
+        return Ok(Err("codes_blocked"));
+    }
+    let shown = match (&presented.code, &presented.key) {
+        (Some(Code::Totp(digits)), Some(key)) => totp(tx, user, digits, key, now).await?,
+        (Some(Code::Recovery(code)), _) => recovery_code(tx, user, code).await?,
+        _ => None,
+    };
+    let after = match &shown {
+        Some(_) => before.map(|before| before.succeeded(now)),
+        None => Some(Failures::account(before, now, app.settings.thresholds())),
+    };
+    if let Some(after) = after {
+        db::throttles::set(tx, &counter, &after).await?;
+    }
+    Ok(shown.ok_or("wrong_code"))
+}
+
+async fn totp(
+    tx: &mut Tx,
+    user: &User,
+    digits: &str,
+    key: &SealKey,
+    now: Timestamp,
+) -> Result<Option<Shown>> {
+    for stored in db::factors::totps(tx, user.id).await? {
+        let secret = key.open(TOTP, &stored.sealed).and_then(|bytes| TotpSecret::from_bytes(&bytes));
+        if let Some(step) = secret.and_then(|secret| secret.step_of(digits, now, stored.last_step))
+            && db::factors::take_step(tx, &stored, step, now).await?
+        {
+            return Ok(Some(Shown::Totp(stored.name)));
+        }
+    }
+    Ok(None)
+}
+
+async fn recovery_code(tx: &mut Tx, user: &User, code: &RecoveryCode) -> Result<Option<Shown>> {
+    Ok(db::factors::take_code(tx, user.id, &code.hash()).await?.then_some(Shown::RecoveryCode))
+}

@@ -1,0 +1,88 @@
+//! Guessing codes: what it costs, and that no code is good twice.
+
+use rocket::futures::future::join_all;
+use usher::model::user::{InputMode, UserPatch};
+use usher::operations::operator;
+
+use super::*;
+
+#[apply(on_both)]
+#[with([("throttle_account_free", json!(200)), ("throttle_address_burst", json!(1000))])]
+async fn mf_2_of_a_hundred_tries_of_one_code_on_two_instances_one_is_accepted(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let phone = enrol(&app, &ada, "phone").await;
+    let other = app.another_instance().await;
+    let half = first_step(&app, "ada", PASSWORD, "/").await;
+    for code in [phone.next_code(&app), phone.recovery_codes[0].clone()] {
+        let tries = (0..100).map(|number| {
+            let (instance, half, code) = ([&app, &other][number % 2], &half, code.clone());
+            async move {
+                if number % 4 == 3 {
+                    obtain(instance, "ada", &code).await.status
+                } else {
+                    half.show(instance, &code).await.status
+                }
+            }
+        });
+        let statuses = join_all(tries).await;
+        let accepted = statuses.iter().filter(|status| [200, 303].contains(status)).count();
+        assert_eq!(accepted, 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [200, 303, 401, 422, 503].contains(status)), "{statuses:?}");
+        app.sql("DELETE FROM throttles").await;
+    }
+}
+
+#[apply(on_both)]
+async fn mf_2_a_code_is_good_for_a_step_before_and_after_and_never_again(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let phone = enrol(&app, &ada, "phone").await;
+    app.clock.advance(Duration::from_mins(10));
+    for (steps, status) in [(-2, 401), (2, 401), (-1, 200), (-1, 401), (1, 200), (0, 401), (1, 401)] {
+        assert_eq!(obtain(&app, "ada", &phone.code_in(&app, steps)).await.status, status, "{steps}");
+        app.sql("DELETE FROM throttles").await;
+    }
+}
+
+#[apply(on_both)]
+#[with([("throttle_account_free", json!(2))])]
+async fn mf_4_a_wrong_code_counts_against_the_account_like_a_wrong_password(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let phone = enrol(&app, &ada, "phone").await;
+    assert_eq!(code_of(&obtain(&app, "ada", "000000").await), (401, json!("second_factor_wrong")));
+    let half = first_step(&app, "ada", PASSWORD, "/").await;
+    assert_eq!(half.answer.status, 200, "a right password forgets nothing of it");
+    assert_eq!(half.show(&app, "nonsense").await.status, 422);
+    assert_eq!(half.show(&app, "000000").await.status, 422);
+    let code = phone.code_in(&app, 1);
+    assert_eq!(half.show(&app, &code).await.status, 422, "blocked: the right one is not looked at");
+    assert_eq!(code_of(&obtain(&app, "ada", &code).await), (401, Value::Null), "nor the right password");
+    let entries = trail(&app).await;
+    assert!(entries.iter().any(|entry| entry.action == "account_blocked"));
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        obtain(&app, "ada", &code).await.status,
+        200,
+        "it lifts by itself, and the code is not used up"
+    );
+}
+
+#[apply(on_both)]
+#[with([("throttle_account_free", json!(2))])]
+async fn mf_4_wrong_codes_are_counted_by_themselves_so_that_another_password_gives_no_more_guesses(
+    app: TestApp,
+) {
+    let ada = app.person("ada", "ordinary").await;
+    let phone = enrol(&app, &ada, "phone").await;
+    for _ in 0..2 {
+        assert_eq!(obtain(&app, "ada", "000000").await.status, 401);
+    }
+    let patch = UserPatch { password: PASSWORD.into(), ..UserPatch::default() };
+    operator::change_password(&app.usher, "ada", &patch.into_input(InputMode::Part)).await.unwrap();
+    assert_eq!(code_of(&obtain(&app, "ada", "000000").await), (401, json!("second_factor_wrong")));
+    let code = phone.code_in(&app, 1);
+    assert_eq!(code_of(&obtain(&app, "ada", &code).await), (401, json!("second_factor_wrong")), "the third");
+    let last = trail(&app).await.pop().unwrap();
+    assert!(last.details.contains("codes_blocked"), "{}", last.details);
+    operator::unlock(&app.usher, "ada").await.unwrap();
+    assert_eq!(obtain(&app, "ada", &code).await.status, 200, "the operator ends it");
+}
