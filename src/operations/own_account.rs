@@ -171,7 +171,7 @@ pub async fn change_password(
     }
     let Some(verified) = verified else { return Err(Error::Invalid(errors)) };
     let hash = match errors.into_result() {
-        Ok(()) => app.hasher.hash(&typed.new).await.map_err(Error::from),
+        Ok(()) => attempt.hasher.hash(&typed.new).await.map_err(Error::from),
         Err(errors) => Err(Error::Invalid(errors)),
     };
     let hash = attempt.unless_given_up(hash).await?;

@@ -84,7 +84,7 @@ impl Attempt<'_> {
         }
         let rehashed = match verdict {
             Verification::RightButOutdated => {
-                let hash = self.app.hasher.hash(password).await.map_err(Error::from);
+                let hash = self.hasher.hash(password).await.map_err(Error::from);
                 Some(self.unless_given_up(hash).await?)
             }
             Verification::Right | Verification::Wrong => None,
