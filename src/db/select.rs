@@ -33,6 +33,7 @@ pub async fn page<T: Table>(
     place: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<T::Record>> {
+    estimate::refuse_endless(db, filter).await?;
     let walk = if T::WALK > 0 { estimate::walk(db, filter, limit).await? } else { None };
     let mut records = Vec::new();
     for part in parts(filter, place) {
@@ -76,6 +77,7 @@ enum Reach {
 
 /// The beginning of a list, and how many users the filter matches, counted no further than `most`.
 pub async fn beginning(db: &Db, filter: &Filter, limit: i64, most: i64) -> Result<(Vec<User>, i64)> {
+    estimate::refuse_endless(db, filter).await?;
     let parts = parts(filter, None);
     if let [part] = &parts[..]
         && !filter.expressions.is_empty()
@@ -126,6 +128,7 @@ pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
     if let Some(kept) = T::KEPT_COUNT.filter(|_| filter.is_everything()) {
         return kept_number(db, kept).await;
     }
+    estimate::refuse_endless(db, filter).await?;
     let mut sql = Sql::new("SELECT count(*)");
     push_source(&mut sql, db.dialect(), &Part::whole(filter));
     one_number(db, sql).await

@@ -159,7 +159,8 @@ pub async fn of_user(can: &Can<IsSuperuser>, id: UserId) -> Result<Vec<ApiToken>
 
 async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
     let now = app.clock.now();
-    let live = db::sessions::live_of_user(&app.db, id, now, now).await?;
+    let mut live = db::sessions::live_of_user(&app.db, id, now, now).await?;
+    app.session_uses.update(&mut live);
     Ok(live
         .into_iter()
         .filter(|session| session.credential == Credential::ApiToken)
@@ -171,7 +172,7 @@ async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
 ///
 /// # Errors
 /// [`Error::Forbidden`] by an API token, and without a confirmed password; [`Error::Invalid`] with the messages
-/// of all fields.
+/// of all fields; [`Error::Throttled`] after too many changes.
 pub async fn make_own(can: &Can<SignedIn>, input: &TokenInput) -> Result<MadeToken> {
     make(can, can.user().id, input).await
 }

@@ -67,6 +67,12 @@ impl<P: Permission> Can<P> {
         Q::check(self.user()).ok().map(|()| Can::new(self.actor.clone()))
     }
 
+    /// The same permission, for work that takes its time: no request waits for it, or it answers piece by piece.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self::new(self.actor.detached())
+    }
+
     /// The installation.
     #[must_use]
     pub fn app(&self) -> &App {

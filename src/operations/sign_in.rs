@@ -19,7 +19,7 @@ use crate::model::user::User;
 use crate::operations::authentication::{self, Actor};
 use crate::operations::notices::{self, Event, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::{App, addresses, audit};
+use crate::operations::{App, addresses, audit, session_use};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
 
@@ -188,7 +188,7 @@ fn access_end(app: &App, now: Timestamp, session_end: Timestamp) -> Timestamp {
 pub async fn refresh(app: &App, token: &str) -> Result<String> {
     let (found, secret) =
         authentication::by_jwt(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
-    authentication::note_use(app, &found.session).await;
+    session_use::note(app, &found.session);
     let now = app.clock.now();
     let named = SessionClaim { user: found.user.id, secret };
     Ok(app.keys().tokens.sign(Kind::Access, &named, now, access_end(app, now, found.session.expires_at)))
