@@ -28,6 +28,7 @@ mod notices;
 pub mod operator;
 pub mod overview;
 pub mod own_account;
+pub mod own_changes;
 mod password_attempt;
 pub mod password_links;
 pub mod session_use;

@@ -98,6 +98,12 @@ impl Key {
         Self::of("link requests for", &user.0.to_be_bytes())
     }
 
+    /// A user, by the changes to what is their own.
+    #[must_use]
+    pub fn own_changes_of(user: UserId) -> Self {
+        Self::of("own changes of", &user.0.to_be_bytes())
+    }
+
     fn of(kind: &str, what: &[u8]) -> Self {
         Self(Sha256::new().chain_update(kind).chain_update([0]).chain_update(what).finalize().into())
     }

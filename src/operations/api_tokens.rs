@@ -21,7 +21,7 @@ use crate::model::session::{Credential, LiveSession, NewSession, Secret, Session
 use crate::model::text;
 use crate::model::user::{User, UserId};
 use crate::operations::authentication::API_TOKEN_PREFIX;
-use crate::operations::{App, Can, audit, sessions};
+use crate::operations::{App, Can, audit, own_changes, sessions};
 
 /// Longest name, in characters.
 const NAME_LENGTH: usize = 100;
@@ -194,6 +194,9 @@ async fn make<P: Permission>(can: &Can<P>, id: UserId, input: &TokenInput) -> Re
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, id).await?.user;
+        if id == can.user().id {
+            own_changes::count(&mut tx, id, now).await?;
+        }
         let made = insert(&mut tx, can, &user, input, now).await?;
         tx.commit().await?;
         Ok(made)

@@ -9,6 +9,7 @@ use rocket::tokio::time::{Instant, sleep};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use usher::db::Sql;
+use usher::operations::own_changes;
 
 use crate::app::{Answer, By, Person, TestApp};
 use crate::lists::population::{insert_all, named};
@@ -114,6 +115,32 @@ async fn do_3_another_file_in_the_place_of_the_database_is_told() {
     );
     std::fs::rename(&moved, file).unwrap();
     assert_eq!(readiness(&app).await.status, 200);
+}
+
+#[apply(on_both)]
+async fn do_4_users_change_what_is_their_own_sixty_times_at_once_and_then_in_its_time(app: TestApp) {
+    let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
+    let change = async |person: &Person, name: String| {
+        app.send(person, Method::Patch, "/v1/account", &json!({ "first_name": name })).await
+    };
+    for n in 0..own_changes::AT_ONCE {
+        let answer = change(&ada, format!("Ada {n}")).await;
+        assert_eq!(answer.status, 200, "change {n}: {}", answer.body);
+    }
+    let stored = app.stored(ada.id()).await;
+    let entries = "SELECT count(*) FROM audit_entries";
+    let before = app.usher.db.optional::<(i64,)>(Sql::new(entries)).await.unwrap();
+    for _ in 0..3 {
+        let refused = change(&ada, "Eve".into()).await;
+        assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("6")), "{}", refused.body);
+    }
+    assert_eq!(change(&ada, stored.first_name.clone()).await.status, 200, "what is no change is not counted");
+    assert_eq!(app.stored(ada.id()).await, stored);
+    assert_eq!(app.usher.db.optional::<(i64,)>(Sql::new(entries)).await.unwrap(), before);
+    assert_eq!(change(&bob, "Bob".into()).await.status, 200, "others are not concerned");
+    app.clock.advance(Duration::from_secs(6));
+    let [next, one_more] = [change(&ada, "Ada".into()).await, change(&ada, "Eve".into()).await];
+    assert_eq!([next.status, one_more.status], [200, 429]);
 }
 
 /// One `or` of the most tests that a filter may have.
