@@ -29,6 +29,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0007" "unconfirmed_addresses",
     "0009" "invited",
     "0010" "overview",
+    "0012" "staff_lists",
 );
 const POSTGRES: Migrations = migrations!("postgres":
     "0001" "users_and_sessions",
@@ -39,6 +40,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0007" "unconfirmed_addresses",
     "0009" "invited",
     "0010" "overview",
+    "0012" "staff_lists",
 );
 
 fn migrator(migrations: Migrations) -> Migrator {

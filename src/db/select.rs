@@ -109,6 +109,15 @@ fn names_a_key<T: Table>(test: &Test<T>) -> bool {
     }
 }
 
+/// The flag that all of a part have and few others do, and the index of these in the order of the part.
+fn few<T: Table>(part: &Part<'_, T>) -> Option<(T::Flag, &'static str)> {
+    let (flag, index) = T::few(part.terms.first()?.order.field)?;
+    let has_flag =
+        |test: &Test<T>| matches!(test, Test::Flag(field, Operator::Equal, true) if *field == flag);
+    let expressions = || part.filter.expressions.iter().chain(&part.tests);
+    (part.equal.is_empty() && expressions().any(|it| demands(it, &has_flag))).then_some((flag, index))
+}
+
 /// Whether nothing fits but what passes a test of this kind.
 fn demands<T: Table>(expression: &Expression<T>, is_of_kind: &impl Fn(&Test<T>) -> bool) -> bool {
     match expression {
@@ -258,8 +267,16 @@ fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk
     if let Some(walk) = walk {
         sql.plan_for_values();
         sql.push("(SELECT * FROM ").push(T::TABLE);
-        push_order_index(sql, dialect, part);
-        push_position(sql, part, " WHERE ", Columns::Indexed);
+        if let Some((flag, index)) = few(part) {
+            if dialect == Dialect::Sqlite {
+                sql.push(index);
+            }
+            sql.push(" WHERE ").push(T::flag_column(flag)).push(" = TRUE");
+            push_position(sql, part, " AND ", Columns::Indexed);
+        } else {
+            push_order_index(sql, dialect, part);
+            push_position(sql, part, " WHERE ", Columns::Indexed);
+        }
         push_order(sql, part, Columns::Indexed);
         sql.push(" LIMIT ").push_value(walk).push(") AS ").push(T::TABLE).push(" WHERE ");
         push_filter(sql, dialect, part);

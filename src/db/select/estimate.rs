@@ -36,7 +36,8 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
     {
         return Ok(None);
     }
-    let is_indexed = search::is_of_use(filter);
+    // Of few, more than a hundred for each that is wanted are looked at no sooner than all of them.
+    let is_indexed = search::is_of_use(filter) || super::few(&Part::whole(filter)).is_some();
     // Without an index, finding all means to look at every row.
     let longest = (LONGEST_WALK / (tests / FEW_TESTS).max(1)).max(wanted);
     Ok(Some(if is_indexed { wanted.saturating_mul(T::WALK).min(longest) } else { longest }))
