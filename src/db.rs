@@ -8,9 +8,11 @@
 pub mod audit;
 pub mod backup;
 pub mod batches;
+mod budget;
 mod connect;
 pub mod copy;
 pub mod dialect;
+mod error;
 pub mod exposure;
 pub mod factors;
 pub mod installation;
@@ -18,6 +20,7 @@ pub mod known_browsers;
 pub mod links;
 pub mod mails;
 mod migrations;
+mod postgres_tx;
 mod row;
 pub mod select;
 mod server_lock;
@@ -27,38 +30,38 @@ mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod throttles;
+mod turns;
 pub mod unconfirmed_addresses;
 pub mod users;
+mod writes;
 
-use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rocket::tokio::sync::{Semaphore, SemaphorePermit};
-use rocket::tokio::time::{Instant, timeout};
+use rocket::tokio::time::{Instant, timeout_at};
 use rocket_db_pools::Database;
 use rocket_db_pools::figment::Figment;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
+use self::budget::{Budget, LOOKUP_LIMIT};
+use self::connect::FileId;
 pub use self::connect::PoolError;
 pub use self::dialect::Dialect;
+pub use self::error::{Error, OpenError, Result, retrying};
+use self::postgres_tx::PostgresTx;
 use self::row::from_row;
 pub use self::server_lock::{LockError, ServerLock};
 use self::session_batcher::SessionBatcher;
 use self::sessions::{Asked, Presented};
 use self::sql::arguments;
 pub use self::sql::{Sql, Value};
-use crate::model::field_errors::Message;
-
-/// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
-/// own, shorter limits; this one also covers a server that no longer answers.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
-
-/// Longest time to wait for a turn at a statement that may look at every row.
-const SCAN_WAIT: Duration = Duration::from_secs(2);
+use self::turns::Turns;
+pub use self::writes::Trouble;
+use self::writes::Writes;
+use crate::model::user::UserId;
 
 /// The database of the installation: section `databases.main` of Rocket's configuration. Cheap to clone.
 ///
@@ -73,8 +76,13 @@ pub struct Pool {
     pools: Pools,
     /// Coalesces concurrent lookups of credentials.
     presented: Arc<SessionBatcher<Asked, Option<Presented>, Connection>>,
-    /// Turns at statements that may look at every row.
-    scans: Arc<Semaphore>,
+    turns: Turns,
+    /// How the last changes went.
+    writes: Arc<Writes>,
+    /// The file of SQLite that was opened.
+    file: Arc<OnceLock<FileId>>,
+    /// What the statements may take that are made by this clone.
+    budget: Budget,
 }
 
 /// Connections to one of the two databases.
@@ -94,96 +102,46 @@ enum Pools {
     Postgres(PgPool),
 }
 
-/// An error of the database.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Not reachable, too slow, too busy, or its disk is full: trying again may help.
-    #[error("the database is unavailable: {0}")]
-    Unavailable(#[source] sqlx::Error),
-    /// The statement did not end in time.
-    #[error("the database did not answer in time")]
-    TimedOut,
-    /// A user name is taken.
-    #[error("the user name is taken")]
-    UsernameTaken,
-    /// A primary key is taken.
-    #[error("the primary key is taken")]
-    IdTaken,
-    /// The audit entry, or the run, is undone already.
-    #[error("it is undone already")]
-    AlreadyUndone,
-    /// The change would leave no active superuser.
-    #[error("there would be no active superuser left")]
-    LastSuperuser,
-    /// Two transactions got into each other's way; the whole transaction may be tried again.
-    #[error("the transaction has to be tried again: {0}")]
-    Retry(#[source] sqlx::Error),
-    /// Anything else: a defect of this program.
-    #[error(transparent)]
-    Other(sqlx::Error),
-    /// A migration could not be applied.
-    #[error("the migrations could not be applied: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-    /// A stored value that we cannot have written.
-    #[error("a stored value cannot be read: {0}")]
-    Corrupt(String),
-    /// The error of a read that was made for several at once.
-    #[error(transparent)]
-    Shared(Arc<Error>),
-}
-
-/// The result of every database function.
-pub type Result<T> = std::result::Result<T, Error>;
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        dialect::classify(error)
-    }
-}
-
-impl From<Error> for crate::model::error::Error {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::UsernameTaken => Self::invalid("username", Message::UsernameTaken(String::new())),
-            Error::LastSuperuser => Self::Conflict(crate::model::rules::Conflict::LastSuperuser),
-            Error::AlreadyUndone => Self::CannotUndo(crate::model::undo::Obstacle::AlreadyUndone),
-            Error::Retry(_) => Self::Contended,
-            Error::Unavailable(_) | Error::TimedOut => {
-                log::warn!("{error}");
-                Self::Unavailable
-            }
-            Error::Shared(shared) => match &*shared {
-                Error::Retry(_) => Self::Contended,
-                Error::Unavailable(_) | Error::TimedOut => {
-                    log::warn!("{shared}");
-                    Self::Unavailable
-                }
-                _ => Self::internal(shared),
-            },
-            Error::IdTaken | Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => Self::internal(error),
-        }
-    }
-}
-
 /// A row that both databases can be read into.
 pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
-/// Gives up on a statement that takes too long. The driver's futures are large: callers box them.
-async fn within<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
-    match timeout(STATEMENT_LIMIT, work).await {
+/// Gives up on work that takes too long. The driver's futures are large: callers box them.
+async fn until<T>(
+    end: Instant,
+    work: impl Future<Output = std::result::Result<T, sqlx::Error>>,
+) -> Result<T> {
+    match timeout_at(end, work).await {
         Ok(result) => result.map_err(Error::from),
         Err(_) => Err(Error::TimedOut),
     }
 }
 
+/// Takes a connection from its pool if what it was asked did not end in time: it may be stuck.
+fn discard_if_late<T>(connection: &mut PoolConnection<Postgres>, result: &Result<T>) {
+    if matches!(result, Err(Error::TimedOut)) {
+        connection.close_on_drop();
+    }
+}
+
 /// Runs a statement on an executor of either database.
 macro_rules! run {
-    ($fetch:ident, $database:ty, $executor:expr, $sql:expr) => {{
+    ($fetch:ident, $database:ty, $executor:expr, $sql:expr, $end:expr) => {{
         let Sql { text, values, keeps_plan } = $sql;
         let arguments = arguments::<$database>(values).map_err(Error::from)?;
         let query = sqlx::query_as_with(AssertSqlSafe(text), arguments).persistent(keeps_plan);
-        within(Box::pin(query.$fetch($executor))).await
+        until($end, Box::pin(query.$fetch($executor))).await
+    }};
+}
+
+/// Runs a statement that reads on a connection of PostgreSQL's pool.
+macro_rules! read_postgres {
+    ($fetch:ident, $pool:expr, $sql:expr, $end:expr) => {{
+        let end = $end;
+        let mut connection = until(end, Box::pin($pool.acquire())).await?;
+        let result = run!($fetch, Postgres, &mut *connection, $sql, end);
+        discard_if_late(&mut connection, &result);
+        result
     }};
 }
 
@@ -213,6 +171,9 @@ impl Db {
     /// A file or server that cannot be opened, a migration that fails or is pending.
     pub(crate) async fn prepare(&self, migrate: bool) -> std::result::Result<(), OpenError> {
         connect::connect(&self.pools).await.map_err(PoolError::Init)?;
+        if let Some(opened) = self.pools.file_now() {
+            self.file.get_or_init(|| opened);
+        }
         if migrate {
             migrations::migrate(&self.pools).await?;
             return Ok(users::rewrite(self).await?);
@@ -234,17 +195,19 @@ impl Db {
 
     /// The first row, or none. Reads only.
     pub async fn optional<T: Row>(&self, sql: Sql) -> Result<Option<T>> {
+        let (end, _spending) = self.budget.spend();
         match &self.pools {
-            Pools::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql),
-            Pools::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
+            Pools::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql, end),
+            Pools::Postgres(pool) => read_postgres!(fetch_optional, pool, sql, end),
         }
     }
 
     /// All rows. Reads only.
     pub async fn all<T: Row>(&self, sql: Sql) -> Result<Vec<T>> {
+        let (end, _spending) = self.budget.spend();
         match &self.pools {
-            Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql),
-            Pools::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
+            Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql, end),
+            Pools::Postgres(pool) => read_postgres!(fetch_all, pool, sql, end),
         }
     }
 
@@ -267,11 +230,38 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] if no connection is to be had in time.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match &self.pools {
+        let on = self.open_tx().await;
+        self.writes.note(&on);
+        Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes) })
+    }
+
+    async fn open_tx(&self) -> Result<OpenTx> {
+        let (end, _spending) = self.budget.spend();
+        match &self.pools {
             // A transaction that begins by reading could not be upgraded while another one writes.
-            Pools::Sqlite { write, .. } => Tx::Sqlite(within(write.begin_with("BEGIN IMMEDIATE")).await?),
-            Pools::Postgres(pool) => Tx::Postgres(within(pool.begin()).await?),
-        })
+            Pools::Sqlite { write, .. } => {
+                until(end, write.begin_with("BEGIN IMMEDIATE")).await.map(OpenTx::Sqlite)
+            }
+            Pools::Postgres(pool) => {
+                let turn = self.turns.change(end).await?;
+                PostgresTx::begin(pool, turn, end).await.map(OpenTx::Postgres)
+            }
+        }
+    }
+
+    /// The same database, for a request that is to be answered soon whatever it waits for.
+    pub(crate) fn for_request(&self) -> Self {
+        Self(Pool { budget: Budget::of_request(), ..self.0.clone() })
+    }
+
+    /// Notes who makes the request that this is for.
+    pub(crate) fn set_user(&self, user: UserId) {
+        self.budget.set_user(user.0);
+    }
+
+    /// The same database, for work that no request waits for.
+    pub(crate) fn detached(&self) -> Self {
+        Self(Pool { budget: self.budget.detached(), ..self.0.clone() })
     }
 
     /// Closes all connections, waiting for those in use.
@@ -302,9 +292,14 @@ impl Connection {
 
     /// All rows.
     async fn all<T: Row>(&mut self, sql: Sql) -> Result<Vec<T>> {
+        let end = Instant::now() + LOOKUP_LIMIT;
         match &mut self.link {
-            Link::Sqlite(connection) => run!(fetch_all, Sqlite, &mut **connection, sql),
-            Link::Postgres(connection) => run!(fetch_all, Postgres, &mut **connection, sql),
+            Link::Sqlite(connection) => run!(fetch_all, Sqlite, &mut **connection, sql, end),
+            Link::Postgres(connection) => {
+                let result = run!(fetch_all, Postgres, &mut **connection, sql, end);
+                discard_if_late(connection, &result);
+                result
+            }
         }
     }
 }
@@ -314,16 +309,17 @@ impl Connection {
 #[derive(Debug, Clone, Copy)]
 pub struct Scanning<'a>(&'a Db);
 
-impl<'a> Scanning<'a> {
+impl Scanning<'_> {
     /// The first row, or none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
     pub async fn optional<T: Row>(self, sql: Sql) -> Result<Option<T>> {
-        let _turn = self.turn().await?;
+        let (end, _spending) = self.0.budget.spend();
+        let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
         match &self.0.pools {
-            Pools::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql),
-            Pools::Postgres(pool) => run!(fetch_optional, Postgres, pool, sql),
+            Pools::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql, end),
+            Pools::Postgres(pool) => read_postgres!(fetch_optional, pool, sql, end),
         }
     }
 
@@ -332,115 +328,121 @@ impl<'a> Scanning<'a> {
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
     pub async fn all<T: Row>(self, sql: Sql) -> Result<Vec<T>> {
-        let _turn = self.turn().await?;
+        let (end, _spending) = self.0.budget.spend();
+        let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
         match &self.0.pools {
-            Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql),
-            Pools::Postgres(pool) => run!(fetch_all, Postgres, pool, sql),
+            Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql, end),
+            Pools::Postgres(pool) => read_postgres!(fetch_all, pool, sql, end),
         }
     }
-
-    async fn turn(self) -> Result<SemaphorePermit<'a>> {
-        match timeout(SCAN_WAIT, self.0.scans.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => Err(Error::TimedOut),
-        }
-    }
-}
-
-/// Why a database could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The configuration or the connection.
-    #[error("{0}")]
-    Connect(#[from] PoolError),
-    /// The schema.
-    #[error(transparent)]
-    Schema(#[from] Error),
-    /// The schema is older than this release, by its migration of that number, and is not to be changed now.
-    #[error("migration {0} is pending: run `usher migrate` by a role that may change the schema")]
-    Pending(i64),
 }
 
 /// A transaction that writes.
 #[derive(Debug)]
-pub enum Tx {
+pub struct Tx {
+    on: OpenTx,
+    budget: Budget,
+    writes: Arc<Writes>,
+}
+
+#[derive(Debug)]
+enum OpenTx {
     /// On the one connection that writes.
     Sqlite(Transaction<'static, Sqlite>),
     /// On any connection.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PostgresTx),
+}
+
+/// Runs a statement of a transaction.
+macro_rules! run_in_tx {
+    ($fetch:ident, $tx:expr, $sql:expr) => {{
+        let Self { on, budget, writes } = $tx;
+        let (end, _spending) = budget.spend();
+        let result = match on {
+            OpenTx::Sqlite(tx) => run!($fetch, Sqlite, &mut **tx, $sql, end),
+            OpenTx::Postgres(tx) => {
+                let result = run!($fetch, Postgres, tx.connection()?, $sql, end);
+                tx.note(&result);
+                result
+            }
+        };
+        writes.note_statement(&result);
+        result
+    }};
 }
 
 impl Tx {
     /// The first row, or none.
     pub async fn optional<T: Row>(&mut self, sql: Sql) -> Result<Option<T>> {
-        match self {
-            Self::Sqlite(tx) => run!(fetch_optional, Sqlite, &mut **tx, sql),
-            Self::Postgres(tx) => run!(fetch_optional, Postgres, &mut **tx, sql),
-        }
+        run_in_tx!(fetch_optional, self, sql)
     }
 
     /// All rows.
     pub async fn all<T: Row>(&mut self, sql: Sql) -> Result<Vec<T>> {
-        match self {
-            Self::Sqlite(tx) => run!(fetch_all, Sqlite, &mut **tx, sql),
-            Self::Postgres(tx) => run!(fetch_all, Postgres, &mut **tx, sql),
-        }
+        run_in_tx!(fetch_all, self, sql)
     }
 
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
+        let (end, _spending) = self.budget.spend();
         let Sql { text, values, .. } = sql;
         let text = AssertSqlSafe(text);
-        match self {
-            Self::Sqlite(tx) => {
-                let arguments = arguments::<Sqlite>(values)?;
-                let done = within(Box::pin(sqlx::query_with(text, arguments).execute(&mut **tx))).await?;
-                Ok(done.rows_affected())
+        let changed = match &mut self.on {
+            OpenTx::Sqlite(tx) => {
+                let query = sqlx::query_with(text, arguments::<Sqlite>(values)?);
+                until(end, Box::pin(query.execute(&mut **tx))).await.map(|done| done.rows_affected())
             }
-            Self::Postgres(tx) => {
-                let arguments = arguments::<Postgres>(values)?;
-                let done = within(Box::pin(sqlx::query_with(text, arguments).execute(&mut **tx))).await?;
-                Ok(done.rows_affected())
+            OpenTx::Postgres(tx) => {
+                let query = sqlx::query_with(text, arguments::<Postgres>(values)?);
+                let done = until(end, Box::pin(query.execute(tx.connection()?))).await;
+                tx.note(&done);
+                done.map(|done| done.rows_affected())
             }
+        };
+        self.writes.note_statement(&changed);
+        changed
+    }
+
+    /// Has the commit wait for this server's disk only: for what may be lost when a standby takes over.
+    pub async fn do_not_wait_for_standby(&mut self) -> Result<()> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(());
         }
+        // Where nothing waits for a standby, or not even for the disk, that stays so.
+        let sql = Sql::new(
+            "SELECT set_config('synchronous_commit', 'local', TRUE) \
+             WHERE current_setting('synchronous_commit') IN ('on', 'remote_write', 'remote_apply')",
+        );
+        self.execute(sql).await.map(drop)
     }
 
     /// Which database it is.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+        match &self.on {
+            OpenTx::Sqlite(_) => Dialect::Sqlite,
+            OpenTx::Postgres(_) => Dialect::Postgres,
         }
     }
 
-    /// Makes the changes durable. After an error nothing has changed.
+    /// Makes the changes durable. After an error nothing has changed, unless it is [`Error::TimedOut`]: then that is
+    /// not known.
     pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => within(tx.commit()).await,
-            Self::Postgres(tx) => within(tx.commit()).await,
-        }
-    }
-}
-
-/// Tries a whole transaction again, at most three times, when the database says that it got into
-/// another one's way (PostgreSQL's 40001 and 40P01).
-///
-/// # Errors
-/// Those of the last attempt.
-pub async fn retrying<T, F: Future<Output = crate::model::error::Result<T>>>(
-    mut attempt: impl FnMut() -> F,
-) -> crate::model::error::Result<T> {
-    const ATTEMPTS: u64 = 4;
-    for tried in 1..ATTEMPTS {
-        match attempt().await {
-            Err(crate::model::error::Error::Contended) => {
-                let pause = Duration::from_millis(5 * tried + u64::from(getrandom::u32().unwrap_or(0) % 10));
-                rocket::tokio::time::sleep(pause).await;
+        let Self { on, budget, writes } = self;
+        let (end, _spending) = budget.spend();
+        let committed = match on {
+            OpenTx::Sqlite(tx) => until(end, tx.commit()).await,
+            OpenTx::Postgres(tx) => {
+                // So that a commit that waits without end can be found among those of all instances.
+                let number = getrandom::u64().unwrap_or(0);
+                let text = AssertSqlSafe(format!("COMMIT /* usher {number:016x} */")).into_sql_str();
+                tx.commit(text, end).await
             }
-            result => return result,
+        };
+        writes.note(&committed);
+        if committed.is_ok() {
+            writes.note_stored();
         }
+        committed
     }
-    attempt().await
 }

@@ -31,9 +31,11 @@ mod notices;
 pub mod operator;
 pub mod overview;
 pub mod own_account;
+pub mod own_changes;
 mod password_attempt;
 pub mod password_links;
 mod second_factor;
+pub mod session_use;
 pub mod sessions;
 mod settings;
 pub mod sign_in;
@@ -55,6 +57,7 @@ use self::first_superuser::FirstStart;
 use self::keys::{KeyRing, Keys};
 use self::mail::Mailer;
 use self::overview::PastDays;
+use self::session_use::SessionUses;
 use self::uploads::Uploads;
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
@@ -91,6 +94,8 @@ pub struct App {
     pub base: Arc<str>,
     /// The link with which the first superuser is made, if this process has printed one.
     pub first_start: Arc<FirstStart>,
+    /// When sessions were used, as far as that is still to be stored.
+    pub session_uses: Arc<SessionUses>,
     /// The sign-ins of days that are over, once they were counted.
     pub past_days: Arc<PastDays>,
 }
@@ -159,6 +164,7 @@ impl App {
             cookie_tag,
             base,
             first_start: Arc::default(),
+            session_uses: Arc::default(),
             past_days: Arc::default(),
         })
     }
@@ -167,6 +173,18 @@ impl App {
     #[must_use]
     pub fn access(&self, user: &User, shown: bool) -> Access {
         model::second_factor::access(user, shown, self.settings.demand(), self.clock.now())
+    }
+
+    /// The same installation, for a request that is to be answered soon whatever it waits for.
+    #[must_use]
+    pub fn for_request(&self) -> Self {
+        Self { db: self.db.for_request(), ..self.clone() }
+    }
+
+    /// The same installation, for work that no request waits for.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { db: self.db.detached(), ..self.clone() }
     }
 
     /// The keys of this moment.

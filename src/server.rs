@@ -72,6 +72,12 @@ pub(crate) fn rocket_for(
         .attach(AdHoc::on_liftoff("look for another key", |rocket| {
             Box::pin(async move { maintenance::look_for_key(rocket) })
         }))
+        .attach(AdHoc::on_liftoff("note when sessions are used", |rocket| {
+            Box::pin(async move { maintenance::note_session_use(rocket) })
+        }))
+        .attach(AdHoc::on_liftoff("try to write", |rocket| {
+            Box::pin(async move { maintenance::try_to_write(rocket) })
+        }))
         .attach(AdHoc::on_liftoff("seal the audit log", |rocket| {
             Box::pin(async move { maintenance::seal(rocket) })
         }))

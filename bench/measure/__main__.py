@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import operations
+import pressure
 import report
 from servers import ADMIN, PASSWORD, PeakMemory, Server, usher_environment
 
@@ -191,6 +192,9 @@ class Bench:
             self.note(database, f"peak bytes at {size}", usher.peak)
             if compared:
                 self.note(database, "peer peak bytes", peer.peak)
+                under = pressure.measure(usher, url, taken.names, taken.ids, self.plan["seconds"] + 2)
+                self.note(database, "under pressure", under)
+                say(f"{database:9}{size:>9,}  under pressure {json.dumps(under)}")
             if largest:
                 self.note(database, "idle bytes", idle)
                 self.of_largest(database, url, usher, mine, seconds)
@@ -244,7 +248,7 @@ class Bench:
     def loops(self, url):
         """What the database and the hash alone do of an operation."""
         seconds = self.plan["seconds"]
-        threads = min(max((os.cpu_count() or 1) - 1, 1), 4)
+        threads = min(os.cpu_count() or 1, 4)
         return {
             "get by bearer": ["query", url, seconds],
             "change": ["change", url, seconds],

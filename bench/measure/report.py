@@ -138,6 +138,44 @@ def ceiling_table(outcome):
     return lines
 
 
+def pressure_table(outcome):
+    """What others notice while one user or the database does its worst."""
+    def value(database, *path):
+        found = outcome.fact(database, "under pressure")
+        for name in path:
+            found = (found or {}).get(name)
+        return found
+
+    def share(*path):
+        def shown(database):
+            found = value(database, *path, "share")
+            return show(None if found is None else 100 * found, " %")
+
+        return shown
+
+    p99 = lambda *path: lambda db: show(value(db, *path, "p99"), " ms")
+    seconds = lambda *path: lambda db: show(value(db, *path), " s")
+    number = lambda *path: lambda db: show(value(db, *path))
+    rows = [
+        ("90 clients sign in to one account: others who sign in, answered", share("sign-ins"), "100 %"),
+        ("the same, p99", p99("sign-ins"), ""),
+        ("12 clients ask for lists of 498 tests: others who read, answered", share("lists", "reading"), "100 %"),
+        ("the same, p99", p99("lists", "reading"), ""),
+        ("others who sign in, answered", share("lists", "signing in"), "100 %"),
+        ("the slowest of those lists", seconds("lists", "slowest list"), "at most 10 s"),
+        ("a user changes their own name without end: changes made", number("own changes", "accepted"), "at most 62"),
+        ("changes refused (429)", number("own changes", "refused"), "at least 1"),
+        ("no change can be stored: others who read, answered", share("no changes", "reading"), "100 %"),
+        ("the same, p99", p99("no changes", "reading"), "at most 1,000 ms"),
+        ("`/readyz`, answered 200", share("no changes", "readiness"), "100 %"),
+        ("the slowest change, answered 503", seconds("no changes", "slowest change"), "at most 10 s"),
+        ("`/readyz` says so", lambda db: {True: "yes", False: "no"}.get(value(db, "no changes", "degraded"), "–"), "yes"),
+        ("until changes are stored again", seconds("no changes", "recovery"), "at most 10 s"),
+    ]
+    lines = ["| what | wanted | SQLite | PostgreSQL |", "|---|---|---|---|"]
+    return lines + [f"| {words} | {wanted} | {cell('sqlite')} | {cell('postgres')} |" for words, cell, wanted in rows]
+
+
 def cost_table(outcome):
     """Processor time for a thousand answers, in seconds, and the greatest memory."""
     lines = ["| processor seconds per 1,000 answers | Usher, SQLite | peer, SQLite | Usher, PostgreSQL | peer, PostgreSQL |", "|---" * 5 + "|"]
@@ -177,6 +215,7 @@ def text(outcome):
     for database, name in DATABASES.items():
         lines += ["", f"### Operations on {name}", "", "Answers per second · p50 in ms · p99 in ms.", ""]
         lines += operation_table(outcome, database)
+    lines += ["", f"### Under pressure, {outcome.peer:,} users", "", *pressure_table(outcome)]
     lines += ["", f"### Cost, {outcome.peer:,} users", "", "The database server's own is not in it.", "", *cost_table(outcome)]
     return "\n".join(lines)
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rocket::http::{ContentType, Status};
 use rocket::{State, get};
 use rocket_db_pools::Connection;
+use serde_json::json;
 
 use crate::db::{self, Db, PoolError};
 use crate::http::traffic::Traffic;
@@ -15,15 +16,40 @@ pub(super) fn live() -> (ContentType, &'static str) {
     (ContentType::JSON, r#"{"status":"ok"}"#)
 }
 
-/// The database answers, too, and the server is not stopping.
+/// The database answers, too, and the server is not stopping. While it can be read but takes no changes the server is
+/// of use all the same, and says so: else a balancer would take every instance away.
 #[get("/readyz")]
 pub(super) async fn ready(
     connection: Result<Connection<Db>, Option<PoolError>>,
+    db: &State<Db>,
     traffic: &State<Arc<Traffic>>,
-) -> (Status, (ContentType, &'static str)) {
+) -> (Status, (ContentType, String)) {
+    let trouble = match problem(connection, db, traffic).await {
+        Some(detail) => {
+            let body = json!({"status": "unavailable", "detail": detail});
+            return (Status::ServiceUnavailable, (ContentType::JSON, body.to_string()));
+        }
+        None => db.trouble(),
+    };
+    let body = match trouble {
+        None => json!({"status": "ok"}),
+        Some(trouble) => json!({"status": "degraded", "detail": trouble.sentence()}),
+    };
+    (Status::Ok, (ContentType::JSON, body.to_string()))
+}
+
+/// Why nothing can be served.
+async fn problem(
+    connection: Result<Connection<Db>, Option<PoolError>>,
+    db: &Db,
+    traffic: &Traffic,
+) -> Option<&'static str> {
     if traffic.is_stopping() {
-        let body = r#"{"status":"unavailable","detail":"The server is stopping."}"#;
-        return (Status::ServiceUnavailable, (ContentType::JSON, body));
+        return Some("The server is stopping.");
+    }
+    if !db.is_in_place() {
+        log::error!("another file is in the database's place");
+        return Some("Another file is in the database's place.");
     }
     let answered = match connection {
         Ok(mut connection) => {
@@ -31,12 +57,8 @@ pub(super) async fn ready(
         }
         Err(error) => Err(error.map_or_else(|| "there is no pool".to_owned(), |error| error.to_string())),
     };
-    match answered {
-        Ok(()) => (Status::Ok, (ContentType::JSON, r#"{"status":"ok"}"#)),
-        Err(problem) => {
-            log::warn!("not ready: {problem}");
-            let body = r#"{"status":"unavailable","detail":"The database is away."}"#;
-            (Status::ServiceUnavailable, (ContentType::JSON, body))
-        }
-    }
+    answered.err().map(|problem| {
+        log::warn!("not ready: {problem}");
+        "The database is away."
+    })
 }

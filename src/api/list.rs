@@ -30,7 +30,7 @@ impl<'r, T: Table> Responder<'r, 'r> for Records<T> {
         let Self { can, request: asked, list, print } = self;
         let mut response = match (list.next, asked.limit) {
             (Some(place), None) => {
-                pieces(can, asked.filter, list.records, place, print).respond_to(request)?
+                pieces(can.detached(), asked.filter, list.records, place, print).respond_to(request)?
             }
             (next, _) => {
                 let mut response = Response::new();

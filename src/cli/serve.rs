@@ -20,7 +20,7 @@ use crate::http::metrics::{self, Metrics};
 use crate::http::traffic::Traffic;
 use crate::model::clock::Clock;
 use crate::model::site::Purpose;
-use crate::operations::{App, first_superuser};
+use crate::operations::{App, first_superuser, session_use};
 use crate::server::signals::{Answering, StopSignals};
 use crate::server::{self, Problem};
 
@@ -138,6 +138,9 @@ async fn finish(app: &App, config: &Config, began: Instant) {
     app.background.close();
     if timeout_at(began + grace, app.background.wait()).await.is_err() {
         log::warn!("{} messages were cut off", app.background.len());
+    }
+    if let Err(error) = session_use::write(app).await {
+        log::warn!("could not note that sessions were used: {error}");
     }
     drop(timeout(Duration::from_secs(config.shutdown.mercy.into()), app.db.close()).await);
     log::info!("stopped");

@@ -1,18 +1,19 @@
 //! Opening the two databases: URL, pragmas, session settings.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocket::tokio::sync::Semaphore;
 use rocket::tokio::time::Instant;
 use rocket_db_pools::figment::Figment;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
-use super::{Error, Link, Pool, Pools, Result, STATEMENT_LIMIT, within};
+use super::turns::Turns;
+use super::{Budget, Error, LOOKUP_LIMIT, Link, Pool, Pools, Result, until};
 
 /// The first SQLite whose checkpoints cannot corrupt the file when two connections race (3.51.3).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -21,8 +22,8 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const SQLITE_READERS: u32 = 3;
 /// Readers of what may be every row, beside them. A page of the console needs two at once.
 const SQLITE_SCANNERS: u32 = 3;
-/// PostgreSQL's connections that such statements leave to others.
-const KEPT_FROM_SCANS: usize = 3;
+/// How long a statement may run there; PostgreSQL has the same limit for every statement.
+const SCAN_LIMIT: Duration = Duration::from_secs(5);
 /// SQLite asks whether a statement may go on after so many of its virtual machine's instructions: a few milliseconds.
 const INSTRUCTIONS: i32 = 200_000;
 
@@ -53,8 +54,15 @@ impl rocket_db_pools::Pool for Pool {
             _ => Err(refuse("the database URL must begin with sqlite:, postgres: or postgresql:")),
         };
         let pools = pools.map_err(PoolError::Init)?;
-        let scans = Arc::new(Semaphore::new(pools.most_scans()));
-        Ok(Self { pools, presented: Arc::default(), scans })
+        let turns = Turns::of(&pools);
+        Ok(Self {
+            pools,
+            presented: Arc::default(),
+            turns,
+            writes: Arc::default(),
+            file: Arc::default(),
+            budget: Budget::default(),
+        })
     }
 
     async fn get(&self) -> std::result::Result<Self::Connection, Self::Error> {
@@ -74,9 +82,10 @@ impl rocket_db_pools::Pool for Pool {
 impl Pools {
     /// A connection that only reads.
     pub(super) async fn connection(&self) -> Result<super::Connection> {
+        let end = Instant::now() + LOOKUP_LIMIT;
         let link = match self {
-            Self::Sqlite { read, .. } => Link::Sqlite(within(read.acquire()).await?),
-            Self::Postgres(pool) => Link::Postgres(within(pool.acquire()).await?),
+            Self::Sqlite { read, .. } => Link::Sqlite(until(end, read.acquire()).await?),
+            Self::Postgres(pool) => Link::Postgres(until(end, pool.acquire()).await?),
         };
         Ok(super::Connection { link, since: Instant::now() })
     }
@@ -92,16 +101,17 @@ impl Pools {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
 
-    /// How many statements that may look at every row may run at once.
-    fn most_scans(&self) -> usize {
-        let connections = |pool_size: u32| usize::try_from(pool_size).unwrap_or(usize::MAX);
-        match self {
-            Self::Sqlite { scan, .. } => connections(scan.options().get_max_connections()),
-            Self::Postgres(pool) => {
-                connections(pool.options().get_max_connections()).saturating_sub(KEPT_FROM_SCANS).max(1)
-            }
-        }
+/// What tells one file from another: its device, and its number there.
+pub(super) type FileId = (u64, u64);
+
+impl Pools {
+    /// The file that the path of SQLite's names now.
+    pub(super) fn file_now(&self) -> Option<FileId> {
+        let Self::Sqlite { write, .. } = self else { return None };
+        let file = std::fs::metadata(write.connect_options().get_filename()).ok()?;
+        Some((file.dev(), file.ino()))
     }
 }
 
@@ -198,7 +208,7 @@ pub(super) async fn connect(pools: &Pools) -> std::result::Result<(), sqlx::Erro
 /// Interrupts SQLite statements that exceed the limit. Their callers have given up by then, but SQLite would go
 /// on to the end and keep the connection.
 async fn limit_statement(connection: &mut SqliteConnection) -> std::result::Result<(), sqlx::Error> {
-    let end = Instant::now() + STATEMENT_LIMIT;
+    let end = Instant::now() + SCAN_LIMIT;
     connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || Instant::now() < end);
     Ok(())
 }

@@ -62,6 +62,13 @@ pub async fn set(tx: &mut Tx, name: &'static str, value: Option<Vec<u8>>) -> Res
     tx.execute(sql).await.map(drop)
 }
 
+/// Stores what is stored already: a change like any other, but that nothing is different.
+pub(super) async fn write_nothing(db: &Db) -> Result<()> {
+    let mut tx = db.begin().await?;
+    tx.execute(Sql::new("UPDATE installation SET value = value WHERE name = 'cookie_tag'")).await?;
+    tx.commit().await
+}
+
 /// Whether the database answers.
 ///
 /// # Errors

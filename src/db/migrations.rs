@@ -30,6 +30,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0009" "invited",
     "0010" "overview",
     "0011" "factors",
+    "0012" "staff_lists",
 );
 const POSTGRES: Migrations = migrations!("postgres":
     "0001" "users_and_sessions",
@@ -41,6 +42,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0009" "invited",
     "0010" "overview",
     "0011" "factors",
+    "0012" "staff_lists",
 );
 
 fn migrator(migrations: Migrations) -> Migrator {

@@ -33,6 +33,7 @@ pub async fn page<T: Table>(
     place: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<T::Record>> {
+    estimate::refuse_endless(db, filter).await?;
     let walk = if T::WALK > 0 { estimate::walk(db, filter, limit).await? } else { None };
     let mut records = Vec::new();
     for part in parts(filter, place) {
@@ -76,6 +77,7 @@ enum Reach {
 
 /// The beginning of a list, and how many users the filter matches, counted no further than `most`.
 pub async fn beginning(db: &Db, filter: &Filter, limit: i64, most: i64) -> Result<(Vec<User>, i64)> {
+    estimate::refuse_endless(db, filter).await?;
     let parts = parts(filter, None);
     if let [part] = &parts[..]
         && !filter.expressions.is_empty()
@@ -107,6 +109,15 @@ fn names_a_key<T: Table>(test: &Test<T>) -> bool {
     }
 }
 
+/// The flag that all of a part have and few others do, and the index of these in the order of the part.
+fn few<T: Table>(part: &Part<'_, T>) -> Option<(T::Flag, &'static str)> {
+    let (flag, index) = T::few(part.terms.first()?.order.field)?;
+    let has_flag =
+        |test: &Test<T>| matches!(test, Test::Flag(field, Operator::Equal, true) if *field == flag);
+    let expressions = || part.filter.expressions.iter().chain(&part.tests);
+    (part.equal.is_empty() && expressions().any(|it| demands(it, &has_flag))).then_some((flag, index))
+}
+
 /// Whether nothing fits but what passes a test of this kind.
 fn demands<T: Table>(expression: &Expression<T>, is_of_kind: &impl Fn(&Test<T>) -> bool) -> bool {
     match expression {
@@ -126,6 +137,7 @@ pub async fn count<T: Table>(db: &Db, filter: &Filter<T>) -> Result<i64> {
     if let Some(kept) = T::KEPT_COUNT.filter(|_| filter.is_everything()) {
         return kept_number(db, kept).await;
     }
+    estimate::refuse_endless(db, filter).await?;
     let mut sql = Sql::new("SELECT count(*)");
     push_source(&mut sql, db.dialect(), &Part::whole(filter));
     one_number(db, sql).await
@@ -255,8 +267,16 @@ fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk
     if let Some(walk) = walk {
         sql.plan_for_values();
         sql.push("(SELECT * FROM ").push(T::TABLE);
-        push_order_index(sql, dialect, part);
-        push_position(sql, part, " WHERE ", Columns::Indexed);
+        if let Some((flag, index)) = few(part) {
+            if dialect == Dialect::Sqlite {
+                sql.push(index);
+            }
+            sql.push(" WHERE ").push(T::flag_column(flag)).push(" = TRUE");
+            push_position(sql, part, " AND ", Columns::Indexed);
+        } else {
+            push_order_index(sql, dialect, part);
+            push_position(sql, part, " WHERE ", Columns::Indexed);
+        }
         push_order(sql, part, Columns::Indexed);
         sql.push(" LIMIT ").push_value(walk).push(") AS ").push(T::TABLE).push(" WHERE ");
         push_filter(sql, dialect, part);

@@ -11,13 +11,16 @@ use rocket::tokio::sync::oneshot;
 use rocket::tokio::task::yield_now;
 use rocket::tokio::time::{Instant, timeout};
 
-use super::{Error, Result, STATEMENT_LIMIT};
+use super::{Error, Result};
 
 /// A read that takes longer than this is on a slow or broken connection: another one may begin beside it.
 const SLOW: Duration = Duration::from_millis(100);
 
 /// Reads that are under way at once, at most.
 const AT_ONCE: usize = 4;
+
+/// How long a caller waits: about as long as a connection and a statement may take.
+const WAIT: Duration = Duration::from_secs(4);
 
 /// The most values that one read finds. Beyond some ten, more bring hardly any gain.
 const MOST: usize = 32;
@@ -96,7 +99,7 @@ impl<K: Clone, V, C> SessionBatcher<K, V, C> {
                 return distribute(found, others);
             }
         };
-        timeout(STATEMENT_LIMIT, work).await.unwrap_or(Err(Error::TimedOut))
+        timeout(WAIT, work).await.unwrap_or(Err(Error::TimedOut))
     }
 
     fn enter(self: &Arc<Self>, key: &K) -> Entered<K, V, C> {

@@ -241,10 +241,23 @@ pub async fn live_of(db: &Db, user: UserId, now: Timestamp, used_after: Timestam
     Ok(db.all::<(i64,)>(sql).await?.into_iter().map(|(id,)| id).collect())
 }
 
-/// Notes that a session was used.
-pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<()> {
-    let sql = Sql::new("UPDATE sessions SET last_seen_at = $1 WHERE id = $2");
-    tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
+/// Notes when each of these sessions, at least one, was used; not of those that another transaction has locked.
+pub async fn touch(tx: &mut Tx, uses: &[(SessionId, Timestamp)]) -> Result<()> {
+    let dialect = tx.dialect();
+    let mut sql = Sql::new("WITH used (id, at) AS (VALUES ");
+    sql.push_rows(dialect, uses.iter().map(|(id, at)| -> [Value; 2] { [id.0.into(), at.micros().into()] }));
+    sql.push(match dialect {
+        Dialect::Sqlite => {
+            ") UPDATE sessions SET last_seen_at = used.at FROM used WHERE sessions.id = used.id"
+        }
+        Dialect::Postgres => {
+            "), free AS (SELECT id FROM sessions WHERE id IN (SELECT id FROM used) \
+             FOR NO KEY UPDATE SKIP LOCKED) \
+             UPDATE sessions SET last_seen_at = used.at FROM used JOIN free ON free.id = used.id \
+             WHERE sessions.id = used.id"
+        }
+    });
+    tx.execute(sql).await.map(drop)
 }
 
 /// Whether a session has not been ended. If so, it is not until the end of the transaction; noting its use goes on.

@@ -24,9 +24,10 @@ use crate::model::user::UserId;
 use crate::operations::authentication::{self, Actor, Authorization};
 use crate::operations::{App, Can};
 
-/// The installation that serves this request.
+/// The installation that serves this request, in the time that a request has.
 pub fn app<'r>(request: &'r Request<'_>) -> Result<&'r App> {
-    request.rocket().state::<App>().ok_or_else(|| Error::internal("the installation is not managed"))
+    let app: &Option<App> = request.local_cache(|| request.rocket().state().map(App::for_request));
+    app.as_ref().ok_or_else(|| Error::internal("the installation is not managed"))
 }
 
 /// Ends a guard with an error that the catcher will render.

@@ -103,6 +103,10 @@ pub(crate) fn page(app: &App, traffic: &Traffic, metrics: &Metrics) -> prometheu
     let [open, idle] = app.db.connections();
     gauge("database_connections", "Open connections to the database.", count(open))?;
     gauge("database_connections_idle", "Those that are not in use.", count(idle))?;
+    let cannot_write = f64::from(u8::from(app.db.trouble().is_some()));
+    gauge("database_cannot_write", "1 while changes cannot be stored.", cannot_write)?;
+    let uses = count(app.session_uses.waiting());
+    gauge("session_uses_waiting", "Uses of sessions that are still to be stored.", uses)?;
     if let Some(bytes) = app.db.wal_bytes() {
         gauge("sqlite_wal_bytes", "Size of SQLite's write-ahead log.", long(bytes))?;
     }

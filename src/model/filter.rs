@@ -222,6 +222,13 @@ impl<R: Resource> Expression<R> {
         Self { invert: false, body: Body::Test(test) }
     }
 
+    fn tests(&self) -> usize {
+        match &self.body {
+            Body::Test(_) => 1,
+            Body::All(parts) | Body::Any(parts) => parts.iter().map(Self::tests).sum(),
+        }
+    }
+
     fn matches(&self, record: &R::Record) -> bool {
         let verdict = match &self.body {
             Body::Test(test) => test.matches(record),
@@ -275,6 +282,12 @@ impl<R: Resource> Filter<R> {
     pub fn matches(&self, record: &R::Record) -> bool {
         let hidden = R::ACTIVE.is_some_and(|active| !self.include_inactive && !R::flag(active, record));
         !hidden && self.expressions.iter().all(|expression| expression.matches(record))
+    }
+
+    /// How many tests a record may take.
+    #[must_use]
+    pub fn tests(&self) -> usize {
+        self.expressions.iter().map(Expression::tests).sum()
     }
 
     /// Whether every record is in the list.

@@ -33,7 +33,7 @@ const SHARED: usize = 16;
 pub(crate) const DEVICE_ID_LENGTH: usize = 16;
 
 /// The key under which failures are counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key(pub(crate) [u8; 32]);
 
 impl Key {
@@ -53,6 +53,12 @@ impl Key {
     #[must_use]
     pub fn session(username: &str, session: SessionId) -> Self {
         Self::within(username, "session", &session.0.to_be_bytes())
+    }
+
+    /// An account, for what its user asks for in all browsers and sessions that it knows together.
+    #[must_use]
+    pub fn known(username: &str) -> Self {
+        Self::within(username, "known", &[])
     }
 
     /// A key of an account's: it begins as the account's own, so that all are found together.
@@ -97,6 +103,12 @@ impl Key {
     #[must_use]
     pub fn codes_of(user: UserId) -> Self {
         Self::of("codes of", &user.0.to_be_bytes())
+    }
+
+    /// A user, by the changes to what is their own.
+    #[must_use]
+    pub fn own_changes_of(user: UserId) -> Self {
+        Self::of("own changes of", &user.0.to_be_bytes())
     }
 
     fn of(kind: &str, what: &[u8]) -> Self {

@@ -134,7 +134,7 @@ pub(crate) fn send(app: &App, user: &User, to_confirm: Option<ToConfirm>) {
          {code}\r\n\r\nUntil then links for the account go to the address from before. If you do not know the account, \
          do nothing.\r\n"
     );
-    let (background, app) = (&app.background, app.clone());
+    let (background, app) = (&app.background, app.detached());
     background.spawn(async move { mail::notify(&app, &address, "Confirm your email address", text).await });
 }
 

@@ -23,7 +23,7 @@ use crate::model::session::{Credential, LiveSession, NewSession, Secret, Session
 use crate::model::text;
 use crate::model::user::{User, UserId};
 use crate::operations::authentication::API_TOKEN_PREFIX;
-use crate::operations::{App, Can, audit, sessions};
+use crate::operations::{App, Can, audit, own_changes, sessions};
 
 /// Longest name, in characters.
 const NAME_LENGTH: usize = 100;
@@ -162,7 +162,8 @@ pub async fn of_user(can: &Can<IsSuperuser>, id: UserId) -> Result<Vec<ApiToken>
 
 async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
     let now = app.clock.now();
-    let live = db::sessions::live_of_user(&app.db, id, now, now).await?;
+    let mut live = db::sessions::live_of_user(&app.db, id, now, now).await?;
+    app.session_uses.update(&mut live);
     Ok(live
         .into_iter()
         .filter(|session| session.credential == Credential::ApiToken)
@@ -174,7 +175,7 @@ async fn list(app: &App, id: UserId) -> Result<Vec<ApiToken>> {
 ///
 /// # Errors
 /// [`Error::Forbidden`] by an API token, and without a confirmed password; [`Error::Invalid`] with the messages
-/// of all fields.
+/// of all fields; [`Error::Throttled`] after too many changes.
 pub async fn make_own(can: &Can<SignedIn>, input: &TokenInput) -> Result<MadeToken> {
     make(can, can.user().id, input).await
 }
@@ -196,6 +197,9 @@ async fn make<P: Permission>(can: &Can<P>, id: UserId, input: &TokenInput) -> Re
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, id).await?.user;
+        if id == can.user().id {
+            own_changes::count(&mut tx, id, now).await?;
+        }
         let made = insert(&mut tx, can, &user, input, now).await?;
         tx.commit().await?;
         Ok(made)

@@ -3,7 +3,6 @@
 //! To add a kind of credential: a variant of [`Authorization`], and a function here that finds its session.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::db;
 use crate::db::sessions::Presented;
@@ -14,11 +13,9 @@ use crate::model::permission::Standing;
 use crate::model::second_factor::Access;
 use crate::model::session::{Credential, Secret, Session};
 use crate::model::user::{User, UserId};
-use crate::operations::App;
+use crate::operations::{App, session_use};
 use crate::security::jwt::Kind;
 
-/// A session is noted as used at most this often, so that reading costs no write.
-const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 /// What a named API token begins with, so that people and scanners for secrets know it when they see it.
 pub const API_TOKEN_PREFIX: &str = "usher_";
 
@@ -90,6 +87,11 @@ impl Actor {
         self.0.cookie.as_ref()
     }
 
+    /// The same actor, for work that no request waits for.
+    pub(super) fn detached(&self) -> Self {
+        Self(Arc::new(Authenticated { app: self.app().detached(), ..(*self.0).clone() }))
+    }
+
     /// The same actor, who has just given their password; a browser's session has this secret from now on.
     pub(super) fn confirmed(&self, now: Timestamp, cookie: Option<Secret>) -> Self {
         let session = Session { confirmed_at: now, ..self.0.session.clone() };
@@ -124,7 +126,8 @@ pub async fn authenticate_and_read(
         },
         Authorization::Cookie(secret) => by_cookie(app, secret, subject).await?,
     };
-    note_use(app, &found.session).await;
+    session_use::note(app, &found.session);
+    app.db.set_user(found.user.id);
     let Found { user, session, along } = found;
     let subject = subject.map(|id| (id, along));
     let cookie = match credential {
@@ -196,30 +199,14 @@ async fn by_cookie(app: &App, secret: &str, along: Option<UserId>) -> Result<Fou
     let Some(secret) = Secret::from_text(secret) else { return Err(refused) };
     let now = app.clock.now();
     let presented = db::sessions::by_secret(&app.db, secret.hash(), Credential::Cookie, along).await?;
-    let Some(Presented { user, session: Some(session), along }) = presented else {
+    let Some(Presented { user, session: Some(mut session), along }) = presented else {
         return Err(refused);
     };
+    session.last_seen_at = app.session_uses.latest(session.id, session.last_seen_at);
     let is_idle = session.unused(now) >= app.settings.session_idle();
     let is_over = now >= session.expires_at || is_idle;
     if !user.is_usable(now) || is_over || !passes_gate(app, &user, &session) {
         return Err(refused);
     }
     Ok(Found { user, session, along })
-}
-
-/// Notes that a session is used, unless that was noted a moment ago. A caller who may read goes on reading
-/// when nothing can be written, as on a full disk.
-pub(super) async fn note_use(app: &App, session: &Session) {
-    let now = app.clock.now();
-    if session.unused(now) >= TOUCH_INTERVAL
-        && let Err(error) = touch(app, session, now).await
-    {
-        log::warn!("could not note that a session was used: {error}");
-    }
-}
-
-async fn touch(app: &App, session: &Session, now: Timestamp) -> db::Result<()> {
-    let mut tx = app.db.begin().await?;
-    db::sessions::touch(&mut tx, session.id, now).await?;
-    tx.commit().await
 }

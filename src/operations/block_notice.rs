@@ -22,7 +22,7 @@ pub(crate) fn send(app: &App, user: &User, origin: &Origin, by_known: bool) {
         return;
     }
     let from = origin.address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
-    let (background, app, user) = (&app.background, app.clone(), user.clone());
+    let (background, app, user) = (&app.background, app.detached(), user.clone());
     background.spawn(async move {
         if let Err(error) = tell(&app, &user, &from, by_known).await {
             log::warn!("the superusers could not be told of user {}: {error}", user.id);

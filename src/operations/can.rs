@@ -17,6 +17,7 @@ use crate::model::session::{Credential, Secret, Session};
 use crate::model::user::{User, UserId};
 use crate::operations::App;
 use crate::operations::authentication::Actor;
+use crate::security::passwords::{Claimant, Hasher};
 
 /// How long a password that was given stands behind what asks for it (ASVS 7.5.3).
 const CONFIRMED_FOR: Duration = Duration::from_mins(5);
@@ -66,10 +67,23 @@ impl<P: Permission> Can<P> {
         Q::check(self.actor.standing()).ok().map(|()| Can::new(self.actor.clone()))
     }
 
+    /// The same permission, for work that takes its time: no request waits for it, or it answers piece by piece.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self::new(self.actor.detached())
+    }
+
     /// The installation.
     #[must_use]
     pub fn app(&self) -> &App {
         self.actor.app()
+    }
+
+    /// Takes turns at hashing for the caller.
+    #[must_use]
+    pub fn hasher(&self) -> Hasher {
+        let claimant = Claimant::known(self.user().username.as_str(), self.origin());
+        self.app().hasher.on_behalf_of(claimant)
     }
 
     /// Who has the permission, by which session.

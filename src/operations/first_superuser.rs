@@ -15,6 +15,7 @@ use crate::model::session::{Secret, SecretHash};
 use crate::model::throttle::{Admission, Failures, Key};
 use crate::model::user::{User, UserInput};
 use crate::operations::{App, audit, users};
+use crate::security::passwords::Claimant;
 
 /// How long the link works.
 const LIFE: Duration = Duration::from_hours(1);
@@ -98,7 +99,9 @@ impl Opened<'_> {
     /// [`Error::Invalid`] with the messages of all fields; then the link still works.
     pub async fn make(&self, input: &UserInput) -> Result<Option<User>> {
         let app = self.app;
-        let (user, password) = users::prepare_superuser(app, input).await?;
+        let claimant = Claimant { address: self.origin.address.map(Key::address), account: None };
+        let hasher = app.hasher.on_behalf_of(claimant);
+        let (user, password) = users::prepare_superuser(app, &hasher, input).await?;
         let entry =
             Entry::new(Action::UserCreated, Author::anonymous(self.origin)).detail("by", "first_start");
         db::retrying(|| async {

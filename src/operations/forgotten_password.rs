@@ -25,7 +25,7 @@ const MOST_ACCOUNTS: i64 = 10;
 /// [`Error::Throttled`] for an address that has asked too often, whatever the name.
 pub async fn request(app: &App, name: &str, origin: &Origin) -> Result<()> {
     db::retrying(|| count_address(app, origin)).await?;
-    let (background, app) = (&app.background, app.clone());
+    let (background, app) = (&app.background, app.detached());
     let (name, origin) = (name.to_owned(), origin.clone());
     background.spawn(async move {
         if let Err(error) = answer(&app, &name, &origin).await {

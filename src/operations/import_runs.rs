@@ -101,7 +101,7 @@ pub async fn start(can: &Can<IsSuperuser>, number: &str) -> Result<BatchId> {
         is_running: AtomicBool::new(true),
     });
     app.uploads.begin(session, Arc::clone(&run));
-    let can = can.clone();
+    let can = can.detached();
     app.background.spawn(async move {
         let running = Running(run);
         if let Err(failure) = import_all(&can, &upload, &running.0, report).await {
@@ -258,7 +258,7 @@ pub async fn undo(can: &Can<IsSuperuser>, id: BatchId) -> Result<BatchId> {
         is_running: AtomicBool::new(true),
     });
     app.uploads.begin(can.session().id, Arc::clone(&run));
-    let can = can.clone();
+    let can = can.detached();
     app.background.spawn(async move {
         let _running = Running(run);
         if let Err(error) = take_back(&can, &import.batch, batch).await {

@@ -194,7 +194,7 @@ pub(crate) async fn queue(
 pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
     let Some(mailer) = app.mailer.clone() else { return };
     let letter = letter(queued.recipient, queued.purpose, user, url, app.settings.site_name.as_str());
-    let (background, app) = (&app.background, app.clone());
+    let (background, app) = (&app.background, app.detached());
     background.spawn(async move {
         let (state, response) = mailer.deliver(&letter).await;
         if state == MailState::Refused {

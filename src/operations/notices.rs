@@ -79,7 +79,7 @@ pub(crate) fn tell(app: &App, owner: Owner<'_>, event: Event, by: &Author, now: 
         return;
     }
     let ((subject, _), text) = (event.words(), text(owner.user, event, by, now, &app.base));
-    let (background, app, recipient) = (&app.background, app.clone(), owner.mail_to.to_owned());
+    let (background, app, recipient) = (&app.background, app.detached(), owner.mail_to.to_owned());
     background.spawn(async move { mail::notify(&app, &recipient, subject, text).await });
 }
 

@@ -33,7 +33,7 @@ pub fn author() -> Author {
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields.
 pub async fn create_superuser(app: &App, input: &UserInput) -> Result<User> {
-    let (user, password) = users::prepare_superuser(app, input).await?;
+    let (user, password) = users::prepare_superuser(app, &app.hasher, input).await?;
     db::retrying(|| async {
         let entry = Entry::new(Action::UserCreated, author());
         users::insert(app, app.db.begin().await?, entry, user.clone(), &password).await
@@ -48,7 +48,7 @@ pub async fn create_superuser(app: &App, input: &UserInput) -> Result<User> {
 pub async fn change_password(app: &App, username: &str, input: &UserInput) -> Result<User> {
     let key = text::canonical(username);
     let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
-    let (user, password) = users::prepare(app, &before, input).await?;
+    let (user, password) = users::prepare(app, &app.hasher, &before, input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     let entry = Entry::new(Action::PasswordReset, author()).on(&before).with_new_password();
     db::retrying(|| async {

@@ -20,7 +20,7 @@ use crate::model::user::{User, UserInput, check_new_email};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::second_factor::{self, Presented};
-use crate::operations::{App, Can, addresses, audit, password_links, sessions, users};
+use crate::operations::{App, Can, addresses, audit, own_changes, password_links, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
@@ -33,7 +33,7 @@ const WRONG: &str = "Your current password is wrong.";
 /// # Errors
 /// [`Error::Invalid`] with the messages of all fields, [`Error::PreconditionFailed`],
 /// [`Error::Forbidden`] for another address by an API token, or without a confirmed password;
-/// [`Error::Throttled`] for too many addresses.
+/// [`Error::Throttled`] for too many addresses or changes.
 pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondition) -> Result<User> {
     let app = can.app();
     let changes = &input.changes;
@@ -67,6 +67,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         if !address::are_same(&after.email, &before.email) {
             can.require(Presence::Always, now)?;
         }
+        own_changes::count(&mut tx, before.id, now).await?;
         after.version += 1;
         let mail_to = addresses::of(app, &mut tx, &before).await?;
         db::users::update(&mut tx, &after).await?;
@@ -211,7 +212,7 @@ pub async fn change_password(
     }
     let Some(verified) = verified else { return Err(Error::Invalid(errors)) };
     let hash = match errors.into_result() {
-        Ok(()) => app.hasher.hash(&typed.new).await.map_err(Error::from),
+        Ok(()) => attempt.hasher.hash(&typed.new).await.map_err(Error::from),
         Err(errors) => Err(Error::Invalid(errors)),
     };
     let hash = attempt.unless_given_up(hash).await?;
@@ -281,6 +282,9 @@ async fn write_password(
 }
 
 /// Changes the caller's preferences for the console; whether anything is different.
+///
+/// # Errors
+/// [`Error::Throttled`] after too many changes.
 pub async fn set_preferences(can: &Can<SignedIn>, preferences: &Preferences) -> Result<bool> {
     let app = can.app();
     let id = can.user().id;
@@ -293,6 +297,7 @@ pub async fn set_preferences(can: &Can<SignedIn>, preferences: &Preferences) -> 
         if differences.is_empty() {
             return Ok(false);
         }
+        own_changes::count(&mut tx, id, app.clock.now()).await?;
         db::users::set_preferences(&mut tx, id, &preferences.to_json()).await?;
         let mut entry = Entry::new(Action::PreferencesChanged, can.author()).on(can.user());
         entry.changes = differences;

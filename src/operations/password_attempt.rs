@@ -25,7 +25,7 @@ use crate::model::text;
 use crate::model::throttle::{Admission, DeviceId, Failures, HARD_LIMIT, Key};
 use crate::model::user::User;
 use crate::operations::{App, Can, audit, block_notice};
-use crate::security::passwords::Verification;
+use crate::security::passwords::{Claimant, Hasher, Place, Verification};
 
 /// One try.
 pub(crate) struct Attempt<'a> {
@@ -40,6 +40,8 @@ pub(crate) struct Attempt<'a> {
     /// Whose tries these are then, for the audit log.
     only_for: Option<&'static str>,
     address: Option<Key>,
+    /// Takes turns at hashing for the account, at this address.
+    pub(crate) hasher: Hasher,
 }
 
 /// The user whose password was wrong, if there is one, and why it was refused, for the audit log only.
@@ -64,6 +66,7 @@ impl<'a> Attempt<'a> {
             counter: Key::account(username),
             only_for: None,
             address: origin.address.map(Key::address),
+            hasher: app.hasher.on_behalf_of(Claimant::named(username, origin)),
         }
     }
 
@@ -71,7 +74,13 @@ impl<'a> Attempt<'a> {
     /// nor does it block others.
     pub(crate) fn from_known(app: &'a App, username: &str, browser: &DeviceId, origin: &'a Origin) -> Self {
         let counter = Key::known_browser(username, browser);
-        Self { counter, only_for: Some("known_browser"), ..Self::new(app, username, origin) }
+        Self { counter, only_for: Some("known_browser"), ..Self::of_known(app, username, origin) }
+    }
+
+    /// At the account of this name by what it knows: tries of strangers do not take its places in the queue.
+    fn of_known(app: &'a App, username: &str, origin: &'a Origin) -> Self {
+        let hasher = app.hasher.on_behalf_of(Claimant::known(username, origin));
+        Self { hasher, ..Self::new(app, username, origin) }
     }
 
     /// At the caller's own account; the tries of a session are counted by themselves, too.
@@ -79,7 +88,7 @@ impl<'a> Attempt<'a> {
         let username = can.user().username.as_str();
         let counter = Key::session(username, can.session().id);
         let only_for = Some("session");
-        Self { author: can.author(), counter, only_for, ..Self::new(can.app(), username, can.origin()) }
+        Self { author: can.author(), counter, only_for, ..Self::of_known(can.app(), username, can.origin()) }
     }
 
     /// Whether the browser or the session was known before.
@@ -112,7 +121,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<std::result::Result<(Credentials, Verification), Failure>> {
         let found = db::users::credentials(&self.app.db, &self.name).await?;
         let stored = found.as_ref().map(|found| &found.password).filter(|_| !is_blocked);
-        let verdict = self.app.hasher.verify(password, stored).await?;
+        let verdict = self.hasher.verify(password, stored).await?;
         Ok(match found {
             _ if is_blocked => Err((found.map(|found| found.user), BLOCKED)),
             None => Err((None, "unknown_user")),
@@ -159,11 +168,11 @@ impl<'a> Attempt<'a> {
             if let Some(is_open) = self.try_to_admit().await? {
                 return Ok(is_open);
             }
-            // As many may wait here as for their turn at hashing, and no longer.
+            // Who waits here has one of the places of those who wait for their turn at hashing.
             if place.is_none() {
-                place = Some(self.app.hasher.queue_up()?);
+                place = Some(self.hasher.queue_up()?);
             }
-            if Instant::now() + pause > end {
+            if place.as_ref().is_some_and(Place::is_lost) || Instant::now() + pause > end {
                 return Err(Error::Unavailable);
             }
             sleep(pause).await;
@@ -183,7 +192,7 @@ impl<'a> Attempt<'a> {
         if self.admission(account, address)?.is_none() {
             return Ok(None);
         }
-        self.app.hasher.refuse_if_full()?;
+        self.hasher.refuse_if_full()?;
         db::retrying(|| async {
             let mut tx = self.app.db.begin().await?;
             let (account, address) = self.lock(&mut tx).await?;

@@ -26,6 +26,7 @@ use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
 use crate::operations::mail::{self, Queued};
 use crate::operations::notices::{self, Owner};
 use crate::operations::{App, Can, addresses, audit, sessions, users};
+use crate::security::passwords::Claimant;
 
 /// A link that was just made: the only moment at which its address is known.
 #[derive(Debug)]
@@ -126,7 +127,7 @@ pub async fn invite(can: &Can<ManageUsers>, input: &UserInput, reveal_to: Option
     let asked = input.changes.apply(&blank);
     app.settings.rules().may_create(can.user(), &asked)?;
     can.require(presence::of_new(&asked), app.clock.now())?;
-    let (invited, _) = users::prepare(app, &blank, input).await?;
+    let (invited, _) = users::prepare(app, &can.hasher(), &blank, input).await?;
     let entry = Entry::new(Action::LinkMade, can.author());
     let made_by = Some(can.user().id);
     let new = NewLink { purpose: LinkPurpose::Setup, made_by, reveal_to, entry };
@@ -286,7 +287,8 @@ pub async fn redeem(app: &App, token: &str, password: &str, origin: &Origin) -> 
         return Ok(None);
     };
     let patch = UserPatch { password: password.into(), ..UserPatch::default() };
-    let (_, hash) = users::prepare(app, &user, &patch.into_input(InputMode::Part)).await?;
+    let hasher = app.hasher.on_behalf_of(Claimant::known(user.username.as_str(), origin));
+    let (_, hash) = users::prepare(app, &hasher, &user, &patch.into_input(InputMode::Part)).await?;
     let hash = hash.ok_or_else(|| Error::internal("a link's password was not hashed"))?;
     db::retrying(|| use_up(app, user.id, &secret, &hash, origin)).await
 }

@@ -38,6 +38,7 @@ async fn live<P: Permission>(can: &Can<P>, id: UserId) -> Result<Vec<LiveSession
     let now = app.clock.now();
     let mut sessions =
         db::sessions::live_of_user(&app.db, id, now, now.minus(app.settings.session_idle())).await?;
+    app.session_uses.update(&mut sessions);
     for session in &mut sessions {
         session.current = session.id == can.session().id;
     }

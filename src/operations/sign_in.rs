@@ -25,7 +25,7 @@ use crate::operations::notices::{self, Event, Owner};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::second_factor::{self as second_factor_code, Presented, Shown as Factor};
 pub use crate::operations::sign_in_steps::PasswordShown;
-use crate::operations::{App, addresses, audit};
+use crate::operations::{App, addresses, audit, session_use};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
 
@@ -142,7 +142,7 @@ impl<'a> Attempt<'a> {
         }
         let rehashed = match verdict {
             Verification::RightButOutdated => {
-                let hash = self.app.hasher.hash(password).await.map_err(Error::from);
+                let hash = self.hasher.hash(password).await.map_err(Error::from);
                 Some(self.unless_given_up(hash).await?)
             }
             Verification::Right | Verification::Wrong => None,
@@ -332,7 +332,7 @@ fn access_end(app: &App, now: Timestamp, session_end: Timestamp) -> Timestamp {
 pub async fn refresh(app: &App, token: &str) -> Result<String> {
     let (found, secret) =
         authentication::by_jwt(app, Kind::Refresh, token, None).await.map_err(one_reason)?;
-    authentication::note_use(app, &found.session).await;
+    session_use::note(app, &found.session);
     let now = app.clock.now();
     let named = SessionClaim { user: found.user.id, secret };
     Ok(app.keys().tokens.sign(Kind::Access, &named, now, access_end(app, now, found.session.expires_at)))

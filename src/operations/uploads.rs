@@ -276,6 +276,7 @@ async fn rehearse(
     choices: &Choices,
 ) -> Result<std::result::Result<Rehearsal, String>> {
     let Prepared { users, others, joined } = prepared;
+    let can = &can.detached();
     let options = choices.options(&joined, &can.app().settings, true);
     let file = tempfile::tempfile().map_err(Error::internal)?;
     let kept = Arc::new(file.try_clone().map_err(Error::internal)?);

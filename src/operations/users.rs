@@ -23,6 +23,7 @@ use crate::model::user::{User, UserId, UserInput};
 use crate::model::{presence, rules, text};
 use crate::operations::notices::{self, Owner};
 use crate::operations::{App, Can, addresses, audit, sessions};
+use crate::security::passwords::Hasher;
 
 /// Most users with the same e-mail address that are shown as exact matches.
 const EXACT_MATCHES: i64 = 10;
@@ -109,7 +110,7 @@ pub async fn create(can: &Can<ManageUsers>, input: &UserInput) -> Result<User> {
     let asked = input.changes.apply(&blank);
     app.settings.rules().may_create(can.user(), &asked)?;
     can.require(presence::of_new(&asked), app.clock.now())?;
-    let (user, password) = prepare(app, &blank, input).await?;
+    let (user, password) = prepare(app, &can.hasher(), &blank, input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
@@ -121,9 +122,13 @@ pub async fn create(can: &Can<ManageUsers>, input: &UserInput) -> Result<User> {
 }
 
 /// What a superuser is made of, who needs no other user's right to be made.
-pub(super) async fn prepare_superuser(app: &App, input: &UserInput) -> Result<(User, PasswordHash)> {
+pub(super) async fn prepare_superuser(
+    app: &App,
+    hasher: &Hasher,
+    input: &UserInput,
+) -> Result<(User, PasswordHash)> {
     let blank = User { is_staff: true, is_superuser: true, ..User::blank(app.clock.now()) };
-    let (user, password) = prepare(app, &blank, input).await?;
+    let (user, password) = prepare(app, hasher, &blank, input).await?;
     Ok((user, password.ok_or_else(|| Error::invalid("password", Message::Required))?))
 }
 
@@ -179,7 +184,7 @@ pub async fn update(
     expected.check(&before)?;
     let new_password = input.changes.password.is_some();
     can.require(presence::of_change(can.user().id, &before, &after, new_password), asked_at)?;
-    let (_, password) = prepare(app, &before, input).await?;
+    let (_, password) = prepare(app, &can.hasher(), &before, input).await?;
     let apply = |before: &User| input.fitting(app.settings.policy(), before);
     let change = Change { id, expected, password, apply, batch_id: None, undoes: None, asked_at };
     db::retrying(|| write(can, &change)).await
@@ -284,6 +289,7 @@ pub(crate) async fn set_password(
 /// password.
 pub(crate) async fn prepare(
     app: &App,
+    hasher: &Hasher,
     before: &User,
     input: &UserInput,
 ) -> Result<(User, Option<PasswordHash>)> {
@@ -296,7 +302,7 @@ pub(crate) async fn prepare(
     }
     errors.into_result()?;
     let password = match &input.changes.password {
-        Some(password) => Some(app.hasher.hash(password).await?),
+        Some(password) => Some(hasher.hash(password).await?),
         None => None,
     };
     Ok((input.changes.apply(before), password))

@@ -14,7 +14,9 @@ mod elsewhere;
 mod foreign;
 mod hasher;
 mod stored;
+mod turns;
 mod weak;
+mod workers;
 
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
@@ -22,7 +24,8 @@ use std::time::Duration;
 
 use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSABLE_PREFIX};
 
-pub use hasher::{Failure, HashError, Hasher, Place, SetupError, Verification};
+pub use hasher::{Failure, HashError, Hasher, SetupError, Verification};
+pub use turns::{Claimant, Place};
 pub use weak::WeakHash;
 
 /// What one hash of ours costs. The default is the first of the settings that the OWASP Password Storage Cheat
@@ -48,18 +51,18 @@ impl Default for Cost {
 pub struct Limits {
     /// Hashes computed at the same time, each on a thread and in a memory of its own.
     pub threads: usize,
-    /// Callers that may wait for their turn; further ones get [`HashError::Busy`] at once.
+    /// Callers that may wait for their turn, an eighth of them for one account; further ones get [`HashError::Busy`].
     pub queue: usize,
     /// How long a caller waits for its turn before it gets [`HashError::Busy`].
     pub wait: Duration,
 }
 
 impl Default for Limits {
-    /// All cores but one, at least 1 and at most 4, so that the rest of the server keeps running during a burst of
+    /// As many threads as cores, at most 4, whose low priority keeps the rest of the server running during a burst of
     /// sign-ins; 64 callers waiting; 2 seconds, after which a request to try again serves a person better.
     fn default() -> Self {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { threads: cores.saturating_sub(1).clamp(1, 4), queue: 64, wait: Duration::from_secs(2) }
+        Self { threads: cores.min(4), queue: 64, wait: Duration::from_secs(2) }
     }
 }
 
@@ -151,9 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn pw_3_the_default_limits_leave_a_core_to_the_rest_of_the_server() {
+    fn pw_3_the_default_limits_are_a_thread_for_each_core_up_to_four() {
         let limits = Limits::default();
-        assert!((1..=4).contains(&limits.threads));
+        assert_eq!(limits.threads, available_parallelism().map_or(1, NonZeroUsize::get).min(4));
         assert_eq!((limits.queue, limits.wait), (64, Duration::from_secs(2)));
     }
 }

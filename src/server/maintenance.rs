@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use rocket::{Orbit, Rocket, tokio};
 
-use crate::operations::{App, audit, dearest_hash, keys, maintenance};
+use crate::operations::{App, audit, dearest_hash, keys, maintenance, session_use};
 
 /// How often expired sessions and forgotten failures are removed.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_mins(10);
+
+/// How long a task waits that could not write.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether changes can be stored.
+const WRITE_TRIAL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Removes expired sessions, links and the like at intervals.
 pub(super) fn clean_up(rocket: &Rocket<Orbit>) {
@@ -22,6 +28,43 @@ pub(super) fn clean_up(rocket: &Rocket<Orbit>) {
                 () = tokio::time::sleep(CLEAN_UP_INTERVAL) => {}
                 () = &mut shutdown => return,
             }
+        }
+    });
+}
+
+/// Stores when sessions were used.
+pub(super) fn note_session_use(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>().cloned() else { return };
+    let mut shutdown = rocket.shutdown();
+    tokio::spawn(async move {
+        let mut pause = session_use::WRITE_INTERVAL;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = &mut shutdown => return,
+            }
+            pause = match session_use::write(&app).await {
+                Ok(()) => session_use::WRITE_INTERVAL,
+                Err(error) => {
+                    log::warn!("could not note that sessions were used: {error}");
+                    PAUSE_AFTER_FAILURE
+                }
+            };
+        }
+    });
+}
+
+/// Finds out whether changes can be stored, before a user does.
+pub(super) fn try_to_write(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>().cloned() else { return };
+    let mut shutdown = rocket.shutdown();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(WRITE_TRIAL_INTERVAL) => {}
+                () = &mut shutdown => return,
+            }
+            app.db.try_to_write().await;
         }
     });
 }

@@ -71,7 +71,8 @@ where
         let day = now.get(..10).unwrap_or_default();
         let disposition = format!("attachment; filename=\"{name}-{day}.{ending}\"");
         let kind = writing.kind.clone();
-        let mut response = pieces(can, filter, list.records, list.next, writing).respond_to(request)?;
+        let mut response =
+            pieces(can.detached(), filter, list.records, list.next, writing).respond_to(request)?;
         response.set_header(kind);
         response.set_header(Header::new("Content-Disposition", disposition));
         Ok(response)

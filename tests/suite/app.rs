@@ -21,7 +21,7 @@ use usher::model::session::{Credential, NewSession, Secret};
 use usher::model::user::{User, UserId, Username};
 use usher::operations::authentication::{Authorization, authenticate};
 use usher::operations::sign_in::{self, OpenedSession};
-use usher::operations::{App, Can};
+use usher::operations::{App, Can, session_use};
 use usher::{config, db};
 
 /// Which database a test runs on.
@@ -271,6 +271,11 @@ impl TestApp {
             let mut connection = PgConnection::connect(&self.url).await.expect("the server");
             sqlx::query(statement).execute(&mut connection).await.expect(sql);
         }
+    }
+
+    /// Stores when sessions were used, as the server does a moment later.
+    pub(crate) async fn store_uses(&self) {
+        session_use::write(&self.usher).await.expect("a database");
     }
 
     /// The user as stored.

@@ -204,6 +204,7 @@ async fn pw_4_waiting_a_day_gives_no_further_hundred_tries(app: TestApp) {
 async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let last_use = async || {
+        app.store_uses().await;
         let sessions = app.get(&ada, "/v1/account/sessions").await.json();
         let mut sessions = sessions.as_array().unwrap().clone();
         sessions.retain(|session| session["carrier"] == "cookie");
@@ -211,6 +212,7 @@ async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: T
     };
     // As after the clock was set back by so much.
     let set = async |ahead: Duration| {
+        app.store_uses().await;
         let at = app.clock.now().plus(ahead).micros();
         app.sql(&format!("UPDATE sessions SET last_seen_at = {at} WHERE carrier = 'cookie'")).await;
     };
@@ -223,6 +225,7 @@ async fn se_4_a_cookie_that_was_used_in_the_future_does_not_live_for_ever(app: T
     set(idle.checked_sub(Duration::from_secs(1)).unwrap()).await;
     app.clock.advance(Duration::from_secs(1));
     assert!(app.is_signed_in(&ada, By::Cookie).await);
+    app.store_uses().await;
     app.clock.advance(idle);
     assert!(!app.is_signed_in(&ada, By::Cookie).await, "without use it ends");
 }

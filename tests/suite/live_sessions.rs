@@ -233,6 +233,7 @@ async fn se_10_sessions_are_bounded_by_kind_and_the_least_recently_used_goes_fir
     app.clock.advance(Duration::from_mins(2));
     // The first session of all is in use, so that it outlives later ones that are not.
     assert!(works(&app, &first).await && works(&app, &third).await);
+    app.store_uses().await;
     client(&app).await;
     client(&app).await;
     assert!(!works(&app, &second).await, "the fifth ended the one that was used the longest ago");
@@ -240,6 +241,7 @@ async fn se_10_sessions_are_bounded_by_kind_and_the_least_recently_used_goes_fir
     for _ in 0..8 {
         app.clock.advance(Duration::from_mins(2));
         assert!(works(&app, &first).await, "a client keeps its first token while it uses it");
+        app.store_uses().await;
         client(&app).await;
     }
     assert!(app.is_signed_in(&ada, By::Cookie).await, "API clients sign no browser out");
@@ -248,6 +250,7 @@ async fn se_10_sessions_are_bounded_by_kind_and_the_least_recently_used_goes_fir
     let (second, third) = (browser(&app, &ada).await, browser(&app, &ada).await);
     app.clock.advance(Duration::from_mins(2));
     assert!(app.is_signed_in(&ada, By::Cookie).await && app.is_signed_in(&third, By::Cookie).await);
+    app.store_uses().await;
     let fourth = browser(&app, &ada).await;
     assert!(!app.is_signed_in(&second, By::Cookie).await, "the fourth ended it");
     for browser in [&ada, &third, &fourth] {
@@ -267,6 +270,7 @@ async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: TestApp) {
     let named = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
     let begin = app.clock.now();
     let seen = async || {
+        app.store_uses().await;
         let sessions = usher::db::sessions::live_of_user(
             &app.usher.db,
             ada.user.id,

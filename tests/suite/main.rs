@@ -96,6 +96,7 @@ mod own_credentials;
 mod own_password;
 mod passwords;
 mod preferences;
+mod pressure;
 mod privileged_accounts;
 mod process;
 mod properties;

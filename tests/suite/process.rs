@@ -14,6 +14,7 @@ mod logs;
 mod metrics;
 mod proxy;
 mod server;
+mod standby;
 mod stop;
 mod storage;
 mod wire;

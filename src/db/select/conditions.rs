@@ -184,9 +184,39 @@ fn column<T: Table>(field: Field<T>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::db::select::{Part, push_source};
+    use crate::db::select::{Part, parts, push_source, push_walk};
     use crate::db::{Db, Dialect, Sql, testing};
-    use crate::model::filter::{Body, Expression, Filter, FlagField, IntegerField, Operator, Test};
+    use crate::model::filter::{
+        Body, Expression, Filter, FlagField, IntegerField, ListRequest, Operator, Test,
+    };
+
+    #[rocket::async_test]
+    async fn a_list_of_staff_walks_along_an_index_of_staff() {
+        let (figment, _directory) = testing::sqlite().await;
+        let db = Db::open(&figment.focus("databases.main")).await.unwrap();
+        for (field, index) in [
+            ("last_name", "users_staff_last_name"),
+            ("username", "users_staff_username"),
+            ("last_login", "users_staff_last_login"),
+            ("pk", "users_staff"),
+        ] {
+            let body = serde_json::json!({
+                "expressions": [
+                    {"type": "exact", "field": "is_staff", "value": true},
+                    {"type": "contains", "field": "first_name", "sub_string": "an"},
+                ],
+                "order_by": [{"field": field, "ascending": false}],
+            });
+            let serde_json::Value::Object(body) = body else { unreachable!() };
+            let filter: Filter = ListRequest::parse(body).unwrap().filter;
+            let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
+            push_walk(&mut sql, Dialect::Sqlite, &parts(&filter, None)[0], Some(100), 50);
+            let steps: Vec<(i64, i64, i64, String)> = db.all(sql).await.unwrap();
+            let plan = steps.into_iter().map(|(.., step)| step).collect::<Vec<_>>().join("; ");
+            assert!(plan.contains(&format!("INDEX {index}")), "{field}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{field}: {plan}");
+        }
+    }
 
     /// The counts of the overview. SQLite does not call an index with a computed column covering, but reads no row.
     #[rocket::async_test]

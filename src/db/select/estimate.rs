@@ -4,11 +4,16 @@ use super::conditions::push_filter;
 use super::parts::Part;
 use super::table::Table;
 use super::{names_a_value, search};
-use crate::db::{Db, Dialect, Result, Sql};
+use crate::db::{Db, Dialect, Error, Result, Sql};
 use crate::model::filter::Filter;
 
-/// The most rows that a walk looks at, however many are wanted: some ten milliseconds.
+/// The most rows that a walk looks at, however many are wanted: some ten milliseconds, of a filter of a few tests.
 const LONGEST_WALK: i64 = 20_000;
+/// So many tests of a row are few: a filter of more walks less far.
+const FEW_TESTS: i64 = 8;
+/// A filter that no index narrows may make so many tests of all rows together, some ten seconds: beyond that it would
+/// always be broken off.
+const MOST_TESTS: i64 = 200_000_000;
 
 /// How many rows a walk for so many should look at. `None` if all that fit should be found instead.
 ///
@@ -19,7 +24,9 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
     if filter.expressions.iter().any(names_a_value) {
         return Ok(None);
     }
+    let tests = i64::try_from(filter.tests()).unwrap_or(i64::MAX);
     let numbers = match numbers(db.dialect(), filter) {
+        Some(sql) if tests > FEW_TESTS => db.scanning().optional::<(i64, i64)>(sql).await?,
         Some(sql) => db.optional::<(i64, i64)>(sql).await?,
         None => None,
     };
@@ -29,9 +36,25 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
     {
         return Ok(None);
     }
-    let is_indexed = search::is_of_use(filter);
+    // Of few, more than a hundred for each that is wanted are looked at no sooner than all of them.
+    let is_indexed = search::is_of_use(filter) || super::few(&Part::whole(filter)).is_some();
     // Without an index, finding all means to look at every row.
-    Ok(Some(if is_indexed { wanted.saturating_mul(T::WALK).min(LONGEST_WALK) } else { LONGEST_WALK }))
+    let longest = (LONGEST_WALK / (tests / FEW_TESTS).max(1)).max(wanted);
+    Ok(Some(if is_indexed { wanted.saturating_mul(T::WALK).min(longest) } else { longest }))
+}
+
+/// Refuses a filter that could not be answered in time whenever it is asked for.
+///
+/// # Errors
+/// [`Error::TooManyTests`] then.
+pub(super) async fn refuse_endless<T: Table>(db: &Db, filter: &Filter<T>) -> Result<()> {
+    let tests = i64::try_from(filter.tests()).unwrap_or(i64::MAX);
+    let Some(kept) = T::KEPT_COUNT.filter(|_| tests > FEW_TESTS) else { return Ok(()) };
+    if search::is_of_use(filter) || filter.expressions.iter().any(names_a_value) {
+        return Ok(());
+    }
+    let rows = super::kept_number(db, kept).await?;
+    if rows.saturating_mul(tests) > MOST_TESTS { Err(Error::TooManyTests) } else { Ok(()) }
 }
 
 /// Asks how many rows there are, and how many are likely to fit.

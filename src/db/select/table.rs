@@ -36,6 +36,12 @@ pub trait Table: Resource {
         None
     }
 
+    /// A flag that few records have, and the index of these in the order of a field: `INDEXED BY` it.
+    #[must_use]
+    fn few(_: Field<Self>) -> Option<(Self::Flag, &'static str)> {
+        None
+    }
+
     /// Whether SQLite's index of what is searched has the column that the test looks at.
     #[must_use]
     fn is_searched(_: &Test<Self>) -> bool {

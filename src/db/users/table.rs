@@ -71,6 +71,23 @@ impl Table for Users {
         })
     }
 
+    fn few(field: Field) -> Option<(FlagField, &'static str)> {
+        let index = match field {
+            Field::Text(TextField::Username) => " INDEXED BY users_staff_username",
+            Field::Text(TextField::FirstName) => " INDEXED BY users_staff_first_name",
+            Field::Text(TextField::LastName) => " INDEXED BY users_staff_last_name",
+            Field::Text(TextField::Email) => " INDEXED BY users_staff_email",
+            Field::Text(TextField::Name) => " INDEXED BY users_staff_name_folded",
+            Field::Integer(IntegerField::DateJoined) => " INDEXED BY users_staff_date_joined",
+            Field::Integer(IntegerField::LastLogin) => " INDEXED BY users_staff_last_login",
+            Field::Integer(IntegerField::Id) => " INDEXED BY users_staff",
+            Field::Integer(IntegerField::ValidFrom | IntegerField::ValidUntil)
+            | Field::Text(TextField::Searchable)
+            | Field::Flag(_) => return None,
+        };
+        Some((FlagField::IsStaff, index))
+    }
+
     fn is_searched(test: &Test) -> bool {
         has_column(test)
     }

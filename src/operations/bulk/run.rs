@@ -27,12 +27,14 @@ use crate::operations::{App, Can, audit, sessions, undo};
 /// [`Error::Malformed`] for more than [`MOST`]; [`Error::Forbidden`] if the password has to be given
 /// again first; [`Error::Unavailable`], and then the run's outcome shows how far it came.
 pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -> Result<BatchId> {
-    let app = can.app();
     let ids = freeze(can, Chosen::Ids(ids)).await?;
-    let asked_at = app.clock.now();
+    let asked_at = can.app().clock.now();
     let asked = super::presence(can, action, &preview(can, action, &ids).await?);
     can.require(asked, asked_at)?;
     let batch = begin(can, action.as_str(), None, &ids).await?;
+    // Many changes, each of which may take as long as one.
+    let can = &can.detached();
+    let app = can.app();
     for id in ids {
         if !is_entitled(can).await? {
             break;
@@ -234,8 +236,7 @@ pub async fn outcome(can: &Can<ManageUsers>, id: BatchId) -> Result<Outcome> {
 /// # Errors
 /// [`Error::NoSuchPath`] without such a run; [`Error::CannotUndo`]; else as [`run`].
 pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
-    let app = can.app();
-    let asked_at = app.clock.now();
+    let asked_at = can.app().clock.now();
     let outcome = outcome(can, id).await?;
     outcome.check_undo(asked_at)?;
     can.require(presence_of_undo(can, &outcome).await?, asked_at)?;
@@ -243,6 +244,8 @@ pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
         outcome.users.iter().filter_map(|user| Some((user.id, user.entry?))).collect();
     let ids: Vec<UserId> = done.iter().map(|(id, _)| *id).collect();
     let batch = begin(can, UNDO, Some(id), &ids).await?;
+    let can = &can.detached();
+    let app = can.app();
     for (id, entry) in done {
         if !is_entitled(can).await? {
             break;

@@ -2,17 +2,17 @@
 //!
 //! A hash is tens of milliseconds of one core and megabytes of memory, so hashing at will would stop everything else
 //! and take all memory. Here a caller first gets a turn (a permit and the memory that goes with it), of which there are
-//! [`Limits::threads`]. The turn moves into the blocking task and lasts until the work is done, also when the caller
+//! [`Limits::threads`]. The turn moves into the task and lasts until the work is done, also when the caller
 //! has gone away meanwhile: a client that hangs up early does not get more hashing done than one that waits.
 
 use std::collections::TryReserveError;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use rocket::tokio::task::spawn_blocking;
+use rocket::tokio::sync::oneshot;
 use rocket::tokio::time::{Instant, timeout};
 use thiserror::Error;
 
@@ -20,7 +20,9 @@ use crate::model::error::Error as AppError;
 
 use super::argon2::{Memory, OwnHashes, is_within_ceiling};
 use super::stored::Stored;
+use super::turns::{Asked, Claimant, Permit, Place, Turns};
 use super::weak::WeakHash;
+use super::workers::Workers;
 use super::{Cost, LONGEST_HASHED_BYTES, Limits, Password, PasswordHash};
 
 /// The most threads that may be asked for. It is far above what makes sense: more than the cores gains nothing.
@@ -43,7 +45,7 @@ pub enum SetupError {
 /// Why a password was neither hashed nor checked.
 #[derive(Debug, Error)]
 pub enum HashError {
-    /// The queue is full, or the wait was too long. The client should try again in a moment.
+    /// There is no place in the queue, or the wait was too long. The client should try again in a moment.
     #[error("too many passwords are being checked at the moment")]
     Busy,
     /// Something is wrong with this server, not with the password.
@@ -81,9 +83,9 @@ pub enum Failure {
     /// The computing task panicked. Its message is left out because it might quote the password.
     #[error("the computing task panicked")]
     Panicked,
-    /// The server is shutting down.
-    #[error("the computing task was stopped")]
-    Stopped,
+    /// There is no thread for it.
+    #[error("the computing task was not begun")]
+    NoThread,
 }
 
 /// What checking a password gave.
@@ -101,16 +103,20 @@ pub enum Verification {
 
 /// Makes and checks password hashes. Clones share the threads, the queue and the counter.
 #[derive(Clone)]
-pub struct Hasher(Arc<Shared>);
+pub struct Hasher {
+    shared: Arc<Shared>,
+    /// Whose turns it takes.
+    claimant: Claimant,
+}
 
 struct Shared {
     cost: Cost,
     own: OwnHashes,
     limits: Limits,
-    /// One permit for each hash that may be computed at the same time.
-    permits: Arc<Semaphore>,
-    /// Callers that wait for a permit.
-    waiting: AtomicUsize,
+    /// One for each hash that may be computed at the same time.
+    turns: Arc<Turns>,
+    /// As many threads, from the first hash on.
+    workers: OnceLock<Workers>,
     /// The memory of the free permits. The one given back last is taken first, so that a server with
     /// few sign-ins touches only one.
     idle: Mutex<Vec<Memory>>,
@@ -124,8 +130,8 @@ impl fmt::Debug for Hasher {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Hasher")
-            .field("cost", &self.0.cost)
-            .field("limits", &self.0.limits)
+            .field("cost", &self.shared.cost)
+            .field("limits", &self.shared.limits)
             .finish_non_exhaustive()
     }
 }
@@ -134,6 +140,10 @@ impl Shared {
     fn idle(&self) -> MutexGuard<'_, Vec<Memory>> {
         // The list is whole even if a thread panicked while it held the lock: it is only pushed to and popped from.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn workers(&self) -> &Workers {
+        self.workers.get_or_init(|| Workers::start(self.limits.threads))
     }
 
     /// Whether the text has this hash. Where there is none that could be, the work is done for nothing.
@@ -150,32 +160,12 @@ struct Turn {
     shared: Arc<Shared>,
     memory: Option<Memory>,
     /// Given back after the memory, because fields are dropped after the value itself.
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         self.shared.idle().extend(self.memory.take());
-    }
-}
-
-/// A place in the queue of passwords to be hashed or checked; dropping it leaves the queue, also when the caller goes away while it waits.
-#[derive(Debug)]
-pub struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    /// `None` if `most` callers are waiting already.
-    fn take(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
-        waiting
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < most).then_some(now + 1))
-            .ok()
-            .map(|_| Self(waiting))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -195,16 +185,23 @@ impl Hasher {
             return Err(SetupError::AboveCeiling);
         }
         let own = OwnHashes::new(cost)?;
-        Ok(Self(Arc::new(Shared {
+        let shared = Shared {
             cost,
             own,
             limits,
-            permits: Arc::new(Semaphore::new(limits.threads)),
-            waiting: AtomicUsize::new(0),
+            turns: Turns::new(limits.threads, limits.queue),
+            workers: OnceLock::new(),
             idle: Mutex::new(Vec::with_capacity(limits.threads)),
             operations: AtomicU64::new(0),
             time_spent: AtomicU64::new(0),
-        })))
+        };
+        Ok(Self { shared: Arc::new(shared), claimant: Claimant::default() })
+    }
+
+    /// The same hasher, whose turns and places count as this claimant's.
+    #[must_use]
+    pub fn on_behalf_of(&self, claimant: Claimant) -> Self {
+        Self { shared: Arc::clone(&self.shared), claimant }
     }
 
     /// Hashes a password in its normal form with a fresh salt, at our cost.
@@ -286,7 +283,7 @@ impl Hasher {
     /// The start of a stored hash of ours, which all of our cost share.
     #[must_use]
     pub fn own_prefix(&self) -> String {
-        let Cost { memory_kib, iterations, parallelism } = self.0.cost;
+        let Cost { memory_kib, iterations, parallelism } = self.shared.cost;
         format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$")
     }
 
@@ -295,19 +292,19 @@ impl Hasher {
     /// counts mean that two ways to fail look the same.
     #[must_use]
     pub fn operations(&self) -> u64 {
-        self.0.operations.load(Ordering::Relaxed)
+        self.shared.operations.load(Ordering::Relaxed)
     }
 
     /// How much time went into them, waiting not counted.
     #[must_use]
     pub fn time_spent(&self) -> Duration {
-        Duration::from_nanos(self.0.time_spent.load(Ordering::Relaxed))
+        Duration::from_nanos(self.shared.time_spent.load(Ordering::Relaxed))
     }
 
     /// How many passwords wait to be hashed or checked at this moment.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.0.waiting.load(Ordering::Relaxed)
+        self.shared.turns.waiting()
     }
 
     /// A place among the callers that wait, for one that waits for something else first.
@@ -315,8 +312,8 @@ impl Hasher {
     /// # Errors
     ///
     /// [`HashError::Busy`] if there is none left.
-    pub fn queue_up(&self) -> Result<Place<'_>, HashError> {
-        Place::take(&self.0.waiting, self.0.limits.queue).ok_or(HashError::Busy)
+    pub fn queue_up(&self) -> Result<Place, HashError> {
+        self.shared.turns.queue_up(&self.claimant).ok_or(HashError::Busy)
     }
 
     /// Refuses when one more password would find no place to wait.
@@ -325,22 +322,19 @@ impl Hasher {
     ///
     /// [`HashError::Busy`] then.
     pub fn refuse_if_full(&self) -> Result<(), HashError> {
-        let is_full = self.waiting() >= self.0.limits.queue && self.0.permits.available_permits() == 0;
-        if is_full { Err(HashError::Busy) } else { Ok(()) }
+        if self.shared.turns.has_room_for(&self.claimant) { Ok(()) } else { Err(HashError::Busy) }
     }
 
     /// Waits for a turn.
     async fn turn(&self) -> Result<Turn, HashError> {
-        let shared = &self.0;
-        // First come, first served: a permit that comes free while callers wait goes to the first of them.
-        let permit = if let Ok(permit) = Arc::clone(&shared.permits).try_acquire_owned() {
-            permit
-        } else {
-            let _place = Place::take(&shared.waiting, shared.limits.queue).ok_or(HashError::Busy)?;
-            timeout(shared.limits.wait, Arc::clone(&shared.permits).acquire_owned())
-                .await
-                .map_err(|_| HashError::Busy)?
-                .map_err(|_| Failure::Stopped)?
+        let shared = &self.shared;
+        let permit = match shared.turns.ask(&self.claimant).ok_or(HashError::Busy)? {
+            Asked::Now(permit) => permit,
+            Asked::Later(_place, given) => match timeout(shared.limits.wait, given).await {
+                Ok(Ok(permit)) => permit,
+                // The wait was too long, or the place went to another caller.
+                Ok(Err(_)) | Err(_) => return Err(HashError::Busy),
+            },
         };
         let memory = shared.idle().pop();
         Ok(Turn {
@@ -350,7 +344,7 @@ impl Hasher {
         })
     }
 
-    /// Does the work on a blocking thread when its turn comes, and counts it.
+    /// Does the work on a thread of its own when its turn comes, and counts it.
     async fn compute<T, W>(&self, work: W) -> Result<T, HashError>
     where
         T: Send + 'static,
@@ -367,21 +361,26 @@ impl Hasher {
         .await
     }
 
-    /// Does the work on a blocking thread when its turn comes.
+    /// Does the work on a thread of its own when its turn comes.
     async fn run<T, W>(&self, work: W) -> Result<T, HashError>
     where
         T: Send + 'static,
         W: FnOnce(&Shared, &mut Memory) -> Result<T, Failure> + Send + 'static,
     {
         let mut turn = self.turn().await?;
-        let task = spawn_blocking(move || {
-            let Turn { shared, memory, .. } = &mut turn;
-            work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)))
+        let (done, result) = oneshot::channel();
+        self.shared.workers().run(move || {
+            let computed = catch_unwind(AssertUnwindSafe(|| {
+                let Turn { shared, memory, .. } = &mut turn;
+                work(shared, memory.get_or_insert_with(|| Memory::for_hashes_of(&shared.own)))
+            }));
+            drop(turn);
+            drop(done.send(computed));
         });
-        match task.await {
-            Ok(result) => Ok(result?),
-            Err(error) if error.is_panic() => Err(Failure::Panicked.into()),
-            Err(_) => Err(Failure::Stopped.into()),
+        match result.await {
+            Ok(Ok(computed)) => Ok(computed?),
+            Ok(Err(_)) => Err(Failure::Panicked.into()),
+            Err(_) => Err(Failure::NoThread.into()),
         }
     }
 }

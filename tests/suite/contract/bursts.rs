@@ -72,6 +72,24 @@ async fn pw_13_right_passwords_at_the_same_instant_do_not_keep_each_other_out(ap
     assert_eq!(counters(&app).await, (0, 0), "nothing is left of them");
 }
 
+#[apply(on_both)]
+async fn pw_3_a_flood_of_sign_ins_to_one_account_leaves_turns_at_hashing_to_the_others(app: TestApp) {
+    app.person("greedy", "ordinary").await;
+    for n in 0..6 {
+        app.person(&format!("user-{n}"), "ordinary").await;
+    }
+    // Behind one address with the others, and from another one than theirs.
+    for address in ["192.0.2.1", "192.0.2.2"] {
+        let flood = (0..90).map(async |_| obtain_from(&app, address, None, "greedy", PASSWORD).await.status);
+        let others = (0..6)
+            .map(async |n| obtain_from(&app, "192.0.2.1", None, &format!("user-{n}"), PASSWORD).await.status);
+        let (flood, others) = rocket::tokio::join!(join_all(flood), join_all(others));
+        assert_eq!(others, [200; 6], "beside a flood from {address}");
+        assert!(flood.iter().filter(|status| **status == 503).count() > 60, "{flood:?}");
+    }
+    assert_eq!(counters(&app).await, (0, 0), "nothing is left of them");
+}
+
 /// Stores that another instance has let so many tries at an account through.
 async fn undecided(app: &TestApp, count: i64) {
     let key = hexadecimal(Key::account("ada").as_bytes());

@@ -79,6 +79,7 @@ async fn the_numbers_are_those_of_what_happened(app: TestApp) {
         ("usher_password_hashes_waiting", 0.0),
         ("usher_requests_in_flight", 0.0),
         ("usher_stopping", 0.0),
+        ("usher_database_cannot_write", 0.0),
     ] {
         assert_eq!(samples.get(name), Some(&value), "{name}\n{page}");
     }

@@ -143,6 +143,8 @@ fn rl_6_on_a_full_disk_reads_go_on_and_writes_are_503_until_there_is_room() {
         assert_eq!(server.create(&bearer, "never"), Some(503));
         assert_eq!(server.status("/livez"), Some(200));
     }
+    let ready = server.get("/readyz");
+    assert!(ready.starts_with("HTTP/1.1 200 ") && ready.contains("the disk is full"), "{ready}");
     std::fs::remove_file(&filler).unwrap();
     assert_eq!(
         server.create(&bearer, &format!("during-{refused}")),

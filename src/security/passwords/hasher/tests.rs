@@ -146,7 +146,7 @@ fn pw_3_when_every_thread_is_taken_and_the_queue_is_full_the_answer_is_busy_at_o
             let hasher = hasher.clone();
             async move { hasher.hash(&password("kestrel")).await }
         });
-        while hasher.0.waiting.load(Ordering::Relaxed) == 0 {
+        while hasher.waiting() == 0 {
             yield_now().await;
         }
         let refused = hasher.verify(&password("kestrel"), None).await;
@@ -165,7 +165,7 @@ fn pw_3_a_caller_that_waits_too_long_is_told_busy_and_leaves_the_queue() {
         let turn = hasher.turn().await.unwrap();
         for _ in 0..3 {
             assert!(matches!(hasher.hash(&password("kestrel")).await, Err(HashError::Busy)));
-            assert_eq!(hasher.0.waiting.load(Ordering::Relaxed), 0);
+            assert_eq!(hasher.waiting(), 0);
         }
         drop(turn);
         assert!(hasher.hash(&password("kestrel")).await.is_ok());
@@ -179,7 +179,7 @@ fn pw_3_a_caller_that_goes_away_while_it_waits_leaves_the_queue() {
         let _turn = hasher.turn().await.unwrap();
         let gone = timeout(Duration::from_millis(10), hasher.hash(&password("kestrel"))).await;
         assert!(gone.is_err());
-        assert_eq!(hasher.0.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(hasher.waiting(), 0);
     });
 }
 
@@ -215,11 +215,21 @@ fn pw_3_many_callers_at_once_use_no_more_memory_than_there_are_threads() {
             assert!(caller.await.unwrap().is_ok());
         }
         assert_eq!(hasher.operations(), 100);
-        while hasher.0.permits.available_permits() < 2 {
+        while hasher.shared.turns.free() < 2 {
             yield_now().await;
         }
-        assert!((1..=2).contains(&hasher.0.idle().len()));
+        assert!((1..=2).contains(&hasher.shared.idle().len()));
     });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pw_3_threads_that_hash_leave_the_cores_to_those_that_answer() {
+    let priority = || rustix::process::getpriority_process(None).unwrap();
+    let own = priority();
+    let hashing = run(tiny().compute(move |_, _| Ok(priority()))).unwrap();
+    assert_eq!(hashing, (own + super::super::workers::NICENESS).min(19));
+    assert_eq!(priority(), own);
 }
 
 #[test]

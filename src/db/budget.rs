@@ -1,0 +1,107 @@
+//! How long the statements of one request may take in all, waiting for connections and locks included; and whose they
+//! are.
+//!
+//! Each statement has a limit of its own, but a request makes several, and is answered within ten seconds. Time that a
+//! request spends otherwise, as on reading a slow client's body, does not count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rocket::tokio::time::Instant;
+
+/// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
+/// own, shorter limits; this one also covers a server that no longer answers.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
+
+/// Longest time that all statements of a request may take together, but for the one that finds its session.
+const REQUEST_LIMIT: Duration = Duration::from_secs(6);
+
+/// Longest time to find a session.
+pub(super) const LOOKUP_LIMIT: Duration = Duration::from_secs(3);
+
+/// The time of a request, and its user. Clones share both.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Budget {
+    /// What is spent, in nanoseconds; `None` for work that no request waits for.
+    spent: Option<Arc<AtomicU64>>,
+    /// The user who makes the request, by primary key; 0 while that is not known.
+    user: Arc<AtomicI64>,
+}
+
+/// Spends time until it is dropped.
+#[derive(Debug)]
+pub(super) struct Spending<'a> {
+    since: Instant,
+    budget: &'a Budget,
+}
+
+impl Budget {
+    /// That of a new request.
+    pub(super) fn of_request() -> Self {
+        Self { spent: Some(Arc::default()), user: Arc::default() }
+    }
+
+    /// That of work for the same user that no request waits for.
+    pub(super) fn detached(&self) -> Self {
+        Self { spent: None, user: Arc::clone(&self.user) }
+    }
+
+    /// Notes who makes the request.
+    pub(super) fn set_user(&self, user: i64) {
+        if self.spent.is_some() {
+            self.user.store(user, Ordering::Relaxed);
+        }
+    }
+
+    /// Who makes the request, as far as that is known.
+    pub(super) fn user(&self) -> Option<i64> {
+        Some(self.user.load(Ordering::Relaxed)).filter(|user| *user != 0)
+    }
+
+    /// Begins a statement: when it has to end.
+    pub(super) fn spend(&self) -> (Instant, Spending<'_>) {
+        let since = Instant::now();
+        let limit = match &self.spent {
+            None => STATEMENT_LIMIT,
+            Some(spent) => {
+                let spent = Duration::from_nanos(spent.load(Ordering::Relaxed));
+                STATEMENT_LIMIT.min(REQUEST_LIMIT.saturating_sub(spent))
+            }
+        };
+        (since + limit, Spending { since, budget: self })
+    }
+}
+
+impl Drop for Spending<'_> {
+    fn drop(&mut self) {
+        if let Some(spent) = &self.budget.spent {
+            let nanoseconds = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            spent.fetch_add(nanoseconds, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rocket::async_test]
+    async fn all_statements_of_a_request_together_have_less_time_than_one_of_a_task() {
+        let left = |budget: &Budget| budget.spend().0 - Instant::now();
+        let (task, request) = (Budget::default(), Budget::of_request());
+        assert!(left(&task) > REQUEST_LIMIT && left(&request) <= REQUEST_LIMIT);
+        let shared = request.clone();
+        let (_, spending) = shared.spend();
+        rocket::tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(spending);
+        assert!(left(&request) <= REQUEST_LIMIT.checked_sub(Duration::from_millis(20)).unwrap());
+        if let Some(spent) = &request.spent {
+            spent.store(u64::MAX, Ordering::Relaxed);
+        }
+        assert!(left(&request).is_zero());
+        request.set_user(7);
+        assert_eq!((request.detached().user(), task.user()), (Some(7), None));
+        assert!(left(&request.detached()) > REQUEST_LIMIT);
+    }
+}

@@ -1,0 +1,120 @@
+//! Why a statement fails, and what that is to a user.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{PoolError, dialect};
+use crate::model::field_errors::Message;
+
+/// An error of the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not reachable, too slow, too busy, or its disk is full: trying again may help.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The statement did not end in time.
+    #[error("the database did not answer in time")]
+    TimedOut,
+    /// A user name is taken.
+    #[error("the user name is taken")]
+    UsernameTaken,
+    /// A primary key is taken.
+    #[error("the primary key is taken")]
+    IdTaken,
+    /// The audit entry, or the run, is undone already.
+    #[error("it is undone already")]
+    AlreadyUndone,
+    /// The change would leave no active superuser.
+    #[error("there would be no active superuser left")]
+    LastSuperuser,
+    /// Two transactions got into each other's way; the whole transaction may be tried again.
+    #[error("the transaction has to be tried again: {0}")]
+    Retry(#[source] sqlx::Error),
+    /// The filter has too many tests for the number of rows.
+    #[error("the filter has too many tests for the number of rows")]
+    TooManyTests,
+    /// Anything else: a defect of this program.
+    #[error(transparent)]
+    Other(sqlx::Error),
+    /// A migration could not be applied.
+    #[error("the migrations could not be applied: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A stored value that we cannot have written.
+    #[error("a stored value cannot be read: {0}")]
+    Corrupt(String),
+    /// The error of a read that was made for several at once.
+    #[error(transparent)]
+    Shared(Arc<Error>),
+}
+
+/// The result of every database function.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The configuration or the connection.
+    #[error("{0}")]
+    Connect(#[from] PoolError),
+    /// The schema.
+    #[error(transparent)]
+    Schema(#[from] Error),
+    /// The schema is older than this release, by its migration of that number, and is not to be changed now.
+    #[error("migration {0} is pending: run `usher migrate` by a role that may change the schema")]
+    Pending(i64),
+}
+
+const TOO_MANY_TESTS: &str = "expressions: too many for the number of records; ask for fewer at once, or narrow them \
+                              by an exact value";
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        dialect::classify(error)
+    }
+}
+
+impl From<Error> for crate::model::error::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::UsernameTaken => Self::invalid("username", Message::UsernameTaken(String::new())),
+            Error::LastSuperuser => Self::Conflict(crate::model::rules::Conflict::LastSuperuser),
+            Error::AlreadyUndone => Self::CannotUndo(crate::model::undo::Obstacle::AlreadyUndone),
+            Error::TooManyTests => Self::Malformed(TOO_MANY_TESTS.to_owned()),
+            Error::Retry(_) => Self::Contended,
+            Error::Unavailable(_) | Error::TimedOut => {
+                log::warn!("{error}");
+                Self::Unavailable
+            }
+            Error::Shared(shared) => match &*shared {
+                Error::Retry(_) => Self::Contended,
+                Error::Unavailable(_) | Error::TimedOut => {
+                    log::warn!("{shared}");
+                    Self::Unavailable
+                }
+                _ => Self::internal(shared),
+            },
+            Error::IdTaken | Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => Self::internal(error),
+        }
+    }
+}
+
+/// Tries a whole transaction again, at most three times, when the database says that it got into
+/// another one's way (PostgreSQL's 40001 and 40P01).
+///
+/// # Errors
+/// Those of the last attempt.
+pub async fn retrying<T, F: Future<Output = crate::model::error::Result<T>>>(
+    mut attempt: impl FnMut() -> F,
+) -> crate::model::error::Result<T> {
+    const ATTEMPTS: u64 = 4;
+    for tried in 1..ATTEMPTS {
+        match attempt().await {
+            Err(crate::model::error::Error::Contended) => {
+                let pause = Duration::from_millis(5 * tried + u64::from(getrandom::u32().unwrap_or(0) % 10));
+                rocket::tokio::time::sleep(pause).await;
+            }
+            result => return result,
+        }
+    }
+    attempt().await
+}

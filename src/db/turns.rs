@@ -1,0 +1,150 @@
+//! Turns at the connections: how many statements that may look at every row, and how many changes, go on at once.
+//!
+//! However many of these there are and however long they take, reads of single rows find a free connection, and no user
+//! takes all turns at scans.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use rocket::tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use rocket::tokio::time::{Instant, timeout_at};
+
+use super::{Error, Pools, Result};
+
+/// Longest time to wait for a turn.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// The turns of one pool.
+#[derive(Debug, Clone)]
+pub(super) struct Turns {
+    scans: Arc<Semaphore>,
+    /// How many of them one user takes, and who does.
+    scans_of_user: usize,
+    users: Arc<Mutex<HashMap<i64, Weak<Semaphore>>>>,
+    changes: Arc<Semaphore>,
+    /// Those of both kinds together: of PostgreSQL they share the connections.
+    both: Arc<Semaphore>,
+}
+
+/// A turn, which ends when it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _of_user: Option<OwnedSemaphorePermit>,
+    _own: OwnedSemaphorePermit,
+    _of_both: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    /// Of PostgreSQL's ten connections two are kept for reads, and neither kind takes all of the others. SQLite has
+    /// connections of their own for each.
+    pub(super) fn of(pools: &Pools) -> Self {
+        let count = |pool_size: u32| usize::try_from(pool_size).unwrap_or(usize::MAX);
+        let [scans, changes, both] = match pools {
+            Pools::Sqlite { scan, .. } => {
+                [count(scan.options().get_max_connections()), Semaphore::MAX_PERMITS, Semaphore::MAX_PERMITS]
+            }
+            Pools::Postgres(pool) => {
+                let connections = count(pool.options().get_max_connections()).min(Semaphore::MAX_PERMITS);
+                let both = connections.saturating_sub((connections / 4).clamp(1, 2)).max(1);
+                let one_kind = both.saturating_sub(1).max(1);
+                [one_kind, one_kind, both]
+            }
+        };
+        // A page of the console needs two.
+        let scans_of_user = scans.div_ceil(2);
+        let [scans, changes, both] = [scans, changes, both].map(|count| Arc::new(Semaphore::new(count)));
+        Self { scans, scans_of_user, users: Arc::default(), changes, both }
+    }
+
+    /// A turn at a statement that may look at every row, for a user if it is a user's.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] if there is none for too long.
+    pub(super) async fn scan(&self, user: Option<i64>, end: Instant) -> Result<Turn> {
+        self.turn(user.map(|user| self.of_user(user)), &self.scans, end).await
+    }
+
+    /// The turns at scans of one user.
+    fn of_user(&self, user: i64) -> Arc<Semaphore> {
+        // The map is whole even if a thread panicked while it held the lock.
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = users.get(&user).and_then(Weak::upgrade) {
+            return turns;
+        }
+        users.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(self.scans_of_user));
+        users.insert(user, Arc::downgrade(&turns));
+        turns
+    }
+
+    /// A turn at a transaction that writes.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] if there is none for too long.
+    pub(super) async fn change(&self, end: Instant) -> Result<Turn> {
+        self.turn(None, &self.changes, end).await
+    }
+
+    async fn turn(
+        &self,
+        of_user: Option<Arc<Semaphore>>,
+        kind: &Arc<Semaphore>,
+        end: Instant,
+    ) -> Result<Turn> {
+        let turn = async {
+            let of_user = match of_user {
+                Some(turns) => Some(turns.acquire_owned().await?),
+                None => None,
+            };
+            let own = Arc::clone(kind).acquire_owned().await?;
+            let of_both = Arc::clone(&self.both).acquire_owned().await?;
+            Ok::<_, AcquireError>(Turn { _of_user: of_user, _own: own, _of_both: of_both })
+        };
+        match timeout_at(end.min(Instant::now() + WAIT), turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // The semaphores are never closed.
+            Ok(Err(_)) | Err(_) => Err(Error::TimedOut),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(connections: u32) -> Turns {
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(connections);
+        Turns::of(&Pools::Postgres(pool.connect_lazy("postgres:///").unwrap()))
+    }
+
+    fn postgres(connections: u32) -> [usize; 3] {
+        let turns = turns(connections);
+        [&turns.scans, &turns.changes, &turns.both].map(|turns| turns.available_permits())
+    }
+
+    #[rocket::async_test]
+    async fn do_1_one_user_does_not_take_all_turns_at_scans() {
+        let turns = turns(10);
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let mut taken = Vec::new();
+        for _ in 0..4 {
+            taken.push(turns.scan(Some(1), soon()).await.unwrap());
+        }
+        assert!(turns.scan(Some(1), soon()).await.is_err());
+        for user in [2, 2, 3] {
+            taken.push(turns.scan(Some(user), soon()).await.unwrap());
+        }
+        assert!(turns.scan(None, soon()).await.is_err(), "all seven are taken");
+        taken.clear();
+        drop(turns.scan(Some(4), soon()).await.unwrap());
+        assert_eq!(turns.users.lock().unwrap().len(), 1, "nothing is remembered of those who take none");
+    }
+
+    #[rocket::async_test]
+    async fn do_1_scans_and_changes_together_leave_connections_to_reads_and_neither_takes_all_of_the_rest() {
+        assert_eq!(postgres(10), [7, 7, 8]);
+        assert_eq!(postgres(4), [2, 2, 3]);
+        assert_eq!(postgres(1), [1, 1, 1]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Whether changes can be stored at this moment, as the last ones have shown.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rocket::tokio::time::Instant;
+
+use super::{Db, Error, Pools, Result, installation};
+
+/// After so long without a change one is tried.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Why no change can be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no room left.
+    DiskFull,
+    /// The disk fails.
+    Disk,
+    /// The database only reads, as a standby does.
+    ReadOnly,
+    /// Another process holds the lock of the file.
+    Locked,
+    /// Changes are not stored in time: the disk or a standby does not answer, or too many wait.
+    Late,
+    /// The database cannot be reached.
+    Away,
+}
+
+impl Trouble {
+    /// What an error says about it; `None` if it is about something else.
+    fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::TimedOut | Error::Unavailable(sqlx::Error::PoolTimedOut) => Some(Self::Late),
+            Error::Unavailable(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default();
+                // SQLite's primary result code is the low byte of the extended one.
+                let primary = code.parse::<u32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff);
+                Some(match (&*code, primary) {
+                    ("53100", _) | (_, Some(13)) => Self::DiskFull,
+                    ("58030", _) | (_, Some(10)) => Self::Disk,
+                    ("25006", _) | (_, Some(8)) => Self::ReadOnly,
+                    ("55P03", _) | (_, Some(5 | 6)) => Self::Locked,
+                    _ => Self::Away,
+                })
+            }
+            Error::Unavailable(_) => Some(Self::Away),
+            _ => None,
+        }
+    }
+
+    /// In words for the operator.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::DiskFull => "No change can be stored: the disk is full.",
+            Self::Disk => "No change can be stored: the disk fails.",
+            Self::ReadOnly => "No change can be stored: the database only reads.",
+            Self::Locked => "No change can be stored: another process holds the lock.",
+            Self::Late => "No change can be stored in time: the disk or a standby does not answer.",
+            Self::Away => "No change can be stored: the database is away.",
+        }
+    }
+}
+
+/// How the last changes went.
+#[derive(Debug, Default)]
+pub(super) struct Writes(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    trouble: Option<Trouble>,
+    stored: Option<Instant>,
+}
+
+impl Writes {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is whole even if a thread panicked while it held the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how a transaction began or ended.
+    pub(super) fn note<T>(&self, result: &Result<T>) {
+        if let Err(error) = result {
+            self.note_trouble(Trouble::of(error));
+        }
+    }
+
+    /// Notes how a statement of a transaction went: one that waits for a lock says nothing about others.
+    pub(super) fn note_statement<T>(&self, result: &Result<T>) {
+        if let Err(error) = result {
+            let is_lasting =
+                |trouble: &Trouble| matches!(trouble, Trouble::DiskFull | Trouble::Disk | Trouble::ReadOnly);
+            self.note_trouble(Trouble::of(error).filter(is_lasting));
+        }
+    }
+
+    fn note_trouble(&self, trouble: Option<Trouble>) {
+        let Some(trouble) = trouble else { return };
+        if self.state().trouble.replace(trouble) != Some(trouble) {
+            log::warn!("{}", trouble.sentence());
+        }
+    }
+
+    /// Notes that a change was stored.
+    pub(super) fn note_stored(&self) {
+        let before = {
+            let mut state = self.state();
+            state.stored = Some(Instant::now());
+            state.trouble.take()
+        };
+        if before.is_some() {
+            log::info!("changes can be stored again");
+        }
+    }
+}
+
+impl Db {
+    /// Why no change can be stored, if so.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.writes.state().trouble
+    }
+
+    /// Tries a change that changes nothing, if there was none for a while or the last one failed.
+    pub async fn try_to_write(&self) {
+        let is_known = {
+            let state = self.writes.state();
+            state.trouble.is_none() && state.stored.is_some_and(|at| at.elapsed() < QUIET)
+        };
+        if !is_known {
+            self.writes.note(&installation::write_nothing(self).await);
+        }
+    }
+
+    /// Whether the file of SQLite that was opened is still the one that its path names. What is written to another one
+    /// is lost with the process.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        match (&self.pools, self.file.get()) {
+            (Pools::Sqlite { .. }, Some(opened)) => self.pools.file_now().as_ref() == Some(opened),
+            _ => true,
+        }
+    }
+}
