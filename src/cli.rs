@@ -4,6 +4,7 @@
 mod audit;
 mod backup;
 mod check;
+mod configuration;
 mod copy;
 mod demo;
 mod export;
@@ -82,6 +83,8 @@ enum Command {
     Copy(Copy),
     /// Check the configuration and the database; the exit code says whether they are fit
     Check,
+    /// Print the settings that are in force and where each comes from, secrets left out
+    Config,
     /// Ask the running server whether it is ready; the exit code says so
     Healthcheck,
     /// Print completions for a shell
@@ -322,6 +325,9 @@ fn start(command: Command) -> Result<ExitCode, Failure> {
     }
     let figment = config::figment()?;
     let rocket = config::rocket_config(&figment)?;
+    if let Command::Config = command {
+        return configuration::run(&figment);
+    }
     if let Command::Healthcheck = command {
         return healthcheck::run(&rocket);
     }
@@ -361,6 +367,7 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Serve
         | Command::Check
         | Command::Demo(_)
+        | Command::Config
         | Command::Healthcheck
         | Command::Completions { .. }
         | Command::Manual { .. } => Ok(ExitCode::SUCCESS),

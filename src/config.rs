@@ -14,7 +14,7 @@ use rocket::figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
 
 pub use self::rocket_settings::rocket_config;
-pub use self::sources::{DEFAULT_DATABASE_URL, defaults, figment, with_database};
+pub use self::sources::{DEFAULT_DATABASE_URL, VARIABLE, defaults, figment, with_database};
 use crate::model::network::Network;
 use crate::model::second_factor::DemandedOf;
 use crate::model::site::{Accent, Contact, SiteName};
@@ -282,11 +282,12 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] with the name of the key.
     pub fn read(figment: &Figment) -> Result<Self, ConfigError> {
-        let settings: Self = match figment.find_value("usher") {
+        let mut settings: Self = match figment.find_value("usher") {
             Ok(_) => figment.extract_inner("usher")?,
             Err(_) => Self::default(),
         };
         settings.check()?;
+        settings.normalize()?;
         Ok(settings)
     }
 }
@@ -356,6 +357,12 @@ mod tests {
             ("USHER_PASSWORD_MIN_LENGTH", "0"),
             ("USHER_PASSWORD_MEMORY_KIB", "1024"),
             ("USHER_PUBLIC_ORIGIN", "users.example.org"),
+            ("USHER_CORS_ORIGINS", "[\"*\"]"),
+            ("USHER_SESSION_SECONDS", "9223372036854775808"),
+            ("USHER_SESSION_IDLE_SECONDS", "0"),
+            ("USHER_API_TOKEN_DAYS", "100000"),
+            ("USHER_DRAIN_SECONDS", "86400"),
+            ("USHER_BROWSER_SESSIONS", "0"),
             ("USHER_GET_BY_NAME", "list"),
             ("USHER_JSON_LIMIT", "0"),
             ("USHER_SITE_NAME", ""),

@@ -35,3 +35,4 @@ pub mod time_zone;
 pub mod undo;
 pub mod update;
 pub mod user;
+pub mod web_origin;

@@ -44,7 +44,7 @@ pub(super) async fn run(figment: Figment, purpose: Purpose) -> Result<(), Failur
         .attach(AdHoc::on_liftoff("listening", |rocket| Box::pin(say_where(rocket))));
     let rocket = server::ignite(rocket, &problem).await?;
     let app = rocket.state::<App>().cloned().ok_or("there is no installation")?;
-    remark(&app).await?;
+    remark(&app, rocket.config()).await?;
     let signals = StopSignals::install()?;
     serve_metrics(&rocket, &app).await?;
     let (config, drain) = (rocket.config().clone(), Duration::from_secs(app.settings.drain_seconds));
@@ -53,7 +53,7 @@ pub(super) async fn run(figment: Figment, purpose: Purpose) -> Result<(), Failur
     if let Err(error) = rocket.launch().await {
         match error.kind() {
             ErrorKind::Bind(error) => {
-                return Err(format!("cannot listen on {}:{}: {error}", config.address, config.port).into());
+                return Err(taken(SocketAddr::new(config.address, config.port), error).into());
             }
             // What was cut off has been said.
             ErrorKind::Shutdown(_, None) => {}
@@ -64,8 +64,27 @@ pub(super) async fn run(figment: Figment, purpose: Purpose) -> Result<(), Failur
     Ok(())
 }
 
+/// Why the server cannot listen; where another program has the port, with the next one that is free.
+fn taken(address: SocketAddr, error: &std::io::Error) -> String {
+    let problem = format!("cannot listen on {address}: {error}");
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return problem;
+    }
+    let is_free = |port: &u16| std::net::TcpListener::bind((address.ip(), *port)).is_ok();
+    match (address.port().saturating_add(1)..=u16::MAX).take(100).find(is_free) {
+        Some(port) => format!("{problem}. Port {port} is free: ROCKET_PORT={port} usher"),
+        None => problem,
+    }
+}
+
 /// Says what the operator should know before the server listens.
-async fn remark(app: &App) -> Result<(), Failure> {
+async fn remark(app: &App, config: &Config) -> Result<(), Failure> {
+    if !config.address.is_loopback() && app.settings.public_origin.is_empty() {
+        complain(&format_args!(
+            "usher: WARNING: public_origin is not set: links begin with {}, which others may not reach.",
+            app.base
+        ));
+    }
     if app.settings.insecure_cookie {
         complain(
             &"usher: WARNING: insecure_cookie is set: sessions can be stolen on the way. For trusted networks only.",

@@ -1,10 +1,11 @@
 //! What settings must be, beyond their types.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use super::{ConfigError, Settings};
 use crate::model::clock::Timestamp;
-use crate::model::password_policy;
+use crate::model::{password_policy, web_origin};
 
 impl Settings {
     /// The first setting that is out of range.
@@ -45,12 +46,53 @@ impl Settings {
         if !self.metrics_address.is_empty() && self.metrics_address.parse::<SocketAddr>().is_err() {
             return refuse("metrics_address", "must be an address and a port, such as 127.0.0.1:9464");
         }
-        if !self.public_origin.is_empty() {
-            let scheme = ["http://", "https://"].iter().find_map(|s| self.public_origin.strip_prefix(s));
-            if scheme.is_none_or(|host| host.is_empty() || host.contains('/')) {
-                return refuse("public_origin", "must be like https://users.example.org, without a path");
+        for (name, value, range) in self.numbers() {
+            if !range.contains(&value) {
+                return refuse(name, &format!("must be from {} to {}", range.start(), range.end()));
             }
         }
         Ok(())
     }
+
+    /// Each number with what it may be: wide, but so that no sum of times overflows, and none stops all.
+    fn numbers(&self) -> [(&'static str, u64, RangeInclusive<u64>); 16] {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        [
+            ("password_memory_kib", self.password_memory_kib.into(), 7_168..=4_194_304),
+            ("password_iterations", self.password_iterations.into(), 1..=1_000),
+            ("password_threads", count(self.password_threads), 0..=256),
+            ("password_queue", count(self.password_queue), 1..=100_000),
+            ("access_token_seconds", self.access_token_seconds, 1..=YEAR),
+            ("refresh_token_seconds", self.refresh_token_seconds, 1..=10 * YEAR),
+            ("session_seconds", self.session_seconds, 1..=10 * YEAR),
+            ("session_idle_seconds", self.session_idle_seconds, 1..=10 * YEAR),
+            ("browser_sessions", self.browser_sessions.into(), 1..=10_000),
+            ("client_sessions", self.client_sessions.into(), 1..=100_000),
+            ("api_token_days", self.api_token_days, 1..=3_660),
+            ("throttle_account_free", self.throttle_account_free.into(), 0..=99),
+            ("throttle_address_burst", self.throttle_address_burst.into(), 1..=1_000_000),
+            ("sign_in_failure_milliseconds", self.sign_in_failure_milliseconds, 0..=10_000),
+            ("drain_seconds", self.drain_seconds, 0..=3_600),
+            ("smtp_port", self.smtp_port.into(), 1..=65_535),
+        ]
+    }
+
+    /// Puts origins into the form in which browsers send them.
+    pub(super) fn normalize(&mut self) -> Result<(), ConfigError> {
+        let refuse = |name: &str| ConfigError::Value {
+            name: name.to_owned(),
+            reason: "must be like https://users.example.org, without a path".to_owned(),
+        };
+        if !self.public_origin.is_empty() {
+            self.public_origin =
+                web_origin::normalized(&self.public_origin).ok_or_else(|| refuse("public_origin"))?;
+        }
+        for origin in &mut self.cors_origins {
+            *origin = web_origin::normalized(origin).ok_or_else(|| refuse("cors_origins"))?;
+        }
+        Ok(())
+    }
 }
+
+/// In seconds.
+const YEAR: u64 = 366 * 24 * 60 * 60;

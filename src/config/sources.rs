@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rocket::Config;
 use rocket::config::{Ident, LogLevel, Shutdown};
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
-use rocket::figment::value::Value;
-use rocket::figment::{Figment, Profile, Provider};
+use rocket::figment::value::{Dict, Map, Value};
+use rocket::figment::{Figment, Metadata, Profile, Provider};
 
 use super::{ConfigError, Settings};
 
@@ -22,6 +22,26 @@ const SYSTEM_FILE: &str = "/etc/usher/usher.toml";
 
 /// The end of a variable that names a file with the value instead of the value, as container engines hand over secrets.
 const IN_FILE: &str = "_FILE";
+
+/// What the origin of a value is called that a variable of ours sets, before the name of the variable.
+pub const VARIABLE: &str = "the variable ";
+
+/// The value that a variable sets.
+struct Variable<'a> {
+    name: &'a str,
+    key: String,
+    value: Value,
+}
+
+impl Provider for Variable<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(format!("{VARIABLE}{}", self.name))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, rocket::figment::Error> {
+        Serialized::global(&self.key, &self.value).data()
+    }
+}
 
 /// The configuration of this process from all its sources.
 ///
@@ -87,14 +107,17 @@ pub(super) fn sources(
             // Written like a value in the file; what is not one is a text.
             _ => (name, value.parse().unwrap_or_else(|never| match never {})),
         };
-        figment = figment.merge(Serialized::global(&format!("usher.{name}"), value));
+        figment = figment.merge(Variable { name: variable, key: format!("usher.{name}"), value });
     }
-    let url = match variables.get("DATABASE_URL_FILE") {
-        Some(path) => Some(content("DATABASE_URL_FILE", path, variables)?),
-        None => variables.get("DATABASE_URL").filter(|url| !url.is_empty()).cloned(),
+    let url = if let Some(path) = variables.get("DATABASE_URL_FILE") {
+        Some(("DATABASE_URL_FILE", content("DATABASE_URL_FILE", path, variables)?))
+    } else {
+        let url = variables.get("DATABASE_URL").filter(|url| !url.is_empty());
+        url.map(|url| ("DATABASE_URL", url.clone()))
     };
-    if let Some(url) = url {
-        figment = with_database(figment, &url);
+    if let Some((name, url)) = url {
+        let key = "databases.main.url".to_owned();
+        figment = figment.merge(Variable { name, key, value: url.into() });
     }
     let profile = variables.get("ROCKET_PROFILE").filter(|name| !name.is_empty());
     Ok(figment.select(profile.map_or(Config::DEFAULT_PROFILE, |name| Profile::new(name))))

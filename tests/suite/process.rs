@@ -5,6 +5,7 @@ mod behind_caddy;
 mod behind_nginx;
 mod clients;
 mod cluster;
+mod configuration;
 mod cookies;
 mod crash;
 mod demo;
@@ -56,6 +57,7 @@ fn help_explains_every_subcommand() {
         "serve",
         "demo",
         "migrate",
+        "config",
         "createsuperuser",
         "changepassword",
         "unlock",

@@ -1,0 +1,80 @@
+//! `config`: the settings that are in force, and where each comes from.
+
+use std::process::ExitCode;
+
+use rocket::figment::{Figment, Source};
+use serde_json::Value;
+
+use super::{Failure, say};
+use crate::config::{self, DEFAULT_DATABASE_URL, Settings};
+
+/// Settings whose values are secrets.
+const SECRETS: [&str; 3] = ["secret_key", "secret_key_before", "smtp_password"];
+
+pub(super) fn run(figment: &Figment) -> Result<ExitCode, Failure> {
+    let rocket = config::rocket_config(figment)?;
+    let settings = serde_json::to_value(Settings::read(figment)?)?;
+    let url: String =
+        figment.extract_inner("databases.main.url").unwrap_or_else(|_| DEFAULT_DATABASE_URL.to_owned());
+    let mut lines = vec![
+        ("address".to_owned(), rocket.address.to_string(), "address".to_owned()),
+        ("port".to_owned(), rocket.port.to_string(), "port".to_owned()),
+        ("databases.main.url".to_owned(), without_password(&url), "databases.main.url".to_owned()),
+    ];
+    for (name, value) in settings.as_object().into_iter().flatten() {
+        lines.push((name.clone(), shown(name, value), format!("usher.{name}")));
+    }
+    for (name, value, key) in lines {
+        say(&format_args!("{name} = {value}    # {}", place(figment, &key)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A value as the file would have it; of a secret only whether there is one.
+fn shown(name: &str, value: &Value) -> String {
+    match value.as_str() {
+        Some(text) if SECRETS.contains(&name) && !text.is_empty() => "\"(secret)\"".to_owned(),
+        _ => value.to_string(),
+    }
+}
+
+/// A database's address without what stands between the user and the host.
+fn without_password(url: &str) -> String {
+    let hidden = url.split_once("://").and_then(|(scheme, rest)| {
+        let (user, host) = rest.rsplit_once('@')?;
+        let (user, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{user}:(secret)@{host}"))
+    });
+    format!("{:?}", hidden.unwrap_or_else(|| url.to_owned()))
+}
+
+/// Where a value comes from.
+fn place(figment: &Figment, key: &str) -> String {
+    let Some(metadata) = figment.find_metadata(key) else { return "default".to_owned() };
+    match &metadata.source {
+        Some(Source::File(path)) => path.display().to_string(),
+        _ if metadata.name.starts_with(config::VARIABLE) || metadata.name.contains("environment") => {
+            metadata.name.to_string()
+        }
+        _ => "default".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_shown() {
+        assert_eq!(shown("smtp_password", &"hidden".into()), "\"(secret)\"");
+        assert_eq!(shown("smtp_password", &"".into()), "\"\"");
+        assert_eq!(shown("site_name", &"Usher".into()), "\"Usher\"");
+        for (url, expected) in [
+            ("postgres://ada:p@ss:w@host/usher", "\"postgres://ada:(secret)@host/usher\""),
+            ("postgres://ada@host/usher", "\"postgres://ada@host/usher\""),
+            ("sqlite://usher.db", "\"sqlite://usher.db\""),
+        ] {
+            assert_eq!(without_password(url), expected);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What an operator is told of the settings, and of a port that another program has.
+
+use std::net::TcpListener;
+
+use tempfile::TempDir;
+
+use super::server::{run, text, usher};
+
+#[test]
+fn the_settings_in_force_are_printed_with_their_source_and_without_secrets() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("Rocket.toml"), "[default.usher]\nsite_name = \"Staff\"\n").unwrap();
+    let secret = directory.path().join("password");
+    std::fs::write(&secret, "very secret\n").unwrap();
+    let variables = [
+        ("DATABASE_URL", "postgres://ada:very-secret@db.example.org/usher"),
+        ("USHER_SMTP_PASSWORD_FILE", secret.to_str().unwrap()),
+        ("USHER_PUBLIC_ORIGIN", "HTTPS://Users.Example.org:443/"),
+        ("ROCKET_PORT", "8123"),
+    ];
+    let output = run(usher(directory.path(), &variables, &["config"]), "");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    for line in [
+        "databases.main.url = \"postgres://ada:(secret)@db.example.org/usher\"    # the variable DATABASE_URL",
+        "smtp_password = \"(secret)\"    # the variable USHER_SMTP_PASSWORD_FILE",
+        "public_origin = \"https://users.example.org\"    # the variable USHER_PUBLIC_ORIGIN",
+        "session_seconds = 28800    # default",
+    ] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+    assert!(printed.contains("port = 8123    # "), "{printed}");
+    assert!(
+        printed
+            .lines()
+            .any(|line| line.starts_with("site_name = \"Staff\"") && line.ends_with("Rocket.toml"))
+    );
+    assert!(!printed.contains("very"), "{printed}");
+}
+
+#[test]
+fn of_a_port_that_another_program_has_the_next_free_one_is_said() {
+    let directory = TempDir::new().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let output = run(usher(directory.path(), &[("ROCKET_PORT", &port)], &["serve"]), "");
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{said}");
+    assert!(said.contains(" is free: ROCKET_PORT="), "{said}");
+}
+
+#[test]
+fn who_listens_for_others_without_an_origin_is_warned() {
+    let directory = TempDir::new().unwrap();
+    let other = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let variables = [("ROCKET_PORT", port.as_str()), ("ROCKET_ADDRESS", "0.0.0.0")];
+    let said = text(&run(usher(directory.path(), &variables, &["serve"]), "").stderr);
+    assert!(said.contains("WARNING: public_origin is not set: links begin with http://0.0.0.0"), "{said}");
+}
