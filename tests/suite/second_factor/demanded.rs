@@ -121,8 +121,8 @@ async fn mf_9_no_way_to_become_staff_or_to_sign_in_as_staff_goes_round_it(app: T
     assert_only_enrols(&app, "other", PASSWORD, "the operator's superuser").await;
     // A factor that is removed.
     let gone = by_cookie(Method::Get, "/v1/account/factors", json!({})).await.json();
-    let path = format!("/v1/account/factors/{}", gone["factors"][0]["id"]);
-    assert_eq!(by_cookie(Method::Delete, &path, json!({})).await.status, 204);
+    let factor = format!("/v1/account/factors/{}", gone["factors"][0]["id"]);
+    assert_eq!(by_cookie(Method::Delete, &factor, json!({})).await.status, 204);
     assert_eq!(verdict(&by_cookie(Method::Post, "/v1/users/list", json!({})).await), denied(REQUIRED));
 }
 
