@@ -58,11 +58,11 @@ pub enum Access {
 /// shown, at this sign-in or for this session.
 #[must_use]
 pub fn access(user: &User, shown: bool, demand: Demand, now: Timestamp) -> Access {
+    let is_demanded = demand.concerns(user) && now >= demand.from;
     match (user.has_factor, shown) {
-        (true, true) => Access::Granted,
         (true, false) => Access::AfterFactor,
-        (false, _) if demand.concerns(user) && now >= demand.from => Access::OnlyToEnrol,
-        (false, _) => Access::Granted,
+        (false, _) if is_demanded => Access::OnlyToEnrol,
+        (true, true) | (false, _) => Access::Granted,
     }
 }
 

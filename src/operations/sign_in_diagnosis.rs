@@ -13,6 +13,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::password::PasswordHash;
 use crate::model::permission::ManageUsers;
+use crate::model::second_factor::Access;
 use crate::model::throttle::{AccountFailures, Failures, Key};
 use crate::model::user::{User, UserId};
 use crate::operations::{App, Can};
@@ -21,7 +22,8 @@ use crate::security::passwords;
 /// Something that a sign-in has to pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Condition {
-    /// `exists`, `active`, `dates`, `not_locked`, `password_set`, `hash_known` or `no_forced_change`.
+    /// `exists`, `active`, `dates`, `not_locked`, `password_set`, `hash_known`, `second_factor` or
+    /// `no_forced_change`.
     #[serde(rename = "gate")]
     pub condition: &'static str,
     /// Whether it lets the user through.
@@ -68,6 +70,8 @@ pub struct Diagnosis {
 
 /// The condition that does not prevent signing in.
 const FORCED_CHANGE: &str = "no_forced_change";
+/// Nor does this one, if a factor is only to be added.
+const SECOND_FACTOR: &str = "second_factor";
 
 const NOT_LOCKED: &str = "not_locked";
 const UNLOCKED: &str = "The account is not locked.";
@@ -201,8 +205,43 @@ pub async fn standing(
     let password = password.ok_or(Error::NotFound)?;
     let failures = db::throttles::of_account(&app.db, &Key::account(user.username.key())).await?;
     let now = app.clock.now();
-    let conditions = conditions(user, &password, &failures, now, say);
-    Ok(Standing { conditions, is_blocked: failures.is_blocked(now) })
+    let mut conditions = conditions(user, &password, &failures, now, say);
+    let codes = db::throttles::get(&app.db, &Key::codes_of(user.id)).await?;
+    let access = app.access(user, false);
+    conditions.insert(conditions.len() - 1, second_factor(access, codes.as_ref(), now, say));
+    let is_blocked = failures.is_blocked(now) || codes.is_some_and(|codes| codes.wait(now).is_some());
+    Ok(Standing { conditions, is_blocked })
+}
+
+/// What the gate says to a right password.
+fn second_factor(
+    access: Access,
+    codes: Option<&Failures>,
+    now: Timestamp,
+    say: &dyn Fn(Timestamp) -> String,
+) -> Condition {
+    let condition = |passed, detail| Condition { condition: SECOND_FACTOR, passed, detail };
+    match (access, codes.and_then(|codes| codes.wait(now))) {
+        (Access::Granted, _) => condition(true, "No second factor is asked for.".to_owned()),
+        (Access::OnlyToEnrol, _) => condition(false, ADDS_FACTOR.to_owned()),
+        (Access::AfterFactor, None) => {
+            condition(true, "They are asked for a code of their second factor.".to_owned())
+        }
+        (Access::AfterFactor, Some(wait)) => {
+            let until = say(now.plus(wait).plus(Duration::from_micros(59_999_999)));
+            condition(
+                false,
+                format!("No code of their second factor is accepted until {until}, after wrong ones."),
+            )
+        }
+    }
+}
+
+const ADDS_FACTOR: &str = "They can do nothing until they have added a second factor.";
+
+/// Whether a condition that does not let the user through keeps them from signing in.
+fn prevents(condition: &Condition) -> bool {
+    condition.condition != FORCED_CHANGE && condition.detail != ADDS_FACTOR
 }
 
 /// The newest entry that records an end of a session: by itself, or among the details of a change.
@@ -223,7 +262,7 @@ async fn last_session_end(app: &App, id: UserId) -> Result<Option<LastSessionEnd
 /// Whether none of the conditions keeps the user out.
 #[must_use]
 pub fn can_sign_in(conditions: &[Condition]) -> bool {
-    conditions.iter().all(|condition| condition.passed || condition.condition == FORCED_CHANGE)
+    conditions.iter().all(|condition| condition.passed || !prevents(condition))
 }
 
 /// Yes or no and why, on one line.
@@ -234,7 +273,7 @@ pub fn summary(conditions: &[Condition]) -> String {
             Some(condition) if condition.detail != UNLOCKED => format!("Yes. {}", condition.detail),
             _ => "Yes. Active, password set, not locked.".to_owned(),
         },
-        Some(condition) if condition.condition == FORCED_CHANGE => format!("Yes. {}", condition.detail),
+        Some(condition) if !prevents(condition) => format!("Yes. {}", condition.detail),
         Some(condition) => format!("No. {}", condition.detail),
     }
 }

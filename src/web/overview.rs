@@ -13,6 +13,7 @@ use super::view::{Answer, AttentionItem, OverviewPage, Tile, Time};
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
 use crate::model::permission::{ManageUsers, SignedIn};
+use crate::model::second_factor::DemandedOf;
 use crate::operations::overview::{self, Attention};
 use crate::operations::{Can, locks, users};
 
@@ -45,8 +46,10 @@ pub(super) async fn home(console: ConsoleSession<'_, SignedIn>) -> Result<Answer
         (label, ListState { locked: locked.clone(), ..ListState::read(&query, 0) })
     });
     let tiles = lists.iter().map(|(label, list)| tile(&can, label, list, now));
-    let (tiles, days, changes, attention, recent) = try_join!(
+    let without = ["staff", "superuser"].map(|role| without_factor(&can, role, now));
+    let (tiles, without, days, changes, attention, recent) = try_join!(
         try_join_all(tiles),
+        try_join_all(without),
         overview::sign_ins(&can),
         overview::last_changes(&can, CHANGES),
         overview::attention(&can),
@@ -55,7 +58,7 @@ pub(super) async fn home(console: ConsoleSession<'_, SignedIn>) -> Result<Answer
     Ok(Answer::page(OverviewPage {
         layout: console.layout("overview"),
         tiles,
-        attention: items(locked.len(), &attention),
+        attention: items(locked.len(), &attention).into_iter().chain(without.into_iter().flatten()).collect(),
         chart: chart::sign_ins(&days),
         changes: changes.iter().map(|told| audit_entries::row(told, &console.zone())).collect(),
         recent,
@@ -65,6 +68,32 @@ pub(super) async fn home(console: ConsoleSession<'_, SignedIn>) -> Result<Answer
 async fn tile(can: &Can<ManageUsers>, label: &'static str, list: &ListState, now: Timestamp) -> Result<Tile> {
     let count = users::count_up_to(can, &list.filter(now), COUNTED + 1).await?;
     Ok(Tile { label, count: up_to(count, COUNTED), path: list.path_with("", "") })
+}
+
+/// How many active users of a role have no second factor, if one is demanded of them and any has none.
+async fn without_factor(
+    can: &Can<ManageUsers>,
+    role: &'static str,
+    now: Timestamp,
+) -> Result<Option<AttentionItem>> {
+    if can.app().settings.second_factor == DemandedOf::Nobody {
+        return Ok(None);
+    }
+    let some = |value: &str| Some(value.to_owned());
+    let query =
+        ListQuery { status: some("active"), role: some(role), factor: some("none"), ..Default::default() };
+    let list = ListState::read(&query, 0);
+    let count = users::count_up_to(can, &list.filter(now), COUNTED + 1).await?;
+    let (one, many, label) = match role {
+        "staff" => ("member of staff has", "members of staff have", "Show staff"),
+        _ => ("superuser has", "superusers have", "Show superusers"),
+    };
+    let text = match count {
+        0 => return Ok(None),
+        1 => format!("1 {one} no second factor."),
+        count => format!("{} {many} no second factor.", up_to(count, COUNTED)),
+    };
+    Ok(Some(AttentionItem { text, path: list.path_with("", ""), label }))
 }
 
 /// The sentences about what needs attention, the most urgent first.

@@ -1,5 +1,7 @@
 //! Pictures that phones read (ISO/IEC 18004), as templates draw them: inline, without a request or a style.
 
+use std::fmt::Write as _;
+
 use qrcode::{Color, EcLevel, QrCode};
 use serde::Serialize;
 
@@ -24,7 +26,7 @@ impl Qr {
             let mut x = 0;
             for run in row.chunk_by(|left, right| left == right) {
                 if run.first() == Some(&Color::Dark) {
-                    path.push_str(&format!("M{x} {y}h{}", run.len()));
+                    let _ = write!(path, "M{x} {y}h{}", run.len());
                 }
                 x += run.len();
             }

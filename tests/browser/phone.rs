@@ -14,13 +14,16 @@ impl Phone {
         person.sees("Key: ");
         let text = person.text();
         let key = text.split("Key: ").nth(1).expect("a key").lines().next().unwrap_or_default();
-        let digits = key.chars().filter(|letter| !letter.is_whitespace()).map(|letter| {
-            let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).expect("a letter of base32");
-            format!("{value:05b}")
-        });
-        let bits: Vec<char> = digits.collect::<String>().chars().collect();
-        let byte = |bits: &[char]| u8::from_str_radix(&bits.iter().collect::<String>(), 2).expect("bits");
-        let bytes: Vec<u8> = bits.chunks(8).map(byte).collect();
+        let value = |letter| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).expect("a letter of base32");
+        let letters: Vec<usize> = key.chars().filter(|letter| !letter.is_whitespace()).map(value).collect();
+        // Eight letters are five bytes.
+        let bytes: Vec<u8> = letters
+            .chunks(8)
+            .flat_map(|letters| {
+                let bits = letters.iter().fold(0_u64, |bits, value| bits << 5 | *value as u64);
+                bits.to_be_bytes()[3..].to_vec()
+            })
+            .collect();
         Self(TotpSecret::from_bytes(&bytes).expect("20 bytes"))
     }
 

@@ -30,15 +30,15 @@ impl Phone {
     /// From a page that shows a key.
     pub(crate) fn scan(html: &str) -> Self {
         let key = html.split("<code class=\"secret\">").nth(1).expect("a key").split('<').next().unwrap();
-        let mut bits = String::new();
-        for letter in key.chars().filter(|c| !c.is_whitespace()) {
-            let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).expect("a letter of base32");
-            bits.push_str(&format!("{value:05b}"));
-        }
-        let bytes: Vec<u8> = bits
-            .as_bytes()
+        let value = |letter| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).expect("a letter of base32");
+        let letters: Vec<usize> = key.chars().filter(|c| !c.is_whitespace()).map(value).collect();
+        // Eight letters are five bytes.
+        let bytes: Vec<u8> = letters
             .chunks(8)
-            .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
+            .flat_map(|letters| {
+                let bits = letters.iter().fold(0_u64, |bits, value| bits << 5 | *value as u64);
+                bits.to_be_bytes()[3..].to_vec()
+            })
             .collect();
         Self { secret: TotpSecret::from_bytes(&bytes).expect("20 bytes"), recovery_codes: Vec::new() }
     }

@@ -21,7 +21,16 @@ async fn the_first_gate_that_fails_is_named_through_both_doors(app: TestApp) {
         good["gates"].as_array().unwrap().iter().map(|gate| gate["gate"].as_str().unwrap()).collect();
     assert_eq!(
         gates,
-        ["exists", "active", "dates", "not_locked", "password_set", "hash_known", "no_forced_change"]
+        [
+            "exists",
+            "active",
+            "dates",
+            "not_locked",
+            "password_set",
+            "hash_known",
+            "second_factor",
+            "no_forced_change"
+        ]
     );
     let path = format!("/users/{}", ada.id());
     assert!(page(&app, &staff, &path).await.body.contains("Yes. Active, password set, not locked."));

@@ -47,6 +47,7 @@ impl Table for Users {
             FlagField::IsStaff => "is_staff",
             FlagField::IsSuperuser => "is_superuser",
             FlagField::IsInvited => "is_invited",
+            FlagField::HasFactor => "has_factor",
         }
     }
 
@@ -104,7 +105,8 @@ const fn has_column(test: &Test) -> bool {
             matches!(field, TextField::Name | TextField::Searchable)
         }
         Test::Integer(field, ..) | Test::IsNull(field) => matches!(field, IntegerField::Id),
-        Test::Flag(..) | Test::Constant(_) => true,
+        Test::Flag(field, ..) => !matches!(field, FlagField::HasFactor),
+        Test::Constant(_) => true,
     }
 }
 

@@ -51,6 +51,8 @@ pub enum FlagField {
     IsSuperuser,
     /// Whether a password is yet to be chosen. For the console only.
     IsInvited,
+    /// Whether there is a second factor. For the console only.
+    HasFactor,
 }
 
 /// Users. The password's hash is not among their fields.
@@ -118,6 +120,7 @@ impl Resource for Users {
             FlagField::IsStaff => user.is_staff,
             FlagField::IsSuperuser => user.is_superuser,
             FlagField::IsInvited => user.is_invited,
+            FlagField::HasFactor => user.has_factor,
         }
     }
 

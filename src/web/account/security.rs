@@ -79,7 +79,7 @@ fn add_page(
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
 pub(super) fn add(console: ConsoleSession<'_, MayEnrol>) -> Result<Answer<AddFactorPage>> {
     let new = NewTotp::begin(&console.can)?;
-    Ok(Answer::page(add_page(&console, new, &Default::default(), &FieldErrors::default())))
+    Ok(Answer::page(add_page(&console, new, &<AddForm as Default>::default(), &FieldErrors::default())))
 }
 
 /// Adds it. Recovery codes stand in this answer and nowhere else; sent again, the form is refused for its name.

@@ -67,6 +67,7 @@ pub(in crate::web) struct BulkQuery {
     role: Option<String>,
     seen: Option<String>,
     ends: Option<String>,
+    factor: Option<String>,
     sort: Option<String>,
 }
 
@@ -82,6 +83,7 @@ impl BulkQuery {
             role: self.role.clone(),
             seen: self.seen.clone(),
             ends: self.ends.clone(),
+            factor: self.factor.clone(),
             sort: self.sort.clone(),
             ..Default::default()
         };

@@ -42,6 +42,7 @@ pub(in crate::web) struct ExportForm {
     role: Option<String>,
     seen: Option<String>,
     ends: Option<String>,
+    factor: Option<String>,
     sort: Option<String>,
 }
 
@@ -53,6 +54,7 @@ impl ExportForm {
             role: self.role.clone(),
             seen: self.seen.clone(),
             ends: self.ends.clone(),
+            factor: self.factor.clone(),
             sort: self.sort.clone(),
             ..Default::default()
         };

@@ -68,7 +68,8 @@ pub(in crate::web) async fn page(
 ) -> Result<Answer<UserFactorsPage>> {
     let user = find(&console, id).await?;
     let may_remove = console.can.user().is_superuser && console.can.user().id != user.id;
-    let form = may_remove.then(|| form(&console, &Default::default(), &FieldErrors::default()));
+    let form =
+        may_remove.then(|| form(&console, &<RemoveForm as Default>::default(), &FieldErrors::default()));
     Ok(Answer::page(page_of(&console, &user, form).await?))
 }
 

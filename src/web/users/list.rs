@@ -265,6 +265,9 @@ fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     if !state.ends.is_empty() {
         kept.push(("ends", state.ends.to_owned()));
     }
+    if !state.factor.is_empty() {
+        kept.push(("factor", state.factor.to_owned()));
+    }
     kept
 }
 
@@ -295,6 +298,14 @@ fn chips(state: &ListState) -> Vec<(String, String)> {
                 String::new()
             } else {
                 format!("Last sign-in: {}", label(&SEEN, state.seen).to_lowercase())
+            },
+        ),
+        (
+            "factor",
+            match state.factor {
+                "some" => "With a second factor".into(),
+                "none" => "Without a second factor".into(),
+                _ => String::new(),
             },
         ),
         ("ends", if state.ends.is_empty() { String::new() } else { "Ends within 7 days".into() }),

@@ -22,6 +22,7 @@ pub(in crate::web) struct ListQuery {
     pub(in crate::web) role: Option<String>,
     pub(in crate::web) seen: Option<String>,
     pub(in crate::web) ends: Option<String>,
+    pub(in crate::web) factor: Option<String>,
     pub(in crate::web) sort: Option<String>,
     pub(in crate::web) per: Option<String>,
     pub(in crate::web) after: Option<String>,
@@ -43,6 +44,8 @@ pub(in crate::web) struct ListState {
     pub(in crate::web) seen: &'static str,
     /// `7d` for accounts that end within so many days, or empty.
     pub(in crate::web) ends: &'static str,
+    /// `some` or `none` for users with or without a second factor, or empty.
+    pub(in crate::web) factor: &'static str,
     /// `name`, `email`, `seen` or `created`, with `-` before it for descending.
     pub(in crate::web) sort: &'static str,
     /// Rows on a page.
@@ -59,6 +62,7 @@ const STATUSES: [&str; 6] = ["locked", "ended", "not-yet-valid", "invited", "dea
 const ROLES: [&str; 3] = ["staff", "superuser", "none"];
 const SEEN: [&str; 4] = ["7d", "30d", "-90d", "never"];
 const ENDS: [&str; 1] = ["7d"];
+const FACTORS: [&str; 2] = ["some", "none"];
 const SORTS: [&str; 8] = ["name", "-name", "email", "-email", "seen", "-seen", "created", "-created"];
 
 impl ListState {
@@ -78,6 +82,7 @@ impl ListState {
         let role = choose("role", &query.role, &ROLES);
         let seen = choose("seen", &query.seen, &SEEN);
         let ends = choose("ends", &query.ends, &ENDS);
+        let factor = choose("factor", &query.factor, &FACTORS);
         let sort = choose("sort", &query.sort, &SORTS);
         let per = match choose("per", &query.per, &["25", "50", "100"]) {
             "25" => 25,
@@ -87,12 +92,12 @@ impl ListState {
         };
         let q = query.q.as_deref().unwrap_or_default().trim().chars().take(LONGEST_SEARCH).collect();
         let sort = if sort.is_empty() { "name" } else { sort };
-        Self { q, status, role, seen, ends, sort, per, rows, notes, locked: Vec::new() }
+        Self { q, status, role, seen, ends, factor, sort, per, rows, notes, locked: Vec::new() }
     }
 
     /// Whether anything narrows the list.
     pub(in crate::web) fn is_narrowed(&self) -> bool {
-        let narrowing = [self.q.as_str(), self.status, self.role, self.seen, self.ends];
+        let narrowing = [self.q.as_str(), self.status, self.role, self.seen, self.ends, self.factor];
         narrowing.iter().any(|value| !value.is_empty())
     }
 
@@ -104,6 +109,7 @@ impl ListState {
             ("role", self.role),
             ("seen", self.seen),
             ("ends", self.ends),
+            ("factor", self.factor),
             ("sort", if self.sort == "name" { "" } else { self.sort }),
         ]
         .into_iter()
@@ -122,6 +128,7 @@ impl ListState {
             ("role", self.role),
             ("seen", self.seen),
             ("ends", self.ends),
+            ("factor", self.factor),
             ("sort", self.sort),
             ("per", &per),
         ];
@@ -156,6 +163,11 @@ impl ListState {
                 all(flag(FlagField::IsStaff, false));
                 all(flag(FlagField::IsSuperuser, false));
             }
+            _ => {}
+        }
+        match self.factor {
+            "some" => all(flag(FlagField::HasFactor, true)),
+            "none" => all(flag(FlagField::HasFactor, false)),
             _ => {}
         }
         let days = |count: u64| now.minus(Duration::from_hours(24 * count)).micros();

@@ -121,8 +121,8 @@ async fn mf_9_no_way_to_become_staff_or_to_sign_in_as_staff_goes_round_it(app: T
     assert_only_enrols(&app, "other", PASSWORD, "the operator's superuser").await;
     // A factor that is removed.
     let gone = by_cookie(Method::Get, "/v1/account/factors", json!({})).await.json();
-    let path = format!("/v1/account/factors/{}", gone["factors"][0]["id"]);
-    assert_eq!(by_cookie(Method::Delete, &path, json!({})).await.status, 204);
+    let factor = format!("/v1/account/factors/{}", gone["factors"][0]["id"]);
+    assert_eq!(by_cookie(Method::Delete, &factor, json!({})).await.status, 204);
     assert_eq!(verdict(&by_cookie(Method::Post, "/v1/users/list", json!({})).await), denied(REQUIRED));
 }
 
@@ -154,4 +154,43 @@ async fn mf_9_until_the_time_comes_staff_are_reminded_and_then_each_gets_in_and_
         assert_eq!(answer.status, 303, "{}", answer.body);
     }
     assert_eq!(app.obtain("ordinary", PASSWORD).await.status, 200);
+}
+
+#[apply(on_both)]
+#[with([("second_factor", json!("staff")), ("throttle_account_free", json!(2))])]
+async fn mf_9_staff_see_who_has_no_factor_and_what_the_gate_says(app: TestApp) {
+    let root = app.person("root", "superuser").await;
+    let staff = app.person("sam", "staff").await;
+    let ada = app.person("ada", "ordinary").await;
+    let phone = enrol(&app, &root, "phone").await;
+    let home = page(&app, &root, "/").await.body;
+    assert!(home.contains("1 member of staff has no second factor."), "{home}");
+    assert!(!home.contains("superuser has no second factor"), "{home}");
+    let without = page(&app, &root, "/users?role=staff&factor=none").await.body;
+    assert_eq!(crate::console::names(&without), ["sam"]);
+    assert!(without.contains("Without a second factor"), "{without}");
+    let with = page(&app, &root, "/users?factor=some").await.body;
+    assert_eq!(crate::console::names(&with), ["root"]);
+    let check = async |id: i64| {
+        let path = format!("/v1/users/{id}/sign-in-check");
+        Answer::of(app.request(Method::Get, &path, Some((&root, By::Cookie))).dispatch().await).await.json()
+    };
+    for (person, passed, detail) in [
+        (&ada, true, "No second factor is asked for."),
+        (&staff, false, "They can do nothing until they have added a second factor."),
+        (&root, true, "They are asked for a code of their second factor."),
+    ] {
+        let told = check(person.id()).await;
+        let gate =
+            told["gates"].as_array().unwrap().iter().find(|gate| gate["gate"] == "second_factor").unwrap();
+        assert_eq!((&gate["passed"], &gate["detail"]), (&json!(passed), &json!(detail)));
+        assert_eq!(told["can_sign_in"], json!(true));
+    }
+    for _ in 0..3 {
+        obtain(&app, "root", "000000").await;
+    }
+    let told = check(root.id()).await;
+    assert_eq!(told["can_sign_in"], json!(false), "{told}");
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(obtain(&app, "root", &phone.next_code(&app)).await.status, 200);
 }
