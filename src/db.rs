@@ -429,7 +429,8 @@ impl Tx {
     /// not known.
     pub async fn commit(self) -> Result<()> {
         let Self { on, budget, writes } = self;
-        let (end, _spending) = budget.spend();
+        // What has no time left is rolled back: a commit that is begun may happen.
+        let (end, _spending) = budget.spend_if_any()?;
         let committed = match on {
             OpenTx::Sqlite(tx) => until(end, tx.commit()).await,
             OpenTx::Postgres(tx) => {

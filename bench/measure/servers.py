@@ -24,7 +24,6 @@ def usher_environment(url, port=0):
         **inherited,
         "DATABASE_URL": url,
         "ROCKET_PORT": str(port),
-        "ROCKET_CLI_COLORS": "false",
         "USHER_LOG_LEVEL": "warn",
         "USHER_ACCESS_TOKEN_SECONDS": "36000",
         "USHER_REFRESH_TOKEN_SECONDS": "36000",

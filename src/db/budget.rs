@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use rocket::tokio::time::Instant;
 
+use super::{Error, Result};
+
 /// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
 /// own, shorter limits; this one also covers a server that no longer answers.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
@@ -59,6 +61,15 @@ impl Budget {
         Some(self.user.load(Ordering::Relaxed)).filter(|user| *user != 0)
     }
 
+    /// Begins a statement that is not to be begun in vain: when it has to end.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] if all is spent.
+    pub(super) fn spend_if_any(&self) -> Result<(Instant, Spending<'_>)> {
+        let (end, spending) = self.spend();
+        if end > spending.since { Ok((end, spending)) } else { Err(Error::TimedOut) }
+    }
+
     /// Begins a statement: when it has to end.
     pub(super) fn spend(&self) -> (Instant, Spending<'_>) {
         let since = Instant::now();
@@ -100,6 +111,7 @@ mod tests {
             spent.store(u64::MAX, Ordering::Relaxed);
         }
         assert!(left(&request).is_zero());
+        assert!(request.spend_if_any().is_err() && task.spend_if_any().is_ok());
         request.set_user(7);
         assert_eq!((request.detached().user(), task.user()), (Some(7), None));
         assert!(left(&request.detached()) > REQUEST_LIMIT);

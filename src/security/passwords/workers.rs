@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// By how much the priority is lowered: where all cores are wanted, a tenth of the time is left for hashing.
-pub(super) const NICENESS: i32 = 10;
+/// By how much the priority is lowered: of a core that is wanted by one other thread, a quarter is left for hashing.
+pub(super) const NICENESS: i32 = 5;
 
 type Job = Box<dyn FnOnce() + Send>;
 

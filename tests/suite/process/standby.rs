@@ -1,7 +1,8 @@
 //! A PostgreSQL whose synchronous standby is lost: its commits wait without end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rocket::tokio::time::Instant;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
