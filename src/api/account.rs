@@ -18,7 +18,7 @@ use crate::model::permission::{HasSession, SignedIn};
 use crate::model::raw::Raw;
 use crate::model::user::{InputMode, UserPatch};
 use crate::operations::Can;
-use crate::operations::own_account::{self, NewPassword, Proof};
+use crate::operations::own_account::{self, Proof};
 
 /// The caller's record.
 #[get("/account")]
@@ -64,6 +64,8 @@ pub(super) struct PasswordBody {
     current_password: Raw,
     new_password: Raw,
     end_other_sessions: Raw,
+    /// Of an account with a second factor.
+    otp: Raw,
 }
 
 /// Changes the caller's password. Every session that was opened with the old one ends.
@@ -79,8 +81,10 @@ pub(super) async fn change_password(
     if body.0.end_other_sessions.flag("end_other_sessions", &mut errors) == Some(false) {
         errors.add("end_other_sessions", "Another password always ends all sessions and tokens.");
     }
+    let code = code(body.0.otp, &mut errors);
     errors.into_result()?;
-    own_account::change_password(&can, &NewPassword { current, new }, false).await?;
+    let proof = Proof { password: ("current_password", current), code: ("otp", code.as_deref()) };
+    own_account::change_password(&can, &proof, &new, false).await?;
     Ok(Status::NoContent)
 }
 

@@ -111,7 +111,8 @@ pub async fn add(can: &Can<MayEnrol>, new: &NewTotp, name: &str, code: &str) -> 
         Some(Code::Recovery(_)) | None => None,
     };
     let step = step.ok_or_else(|| Error::invalid("code", WRONG_CODE))?;
-    let sealed = factor_key::get(app).await?.seal(TOTP, new.secret.as_bytes())?;
+    let key = factor_key::get(app).await?;
+    let sealed = key.seal(TOTP, new.secret.as_bytes())?;
     let codes = recovery_codes()?;
     let (is_first, user, mail_to, now) = db::retrying(|| async {
         let now = app.clock.now();
@@ -119,6 +120,12 @@ pub async fn add(can: &Can<MayEnrol>, new: &NewTotp, name: &str, code: &str) -> 
         let user = sessions::lock_target(&mut tx, can, can.user().id).await?.user;
         let others = db::factors::among(&mut tx, user.id).await?;
         refuse(&others, &name)?;
+        // A secret is one factor: the same code would else be good for each.
+        let stored = db::factors::totps(&mut tx, user.id).await?;
+        let is_same = |bytes: Vec<u8>| bytes == new.secret.as_bytes();
+        if stored.iter().any(|other| key.open(TOTP, &other.sealed).is_some_and(is_same)) {
+            return Err(Error::invalid("code", ADDED_ALREADY));
+        }
         db::factors::insert_totp(&mut tx, user.id, &name, &sealed, step, now).await?;
         db::sessions::set_second_factor(&mut tx, can.session().id).await?;
         let mut entry = entry(Action::FactorAdded, can.author(), &user, FactorKind::Totp, &name);
@@ -139,6 +146,8 @@ pub async fn add(can: &Can<MayEnrol>, new: &NewTotp, name: &str, code: &str) -> 
 }
 
 const WRONG_CODE: &str = "This code is not the one that the app shows now. Check that the clock of the device is right, and try again.";
+
+const ADDED_ALREADY: &str = "This secret is a factor of yours already. Open the page again for another one.";
 
 fn refuse(others: &[Factor], name: &str) -> Result<()> {
     if others.iter().any(|other| other.name == name) {

@@ -26,6 +26,8 @@ use crate::operations::{App, Can, addresses, audit, own_changes, password_links,
 const SIGN_INS: i64 = 50;
 
 const WRONG: &str = "Your current password is wrong.";
+const CODE_MISSING: &str = "Enter a code of your second factor, too.";
+const CODE_WRONG: &str = "This code is wrong or was used before.";
 
 /// Changes the caller's names and e-mail address. Links are sent to the address, so its change asks for the
 /// password, and with a mail server it counts only [when it is confirmed](addresses).
@@ -108,7 +110,7 @@ pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<C
     let ((field, password), (code_field, code)) = (&proof.password, proof.code);
     let code = code.filter(|code| !code.trim().is_empty());
     if code.is_none() && can.user().has_factor {
-        return Err(Error::invalid(code_field, "Enter a code of your second factor, too."));
+        return Err(Error::invalid(code_field, CODE_MISSING));
     }
     let attempt = Attempt::by(can);
     let Some(verified) = right(&attempt, password).await? else { return Err(Error::invalid(field, WRONG)) };
@@ -123,7 +125,7 @@ pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<C
         Some(Ok(can)) => Ok(can),
         Some(Err(why)) => {
             attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, "This code is wrong or was used before."))
+            Err(Error::invalid(code_field, CODE_WRONG))
         }
     }
 }
@@ -180,57 +182,66 @@ async fn right(attempt: &Attempt<'_>, password: &Password) -> Result<Option<Cred
     }
 }
 
-/// The form for another password.
-#[derive(Debug)]
-pub struct NewPassword {
-    /// The one that they have.
-    pub current: Password,
-    /// The one that they want.
-    pub new: Password,
-}
-
-/// Changes the caller's password. All sessions and tokens end, this one included; if the caller is a
+/// Changes the caller's password; of an account with a second factor with a code, too: the session that stays is as good
+/// as one that was just confirmed. All sessions and tokens end, this one included; if the caller is a
 /// browser that is to stay signed in, it gets a new session, whose key and secret are returned.
 ///
 /// # Errors
-/// [`Error::Invalid`] under `current_password` and `new_password`; [`Error::Forbidden`] by an API token.
+/// [`Error::Invalid`] under the fields of the proof and `new_password`; [`Error::Forbidden`] by an API token.
 pub async fn change_password(
     can: &Can<HasSession>,
-    typed: &NewPassword,
+    proof: &Proof<'_>,
+    new: &Password,
     stays: bool,
 ) -> Result<Option<(SessionId, Secret)>> {
     let app = can.app();
     can.require_sign_in()?;
+    let ((field, current), (code_field, code)) = (&proof.password, proof.code);
+    let code = code.filter(|code| !code.trim().is_empty());
     let attempt = Attempt::by(can);
     let mut errors = FieldErrors::default();
-    for message in refusals(app, can.user(), typed) {
+    for message in refusals(app, can.user(), current, new) {
         errors.add("new_password", message);
     }
-    let verified = right(&attempt, &typed.current).await?;
+    if code.is_none() && can.user().has_factor {
+        errors.add(code_field, CODE_MISSING);
+    }
+    let verified = right(&attempt, current).await?;
     if verified.is_none() {
-        errors.add("current_password", WRONG);
+        errors.add(field, WRONG);
     }
     let Some(verified) = verified else { return Err(Error::Invalid(errors)) };
     let hash = match errors.into_result() {
-        Ok(()) => attempt.hasher.hash(&typed.new).await.map_err(Error::from),
+        Ok(()) => attempt.hasher.hash(new).await.map_err(Error::from),
         Err(errors) => Err(Error::Invalid(errors)),
     };
     let hash = attempt.unless_given_up(hash).await?;
-    let write = || write_password(&attempt, can, &verified, &hash, stays);
+    let presented = match code {
+        Some(code) => Some(attempt.unless_given_up(Presented::read(app, code).await).await?),
+        None => None,
+    };
+    let write = || write_password(&attempt, can, &verified, presented.as_ref(), &hash, stays);
     let written = attempt.succeed(Action::PasswordConfirmationFailed, &verified, write).await?;
-    written.ok_or_else(|| Error::invalid("current_password", WRONG))
+    match written {
+        None => Err(Error::invalid(field, WRONG)),
+        Some(Ok(opened)) => Ok(opened),
+        Some(Err(why)) => {
+            attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
+            Err(Error::invalid(code_field, CODE_WRONG))
+        }
+    }
 }
 
 /// Why the user cannot have this password.
-fn refusals(app: &App, user: &User, typed: &NewPassword) -> Vec<Message> {
+fn refusals(app: &App, user: &User, current: &Password, new: &Password) -> Vec<Message> {
     let own = OwnNames {
         username: user.username.as_str(),
         first_name: &user.first_name,
         last_name: &user.last_name,
         email: &user.email,
     };
-    let mut messages = app.settings.policy().check(&typed.new, &own);
-    if typed.new == typed.current {
+    let mut messages = app.settings.policy().check(new, &own);
+    if new == current {
         messages.push(Message::Other("Choose a password other than the current one.".into()));
     }
     messages
@@ -240,14 +251,28 @@ async fn write_password(
     attempt: &Attempt<'_>,
     can: &Can<HasSession>,
     verified: &Credentials,
+    code: Option<&Presented>,
     hash: &PasswordHash,
     stays: bool,
-) -> Result<Option<Option<(SessionId, Secret)>>> {
+) -> Result<Option<std::result::Result<Option<(SessionId, Secret)>, &'static str>>> {
     let app = attempt.app;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let Some(before) = attempt.still_right(&mut tx, verified, now).await? else { return Ok(None) };
+    let Some((before, failures)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
     sessions::require_open(&mut tx, can).await?;
+    let mut shown = None;
+    if before.has_factor {
+        // One that was added meanwhile has ended this session.
+        let Some(code) = code else { return Err(sessions::ended(can)) };
+        match second_factor::show(app, &mut tx, &before, code, now).await? {
+            Ok(factor) => shown = Some(factor),
+            Err(why) => {
+                tx.commit().await?;
+                return Ok(Some(Err(why)));
+            }
+        }
+    }
+    attempt.forget_failures(&mut tx, failures, now).await?;
     let after = User { must_change_password: false, version: before.version + 1, ..before.clone() };
     db::users::update(&mut tx, &after).await?;
     users::set_password(&mut tx, &before, hash, now).await?;
@@ -257,6 +282,9 @@ async fn write_password(
         .changing(&before, &after)
         .with_new_password()
         .detail("sessions_ended", ended);
+    if let Some(shown) = shown {
+        entry = entry.detail("second_factor", shown.describe());
+    }
     let mut opened = None;
     if stays {
         let fresh = Secret::random();
@@ -278,7 +306,7 @@ async fn write_password(
     tx.commit().await?;
     let owner = Owner { user: &before, mail_to: &mail_to };
     notices::after_change(app, owner, &after, true, &can.author(), now);
-    Ok(Some(opened))
+    Ok(Some(Ok(opened)))
 }
 
 /// Changes the caller's preferences for the console; whether anything is different.

@@ -267,7 +267,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Does what the right password is for, in a transaction that begins with [`still_right`](Self::still_right);
+    /// Does what the right password is for, in a transaction that begins with [`unchanged`](Self::unchanged);
     /// `None`, counted as a failure, if that says so.
     pub(crate) async fn succeed<T, F: Future<Output = Result<Option<T>>>>(
         &self,
@@ -280,19 +280,6 @@ impl<'a> Attempt<'a> {
             self.count_failure(action, Some(&verified.user), "changed_meanwhile").await?;
         }
         Ok(done)
-    }
-
-    /// The user, locked, if the password that was checked is still theirs and the account may be used;
-    /// forgets the failures that were counted with this try.
-    pub(crate) async fn still_right(
-        &self,
-        tx: &mut Tx,
-        verified: &Credentials,
-        now: Timestamp,
-    ) -> Result<Option<User>> {
-        let Some((user, account)) = self.unchanged(tx, verified, now).await? else { return Ok(None) };
-        self.forget_failures(tx, account, now).await?;
-        Ok(Some(user))
     }
 
     /// The user, locked, if the password that was checked is still theirs and the account may be used; and what is

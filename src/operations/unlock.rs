@@ -5,7 +5,7 @@ use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::IsSuperuser;
-use crate::model::presence;
+use crate::model::presence::{self, Presence};
 use crate::model::throttle::Key;
 use crate::model::user::{User, UserId};
 use crate::operations::{Can, audit, sessions};
@@ -27,7 +27,11 @@ pub struct Unlocked {
 pub async fn account(can: &Can<IsSuperuser>, id: UserId) -> Result<Unlocked> {
     let app = can.app();
     let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
-    can.require(presence::of_credential(can.user().id, &user), app.clock.now())?;
+    // Without the password no credential guesses codes without end: it would have the account unlocked in between.
+    let codes = db::throttles::get(&app.db, &Key::codes_of(user.id)).await?;
+    let asked =
+        if codes.is_some() { Presence::Always } else { presence::of_credential(can.user().id, &user) };
+    can.require(asked, app.clock.now())?;
     let failures = db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;
@@ -45,7 +49,10 @@ pub(crate) async fn forget(tx: &mut Tx, user: &User, author: Author, now: Timest
     db::throttles::lock(tx, &key).await?;
     let failures = db::throttles::failures_of_account(tx, &key).await?;
     db::throttles::delete_of_account(tx, &key).await?;
-    db::throttles::delete(tx, &Key::codes_of(user.id)).await?;
+    let codes = Key::codes_of(user.id);
+    let wrong_codes = db::throttles::lock(tx, &codes).await?.map_or(0, |codes| codes.consecutive);
+    db::throttles::delete(tx, &codes).await?;
+    let failures = failures + wrong_codes;
     if failures > 0 {
         let entry = Entry::new(Action::AccountUnblocked, author).on(user).detail("failures", failures);
         audit::record(tx, &entry, now).await?;

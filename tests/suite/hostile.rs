@@ -14,7 +14,7 @@ use usher::model::preferences::Preferences;
 use usher::model::session::SessionId;
 use usher::model::user::{InputMode, UserChanges, UserId, UserInput, UserPatch};
 use usher::operations::api_tokens::{self, TokenRequest};
-use usher::operations::own_account::{self, NewPassword};
+use usher::operations::own_account::{self, Proof};
 use usher::operations::{Can, bulk, export, maintenance, password_links, sessions, sign_in, undo, users};
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
@@ -86,10 +86,9 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
     // They wait for a turn at hashing, or for the database; meanwhile staff sign the rogue out.
     let held = manager.session().id.0;
     app.sql(&format!("DELETE FROM sessions WHERE id = {held}")).await;
-    let typed = NewPassword {
-        current: Password::new(PASSWORD.into()),
-        new: Password::new("a wholly different phrase".into()),
-    };
+    let current = Password::new(PASSWORD.into());
+    let proof = Proof { password: ("current_password", current), code: ("otp", None) };
+    let new = Password::new("a wholly different phrase".into());
     let compact = Preferences { rows: 100, ..Preferences::default() };
     let all = Chosen::Filter(usher::model::filter::Filter::default());
     let any = &Precondition::Any;
@@ -106,7 +105,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
         ("their token", api_tokens::make_for(&superuser, id, &token("b")).await.err()),
         ("sign out", sessions::end_all_of_user(&manager, id).await.err()),
         ("own record", own_account::update(&own, &first_name("x"), any).await.err()),
-        ("own password", own_account::change_password(&holder, &typed, true).await.err()),
+        ("own password", own_account::change_password(&holder, &proof, &new, true).await.err()),
         ("preferences", own_account::set_preferences(&own, &compact).await.err()),
         ("run", bulk::run(&manager, BulkAction::Deactivate, vec![id]).await.err()),
         ("undo of a run", bulk::undo(&manager, run).await.err()),

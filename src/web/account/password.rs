@@ -9,9 +9,9 @@ use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
 use crate::model::permission::HasSession;
 use crate::model::session::{Credential, SessionId};
-use crate::operations::own_account::{self, NewPassword};
+use crate::operations::own_account::{self, Proof};
 use crate::web::device_cookie;
-use crate::web::form::{CURRENT_PASSWORD, Field, FormState, field_errors};
+use crate::web::form::{CURRENT_CODE, CURRENT_PASSWORD, Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::sign_in::local_path;
@@ -28,6 +28,7 @@ pub(super) struct PasswordForm {
     current_password: String,
     #[field(default = "")]
     new_password: String,
+    current_code: Option<String>,
     repeat_password: Option<String>,
 }
 
@@ -42,7 +43,10 @@ fn page(console: &ConsoleSession<'_, HasSession>, given: &str, errors: &FieldErr
     let min_length = console.app().settings.password_min_length;
     let hint = format!("At least {min_length} characters. A few unrelated words work well.");
     let fields = vec![
-        Field::password(CURRENT_PASSWORD, "Current password", errors),
+        Field {
+            code: user.has_factor.then(|| errors.console(CURRENT_CODE, "Code")),
+            ..Field::password(CURRENT_PASSWORD, "Current password", errors)
+        },
         Field { hint, ..new },
         Field::password("repeat_password", "Repeat new password", errors),
     ];
@@ -96,12 +100,12 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
         errors.add("repeat_password", "The two new passwords differ. Enter the same one twice.");
     }
     errors.into_result().map_err(Error::Invalid)?;
-    let typed = NewPassword {
-        current: Password::new(form.current_password.clone()),
-        new: Password::new(form.new_password.clone()),
-    };
+    let (current, new) =
+        (Password::new(form.current_password.clone()), Password::new(form.new_password.clone()));
+    let proof =
+        Proof { password: (CURRENT_PASSWORD, current), code: (CURRENT_CODE, form.current_code.as_deref()) };
     let stays = console.can.session().credential == Credential::Cookie;
-    let opened = own_account::change_password(&console.can, &typed, stays).await?;
+    let opened = own_account::change_password(&console.can, &proof, &new, stays).await?;
     let Some((session, secret)) = opened else { return Ok(console.can.session().id) };
     guards::carry(console.jar, &secret);
     device_cookie::remember(console.app(), console.jar, console.can.user()).await?;

@@ -47,6 +47,24 @@ async fn mf_6_a_factor_is_added_with_the_password_and_a_code_of_it(app: TestApp)
 }
 
 #[apply(on_both)]
+async fn mf_2_one_secret_is_one_factor(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let html = page(&app, &ada, ADD).await.body;
+    let phone = Phone::scan(&html);
+    let (state, form, code) = (hidden(&html, "state"), token(&html), phone.code_in(&app, 0));
+    let add = async |name: &str| {
+        let fields = [("token", form.as_str()), ("state", &state), ("name", name), ("code", &code)];
+        send(&app, &ada, ADD, &fields).await.0
+    };
+    assert_eq!(add("phone").await.status, 200);
+    let again = add("phone again").await;
+    assert!(again.status == 422 && again.body.contains("This secret is a factor of yours already."));
+    let code = phone.next_code(&app);
+    assert_eq!(obtain(&app, "ada", &code).await.status, 200);
+    assert_eq!(obtain(&app, "ada", &code).await.status, 401);
+}
+
+#[apply(on_both)]
 async fn mf_6_other_sessions_and_tokens_end_with_the_first_factor(app: TestApp) {
     let ada = app.person("ada", "staff").await;
     let body = json!({"name": "script", "read_only": false});

@@ -86,3 +86,25 @@ async fn mf_4_wrong_codes_are_counted_by_themselves_so_that_another_password_giv
     operator::unlock(&app.usher, "ada").await.unwrap();
     assert_eq!(obtain(&app, "ada", &code).await.status, 200, "the operator ends it");
 }
+
+#[apply(on_both)]
+async fn mf_4_no_token_gives_more_guesses_by_unlocking(app: TestApp) {
+    let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "ordinary").await);
+    let phone = enrol(&app, &ada, "phone").await;
+    assert_eq!(obtain(&app, "ada", "000000").await.status, 401);
+    app.clock.advance(Duration::from_mins(10));
+    let path = format!("/v1/users/{}/unlock", ada.id());
+    let unlock = async || app.json(Method::Post, &path, Some((&root, By::Cookie)), &json!({})).await;
+    assert_eq!(unlock().await.json()["code"], json!("confirmation_required"));
+    let body = json!({ "password": PASSWORD });
+    let confirmed = app.json(Method::Post, "/v1/account/confirm", Some((&root, By::Cookie)), &body).await;
+    assert_eq!(confirmed.status, 204, "{}", confirmed.body);
+    let unlocked = unlock().await;
+    assert_eq!(
+        (unlocked.status, unlocked.json()),
+        (200, json!({"failures": 2})),
+        "the account's and the codes'"
+    );
+    assert!(trail(&app).await.iter().any(|entry| entry.action == "account_unblocked"));
+    assert_eq!(obtain(&app, "ada", &phone.next_code(&app)).await.status, 200);
+}

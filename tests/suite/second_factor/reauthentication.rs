@@ -43,6 +43,45 @@ async fn mf_7_the_password_is_not_enough_where_there_is_a_factor(app: TestApp) {
 }
 
 #[apply(on_both)]
+async fn mf_7_another_password_of_ones_own_asks_for_the_code(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let phone = enrol(&app, &ada, "phone").await;
+    forget(&app).await;
+    let change = async |otp: Option<&str>| {
+        let mut body = json!({"current_password": PASSWORD, "new_password": "a wholly different phrase"});
+        body["otp"] = json!(otp);
+        app.json(Method::Post, "/v1/account/password", Some((&ada, By::Cookie)), &body).await
+    };
+    let missing = change(None).await;
+    assert_eq!(
+        (missing.status, missing.json()),
+        (400, json!({"otp": ["Enter a code of your second factor, too."]}))
+    );
+    let wrong = change(Some("000000")).await;
+    assert_eq!(
+        (wrong.status, wrong.json()),
+        (400, json!({"otp": ["This code is wrong or was used before."]}))
+    );
+    let html = page(&app, &ada, "/account/password").await.body;
+    assert!(html.contains("name=\"current_code\""), "{html}");
+    let (form, code) = (token(&html), phone.next_code(&app));
+    let save = async |code: Option<&str>| {
+        let mut fields = vec![
+            ("token", form.as_str()),
+            ("current_password", PASSWORD),
+            ("new_password", "a wholly different phrase"),
+        ];
+        fields.extend(code.map(|code| ("current_code", code)));
+        send(&app, &ada, "/account/password", &fields).await.0
+    };
+    let missing = save(None).await;
+    assert!(missing.status == 422 && missing.body.contains("Enter a code of your second factor, too."));
+    assert_eq!(app.stored(ada.id()).await.password_changed_at, ada.user.password_changed_at);
+    assert_eq!(save(Some(&code)).await.status, 303);
+    assert_ne!(app.stored(ada.id()).await.password_changed_at, ada.user.password_changed_at);
+}
+
+#[apply(on_both)]
 async fn mf_7_each_form_that_asks_for_the_password_asks_for_the_code(app: TestApp) {
     let ada = app.person("ada", "superuser").await;
     let phone = enrol(&app, &ada, "phone").await;
