@@ -85,11 +85,30 @@ const ALIASES: [(&str, &[&str]); 15] = [
             "activo",
             "attivo",
             "actief",
+            "aktywny",
+            "ativo",
             "status",
             "newstatus",
+            "accountstatus",
         ],
     ),
-    ("is_blocked", &["blocksignin", "suspended", "disabled", "blocked", "gesperrt", "locked", "deactivated"]),
+    (
+        "is_blocked",
+        &[
+            "blocksignin",
+            "blockcredential",
+            "anmeldungblockieren",
+            "suspended",
+            "disabled",
+            "accountdisabled",
+            "blocked",
+            "gesperrt",
+            "locked",
+            "islocked",
+            "islockedout",
+            "deactivated",
+        ],
+    ),
     ("is_staff", &["staff", "mitarbeiter"]),
     ("is_superuser", &["superuser"]),
     (
@@ -151,6 +170,11 @@ pub(super) fn field(name: &str) -> Option<&'static str> {
     let own = MAPPED.iter().copied().find(|field| same(field));
     let alias = || ALIASES.iter().find(|(_, names)| names.contains(&key.as_str())).map(|(field, _)| *field);
     own.or_else(alias)
+}
+
+/// Whether a column may only number its users: where another one has their names, that one counts.
+pub(super) fn is_weak(name: &str) -> bool {
+    ["userid", "uid", "user"].contains(&key(name).as_str())
 }
 
 /// The fields by their own names, which `--column` may give a column.

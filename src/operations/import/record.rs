@@ -168,6 +168,8 @@ fn names(row: &Row) -> (Raw, Raw) {
 /// Whether the account may be used, from the flag or from its opposite.
 fn is_active(row: &Row) -> Raw {
     match (flag(row.get("is_active")), flag(row.get("is_blocked"))) {
+        // Where one of the two keeps the user out, they stay out.
+        (Raw::Bool(true), Raw::Bool(true)) => Raw::Bool(false),
         (Raw::Missing, Raw::Bool(blocked)) => Raw::Bool(!blocked),
         (Raw::Missing, Raw::Null) => Raw::Missing,
         (Raw::Missing, other) => other,
@@ -177,7 +179,7 @@ fn is_active(row: &Row) -> Raw {
 
 /// A truth value in the words of spreadsheets and directories; what is none stays as it is.
 fn flag(given: Raw) -> Raw {
-    const TRUE: [&str; 15] = [
+    const TRUE: [&str; 20] = [
         "true",
         "t",
         "yes",
@@ -193,8 +195,13 @@ fn flag(given: Raw) -> Raw {
         "waar",
         "active",
         "aktiv",
+        "enabled",
+        "sí",
+        "si",
+        "tak",
+        "prawda",
     ];
-    const FALSE: [&str; 18] = [
+    const FALSE: [&str; 24] = [
         "false",
         "f",
         "no",
@@ -213,6 +220,12 @@ fn flag(given: Raw) -> Raw {
         "deprovisioned",
         "disabled",
         "blocked",
+        "locked",
+        "gesperrt",
+        "inactif",
+        "inactivo",
+        "nie",
+        "fałsz",
     ];
     match given {
         Raw::Text(text) => match text.trim().to_lowercase() {

@@ -56,12 +56,15 @@ impl Table {
             })
             .collect();
         let columns = assign(&names, mapping)?;
-        let told = |(name, column): (String, &Column)| match column {
+        // One word that is known may stand in a line that is no header: what else is there may be a password then.
+        let is_sure = columns.iter().filter(|column| matches!(column, Column::Field(_))).count() > 1;
+        let told = |((name, number), column): ((String, usize), &Column)| match column {
             Column::Field(field) => Some((name, Some(*field))),
-            Column::Other => Some((name, None)),
+            Column::Other if is_sure || is_plain(&name) => Some((name, None)),
+            Column::Other => Some((format!("column {number}"), None)),
             Column::Unnamed => None,
         };
-        let header = names.into_iter().zip(&columns).filter_map(told).collect();
+        let header = names.into_iter().zip(1..).zip(&columns).filter_map(told).collect();
         records.expected = Some(columns.len());
         Ok(Self { header, records, columns, delimiter: dialect.delimiter })
     }
@@ -74,6 +77,11 @@ impl Table {
             .zip(1..)
             .map(move |(record, number)| Item::Row(row(number, &columns, delimiter, record)))
     }
+}
+
+/// Whether a cell is made of words as headers are: no digits and no signs but those between words.
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphabetic() || " _-./()[]:".contains(c))
 }
 
 fn is_blank(cell: &Cell) -> bool {
@@ -93,13 +101,15 @@ fn assign(names: &[String], mapping: &[(String, String)]) -> Result<Vec<Column>,
     let mapped = |name: &str| mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let taken: Vec<&str> = mapping.iter().map(|(_, field)| field.as_str()).collect();
     let exact: Vec<&str> = names.iter().filter_map(|name| super::row::field(name)).collect();
+    let is_named = names.iter().any(|name| columns::field(name) == Some("username") && !columns::is_weak(name));
     let mut columns = Vec::with_capacity(names.len());
     for name in names {
         let known = match mapped(name) {
             Some((_, field)) => columns::target(field),
             None => columns::field(name).filter(|field| !taken.contains(field)).filter(|field| {
                 // Of two columns for one field, the one that has our name for it.
-                super::row::field(name).is_some() || !exact.contains(field)
+                super::row::field(name).is_some()
+                    || !(exact.contains(field) || *field == "username" && is_named && columns::is_weak(name))
             }),
         };
         columns.push(match known {
@@ -262,6 +272,28 @@ mod tests {
         assert_eq!((rows[0].get("username"), rows[0].get("is_active")), (text("ada"), text("yes")));
         assert_eq!(rows[1].broken.as_deref(), Some("has a cell in column 6, which has no name."));
         assert_eq!((rows[1].place.line, rows.len()), (5, 2));
+    }
+
+    #[test]
+    fn a_number_of_the_user_gives_way_to_the_name() {
+        for (header, name) in [
+            ("ID,User ID,User Name,Email", "drew"),
+            ("ID,User Name,User ID,Email", "900"),
+            ("id,uid,login,email", "drew"),
+        ] {
+            let row = &rows(format!("{header}\n4,900,drew,d@example.net\n").as_bytes()).unwrap()[0];
+            assert_eq!(row.get("username"), text(name), "{header}");
+        }
+        let row = &rows(b"uid,email\ndrew,d@example.net\n").unwrap()[0];
+        assert_eq!(row.get("username"), text("drew"), "where there is no other");
+    }
+
+    #[test]
+    fn what_may_be_no_header_is_not_repeated() {
+        for content in ["user,Secr3tPassw0rd\nann,0therPw99\n", "Bob,Secr3tPassw0rd,email\n"] {
+            let table = Table::open(&source(content.as_bytes()), &[]).unwrap();
+            assert!(table.header.iter().all(|(name, _)| !name.contains("Secr3t")), "{:?}", table.header);
+        }
     }
 
     #[test]

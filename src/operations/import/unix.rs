@@ -3,6 +3,7 @@
 use super::lines::Lines;
 use super::row::{Item, Place, Row};
 use super::source::Stream;
+use crate::model::clock::Timestamp;
 use crate::model::raw::Raw;
 
 /// The numbers of people's accounts; those below are the system's.
@@ -71,7 +72,10 @@ fn account(place: Place, kind: Kind, cells: &[&str], find: &impl Fn(&str) -> Opt
             }
             row.add("username", (*name).into());
             row.add("full_name", person.split(',').next().unwrap_or_default().into());
-            row.add("password", hash(&find(name).unwrap_or_else(|| (*password).to_owned())));
+            match find(name) {
+                Some(stored) => add_shadow(&mut row, &stored),
+                None => row.add("password", hash(password)),
+            }
         }
         (Kind::Htpasswd, [name, password]) => {
             row.add("username", (*name).into());
@@ -80,6 +84,23 @@ fn account(place: Place, kind: Kind, cells: &[&str], find: &impl Fn(&str) -> Opt
         _ => return Item::Row(Row::broken(place, format!("has {} cells, which do not fit.", cells.len()))),
     }
     Item::Row(row)
+}
+
+/// What `shadow` says after the name: the hash, the day on which it was set, of which 0 demands another password, and the
+/// day on which the account ends.
+fn add_shadow(row: &mut Row, stored: &str) {
+    let cells: Vec<&str> = stored.split(':').collect();
+    let cell = |place: usize| cells.get(place).copied().unwrap_or_default();
+    row.add("password", hash(cell(0)));
+    if cell(1) == "0" {
+        row.add("must_change_password", Raw::Bool(true));
+    }
+    if let Ok(days) = cell(6).parse::<i64>()
+        && days > 0
+    {
+        let end = Timestamp::from_micros(days.saturating_mul(24 * 60 * 60 * 1_000_000));
+        row.add("valid_until", Raw::Text(end.to_string()));
+    }
 }
 
 /// What no password matches is none.
@@ -98,12 +119,12 @@ fn is_des_crypt(text: &str) -> bool {
     text.len() == 13 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte))
 }
 
-/// Name and hash of each line of a `shadow` file.
+/// The name of each line of a `shadow` file, and what follows it.
 pub(super) fn shadow(stream: Stream) -> impl Iterator<Item = (String, String)> {
     Lines::new(stream, b'\n').filter_map(|line| {
         let text = String::from_utf8(line.bytes).ok()?;
         let (name, rest) = text.split_once(':')?;
-        Some((name.to_owned(), rest.split(':').next()?.to_owned()))
+        Some((name.to_owned(), rest.to_owned()))
     })
 }
 
@@ -129,6 +150,10 @@ mod tests {
         let [Item::Skipped(_), Item::Row(ada), Item::Row(bob)] = &items[..] else { panic!("{items:?}") };
         assert_eq!((ada.get("full_name"), ada.get("password")), ("Ada Lovelace".into(), "$6$x$y".into()));
         assert_eq!((bob.get("username"), bob.get("password")), ("bob".into(), Raw::Missing));
+        let mut row = Row::new(Place { line: 1, row: 1 });
+        add_shadow(&mut row, "$6$x$y:0:0:99999:7::18000:");
+        assert_eq!(row.get("must_change_password"), Raw::Bool(true));
+        assert_eq!(row.get("valid_until"), "2019-04-14T00:00:00.000000Z".into());
     }
 
     #[test]

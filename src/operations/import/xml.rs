@@ -31,11 +31,13 @@ pub(super) struct Objects {
     line: u64,
     row: u64,
     ended: bool,
+    /// Whether the last tag was that of the end.
+    is_closed: bool,
 }
 
 impl Objects {
     pub(super) fn new(input: Stream) -> Self {
-        Self { input, line: 1, row: 0, ended: false }
+        Self { input, line: 1, row: 0, ended: false, is_closed: false }
     }
 
     fn byte(&mut self) -> Result<Option<u8>, String> {
@@ -60,7 +62,11 @@ impl Objects {
         let (mut line, mut depth) = (self.line, 0_u64);
         loop {
             let Some(byte) = self.byte()? else {
-                return if depth == 0 { Ok(None) } else { Err("the file ends in the middle of it.".into()) };
+                return match (depth, self.is_closed) {
+                    (0, true) => Ok(None),
+                    (0, false) => Err("the file ends before </django-objects>.".into()),
+                    _ => Err("the file ends in the middle of it.".into()),
+                };
             };
             if byte == b'<' {
                 tag.clear();
@@ -86,6 +92,7 @@ impl Objects {
                     return Ok(Some((line, text)));
                 }
             }
+            self.is_closed |= depth == 0 && tag.starts_with(b"</django-objects");
             tag.clear();
         }
     }
