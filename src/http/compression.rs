@@ -4,13 +4,14 @@
 //! a request stands beside no secret that stays the same: the token in a form differs in every answer,
 //! so that its length gives nothing away. JSON is sent as it is: it is read by programs nearby.
 
+use std::convert::Infallible;
 use std::io::{Cursor, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{ContentType, Header};
-use rocket::request::Request;
+use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::Response;
 
 /// Shorter bodies, in bytes, fit into one packet anyway.
@@ -34,7 +35,9 @@ impl Fairing for Pages {
         }
         response.adjoin_header(Header::new("Vary", "Accept-Encoding"));
         let long = response.body().preset_size().is_some_and(|size| size >= SHORTEST);
-        if !long || !request.headers().get("Accept-Encoding").any(accepts_gzip) {
+        let is_done = response.headers().contains("Content-Encoding");
+        if is_done || !long || !request.headers().get("Accept-Encoding").any(|header| accepts(header, "gzip"))
+        {
             return;
         }
         // The body is in memory already; if it cannot be read the answer stays without one.
@@ -61,11 +64,27 @@ fn gzip(plain: &[u8], level: u32) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Whether one `Accept-Encoding` header names gzip, and does not refuse it.
-fn accepts_gzip(header: &str) -> bool {
+/// Whether the client accepts brotli.
+#[derive(Clone, Copy)]
+pub(crate) struct AcceptsBrotli(pub(crate) bool);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for AcceptsBrotli {
+    type Error = Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        let headers = request.headers().get("Accept-Encoding");
+        // Only by its name: of what accepts anything too little is known.
+        let accepts_it = |header: &str| header.contains("br") && accepts(header, "br");
+        Outcome::Success(Self(headers.into_iter().any(accepts_it)))
+    }
+}
+
+/// Whether one `Accept-Encoding` header names a coding, and does not refuse it.
+fn accepts(header: &str, wanted: &str) -> bool {
     header.split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted) || name == "*");
         named
             && !parts.any(|parameter| parameter.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32)))
     })
@@ -78,10 +97,10 @@ mod tests {
     #[test]
     fn gzip_is_used_only_for_clients_that_accept_it() {
         for header in ["gzip", "deflate, gzip;q=0.5, br", "*", "GZIP"] {
-            assert!(accepts_gzip(header), "{header}");
+            assert!(accepts(header, "gzip"), "{header}");
         }
         for header in ["", "br", "identity", "gzip;q=0", "x-gzip2"] {
-            assert!(!accepts_gzip(header), "{header}");
+            assert!(!accepts(header, "gzip"), "{header}");
         }
     }
 }

@@ -1,16 +1,24 @@
 //! Style sheet, script and icon: in the binary, under names that change with their content, kept for ever.
 
+use std::io::Cursor;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use brotli::enc::BrotliEncoderParams;
 use rocket::http::{ContentType, Header, Status};
+use rocket::request::Request;
+use rocket::response::{self, Responder, Response};
 use rocket::{State, get};
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
+use crate::http::compression::AcceptsBrotli;
 use crate::model::site::Accent;
+
+/// Shorter files, in bytes, fit into one packet anyway.
+const SHORT: usize = 1000;
 
 #[derive(RustEmbed)]
 #[folder = "static"]
@@ -26,6 +34,8 @@ struct File {
     /// The path, which changes with the content.
     path: String,
     content: String,
+    /// Compressed when it is first asked for.
+    brotli: OnceLock<Vec<u8>>,
 }
 
 impl Assets {
@@ -49,7 +59,19 @@ impl File {
     fn new(name: &'static str, content: String) -> Self {
         let hash = URL_SAFE_NO_PAD.encode(&Sha256::digest(&content)[..9]);
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-        Self { name, path: format!("/static/{stem}.{hash}.{extension}"), content }
+        Self { name, path: format!("/static/{stem}.{hash}.{extension}"), content, brotli: OnceLock::new() }
+    }
+
+    /// The content in brotli; empty if that cannot be made.
+    fn in_brotli(&self) -> &[u8] {
+        self.brotli.get_or_init(|| {
+            let mut compressed = Vec::new();
+            let best = BrotliEncoderParams { quality: 11, ..BrotliEncoderParams::default() };
+            match brotli::BrotliCompress(&mut self.content.as_bytes(), &mut compressed, &best) {
+                Ok(_) => compressed,
+                Err(_) => Vec::new(),
+            }
+        })
     }
 }
 
@@ -67,24 +89,38 @@ fn without_comments(style: &str) -> String {
     parts.flat_map(str::lines).collect()
 }
 
-#[derive(rocket::Responder)]
+/// A file, as it is or in brotli.
 pub(super) struct Asset {
-    content: String,
+    content: Vec<u8>,
+    is_brotli: bool,
     kind: ContentType,
-    cache: Header<'static>,
+}
+
+impl<'r> Responder<'r, 'static> for Asset {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = Response::build();
+        response.header(self.kind);
+        response.header(Header::new("Cache-Control", "public, max-age=31536000, immutable"));
+        if self.is_brotli {
+            response.header(Header::new("Content-Encoding", "br"));
+        }
+        response.sized_body(self.content.len(), Cursor::new(self.content)).ok()
+    }
 }
 
 /// A file under its present name.
 #[get("/static/<name>")]
-pub(super) fn file(name: &str, assets: &State<Assets>) -> Result<Asset, Status> {
+pub(super) fn file(name: &str, assets: &State<Assets>, accepts: AcceptsBrotli) -> Result<Asset, Status> {
     let path = format!("/static/{name}");
     let file = assets.0.iter().find(|file| file.path == path).ok_or(Status::NotFound)?;
     let kind = Path::new(file.name)
         .extension()
         .and_then(|extension| ContentType::from_extension(extension.to_str()?))
         .unwrap_or(ContentType::Binary);
-    let cache = Header::new("Cache-Control", "public, max-age=31536000, immutable");
-    Ok(Asset { content: file.content.clone(), kind, cache })
+    let compressed: &[u8] = if accepts.0 && file.content.len() > SHORT { file.in_brotli() } else { &[] };
+    let is_brotli = !compressed.is_empty();
+    let content = if is_brotli { compressed } else { file.content.as_bytes() };
+    Ok(Asset { content: content.to_vec(), is_brotli, kind })
 }
 
 #[cfg(test)]

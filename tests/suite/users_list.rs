@@ -251,3 +251,24 @@ async fn a_list_is_saved_as_a_view_and_forgotten(app: TestApp) {
     assert_eq!(send_from(&app, &staff, "/users/views", "/users/views/forget", &forget).await.0.status, 303);
     assert!(!page(&app, &staff, "/users").await.body.contains("New people & others"));
 }
+
+#[apply(on_both)]
+async fn the_style_sheet_comes_in_the_best_encoding_that_the_browser_takes(app: TestApp) {
+    let page =
+        app.client.get("/sign-in").dispatch().await.into_string().await.unwrap().replace("&#x2F;", "/");
+    let path = page.split("href=\"").find(|part| part.contains(".css")).unwrap().split('"').next().unwrap();
+    let load = async |encoding: &'static str| {
+        let request = app.client.get(path.to_owned()).header(Header::new("Accept-Encoding", encoding));
+        let response = request.dispatch().await;
+        assert!(response.headers().get("Vary").any(|vary| vary == "Accept-Encoding"));
+        let coding = response.headers().get_one("Content-Encoding").unwrap_or_default().to_owned();
+        (coding, response.into_bytes().await.unwrap())
+    };
+    let (plain, gzip, best) = (load("identity").await, load("gzip").await, load("gzip, br").await);
+    assert_eq!([plain.0.as_str(), &gzip.0, &best.0], ["", "gzip", "br"]);
+    assert!(best.1.len() < gzip.1.len() && gzip.1.len() < plain.1.len());
+    let mut read = Vec::new();
+    brotli::BrotliDecompress(&mut best.1.as_slice(), &mut read).unwrap();
+    assert!(read == plain.1, "it is the same");
+    assert_eq!(load("gzip, br;q=0").await.0, "gzip");
+}

@@ -199,7 +199,7 @@ mod tests {
             b"{\"username\":\"bob\"}\n{\"username\":\"ada\"}\n",
             b"{\"count\":1,\"results\":[{\"username\":\"ada\"}]}",
             dump,
-            b"<?xml version=\"1.0\"?><django-objects><object model=\"auth.user\"><field name=\"username\">ada</field></object>",
+            b"<?xml version=\"1.0\"?><django-objects><object model=\"auth.user\"><field name=\"username\">ada</field></object></django-objects>",
             b"dn: uid=ada\nobjectClass: person\nuid: ada\n",
             b"ada:x:1000:1000:Ada:/home/ada:/bin/sh\n",
             b"ada:$apr1$salt$x\n",

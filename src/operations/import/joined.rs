@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(users, 1);
         assert_eq!(
             (joined.password("7f"), joined.password("ada")),
-            (Some("$2b$10$x".into()), Some("$6$x".into()))
+            (Some("$2b$10$x".into()), Some("$6$x:1:0:9:7:::".into()))
         );
         assert!(joined.firebase.is_some());
     }

@@ -101,7 +101,8 @@ fn assign(names: &[String], mapping: &[(String, String)]) -> Result<Vec<Column>,
     let mapped = |name: &str| mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let taken: Vec<&str> = mapping.iter().map(|(_, field)| field.as_str()).collect();
     let exact: Vec<&str> = names.iter().filter_map(|name| super::row::field(name)).collect();
-    let is_named = names.iter().any(|name| columns::field(name) == Some("username") && !columns::is_weak(name));
+    let is_named =
+        names.iter().any(|name| columns::field(name) == Some("username") && !columns::is_weak(name));
     let mut columns = Vec::with_capacity(names.len());
     for name in names {
         let known = match mapped(name) {
