@@ -6,7 +6,7 @@ use rocket::figment::Figment;
 
 use super::{complain, say};
 use crate::model::clock::Clock;
-use crate::operations::App;
+use crate::operations::{App, factors};
 use crate::{config, db};
 
 pub(super) async fn run(figment: &Figment) -> ExitCode {
@@ -51,6 +51,13 @@ async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
 /// How far the database is open to others, or to more than it is used for.
 async fn warnings(app: &App) -> Result<Vec<String>, super::Failure> {
     let mut warnings = Vec::new();
+    if factors::key_is_lost(app).await? {
+        warnings.push(
+            "no code of an authenticator app can be checked: the key of the second factors is sealed by another secret \
+             key; set that one as secret_key_before"
+                .to_owned(),
+        );
+    }
     for (file, mode) in app.db.open_files() {
         let file = file.display();
         warnings.push(format!("others may read or write {file}, whose mode is {mode:o}: chmod 600 {file}"));

@@ -72,11 +72,20 @@ pub async fn totps(tx: &mut Tx, user: UserId) -> Result<Vec<StoredTotp>> {
     tx.all(sql.bind(user.0).bind(FactorKind::Totp.as_str())).await
 }
 
-/// Notes that the code of a step was shown; `false` if one of it or of a later one was before.
-pub async fn take_step(tx: &mut Tx, totp: &StoredTotp, step: i64, now: Timestamp) -> Result<bool> {
-    let sql =
-        Sql::new("UPDATE factors SET last_step = $1, last_used_at = $2 WHERE id = $3 AND last_step < $1");
-    Ok(tx.execute(sql.bind(step).bind(now.micros()).bind(totp.id)).await? == 1)
+/// Notes that the code of a step was shown; `false` if one of it or of a later one was before. Steps after `newest`
+/// cannot have been, and do not count.
+pub async fn take_step(
+    tx: &mut Tx,
+    totp: &StoredTotp,
+    step: i64,
+    newest: i64,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = Sql::new(
+        "UPDATE factors SET last_step = $1, last_used_at = $2 WHERE id = $3 \
+         AND (last_step < $1 OR last_step > $4)",
+    );
+    Ok(tx.execute(sql.bind(step).bind(now.micros()).bind(totp.id).bind(newest)).await? == 1)
 }
 
 /// Stores a TOTP, whose code of the step was shown.

@@ -26,6 +26,25 @@ pub(super) async fn get(app: &App) -> Result<SealKey> {
     opened(&roots, &stored).map(|(key, _)| SealKey::new(key)).ok_or_else(|| Error::internal(UNKNOWN))
 }
 
+/// The key, if it can be opened; else the log says why not.
+pub(super) async fn find(app: &App) -> Result<Option<SealKey>> {
+    let roots = keys::roots(&app.settings, &app.db).await.map_err(Error::internal)?;
+    let [stored] = db::installation::get_all(&app.db, [NAME]).await?;
+    let key = stored.and_then(|stored| opened(&roots, &stored));
+    if key.is_none() {
+        log::error!("{UNKNOWN}");
+    }
+    Ok(key.map(|(key, _)| SealKey::new(key)))
+}
+
+/// Whether there is a key and no secret key that is known opens it.
+pub async fn is_lost(app: &App) -> Result<bool> {
+    let [stored] = db::installation::get_all(&app.db, [NAME]).await?;
+    let Some(stored) = stored else { return Ok(false) };
+    let roots = keys::roots(&app.settings, &app.db).await.map_err(Error::internal)?;
+    Ok(opened(&roots, &stored).is_none())
+}
+
 const UNKNOWN: &str = "the second factors are sealed by another secret key: set it as secret_key_before";
 
 /// The key, and the place of the root that opened it.

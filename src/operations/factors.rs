@@ -22,6 +22,8 @@ use crate::operations::second_factor::TOTP;
 use crate::operations::{App, Can, addresses, api_tokens, audit, factor_key, sessions};
 use crate::security::totp::TotpSecret;
 
+pub use crate::operations::factor_key::is_lost as key_is_lost;
+
 /// Factors of one user at once.
 const MOST: usize = 10;
 /// How long a new secret may be on a page.

@@ -115,7 +115,7 @@ pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<C
     let attempt = Attempt::by(can);
     let Some(verified) = right(&attempt, password).await? else { return Err(Error::invalid(field, WRONG)) };
     let presented = match code {
-        Some(code) => Some(attempt.unless_given_up(Presented::read(app, code).await).await?),
+        Some(code) => Some(attempt.unless_given_up(Presented::read(app, &verified.user, code).await).await?),
         None => None,
     };
     let confirm = || confirm_now(&attempt, can, &verified, presented.as_ref());
@@ -217,7 +217,7 @@ pub async fn change_password(
     };
     let hash = attempt.unless_given_up(hash).await?;
     let presented = match code {
-        Some(code) => Some(attempt.unless_given_up(Presented::read(app, code).await).await?),
+        Some(code) => Some(attempt.unless_given_up(Presented::read(app, &verified.user, code).await).await?),
         None => None,
     };
     let write = || write_password(&attempt, can, &verified, presented.as_ref(), &hash, stays);

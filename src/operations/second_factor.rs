@@ -24,11 +24,11 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    /// Reads a code. To be called before the transaction in which it is shown.
-    pub(crate) async fn read(app: &App, typed: &str) -> Result<Self> {
-        let code = Code::parse(typed);
+    /// Reads a code of a user. To be called before the transaction in which it is shown.
+    pub(crate) async fn read(app: &App, user: &User, typed: &str) -> Result<Self> {
+        let code = Code::parse(typed).filter(|_| user.has_factor);
         let key = match &code {
-            Some(Code::Totp(_)) => Some(factor_key::get(app).await?),
+            Some(Code::Totp(_)) => factor_key::find(app).await?,
             Some(Code::Recovery(_)) | None => None,
         };
         Ok(Self { code, key })
@@ -68,6 +68,10 @@ pub(crate) async fn show(
     if before.as_ref().is_some_and(|before| before.wait(now).is_some()) {
         return Ok(Err("codes_blocked"));
     }
+    if matches!(presented.code, Some(Code::Totp(_))) && presented.key.is_none() {
+        // Nothing was guessed: the log says what the operator has to do, and recovery codes go on working.
+        return Ok(Err("factor_key_missing"));
+    }
     let shown = match (&presented.code, &presented.key) {
         (Some(Code::Totp(digits)), Some(key)) => totp(tx, user, digits, key, now).await?,
         (Some(Code::Recovery(code)), _) => recovery_code(tx, user, code).await?,
@@ -92,8 +96,11 @@ async fn totp(
 ) -> Result<Option<Shown>> {
     for stored in db::factors::totps(tx, user.id).await? {
         let secret = key.open(TOTP, &stored.sealed).and_then(|bytes| TotpSecret::from_bytes(&bytes));
-        if let Some(step) = secret.and_then(|secret| secret.step_of(digits, now, stored.last_step))
-            && db::factors::take_step(tx, &stored, step, now).await?
+        let newest = TotpSecret::newest_step(now);
+        // Steps beyond the newest are of a clock that was ahead: they keep no code of the right time out.
+        let after = if stored.last_step > newest { i64::MIN } else { stored.last_step };
+        if let Some(step) = secret.and_then(|secret| secret.step_of(digits, now, after))
+            && db::factors::take_step(tx, &stored, step, newest, now).await?
         {
             return Ok(Some(Shown::Totp(stored.name)));
         }

@@ -191,7 +191,9 @@ impl<'a> Attempt<'a> {
         credential: Credential,
     ) -> Result<OpenedSession> {
         let presented = match code {
-            Some(code) => Some(self.unless_given_up(Presented::read(self.app, code).await).await?),
+            Some(code) => {
+                Some(self.unless_given_up(Presented::read(self.app, &found.user, code).await).await?)
+            }
             None => None,
         };
         let open = || self.open_session(found, rehashed, presented.as_ref(), credential);

@@ -76,6 +76,12 @@ impl TotpSecret {
         found
     }
 
+    /// The last step of which a code is accepted at this moment.
+    #[must_use]
+    pub const fn newest_step(now: Timestamp) -> i64 {
+        now.seconds().div_euclid(PERIOD) + DRIFT
+    }
+
     /// The code of a step.
     #[must_use]
     pub fn code(&self, step: i64) -> String {

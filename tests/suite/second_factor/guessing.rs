@@ -108,3 +108,29 @@ async fn mf_4_no_token_gives_more_guesses_by_unlocking(app: TestApp) {
     assert!(trail(&app).await.iter().any(|entry| entry.action == "account_unblocked"));
     assert_eq!(obtain(&app, "ada", &phone.next_code(&app)).await.status, 200);
 }
+
+#[apply(on_both)]
+async fn mf_2_after_a_clock_that_was_ahead_codes_are_accepted_again_and_once(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let phone = enrol(&app, &ada, "phone").await;
+    // As after codes at a clock that was an hour ahead.
+    app.sql("UPDATE factors SET last_step = last_step + 120").await;
+    let code = phone.next_code(&app);
+    assert_eq!(obtain(&app, "ada", &code).await.status, 200);
+    assert_eq!(obtain(&app, "ada", &code).await.status, 401, "once");
+    assert_eq!(obtain(&app, "ada", &phone.next_code(&app)).await.status, 200);
+}
+
+#[apply(on_both)]
+async fn mf_5_without_the_key_no_code_is_a_fault_and_recovery_codes_work(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    app.person("bob", "ordinary").await;
+    let phone = enrol(&app, &ada, "phone").await;
+    let other =
+        "UPDATE installation SET value = (SELECT value FROM installation WHERE name = 'domains_in_ascii')";
+    app.sql(&format!("{other} WHERE name = 'factor_key'")).await;
+    let refused = obtain(&app, "ada", &phone.next_code(&app)).await;
+    assert_eq!(code_of(&refused), (401, json!("second_factor_wrong")));
+    assert_eq!(obtain(&app, "bob", "123456").await.status, 200, "an account without a factor");
+    assert_eq!(obtain(&app, "ada", &phone.recovery_codes[0]).await.status, 200);
+}
