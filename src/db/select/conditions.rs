@@ -210,7 +210,9 @@ mod tests {
             let serde_json::Value::Object(body) = body else { unreachable!() };
             let filter: Filter = ListRequest::parse(body).unwrap().filter;
             let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
-            push_walk(&mut sql, Dialect::Sqlite, &parts(&filter, None)[0], Some(100), 50);
+            // Of last sign-ins those who never had one are a part of their own, before the others.
+            let parts = parts(&filter, None);
+            push_walk(&mut sql, Dialect::Sqlite, &parts[parts.len() - 1], Some(100), 50);
             let steps: Vec<(i64, i64, i64, String)> = db.all(sql).await.unwrap();
             let plan = steps.into_iter().map(|(.., step)| step).collect::<Vec<_>>().join("; ");
             assert!(plan.contains(&format!("INDEX {index}")), "{field}: {plan}");
