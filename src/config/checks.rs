@@ -69,9 +69,9 @@ impl Settings {
             ("browser_sessions", self.browser_sessions.into(), 1..=10_000),
             ("client_sessions", self.client_sessions.into(), 1..=100_000),
             ("api_token_days", self.api_token_days, 1..=3_660),
-            ("throttle_account_free", self.throttle_account_free.into(), 0..=99),
+            ("throttle_account_free", self.throttle_account_free.into(), 0..=1_000),
             ("throttle_address_burst", self.throttle_address_burst.into(), 1..=1_000_000),
-            ("sign_in_failure_milliseconds", self.sign_in_failure_milliseconds, 0..=10_000),
+            ("sign_in_failure_milliseconds", self.sign_in_failure_milliseconds, 0..=60_000),
             ("drain_seconds", self.drain_seconds, 0..=3_600),
             ("smtp_port", self.smtp_port.into(), 1..=65_535),
         ]

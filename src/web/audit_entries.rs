@@ -175,8 +175,9 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         _ => match value {
             Value::String(text) if text.is_empty() => return None,
             Value::Null => return None,
-            // Such as an import's count of users that it left as they were.
-            Value::Number(number) if number.as_u64() == Some(0) => return None,
+            Value::Number(number) if number.as_u64() == Some(0) && IMPORT_COUNTS.contains(&name) => {
+                return None;
+            }
             Value::String(text) if name == "device" || name == "request" => text.clone(),
             Value::String(text) => format!("{}: {text}", sentence(name)),
             Value::Bool(yes) => format!("{}: {}", sentence(name), if *yes { "yes" } else { "no" }),
@@ -184,6 +185,10 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         },
     })
 }
+
+/// What an import counts; where it has none it is not told.
+const IMPORT_COUNTS: [&str; 7] =
+    ["conflicts", "created", "initial", "invited", "layered", "refused", "unchanged"];
 
 fn counted(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }

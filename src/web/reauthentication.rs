@@ -110,7 +110,7 @@ impl TypedCode {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
     }
 
-    fn get(&self) -> Option<String> {
+    pub(super) fn get(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -28,7 +28,6 @@ pub(super) struct PasswordForm {
     current_password: String,
     #[field(default = "")]
     new_password: String,
-    current_code: Option<String>,
     repeat_password: Option<String>,
 }
 
@@ -102,8 +101,8 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
     errors.into_result().map_err(Error::Invalid)?;
     let (current, new) =
         (Password::new(form.current_password.clone()), Password::new(form.new_password.clone()));
-    let proof =
-        Proof { password: (CURRENT_PASSWORD, current), code: (CURRENT_CODE, form.current_code.as_deref()) };
+    let code = console.typed_code.get();
+    let proof = Proof { password: (CURRENT_PASSWORD, current), code: (CURRENT_CODE, code.as_deref()) };
     let stays = console.can.session().credential == Credential::Cookie;
     let opened = own_account::change_password(&console.can, &proof, &new, stays).await?;
     let Some((session, secret)) = opened else { return Ok(console.can.session().id) };

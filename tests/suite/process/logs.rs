@@ -101,8 +101,10 @@ async fn pw_13_the_hundredth_failure_in_a_row_is_a_warning(app: TestApp) {
         }
         server.log()
     });
-    let told =
-        format!("user {} takes one try at the password a day, after 100 wrong ones in a row", ada.id());
+    let told = format!(
+        "user {}: after 100 wrong passwords in a row one try from browsers that are new to the account a day is checked",
+        ada.id()
+    );
     let lines = lines(&log.await.unwrap());
     let warnings: Vec<_> = lines.iter().filter(|line| line["message"] == told.as_str()).collect();
     assert_eq!(warnings.len(), 1, "{lines:#?}");

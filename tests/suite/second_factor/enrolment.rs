@@ -79,9 +79,14 @@ async fn mf_6_other_sessions_and_tokens_end_with_the_first_factor(app: TestApp) 
     let made = app.json(Method::Post, "/v1/account/tokens", Some((&ada, By::Cookie)), &body).await;
     let script = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada.clone() };
     assert!(app.is_signed_in(&script, By::Bearer).await);
-    enrol(&app, &ada, "tablet").await;
+    let tablet = enrol(&app, &ada, "tablet").await;
     assert!(app.is_signed_in(&script, By::Bearer).await, "a second factor ends nothing");
-    let fields = [("current_password", PASSWORD), ("new_password", "a wholly different phrase")];
+    let code = tablet.next_code(&app);
+    let fields = [
+        ("current_password", PASSWORD),
+        ("current_code", code.as_str()),
+        ("new_password", "a wholly different phrase"),
+    ];
     let path = "/account/password";
     let (changed, _) = crate::console::send_from(&app, &ada, path, path, &fields).await;
     let cookie = session_in(&changed).expect("another session");

@@ -77,7 +77,8 @@ async fn mf_7_another_password_of_ones_own_asks_for_the_code(app: TestApp) {
     let missing = save(None).await;
     assert!(missing.status == 422 && missing.body.contains("Enter a code of your second factor, too."));
     assert_eq!(app.stored(ada.id()).await.password_changed_at, ada.user.password_changed_at);
-    assert_eq!(save(Some(&code)).await.status, 303);
+    let saved = save(Some(&code)).await;
+    assert_eq!(saved.status, 303, "{}", saved.body);
     assert_ne!(app.stored(ada.id()).await.password_changed_at, ada.user.password_changed_at);
 }
 
