@@ -177,7 +177,7 @@ impl Default for Settings {
             staff_grants_staff: true,
             password_min_length: 8,
             password_words: Vec::new(),
-            second_factor: DemandedOf::Nobody,
+            second_factor: DemandedOf::Off,
             second_factor_from: String::new(),
             password_memory_kib: 19_456,
             password_iterations: 2,

@@ -13,9 +13,8 @@ use super::user::User;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DemandedOf {
-    /// Of nobody: it is offered.
-    #[serde(rename = "off")]
-    Nobody,
+    /// Of no account: each is offered one.
+    Off,
     /// Of staff and superusers.
     Staff,
     /// Of each user.
@@ -36,7 +35,7 @@ impl Demand {
     #[must_use]
     pub const fn concerns(self, user: &User) -> bool {
         match self.of {
-            DemandedOf::Nobody => false,
+            DemandedOf::Off => false,
             DemandedOf::Staff => user.is_privileged(),
             DemandedOf::All => true,
         }
@@ -200,14 +199,14 @@ mod tests {
     #[test]
     fn mf_1_mf_9_the_table_of_the_gate() {
         use Access::{AfterFactor, Granted, OnlyToEnrol};
-        use DemandedOf::{All, Nobody, Staff};
+        use DemandedOf::{All, Off, Staff};
         let at = Timestamp::from_micros;
         let plain = User::blank(at(0));
         let staff = User { is_staff: true, ..plain.clone() };
         let superuser = User { is_superuser: true, ..plain.clone() };
         // whom it is demanded of; without a factor: an ordinary user, staff, a superuser
         for (of, expected) in [
-            (Nobody, [Granted, Granted, Granted]),
+            (Off, [Granted, Granted, Granted]),
             (Staff, [Granted, OnlyToEnrol, OnlyToEnrol]),
             (All, [OnlyToEnrol, OnlyToEnrol, OnlyToEnrol]),
         ] {

@@ -76,7 +76,7 @@ async fn without_factor(
     role: &'static str,
     now: Timestamp,
 ) -> Result<Option<AttentionItem>> {
-    if can.app().settings.second_factor == DemandedOf::Nobody {
+    if can.app().settings.second_factor == DemandedOf::Off {
         return Ok(None);
     }
     let some = |value: &str| Some(value.to_owned());
