@@ -247,21 +247,32 @@ enum Audit {
     /// Check that no sealed entry was altered or removed
     #[command(after_help = VERIFY_NOTES)]
     Verify(Verify),
+    /// Print how far entries are sealed, signed, to be kept elsewhere
+    #[command(after_help = HEAD_NOTES)]
+    Head,
 }
 
 #[derive(Debug, Args)]
 struct Verify {
-    /// A position and its seal, as an earlier run printed them: checks that they are still there
-    #[arg(long, value_name = "POSITION:SEAL")]
+    /// A line that `usher audit head` printed earlier: checks that everything up to there is as it was
+    #[arg(long, value_name = "LINE")]
     head: Option<String>,
 }
 
 const VERIFY_NOTES: &str = "\
 Prints how many entries are sealed, how many are not yet (the server seals them within seconds), and
-the last position with its seal. An attacker who can write to the database can also make new seals: keep
-that last line somewhere else, and give it to --head the next time.
+the head: the last position with its seal, the time and a signature.
+
+Seals are made with a key of the installation. An attacker who has the database and the secret key can make
+new ones, and an earlier copy of the whole database has seals that are right, too: keep the head
+somewhere else, and give it to --head the next time.
 
 Exit code: 0 if every seal is right; 1 if not, and then the first broken entry is named.";
+
+const HEAD_NOTES: &str = "\
+Keep the line on another machine. `usher audit verify --head LINE` finds later whether everything up to there
+is as it was. The setting audit_head_to has the server send it to a file, the
+system log or an address every hour.";
 
 #[derive(Debug, Subcommand)]
 enum Keys {
@@ -386,6 +397,7 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Copy(arguments) => copy::run(&app, figment, &arguments).await,
         Command::Keys(Keys::Rotate(arguments)) => keys::rotate(&app, &arguments).await,
         Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
+        Command::Audit(Audit::Head) => audit::head(&app).await,
     };
     app.db.close().await;
     result

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, VARIABLE, defaults, figment, with_database};
+use crate::model::head_target::HeadTarget;
 use crate::model::network::Network;
 use crate::model::second_factor::DemandedOf;
 use crate::model::site::{Accent, Contact, SiteName};
@@ -135,6 +136,10 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// After SIGTERM `/readyz` answers 503 for so many seconds before the listener closes. Default 0.
     pub drain_seconds: u64,
+    /// Where the head of the audit log is kept besides the database: a file, `syslog`, or an address. Default nowhere.
+    pub audit_head_to: HeadTarget,
+    /// How often it is sent there, in seconds. Default 3600.
+    pub audit_head_seconds: u64,
     /// Address and port of `/metrics`, such as `127.0.0.1:9464`; without it there are none. Default empty.
     pub metrics_address: String,
     /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
@@ -199,6 +204,8 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             drain_seconds: 0,
+            audit_head_to: HeadTarget::Nowhere,
+            audit_head_seconds: 3_600,
             metrics_address: String::new(),
             insecure_cookie: false,
             log_level: LogLevelName::Info,

@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod error;
 pub mod field_errors;
 pub mod filter;
+pub mod head_target;
 pub mod link;
 pub mod mac;
 pub mod mail;

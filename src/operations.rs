@@ -14,12 +14,12 @@ pub(crate) mod csv;
 pub mod dearest_hash;
 pub mod demo;
 pub mod export;
-mod factor_key;
 pub mod factors;
 pub mod first_superuser;
 pub mod forgotten_password;
 pub mod import;
 pub mod import_runs;
+mod kept_key;
 pub mod keys;
 pub mod known_browsers;
 pub mod lists;
@@ -98,6 +98,8 @@ pub struct App {
     pub session_uses: Arc<SessionUses>,
     /// The sign-ins of days that are over, once they were counted.
     pub past_days: Arc<PastDays>,
+    /// What this process knows of the seals of the audit log.
+    pub audit_watch: Arc<audit::Watch>,
 }
 
 /// Why an installation could not be opened.
@@ -146,7 +148,7 @@ impl App {
         }
         db.prepare(settings.migrate_at_start).await?;
         let ring = KeyRing::load(&settings, &db).await?;
-        factor_key::look(&settings, &db).await?;
+        kept_key::look(&settings, &db).await?;
         let cookie_tag = keys::cookie_tag(&db).await?.into();
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let base = password_links::base(&settings, figment).into();
@@ -166,6 +168,7 @@ impl App {
             first_start: Arc::default(),
             session_uses: Arc::default(),
             past_days: Arc::default(),
+            audit_watch: Arc::default(),
         })
     }
 

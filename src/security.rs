@@ -2,6 +2,7 @@
 //!
 //! To add a kind of signed value: a file with its key type, whose 32 bytes `operations::keys` derives.
 
+pub mod audit_key;
 pub mod csrf;
 pub mod device_cookie;
 pub mod jwt;

@@ -81,6 +81,12 @@ pub(crate) fn rocket_for(
         .attach(AdHoc::on_liftoff("seal the audit log", |rocket| {
             Box::pin(async move { maintenance::seal(rocket) })
         }))
+        .attach(AdHoc::on_liftoff("keep the head of the audit log", |rocket| {
+            Box::pin(async move { maintenance::keep_head(rocket) })
+        }))
+        .attach(AdHoc::on_liftoff("examine the audit log", |rocket| {
+            Box::pin(async move { maintenance::examine(rocket) })
+        }))
         .mount("/", api::health_routes())
         .mount(api::BASE, api::routes())
         .mount("/", web::routes())

@@ -1,38 +1,48 @@
-//! `audit verify`: checks the seals of the audit log.
+//! `audit verify` and `audit head`: the seals of the audit log.
 
 use std::process::ExitCode;
 
 use super::{Failure, Verify, complain, say};
-use crate::db;
-use crate::operations::{App, audit};
+use crate::operations::App;
+use crate::operations::audit::{self, Head, HeadVerdict};
 
 pub(super) async fn verify(app: &App, arguments: &Verify) -> Result<ExitCode, Failure> {
+    let kept = match &arguments.head {
+        Some(line) => Some(Head::parse(line).ok_or("--head must be a line that `usher audit head` printed")?),
+        None => None,
+    };
     let report = audit::verify(app).await?;
     say(&format_args!("{} entries sealed, {} not sealed yet", report.sealed, report.not_sealed));
-    if report.sealed > 0 {
-        say(&format_args!("{}:{}", report.sealed, report.head));
+    if report.erased > 0 {
+        say(&format_args!("personal values were erased from {} of them", report.erased));
+    }
+    if let Some(head) = &report.head {
+        say(head);
     }
     if let Some(fault) = report.fault {
         complain(&format_args!("usher: {fault}"));
         return Ok(ExitCode::FAILURE);
     }
-    if let Some(head) = &arguments.head {
-        let (position, seal) = head
-            .split_once(':')
-            .and_then(|(position, seal)| Some((position.parse::<i64>().ok()?, seal)))
-            .ok_or("--head must be like 17:9f86d0, as an earlier run printed it")?;
-        if seal_at(app, position).await?.as_deref() != Some(seal) {
-            complain(&format_args!(
-                "usher: the entries up to position {position} are not those of that time"
-            ));
-            return Ok(ExitCode::FAILURE);
+    let Some(kept) = kept else { return Ok(ExitCode::SUCCESS) };
+    match audit::compare(app, &kept).await? {
+        HeadVerdict::Same => return Ok(ExitCode::SUCCESS),
+        HeadVerdict::Different => complain(&format_args!(
+            "usher: the entries up to position {} are not those of that time",
+            kept.position
+        )),
+        HeadVerdict::NotSigned => {
+            complain(&"usher: the head given was not signed with the key of this installation");
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::FAILURE)
 }
 
-async fn seal_at(app: &App, position: i64) -> db::Result<Option<String>> {
-    let entries = db::audit::sealed_after(&app.db, position.saturating_sub(1), 1).await?;
-    let entry = entries.into_iter().find(|entry| entry.position == position);
-    Ok(entry.map(|entry| audit::hexadecimal(&entry.seal)))
+pub(super) async fn head(app: &App) -> Result<ExitCode, Failure> {
+    match audit::head(app).await? {
+        Some(head) => {
+            say(&head);
+            Ok(ExitCode::SUCCESS)
+        }
+        None => Err("no entry is sealed yet: the server seals entries within seconds".into()),
+    }
 }

@@ -22,7 +22,7 @@ use crate::model::clock::Clock;
 use crate::model::site::Purpose;
 use crate::operations::{App, first_superuser, session_use};
 use crate::server::signals::{Answering, StopSignals};
-use crate::server::{self, Problem};
+use crate::server::{self, Problem, maintenance};
 
 /// The runtime for all subcommands.
 pub(super) fn runtime(config: &Config) -> std::io::Result<Runtime> {
@@ -161,6 +161,11 @@ async fn finish(app: &App, config: &Config, began: Instant) {
     if let Err(error) = session_use::write(app).await {
         log::warn!("could not note that sessions were used: {error}");
     }
-    drop(timeout(Duration::from_secs(config.shutdown.mercy.into()), app.db.close()).await);
+    // Entries were written until now; none is left without a seal.
+    let mercy = Duration::from_secs(config.shutdown.mercy.into());
+    if timeout(mercy, maintenance::seal_the_rest(app)).await.is_err() {
+        log::warn!("the audit log was not sealed to its end; the next start goes on");
+    }
+    drop(timeout(mercy, app.db.close()).await);
     log::info!("stopped");
 }

@@ -44,10 +44,12 @@ pub struct Sealed {
     pub entry: StoredEntry,
     /// Its place in the chain, from 1.
     pub position: i64,
-    /// The hash over the entry and the seal before.
+    /// The code over the entry and the seal before.
     pub seal: Vec<u8>,
+    /// See [`crate::model::audit::Commitments`]; `None` for an entry that was sealed before there were any.
+    pub commitments: Option<Vec<u8>>,
 }
-from_row!(Sealed { ..entry, position, seal });
+from_row!(Sealed { ..entry, position, seal, commitments });
 
 const INSERT: &str = "INSERT INTO audit_entries (happened_at, action, actor_id, actor_name, target_id, \
                       target_name, changes, details, door, address, request_id, batch_id, undoes, \
@@ -225,18 +227,34 @@ pub async fn count_unsealed(db: &Db) -> Result<i64> {
     Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
 }
 
+/// How many entries after a position have a seal of an earlier release.
+pub async fn count_sealed_earlier(db: &Db, position: i64) -> Result<i64> {
+    let sql = Sql::new("SELECT count(*) FROM audit_entries WHERE position > $1 AND commitments IS NULL");
+    Ok(db.optional::<(i64,)>(sql.bind(position)).await?.map_or(0, |(count,)| count))
+}
+
 /// The number of the lock under which one instance at a time adds to the chain.
 const CHAIN_LOCK: i64 = 0x7573_6865_7200_0001;
 
-/// The end of the chain, with no other instance able to add to it until this transaction ends: the last
-/// position and its seal.
-pub async fn lock_head(tx: &mut Tx) -> Result<Option<(i64, Vec<u8>)>> {
+/// Keeps other instances from adding to the chain until this transaction ends.
+pub async fn lock_chain(tx: &mut Tx) -> Result<()> {
     if tx.dialect() == Dialect::Postgres {
         tx.execute(Sql::new("SELECT pg_advisory_xact_lock($1)").bind(CHAIN_LOCK)).await?;
     }
-    let sql = "SELECT position, seal FROM audit_entries WHERE position IS NOT NULL \
+    Ok(())
+}
+
+/// The end of the chain as the entries tell it: the last position, its seal, and whether it has commitments.
+pub async fn last_seal(tx: &mut Tx) -> Result<Option<(i64, Vec<u8>, bool)>> {
+    let sql = "SELECT position, seal, commitments IS NOT NULL FROM audit_entries WHERE position IS NOT NULL \
                ORDER BY position DESC LIMIT 1";
     tx.optional(Sql::new(sql)).await
+}
+
+/// The seal at a position.
+pub async fn seal_at(db: &Db, position: i64) -> Result<Option<Vec<u8>>> {
+    let sql = Sql::new("SELECT seal FROM audit_entries WHERE position = $1").bind(position);
+    Ok(db.optional::<(Vec<u8>,)>(sql).await?.map(|(seal,)| seal))
 }
 
 /// The first entries without a seal.
@@ -249,14 +267,26 @@ pub async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<StoredEntry>> {
     tx.all(sql.bind(limit)).await
 }
 
-/// Seals entries: primary key, position and seal of each.
-pub async fn set_seals(tx: &mut Tx, seals: &[(i64, i64, Vec<u8>)]) -> Result<()> {
+/// Takes the seals of earlier releases from the entries after a position.
+pub async fn unseal_earlier(tx: &mut Tx, position: i64) -> Result<()> {
+    let sql = Sql::new(
+        "UPDATE audit_entries SET position = NULL, seal = NULL WHERE position > $1 AND commitments IS NULL",
+    );
+    tx.execute(sql.bind(position)).await.map(drop)
+}
+
+/// A seal for an entry: its primary key, position, seal and commitments.
+pub type NewSeal = (i64, i64, Vec<u8>, Vec<u8>);
+
+/// Seals entries.
+pub async fn set_seals(tx: &mut Tx, seals: &[NewSeal]) -> Result<()> {
     for seals in seals.chunks(Dialect::ROWS_AT_ONCE) {
         let mut sql = Sql::new(
-            "UPDATE audit_entries SET position = sealed.column2, seal = sealed.column3 FROM (VALUES ",
+            "UPDATE audit_entries SET position = sealed.column2, seal = sealed.column3, \
+             commitments = sealed.column4 FROM (VALUES ",
         );
-        let row = |(id, position, seal): &(i64, i64, Vec<u8>)| -> [Value; 3] {
-            [(*id).into(), (*position).into(), seal.clone().into()]
+        let row = |(id, position, seal, commitments): &NewSeal| -> [Value; 4] {
+            [(*id).into(), (*position).into(), seal.clone().into(), commitments.clone().into()]
         };
         sql.push_rows(tx.dialect(), seals.iter().map(row));
         sql.push(") AS sealed WHERE audit_entries.id = sealed.column1");
@@ -267,12 +297,21 @@ pub async fn set_seals(tx: &mut Tx, seals: &[(i64, i64, Vec<u8>)]) -> Result<()>
 
 /// Sealed entries after a position, in the chain's order.
 pub async fn sealed_after(db: &Db, position: i64, limit: i64) -> Result<Vec<Sealed>> {
+    db.all(after(position, limit)).await
+}
+
+/// The same, within a transaction.
+pub async fn sealed_after_in(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<Sealed>> {
+    tx.all(after(position, limit)).await
+}
+
+fn after(position: i64, limit: i64) -> Sql {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
-        ", position, seal FROM audit_entries WHERE position > $1 ORDER BY position LIMIT $2"
+        ", position, seal, commitments FROM audit_entries WHERE position > $1 ORDER BY position LIMIT $2"
     ));
-    db.all(sql.bind(position).bind(limit)).await
+    sql.bind(position).bind(limit)
 }
 
 /// A sign-in as its user sees it. Its serialized form is the API's.

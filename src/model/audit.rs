@@ -4,12 +4,14 @@
 //! table of [`Action`], an [`Entry`] where it happens, and its line in `docs/api.md`; sign-ins and the like also stand in
 //! `db/audit/reading.rs` and its index.
 
+mod commitments;
 mod fields;
 mod record;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use self::commitments::{Commitments, Group, Parts, SALT};
 pub use self::fields::{Entries, IntegerField as EntryInteger, TextField as EntryText};
 pub use self::record::EntryRecord;
 use super::clock::Timestamp;
@@ -115,6 +117,8 @@ actions! {
     ImportUndone: "import_undone", "Took an import back";
     /// Users, or entries of the audit log, were exported.
     Exported: "exported", "Exported";
+    /// The audit log was sealed anew, in another way than before; the details have the last seal of before.
+    AuditResealed: "audit_resealed", "Sealed the audit log anew";
     /// The operator made a successor to the secret key.
     KeyRotated: "key_rotated", "Made another secret key";
 }

@@ -1,11 +1,18 @@
 //! The audit log: recording, reading, sealing, verifying.
 //!
 //! An entry is written in the transaction of the change it records, so that there is neither a change without its
-//! entry nor an entry without its change. Later, in batches, entries are sealed: each seal is a hash over the
-//! entry and the seal before, so that an altered or missing entry breaks the chain where it stands.
+//! entry nor an entry without its change. Later, in batches, entries are sealed: each seal is a keyed code over
+//! the entry and the seal before, so that an altered or missing entry breaks the chain where it stands. Personal values
+//! are covered by commitments, so that they can be erased.
 
 mod chain;
+mod copies;
+mod mark;
 mod reading;
+mod verification;
+mod watch;
+
+use std::fmt::Write;
 
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Entry, EntryId};
@@ -15,14 +22,26 @@ use crate::model::permission::ManageUsers;
 use crate::model::user::UserId;
 use crate::operations::Can;
 
-pub use self::chain::{
-    BATCH as SEALING_BATCH, Fault, INTERVAL as SEALING_INTERVAL, Report, hexadecimal, seal, verify,
-};
+pub use self::chain::{BATCH as SEALING_BATCH, INTERVAL as SEALING_INTERVAL, seal};
+pub use self::copies::keep_head;
+pub use self::mark::Head;
 pub use self::reading::{about, get};
+pub use self::verification::{Fault, HeadVerdict, Report, compare, head, verify};
+pub use self::watch::{Watch, examine};
 
 /// Writes an entry, in the transaction of what it records.
 pub async fn record(tx: &mut Tx, entry: &Entry, now: Timestamp) -> db::Result<EntryId> {
     db::audit::insert(tx, entry, now).await
+}
+
+/// As people copy it.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to memory cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Who did something to a user last, and when: their name at that moment, empty for the operator.

@@ -19,10 +19,14 @@ use crate::model::second_factor::{
 use crate::model::user::{User, UserId};
 use crate::operations::notices::{self, Event, Owner};
 use crate::operations::second_factor::TOTP;
-use crate::operations::{App, Can, addresses, api_tokens, audit, factor_key, sessions};
+use crate::operations::{App, Can, addresses, api_tokens, audit, kept_key, sessions};
+use crate::security::seal::SealKey;
 use crate::security::totp::TotpSecret;
 
-pub use crate::operations::factor_key::is_lost as key_is_lost;
+/// Whether there are second factors that no secret key that is known opens.
+pub async fn key_is_lost(app: &App) -> Result<bool> {
+    kept_key::FACTORS.is_lost(app).await
+}
 
 /// Factors of one user at once.
 const MOST: usize = 10;
@@ -113,7 +117,7 @@ pub async fn add(can: &Can<MayEnrol>, new: &NewTotp, name: &str, code: &str) -> 
         Some(Code::Recovery(_)) | None => None,
     };
     let step = step.ok_or_else(|| Error::invalid("code", WRONG_CODE))?;
-    let key = factor_key::get(app).await?;
+    let key = SealKey::new(kept_key::FACTORS.get(app).await?);
     let sealed = key.seal(TOTP, new.secret.as_bytes())?;
     let codes = recovery_codes()?;
     let (is_first, user, mail_to, now) = db::retrying(|| async {

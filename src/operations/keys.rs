@@ -19,7 +19,7 @@ use crate::model::error::Error;
 use crate::model::mac::mac;
 use crate::model::session::{Credential, SessionId};
 use crate::model::throttle::DeviceId;
-use crate::operations::{App, audit, factor_key, operator};
+use crate::operations::{App, audit, kept_key, operator};
 use crate::security::csrf::{self, FormKey};
 use crate::security::device_cookie::DeviceCookieKey;
 use crate::security::jwt::{Kind, SessionClaim, TokenKey};
@@ -227,9 +227,9 @@ async fn phases(settings: &Settings, db: &Db) -> Result<Phases, KeyError> {
     Ok(Phases::succession(&before, &root, begins_at, overlap))
 }
 
-/// The key of a root that seals the [key of the factors](factor_key).
-pub(super) fn factor_seal(root: &[u8]) -> SealKey {
-    SealKey::new(purpose(root, "factors"))
+/// The key of a root that seals a [key that is kept](kept_key).
+pub(super) fn kept_seal(root: &[u8], name: &str) -> SealKey {
+    SealKey::new(purpose(root, name))
 }
 
 /// The roots that there are, in the settings and in the database, that which counts first.
@@ -317,7 +317,7 @@ pub async fn rotate(app: &App, at_once: bool) -> Result<Succession, RotationErro
         db::installation::set(&mut tx, ROOT_BEFORE, before).await?;
         let begins_at = (!at_once).then(|| begins_at.micros().to_be_bytes().to_vec());
         db::installation::set(&mut tx, BEGINS_AT, begins_at).await?;
-        factor_key::hand_over(&mut tx, &root, &next).await?;
+        kept_key::hand_over(&mut tx, &root, &next).await?;
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
         Ok(true)

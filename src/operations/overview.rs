@@ -14,6 +14,7 @@ use crate::model::link::LinkPurpose;
 use crate::model::permission::ManageUsers;
 use crate::model::user::UserId;
 use crate::operations::Can;
+use crate::operations::audit::Fault;
 
 /// So many days are told.
 pub const DAYS: u64 = 30;
@@ -145,6 +146,8 @@ pub struct Attention {
     pub expiring_links: i64,
     /// Since when entries of the audit log wait for their seal, if that is long ago.
     pub unsealed_since: Option<Timestamp>,
+    /// Where the chain of seals is broken, as far as this process knows.
+    pub broken_audit_log: Option<Fault>,
     /// Users whose newest message the mail server refused lately, and where it was sent.
     pub refused_mail: Vec<(UserId, String)>,
     /// Whether there is one active superuser only.
@@ -157,6 +160,7 @@ pub async fn attention(can: &Can<ManageUsers>) -> Result<Attention> {
     let unsealed = db::audit::oldest_unsealed(db).await?;
     Ok(Attention {
         expiring_links: db::links::count_expiring(db, LinkPurpose::Setup, now, now.plus(SOON), MOST).await?,
+        broken_audit_log: can.app().audit_watch.fault(),
         unsealed_since: unsealed.filter(|at| now.since(*at) > SEALED_WITHIN),
         refused_mail: db::mails::refused_since(db, now.minus(REFUSED_WITHIN), REFUSALS).await?,
         is_last_superuser: db::users::superusers(db, 2).await?.len() < 2,

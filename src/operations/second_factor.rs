@@ -10,7 +10,7 @@ use crate::model::error::Result;
 use crate::model::second_factor::{Code, RecoveryCode};
 use crate::model::throttle::{Failures, Key};
 use crate::model::user::User;
-use crate::operations::{App, factor_key};
+use crate::operations::{App, kept_key};
 use crate::security::seal::SealKey;
 use crate::security::totp::TotpSecret;
 
@@ -28,7 +28,7 @@ impl Presented {
     pub(crate) async fn read(app: &App, user: &User, typed: &str) -> Result<Self> {
         let code = Code::parse(typed).filter(|_| user.has_factor);
         let key = match &code {
-            Some(Code::Totp(_)) => factor_key::find(app).await?,
+            Some(Code::Totp(_)) => kept_key::FACTORS.find(app).await?.map(SealKey::new),
             Some(Code::Recovery(_)) | None => None,
         };
         Ok(Self { code, key })

@@ -69,6 +69,63 @@ pub(super) fn try_to_write(rocket: &Rocket<Orbit>) {
     });
 }
 
+/// How often the whole audit log is examined.
+const EXAMINE_INTERVAL: Duration = Duration::from_hours(24);
+
+/// Examines the audit log, at the start and each day.
+pub(super) fn examine(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>().cloned().map(|app| app.detached()) else { return };
+    let mut shutdown = rocket.shutdown();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                examined = audit::examine(&app) => {
+                    if let Err(error) = examined {
+                        log::warn!("could not examine the audit log: {error}");
+                    }
+                }
+                () = &mut shutdown => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EXAMINE_INTERVAL) => {}
+                () = &mut shutdown => return,
+            }
+        }
+    });
+}
+
+/// Keeps the head of the audit log where the settings say, at intervals.
+pub(super) fn keep_head(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>().cloned() else { return };
+    let interval = Duration::from_secs(app.settings.audit_head_seconds);
+    let mut shutdown = rocket.shutdown();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                () = &mut shutdown => return,
+            }
+            if let Err(error) = audit::keep_head(&app).await {
+                log::warn!("could not keep the head of the audit log: {error}");
+            }
+        }
+    });
+}
+
+/// Seals what is left when the server stops.
+pub(crate) async fn seal_the_rest(app: &App) {
+    loop {
+        match audit::seal(app).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => return log::warn!("could not seal the audit log: {error}"),
+        }
+    }
+    if let Err(error) = audit::keep_head(app).await {
+        log::warn!("could not keep the head of the audit log: {error}");
+    }
+}
+
 /// Seals the entries of the audit log soon after they are written.
 pub(super) fn seal(rocket: &Rocket<Orbit>) {
     let Some(app) = rocket.state::<App>().cloned() else { return };

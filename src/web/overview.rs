@@ -104,6 +104,9 @@ fn items(locked: usize, attention: &Attention) -> Vec<AttentionItem> {
     let is = |count: i64, one: &str, many: &str| {
         if count == 1 { format!("1 {one}") } else { format!("{} {many}", up_to(count, overview::MOST - 1)) }
     };
+    if let Some(fault) = &attention.broken_audit_log {
+        add(format!("The audit log is broken: {fault}."), "/audit".to_owned(), "Audit log");
+    }
     if let Some(since) = attention.unsealed_since {
         let since = Time::from(since);
         add(
@@ -157,6 +160,7 @@ mod tests {
         let attention = |links, superuser| Attention {
             expiring_links: links,
             unsealed_since: None,
+            broken_audit_log: None,
             refused_mail: Vec::new(),
             is_last_superuser: superuser,
         };

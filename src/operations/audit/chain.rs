@@ -1,130 +1,149 @@
-//! The chain of seals, and its examination.
+//! The chain of seals: each entry is sealed with the key of the audit log, over the seal before.
 
-use std::fmt::Write;
 use std::time::Duration;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::db;
-use crate::model::audit::StoredEntry;
-use crate::operations::App;
+use super::mark::{self, Before, Found, Mark};
+use super::{hexadecimal, record};
+use crate::db::{self, Tx};
+use crate::model::audit::{Action, Commitments, Entry, Parts, SALT, StoredEntry};
+use crate::model::error::{Error, Result};
+use crate::operations::{App, operator};
+use crate::security::audit_key::{AuditKey, SEAL};
 
 /// Entries sealed, or examined, at once.
 pub const BATCH: i64 = 500;
 /// How long an entry waits for its seal at most, while the server runs.
 pub const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The seal of an entry at a position: SHA-256 over the seal before, the position and all columns.
-fn seal_of(previous: &[u8], position: i64, entry: &StoredEntry) -> Vec<u8> {
+/// The seal of an entry at a position; `None` if it is not in the form in which entries are written, or has values
+/// that were erased.
+pub(super) fn seal_of(
+    key: &AuditKey,
+    previous: &[u8; SEAL],
+    position: i64,
+    entry: &StoredEntry,
+    commitments: &Commitments,
+) -> Option<[u8; SEAL]> {
+    let parts = Parts::of(entry)?;
+    let covered = commitments.of(&parts)?;
+    Some(key.seal(previous, position, &covered, &serialized(&parts.shape)))
+}
+
+/// A seal of earlier releases: SHA-256 over the seal before, the position and all columns.
+pub(super) fn seal_of_before(previous: &[u8], position: i64, entry: &StoredEntry) -> Vec<u8> {
     Sha256::new()
         .chain_update(previous)
         .chain_update(position.to_be_bytes())
-        // JSON keeps the columns apart, whatever is in them.
-        .chain_update(serde_json::to_vec(entry).unwrap_or_default())
+        .chain_update(serialized(entry))
         .finalize()
         .to_vec()
 }
 
+/// JSON keeps the columns apart, whatever is in them.
+fn serialized(entry: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(entry).unwrap_or_default()
+}
+
 /// Seals some entries that are not sealed yet, in the order of their keys; how many there were.
-pub async fn seal(app: &App) -> db::Result<usize> {
-    if !db::audit::has_unsealed(&app.db).await? {
+pub async fn seal(app: &App) -> Result<usize> {
+    let key = app.audit_watch.key(app).await?;
+    let found = mark::read(&app.db, key).await?;
+    app.audit_watch.look(app, &found).await?;
+    let is_resealing = matches!(&found, Found::Mark(mark) if mark.is_resealing());
+    if !is_resealing && !db::audit::has_unsealed(&app.db).await? {
+        // The entries of an earlier release alone are sealed anew with the next one.
         return Ok(0);
     }
     let mut tx = app.db.begin().await?;
-    let head = db::audit::lock_head(&mut tx).await?;
-    let (mut position, mut previous) = head.unwrap_or_default();
-    let entries = db::audit::unsealed(&mut tx, BATCH).await?;
-    let mut seals = Vec::with_capacity(entries.len());
-    for entry in &entries {
-        position += 1;
-        previous = seal_of(&previous, position, entry);
-        seals.push((entry.id, position, previous.clone()));
-    }
-    db::audit::set_seals(&mut tx, &seals).await?;
+    let mut mark = match mark::lock(&mut tx, key).await? {
+        Found::Mark(mark) => mark,
+        Found::Nothing | Found::Forged => begin(app, &mut tx).await?,
+    };
+    let salts = salts()?;
+    let done = if mark.is_resealing() {
+        reseal(&mut tx, &mut mark, key, &salts).await?
+    } else {
+        // An instance of an earlier release may run beside this one, and seal in its own way.
+        db::audit::unseal_earlier(&mut tx, mark.position).await?;
+        go_on(&mut tx, &mut mark, key, &salts).await?
+    };
+    mark.sealed_at = app.clock.now().micros();
+    mark::store(&mut tx, &mark, key).await?;
     tx.commit().await?;
+    app.audit_watch.note(&mark);
+    Ok(done)
+}
+
+/// The mark of a chain that has none: of a new one; of one from an earlier release, which is to be sealed anew; or of one
+/// whose mark was taken away, which can only go on visibly broken.
+async fn begin(app: &App, tx: &mut Tx) -> Result<Mark> {
+    let Some((position, seal, has_commitments)) = db::audit::last_seal(tx).await? else {
+        return Ok(Mark::start());
+    };
+    if has_commitments {
+        let seal = seal.try_into().unwrap_or([0; SEAL]);
+        return Ok(Mark { position, seal, restarted_at: Some(position.saturating_add(1)), ..Mark::start() });
+    }
+    let entry = Entry::new(Action::AuditResealed, operator::author())
+        .detail("entries", position)
+        .detail("head", format!("{position}:{}", hexadecimal(&seal)));
+    record(tx, &entry, app.clock.now()).await?;
+    Ok(Mark { before: Some(Before { position, seal: Vec::new(), broken_at: None }), ..Mark::start() })
+}
+
+/// Seals entries of an earlier release anew, at their places, and examines their seals a last time.
+async fn reseal(tx: &mut Tx, mark: &mut Mark, key: &AuditKey, salts: &[[[u8; SALT]; 3]]) -> Result<usize> {
+    let Some(before) = &mut mark.before else { return Ok(0) };
+    let entries = db::audit::sealed_after_in(tx, mark.position, BATCH).await?;
+    let mut seals = Vec::with_capacity(entries.len());
+    for (sealed, salts) in entries.iter().zip(salts) {
+        let is_right = sealed.position == mark.position + 1
+            && sealed.commitments.is_none()
+            && seal_of_before(&before.seal, sealed.position, &sealed.entry) == sealed.seal;
+        if !is_right {
+            before.broken_at.get_or_insert(sealed.position);
+        }
+        before.seal.clone_from(&sealed.seal);
+        let commitments = Commitments::new(*salts);
+        if let Some(seal) = seal_of(key, &mark.seal, sealed.position, &sealed.entry, &commitments) {
+            seals.push((sealed.entry.id, sealed.position, seal.to_vec(), commitments.to_bytes()));
+            mark.seal = seal;
+        } else {
+            before.broken_at.get_or_insert(sealed.position);
+        }
+        mark.position = sealed.position;
+    }
+    if entries.is_empty() {
+        // What is missing up to there was told above, or by the last seal.
+        before.broken_at.get_or_insert(mark.position + 1);
+        mark.position = before.position;
+    }
+    db::audit::set_seals(tx, &seals).await?;
+    Ok(entries.len().max(1))
+}
+
+/// Seals entries that have no seal yet.
+async fn go_on(tx: &mut Tx, mark: &mut Mark, key: &AuditKey, salts: &[[[u8; SALT]; 3]]) -> Result<usize> {
+    let entries = db::audit::unsealed(tx, BATCH).await?;
+    let mut seals = Vec::with_capacity(entries.len());
+    for (entry, salts) in entries.iter().zip(salts) {
+        let (position, commitments) = (mark.position + 1, Commitments::new(*salts));
+        // One that was altered before it was sealed: its seal is that of nothing, and an examination names it.
+        let seal = seal_of(key, &mark.seal, position, entry, &commitments).unwrap_or([0; SEAL]);
+        seals.push((entry.id, position, seal.to_vec(), commitments.to_bytes()));
+        (mark.position, mark.seal) = (position, seal);
+    }
+    db::audit::set_seals(tx, &seals).await?;
     Ok(entries.len())
 }
 
-/// As people copy it.
-#[must_use]
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to memory cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Where the chain is broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// The entry is not what was sealed, or its seal is not.
-    Altered {
-        /// Its primary key.
-        id: i64,
-        /// Its position in the chain.
-        position: i64,
-    },
-    /// There is no entry at this position.
-    Missing {
-        /// The position.
-        position: i64,
-    },
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Altered { id, position } => {
-                write!(f, "entry {id} (position {position}) is not what was sealed")
-            }
-            Self::Missing { position } => write!(f, "the entry at position {position} is missing"),
-        }
-    }
-}
-
-/// What an examination of the chain found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// Entries whose seal is right, up to the first fault.
-    pub sealed: i64,
-    /// Entries that have no seal yet.
-    pub not_sealed: i64,
-    /// The last good seal, in hexadecimal. Kept elsewhere, it shows later that nothing before it was
-    /// rewritten, not even by an attacker who can make new seals.
-    pub head: String,
-    /// The first fault.
-    pub fault: Option<Fault>,
-}
-
-/// Computes every seal anew and compares.
-pub async fn verify(app: &App) -> db::Result<Report> {
-    let mut position = 0;
-    let mut previous = Vec::new();
-    let not_sealed = db::audit::count_unsealed(&app.db).await?;
-    let report = |position, previous: &[u8], fault| Report {
-        sealed: position,
-        not_sealed,
-        head: hexadecimal(previous),
-        fault,
-    };
-    loop {
-        let entries = db::audit::sealed_after(&app.db, position, BATCH).await?;
-        if entries.is_empty() {
-            return Ok(report(position, &previous, None));
-        }
-        for sealed in entries {
-            let next = position + 1;
-            if sealed.position != next {
-                return Ok(report(position, &previous, Some(Fault::Missing { position: next })));
-            }
-            let expected = seal_of(&previous, next, &sealed.entry);
-            if sealed.seal != expected {
-                let fault = Fault::Altered { id: sealed.entry.id, position: next };
-                return Ok(report(position, &previous, Some(fault)));
-            }
-            previous = expected;
-            position = next;
-        }
-    }
+/// Salts for a batch.
+fn salts() -> Result<Vec<[[u8; SALT]; 3]>> {
+    let mut salts = vec![[[0; SALT]; 3]; usize::try_from(BATCH).unwrap_or_default()];
+    getrandom::fill(salts.as_flattened_mut().as_flattened_mut())
+        .map_err(|error| Error::internal(error.to_string()))?;
+    Ok(salts)
 }
