@@ -136,6 +136,10 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// After SIGTERM `/readyz` answers 503 for so many seconds before the listener closes. Default 0.
     pub drain_seconds: u64,
+    /// How many days the audit log keeps addresses and devices; 0 for ever. Default 90.
+    pub audit_address_days: u64,
+    /// The same of failed sign-ins and requests for links with names that no user has. Default 30.
+    pub audit_unknown_user_days: u64,
     /// Where the head of the audit log is kept besides the database: a file, `syslog`, or an address. Default nowhere.
     pub audit_head_to: HeadTarget,
     /// How often it is sent there, in seconds. Default 3600.
@@ -204,6 +208,8 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             drain_seconds: 0,
+            audit_address_days: 90,
+            audit_unknown_user_days: 30,
             audit_head_to: HeadTarget::Nowhere,
             audit_head_seconds: 3_600,
             metrics_address: String::new(),

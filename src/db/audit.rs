@@ -1,5 +1,6 @@
 //! The table of the audit log: entries are only ever added, and sealed once.
 
+pub mod erasing;
 pub mod reading;
 
 use rocket::tokio::join;

@@ -119,6 +119,8 @@ actions! {
     Exported: "exported", "Exported";
     /// The audit log was sealed anew, in another way than before; the details have the last seal of before.
     AuditResealed: "audit_resealed", "Sealed the audit log anew";
+    /// Addresses and devices in entries that are older than the settings say were erased.
+    OriginsErased: "origins_erased", "Erased old addresses";
     /// The operator made a successor to the secret key.
     KeyRotated: "key_rotated", "Made another secret key";
 }

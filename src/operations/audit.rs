@@ -9,6 +9,7 @@ mod chain;
 mod copies;
 mod mark;
 mod reading;
+mod retention;
 mod verification;
 mod watch;
 
@@ -26,6 +27,7 @@ pub use self::chain::{BATCH as SEALING_BATCH, INTERVAL as SEALING_INTERVAL, seal
 pub use self::copies::keep_head;
 pub use self::mark::Head;
 pub use self::reading::{about, get};
+pub use self::retention::erase_old_origins;
 pub use self::verification::{Fault, HeadVerdict, Report, compare, head, verify};
 pub use self::watch::{Watch, examine};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::App;
 use super::known_browsers::KNOWN_FOR;
+use super::{App, audit};
 use crate::db;
 use crate::model::error::Result;
 
@@ -15,7 +15,7 @@ const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
 const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
 /// Removes what nothing can use any more: expired sessions and links, forgotten browsers, failures and messages,
-/// uploads that were left. Called now and then.
+/// uploads that were left, and what the audit log keeps no longer. Called now and then.
 pub async fn clean_up(app: &App) -> Result<()> {
     let now = app.clock.now();
     app.uploads.forget_old(now);
@@ -26,5 +26,6 @@ pub async fn clean_up(app: &App) -> Result<()> {
     db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
     let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
     db::throttles::delete_older(&mut tx, addresses, accounts).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    audit::erase_old_origins(app).await
 }

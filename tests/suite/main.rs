@@ -102,6 +102,7 @@ mod privileged_accounts;
 mod process;
 mod properties;
 mod renewed_sessions;
+mod retention;
 mod samples;
 mod search;
 mod second_factor;
