@@ -361,6 +361,18 @@ async fn altering_one_entry_is_found_and_named(app: TestApp) {
         "actor_name = 'somebody else'",
         "happened_at = happened_at + 1",
         "target_id = NULL",
+        "target_name = 'other'",
+        "action = 'user_created'",
+        "actor_id = 99",
+        "details = '{\"by\":\"link\"}'",
+        "door = 'console'",
+        "address = '192.0.2.66'",
+        "request_id = ''",
+        "batch_id = 1",
+        "undoes = 1",
+        "seal = (SELECT seal FROM audit_entries WHERE id = 2)",
+        "commitments = (SELECT commitments FROM audit_entries WHERE id = 2)",
+        "commitments = NULL",
         "position = 30",
     ] {
         let column = alteration.split(' ').next().unwrap();
