@@ -102,6 +102,7 @@ mod process;
 mod properties;
 mod renewed_sessions;
 mod samples;
+mod scim;
 mod search;
 mod second_factor;
 mod sibling_cookies;
