@@ -30,6 +30,16 @@ pub enum GetByName {
     Array,
 }
 
+/// What a provisioning client gets that creates a user who is there already, but deactivated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RepeatedCreate {
+    /// 409.
+    Conflict,
+    /// The user, active again, with what was sent.
+    Reactivate,
+}
+
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,6 +93,10 @@ pub struct Settings {
     pub contact: Contact,
     /// `object` or `array`. Clients in the field expect an array. Default `object`.
     pub get_by_name: GetByName,
+    /// Whether identity providers may provision users by SCIM 2.0, at `/scim/v2`. Default false.
+    pub scim: bool,
+    /// What creating a deactivated user once more by SCIM does: `conflict` or `reactivate`. Default `conflict`.
+    pub scim_repeated_create: RepeatedCreate,
     /// Whether staff may give and remove staff access; otherwise only superusers may. Default true.
     pub staff_grants_staff: bool,
     /// Shortest password, in characters, 1 to 128. Default 8; 15 is advised for staff.
@@ -183,6 +197,8 @@ impl Default for Settings {
             accent: Accent::default(),
             contact: Contact::default(),
             get_by_name: GetByName::Object,
+            scim: false,
+            scim_repeated_create: RepeatedCreate::Conflict,
             staff_grants_staff: true,
             password_min_length: 8,
             password_words: Vec::new(),

@@ -14,6 +14,7 @@ pub mod copy;
 pub mod dialect;
 mod error;
 pub mod exposure;
+pub mod external_ids;
 pub mod factors;
 pub mod installation;
 pub mod known_browsers;

@@ -34,6 +34,7 @@ pub mod own_account;
 pub mod own_changes;
 mod password_attempt;
 pub mod password_links;
+pub mod provisioning;
 mod second_factor;
 pub mod session_use;
 pub mod sessions;

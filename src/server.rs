@@ -19,7 +19,7 @@ use crate::model::clock::Clock;
 use crate::model::site::Purpose;
 use crate::operations::{App, OpenError, dearest_hash};
 use crate::web::Assets;
-use crate::{api, web};
+use crate::{api, scim, web};
 
 /// Why a server has no installation: Rocket's own error says only that a fairing failed.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ pub(crate) fn rocket_for(
     problem: &Problem,
 ) -> Rocket<Build> {
     // What is wrong with the settings is said when the installation is opened.
-    let Settings { site_name, accent, .. } = Settings::read(&figment).unwrap_or_default();
+    let Settings { site_name, accent, scim: speaks_scim, .. } = Settings::read(&figment).unwrap_or_default();
     let assets = Assets::new(accent);
     rocket::custom(figment.merge(web::template_folder()))
         .attach(web::templates(&site_name, purpose, &assets))
@@ -90,8 +90,10 @@ pub(crate) fn rocket_for(
         .mount("/", api::health_routes())
         .mount(api::BASE, api::routes())
         .mount("/", web::routes())
+        .mount(scim::BASE, if speaks_scim { scim::routes() } else { Vec::new() })
         .register("/", web::catchers())
         .register(api::BASE, api::catchers())
+        .register(scim::ROOT, scim::catchers())
 }
 
 /// Opens the installation on the pool that Rocket's fairing made, and has Rocket manage it.

@@ -37,6 +37,25 @@ impl Dialect {
 
     /// The end of what [`Dialect::contains`] begins.
     pub const CONTAINS_END: &'static str = ") > 0";
+
+    /// The beginning of "the last characters of a text"; a column follows, then [`Dialect::of_length`], then
+    /// another text, which is as long, and two parentheses.
+    #[must_use]
+    pub const fn last_characters(self) -> &'static str {
+        match self {
+            Self::Sqlite => "substr(",
+            Self::Postgres => "right(",
+        }
+    }
+
+    /// See [`Dialect::last_characters`].
+    #[must_use]
+    pub const fn of_length(self) -> &'static str {
+        match self {
+            Self::Sqlite => ", -length(",
+            Self::Postgres => ", length(",
+        }
+    }
 }
 
 /// Sorts a driver's error by what can be done about it.
@@ -67,6 +86,11 @@ fn classify_code(code: &str, constraint: &str, error: sqlx::Error) -> Error {
         _ if constraint.contains("users_last_superuser") => Error::LastSuperuser,
         _ if constraint.contains("users_username_key") || constraint.contains("users.username_key") => {
             Error::UsernameTaken
+        }
+        _ if constraint.contains("external_ids_external_id")
+            || constraint.contains("external_ids.external_id") =>
+        {
+            Error::ExternalIdTaken
         }
         _ if ["audit_entries_undoes", "audit_entries.undoes", "batches_undoes", "batches.undoes"]
             .iter()

@@ -18,6 +18,9 @@ pub enum Error {
     /// A user name is taken.
     #[error("the user name is taken")]
     UsernameTaken,
+    /// Another user has this external id of the same client.
+    #[error("the external id is taken")]
+    ExternalIdTaken,
     /// A primary key is taken.
     #[error("the primary key is taken")]
     IdTaken,
@@ -77,6 +80,7 @@ impl From<Error> for crate::model::error::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::UsernameTaken => Self::invalid("username", Message::UsernameTaken(String::new())),
+            Error::ExternalIdTaken => Self::invalid("external_id", Message::ExternalIdTaken),
             Error::LastSuperuser => Self::Conflict(crate::model::rules::Conflict::LastSuperuser),
             Error::AlreadyUndone => Self::CannotUndo(crate::model::undo::Obstacle::AlreadyUndone),
             Error::TooManyTests => Self::Malformed(TOO_MANY_TESTS.to_owned()),

@@ -8,6 +8,7 @@
 
 mod conditions;
 mod estimate;
+mod offset;
 mod parts;
 mod search;
 mod table;
@@ -23,6 +24,7 @@ use crate::model::cursor::Cursor;
 use crate::model::filter::{Body, Expression, Field, Filter, Folding, Operator, Test};
 use crate::model::user::User;
 
+pub use self::offset::page_at;
 pub(crate) use self::search::LOOKED_UP;
 pub use self::table::Table;
 

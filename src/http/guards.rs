@@ -63,7 +63,11 @@ fn subject(request: &Request<'_>) -> Option<UserId> {
 /// Where the request comes from, found out once.
 pub(crate) fn origin<'r>(request: &'r Request<'_>) -> &'r Origin {
     request.local_cache(|| Origin {
-        channel: if is_api(request) { Channel::Api } else { Channel::Console },
+        channel: match RequestPath::of(request) {
+            path if path.is_scim() => Channel::Scim,
+            path if path.is_api() => Channel::Api,
+            _ => Channel::Console,
+        },
         address: app(request).ok().and_then(|app| client_address(request, &app.settings)),
         device: origin::device(request.headers().get_one("User-Agent").unwrap_or_default()),
         request_id: RequestId::of(request).to_string(),
@@ -117,6 +121,10 @@ fn credential<'r>(request: &'r Request<'_>) -> Result<Authorization<'r>> {
             (Some(token), None) => Ok(Authorization::Bearer(token)),
             _ => Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader)),
         };
+    }
+    // No browser provisions users.
+    if RequestPath::of(request).is_scim() {
+        return Err(Error::NotAuthenticated(AuthenticationFailure::NoCredentials));
     }
     match Cookies::of(request).sent(CookieName::Session) {
         Sent::One(value) => Ok(Authorization::Cookie(value)),
@@ -219,7 +227,7 @@ impl<'r> FromRequest<'r> for AcceptsJson {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
         let mut headers = request.headers().get("Accept").peekable();
-        if headers.peek().is_none() || headers.any(accepts_json) {
+        if headers.peek().is_none() || headers.any(|header| accepts(header, &JSON)) {
             Outcome::Success(Self)
         } else {
             fail(request, Error::NotAcceptable)
@@ -227,8 +235,11 @@ impl<'r> FromRequest<'r> for AcceptsJson {
     }
 }
 
-/// Whether one `Accept` header has room for `application/json`.
-fn accepts_json(header: &str) -> bool {
+/// What a client accepts that can read JSON.
+const JSON: [&str; 3] = ["*/*", "application/*", "application/json"];
+
+/// Whether one `Accept` header has room for one of these kinds.
+pub(crate) fn accepts(header: &str, kinds: &[&str]) -> bool {
     header.trim().is_empty()
         || header.split(',').any(|range| {
             let mut parts = range.split(';').map(str::trim);
@@ -238,10 +249,7 @@ fn accepts_json(header: &str) -> bool {
                     .split_once('=')
                     .is_some_and(|(name, value)| name.trim() == "q" && value.trim().parse() == Ok(0.0_f32))
             });
-            !refused
-                && ["*/*", "application/*", "application/json"]
-                    .iter()
-                    .any(|known| kind.eq_ignore_ascii_case(known))
+            !refused && kinds.iter().any(|known| kind.eq_ignore_ascii_case(known))
         })
 }
 
@@ -339,12 +347,12 @@ mod tests {
             "",
             "APPLICATION/JSON; charset=utf-8",
         ] {
-            assert!(accepts_json(header), "{header}");
+            assert!(accepts(header, &JSON), "{header}");
         }
         for header in
             ["text/html", "application/xml", "application/json;q=0", "text/*, application/json; q=0.000"]
         {
-            assert!(!accepts_json(header), "{header}");
+            assert!(!accepts(header, &JSON), "{header}");
         }
     }
 

@@ -9,6 +9,11 @@ use crate::model::user::UserId;
 /// Where the API is mounted.
 pub const API_BASE: &str = "/v1";
 
+/// Where provisioning clients find SCIM 2.0.
+pub const SCIM_BASE: &str = "/scim/v2";
+/// Below which there is nothing else.
+pub const SCIM_ROOT: &str = "/scim";
+
 /// The route of what no other one takes: it has no path of its own.
 const ANY: &str = "/<_..>";
 
@@ -45,16 +50,22 @@ impl<'r> RequestPath<'r> {
         &self.0
     }
 
-    /// Whether it is one of the API's.
+    /// Whether it is for programs: the API's or SCIM's.
     #[must_use]
     pub fn is_api(&self) -> bool {
-        self.0.first() == Some(&&API_BASE[1..])
+        self.0.first() == Some(&&API_BASE[1..]) || self.is_scim()
     }
 
-    /// Whether it is one of the API's lists, which are read with POST.
+    /// Whether it is SCIM's.
+    #[must_use]
+    pub fn is_scim(&self) -> bool {
+        self.0.first() == Some(&&SCIM_ROOT[1..])
+    }
+
+    /// Whether it is one of the lists for programs, which are read with POST.
     #[must_use]
     pub fn is_api_list(&self) -> bool {
-        self.is_api() && matches!(self.0[..], [_, _, "list"])
+        self.is_api() && matches!(self.0[..], [_, _, "list"] | ["scim", _, _, ".search"])
     }
 
     /// The primary key of the user that it is about: the number after `users`.

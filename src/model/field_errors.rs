@@ -40,6 +40,8 @@ pub enum Message {
     UsernameTaken(String),
     /// A user name could never be fetched by name.
     UsernameReserved,
+    /// Another user has this external id of the same client.
+    ExternalIdTaken,
     /// It is no e-mail address.
     Email,
     /// A password has fewer code points than it must.
@@ -77,6 +79,7 @@ impl fmt::Display for Message {
                 "This name is reserved. It could not be fetched by name: choose one that is not a number, \
                  \"list\" or \"create\"."
             }
+            Self::ExternalIdTaken => "Another user has this external id already.",
             Self::Email => "Enter a valid email address.",
             Self::TooCommon => "This password is too common.",
             Self::Character(sentence) => sentence,
@@ -126,6 +129,7 @@ impl Message {
             Self::UsernameReserved => {
                 format!("This {name} is reserved. Choose one that is not a number, “list” or “create”.")
             }
+            Self::ExternalIdTaken => format!("Another user has this {name} already."),
             Self::Email => "Enter an email address in the format name@example.org.".to_owned(),
             Self::TooCommon => "This password is on lists of common passwords. Choose another.".to_owned(),
             Self::TooSimilar(own) => format!("{label} is too much like the {own}."),

@@ -159,6 +159,8 @@ pub enum Test<R: Resource = Users> {
     Text(R::Text, Operator, String, Folding),
     /// The text is part of the field.
     Contains(R::Text, String, Folding),
+    /// The field ends with the text.
+    EndsWith(R::Text, String, Folding),
     /// Number against number.
     Integer(R::Integer, Operator, i64),
     /// Truth value against truth value.
@@ -187,6 +189,7 @@ impl<R: Resource> Test<R> {
                 operator.accepts(side(*field, *folding).as_ref().cmp(value.as_str()))
             }
             Self::Contains(field, part, folding) => side(*field, *folding).contains(part.as_str()),
+            Self::EndsWith(field, end, folding) => side(*field, *folding).ends_with(end.as_str()),
             Self::Integer(field, operator, value) => {
                 R::integer(*field, record).is_some_and(|own| operator.accepts(own.cmp(value)))
             }

@@ -9,6 +9,8 @@ pub enum Channel {
     Console,
     /// `/v1`.
     Api,
+    /// `/scim/v2`.
+    Scim,
     /// A subcommand of the operator's.
     CommandLine,
 }
@@ -20,6 +22,7 @@ impl Channel {
         match self {
             Self::Console => "console",
             Self::Api => "api",
+            Self::Scim => "scim",
             Self::CommandLine => "command_line",
         }
     }

@@ -71,6 +71,8 @@ pub struct User {
     pub is_invited: bool,
     /// Whether the user has a second factor. Written with the factors, never by an edit.
     pub has_factor: bool,
+    /// Whether a provisioning client deleted the account: SCIM does not show it until it is active again.
+    pub is_deprovisioned: bool,
 }
 
 impl User {
@@ -95,6 +97,7 @@ impl User {
             version: 1,
             is_invited: false,
             has_factor: false,
+            is_deprovisioned: false,
         }
     }
 

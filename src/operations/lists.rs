@@ -102,6 +102,16 @@ pub async fn page_before<T: Table>(
     Ok(Page { records, has_previous: next.is_some(), has_next: place.is_some() })
 }
 
+/// At most `limit` records after the first `skipped` ones. These are read, too: what is far down takes its time.
+pub async fn page_at<T: Table>(
+    can: &Can<ManageUsers>,
+    filter: &Filter<T>,
+    skipped: i64,
+    limit: i64,
+) -> Result<Vec<T::Record>> {
+    Ok(select::page_at(&can.app().db, filter, skipped, limit).await?)
+}
+
 /// How many records come before a place, counted no further than `most`.
 pub async fn count_before<T: Table>(
     can: &Can<ManageUsers>,

@@ -90,7 +90,7 @@ fn text(owner: &User, event: Event, by: &Author, now: Timestamp, base: &str) -> 
         (Some(_), _) if is_owner => "you",
         (Some(_), _) => "an administrator",
         (None, Channel::CommandLine) => "the operator",
-        (None, Channel::Console | Channel::Api) => {
+        (None, Channel::Console | Channel::Api | Channel::Scim) => {
             "the holder of a link that was sent to you or given to you"
         }
     };

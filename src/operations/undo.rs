@@ -65,6 +65,7 @@ pub(crate) async fn take_back(
         apply,
         batch_id,
         undoes: Some(id),
+        external_id: None,
         asked_at,
     };
     match db::retrying(|| users::write(can, &change)).await {

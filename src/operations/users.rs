@@ -22,6 +22,7 @@ use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
 use crate::model::{presence, rules, text};
 use crate::operations::notices::{self, Owner};
+use crate::operations::provisioning::external_ids::{self, ExternalId};
 use crate::operations::{App, Can, addresses, audit, sessions};
 use crate::security::passwords::Hasher;
 
@@ -161,6 +162,8 @@ pub(crate) struct Change<'a, F> {
     pub(crate) batch_id: Option<BatchId>,
     /// The entry that it takes back.
     pub(crate) undoes: Option<EntryId>,
+    /// What the caller calls the user from now on, if it changes.
+    pub(crate) external_id: Option<ExternalId>,
     /// When it was asked for: the password has to be confirmed by then, however long the rest takes.
     pub(crate) asked_at: Timestamp,
 }
@@ -186,7 +189,8 @@ pub async fn update(
     can.require(presence::of_change(can.user().id, &before, &after, new_password), asked_at)?;
     let (_, password) = prepare(app, &can.hasher(), &before, input).await?;
     let apply = |before: &User| input.fitting(app.settings.policy(), before);
-    let change = Change { id, expected, password, apply, batch_id: None, undoes: None, asked_at };
+    let change =
+        Change { id, expected, password, apply, batch_id: None, undoes: None, external_id: None, asked_at };
     db::retrying(|| write(can, &change)).await
 }
 
@@ -197,7 +201,16 @@ pub async fn update(
 pub async fn deactivate(can: &Can<ManageUsers>, id: UserId, expected: &Precondition) -> Result<Update> {
     let apply = |before: &User| Ok(User { is_active: false, ..before.clone() });
     let asked_at = can.app().clock.now();
-    let change = Change { id, expected, password: None, apply, batch_id: None, undoes: None, asked_at };
+    let change = Change {
+        id,
+        expected,
+        password: None,
+        apply,
+        batch_id: None,
+        undoes: None,
+        external_id: None,
+        asked_at,
+    };
     db::retrying(|| write(can, &change)).await
 }
 
@@ -223,7 +236,9 @@ pub(crate) async fn write(
     if new_password && can.user().id == before.id && before.must_change_password {
         after.must_change_password = false;
     }
-    if after == before && !new_password {
+    after.is_deprovisioned &= !after.is_active;
+    let external_id = external_ids::change(&mut tx, can, change.id, change.external_id.as_ref()).await?;
+    if after == before && !new_password && external_id.is_none() {
         return Ok(Update { user: before, entry: None, sessions_ended: 0 });
     }
     after.version += 1;
@@ -249,6 +264,13 @@ pub(crate) async fn write(
     }
     if ends_sessions {
         entry = entry.detail("sessions_ended", sessions_ended);
+    }
+    if let Some(external_id) = external_id {
+        entry = entry.detail("external_id", external_id);
+    }
+    if after.is_deprovisioned && !before.is_deprovisioned {
+        db::external_ids::delete_of_user(&mut tx, change.id).await?;
+        entry = entry.detail("deprovisioned", true);
     }
     entry.batch_id = change.batch_id;
     entry.undoes = change.undoes;

@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 8] = [
     &["config", "db", "security"],
     &["operations"],
     &["http"],
-    &["api", "web"],
+    &["api", "scim", "web"],
     &["server"],
     &["cli"],
     &["main", "lib"],

@@ -104,6 +104,7 @@ mod properties;
 mod renewed_sessions;
 mod retention;
 mod samples;
+mod scim;
 mod search;
 mod second_factor;
 mod sibling_cookies;

@@ -106,6 +106,14 @@ fn push_test<T: Table>(sql: &mut Sql, dialect: Dialect, test: &Test<T>) {
                 .push_value(part.as_str())
                 .push(Dialect::CONTAINS_END);
         }
+        Test::EndsWith(field, end, folding) => {
+            sql.push(dialect.last_characters())
+                .push(T::text_column(*field, *folding))
+                .push(dialect.of_length())
+                .push_value(end.as_str())
+                .push(")) = ")
+                .push_value(end.as_str());
+        }
         Test::Integer(field, operator, value) => {
             // Two-valued: a null would make the comparison, and its inversion, unknown.
             if T::is_nullable(*field) {

@@ -48,7 +48,9 @@ macro_rules! columns {
             $table,
             ".is_invited, ",
             $table,
-            ".has_factor"
+            ".has_factor, ",
+            $table,
+            ".is_deprovisioned"
         )
     };
 }
@@ -82,11 +84,13 @@ pub struct UserRow {
     is_invited: bool,
     #[serde(deserialize_with = "number_as_flag")]
     has_factor: bool,
+    #[serde(deserialize_with = "number_as_flag")]
+    is_deprovisioned: bool,
 }
 
 impl UserRow {
     /// How many columns it has.
-    pub(in crate::db) const COLUMNS: usize = 18;
+    pub(in crate::db) const COLUMNS: usize = 19;
 
     /// The same as [`UserRow::read`] of a row that may have no user there.
     pub(in crate::db) fn read_if_any<'r, R>(
@@ -132,6 +136,7 @@ impl UserRow {
             version: row.try_get(first + 15)?,
             is_invited: row.try_get(first + 16)?,
             has_factor: row.try_get(first + 17)?,
+            is_deprovisioned: row.try_get(first + 18)?,
         })
     }
 }
@@ -174,6 +179,7 @@ impl From<UserRow> for User {
             version: row.version,
             is_invited: row.is_invited,
             has_factor: row.has_factor,
+            is_deprovisioned: row.is_deprovisioned,
         }
     }
 }

@@ -13,7 +13,7 @@ impl Table for Users {
     const JSON: &'static str = "json_array(id, username, username_key, first_name, last_name, email, \
                                 is_active, is_staff, is_superuser, valid_from, valid_until, \
                                 must_change_password, password_changed_at, date_joined, last_login, version, is_invited, \
-                                has_factor)";
+                                has_factor, is_deprovisioned)";
 
     fn text_column(field: TextField, folding: Folding) -> &'static str {
         match (field, folding) {
@@ -28,6 +28,7 @@ impl Table for Users {
             // Folded when they are written.
             (TextField::Name, _) => "name_folded",
             (TextField::Searchable, _) => "searchable",
+            (TextField::UsernameKey, _) => "username_key",
         }
     }
 
@@ -48,6 +49,7 @@ impl Table for Users {
             FlagField::IsSuperuser => "is_superuser",
             FlagField::IsInvited => "is_invited",
             FlagField::HasFactor => "has_factor",
+            FlagField::IsDeprovisioned => "is_deprovisioned",
         }
     }
 
@@ -59,6 +61,7 @@ impl Table for Users {
     fn order_index(field: Field) -> Option<&'static str> {
         Some(match field {
             Field::Text(TextField::Username) => " INDEXED BY users_username",
+            Field::Text(TextField::UsernameKey) => " INDEXED BY users_username_key",
             Field::Text(TextField::FirstName) => " INDEXED BY users_first_name",
             Field::Text(TextField::LastName) => " INDEXED BY users_last_name",
             Field::Text(TextField::Email) => " INDEXED BY users_email",
@@ -83,7 +86,7 @@ impl Table for Users {
             Field::Integer(IntegerField::LastLogin) => " INDEXED BY users_staff_last_login",
             Field::Integer(IntegerField::Id) => " INDEXED BY users_staff",
             Field::Integer(IntegerField::ValidFrom | IntegerField::ValidUntil)
-            | Field::Text(TextField::Searchable)
+            | Field::Text(TextField::Searchable | TextField::UsernameKey)
             | Field::Flag(_) => return None,
         };
         Some((FlagField::IsStaff, index))
@@ -101,27 +104,32 @@ impl Table for Users {
 /// Whether the index `users_searched` has the column that a test of users looks at.
 const fn has_column(test: &Test) -> bool {
     match test {
-        Test::Text(field, ..) | Test::Contains(field, ..) => {
+        Test::Text(field, ..) | Test::Contains(field, ..) | Test::EndsWith(field, ..) => {
             matches!(field, TextField::Name | TextField::Searchable)
         }
         Test::Integer(field, ..) | Test::IsNull(field) => matches!(field, IntegerField::Id),
-        Test::Flag(field, ..) => !matches!(field, FlagField::HasFactor),
+        Test::Flag(field, ..) => !matches!(field, FlagField::HasFactor | FlagField::IsDeprovisioned),
         Test::Constant(_) => true,
     }
 }
 
 /// What a test of users demands of what is searched.
 fn search_key(test: &Test) -> Option<String> {
-    let (Test::Contains(field, part, _) | Test::Text(field, Operator::Equal, part, _)) = test else {
+    let (Test::Contains(field, part, _)
+    | Test::EndsWith(field, part, _)
+    | Test::Text(field, Operator::Equal, part, _)) = test
+    else {
         return None;
     };
     let key: String = match field {
         // First and last name are a line each in what is searched.
         TextField::Name => return None,
         TextField::Searchable => part.chars().take(LOOKED_UP).collect(),
-        TextField::Username | TextField::FirstName | TextField::LastName | TextField::Email => {
-            text::searchable(part).chars().take(LOOKED_UP).collect()
-        }
+        TextField::Username
+        | TextField::UsernameKey
+        | TextField::FirstName
+        | TextField::LastName
+        | TextField::Email => text::searchable(part).chars().take(LOOKED_UP).collect(),
     };
     (key.chars().count() >= 3).then_some(key)
 }

@@ -23,6 +23,8 @@ pub enum TextField {
     Name,
     /// All that the console's search looks at. For the console only.
     Searchable,
+    /// The canonical user name. For SCIM only.
+    UsernameKey,
 }
 
 /// A field that is stored as an integer.
@@ -53,6 +55,8 @@ pub enum FlagField {
     IsInvited,
     /// Whether there is a second factor. For the console only.
     HasFactor,
+    /// Whether a provisioning client deleted the account. For SCIM only.
+    IsDeprovisioned,
 }
 
 /// Users. The password's hash is not among their fields.
@@ -97,6 +101,7 @@ impl Resource for Users {
             TextField::Email => user.email.as_str().into(),
             TextField::Name => text::collation_key(&user.display_name()).into(),
             TextField::Searchable => user.searchable().into(),
+            TextField::UsernameKey => user.username.key().into(),
         }
     }
 
@@ -121,11 +126,12 @@ impl Resource for Users {
             FlagField::IsSuperuser => user.is_superuser,
             FlagField::IsInvited => user.is_invited,
             FlagField::HasFactor => user.has_factor,
+            FlagField::IsDeprovisioned => user.is_deprovisioned,
         }
     }
 
     fn is_folded(field: TextField) -> bool {
-        matches!(field, TextField::Name | TextField::Searchable)
+        matches!(field, TextField::Name | TextField::Searchable | TextField::UsernameKey)
     }
 
     fn is_instant(field: IntegerField) -> bool {
@@ -137,6 +143,9 @@ impl Resource for Users {
     }
 
     fn is_unique(field: Field) -> bool {
-        matches!(field, Field::Integer(IntegerField::Id) | Field::Text(TextField::Username))
+        matches!(
+            field,
+            Field::Integer(IntegerField::Id) | Field::Text(TextField::Username | TextField::UsernameKey)
+        )
     }
 }

@@ -45,7 +45,16 @@ pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -
             _ => {
                 let apply = |before: &User| Ok(action.apply(before));
                 let (expected, batch_id) = (&Precondition::Any, Some(batch));
-                let change = Change { id, expected, password: None, apply, batch_id, undoes: None, asked_at };
+                let change = Change {
+                    id,
+                    expected,
+                    password: None,
+                    apply,
+                    batch_id,
+                    undoes: None,
+                    external_id: None,
+                    asked_at,
+                };
                 db::retrying(|| users::write(can, &change))
                     .await
                     .map(|changed| changed.entry.ok_or(UNCHANGED))

@@ -16,6 +16,7 @@ const TEXTS: &[TextField] = &[
     TextField::Email,
     TextField::Name,
     TextField::Searchable,
+    TextField::UsernameKey,
 ];
 const INTEGERS: &[IntegerField] = &[IntegerField::Id, IntegerField::DateJoined, IntegerField::LastLogin];
 const FLAGS: &[FlagField] = &[FlagField::IsActive, FlagField::IsStaff, FlagField::IsSuperuser];
@@ -61,11 +62,14 @@ fn test() -> impl Strategy<Value = Test> {
     );
     let contains = (prop::sample::select(TEXTS), typed_text(), folding())
         .prop_map(|(field, part, folding)| Test::Contains(field, given(part, folding), folding));
+    let ends = (prop::sample::select(TEXTS), typed_text(), folding())
+        .prop_map(|(field, end, folding)| Test::EndsWith(field, given(end, folding), folding));
     prop_oneof![
         1 => any::<bool>().prop_map(Test::Constant),
         2 => prop::sample::select(INTEGERS).prop_map(Test::IsNull),
         5 => text,
         4 => contains,
+        3 => ends,
         5 => integer,
         3 => (prop::sample::select(FLAGS), operator(), any::<bool>())
             .prop_map(|(field, operator, value)| Test::Flag(field, operator, value)),

@@ -1,0 +1,13 @@
+-- What a provisioning client, which is the user who acts for it, calls a user.
+CREATE TABLE external_ids (
+    client_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    external_id TEXT NOT NULL,
+    PRIMARY KEY (client_id, user_id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX external_ids_external_id ON external_ids (client_id, external_id);
+CREATE INDEX external_ids_user_id ON external_ids (user_id);
+
+-- Whether a provisioning client deleted the account, which is then inactive. Few are.
+ALTER TABLE users ADD COLUMN is_deprovisioned INTEGER NOT NULL DEFAULT 0 CHECK (is_deprovisioned IN (0, 1));
+CREATE INDEX users_deprovisioned ON users (id) WHERE is_deprovisioned = TRUE;

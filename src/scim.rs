@@ -1,0 +1,105 @@
+//! The channel of identity providers: SCIM 2.0 (RFC 7643, RFC 7644, RFC 9865) at `/scim/v2`, if the setting `scim` says
+//! so. The same operations, rules and limits as in every channel; a client is a user with a token.
+//!
+//! Thin handlers in `users` and `discovery`, one catcher here. `filter` and `patch` are the grammar and the operations
+//! of PATCH, `resource` is the form of a user, `search` what a filter means to the database; all without I/O. To add
+//! a route: a handler that begins with `_: AcceptsScim` and a `Can<P>`, its name in [`routes`], and its row in the
+//! permission matrix of the tests.
+
+mod discovery;
+mod error;
+mod filter;
+mod patch;
+mod request;
+mod resource;
+mod search;
+mod users;
+
+use rocket::http::{ContentType, Method, Status};
+use rocket::request::Request;
+use rocket::response::Response;
+use rocket::{Catcher, Route, catch, catchers, routes};
+use serde_json::Value;
+
+use crate::http::arrival;
+use crate::http::error::Rendered;
+use crate::http::path::{RequestPath, SCIM_BASE, SCIM_ROOT};
+use crate::model::error::Error;
+
+/// Where the resources are.
+pub const BASE: &str = SCIM_BASE;
+/// Below which errors are told in SCIM's form.
+pub const ROOT: &str = SCIM_ROOT;
+
+/// The routes below [`BASE`].
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routes![
+        discovery::service_provider_config,
+        discovery::resource_types,
+        discovery::resource_type,
+        discovery::schemas,
+        discovery::schema,
+        discovery::groups,
+        discovery::create_group,
+        discovery::bulk,
+        discovery::me,
+        users::list,
+        users::search,
+        users::create,
+        users::retrieve,
+        users::replace,
+        users::change,
+        users::delete,
+    ]
+}
+
+/// The catcher below [`ROOT`].
+#[must_use]
+pub fn catchers() -> Vec<Catcher> {
+    catchers![failed]
+}
+
+/// Renders whatever went wrong: what a guard or handler said, or that no route fits.
+#[catch(default)]
+fn failed(status: Status, request: &Request<'_>) -> Rendered<'static> {
+    Rendered(match Error::stashed(request) {
+        Some(error) => error::render(error),
+        None if arrival::asked(request).is_none() => unrouted(request),
+        None if matches!(status, Status::NotFound | Status::UnprocessableEntity) => unrouted(request),
+        None => error::told(status, None, status.reason_lossy()),
+    })
+}
+
+/// No route fits: the path may not exist, or not have the method.
+fn unrouted(request: &Request<'_>) -> Response<'static> {
+    let is_known = arrival::asked(request).is_some();
+    match (RequestPath::of(request).allowed_methods(request.rocket()), request.method()) {
+        (None, _) => error::render(&Error::NoSuchPath),
+        (Some(allow), Method::Options) => {
+            let mut response = Response::new();
+            response.set_status(Status::NoContent);
+            response.set_raw_header("Allow", allow);
+            response
+        }
+        (Some(allow), method) => {
+            let method = if is_known { method.as_str() } else { arrival::UNKNOWN_METHOD };
+            error::render(&Error::MethodNotAllowed { method: method.to_owned(), allow })
+        }
+    }
+}
+
+/// The type of every body.
+fn content_type() -> ContentType {
+    ContentType::new("application", "scim+json")
+}
+
+/// A JSON answer.
+fn answer(status: Status, body: &Value) -> Response<'static> {
+    let body = body.to_string();
+    let mut response = Response::new();
+    response.set_status(status);
+    response.set_header(content_type());
+    response.set_sized_body(body.len(), std::io::Cursor::new(body));
+    response
+}
