@@ -142,6 +142,10 @@ fn render(error: &Error) -> Response<'static> {
         Error::NotAuthenticated(_) => {
             response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"api\""));
         }
+        // What could be sent instead (RFC 9110, 12.5.3).
+        Error::UnsupportedCoding(_) => {
+            response.set_header(Header::new("Accept-Encoding", "identity"));
+        }
         Error::MethodNotAllowed { allow, .. } => {
             response.set_header(Header::new("Allow", allow.clone()));
         }

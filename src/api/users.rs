@@ -10,7 +10,8 @@ use rocket::{delete, get, patch, post, put};
 use super::body::JsonBody;
 use super::list::{Records, put};
 use crate::config::GetByName;
-use crate::http::guards::{AcceptsJson, IfMatch};
+use crate::http::conditions::{self, Condition, IfMatch};
+use crate::http::guards::AcceptsJson;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::filter::{ListRequest, Users};
@@ -99,18 +100,21 @@ impl<'r> Responder<'r, 'static> for One {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let tag = etag(&self.user);
         let mut response = Response::new();
-        let mut known = request.headers().get("If-None-Match").flat_map(|header| header.split(','));
-        let unchanged = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
-        if request.method() == rocket::http::Method::Get && known.any(|known| unchanged(known.trim())) {
-            response.set_status(Status::NotModified);
-        } else {
-            let record = Record::from(&*self.user);
-            let json =
-                if self.as_array { serde_json::to_string(&[record]) } else { serde_json::to_string(&record) };
-            let json = json.map_err(|error| Error::internal(error).stash(request))?;
-            response.set_status(self.status);
-            response.set_header(ContentType::JSON);
-            response.set_sized_body(json.len(), std::io::Cursor::new(json));
+        match conditions::condition(request, &tag) {
+            Condition::Fails => return Err(Error::PreconditionFailed.stash(request)),
+            Condition::Unchanged => response.set_status(Status::NotModified),
+            Condition::Holds => {
+                let record = Record::from(&*self.user);
+                let json = if self.as_array {
+                    serde_json::to_string(&[record])
+                } else {
+                    serde_json::to_string(&record)
+                };
+                let json = json.map_err(|error| Error::internal(error).stash(request))?;
+                response.set_status(self.status);
+                response.set_header(ContentType::JSON);
+                response.set_sized_body(json.len(), std::io::Cursor::new(json));
+            }
         }
         if self.status == Status::Created {
             response.set_header(Header::new("Location", format!("{}/users/{}", super::BASE, self.user.id)));

@@ -105,6 +105,26 @@ async fn a_body_of_another_type_is_415_and_changes_nothing(app: TestApp) {
 }
 
 #[apply(on_both)]
+async fn a_compressed_body_is_415_and_says_what_is_read(app: TestApp) {
+    let admin = app.person("admin", "staff").await;
+    let target = app.person("ada", "ordinary").await;
+    let body = r#"{"first_name":"Changed"}"#;
+    for (coding, status) in [("gzip", 415), ("br, identity", 415), ("Identity", 200), ("identity", 200)] {
+        let headers = [JSON, ("Content-Encoding", coding)];
+        let answer = ask(&app, Patch, &path_of(&target), bearer(&admin), &headers, body).await;
+        assert_eq!(answer.status, status, "{coding}: {}", answer.body);
+        assert_eq!(answer.header("Accept-Encoding"), (status == 415).then_some("identity"), "{coding}");
+        if status == 415 {
+            assert_eq!(app.stored(target.id()).await.first_name.as_str(), "", "{coding}");
+            assert!(answer.json()["detail"].as_str().unwrap().starts_with("Unsupported content coding"));
+        }
+    }
+    let headers = [("Content-Encoding", "gzip")];
+    let nothing = ask(&app, Post, "/v1/users/list", bearer(&admin), &headers, "").await;
+    assert_eq!(nothing.status, 200, "no data in any coding");
+}
+
+#[apply(on_both)]
 async fn in_2_what_is_not_one_json_object_is_400_with_the_reason(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;
