@@ -79,7 +79,7 @@ pub(super) async fn change_password(
     let mut errors = FieldErrors::default();
     let current = password(body.0.current_password, "current_password", &mut errors);
     let new = password(body.0.new_password, "new_password", &mut errors);
-    if body.0.end_other_sessions.flag("end_other_sessions", &mut errors) == Some(false) {
+    if body.0.end_other_sessions.unless_null().flag("end_other_sessions", &mut errors) == Some(false) {
         errors.add("end_other_sessions", "Another password always ends all sessions and tokens.");
     }
     let code = code(body.0.otp, &mut errors);

@@ -35,7 +35,10 @@ impl Request {
             Some(_) => return Err("action: must be a string".into()),
             None => return Err("action: is required".into()),
         };
-        let chosen = match (body.remove("ids"), body.remove("filter")) {
+        // Null leaves a member out. An empty array does not: it chooses no users.
+        let mut take = |name: &str| body.remove(name).filter(|value| !value.is_null());
+        let (ids, filter, preview) = (take("ids"), take("filter"), take("preview"));
+        let chosen = match (ids, filter) {
             (Some(Value::Array(ids)), None) => Chosen::Ids(
                 ids.iter()
                     .enumerate()
@@ -50,7 +53,7 @@ impl Request {
             (None, Some(Value::Object(filter))) => {
                 // A run is never for a page of a list.
                 for paging in ["limit", "after", "count"] {
-                    if filter.contains_key(paging) {
+                    if filter.get(paging).is_some_and(|value| !value.is_null()) {
                         return Err(format!("filter.{paging}: unknown member"));
                     }
                 }
@@ -60,7 +63,7 @@ impl Request {
             (None, Some(_)) => return Err("filter: must be an object".into()),
             (Some(_), Some(_)) | (None, None) => return Err("ids, filter: exactly one is required".into()),
         };
-        let is_preview = match body.remove("preview") {
+        let is_preview = match preview {
             None => false,
             Some(Value::Bool(preview)) => preview,
             Some(_) => return Err("preview: must be true or false".into()),
@@ -185,6 +188,13 @@ mod tests {
         ] {
             assert_eq!(parse(body.clone()).err().as_deref(), Some(refusal), "{body}");
         }
-        assert!(parse(json!({"action": "give_staff", "filter": {}, "preview": true})).unwrap().is_preview);
+        for body in [
+            json!({"action": "give_staff", "filter": {}, "preview": true}),
+            json!({"action": "give_staff", "ids": null, "filter": {"limit": null}, "preview": true}),
+            json!({"action": "give_staff", "ids": [1], "filter": null, "preview": true}),
+        ] {
+            assert!(parse(body).unwrap().is_preview);
+        }
+        assert!(!parse(json!({"action": "give_staff", "ids": [1], "preview": null})).unwrap().is_preview);
     }
 }
