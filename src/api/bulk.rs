@@ -119,7 +119,9 @@ pub(super) async fn run(_accepts: AcceptsJson, can: Can<ManageUsers>, body: Json
         bulk::preview(&can, action, &ids).await?.into_iter().map(Line::previewed).collect();
     let ready = users.iter().filter(|user| user.code.is_none()).count();
     let (action, total) = (action.as_str(), users.len());
-    Ok(answer(&json!({ "action": action, "total": total, "ready": ready, "users": users })))
+    Ok(answer(
+        &json!({ "kind": "preview", "action": action, "total": total, "ready": ready, "users": users }),
+    ))
 }
 
 /// The outcome of a run.
@@ -144,6 +146,7 @@ fn report(outcome: &Outcome) -> Answer {
         .collect();
     let unreached = outcome.users.iter().any(|user| user.verdict == BatchVerdict::Pending);
     answer(&json!({
+        "kind": "run",
         "batch": batch.id,
         "action": batch.action,
         "at": Timestamp::from_micros(batch.created_at),

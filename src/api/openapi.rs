@@ -5,10 +5,13 @@ use rocket::http::ContentType;
 
 use crate::http::cookies::{CookieName, Cookies};
 use crate::http::guards::AcceptsJson;
-use crate::http::openapi::{COOKIE, DOCUMENT};
+use crate::http::openapi;
+use crate::operations::App;
 
-/// Hands the document out to every client: of the installation it reveals what the session cookie is called.
+/// Hands the document out to every client: of the installation it reveals what the session cookie is called, and
+/// the setting `get_by_name`.
 #[get("/openapi.json")]
-pub(super) fn document(_accepts: AcceptsJson, jar: Cookies<'_>) -> (ContentType, String) {
-    (ContentType::JSON, DOCUMENT.replace(COOKIE, &jar.name(CookieName::Session)))
+pub(super) fn document(_accepts: AcceptsJson, app: &App, jar: Cookies<'_>) -> (ContentType, String) {
+    let name = jar.name(CookieName::Session);
+    (ContentType::JSON, openapi::document(app.settings.get_by_name, &name))
 }
