@@ -364,6 +364,34 @@ async fn cf_4_the_document_and_its_page_are_for_every_client(app: TestApp) {
     }
 }
 
+/// Asks for the document as a client that has seen this tag, and whether the answer was compressed.
+async fn fetched(app: &TestApp, known: Option<&str>) -> (u16, Vec<u8>, String) {
+    let mut request = app.client.get("/v1/openapi.json").header(Header::new("Accept-Encoding", "gzip, br"));
+    request.add_header(Header::new("If-None-Match", known.unwrap_or("\"none\"").to_owned()));
+    let answer = request.dispatch().await;
+    let header = |name| answer.headers().get_one(name).unwrap_or_default().to_owned();
+    let (status, tag) = (answer.status().code, header("ETag"));
+    assert_eq!(header("Content-Encoding"), if status == 200 { "gzip" } else { "" });
+    assert_eq!((header("Cache-Control"), tag.starts_with("W/\"")), ("no-cache".to_owned(), true));
+    (status, answer.into_bytes().await.unwrap_or_default(), tag)
+}
+
+#[apply(on_both)]
+async fn the_document_is_compressed_and_sent_again_only_after_a_change(app: TestApp) {
+    let (status, compressed, tag) = fetched(&app, None).await;
+    assert_eq!(status, 200);
+    let mut plain = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&compressed[..]), &mut plain).unwrap();
+    let served = Answer::of(app.client.get("/v1/openapi.json").dispatch().await).await;
+    assert_eq!(served.body, plain);
+    assert!(compressed.len() * 5 < plain.len(), "{} of {}", compressed.len(), plain.len());
+    let (status, nothing, same) = fetched(&app, Some(&tag)).await;
+    assert_eq!((status, nothing.len(), &same), (304, 0, &tag));
+    let other = TestApp::with(Backend::Sqlite, &[("get_by_name", json!("array"))]).await;
+    let (status, _, another) = fetched(&other, Some(&tag)).await;
+    assert_eq!((status, another == tag), (200, false), "another setting, another document");
+}
+
 #[apply(on_both)]
 #[with([("get_by_name", json!("array"))])]
 async fn the_document_is_served_as_the_setting_is(app: TestApp) {
