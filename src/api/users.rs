@@ -8,17 +8,17 @@ use rocket::response::{self, Responder, Response};
 use rocket::{delete, get, patch, post, put};
 
 use super::body::JsonBody;
-use super::list::{Records, put};
+use super::list::{NextPage, Records, put};
 use crate::config::GetByName;
 use crate::http::conditions::{self, Condition, IfMatch};
 use crate::http::guards::AcceptsJson;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
-use crate::model::filter::{ListRequest, Users};
+use crate::model::filter::Users;
 use crate::model::permission::{ManageUsers, SignedIn};
 use crate::model::record::Record;
 use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
-use crate::operations::{Can, lists, users};
+use crate::operations::{Can, users};
 
 /// The tag of a record: its version, and the last sign-in, which is part of the answer but no edit.
 #[must_use]
@@ -219,8 +219,19 @@ pub(super) async fn list(
     can: Can<ManageUsers>,
     body: JsonBody,
 ) -> Result<Records<Users>> {
-    let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
-    let list = lists::begin(&can, &request).await?;
-    let print = |user: &User, json: &mut Vec<u8>| put(&Record::from(user), json);
-    Ok(Records { can, request, list, print })
+    Records::listed(can, body.0, print).await
+}
+
+/// The page of a list that the link of the page before leads to.
+#[get("/users/list/next")]
+pub(super) async fn list_next(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    page: NextPage,
+) -> Result<Records<Users>> {
+    Records::listed(can, page.0, print).await
+}
+
+fn print(user: &User, json: &mut Vec<u8>) {
+    put(&Record::from(user), json);
 }

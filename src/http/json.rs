@@ -20,6 +20,14 @@ pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// Reads a value of any kind, as strictly.
+///
+/// # Errors
+/// What is wrong, and where.
+pub(crate) fn parse_value(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map(|Strict(value)| value).map_err(|error| error.to_string())
+}
+
 /// A value in which no object has a member twice.
 struct Strict(Value);
 
