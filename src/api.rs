@@ -46,12 +46,14 @@ pub fn routes() -> Vec<Route> {
         auth::verify,
         openapi::document,
         users::list,
+        users::list_next,
         users::create,
         users::retrieve,
         users::update,
         users::partial_update,
         users::destroy,
         audit::list,
+        audit::list_next,
         audit::retrieve,
         bulk::run,
         bulk::outcome,
@@ -141,6 +143,10 @@ fn render(error: &Error) -> Response<'static> {
     match error {
         Error::NotAuthenticated(_) => {
             response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"api\""));
+        }
+        // What could be sent instead (RFC 9110, 12.5.3).
+        Error::UnsupportedCoding(_) => {
+            response.set_header(Header::new("Accept-Encoding", "identity"));
         }
         Error::MethodNotAllowed { allow, .. } => {
             response.set_header(Header::new("Allow", allow.clone()));

@@ -148,6 +148,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Other origins whose pages may call the API with a bearer token, exactly as sent. Default none.
     pub cors_origins: Vec<String>,
+    /// Request headers that such pages may send beside those of the API, such as `node-id`. Default none.
+    pub cors_headers: Vec<String>,
     /// After SIGTERM `/readyz` answers 503 for so many seconds before the listener closes. Default 0.
     pub drain_seconds: u64,
     /// How many days the audit log keeps addresses and devices; 0 for ever. Default 90.
@@ -223,6 +225,7 @@ impl Default for Settings {
             public_origin: String::new(),
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            cors_headers: Vec::new(),
             drain_seconds: 0,
             audit_address_days: 90,
             audit_unknown_user_days: 30,
@@ -393,6 +396,8 @@ mod tests {
             ("USHER_DRAIN_SECONDS", "86400"),
             ("USHER_BROWSER_SESSIONS", "0"),
             ("USHER_GET_BY_NAME", "list"),
+            ("USHER_CORS_HEADERS", "[\"*\"]"),
+            ("USHER_CORS_HEADERS", "[\"node id\"]"),
             ("USHER_JSON_LIMIT", "0"),
             ("USHER_SITE_NAME", ""),
             ("USHER_ACCENT", "blue"),

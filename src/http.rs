@@ -5,6 +5,7 @@
 pub(crate) mod arrival;
 pub(crate) mod body;
 pub(crate) mod compression;
+pub(crate) mod conditions;
 pub(crate) mod cookies;
 pub(crate) mod denials;
 pub(crate) mod descriptors;

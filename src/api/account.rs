@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use super::body::{CredentialsBody, JsonBody};
 use super::users::One;
 use crate::db::audit::SignInEntry;
+use crate::http::conditions::IfMatch;
 use crate::http::cookies::Cookies;
-use crate::http::guards::{self, AcceptsJson, IfMatch};
+use crate::http::guards::{self, AcceptsJson};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::Password;
@@ -78,7 +79,7 @@ pub(super) async fn change_password(
     let mut errors = FieldErrors::default();
     let current = password(body.0.current_password, "current_password", &mut errors);
     let new = password(body.0.new_password, "new_password", &mut errors);
-    if body.0.end_other_sessions.flag("end_other_sessions", &mut errors) == Some(false) {
+    if body.0.end_other_sessions.unless_null().flag("end_other_sessions", &mut errors) == Some(false) {
         errors.add("end_other_sessions", "Another password always ends all sessions and tokens.");
     }
     let code = code(body.0.otp, &mut errors);

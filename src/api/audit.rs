@@ -4,14 +4,13 @@ use rocket::response::content::RawJson;
 use rocket::{get, post};
 
 use super::body::JsonBody;
-use super::list::{Records, put};
+use super::list::{NextPage, Records, put};
 use super::users::{Id, Routed};
 use crate::http::guards::AcceptsJson;
 use crate::model::audit::{Entries, EntryId, EntryRecord, ListedEntry};
-use crate::model::error::{Error, Result};
-use crate::model::filter::ListRequest;
+use crate::model::error::Result;
 use crate::model::permission::ManageUsers;
-use crate::operations::{Can, audit, lists};
+use crate::operations::{Can, audit};
 
 fn print(told: &ListedEntry, json: &mut Vec<u8>) {
     put(&EntryRecord::from(told), json);
@@ -24,9 +23,17 @@ pub(super) async fn list(
     can: Can<ManageUsers>,
     body: JsonBody,
 ) -> Result<Records<Entries>> {
-    let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
-    let list = lists::begin(&can, &request).await?;
-    Ok(Records { can, request, list, print })
+    Records::listed(can, body.0, print).await
+}
+
+/// The page of a list that the link of the page before leads to.
+#[get("/audit/list/next")]
+pub(super) async fn list_next(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    page: NextPage,
+) -> Result<Records<Entries>> {
+    Records::listed(can, page.0, print).await
 }
 
 /// Gets an entry.

@@ -33,7 +33,7 @@ pub(super) struct RefreshBody {
     refresh: Raw,
 }
 
-/// A token of either kind.
+/// A token of any kind.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct VerifyBody {

@@ -35,7 +35,10 @@ impl Request {
             Some(_) => return Err("action: must be a string".into()),
             None => return Err("action: is required".into()),
         };
-        let chosen = match (body.remove("ids"), body.remove("filter")) {
+        // Null leaves a member out. An empty array does not: it chooses no users.
+        let mut take = |name: &str| body.remove(name).filter(|value| !value.is_null());
+        let (ids, filter, preview) = (take("ids"), take("filter"), take("preview"));
+        let chosen = match (ids, filter) {
             (Some(Value::Array(ids)), None) => Chosen::Ids(
                 ids.iter()
                     .enumerate()
@@ -50,7 +53,7 @@ impl Request {
             (None, Some(Value::Object(filter))) => {
                 // A run is never for a page of a list.
                 for paging in ["limit", "after", "count"] {
-                    if filter.contains_key(paging) {
+                    if filter.get(paging).is_some_and(|value| !value.is_null()) {
                         return Err(format!("filter.{paging}: unknown member"));
                     }
                 }
@@ -60,7 +63,7 @@ impl Request {
             (None, Some(_)) => return Err("filter: must be an object".into()),
             (Some(_), Some(_)) | (None, None) => return Err("ids, filter: exactly one is required".into()),
         };
-        let is_preview = match body.remove("preview") {
+        let is_preview = match preview {
             None => false,
             Some(Value::Bool(preview)) => preview,
             Some(_) => return Err("preview: must be true or false".into()),
@@ -116,7 +119,9 @@ pub(super) async fn run(_accepts: AcceptsJson, can: Can<ManageUsers>, body: Json
         bulk::preview(&can, action, &ids).await?.into_iter().map(Line::previewed).collect();
     let ready = users.iter().filter(|user| user.code.is_none()).count();
     let (action, total) = (action.as_str(), users.len());
-    Ok(answer(&json!({ "action": action, "total": total, "ready": ready, "users": users })))
+    Ok(answer(
+        &json!({ "kind": "preview", "action": action, "total": total, "ready": ready, "users": users }),
+    ))
 }
 
 /// The outcome of a run.
@@ -141,6 +146,7 @@ fn report(outcome: &Outcome) -> Answer {
         .collect();
     let unreached = outcome.users.iter().any(|user| user.verdict == BatchVerdict::Pending);
     answer(&json!({
+        "kind": "run",
         "batch": batch.id,
         "action": batch.action,
         "at": Timestamp::from_micros(batch.created_at),
@@ -185,6 +191,13 @@ mod tests {
         ] {
             assert_eq!(parse(body.clone()).err().as_deref(), Some(refusal), "{body}");
         }
-        assert!(parse(json!({"action": "give_staff", "filter": {}, "preview": true})).unwrap().is_preview);
+        for body in [
+            json!({"action": "give_staff", "filter": {}, "preview": true}),
+            json!({"action": "give_staff", "ids": null, "filter": {"limit": null}, "preview": true}),
+            json!({"action": "give_staff", "ids": [1], "filter": null, "preview": true}),
+        ] {
+            assert!(parse(body).unwrap().is_preview);
+        }
+        assert!(!parse(json!({"action": "give_staff", "ids": [1], "preview": null})).unwrap().is_preview);
     }
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::body::JsonBody;
 use super::users::{Id, Routed};
-use crate::http::guards::{AcceptsJson, IfMatch};
+use crate::http::conditions::IfMatch;
+use crate::http::guards::AcceptsJson;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::mail::MailState;

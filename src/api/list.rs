@@ -1,14 +1,20 @@
 //! Many records as an answer, of whatever resource.
+//!
+//! A list is asked for with POST. Its next page has an address of its own, which carries the whole request, so that a
+//! client which follows links finds it with GET.
 
-use rocket::http::{ContentType, Header};
-use rocket::request::Request;
+use rocket::http::{ContentType, Header, RawStr};
+use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder, Response};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::db::select::Table;
+use crate::http::json;
 use crate::model::cursor::Cursor;
-use crate::model::filter::{Filter, ListRequest};
+use crate::model::error::{Error, Result};
+use crate::model::filter::{Filter, ListRequest, Resource};
 use crate::model::permission::ManageUsers;
 use crate::operations::Can;
 use crate::operations::lists::{self, List};
@@ -16,18 +22,71 @@ use crate::operations::lists::{self, List};
 /// Adds one record as JSON.
 type Print<T> = fn(&T, &mut Vec<u8>);
 
+/// Longest address of a next page, in bytes: clients and proxies take longer ones not everywhere.
+const LONGEST_LINK: usize = 4000;
+
 /// A page of a list, or all of it, streamed.
 pub(super) struct Records<T: Table> {
-    pub(super) can: Can<ManageUsers>,
-    pub(super) request: ListRequest<T>,
+    can: Can<ManageUsers>,
+    request: ListRequest<T>,
+    /// The request as it came.
+    members: Map<String, Value>,
     /// The beginning.
-    pub(super) list: List<T::Record>,
-    pub(super) print: Print<T::Record>,
+    list: List<T::Record>,
+    print: Print<T::Record>,
+}
+
+impl<T: Table> Records<T> {
+    /// The list that a client asks for.
+    pub(super) async fn listed(
+        can: Can<ManageUsers>,
+        members: Map<String, Value>,
+        print: Print<T::Record>,
+    ) -> Result<Self> {
+        let request = ListRequest::parse(members.clone()).map_err(Error::Malformed)?;
+        let list = lists::begin(&can, &request).await?;
+        Ok(Self { can, request, members, list, print })
+    }
+}
+
+/// The request for a next page, in the query of its address: every member as JSON, but for the cursor, which is itself.
+pub(super) struct NextPage(pub(super) Map<String, Value>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for NextPage {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let mut members = Map::new();
+        for (name, text) in request.uri().query().into_iter().flat_map(|query| query.segments()) {
+            let value = if name == "after" { Ok(text.into()) } else { json::parse_value(text) };
+            let refusal = match value {
+                Err(reason) => format!("{name}: JSON parse error - {reason}"),
+                Ok(_) if members.contains_key(name) => format!("{name}: is there twice"),
+                Ok(value) => {
+                    members.insert(name.to_owned(), value);
+                    continue;
+                }
+            };
+            return Outcome::Error((Error::Malformed(refusal).stash(request), ()));
+        }
+        Outcome::Success(Self(members))
+    }
+}
+
+/// The address of the page after `cursor`, unless it would be too long.
+fn next_page<R: Resource>(members: &Map<String, Value>, cursor: &str) -> Option<String> {
+    let mut address = format!("{}/{}/list/next?after={cursor}", super::BASE, R::NAME);
+    for (name, value) in members.iter().filter(|(name, value)| *name != "after" && !value.is_null()) {
+        let value = value.to_string();
+        address.extend(["&", name.as_str(), "=", RawStr::new(&value).percent_encode().as_str()]);
+    }
+    (address.len() <= LONGEST_LINK).then_some(address)
 }
 
 impl<'r, T: Table> Responder<'r, 'r> for Records<T> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        let Self { can, request: asked, list, print } = self;
+        let Self { can, request: asked, members, list, print } = self;
         let mut response = match (list.next, asked.limit) {
             (Some(place), None) => {
                 pieces(can.detached(), asked.filter, list.records, place, print).respond_to(request)?
@@ -35,9 +94,11 @@ impl<'r, T: Table> Responder<'r, 'r> for Records<T> {
             (next, _) => {
                 let mut response = Response::new();
                 if let Some(place) = next {
-                    let link = format!("<{}/{}/list>; rel=\"next\"", super::BASE, T::NAME);
-                    response.set_header(Header::new("Link", link));
-                    response.set_header(Header::new("X-Next-Cursor", place.encode(&asked.filter)));
+                    let cursor = place.encode(&asked.filter);
+                    if let Some(address) = next_page::<T>(&members, &cursor) {
+                        response.set_header(Header::new("Link", format!("<{address}>; rel=\"next\"")));
+                    }
+                    response.set_header(Header::new("X-Next-Cursor", cursor));
                 }
                 let mut json = separated(b"[", &list.records, print);
                 json.push(b']');

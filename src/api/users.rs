@@ -8,16 +8,17 @@ use rocket::response::{self, Responder, Response};
 use rocket::{delete, get, patch, post, put};
 
 use super::body::JsonBody;
-use super::list::{Records, put};
+use super::list::{NextPage, Records, put};
 use crate::config::GetByName;
-use crate::http::guards::{AcceptsJson, IfMatch};
+use crate::http::conditions::{self, Condition, IfMatch};
+use crate::http::guards::AcceptsJson;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
-use crate::model::filter::{ListRequest, Users};
+use crate::model::filter::Users;
 use crate::model::permission::{ManageUsers, SignedIn};
 use crate::model::record::Record;
 use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
-use crate::operations::{Can, lists, users};
+use crate::operations::{Can, users};
 
 /// The tag of a record: its version, and the last sign-in, which is part of the answer but no edit.
 #[must_use]
@@ -99,18 +100,21 @@ impl<'r> Responder<'r, 'static> for One {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let tag = etag(&self.user);
         let mut response = Response::new();
-        let mut known = request.headers().get("If-None-Match").flat_map(|header| header.split(','));
-        let unchanged = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
-        if request.method() == rocket::http::Method::Get && known.any(|known| unchanged(known.trim())) {
-            response.set_status(Status::NotModified);
-        } else {
-            let record = Record::from(&*self.user);
-            let json =
-                if self.as_array { serde_json::to_string(&[record]) } else { serde_json::to_string(&record) };
-            let json = json.map_err(|error| Error::internal(error).stash(request))?;
-            response.set_status(self.status);
-            response.set_header(ContentType::JSON);
-            response.set_sized_body(json.len(), std::io::Cursor::new(json));
+        match conditions::condition(request, &tag) {
+            Condition::Fails => return Err(Error::PreconditionFailed.stash(request)),
+            Condition::Unchanged => response.set_status(Status::NotModified),
+            Condition::Holds => {
+                let record = Record::from(&*self.user);
+                let json = if self.as_array {
+                    serde_json::to_string(&[record])
+                } else {
+                    serde_json::to_string(&record)
+                };
+                let json = json.map_err(|error| Error::internal(error).stash(request))?;
+                response.set_status(self.status);
+                response.set_header(ContentType::JSON);
+                response.set_sized_body(json.len(), std::io::Cursor::new(json));
+            }
         }
         if self.status == Status::Created {
             response.set_header(Header::new("Location", format!("{}/users/{}", super::BASE, self.user.id)));
@@ -215,8 +219,19 @@ pub(super) async fn list(
     can: Can<ManageUsers>,
     body: JsonBody,
 ) -> Result<Records<Users>> {
-    let request = ListRequest::parse(body.0).map_err(Error::Malformed)?;
-    let list = lists::begin(&can, &request).await?;
-    let print = |user: &User, json: &mut Vec<u8>| put(&Record::from(user), json);
-    Ok(Records { can, request, list, print })
+    Records::listed(can, body.0, print).await
+}
+
+/// The page of a list that the link of the page before leads to.
+#[get("/users/list/next")]
+pub(super) async fn list_next(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    page: NextPage,
+) -> Result<Records<Users>> {
+    Records::listed(can, page.0, print).await
+}
+
+fn print(user: &User, json: &mut Vec<u8>) {
+    put(&Record::from(user), json);
 }

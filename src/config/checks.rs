@@ -80,7 +80,7 @@ impl Settings {
         ]
     }
 
-    /// Puts origins into the form in which browsers send them.
+    /// Puts origins and names of headers into the form in which browsers send them.
     pub(super) fn normalize(&mut self) -> Result<(), ConfigError> {
         let refuse = |name: &str| ConfigError::Value {
             name: name.to_owned(),
@@ -92,6 +92,15 @@ impl Settings {
         }
         for origin in &mut self.cors_origins {
             *origin = web_origin::normalized(origin).ok_or_else(|| refuse("cors_origins"))?;
+        }
+        for name in &mut self.cors_headers {
+            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            // A star would allow every header.
+            if name.is_empty() || name == "*" || !name.bytes().all(is_part) {
+                let reason = "must be names of headers, such as Node-Id".to_owned();
+                return Err(ConfigError::Value { name: "cors_headers".to_owned(), reason });
+            }
+            name.make_ascii_lowercase();
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! Pages are an eighth of their size when compressed, which is what a slow line notices. What they echo of
 //! a request stands beside no secret that stays the same: the token in a form differs in every answer,
-//! so that its length gives nothing away. JSON is sent as it is: it is read by programs nearby.
+//! so that its length gives nothing away. JSON is sent as it is: it is read by programs nearby. What of it is public
+//! says so by [`allow`].
 
 use std::convert::Infallible;
 use std::io::{Cursor, Write};
@@ -30,7 +31,8 @@ impl Fairing for Pages {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if !response.content_type().is_some_and(|kind| is_for_people(&kind)) {
+        let is_public = request.local_cache(|| Public(false)).0;
+        if !is_public && !response.content_type().is_some_and(|kind| is_for_people(&kind)) {
             return;
         }
         response.adjoin_header(Header::new("Vary", "Accept-Encoding"));
@@ -52,6 +54,14 @@ impl Fairing for Pages {
         };
         response.set_sized_body(body.len(), Cursor::new(body));
     }
+}
+
+/// Whether the answer to a request may be compressed though it is JSON.
+struct Public(bool);
+
+/// Has the answer to this request compressed: it echoes nothing of it, and holds no secret.
+pub(crate) fn allow(request: &Request<'_>) {
+    request.local_cache(|| Public(true));
 }
 
 fn is_for_people(kind: &ContentType) -> bool {

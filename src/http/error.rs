@@ -21,7 +21,7 @@ impl Error {
             Self::PreconditionFailed => Status::PreconditionFailed,
             Self::NotAcceptable => Status::NotAcceptable,
             Self::TooLarge(_) => Status::PayloadTooLarge,
-            Self::UnsupportedMediaType(_) => Status::UnsupportedMediaType,
+            Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => Status::UnsupportedMediaType,
             Self::Timeout => Status::RequestTimeout,
             Self::Throttled(_) => Status::TooManyRequests,
             Self::Unavailable | Self::Contended => Status::ServiceUnavailable,

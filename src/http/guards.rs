@@ -17,7 +17,6 @@ use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::network::reported_address;
 use crate::model::origin::{self, Channel, Origin};
 use crate::model::permission::Permission;
-use crate::model::precondition::Precondition;
 use crate::model::rules::Denial;
 use crate::model::session::{Credential, Secret};
 use crate::model::user::UserId;
@@ -113,7 +112,7 @@ fn credential<'r>(request: &'r Request<'_>) -> Result<Authorization<'r>> {
     let header = headers.next().unwrap_or_default();
     // Of two it is unknown which one a proxy has looked at.
     if headers.next().is_some() {
-        return Err(Error::NotAuthenticated(AuthenticationFailure::BadAuthorizationHeader));
+        return Err(Error::NotAuthenticated(AuthenticationFailure::SeveralAuthorizationHeaders));
     }
     let mut parts = header.split_ascii_whitespace();
     if parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer")) {
@@ -253,36 +252,6 @@ pub(crate) fn accepts(header: &str, kinds: &[&str]) -> bool {
         })
 }
 
-/// `If-Match`: the version of the record that the change is for.
-#[derive(Debug)]
-pub struct IfMatch(pub Precondition);
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for IfMatch {
-    type Error = ();
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let tags: Vec<&str> =
-            request.headers().get("If-Match").flat_map(|header| header.split(',')).map(str::trim).collect();
-        let expected = if tags.is_empty() || tags.contains(&"*") {
-            Precondition::Any
-        } else {
-            // A weak or foreign tag never matches.
-            Precondition::OneOf(tags.iter().filter_map(|tag| version_of(tag)).collect())
-        };
-        Outcome::Success(Self(expected))
-    }
-}
-
-/// The version in an `ETag` of ours: `"<version>-<last sign-in>"`. The tag names the whole record, and
-/// so changes with a sign-in; the condition is about edits, and so only about the version.
-fn version_of(tag: &str) -> Option<i64> {
-    let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
-    let (version, last_login) = inner.split_once('-')?;
-    last_login.parse::<i64>().ok()?;
-    version.parse().ok()
-}
-
 /// The client's address: the peer's, unless that is a proxy of ours; then what Rocket's `ip_header` says, or without
 /// that setting the right-most address of `X-Forwarded-For` that is no proxy of ours.
 fn client_address(request: &Request<'_>, settings: &Settings) -> Option<IpAddr> {
@@ -353,15 +322,6 @@ mod tests {
             ["text/html", "application/xml", "application/json;q=0", "text/*, application/json; q=0.000"]
         {
             assert!(!accepts(header, &JSON), "{header}");
-        }
-    }
-
-    #[test]
-    fn only_strong_tags_of_ours_name_a_version() {
-        assert_eq!(version_of("\"7-0\""), Some(7));
-        assert_eq!(version_of("\"7-1700000000000000\""), Some(7));
-        for tag in ["W/\"7-0\"", "7-0", "\"7\"", "\"x-0\"", "\"7-x\"", "\"\""] {
-            assert_eq!(version_of(tag), None, "{tag}");
         }
     }
 }

@@ -7,6 +7,7 @@ use rocket::http::{Header, Method};
 use rocket::request::Request;
 use rocket::response::Response;
 
+use crate::config::Settings;
 use crate::http::guards;
 use crate::http::request_id::RequestId;
 use crate::http::traffic::Traffic;
@@ -59,7 +60,7 @@ pub(crate) fn add(request: &Request<'_>, response: &mut Response<'_>) {
             let value = "max-age=63072000; includeSubDomains";
             response.set_header(Header::new("Strict-Transport-Security", value));
         }
-        cross_origin(request, response, &app.settings.cors_origins);
+        cross_origin(request, response, &app.settings);
     }
     response.set_header(Header::new("X-Request-Id", RequestId::of(request).to_string()));
     // Proxies leave before the connections are closed.
@@ -70,9 +71,9 @@ pub(crate) fn add(request: &Request<'_>, response: &mut Response<'_>) {
 }
 
 /// CORS: exact origins only, and never with cookies.
-fn cross_origin(request: &Request<'_>, response: &mut Response<'_>, allowed: &[String]) {
+fn cross_origin(request: &Request<'_>, response: &mut Response<'_>, settings: &Settings) {
     let Some(origin) = request.headers().get_one("Origin") else { return };
-    if !guards::is_api(request) || !allowed.iter().any(|known| known == origin) {
+    if !guards::is_api(request) || !settings.cors_origins.iter().any(|known| known == origin) {
         return;
     }
     response.set_header(Header::new("Access-Control-Allow-Origin", origin.to_owned()));
@@ -82,7 +83,9 @@ fn cross_origin(request: &Request<'_>, response: &mut Response<'_>, allowed: &[S
     if request.method() == Method::Options {
         let methods = response.headers().get_one("Allow").unwrap_or_default().to_owned();
         response.set_header(Header::new("Access-Control-Allow-Methods", methods));
-        let headers = "authorization, content-type, if-match, if-none-match";
+        let ours = ["authorization", "content-type", "if-match", "if-none-match"].into_iter();
+        let headers: Vec<&str> = ours.chain(settings.cors_headers.iter().map(String::as_str)).collect();
+        let headers = headers.join(", ");
         response.set_header(Header::new("Access-Control-Allow-Headers", headers));
         response.set_header(Header::new("Access-Control-Max-Age", "600"));
     }

@@ -1,7 +1,7 @@
 //! JSON bodies: an object, no member twice, bounded in depth.
 //!
 //! `serde_json` keeps the last of two equal members; a proxy or log before us may have kept the other,
-//! so both are refused.
+//! so both are refused. A number without a fraction is an integer, however it is written: to JSON `148.0` is `148`.
 
 use std::fmt;
 
@@ -18,6 +18,14 @@ pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
         Ok(Strict(_)) => Err("expected an object".into()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Reads a value of any kind, as strictly.
+///
+/// # Errors
+/// What is wrong, and where.
+pub(crate) fn parse_value(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map(|Strict(value)| value).map_err(|error| error.to_string())
 }
 
 /// A value in which no object has a member twice.
@@ -55,6 +63,12 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        // Beyond 2^53 a float no longer says which integer was written.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if value.fract() == 0.0 && value.abs() <= EXACT {
+            #[expect(clippy::cast_possible_truncation, reason = "a whole number within the range of i64")]
+            return Ok((value as i64).into());
+        }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }
 
@@ -114,10 +128,28 @@ mod tests {
         assert!(parse_object(deep.as_bytes()).unwrap_err().contains("recursion limit"));
     }
 
+    #[test]
+    fn a_number_without_a_fraction_is_an_integer_however_it_is_written() {
+        for (text, number) in [
+            ("148.0", Some(148)),
+            ("1.48e2", Some(148)),
+            ("-3.0", Some(-3)),
+            ("-0.0", Some(0)),
+            ("9007199254740992.0", Some(9_007_199_254_740_992)),
+            ("9007199254740994.0", None),
+            ("148.5", None),
+            ("1e300", None),
+        ] {
+            let members = parse_object(format!("{{\"a\":[{text}]}}").as_bytes()).unwrap();
+            assert_eq!(members["a"][0].as_i64(), number, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_serde_json_writes_is_read_back(text in "\\PC{0,20}", number in any::<i64>(), quarters in any::<i32>()) {
-            let value = serde_json::json!({"text": text, "list": [number, f64::from(quarters) / 4.0, null, true], "object": {"a": {}}});
+            let fraction = f64::from(quarters) + 0.25;
+            let value = serde_json::json!({"text": text, "list": [number, fraction, null, true], "object": {"a": {}}});
             prop_assert_eq!(Value::Object(parse_object(value.to_string().as_bytes()).unwrap()), value);
         }
     }

@@ -59,6 +59,9 @@ pub enum Error {
     /// The body is of another type: 415.
     #[error("Unsupported media type \"{0}\" in request.")]
     UnsupportedMediaType(String),
+    /// The body is compressed: 415. Holds the coding.
+    #[error("Unsupported content coding \"{0}\" in request: send the body as it is.")]
+    UnsupportedCoding(String),
     /// The body did not arrive in time: 408.
     #[error("The request body did not arrive in time.")]
     Timeout,
@@ -88,6 +91,9 @@ pub enum AuthenticationFailure {
     /// `Authorization: Bearer` without exactly one value.
     #[error("Authorization header must contain two space-delimited values")]
     BadAuthorizationHeader,
+    /// More than one `Authorization` header.
+    #[error("The Authorization header was sent more than once.")]
+    SeveralAuthorizationHeaders,
     /// A bearer token that is malformed, forged, expired, of another kind, or of an ended session.
     #[error("Given token not valid for any token type")]
     TokenNotValid,
@@ -121,7 +127,9 @@ impl AuthenticationFailure {
         match self {
             Self::NoCredentials | Self::NoActiveAccount => None,
             Self::SeveralCookies => Some("several_session_cookies"),
-            Self::BadAuthorizationHeader => Some("bad_authorization_header"),
+            Self::BadAuthorizationHeader | Self::SeveralAuthorizationHeaders => {
+                Some("bad_authorization_header")
+            }
             Self::TokenNotValid | Self::TokenInvalid => Some("token_not_valid"),
             Self::UserNotFound => Some("user_not_found"),
             Self::UserInactive => Some("user_inactive"),

@@ -8,8 +8,10 @@ use super::user::User;
 pub enum Precondition {
     /// The last write wins.
     Any,
-    /// One of these versions.
+    /// One of these versions; without one no record is changed.
     OneOf(Vec<i64>),
+    /// None of these versions.
+    NoneOf(Vec<i64>),
 }
 
 impl Precondition {
@@ -20,7 +22,8 @@ impl Precondition {
     pub(crate) fn check(&self, user: &User) -> Result<()> {
         match self {
             Self::OneOf(versions) if !versions.contains(&user.version) => Err(Error::PreconditionFailed),
-            Self::Any | Self::OneOf(_) => Ok(()),
+            Self::NoneOf(versions) if versions.contains(&user.version) => Err(Error::PreconditionFailed),
+            Self::Any | Self::OneOf(_) | Self::NoneOf(_) => Ok(()),
         }
     }
 }

@@ -42,6 +42,12 @@ impl Raw {
         result.map_err(|message| errors.add(field, message)).ok()
     }
 
+    /// The same, with null as if the field was not sent.
+    #[must_use]
+    pub fn unless_null(self) -> Self {
+        if self == Self::Null { Self::Missing } else { self }
+    }
+
     /// Adds a message if the field was not sent.
     pub fn require(&self, field: &'static str, errors: &mut FieldErrors) {
         if *self == Self::Missing {

@@ -107,17 +107,17 @@ impl TokenRequest {
         let mut errors = FieldErrors::default();
         let name = self.name.required_text("name", &mut errors, name).unwrap_or_default();
         let days = match self.expires_in_days {
-            Raw::Missing => Some(default_days(settings)),
+            Raw::Missing | Raw::Null => Some(default_days(settings)),
             Raw::Integer(days) => u64::try_from(days).ok(),
             Raw::Text(text) => text.trim().parse().ok(),
-            Raw::Null | Raw::Bool(_) | Raw::Other => None,
+            Raw::Bool(_) | Raw::Other => None,
         };
         let days = days.filter(|days| (1..=settings.api_token_days).contains(days));
         if days.is_none() {
             let most = settings.api_token_days;
             errors.add("expires_in_days", format!("Enter a number of days from 1 to {most}."));
         }
-        let read_only = self.read_only.flag("read_only", &mut errors).unwrap_or(true);
+        let read_only = self.read_only.unless_null().flag("read_only", &mut errors).unwrap_or(true);
         TokenInput { name, days: days.unwrap_or_default(), read_only, errors }
     }
 }
@@ -302,14 +302,16 @@ mod tests {
 
     #[test]
     fn what_is_not_said_has_the_careful_default() {
-        let input = input(" deploy ".into(), Raw::Missing, Raw::Missing);
-        assert!(input.errors.is_empty() && input.read_only);
-        assert_eq!((input.name.as_str(), input.days), ("deploy", 30));
+        for unsaid in [Raw::Missing, Raw::Null] {
+            let input = input(" deploy ".into(), unsaid.clone(), unsaid);
+            assert!(input.errors.is_empty() && input.read_only);
+            assert_eq!((input.name.as_str(), input.days), ("deploy", 30));
+        }
     }
 
     #[test]
     fn all_that_does_not_fit_is_told_at_once() {
-        for days in [Raw::Integer(0), Raw::Integer(31), Raw::Integer(-1), Raw::Null, "x".into()] {
+        for days in [Raw::Integer(0), Raw::Integer(31), Raw::Integer(-1), Raw::Other, "x".into()] {
             let input = input(Raw::Text("x".repeat(101)), days, "maybe".into());
             let fields: Vec<_> = input.errors.iter().map(|(field, _)| field).collect();
             assert_eq!(fields, ["expires_in_days", "name", "read_only"]);

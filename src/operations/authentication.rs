@@ -145,7 +145,8 @@ pub(super) struct Found {
     along: Option<User>,
 }
 
-async fn by_api_token(app: &App, secret: &str, along: Option<UserId>) -> Result<Found> {
+/// The session of a named API token, without its prefix.
+pub(super) async fn by_api_token(app: &App, secret: &str, along: Option<UserId>) -> Result<Found> {
     let refuse = |reason| Err(Error::NotAuthenticated(reason));
     let Some(secret) = Secret::from_text(secret) else {
         return refuse(AuthenticationFailure::TokenNotValid);

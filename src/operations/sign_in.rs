@@ -20,7 +20,7 @@ use crate::model::second_factor::Access;
 use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::throttle::DeviceId;
 use crate::model::user::User;
-use crate::operations::authentication::{self, Actor};
+use crate::operations::authentication::{self, API_TOKEN_PREFIX, Actor};
 use crate::operations::notices::{self, Event, Owner};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::second_factor::{self as second_factor_code, Presented, Shown as Factor};
@@ -340,11 +340,14 @@ pub async fn refresh(app: &App, token: &str) -> Result<String> {
     Ok(app.keys().tokens.sign(Kind::Access, &named, now, access_end(app, now, found.session.expires_at)))
 }
 
-/// Whether a token of either kind would be accepted now.
+/// Whether a token of any kind would be accepted now: access, refresh, or a named API token.
 ///
 /// # Errors
 /// [`Error::NotAuthenticated`], the same for everything that is wrong with the token.
 pub async fn verify(app: &App, token: &str) -> Result<()> {
+    if let Some(secret) = token.strip_prefix(API_TOKEN_PREFIX) {
+        return authentication::by_api_token(app, secret, None).await.map(drop).map_err(one_reason);
+    }
     let invalid = || Error::NotAuthenticated(AuthenticationFailure::TokenInvalid);
     let (kind, _) = app.keys().read_token(None, token, app.clock.now()).ok_or_else(invalid)?;
     authentication::by_jwt(app, kind, token, None).await.map(drop).map_err(one_reason)

@@ -6,19 +6,28 @@ use rocket::get;
 use serde_json::Value;
 
 use super::view::{Answer, DocumentationPage, Operation, OperationGroup};
+use crate::config::GetByName;
 use crate::http::openapi;
+use crate::operations::App;
 
 /// Methods in the order in which they are shown.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// The page, for every client: it reveals nothing about an installation.
+/// The page, for every client: of an installation it reveals no more than the document.
 #[get("/docs")]
-pub(super) fn page() -> Answer<DocumentationPage> {
-    static GROUPS: LazyLock<Vec<OperationGroup>> = LazyLock::new(|| {
-        // A test reads the same document: it is JSON.
-        groups(&serde_json::from_str(openapi::DOCUMENT).unwrap_or_default())
-    });
-    Answer::page(DocumentationPage { groups: GROUPS.clone() })
+pub(super) fn page(app: &App) -> Answer<DocumentationPage> {
+    static OBJECT: LazyLock<Vec<OperationGroup>> = LazyLock::new(|| described(GetByName::Object));
+    static ARRAY: LazyLock<Vec<OperationGroup>> = LazyLock::new(|| described(GetByName::Array));
+    let groups = match app.settings.get_by_name {
+        GetByName::Object => &OBJECT,
+        GetByName::Array => &ARRAY,
+    };
+    Answer::page(DocumentationPage { groups: groups.to_vec() })
+}
+
+fn described(get_by_name: GetByName) -> Vec<OperationGroup> {
+    // A test reads the same document: it is JSON.
+    groups(&serde_json::from_str(&openapi::document(get_by_name, "")).unwrap_or_default())
 }
 
 /// The operations by their first tag, in the order of the document.

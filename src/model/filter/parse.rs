@@ -36,14 +36,14 @@ impl<R: Resource> ListRequest<R> {
             after: members.text("after")?,
             count: members.flag("count")?,
         };
-        members.finish()?;
+        members.finish(&["include_inactive"])?;
         Ok(request)
     }
 }
 
 fn limit(members: &mut Members) -> Result<Option<i64>> {
     members
-        .take("limit")
+        .optional("limit")
         .map(|value| {
             value
                 .as_i64()
@@ -83,9 +83,13 @@ fn expression<R: Resource>(
         "and" | "or" => return Err(format!("{path}.type: \"{kind}\" cannot stand inside this group")),
         _ => return Err(format!("{path}.type: unknown expression {kind:?}")),
     };
-    members.finish()?;
+    members.finish(&OF_EXPRESSIONS)?;
     Ok(Expression { invert, body })
 }
+
+/// The members of which each kind of expression has some.
+const OF_EXPRESSIONS: [&str; 6] =
+    ["field", "value", "sub_string", "operator", "case_insensitive", "sub_expressions"];
 
 fn group<R: Resource>(members: &mut Members, depth: Depth, budget: &mut usize) -> Result<Vec<Expression<R>>> {
     let path = members.path("sub_expressions");
@@ -267,7 +271,7 @@ fn orders<R: Resource>(list: Vec<(String, Value)>) -> Result<Vec<Order<R>>> {
         let field = members.field::<R>()?;
         let ascending = members.optional_flag("ascending")?.unwrap_or(true);
         let nulls_first = members.optional_flag("nulls_first")?.unwrap_or(!ascending);
-        members.finish()?;
+        members.finish(&[])?;
         if orders.iter().all(|order| order.field != field) {
             orders.push(Order { field, ascending, nulls_first });
         }
@@ -301,6 +305,11 @@ impl Members {
         self.members.remove(name)
     }
 
+    /// A member that may be left out; null leaves it out, too.
+    fn optional(&mut self, name: &str) -> Option<Value> {
+        self.take(name).filter(|value| !value.is_null())
+    }
+
     fn required(&mut self, name: &str) -> Result<Value> {
         match self.take(name) {
             None => Err(format!("{}: is required", self.path(name))),
@@ -321,11 +330,15 @@ impl Members {
     }
 
     fn text(&mut self, name: &str) -> Result<Option<String>> {
-        if self.members.contains_key(name) { self.required_text(name).map(Some) } else { Ok(None) }
+        match self.optional(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(format!("{}: must be a string", self.path(name))),
+        }
     }
 
     fn optional_flag(&mut self, name: &str) -> Result<Option<bool>> {
-        match self.take(name) {
+        match self.optional(name) {
             None => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(value)),
             Some(_) => Err(format!("{}: must be true or false", self.path(name))),
@@ -342,7 +355,7 @@ impl Members {
 
     fn list(&mut self, name: &str) -> Result<Vec<(String, Value)>> {
         let path = self.path(name);
-        match self.take(name) {
+        match self.optional(name) {
             None => Ok(Vec::new()),
             Some(Value::Array(values)) => Ok(values
                 .into_iter()
@@ -358,10 +371,20 @@ impl Members {
         Field::named(&name).ok_or_else(|| format!("{}: unknown field {name:?}", self.path("field")))
     }
 
-    fn finish(self) -> Result<()> {
-        match self.members.keys().next() {
+    /// That nothing is left, but for members in `idle` that say nothing: generated clients send those of every kind.
+    fn finish(self, idle: &[&str]) -> Result<()> {
+        let says_something = |(name, value): &(&String, &Value)| {
+            let is_empty = match value {
+                Value::Null => true,
+                Value::String(text) => text.is_empty(),
+                Value::Array(values) => values.is_empty(),
+                _ => false,
+            };
+            !(is_empty && idle.contains(&name.as_str()))
+        };
+        match self.members.iter().find(says_something) {
             None => Ok(()),
-            Some(name) => Err(format!("{}: unknown member", self.path(name))),
+            Some((name, _)) => Err(format!("{}: unknown member", self.path(name))),
         }
     }
 }

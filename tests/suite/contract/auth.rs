@@ -227,6 +227,28 @@ async fn verify_says_whether_a_token_of_either_kind_is_good_now(app: TestApp) {
 }
 
 #[apply(on_both)]
+async fn tk_3_verify_accepts_a_named_token_as_long_as_a_request_does(app: TestApp) {
+    let person = app.person("ada", "ordinary").await;
+    let made = app.send(&person, Post, "/v1/account/tokens", &json!({"name": "script"})).await.json();
+    let token = made["token"].as_str().expect("a token");
+    let verify = async |token: &str| post(&app, VERIFY, &json!({ "token": token })).await;
+    let answer = verify(token).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
+    let unused = app.get(&person, "/v1/account/tokens").await.json();
+    assert_eq!(unused[0]["last_used_at"], json!(null), "to ask is no use of it");
+    for wrong in ["usher_", "usher_x", &token[6..], &format!("{token}x"), &format!("usher_{}", person.cookie)]
+    {
+        assert_unauthorized(&verify(wrong).await, &token_invalid(), wrong);
+    }
+    app.sql("UPDATE users SET is_active = FALSE").await;
+    assert_unauthorized(&verify(token).await, &token_invalid(), "of an inactive user");
+    app.sql("UPDATE users SET is_active = TRUE").await;
+    assert_eq!(verify(token).await.status, 200);
+    app.clock.advance(Duration::from_hours(24 * 90));
+    assert_unauthorized(&verify(token).await, &token_invalid(), "expired");
+}
+
+#[apply(on_both)]
 async fn the_routes_ignore_credentials_that_come_along(app: TestApp) {
     let person = app.person("ada", "ordinary").await;
     let gone = app.person("gone", "inactive").await;

@@ -105,6 +105,50 @@ async fn a_body_of_another_type_is_415_and_changes_nothing(app: TestApp) {
 }
 
 #[apply(on_both)]
+async fn a_compressed_body_is_415_and_says_what_is_read(app: TestApp) {
+    let admin = app.person("admin", "staff").await;
+    let target = app.person("ada", "ordinary").await;
+    let body = r#"{"first_name":"Changed"}"#;
+    for (coding, status) in [("gzip", 415), ("br, identity", 415), ("Identity", 200), ("identity", 200)] {
+        let headers = [JSON, ("Content-Encoding", coding)];
+        let answer = ask(&app, Patch, &path_of(&target), bearer(&admin), &headers, body).await;
+        assert_eq!(answer.status, status, "{coding}: {}", answer.body);
+        assert_eq!(answer.header("Accept-Encoding"), (status == 415).then_some("identity"), "{coding}");
+        if status == 415 {
+            assert_eq!(app.stored(target.id()).await.first_name.as_str(), "", "{coding}");
+            assert!(answer.json()["detail"].as_str().unwrap().starts_with("Unsupported content coding"));
+        }
+    }
+    let headers = [("Content-Encoding", "gzip")];
+    let nothing = ask(&app, Post, "/v1/users/list", bearer(&admin), &headers, "").await;
+    assert_eq!(nothing.status, 200, "no data in any coding");
+}
+
+#[apply(on_both)]
+async fn what_generated_clients_send_is_read(app: TestApp) {
+    let admin = app.person("admin", "superuser").await;
+    app.person("ada", "ordinary").await;
+    let expression = json!({"type": "exact", "field": "pk", "value": 2.0, "sub_string": null, "operator": null,
+        "case_insensitive": null, "invert": null, "sub_expressions": []});
+    let request =
+        json!({"expressions": [expression], "order_by": null, "limit": 148.0, "after": null, "count": null});
+    let answer = app.send(&admin, Post, "/v1/users/list", &request).await;
+    assert_eq!((answer.status, answer.json().as_array().map(Vec::len)), (200, Some(1)), "{}", answer.body);
+    let request = json!({"action": "deactivate", "ids": [2.0], "filter": null, "preview": true});
+    let answer = app.send(&admin, Post, "/v1/users/bulk", &request).await;
+    assert_eq!((answer.status, &answer.json()["ready"]), (200, &json!(1)), "{}", answer.body);
+    let request = json!({"name": "script", "expires_in_days": null, "read_only": null});
+    let answer = app.send(&admin, Post, "/v1/account/tokens", &request).await;
+    assert_eq!((answer.status, &answer.json()["read_only"]), (201, &json!(true)), "{}", answer.body);
+    let request = json!({"name": "another", "expires_in_days": 30.0});
+    assert_eq!(app.send(&admin, Post, "/v1/account/tokens", &request).await.status, 201);
+    // What is a rule of the record stays one.
+    let answer = app.send(&admin, Patch, "/v1/users/2", &json!({"is_staff": null, "first_name": null})).await;
+    let refused = ["This field may not be null."];
+    assert_is(&answer, 400, &json!({"is_staff": refused, "first_name": refused}), "null is no value");
+}
+
+#[apply(on_both)]
 async fn in_2_what_is_not_one_json_object_is_400_with_the_reason(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     app.person("ada", "ordinary").await;

@@ -55,6 +55,23 @@ async fn a_malformed_bearer_header_has_its_own_code(app: TestApp) {
 }
 
 #[apply(on_both)]
+async fn tk_4_two_authorization_headers_are_refused_with_a_sentence_of_their_own(app: TestApp) {
+    let admin = app.person("admin", "staff").await;
+    let expected = json!({
+        "detail": "The Authorization header was sent more than once.",
+        "code": "bad_authorization_header",
+    });
+    let good = format!("Bearer {}", admin.bearer);
+    for other in [good.as_str(), "Bearer x", "Basic x", ""] {
+        for headers in [[other, good.as_str()], [good.as_str(), other]] {
+            let headers = headers.map(|value| ("Authorization", value));
+            let answer = ask(&app, Get, "/v1/users/1", ANONYMOUS, &headers, "").await;
+            assert_unauthorized(&answer, &expected, other);
+        }
+    }
+}
+
+#[apply(on_both)]
 async fn the_scheme_is_read_in_any_letter_case(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEARER"] {

@@ -196,6 +196,49 @@ async fn hd_2_only_the_exact_origins_of_the_setting_may_read_and_never_with_cook
 }
 
 #[apply(on_both)]
+#[with([("cors_origins", json!(["https://console.example.org"])), ("cors_headers", json!(["Node-Id"]))])]
+async fn hd_2_further_headers_may_be_sent_by_a_setting(app: TestApp) {
+    for (origin, allowed) in [
+        (
+            "https://console.example.org",
+            Some("authorization, content-type, if-match, if-none-match, node-id"),
+        ),
+        ("https://evil.example", None),
+    ] {
+        let asked = [("Origin", origin), ("Access-Control-Request-Headers", "node-id")];
+        let preflight = ask(&app, Options, "/v1/users/1", ANONYMOUS, &asked, "").await;
+        assert_eq!(preflight.header("Access-Control-Allow-Headers"), allowed, "{origin}");
+    }
+}
+
+/// Every path of a route, with keys and names that exist, that do not, and that cannot.
+#[apply(on_both)]
+async fn hd_3_allow_names_only_methods_that_the_path_has(app: TestApp) {
+    app.person("root", "superuser").await;
+    let keys = ["1", "99", "007", "99999999999999999999", "x", "-1", "1.0", "%31", "list"];
+    let names = ["root", "nobody", "list", "create", "bulk", "invite", "%2e%2e", "a%2fb", "%00"];
+    let mut paths = std::collections::BTreeSet::new();
+    for row in ROWS {
+        for (key, name) in keys.iter().zip(names) {
+            let path = row.route.replace("{id}", key).replace("{session}", key).replace("{name}", name);
+            paths.insert(path.replace("unknown", key));
+        }
+    }
+    for path in paths {
+        let told = ask(&app, Trace, &path, ANONYMOUS, &[], "").await;
+        let Some(allow) = told.header("Allow") else {
+            assert_eq!(told.status, 404, "{path}");
+            continue;
+        };
+        for method in allow.split(", ").map(|method| method.parse::<Method>().expect("a method")) {
+            let answer = ask(&app, method, &path, ANONYMOUS, &[], "").await;
+            let is_unrouted = answer.status == 405 || answer.body == r#"{"detail":"Not found."}"#;
+            assert!(!is_unrouted, "{method} {path}: {} {}", answer.status, answer.body);
+        }
+    }
+}
+
+#[apply(on_both)]
 async fn a_node_id_header_changes_nothing(app: TestApp) {
     let admin = app.person("admin", "staff").await;
     let plain = app.get(&admin, "/v1/users/1").await;

@@ -129,10 +129,62 @@ async fn an_unchanged_record_is_not_sent_again(app: TestApp) {
         let answer = ask(&app, Get, &path, ANONYMOUS, &[("If-None-Match", &current)], "").await;
         assert_eq!(answer.status, 401, "a tag is no credential");
     }
-    // The condition is about reading: a change is answered with the record.
-    let headers = [JSON, ("If-None-Match", "*")];
-    let answer = ask(&app, Patch, &path_of(&target), bearer(&admin), &headers, "{}").await;
-    assert_eq!((answer.status, answer.body.is_empty()), (200, false));
+}
+
+#[apply(on_both)]
+async fn az_9_if_none_match_holds_changes_back_as_http_says(app: TestApp) {
+    let admin = app.person("admin", "staff").await;
+    let target = app.person("ada", "ordinary").await;
+    let path = path_of(&target);
+    let current = tag(&app, &admin, &path).await;
+    let weak = format!("W/{current}");
+    for (wanted, unwanted, status) in [
+        (None, "*", 412),
+        (Some("*"), "*", 412),
+        (None, current.as_str(), 412),
+        (None, &weak, 412),
+        (Some(current.as_str()), &current, 412),
+        (None, "\"other\"", 200),
+        (Some(current.as_str()), "\"other\"", 200),
+    ] {
+        let mut headers = vec![JSON, ("If-None-Match", unwanted)];
+        headers.extend(wanted.map(|wanted| ("If-Match", wanted)));
+        let answer = ask(&app, Patch, &path, bearer(&admin), &headers, "{}").await;
+        assert_eq!(answer.status, status, "{wanted:?} {unwanted}: {}", answer.body);
+    }
+    let headers = [("If-None-Match", "*")];
+    assert_eq!(ask(&app, Delete, &path, bearer(&admin), &headers, "").await.status, 412);
+    assert_eq!(ask(&app, Delete, "/v1/users/99", bearer(&admin), &headers, "").await.status, 404);
+    assert!(app.stored(target.id()).await.is_active);
+}
+
+#[apply(on_both)]
+async fn if_match_of_a_reader_is_compared_strongly(app: TestApp) {
+    let admin = app.person("admin", "staff").await;
+    let target = app.person("ada", "ordinary").await;
+    for path in [path_of(&target), "/v1/users/ada".to_owned()] {
+        let current = tag(&app, &admin, &path).await;
+        let weak = format!("W/{current}");
+        let list = format!("\"other\", {current}");
+        for (wanted, known, status) in [
+            ("*", None, 200),
+            (current.as_str(), None, 200),
+            (&list, None, 200),
+            ("*", Some(current.as_str()), 304),
+            (&weak, None, 412),
+            ("\"other\"", None, 412),
+            ("\"other\"", Some("*"), 412),
+        ] {
+            for method in [Get, Head] {
+                let mut headers = vec![("If-Match", wanted)];
+                headers.extend(known.map(|known| ("If-None-Match", known)));
+                let answer = ask(&app, method, &path, bearer(&admin), &headers, "").await;
+                assert_eq!(answer.status, status, "{method} {path} {wanted} {known:?}: {}", answer.body);
+            }
+        }
+    }
+    let missing = ask(&app, Get, "/v1/users/99", bearer(&admin), &[("If-Match", "*")], "").await;
+    assert_eq!(missing.status, 404);
 }
 
 #[apply(on_both)]

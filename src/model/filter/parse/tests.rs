@@ -139,7 +139,7 @@ fn every_refusal_names_its_member() {
         ),
         (json!({"order_by": [{"ascending": true}]}), "order_by[0].field: is required"),
         (
-            json!({"order_by": [{"field": "pk", "nulls_first": null}]}),
+            json!({"order_by": [{"field": "pk", "nulls_first": 1}]}),
             "order_by[0].nulls_first: must be true or false",
         ),
         (json!({"include_inactive": "yes"}), "include_inactive: must be true or false"),
@@ -165,6 +165,53 @@ fn an_or_may_hold_ands_and_leaves() {
     let or = json!({"type": "or", "invert": true, "sub_expressions":
         [leaf, {"type": "and", "sub_expressions": [leaf, leaf]}]});
     assert!(one(&or).unwrap().invert);
+}
+
+#[test]
+fn members_that_do_not_apply_may_be_null_or_empty() {
+    let flat = |mut expression: Value| {
+        let members = expression.as_object_mut().unwrap();
+        for (name, nothing) in [
+            ("field", json!(null)),
+            ("value", json!(null)),
+            ("sub_string", json!("")),
+            ("operator", json!(null)),
+            ("case_insensitive", json!(null)),
+            ("invert", json!(null)),
+            ("sub_expressions", json!([])),
+        ] {
+            members.entry(name).or_insert(nothing);
+        }
+        expression
+    };
+    let [exact, contains, is_null, compare] = [
+        json!({"type": "exact", "field": "pk", "value": 7}),
+        json!({"type": "contains", "field": "email", "sub_string": "x", "case_insensitive": true}),
+        json!({"type": "isnull", "field": "last_login", "invert": true}),
+        json!({"type": "compare", "field": "pk", "operator": "<", "value": 7}),
+    ];
+    let group = json!({"type": "or", "sub_expressions": [exact, compare]});
+    for expression in [exact.clone(), contains, is_null, compare.clone(), group] {
+        assert_eq!(one(&flat(expression.clone())), one(&expression), "{expression}");
+    }
+    let flat_group = json!({"type": "or", "sub_expressions": [flat(exact), flat(compare)]});
+    assert!(one(&flat(flat_group)).is_ok());
+    let nothing = json!({"expressions": null, "order_by": null, "include_inactive": null, "limit": null,
+        "after": null, "count": null});
+    assert_eq!(parse(nothing).unwrap(), ListRequest::default());
+    let order = json!({"order_by": [{"field": "pk", "ascending": null, "nulls_first": null}]});
+    assert_eq!(parse(order), parse(json!({"order_by": [{"field": "pk"}]})));
+    for (expression, refusal) in [
+        (
+            json!({"type": "exact", "field": "pk", "value": 7, "sub_string": "x"}),
+            "sub_string: unknown member",
+        ),
+        (json!({"type": "exact", "field": "pk", "value": 7, "x": null}), "x: unknown member"),
+        (json!({"type": "exact", "field": null, "value": 7}), "field: may not be null"),
+        (json!({"type": "or", "sub_expressions": null}), "sub_expressions: needs at least two expressions"),
+    ] {
+        assert_eq!(one(&expression).unwrap_err(), format!("expressions[0].{refusal}"));
+    }
 }
 
 #[test]
