@@ -31,6 +31,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0010" "overview",
     "0011" "factors",
     "0012" "staff_lists",
+    "0013" "passkeys",
 );
 const POSTGRES: Migrations = migrations!("postgres":
     "0001" "users_and_sessions",
@@ -43,6 +44,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0010" "overview",
     "0011" "factors",
     "0012" "staff_lists",
+    "0013" "passkeys",
 );
 
 fn migrator(migrations: Migrations) -> Migrator {

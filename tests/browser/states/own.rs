@@ -62,6 +62,9 @@ pub(super) const STATES: &[State] = &[
             member.click("Add the app");
         })
     },
+    state("security-add-passkey-without-tls", Some(MEMBER), "Browsers have passkeys only", |member, _| {
+        member.open("/account/security/add-passkey");
+    }),
     state("security-recovery-codes", Some("user66"), "They are not shown again.", |member, _| {
         phone::add(member);
     }),
