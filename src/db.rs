@@ -21,6 +21,7 @@ pub mod known_browsers;
 pub mod links;
 pub mod mails;
 mod migrations;
+pub mod passkeys;
 mod postgres_tx;
 mod row;
 pub mod select;

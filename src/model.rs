@@ -18,6 +18,7 @@ pub mod mac;
 pub mod mail;
 pub mod network;
 pub mod origin;
+pub mod passkey;
 pub mod password;
 pub mod password_policy;
 pub mod permission;

@@ -32,6 +32,7 @@ pub mod operator;
 pub mod overview;
 pub mod own_account;
 pub mod own_changes;
+pub mod passkeys;
 mod password_attempt;
 pub mod password_links;
 pub mod provisioning;

@@ -10,3 +10,4 @@ pub mod passwords;
 pub mod seal;
 pub mod signed;
 pub mod totp;
+pub mod webauthn;

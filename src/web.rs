@@ -62,6 +62,7 @@ pub fn routes() -> Vec<Route> {
         sign_in::form,
         sign_in::submit,
         sign_in::code::submit,
+        sign_in::passkey::submit,
         sign_in::sign_out,
         set_password::form,
         set_password::submit,

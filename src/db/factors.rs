@@ -121,7 +121,7 @@ pub async fn delete(tx: &mut Tx, user: UserId, id: FactorId) -> Result<()> {
     note_whether_there_are_any(tx, user).await
 }
 
-async fn note_whether_there_are_any(tx: &mut Tx, user: UserId) -> Result<()> {
+pub(super) async fn note_whether_there_are_any(tx: &mut Tx, user: UserId) -> Result<()> {
     let sql = Sql::new(
         "UPDATE users SET has_factor = EXISTS (SELECT 1 FROM factors WHERE user_id = $1) WHERE id = $1",
     );

@@ -31,6 +31,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0010" "overview",
     "0011" "factors",
     "0012" "staff_lists",
+    "0013" "passkeys",
     "0014" "external_ids",
     "0016" "audit_commitments",
 );
@@ -45,6 +46,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0010" "overview",
     "0011" "factors",
     "0012" "staff_lists",
+    "0013" "passkeys",
     "0014" "external_ids",
     "0016" "audit_commitments",
 );

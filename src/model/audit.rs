@@ -107,6 +107,8 @@ actions! {
     FactorAdded: "factor_added", "Second factor added";
     /// A second factor was removed.
     FactorRemoved: "factor_removed", "Second factor removed";
+    /// A passkey was shown by a device that counts backwards: there may be a copy of it.
+    PasskeyRefused: "passkey_refused", "Passkey refused";
     /// Recovery codes were made; those from before are no longer good.
     RecoveryCodesMade: "recovery_codes_made", "Recovery codes made";
     /// A user of an import that was taken back was removed.

@@ -75,6 +75,8 @@ pub struct FactorId(pub i64);
 pub enum FactorKind {
     /// An authenticator app that shows a code every 30 seconds (RFC 6238).
     Totp,
+    /// A passkey: a credential on a device of the user's (Web Authentication).
+    Passkey,
 }
 
 impl FactorKind {
@@ -83,13 +85,23 @@ impl FactorKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Totp => "totp",
+            Self::Passkey => "passkey",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Totp => "Authenticator app",
+            Self::Passkey => "Passkey",
         }
     }
 
     /// The kind of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Totp].into_iter().find(|kind| kind.as_str() == name)
+        [Self::Totp, Self::Passkey].into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -117,19 +129,27 @@ pub struct Factors {
     pub recovery_codes_left: i64,
 }
 
-/// A code as it was typed: of an authenticator app or for recovery.
+/// A code as it was typed, of an authenticator app or for recovery; or what a page's script sends in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Code {
     /// Six digits.
     Totp(String),
     /// A recovery code.
     Recovery(RecoveryCode),
+    /// What was asked of a passkey, and its answer, as the script has put them together.
+    Passkey(String),
 }
+
+/// What the answer of a passkey begins with where a code is asked for.
+const PASSKEY: &str = "passkey.";
 
 impl Code {
     /// Reads what a person typed, however it is grouped; `None` for what can be neither.
     #[must_use]
     pub fn parse(typed: &str) -> Option<Self> {
+        if let Some(answer) = typed.trim().strip_prefix(PASSKEY) {
+            return Some(Self::Passkey(answer.to_owned()));
+        }
         let typed: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
         if typed.len() == TOTP_DIGITS && typed.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(Self::Totp(typed));

@@ -1,6 +1,6 @@
 //! The second factors of an account: seen, added by its owner, and removed.
 //!
-//! Nothing is stored before a code of the new factor was shown. With the first factor all other sessions and all API
+//! Nothing is stored before the new factor was shown: a code of it, or what a passkey says. With the first factor all other sessions and all API
 //! tokens of the account end: none of them has shown it.
 
 use std::time::Duration;
@@ -10,7 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
+use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
+use crate::model::passkey::Credential;
 use crate::model::permission::{IsSuperuser, ManageUsers, MayEnrol, Permission, SignedIn};
 use crate::model::presence::Presence;
 use crate::model::second_factor::{
@@ -18,6 +20,7 @@ use crate::model::second_factor::{
 };
 use crate::model::user::{User, UserId};
 use crate::operations::notices::{self, Event, Owner};
+use crate::operations::passkeys::NewPasskey;
 use crate::operations::second_factor::TOTP;
 use crate::operations::{App, Can, addresses, api_tokens, audit, kept_key, sessions};
 use crate::security::seal::SealKey;
@@ -32,8 +35,6 @@ pub async fn key_is_lost(app: &App) -> Result<bool> {
 const MOST: usize = 10;
 /// How long a new secret may be on a page.
 const GOOD_FOR: Duration = Duration::from_mins(30);
-/// What an authenticator app is called if its owner says nothing.
-const UNNAMED: &str = "Authenticator app";
 
 /// The caller's factors.
 pub async fn own(can: &Can<SignedIn>) -> Result<Factors> {
@@ -110,31 +111,85 @@ fn random<const N: usize>() -> Result<[u8; N]> {
 pub async fn add(can: &Can<MayEnrol>, new: &NewTotp, name: &str, code: &str) -> Result<Vec<String>> {
     let app = can.app();
     can.require(Presence::Always, app.clock.now())?;
-    let name = if name.trim().is_empty() { UNNAMED } else { name };
-    let name = api_tokens::name(name).map_err(|message| Error::invalid("name", message))?;
     let step = match Code::parse(code) {
         Some(Code::Totp(digits)) => new.secret.step_of(&digits, app.clock.now(), i64::MIN),
-        Some(Code::Recovery(_)) | None => None,
+        Some(Code::Recovery(_) | Code::Passkey(_)) | None => None,
     };
+    let name = name_of(name, FactorKind::Totp)?;
     let step = step.ok_or_else(|| Error::invalid("code", WRONG_CODE))?;
     let key = SealKey::new(kept_key::FACTORS.get(app).await?);
     let sealed = key.seal(TOTP, new.secret.as_bytes())?;
+    store(can, &name, &Addition::Totp { new, key, sealed, step }).await
+}
+
+/// Adds a passkey by the answer of the browser that was asked to make one. With the first factor come recovery codes, as
+/// with an authenticator app.
+///
+/// # Errors
+/// [`Error::Forbidden`] by an API token, or without a confirmed password; [`Error::Invalid`] under `passkey` and `name`.
+pub async fn add_passkey(
+    can: &Can<MayEnrol>,
+    new: &NewPasskey,
+    name: &str,
+    answer: &str,
+) -> Result<Vec<String>> {
+    can.require(Presence::Always, can.app().clock.now())?;
+    let name = name_of(name, FactorKind::Passkey)?;
+    let refused =
+        |fault| Error::invalid("passkey", format!("The passkey was not added: {fault}. Try again."));
+    let credential = new.credential(answer).map_err(refused)?;
+    store(can, &name, &Addition::Passkey { new, credential }).await
+}
+
+/// What its owner calls a factor; its kind if they say nothing.
+fn name_of(name: &str, kind: FactorKind) -> Result<String> {
+    let name = if name.trim().is_empty() { kind.words() } else { name };
+    api_tokens::name(name).map_err(|message| Error::invalid("name", message))
+}
+
+/// A factor whose owner has shown it.
+enum Addition<'a> {
+    Totp { new: &'a NewTotp, key: SealKey, sealed: Vec<u8>, step: i64 },
+    Passkey { new: &'a NewPasskey, credential: Credential },
+}
+
+impl Addition<'_> {
+    const fn kind(&self) -> FactorKind {
+        match self {
+            Self::Totp { .. } => FactorKind::Totp,
+            Self::Passkey { .. } => FactorKind::Passkey,
+        }
+    }
+
+    async fn insert(&self, tx: &mut Tx, user: &User, name: &str, now: Timestamp) -> Result<()> {
+        match self {
+            Self::Totp { new, key, sealed, step } => {
+                // A secret is one factor: the same code would else be good for each.
+                let stored = db::factors::totps(tx, user.id).await?;
+                let is_same = |bytes: Vec<u8>| bytes == new.secret.as_bytes();
+                if stored.iter().any(|other| key.open(TOTP, &other.sealed).is_some_and(is_same)) {
+                    return Err(Error::invalid("code", ADDED_ALREADY));
+                }
+                db::factors::insert_totp(tx, user.id, name, sealed, *step, now).await?;
+                Ok(())
+            }
+            Self::Passkey { new, credential } => new.store(tx, user, name, credential, now).await,
+        }
+    }
+}
+
+async fn store(can: &Can<MayEnrol>, name: &str, new: &Addition<'_>) -> Result<Vec<String>> {
+    let app = can.app();
     let codes = recovery_codes()?;
     let (is_first, user, mail_to, now) = db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, can.user().id).await?.user;
         let others = db::factors::among(&mut tx, user.id).await?;
-        refuse(&others, &name)?;
-        // A secret is one factor: the same code would else be good for each.
-        let stored = db::factors::totps(&mut tx, user.id).await?;
-        let is_same = |bytes: Vec<u8>| bytes == new.secret.as_bytes();
-        if stored.iter().any(|other| key.open(TOTP, &other.sealed).is_some_and(is_same)) {
-            return Err(Error::invalid("code", ADDED_ALREADY));
-        }
-        db::factors::insert_totp(&mut tx, user.id, &name, &sealed, step, now).await?;
+        refuse(&others, name)?;
+        new.insert(&mut tx, &user, name, now).await?;
         db::sessions::set_second_factor(&mut tx, can.session().id).await?;
-        let mut entry = entry(Action::FactorAdded, can.author(), &user, FactorKind::Totp, &name);
+        let mut entry = entry(Action::FactorAdded, can.author(), &user, new.kind(), name);
         if others.is_empty() {
             let ended = db::sessions::delete_others(&mut tx, user.id, can.session().id).await?;
             entry = entry.detail("sessions_ended", ended);

@@ -14,8 +14,8 @@ const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
 /// How long the delivery state of a message is kept.
 const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
-/// Removes what nothing can use any more: expired sessions and links, forgotten browsers, failures and messages,
-/// uploads that were left, and what the audit log keeps no longer. Called now and then.
+/// Removes what nothing can use any more: expired sessions and links, forgotten browsers, failures, challenges and
+/// messages, uploads that were left, and what the audit log keeps no longer. Called now and then.
 pub async fn clean_up(app: &App) -> Result<()> {
     let now = app.clock.now();
     app.uploads.forget_old(now);
@@ -23,6 +23,7 @@ pub async fn clean_up(app: &App) -> Result<()> {
     db::sessions::delete_expired(&mut tx, now).await?;
     db::links::delete_expired(&mut tx, now).await?;
     db::known_browsers::delete_older(&mut tx, now.minus(KNOWN_FOR)).await?;
+    db::passkeys::delete_run_out(&mut tx, now).await?;
     db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
     let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
     db::throttles::delete_older(&mut tx, addresses, accounts).await?;

@@ -19,6 +19,7 @@ pub(crate) enum Event {
     FactorRemoved,
     RecoveryCodesMade,
     RecoveryCodeUsed,
+    PasskeyRefused,
 }
 
 impl Event {
@@ -45,6 +46,11 @@ impl Event {
                 "has new recovery codes. Those from before are no longer good.",
             ),
             Self::RecoveryCodeUsed => ("A recovery code was used", "was signed in to with a recovery code."),
+            Self::PasskeyRefused => (
+                "A passkey was refused",
+                "refused a passkey: its device counts uses backwards, as a copy of it would. Remove the passkey, and add \
+                 it again if the device is yours.",
+            ),
         }
     }
 }

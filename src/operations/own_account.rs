@@ -27,7 +27,6 @@ const SIGN_INS: i64 = 50;
 
 const WRONG: &str = "Your current password is wrong.";
 const CODE_MISSING: &str = "Enter a code of your second factor, too.";
-const CODE_WRONG: &str = "This code is wrong or was used before.";
 
 /// Changes the caller's names and e-mail address. Links are sent to the address, so its change asks for the
 /// password, and with a mail server it counts only [when it is confirmed](addresses).
@@ -105,7 +104,6 @@ pub struct Proof<'a> {
 /// [`Error::Invalid`] for a wrong password or code, which counts like a failed sign-in; [`Error::Forbidden`] by
 /// an API token; [`Error::NotAuthenticated`] if the session has ended or has another secret meanwhile.
 pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<Can<P>> {
-    let app = can.app();
     can.require_sign_in()?;
     let ((field, password), (code_field, code)) = (&proof.password, proof.code);
     let code = code.filter(|code| !code.trim().is_empty());
@@ -115,7 +113,9 @@ pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<C
     let attempt = Attempt::by(can);
     let Some(verified) = right(&attempt, password).await? else { return Err(Error::invalid(field, WRONG)) };
     let presented = match code {
-        Some(code) => Some(attempt.unless_given_up(Presented::read(app, &verified.user, code).await).await?),
+        Some(code) => {
+            Some(attempt.unless_given_up(Presented::read(&attempt, &verified.user, code).await).await?)
+        }
         None => None,
     };
     let confirm = || confirm_now(&attempt, can, &verified, presented.as_ref());
@@ -125,7 +125,7 @@ pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<C
         Some(Ok(can)) => Ok(can),
         Some(Err(why)) => {
             attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, CODE_WRONG))
+            Err(Error::invalid(code_field, second_factor::refusal(why)))
         }
     }
 }
@@ -217,7 +217,9 @@ pub async fn change_password(
     };
     let hash = attempt.unless_given_up(hash).await?;
     let presented = match code {
-        Some(code) => Some(attempt.unless_given_up(Presented::read(app, &verified.user, code).await).await?),
+        Some(code) => {
+            Some(attempt.unless_given_up(Presented::read(&attempt, &verified.user, code).await).await?)
+        }
         None => None,
     };
     let write = || write_password(&attempt, can, &verified, presented.as_ref(), &hash, stays);
@@ -227,7 +229,7 @@ pub async fn change_password(
         Some(Ok(opened)) => Ok(opened),
         Some(Err(why)) => {
             attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, CODE_WRONG))
+            Err(Error::invalid(code_field, second_factor::refusal(why)))
         }
     }
 }

@@ -24,7 +24,9 @@ use crate::model::permission::Permission;
 use crate::model::text;
 use crate::model::throttle::{Admission, DeviceId, Failures, HARD_LIMIT, Key};
 use crate::model::user::User;
-use crate::operations::{App, Can, audit, block_notice};
+use crate::operations::notices::{self, Event, Owner};
+use crate::operations::passkeys::Purpose;
+use crate::operations::{App, Can, addresses, audit, block_notice, second_factor};
 use crate::security::passwords::{Claimant, Hasher, Place, Verification};
 
 /// One try.
@@ -40,6 +42,8 @@ pub(crate) struct Attempt<'a> {
     /// Whose tries these are then, for the audit log.
     only_for: Option<&'static str>,
     address: Option<Key>,
+    /// What a passkey is asked for in place of a code; `None` where none is.
+    passkey_for: Option<Purpose>,
     /// Takes turns at hashing for the account, at this address.
     pub(crate) hasher: Hasher,
 }
@@ -66,6 +70,7 @@ impl<'a> Attempt<'a> {
             counter: Key::account(username),
             only_for: None,
             address: origin.address.map(Key::address),
+            passkey_for: None,
             hasher: app.hasher.on_behalf_of(Claimant::named(username, origin)),
         }
     }
@@ -88,7 +93,14 @@ impl<'a> Attempt<'a> {
         let username = can.user().username.as_str();
         let counter = Key::session(username, can.session().id);
         let only_for = Some("session");
-        Self { author: can.author(), counter, only_for, ..Self::of_known(can.app(), username, can.origin()) }
+        let passkey_for = Some(Purpose::Confirm(can.session().id));
+        Self {
+            author: can.author(),
+            counter,
+            only_for,
+            passkey_for,
+            ..Self::of_known(can.app(), username, can.origin())
+        }
     }
 
     /// Whether the browser or the session was known before.
@@ -356,13 +368,45 @@ impl<'a> Attempt<'a> {
             self.give_up(why != BLOCKED).await;
         }
         let consecutive = counted?;
+        if let (Some(user), second_factor::COUNTS_BACK) = (target, why) {
+            self.tell_owner(user, Event::PasskeyRefused).await;
+        }
         if let (Some(user), HARD_LIMIT) = (target, consecutive) {
             block_notice::send(self.app, user, self.origin, self.is_known());
         }
         Ok(())
     }
 
-    fn entry(&self, action: Action, target: Option<&User>) -> Entry {
+    /// The same try where a passkey may be shown in place of a code, for this purpose.
+    pub(crate) fn asking_for(self, purpose: Purpose) -> Self {
+        Self { passkey_for: Some(purpose), ..self }
+    }
+
+    /// What a passkey is asked for, if one is.
+    pub(crate) const fn passkey_for(&self) -> Option<&Purpose> {
+        self.passkey_for.as_ref()
+    }
+
+    /// Whether a passkey is all that is shown: there was no password.
+    pub(crate) fn is_by_passkey_alone(&self) -> bool {
+        self.passkey_for.as_ref().is_some_and(Purpose::demands_verification)
+    }
+
+    /// Tells the owner of the account. What has been done stays done if that cannot be.
+    pub(crate) async fn tell_owner(&self, user: &User, event: Event) {
+        if self.app.mailer.is_none() {
+            return;
+        }
+        match addresses::now_of(self.app, user).await {
+            Ok(mail_to) => {
+                let (owner, by) = (Owner { user, mail_to: &mail_to }, Author::user(user, self.origin));
+                notices::tell(self.app, owner, event, &by, self.app.clock.now());
+            }
+            Err(error) => log::warn!("user {} could not be told of a sign-in: {error}", user.id),
+        }
+    }
+
+    pub(crate) fn entry(&self, action: Action, target: Option<&User>) -> Entry {
         let entry = Entry::new(action, self.author.clone());
         match target {
             Some(user) => entry.on(user),

@@ -2,15 +2,19 @@
 //!
 //! Whatever asks for one calls [`show`] on the locked user, in the transaction of what the code is for: a code that
 //! is accepted is used up with it or not at all. Wrong codes are counted by user, whatever browser or session they
-//! come from, besides what the [attempt](super::password_attempt) counts.
+//! come from, besides what the [attempt](super::password_attempt) counts. Passkeys stand where a code does; they cannot
+//! be guessed, so that they are neither counted nor kept out by wrong codes.
 
 use crate::db::{self, Tx};
+use crate::model::audit::{Action, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
 use crate::model::second_factor::{Code, RecoveryCode};
 use crate::model::throttle::{Failures, Key};
 use crate::model::user::User;
-use crate::operations::{App, kept_key};
+use crate::operations::passkeys::{self, Verdict};
+use crate::operations::password_attempt::Attempt;
+use crate::operations::{App, audit, kept_key};
 use crate::security::seal::SealKey;
 use crate::security::totp::TotpSecret;
 
@@ -21,17 +25,29 @@ pub(super) const TOTP: &str = "totp";
 pub(crate) struct Presented {
     code: Option<Code>,
     key: Option<SealKey>,
+    passkey: Option<passkeys::Shown>,
+    /// What is recorded of a passkey that counts backwards, as the attempt does it.
+    refused: Entry,
 }
 
 impl Presented {
-    /// Reads a code of a user. To be called before the transaction in which it is shown.
-    pub(crate) async fn read(app: &App, user: &User, typed: &str) -> Result<Self> {
-        let code = Code::parse(typed).filter(|_| user.has_factor);
+    /// Reads a code of the user of an attempt. To be called before the transaction in which it is shown.
+    pub(crate) async fn read(attempt: &Attempt<'_>, user: &User, typed: &str) -> Result<Self> {
+        // No code stands for the password.
+        let is_passkey = |code: &Code| matches!(code, Code::Passkey(_));
+        let code = Code::parse(typed)
+            .filter(|code| user.has_factor && (is_passkey(code) || !attempt.is_by_passkey_alone()));
         let key = match &code {
-            Some(Code::Totp(_)) => kept_key::FACTORS.find(app).await?.map(SealKey::new),
-            Some(Code::Recovery(_)) | None => None,
+            Some(Code::Totp(_)) => kept_key::FACTORS.find(attempt.app).await?.map(SealKey::new),
+            Some(Code::Recovery(_) | Code::Passkey(_)) | None => None,
         };
-        Ok(Self { code, key })
+        let passkey = match (&code, attempt.passkey_for()) {
+            (Some(Code::Passkey(answer)), Some(purpose)) => {
+                passkeys::Shown::read(attempt.app, purpose, answer)
+            }
+            _ => None,
+        };
+        Ok(Self { code, key, passkey, refused: attempt.entry(Action::PasskeyRefused, Some(user)) })
     }
 }
 
@@ -40,6 +56,8 @@ impl Presented {
 pub(crate) enum Shown {
     /// The name of an authenticator app.
     Totp(String),
+    /// The name of a passkey.
+    Passkey(String),
     /// A recovery code, which is used up.
     RecoveryCode,
 }
@@ -49,6 +67,7 @@ impl Shown {
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Totp(name) => format!("totp {name}"),
+            Self::Passkey(name) => format!("passkey {name}"),
             Self::RecoveryCode => "recovery_code".to_owned(),
         }
     }
@@ -63,6 +82,9 @@ pub(crate) async fn show(
     presented: &Presented,
     now: Timestamp,
 ) -> Result<std::result::Result<Shown, &'static str>> {
+    if let Some(Code::Passkey(_)) = presented.code {
+        return passkey(tx, user, presented, now).await;
+    }
     let counter = Key::codes_of(user.id);
     let before = db::throttles::lock(tx, &counter).await?;
     if before.as_ref().is_some_and(|before| before.wait(now).is_some()) {
@@ -85,6 +107,40 @@ pub(crate) async fn show(
         db::throttles::set(tx, &counter, &after).await?;
     }
     Ok(shown.ok_or("wrong_code"))
+}
+
+/// What is said to a user whose code or passkey is refused.
+pub(crate) fn refusal(why: &str) -> &'static str {
+    if why.contains("passkey") {
+        "This passkey was not accepted. Try again, or enter a code."
+    } else {
+        "This code is wrong or was used before."
+    }
+}
+
+/// Why a passkey is refused whose device counts backwards: there may be two of it.
+pub(crate) const COUNTS_BACK: &str = "passkey_counts_back";
+
+async fn passkey(
+    tx: &mut Tx,
+    user: &User,
+    presented: &Presented,
+    now: Timestamp,
+) -> Result<std::result::Result<Shown, &'static str>> {
+    let verdict = match &presented.passkey {
+        Some(shown) => shown.check(tx, user, now).await?,
+        None => Verdict::Wrong,
+    };
+    Ok(match verdict {
+        Verdict::Right(name) => Ok(Shown::Passkey(name)),
+        Verdict::Wrong => Err("wrong_passkey"),
+        Verdict::Spent => Err("passkey_used_before"),
+        Verdict::CountsBack(name) => {
+            let entry = presented.refused.clone().detail("name", name).detail("reason", COUNTS_BACK);
+            audit::record(tx, &entry, now).await?;
+            Err(COUNTS_BACK)
+        }
+    })
 }
 
 async fn totp(

@@ -3,6 +3,8 @@
 //! A right password opens none where the account has a second factor: its code is sent along, or shown in a second
 //! step, in a browser. Between the two there is nothing but a [sealed note](PasswordShown) in the page.
 //!
+//! A passkey alone opens one, too, if its device has verified its user: [`by_passkey`].
+//!
 //! A session is one row, whichever credential carries its secret: a browser's cookie, or the tokens of an API
 //! client. Only a hash of the secret is stored. Deleting the row ends every credential made from it,
 //! on every instance, at the next request.
@@ -21,11 +23,12 @@ use crate::model::session::{Credential, NewSession, Secret};
 use crate::model::throttle::DeviceId;
 use crate::model::user::User;
 use crate::operations::authentication::{self, API_TOKEN_PREFIX, Actor};
-use crate::operations::notices::{self, Event, Owner};
+use crate::operations::notices::Event;
+use crate::operations::passkeys::Purpose;
 use crate::operations::password_attempt::Attempt;
 use crate::operations::second_factor::{self as second_factor_code, Presented, Shown as Factor};
 pub use crate::operations::sign_in_steps::PasswordShown;
-use crate::operations::{App, addresses, audit, session_use};
+use crate::operations::{App, audit, session_use};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
 
@@ -88,18 +91,20 @@ pub async fn sign_in(
     result
 }
 
-/// Signs in a user whose password was right, by the code of their second factor.
+/// Signs in a user whose password was right, by the code of their second factor, or by a passkey that the browser with
+/// this cookie was asked for.
 ///
 /// # Errors
 /// As [`sign_in`]; [`AuthenticationFailure::NoActiveAccount`] if the account has changed meanwhile.
 pub async fn second_step(
     app: &App,
     before: &PasswordShown,
-    code: &str,
+    (code, cookie): (&str, &str),
     browser: Option<&DeviceId>,
     origin: &Origin,
 ) -> Result<OpenedSession> {
-    let attempt = Attempt::at(app, before.username(), browser, origin);
+    let attempt = Attempt::at(app, before.username(), browser, origin)
+        .asking_for(Purpose::SecondStep(cookie.to_owned()));
     match attempt.check_again(|found| before.is_of(&found.password)).await? {
         Ok(found) => attempt.open(&found, None, Some(code), Credential::Cookie).await,
         Err((found, why)) => {
@@ -108,6 +113,38 @@ pub async fn second_step(
             Err(if why == "changed_meanwhile" { REFUSED } else { WRONG_CODE })
         }
     }
+}
+
+/// Signs in the user of this name by a passkey alone, which the browser with this cookie was asked for and whose device
+/// has verified its user; `None` for a passkey that no user has.
+///
+/// # Errors
+/// As [`sign_in`].
+pub async fn by_passkey(
+    app: &App,
+    username: Option<&str>,
+    (passkey, cookie): (&str, &str),
+    browser: Option<&DeviceId>,
+    origin: &Origin,
+) -> Result<OpenedSession> {
+    let attempt = Attempt::at(app, username.unwrap_or_default(), browser, origin)
+        .asking_for(Purpose::SignIn(cookie.to_owned()));
+    let (found, why) = match attempt.check_again(|_| username.is_some()).await? {
+        Ok(found) => match unusable(&found.user, app.clock.now()) {
+            None => return attempt.open(&found, None, Some(passkey), Credential::Cookie).await,
+            Some(why) => (Some(found.user), why),
+        },
+        Err((None, "changed_meanwhile")) => (None, "unknown_passkey"),
+        Err(failure) => failure,
+    };
+    attempt.count_failure(Action::SignInFailed, found.as_ref(), why).await?;
+    Err(REFUSED)
+}
+
+/// Why an account may not be used now, for the audit log.
+fn unusable(user: &User, now: Timestamp) -> Option<&'static str> {
+    let why = if user.is_active { "outside_dates" } else { "inactive" };
+    (!user.is_usable(now)).then_some(why)
 }
 
 const REFUSED: Error = Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount);
@@ -135,8 +172,7 @@ impl<'a> Attempt<'a> {
                 return Err(REFUSED);
             }
         };
-        if !found.user.is_usable(self.app.clock.now()) {
-            let why = if found.user.is_active { "outside_dates" } else { "inactive" };
+        if let Some(why) = unusable(&found.user, self.app.clock.now()) {
             self.count_failure(Action::SignInFailed, Some(&found.user), why).await?;
             return Err(REFUSED);
         }
@@ -191,9 +227,7 @@ impl<'a> Attempt<'a> {
         credential: Credential,
     ) -> Result<OpenedSession> {
         let presented = match code {
-            Some(code) => {
-                Some(self.unless_given_up(Presented::read(self.app, &found.user, code).await).await?)
-            }
+            Some(code) => Some(self.unless_given_up(Presented::read(self, &found.user, code).await).await?),
             None => None,
         };
         let open = || self.open_session(found, rehashed, presented.as_ref(), credential);
@@ -213,20 +247,6 @@ impl<'a> Attempt<'a> {
             self.tell_owner(&found.user, Event::RecoveryCodeUsed).await;
         }
         Ok(opened)
-    }
-
-    /// A user who has signed in stays signed in if that cannot be told.
-    async fn tell_owner(&self, user: &User, event: Event) {
-        if self.app.mailer.is_none() {
-            return;
-        }
-        match addresses::now_of(self.app, user).await {
-            Ok(mail_to) => {
-                let (owner, by) = (Owner { user, mail_to: &mail_to }, Author::user(user, self.origin));
-                notices::tell(self.app, owner, event, &by, self.app.clock.now());
-            }
-            Err(error) => log::warn!("user {} could not be told of a sign-in: {error}", user.id),
-        }
     }
 
     /// Writes a successful sign-in: the session, the time, a better hash, that the account's failures
@@ -254,7 +274,8 @@ impl<'a> Attempt<'a> {
                 }
             },
         };
-        if app.access(&user, shown.is_some()) == Access::AfterFactor {
+        let is_alone = self.is_by_passkey_alone();
+        if app.access(&user, shown.is_some()) == Access::AfterFactor || is_alone && shown.is_none() {
             return Ok(None);
         }
         self.forget_failures(&mut tx, failures, now).await?;
@@ -287,7 +308,8 @@ impl<'a> Attempt<'a> {
             .detail("session", session.0)
             .detail("device", self.origin.device.as_str());
         if let Some(shown) = &shown {
-            entry = entry.detail("second_factor", shown.describe());
+            entry =
+                entry.detail(if is_alone { "without_password" } else { "second_factor" }, shown.describe());
         }
         if ended > 0 {
             entry = entry.detail("least_recent_sessions_ended", ended);

@@ -208,7 +208,9 @@ pub async fn standing(
     let mut conditions = conditions(user, &password, &failures, now, say);
     let codes = db::throttles::get(&app.db, &Key::codes_of(user.id)).await?;
     let access = app.access(user, false);
-    conditions.insert(conditions.len() - 1, second_factor(access, codes.as_ref(), now, say));
+    let has_passkey = !db::passkeys::of_user(&app.db, user.id).await?.is_empty();
+    let factor = second_factor(access, has_passkey, codes.as_ref(), now, say);
+    conditions.insert(conditions.len() - 1, factor);
     let is_blocked = failures.is_blocked(now) || codes.is_some_and(|codes| codes.wait(now).is_some());
     Ok(Standing { conditions, is_blocked })
 }
@@ -216,6 +218,7 @@ pub async fn standing(
 /// What the gate says to a right password.
 fn second_factor(
     access: Access,
+    has_passkey: bool,
     codes: Option<&Failures>,
     now: Timestamp,
     say: &dyn Fn(Timestamp) -> String,
@@ -225,13 +228,20 @@ fn second_factor(
         (Access::Granted, _) => condition(true, "No second factor is asked for.".to_owned()),
         (Access::OnlyToEnrol, _) => condition(false, ADDS_FACTOR.to_owned()),
         (Access::AfterFactor, None) => {
-            condition(true, "They are asked for a code of their second factor.".to_owned())
+            let detail = if has_passkey {
+                "They are asked for their second factor: a passkey or a code."
+            } else {
+                "They are asked for a code of their second factor."
+            };
+            condition(true, detail.to_owned())
         }
         (Access::AfterFactor, Some(wait)) => {
             let until = say(now.plus(wait).plus(Duration::from_micros(59_999_999)));
+            // Wrong codes do not keep a passkey out.
+            let but = if has_passkey { " Their passkey is." } else { "" };
             condition(
-                false,
-                format!("No code of their second factor is accepted until {until}, after wrong ones."),
+                has_passkey,
+                format!("No code of their second factor is accepted until {until}, after wrong ones.{but}"),
             )
         }
     }

@@ -1,6 +1,7 @@
 //! The user's own account.
 
 mod address;
+mod passkeys;
 mod password;
 mod preferences;
 mod security;
@@ -42,6 +43,9 @@ pub(super) fn routes() -> Vec<Route> {
         security::ask_for_codes,
         security::make_codes,
         security::remove,
+        passkeys::to_confirm,
+        passkeys::add,
+        passkeys::submit,
         preferences::page,
         preferences::save,
     ]

@@ -45,7 +45,12 @@ impl Assets {
         let style =
             without_comments(&text("app.css")) + &format!(":root{{--accent:light-dark({light},{dark})}}\n");
         let icon = text("icon.svg").replace(&Accent::default().light(), &light);
-        let files = [("app.css", style), ("app.js", text("app.js")), ("icon.svg", icon)];
+        let files = [
+            ("app.css", style),
+            ("app.js", text("app.js")),
+            ("icon.svg", icon),
+            ("passkeys.js", text("passkeys.js")),
+        ];
         Self(files.into_iter().map(|(name, content)| File::new(name, content)).collect())
     }
 
@@ -136,7 +141,9 @@ mod tests {
     fn another_accent_is_in_the_style_sheet_and_the_icon_under_other_names() {
         let (ours, theirs) = (Accent::default(), Accent::try_from("#b00040".to_owned()).unwrap());
         let (ours, theirs) = (Assets::new(ours), Assets::new(theirs));
-        for (name, is_same) in [("app.css", false), ("icon.svg", false), ("app.js", true)] {
+        for (name, is_same) in
+            [("app.css", false), ("icon.svg", false), ("app.js", true), ("passkeys.js", true)]
+        {
             assert_eq!(ours.path_of(name) == theirs.path_of(name), is_same, "{name}");
         }
         assert!(theirs.0[0].content.contains("--accent:light-dark(#b00040,"));

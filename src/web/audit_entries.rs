@@ -144,10 +144,13 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         }
         "by" if text == "link" => "By a one-time link".to_owned(),
         "by" if text == "first_start" => "By the link that the server printed".to_owned(),
-        "second_factor" => match text.strip_prefix("totp ") {
+        "second_factor" => match text.strip_prefix("totp ").or_else(|| text.strip_prefix("passkey ")) {
             Some(name) => format!("With the second factor “{name}”"),
             None => "With a recovery code".to_owned(),
         },
+        "without_password" => {
+            format!("With the passkey “{}”, without a password", text.trim_start_matches("passkey "))
+        }
         "because" => format!("Reason: {text}"),
         "reason" => reason(text),
         "by" if text == "import" => "By an import".to_owned(),
@@ -201,6 +204,10 @@ fn reason(code: &str) -> String {
         "wrong_password" => "Wrong password".to_owned(),
         "wrong_code" => "The password was right, the code of the second factor was not".to_owned(),
         "codes_blocked" => "Blocked after wrong codes, so the code was not looked at".to_owned(),
+        "wrong_passkey" => "The passkey was not right".to_owned(),
+        "unknown_passkey" => "No user has this passkey".to_owned(),
+        "passkey_used_before" => "The answer of the passkey was used before".to_owned(),
+        "passkey_counts_back" => "The passkey counts backwards: there may be a copy of it".to_owned(),
         "blocked" => "Blocked after failures, so the password was not looked at".to_owned(),
         "inactive" => "The account is deactivated".to_owned(),
         "changed_meanwhile" => "The account was changed while the password was checked".to_owned(),

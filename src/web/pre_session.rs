@@ -7,14 +7,22 @@ use crate::security::csrf;
 
 /// A token for a form, and the cookie that it is bound to for a browser that has none yet.
 pub(super) fn token(app: &App, jar: Cookies<'_>) -> String {
-    let bound_to = if let Some(value) = jar.value(CookieName::BeforeSession) {
-        value.to_owned()
-    } else {
-        let fresh = Secret::random().to_text();
-        jar.set(CookieName::BeforeSession, fresh.clone());
-        fresh
-    };
-    csrf::issue(&app.keys().forms, &binding(&bound_to))
+    token_for(app, &given(jar))
+}
+
+/// The value of that cookie, which a browser that has none yet is given.
+pub(super) fn given(jar: Cookies<'_>) -> String {
+    if let Some(value) = jar.value(CookieName::BeforeSession) {
+        return value.to_owned();
+    }
+    let fresh = Secret::random().to_text();
+    jar.set(CookieName::BeforeSession, fresh.clone());
+    fresh
+}
+
+/// A token for a form of the browser with this cookie.
+pub(super) fn token_for(app: &App, cookie: &str) -> String {
+    csrf::issue(&app.keys().forms, &binding(cookie))
 }
 
 /// The value of that cookie as the browser sent it; empty without one.

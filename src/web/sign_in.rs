@@ -1,6 +1,7 @@
 //! Signing in and out in a browser.
 
 pub(super) mod code;
+pub(super) mod passkey;
 
 use rocket::form::FromForm;
 use rocket::http::Header;
@@ -13,7 +14,7 @@ use super::device_cookie;
 use super::ended_session;
 use super::layout;
 use super::pre_session::{self, UNCLEAR};
-use super::view::{Answer, SignInPage};
+use super::view::{Answer, PasskeyAsked, SignInPage};
 use crate::db;
 use crate::http::cookies::{CookieName, Cookies, Sent};
 use crate::http::guards::{self, Site};
@@ -25,6 +26,7 @@ use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::operations::authentication::{Authorization, authenticate};
 use crate::operations::first_superuser;
+use crate::operations::passkeys;
 use crate::operations::sign_in::{self, OpenedSession, Outcome, Shown};
 use crate::operations::{App, Can};
 use crate::web::form_body::FormBody;
@@ -91,10 +93,12 @@ async fn again(app: &App, jar: Cookies<'_>, tried: Tried<'_>) -> Result<SignInPa
 async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> Result<SignInPage> {
     let has_superuser = db::users::superuser_exists(&app.db).await?;
     let contact = &app.settings.contact;
+    let cookie = pre_session::given(jar);
+    let passkey = passkeys::to_sign_in(app, &cookie).await?.map(PasskeyAsked::from);
     Ok(SignInPage {
         username: String::new(),
         next: local_path(next).to_owned(),
-        token: pre_session::token(app, jar),
+        token: pre_session::token_for(app, &cookie),
         problem: None,
         note,
         first_superuser: match (has_superuser, first_superuser::is_open(app).await?) {
@@ -109,6 +113,7 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
         kept: String::new(),
         fields: Vec::new(),
         second_step: None,
+        passkey,
     })
 }
 

@@ -215,6 +215,7 @@ mod tests {
         assert_escaped::<SecurityPage>(server);
         assert_escaped::<UserFactorsPage>(server);
         assert_escaped::<AddFactorPage>(server);
+        assert_escaped::<AddPasskeyPage>(server);
         assert_escaped::<RecoveryCodesPage>(server);
         assert_escaped::<TokensPage>(server);
         assert_escaped::<PreferencesPage>(server);

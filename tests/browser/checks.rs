@@ -51,10 +51,17 @@ fn pages_are_loaded_with_four_requests_and_few_kilobytes() {
     let over: Vec<String> = report()
         .visits
         .iter()
-        .filter(|visit| visit.size.requests > 4 || visit.size.wire > visit.kilobytes as u64 * 1024)
+        .filter(|visit| {
+            visit.size.requests > most_requests(visit) || visit.size.wire > visit.kilobytes as u64 * 1024
+        })
         .map(|Visit { name, kilobytes, size, .. }| format!("{name}: {size:?}, at most {kilobytes} KB"))
         .collect();
     assert!(over.is_empty(), "{}", over.join("\n"));
+}
+
+/// A form that asks for the code of a second factor asks for a passkey, too: by a script of its own.
+fn most_requests(visit: &Visit) -> u64 {
+    if visit.name == "tokens-with-a-factor" { 5 } else { 4 }
 }
 
 #[test]
@@ -70,7 +77,7 @@ fn a_list_of_50_users_is_at_most_55_kilobytes_unpacked_and_1100_elements() {
 }
 
 #[test]
-fn style_sheet_and_script_are_small_and_there_are_no_fonts_and_pictures() {
+fn style_sheet_and_scripts_are_small_and_there_are_no_fonts_and_pictures() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("static");
     let mut files: Vec<(String, u64)> = std::fs::read_dir(folder)
         .unwrap()
@@ -79,8 +86,8 @@ fn style_sheet_and_script_are_small_and_there_are_no_fonts_and_pictures() {
         .collect();
     files.sort();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["app.css", "app.js", "icon.svg"]);
-    assert!(files[0].1 <= 20 * 1024 && files[1].1 <= 4 * 1024, "{files:?}");
+    assert_eq!(names, ["app.css", "app.js", "icon.svg", "passkeys.js"]);
+    assert!(files[0].1 <= 20 * 1024 && files[1].1 <= 4 * 1024 && files[3].1 <= 4 * 1024, "{files:?}");
 }
 
 #[test]

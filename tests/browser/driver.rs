@@ -192,6 +192,11 @@ impl Browser {
         read(self.agent.get(format!("{}{path}", self.address)).call())
     }
 
+    /// Removes what the driver has at a path, if it is still there.
+    pub(crate) fn delete(&self, path: &str) {
+        drop(self.agent.delete(format!("{}{path}", self.address)).call());
+    }
+
     fn get(&self, path: &str) -> String {
         let value = self.ask(path).unwrap_or_else(|refusal| panic!("{path}: {refusal:?}"));
         value.as_str().unwrap_or_default().to_owned()

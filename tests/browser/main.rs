@@ -31,15 +31,20 @@ macro_rules! in_browsers {
 }
 
 mod actions;
+#[expect(dead_code, reason = "the unit tests use more of it")]
+#[path = "../../src/security/webauthn/authenticator.rs"]
+mod authenticator;
 mod checks;
 mod driver;
 mod jobs;
 mod journeys;
 mod keyboard;
 mod layout;
+mod passkeys;
 mod people;
 mod phone;
 mod second_origin;
+mod second_verifier;
 mod server;
 mod states;
 mod visits;

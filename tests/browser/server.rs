@@ -141,16 +141,36 @@ impl Server {
         server
     }
 
+    /// With the people, at an origin where browsers have passkeys.
+    pub(crate) fn at_localhost() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let url = copy_of_sqlite(directory.path());
+        // The origin has the port in it, so it has to be known before.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let origin = format!("http://localhost:{port}");
+        let mut command = Self::serving(&directory, &url, "30");
+        command.env("ROCKET_PORT", port.to_string()).env("USHER_PUBLIC_ORIGIN", &origin);
+        let (child, mut lines) = launch(command);
+        address(&mut lines);
+        Self::new(child, origin, url, directory)
+    }
+
     fn start(directory: TempDir, url: &str, free_failures: &str) -> Self {
+        let (child, mut lines) = launch(Self::serving(&directory, url, free_failures));
+        let address = address(&mut lines);
+        Self::new(child, address, url.to_owned(), directory)
+    }
+
+    fn serving(directory: &TempDir, url: &str, free_failures: &str) -> Command {
         let mut command = usher(directory.path(), url, &["serve"]);
         command.env("ROCKET_PORT", "0").env("USHER_SIGN_IN_FAILURE_MILLISECONDS", "0");
         command.env("USHER_THROTTLE_ADDRESS_BURST", free_failures);
         // A mail server that does not answer: the pages for one are there, and show the delivery state.
         command.env("USHER_SMTP_HOST", "127.0.0.1").env("USHER_SMTP_PORT", "9").env("USHER_SMTP_TLS", "none");
         command.env("USHER_MAIL_FROM", "usher@example.org");
-        let (child, mut lines) = launch(command);
-        let address = address(&mut lines);
-        Self::new(child, address, url.to_owned(), directory)
+        command
     }
 
     fn new(child: Child, address: String, url: String, directory: TempDir) -> Self {

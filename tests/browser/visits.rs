@@ -120,8 +120,8 @@ fn arrive(browser: &Browser, state: &State, server: &Server) {
     actions.sees(state.shows);
 }
 
-fn visit(browser: &Browser, state: &State, server: &Server) -> Visit {
-    let size = size(browser, server);
+/// What is wrong with the page that is shown, apart from its size.
+pub(crate) fn look_over(browser: &Browser) -> Vec<(Check, String)> {
     let mut findings: Vec<(Check, String)> =
         strings(&browser.run(MARKUP)).into_iter().map(|text| (Check::Markup, text)).collect();
     browser.run(axe());
@@ -134,8 +134,15 @@ fn visit(browser: &Browser, state: &State, server: &Server) -> Visit {
             findings.extend(wide.into_iter().map(|text| (Check::Width, format!("{theme}, {width}: {text}"))));
         }
     }
+    browser.look("light", 1440, 900);
     let said = browser.console().into_iter().filter(|message| !is_about_the_status(message));
     findings.extend(said.map(|message| (Check::Console, message)));
+    findings
+}
+
+fn visit(browser: &Browser, state: &State, server: &Server) -> Visit {
+    let size = size(browser, server);
+    let findings = look_over(browser);
     Visit { name: state.name, kilobytes: state.kilobytes, findings, size }
 }
 
@@ -217,10 +224,11 @@ const root = document.documentElement;
 return root.scrollWidth > root.clientWidth ? [`${root.scrollWidth - root.clientWidth} pixels too wide`] : [];
 ";
 
-/// The page, and every other file that it loads. Chromium lists the icon only sometimes.
+/// The page, and every other file that it loads; what a script asks is none. Chromium lists the icon only sometimes.
 const SIZE: &str = r"
 const page = performance.getEntriesByType('navigation')[0];
-const loaded = performance.getEntriesByType('resource').map(entry => entry.name);
+const loaded = performance.getEntriesByType('resource')
+    .filter(entry => entry.initiatorType !== 'fetch').map(entry => entry.name);
 const icon = document.querySelector('link[rel=icon]').href;
 return {
     wire: page.encodedBodySize,

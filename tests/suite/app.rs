@@ -122,8 +122,13 @@ impl TestApp {
 
     /// Another instance on the same database, with the same clock.
     pub(crate) async fn another_instance(&self) -> Self {
+        self.another_instance_with(&[]).await
+    }
+
+    /// The same with settings of its own.
+    pub(crate) async fn another_instance_with(&self, settings: &[(&str, Value)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let (client, usher) = server(figment(&self.url, &[]), &self.clock).await;
+        let (client, usher) = server(figment(&self.url, settings), &self.clock).await;
         let (clock, url, renewed) = (self.clock.clone(), self.url.clone(), Mutex::default());
         Self { client, usher, clock, url, renewed, _directory: directory }
     }

@@ -43,6 +43,7 @@ mod bulk_links;
 mod confirmed_addresses;
 mod hard_stop;
 mod notices;
+mod passkeys;
 
 async fn start(backend: Backend) -> (TestApp, Sink) {
     let sink = Sink::start().await;

@@ -169,6 +169,8 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/account/tokens", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/account/security", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/account/security/add", Unaimed, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/security/add-passkey", Unaimed, None, [303, 303, 200, 200, 200]),
+    row(Get, "/account/security/passkey", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/account/security/codes", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/account/preferences", Unaimed, None, [303, 303, 200, 200, 200]),
     row(Get, "/shortcuts", Unaimed, None, [303, 303, 200, 200, 200]),
@@ -260,6 +262,7 @@ pub(crate) const ROWS: &[Row] = &[
     row(Post, "/account/sessions/{session}/end", Unaimed, None, [401, 401, 403, 403, 403]),
     row(Post, "/account/tokens", Unaimed, None, [401, 401, 422, 422, 422]),
     row(Post, "/account/security/add", Unaimed, None, [401, 401, 422, 422, 422]),
+    row(Post, "/account/security/add-passkey", Unaimed, None, [401, 401, 422, 422, 422]),
     row(Post, "/account/security/codes", Unaimed, None, [401, 401, 403, 403, 403]),
     row(Post, "/account/security/{id}/remove", Missing, None, [401, 401, 403, 403, 403]),
     row(Post, "/account/tokens/{session}/revoke", Unaimed, None, [401, 401, 403, 403, 403]),
@@ -267,6 +270,7 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/sign-in", Unaimed, None, [200, 200, 200, 200, 200]),
     // A form without its token is shown again, and signs no user in or out.
     row(Post, "/sign-in", Unaimed, None, [422, 422, 422, 422, 422]),
+    row(Post, "/sign-in/passkey", Unaimed, None, [422, 422, 422, 422, 422]),
     row(Post, "/sign-in/code", Unaimed, None, [422, 422, 422, 422, 422]),
     row(Post, "/sign-out", Unaimed, None, [401, 401, 403, 403, 403]),
     // What no other route takes; it answers only forms whose session has ended.

@@ -1,8 +1,13 @@
 //! Second factors: how one is added, and that no way in does without it.
 
+#[expect(dead_code, reason = "the unit tests use more of it")]
+#[path = "../../src/security/webauthn/authenticator.rs"]
+pub(crate) mod authenticator;
 mod demanded;
 mod enrolment;
 mod guessing;
+pub(crate) mod passkeys;
+mod passwordless;
 mod reauthentication;
 mod side_doors;
 

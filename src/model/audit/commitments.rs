@@ -44,7 +44,8 @@ const PLAIN_CHANGES: [&str; 7] = [
 const ORIGIN_DETAILS: [&str; 2] = ["address", "device"];
 
 /// Details that may say something about the person. What is in neither list is of the installation.
-const PERSONAL_DETAILS: [&str; 5] = ["email", "filter", "name", "note", "request"];
+const PERSONAL_DETAILS: [&str; 7] =
+    ["email", "external_id", "filter", "name", "note", "request", "second_factor"];
 
 /// An entry taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use crate::model::field_errors::FieldErrors;
 use crate::model::permission::{MayEnrol, SignedIn};
 use crate::model::second_factor::FactorId;
 use crate::operations::factors::{self, NewTotp};
+use crate::operations::passkeys;
 use crate::web::form::{Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
@@ -15,7 +16,7 @@ use crate::web::qr::Qr;
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::view::{AddFactorPage, Answer, ConfirmationPage, FactorRow, RecoveryCodesPage, SecurityPage};
 
-const PATH: &str = "/account/security";
+pub(super) const PATH: &str = "/account/security";
 
 /// What the form for another factor sends.
 #[derive(Debug, Default, FromForm)]
@@ -41,6 +42,7 @@ pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SecurityP
         layout: console.layout("account"),
         factors: own.factors.into_iter().map(FactorRow::from).collect(),
         codes_left: own.recovery_codes_left,
+        offers_passkeys: passkeys::relying_party(console.app()).is_some(),
     }))
 }
 
@@ -155,7 +157,7 @@ pub(super) async fn remove(
         Err(error) => {
             let question = Question {
                 title: "Remove a second factor of yours?",
-                text: "Its codes are no longer good. With the last one go your recovery codes.",
+                text: "It no longer signs in. With the last one go your recovery codes.",
                 button: "Remove",
                 action: format!("{PATH}/{id}/remove"),
                 back: PATH.into(),

@@ -12,9 +12,10 @@ use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::rules::Denial;
 use crate::operations::App;
+use crate::operations::passkeys;
 use crate::operations::sign_in::{self, PasswordShown};
 use crate::web::form_body::FormBody;
-use crate::web::view::{Answer, SignInPage};
+use crate::web::view::{Answer, PasskeyAsked, SecondStep, SignInPage};
 use crate::web::{device_cookie, pre_session};
 
 /// What the form sends.
@@ -38,6 +39,10 @@ pub(in crate::web) struct CodeForm {
 const WRONG: &str =
     "This code is wrong or was used before. Enter the one that your app shows now, or a recovery code.";
 
+/// What is said of a passkey that is not accepted, whatever is wrong with it.
+pub(super) const WRONG_PASSKEY: &str =
+    "This passkey was not accepted. Try again, or use another way to sign in.";
+
 /// The page that asks for the code, after a right password.
 pub(super) async fn ask(
     app: &App,
@@ -48,7 +53,21 @@ pub(super) async fn ask(
     let state = shown.seal(app, pre_session::cookie(jar))?;
     let page = super::page(app, jar, to.next, None).await?;
     let (resume, kept) = (to.resume.to_owned(), to.kept.to_owned());
-    Ok(Answer::page(SignInPage { second_step: Some(state), resume, kept, ..page }))
+    let page = SignInPage { resume, kept, ..page };
+    Ok(Answer::page(step(app, jar, shown, state, page).await?))
+}
+
+/// A page that asks for the second factor.
+async fn step(
+    app: &App,
+    jar: Cookies<'_>,
+    shown: &PasswordShown,
+    state: String,
+    page: SignInPage,
+) -> Result<SignInPage> {
+    let asked = passkeys::for_second_step(app, pre_session::cookie(jar), shown.username()).await?;
+    let second_step = Some(SecondStep { state, passkey: asked.map(PasskeyAsked::from) });
+    Ok(SignInPage { second_step, passkey: None, ..page })
 }
 
 /// Signs in by the code, under a new session.
@@ -72,19 +91,21 @@ pub(in crate::web) async fn submit(
     let Some(before) = PasswordShown::open(app, pre_session::cookie(jar), &form.state) else {
         return Ok(Answer::refused(again(app, jar, tried(expired)).await?));
     };
-    let step = |page| SignInPage { second_step: Some(form.state.clone()), ..page };
+    let step = |page| step(app, jar, &before, form.state.clone(), page);
     let browser = device_cookie::find(app, jar, before.username()).await?;
-    match sign_in::second_step(app, &before, &form.code, browser.as_ref(), origin).await {
+    let shown = (form.code.as_str(), pre_session::cookie(jar));
+    match sign_in::second_step(app, &before, shown, browser.as_ref(), origin).await {
         Ok(signed_in) => go_on(app, jar, origin, &signed_in, &GoOn { next, resume, kept }).await,
         Err(Error::NotAuthenticated(AuthenticationFailure::SecondFactorWrong)) => {
-            Ok(Answer::refused(step(again(app, jar, tried(WRONG)).await?)))
+            let problem = if form.code.starts_with("passkey.") { WRONG_PASSKEY } else { WRONG };
+            Ok(Answer::refused(step(again(app, jar, tried(problem)).await?).await?))
         }
         Err(Error::NotAuthenticated(_)) => {
             let problem = "Your account was changed meanwhile. Enter your username and your password again.";
             Ok(Answer::refused(again(app, jar, tried(problem)).await?))
         }
         Err(Error::Throttled(seconds)) => {
-            let page = step(again(app, jar, tried(&too_many_tries(seconds))).await?);
+            let page = step(again(app, jar, tried(&too_many_tries(seconds))).await?).await?;
             Ok(Answer::RetryLater(seconds, Box::new(page)))
         }
         Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::bulk::Selection;
-use super::{LinkNote, MailNote, PasswordChoice, Recent, Time, View};
+use super::{LinkNote, MailNote, PasskeyAsked, PasswordChoice, Recent, SecondStep, Time, View};
 use crate::model::clock::Timestamp;
 use crate::model::user::User;
 use crate::web::form::FormState;
@@ -62,8 +62,10 @@ pub(in crate::web) struct SignInPage {
     pub(in crate::web) kept: String,
     /// The same once the person has signed in, to go on with: name and value.
     pub(in crate::web) fields: Vec<(String, String)>,
-    /// Asks for the code of a second factor: the note that the password was right.
-    pub(in crate::web) second_step: Option<String>,
+    /// Asks for a second factor.
+    pub(in crate::web) second_step: Option<SecondStep>,
+    /// Asks for a passkey in place of name and password; `None` where no user has one.
+    pub(in crate::web) passkey: Option<PasskeyAsked>,
 }
 
 impl View for SignInPage {
@@ -85,10 +87,12 @@ impl View for SignInPage {
             kept: text.to_owned(),
             fields: Vec::new(),
             second_step: None,
+            passkey: problem.map(|_| PasskeyAsked::sample(text)),
         };
         vec![
             sample(None, "link"),
-            Self { second_step: Some(text.to_owned()), ..sample(Some(text), "") },
+            Self { second_step: Some(SecondStep::sample(text, true)), ..sample(Some(text), "") },
+            Self { second_step: Some(SecondStep::sample(text, false)), ..sample(None, "") },
             sample(Some(text), ""),
             Self { has_users: false, ..sample(Some(text), "command") },
             Self { fields: vec![(text.to_owned(), text.to_owned())], ..sample(None, "") },

@@ -6,14 +6,55 @@ use super::{Time, View};
 #[cfg(test)]
 use crate::model::clock::Timestamp;
 use crate::model::second_factor::Factor;
+use crate::operations::passkeys::Question;
 use crate::web::form::FormState;
 use crate::web::layout::Layout;
 use crate::web::qr::Qr;
+
+/// A question for the script of passkeys.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct PasskeyAsked {
+    /// The challenge, sealed.
+    pub(in crate::web) state: String,
+    /// JSON.
+    pub(in crate::web) options: String,
+}
+
+impl From<Question> for PasskeyAsked {
+    fn from(question: Question) -> Self {
+        Self { state: question.state, options: question.options.to_string() }
+    }
+}
+
+impl PasskeyAsked {
+    #[cfg(test)]
+    pub(in crate::web) fn sample(text: &str) -> Self {
+        Self { state: text.to_owned(), options: text.to_owned() }
+    }
+}
+
+/// The second step of a sign-in.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct SecondStep {
+    /// The note that the password was right, sealed.
+    pub(in crate::web) state: String,
+    /// `None` if the user has no passkey.
+    pub(in crate::web) passkey: Option<PasskeyAsked>,
+}
+
+impl SecondStep {
+    #[cfg(test)]
+    pub(in crate::web) fn sample(text: &str, has_passkey: bool) -> Self {
+        Self { state: text.to_owned(), passkey: has_passkey.then(|| PasskeyAsked::sample(text)) }
+    }
+}
 
 /// A second factor.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct FactorRow {
     pub(in crate::web) id: i64,
+    /// What it is, in words.
+    pub(in crate::web) kind: &'static str,
     pub(in crate::web) name: String,
     pub(in crate::web) created_at: Time,
     pub(in crate::web) last_used_at: Option<Time>,
@@ -23,6 +64,7 @@ impl From<Factor> for FactorRow {
     fn from(factor: Factor) -> Self {
         Self {
             id: factor.id.0,
+            kind: factor.kind.words(),
             name: factor.name,
             created_at: factor.created_at.into(),
             last_used_at: factor.last_used_at.map(Into::into),
@@ -49,7 +91,13 @@ impl View for UserFactorsPage {
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
         let at = || Time::from(Timestamp::from_micros(0));
-        let factor = || FactorRow { id: 7, name: text.to_owned(), created_at: at(), last_used_at: None };
+        let factor = || FactorRow {
+            id: 7,
+            kind: "Passkey",
+            name: text.to_owned(),
+            created_at: at(),
+            last_used_at: None,
+        };
         let sample = |factors, form| Self {
             layout: Layout::sample(text),
             id: 7,
@@ -69,6 +117,8 @@ pub(in crate::web) struct SecurityPage {
     pub(in crate::web) factors: Vec<FactorRow>,
     /// Recovery codes that were not used yet.
     pub(in crate::web) codes_left: i64,
+    /// Whether browsers have passkeys at this address.
+    pub(in crate::web) offers_passkeys: bool,
 }
 
 impl View for SecurityPage {
@@ -77,13 +127,23 @@ impl View for SecurityPage {
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
         let at = || Time::from(Timestamp::from_micros(0));
-        let factor =
-            |last_used_at| FactorRow { id: 7, name: text.to_owned(), created_at: at(), last_used_at };
-        let sample = |factors, codes_left| Self { layout: Layout::sample(text), factors, codes_left };
+        let factor = |last_used_at| FactorRow {
+            id: 7,
+            kind: "Authenticator app",
+            name: text.to_owned(),
+            created_at: at(),
+            last_used_at,
+        };
+        let sample = |factors, codes_left, offers_passkeys| Self {
+            layout: Layout::sample(text),
+            factors,
+            codes_left,
+            offers_passkeys,
+        };
         vec![
-            sample(Vec::new(), 0),
-            sample(vec![factor(None), factor(Some(at()))], 10),
-            sample(vec![factor(None)], 1),
+            sample(Vec::new(), 0, true),
+            sample(vec![factor(None), factor(Some(at()))], 10, false),
+            sample(vec![factor(None)], 1, true),
         ]
     }
 }
@@ -125,6 +185,49 @@ impl View for AddFactorPage {
             codes,
         };
         vec![sample(true, Vec::new()), sample(false, Vec::new()), sample(true, vec![text.to_owned()])]
+    }
+}
+
+/// The form for a new passkey, which a script fills in; afterwards the recovery codes.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct AddPasskeyPage {
+    pub(in crate::web) layout: Layout,
+    /// `None` where browsers have none.
+    pub(in crate::web) asked: Option<PasskeyAsked>,
+    /// Why there is nothing to add one with.
+    pub(in crate::web) why_not: &'static str,
+    /// What the device has answered, while something else in the form is wrong.
+    pub(in crate::web) answer: String,
+    /// Whether all other sessions will end.
+    pub(in crate::web) is_first: bool,
+    /// Whether nothing else may be done before.
+    pub(in crate::web) is_demanded: bool,
+    pub(in crate::web) form: FormState,
+    /// Once it is added, if it is the first factor: shown in this answer and never again.
+    pub(in crate::web) codes: Vec<String>,
+}
+
+impl View for AddPasskeyPage {
+    const NAME: &'static str = "account-passkey.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let sample = |is_offered: bool, answer: &str, codes| Self {
+            layout: Layout::sample(text),
+            asked: is_offered.then(|| PasskeyAsked::sample(text)),
+            why_not: "because",
+            answer: answer.to_owned(),
+            is_first: is_offered,
+            is_demanded: is_offered,
+            form: FormState::sample(text),
+            codes,
+        };
+        vec![
+            sample(true, "", Vec::new()),
+            sample(true, text, Vec::new()),
+            sample(false, "", Vec::new()),
+            sample(true, "", vec![text.to_owned()]),
+        ]
     }
 }
 

@@ -62,6 +62,9 @@ pub(super) const STATES: &[State] = &[
             member.click("Add the app");
         })
     },
+    state("security-add-passkey-without-tls", Some(MEMBER), "Browsers have passkeys only", |member, _| {
+        member.open("/account/security/add-passkey");
+    }),
     state("security-recovery-codes", Some("user66"), "They are not shown again.", |member, _| {
         phone::add(member);
     }),
@@ -78,13 +81,17 @@ pub(super) const STATES: &[State] = &[
         member.is(Some(&server.sign_in(ADMIN)));
         member.open(&format!("/users/{}/factors", CROWD + 73));
     }),
-    state("tokens-with-a-factor", Some("user74"), "Code of your second factor", |member, server| {
-        phone::add(member);
-        server.forget_passwords_given();
-        member.open("/account/tokens");
-        member.fill("Name", "deployment");
-        member.click("Make token");
-    }),
+    State {
+        // The script that asks for a passkey.
+        kilobytes: 13,
+        ..state("tokens-with-a-factor", Some("user74"), "Code of your second factor", |member, server| {
+            phone::add(member);
+            server.forget_passwords_given();
+            member.open("/account/tokens");
+            member.fill("Name", "deployment");
+            member.click("Make token");
+        })
+    },
     state("sign-in-code", Some("user71"), "Your second factor", |member, _| {
         phone::add(member);
         sign_in_again(member, "user71");

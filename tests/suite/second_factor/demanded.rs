@@ -10,12 +10,15 @@ use crate::own_credentials::{denied, verdict};
 const REQUIRED: &str = "second_factor_enrolment_required";
 
 /// The routes that are open to a session which may only enrol.
-const OPEN: [(Method, &str); 7] = [
+const OPEN: [(Method, &str); 10] = [
     (Method::Get, "/account/password"),
     (Method::Post, "/account/password"),
     (Method::Post, "/v1/account/password"),
     (Method::Get, "/account/security/add"),
     (Method::Post, "/account/security/add"),
+    (Method::Get, "/account/security/add-passkey"),
+    (Method::Post, "/account/security/add-passkey"),
+    (Method::Get, "/account/security/passkey"),
     (Method::Post, "/sign-out"),
     (Method::Post, "/v1/auth/verify"),
 ];
