@@ -46,6 +46,7 @@ pub fn routes() -> Vec<Route> {
         discovery::me,
         users::list,
         users::search,
+        users::search_all,
         users::create,
         users::retrieve,
         users::replace,

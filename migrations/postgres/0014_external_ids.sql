@@ -14,3 +14,6 @@ CREATE INDEX external_ids_user_id ON external_ids (user_id);
 -- Whether a provisioning client deleted the account, which is then inactive. Few are.
 ALTER TABLE users ADD COLUMN is_deprovisioned BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE INDEX users_deprovisioned ON users (id) WHERE is_deprovisioned = TRUE;
+
+-- When the record was last edited; null if it never was since this is noted.
+ALTER TABLE users ADD COLUMN modified_at BIGINT;

@@ -355,7 +355,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
          first_name = $4, first_name_folded = $5, last_name = $6, last_name_folded = $7, \
          email = $8, email_folded = $9, name_folded = $10, searchable = $11, is_active = $12, \
          is_staff = $13, is_superuser = $14, valid_from = $15, valid_until = $16, \
-         must_change_password = $17, version = $18, is_deprovisioned = $19 WHERE id = $20",
+         must_change_password = $17, version = $18, is_deprovisioned = $19, modified_at = $20 WHERE id = $21",
     );
     let sql = bind_texts(bind_username(sql, user), user)
         .bind(user.is_active)
@@ -366,6 +366,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
         .bind(user.must_change_password)
         .bind(user.version)
         .bind(user.is_deprovisioned && !user.is_active)
+        .bind(user.modified_at.map(Timestamp::micros))
         .bind(user.id.0);
     tx.execute(sql).await.map(drop)
 }

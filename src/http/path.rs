@@ -65,7 +65,7 @@ impl<'r> RequestPath<'r> {
     /// Whether it is one of the lists for programs, which are read with POST.
     #[must_use]
     pub fn is_api_list(&self) -> bool {
-        self.is_api() && matches!(self.0[..], [_, _, "list"] | ["scim", _, _, ".search"])
+        self.is_api() && matches!(self.0[..], [_, _, "list"] | ["scim", _, .., ".search"])
     }
 
     /// The primary key of the user that it is about: the number after `users`.
@@ -165,6 +165,8 @@ mod tests {
     #[test]
     fn lists_of_the_api_are_told_from_pages() {
         assert!(path("/v1/users/list").is_api_list() && path("/v1/audit/list").is_api_list());
+        assert!(path("/scim/v2/Users/.search").is_api_list() && path("/scim/v2/.search").is_api_list());
+        assert!(!path("/scim/v2/Users").is_api_list() && !path("/v1/users/.search").is_api_list());
         assert!(!path("/users/list").is_api_list() && !path("/v1/users/list/7").is_api_list());
     }
 }

@@ -73,6 +73,8 @@ pub struct User {
     pub has_factor: bool,
     /// Whether a provisioning client deleted the account: SCIM does not show it until it is active again.
     pub is_deprovisioned: bool,
+    /// When the record was last edited; `None` if it never was since this is noted.
+    pub modified_at: Option<Timestamp>,
 }
 
 impl User {
@@ -98,7 +100,14 @@ impl User {
             is_invited: false,
             has_factor: false,
             is_deprovisioned: false,
+            modified_at: None,
         }
+    }
+
+    /// Counts an edit.
+    pub(crate) const fn count_edit(&mut self, now: Timestamp) {
+        self.version += 1;
+        self.modified_at = Some(now);
     }
 
     /// What the console calls the user: first and last name, else the user name.

@@ -69,7 +69,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
             can.require(Presence::Always, now)?;
         }
         own_changes::count(&mut tx, before.id, now).await?;
-        after.version += 1;
+        after.count_edit(now);
         let mail_to = addresses::of(app, &mut tx, &before).await?;
         db::users::update(&mut tx, &after).await?;
         let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;
@@ -275,7 +275,8 @@ async fn write_password(
         }
     }
     attempt.forget_failures(&mut tx, failures, now).await?;
-    let after = User { must_change_password: false, version: before.version + 1, ..before.clone() };
+    let mut after = User { must_change_password: false, ..before.clone() };
+    after.count_edit(now);
     db::users::update(&mut tx, &after).await?;
     users::set_password(&mut tx, &before, hash, now).await?;
     let ended = sessions::end_all(&mut tx, before.id).await?;

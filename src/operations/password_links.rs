@@ -209,7 +209,7 @@ pub(crate) async fn make_first(app: &App, id: UserId, author: &Author) -> Result
 
 /// Takes a user's password away, and their sessions; how many there were.
 async fn revoke(tx: &mut Tx, user: &mut User, now: Timestamp) -> Result<u64> {
-    user.version += 1;
+    user.count_edit(now);
     user.password_changed_at = Some(now);
     db::users::update(tx, user).await?;
     db::users::set_password(tx, user.id, &PasswordHash::unusable(), now).await?;
@@ -306,12 +306,8 @@ async fn use_up(
     let found = db::users::lock(&mut tx, id).await?.map(|found| found.user);
     let Some(before) = found.filter(|user| user.is_usable(now)) else { return Ok(None) };
     let Some(link) = db::links::take(&mut tx, &secret.hash(), now).await? else { return Ok(None) };
-    let after = User {
-        must_change_password: false,
-        password_changed_at: Some(now),
-        version: before.version + 1,
-        ..before.clone()
-    };
+    let mut after = User { must_change_password: false, password_changed_at: Some(now), ..before.clone() };
+    after.count_edit(now);
     db::users::update(&mut tx, &after).await?;
     users::set_password(&mut tx, &before, hash, now).await?;
     let ended = sessions::end_all(&mut tx, id).await?;

@@ -241,7 +241,7 @@ pub(crate) async fn write(
     if after == before && !new_password && external_id.is_none() {
         return Ok(Update { user: before, entry: None, sessions_ended: 0 });
     }
-    after.version += 1;
+    after.count_edit(now);
     let mail_to = addresses::of(app, &mut tx, &before).await?;
     db::users::update(&mut tx, &after).await?;
     let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;

@@ -106,10 +106,12 @@ pub(super) fn render(error: &Error) -> Response<'static> {
         Error::Invalid(fields) => {
             let is_taken =
                 |message: &Message| matches!(message, Message::UsernameTaken(_) | Message::ExternalIdTaken);
-            match fields.iter().any(|(_, message)| is_taken(message)) {
-                true => told(Status::Conflict, Some(Kind::Uniqueness), &sentences(fields)),
-                false => told(Status::BadRequest, Some(Kind::InvalidValue), &sentences(fields)),
-            }
+            let (status, kind) = if fields.iter().any(|(_, message)| is_taken(message)) {
+                (Status::Conflict, Kind::Uniqueness)
+            } else {
+                (Status::BadRequest, Kind::InvalidValue)
+            };
+            told(status, Some(kind), &sentences(fields))
         }
         Error::Malformed(reason) => told(Status::BadRequest, Some(Kind::InvalidSyntax), reason),
         Error::Forbidden(denial) => told(Status::Forbidden, None, denial.sentence()),

@@ -153,7 +153,7 @@ fn change(resource: &mut Map<String, Value>, path: &Path, deed: Deed, value: &Va
                 put(parts, sub, deed, value);
             }
         }
-        None => merge(resource, name, deed, value),
+        None => merge(resource, &name, deed, value),
     }
     Ok(())
 }
@@ -172,14 +172,14 @@ fn put(members: &mut Map<String, Value>, name: &str, deed: Deed, value: &Value) 
 }
 
 /// Of a complex value the parts that were sent are set, the others stay.
-fn merge(members: &mut Map<String, Value>, name: String, deed: Deed, value: &Value) {
-    match (members.get_mut(&name), value) {
+fn merge(members: &mut Map<String, Value>, name: &str, deed: Deed, value: &Value) {
+    match (members.get_mut(name), value) {
         (Some(Value::Object(parts)), Value::Object(sent)) if deed != Deed::Remove => {
             for (part, value) in sent {
                 put(parts, part, deed, value);
             }
         }
-        _ => put(members, &name, deed, value),
+        _ => put(members, name, deed, value),
     }
 }
 

@@ -70,8 +70,7 @@ pub(super) fn write(Provisioned { user, external_id }: &Provisioned, base: &str)
         put("externalId", json!(external_id));
     }
     put("userName", json!(user.username.as_str()));
-    let formatted = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
-    let parts = [("formatted", &formatted), ("givenName", &user.first_name), ("familyName", &user.last_name)];
+    let parts = [("givenName", &user.first_name), ("familyName", &user.last_name)];
     let name: Map<String, Value> = parts
         .into_iter()
         .filter(|(_, part)| !part.is_empty())
@@ -90,6 +89,7 @@ pub(super) fn write(Provisioned { user, external_id }: &Provisioned, base: &str)
         json!({
             "resourceType": "User",
             "created": user.date_joined,
+            "lastModified": user.modified_at.unwrap_or(user.date_joined),
             "location": format!("{base}/Users/{}", user.id),
             "version": version(user.version),
         }),

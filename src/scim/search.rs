@@ -27,6 +27,7 @@ enum Searched {
     EmailPrimary,
     Active,
     Created,
+    LastModified,
     Id,
     ExternalId,
     ResourceType,
@@ -40,7 +41,10 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T> {
 /// The names of external ids that a filter asks for.
 pub(super) fn external_ids(filter: &Filter) -> Vec<&str> {
     match filter {
-        Filter::Compare(attribute, _, Literal::Text(value)) if attribute.is("externalId") => {
+        // None has a null character, and PostgreSQL takes none.
+        Filter::Compare(attribute, _, Literal::Text(value))
+            if attribute.is("externalId") && !value.contains('\0') =>
+        {
             vec![value.as_str()]
         }
         Filter::Compare(..) | Filter::Present(_) => Vec::new(),
@@ -88,11 +92,15 @@ impl Translation<'_> {
                 let test = match searched(self.within, attribute)? {
                     Searched::Text(field) => text_test(attribute, field, *operator, value),
                     Searched::Active => flag_test(attribute, *operator, value),
-                    Searched::Created => instant_test(attribute, *operator, value),
+                    Searched::Created => {
+                        let (sign, at) = instant(attribute, *operator, value)?;
+                        Ok(leaf(Test::Integer(IntegerField::DateJoined, sign, at)))
+                    }
+                    Searched::LastModified => last_modified_test(attribute, *operator, value),
                     Searched::Id => id_test(attribute, *operator, value),
                     Searched::ExternalId => self.external_id_test(attribute, *operator, value),
-                    Searched::EmailType => of_email(fixed_test(attribute, *operator, value, EMAIL_TYPE)?),
-                    Searched::EmailPrimary => of_email(truth_test(attribute, *operator, value)?),
+                    Searched::EmailType => fixed_test(attribute, *operator, value, EMAIL_TYPE).map(of_email),
+                    Searched::EmailPrimary => truth_test(attribute, *operator, value).map(of_email),
                     Searched::ResourceType => fixed_test(attribute, *operator, value, "User"),
                     Searched::Schemas => fixed_test(attribute, *operator, value, USER),
                 }?;
@@ -141,6 +149,7 @@ fn searched(within: Option<&Attribute>, attribute: &Attribute) -> Result<Searche
             "emails.primary" => return Ok(Searched::EmailPrimary),
             "active" => return Ok(Searched::Active),
             "meta.created" => return Ok(Searched::Created),
+            "meta.lastmodified" => return Ok(Searched::LastModified),
             "meta.resourcetype" => return Ok(Searched::ResourceType),
             "schemas" => return Ok(Searched::Schemas),
             "id" => return Ok(Searched::Id),
@@ -182,8 +191,8 @@ fn present(field: TextField) -> Expression {
 }
 
 /// What holds for the address of a user, who must have one for it.
-fn of_email(inner: Expression) -> Result<Expression> {
-    Ok(group(Body::All(vec![present(TextField::Email), inner])))
+fn of_email(inner: Expression) -> Expression {
+    group(Body::All(vec![present(TextField::Email), inner]))
 }
 
 /// The sign of an order; of equality that of `eq`, which `ne` turns round.
@@ -290,14 +299,23 @@ fn fixed_test(attribute: &Attribute, operator: Operator, value: &Literal, fixed:
     }
 }
 
-fn instant_test(attribute: &Attribute, operator: Operator, value: &Literal) -> Result<Expression> {
+fn instant(attribute: &Attribute, operator: Operator, value: &Literal) -> Result<(Sign, i64)> {
     let (Some(sign), Literal::Text(value)) = (sign(operator), value) else {
         return unreadable(attribute, "a time, in its order");
     };
     match Timestamp::parse(value) {
-        Some(at) => Ok(leaf(Test::Integer(IntegerField::DateJoined, sign, at.micros()))),
+        Some(at) => Ok((sign, at.micros())),
         None => unreadable(attribute, "a time such as \"2026-03-01T09:00:00Z\""),
     }
+}
+
+/// What was never edited is as it was created.
+fn last_modified_test(attribute: &Attribute, operator: Operator, value: &Literal) -> Result<Expression> {
+    let (sign, at) = instant(attribute, operator, value)?;
+    let edited = leaf(Test::Integer(IntegerField::ModifiedAt, sign, at));
+    let created = leaf(Test::Integer(IntegerField::DateJoined, sign, at));
+    let never = leaf(Test::IsNull(IntegerField::ModifiedAt));
+    Ok(group(Body::Any(vec![edited, group(Body::All(vec![never, created]))])))
 }
 
 fn id_test(attribute: &Attribute, operator: Operator, value: &Literal) -> Result<Expression> {

@@ -87,6 +87,12 @@ pub(super) async fn search(_accepts: AcceptsScim, can: Can<ManageUsers>, body: B
     find(&can, Search::of_body(&body.0)?).await
 }
 
+/// The same, for all types of resources, of which there is one.
+#[post("/.search", data = "<body>")]
+pub(super) async fn search_all(_accepts: AcceptsScim, can: Can<ManageUsers>, body: Body) -> Result<Many> {
+    find(&can, Search::of_body(&body.0)?).await
+}
+
 async fn find(can: &Can<ManageUsers>, search: Search) -> Result<Many> {
     let mut filter = Filter {
         order_by: searching::order(search.sort_by.as_deref(), search.sort_order.as_deref())?,

@@ -14,6 +14,7 @@ mod least_privilege;
 mod logs;
 mod metrics;
 mod proxy;
+mod scim;
 mod server;
 mod standby;
 mod stop;

@@ -106,6 +106,9 @@ fn push_test<T: Table>(sql: &mut Sql, dialect: Dialect, test: &Test<T>) {
                 .push_value(part.as_str())
                 .push(Dialect::CONTAINS_END);
         }
+        Test::EndsWith(_, end, _) if end.is_empty() => {
+            sql.push("TRUE");
+        }
         Test::EndsWith(field, end, folding) => {
             sql.push(dialect.last_characters())
                 .push(T::text_column(*field, *folding))

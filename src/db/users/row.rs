@@ -50,7 +50,9 @@ macro_rules! columns {
             $table,
             ".has_factor, ",
             $table,
-            ".is_deprovisioned"
+            ".is_deprovisioned, ",
+            $table,
+            ".modified_at"
         )
     };
 }
@@ -86,11 +88,12 @@ pub struct UserRow {
     has_factor: bool,
     #[serde(deserialize_with = "number_as_flag")]
     is_deprovisioned: bool,
+    modified_at: Option<i64>,
 }
 
 impl UserRow {
     /// How many columns it has.
-    pub(in crate::db) const COLUMNS: usize = 19;
+    pub(in crate::db) const COLUMNS: usize = 20;
 
     /// The same as [`UserRow::read`] of a row that may have no user there.
     pub(in crate::db) fn read_if_any<'r, R>(
@@ -137,6 +140,7 @@ impl UserRow {
             is_invited: row.try_get(first + 16)?,
             has_factor: row.try_get(first + 17)?,
             is_deprovisioned: row.try_get(first + 18)?,
+            modified_at: row.try_get(first + 19)?,
         })
     }
 }
@@ -180,6 +184,7 @@ impl From<UserRow> for User {
             is_invited: row.is_invited,
             has_factor: row.has_factor,
             is_deprovisioned: row.is_deprovisioned,
+            modified_at: row.modified_at.map(Timestamp::from_micros),
         }
     }
 }

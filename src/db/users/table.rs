@@ -13,7 +13,7 @@ impl Table for Users {
     const JSON: &'static str = "json_array(id, username, username_key, first_name, last_name, email, \
                                 is_active, is_staff, is_superuser, valid_from, valid_until, \
                                 must_change_password, password_changed_at, date_joined, last_login, version, is_invited, \
-                                has_factor, is_deprovisioned)";
+                                has_factor, is_deprovisioned, modified_at)";
 
     fn text_column(field: TextField, folding: Folding) -> &'static str {
         match (field, folding) {
@@ -39,6 +39,7 @@ impl Table for Users {
             IntegerField::LastLogin => "last_login",
             IntegerField::ValidFrom => "valid_from",
             IntegerField::ValidUntil => "valid_until",
+            IntegerField::ModifiedAt => "modified_at",
         }
     }
 
@@ -69,7 +70,12 @@ impl Table for Users {
             Field::Integer(IntegerField::DateJoined) => " INDEXED BY users_date_joined",
             Field::Integer(IntegerField::LastLogin) => " INDEXED BY users_last_login",
             // The table itself is in the order of its primary key; no list sorts by the others.
-            Field::Integer(IntegerField::Id | IntegerField::ValidFrom | IntegerField::ValidUntil)
+            Field::Integer(
+                IntegerField::Id
+                | IntegerField::ValidFrom
+                | IntegerField::ValidUntil
+                | IntegerField::ModifiedAt,
+            )
             | Field::Text(TextField::Searchable)
             | Field::Flag(_) => return None,
         })
@@ -85,7 +91,7 @@ impl Table for Users {
             Field::Integer(IntegerField::DateJoined) => " INDEXED BY users_staff_date_joined",
             Field::Integer(IntegerField::LastLogin) => " INDEXED BY users_staff_last_login",
             Field::Integer(IntegerField::Id) => " INDEXED BY users_staff",
-            Field::Integer(IntegerField::ValidFrom | IntegerField::ValidUntil)
+            Field::Integer(IntegerField::ValidFrom | IntegerField::ValidUntil | IntegerField::ModifiedAt)
             | Field::Text(TextField::Searchable | TextField::UsernameKey)
             | Field::Flag(_) => return None,
         };

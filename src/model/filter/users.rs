@@ -40,6 +40,8 @@ pub enum IntegerField {
     ValidFrom,
     /// `valid_until`, in microseconds; can be null. For the console only.
     ValidUntil,
+    /// The last edit, in microseconds; can be null. For SCIM only.
+    ModifiedAt,
 }
 
 /// A truth value.
@@ -116,6 +118,7 @@ impl Resource for Users {
             IntegerField::LastLogin => user.last_login.map(Timestamp::micros),
             IntegerField::ValidFrom => user.valid_from.map(Timestamp::micros),
             IntegerField::ValidUntil => user.valid_until.map(Timestamp::micros),
+            IntegerField::ModifiedAt => user.modified_at.map(Timestamp::micros),
         }
     }
 
@@ -139,7 +142,7 @@ impl Resource for Users {
     }
 
     fn is_nullable(field: IntegerField) -> bool {
-        matches!(field, IntegerField::LastLogin | IntegerField::ValidFrom | IntegerField::ValidUntil)
+        !matches!(field, IntegerField::Id | IntegerField::DateJoined)
     }
 
     fn is_unique(field: Field) -> bool {

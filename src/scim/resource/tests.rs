@@ -77,10 +77,10 @@ fn an_answer_has_the_attributes_that_were_asked_for_and_always_its_id() {
     };
     assert_eq!(names(Some("username"), None), "id schemas userName");
     assert_eq!(names(Some("name.familyName, nothing"), None), "id name.familyName schemas");
-    assert_eq!(names(Some("name"), None), "id name.familyName name.formatted name.givenName schemas");
+    assert_eq!(names(Some("name"), None), "id name.familyName name.givenName schemas");
     assert_eq!(names(Some(&format!("{USER}:active")), Some("active")), "active id schemas");
-    let without = "meta,id,emails,name.formatted,displayName,externalId,schemas";
-    assert_eq!(names(None, Some(without)), "active id name.familyName name.givenName schemas userName");
+    let without = "meta,id,emails,name.givenName,displayName,externalId,schemas";
+    assert_eq!(names(None, Some(without)), "active id name.familyName schemas userName");
     let emails = Selection::parse(Some("emails.value"), None).of(write(&ada(), ""));
     assert_eq!(emails["emails"], json!([{"value": "ada@example.org"}]));
 }

@@ -21,7 +21,10 @@ fn users() -> Vec<User> {
     vec![
         user(1, "Ada", "Ada", "ada@Example.org", true),
         user(2, "adam", "", "", false),
-        user(3, "zoë", "ZOË", "zoe@straße.example", true),
+        User {
+            modified_at: Timestamp::parse("2026-03-02"),
+            ..user(3, "zoë", "ZOË", "zoe@straße.example", true)
+        },
     ]
 }
 
@@ -70,6 +73,8 @@ fn a_filter_finds_what_the_standard_says() {
         ("id eq \"02\"", vec![]),
         ("meta.created ge \"2026-03-01T10:00:00+01:00\"", vec![1, 2, 3]),
         ("meta.created lt \"2026-03-01T09:00:00Z\"", vec![]),
+        ("meta.lastModified eq \"2026-03-01T09:00:00Z\"", vec![1, 2]),
+        ("meta.lastModified gt \"2026-03-01T09:00:00Z\"", vec![3]),
         ("meta.resourceType eq \"User\" and userName eq \"ada\"", vec![1]),
         (
             "urn:ietf:params:scim:schemas:core:2.0:user:USERNAME eq \"ada\" and (active eq true or id eq \"9\")",
@@ -91,7 +96,7 @@ fn in_2_an_attribute_that_cannot_be_filtered_by_is_refused_and_never_finds_nothi
         "addresses[type eq \"work\"]",
         "name eq \"Ada\"",
         "name.honorificPrefix pr",
-        "meta.lastModified gt \"2026-03-01T09:00:00Z\"",
+        "meta.lastModified co \"2026\"",
         "meta.created gt \"yesterday\"",
         "meta.created co \"2026\"",
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department eq \"x\"",

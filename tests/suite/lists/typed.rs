@@ -49,7 +49,8 @@ fn integer(field: IntegerField) -> BoxedStrategy<i64> {
         IntegerField::DateJoined
         | IntegerField::LastLogin
         | IntegerField::ValidFrom
-        | IntegerField::ValidUntil => prop_oneof![9 => prop::sample::select(INSTANTS), 1 => ends].boxed(),
+        | IntegerField::ValidUntil
+        | IntegerField::ModifiedAt => prop_oneof![9 => prop::sample::select(INSTANTS), 1 => ends].boxed(),
     }
 }
 

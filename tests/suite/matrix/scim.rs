@@ -25,6 +25,7 @@ pub(crate) const SCIM_ROWS: &[Row] = &[
     row(Post, "/scim/v2/Bulk", Unaimed, Some(nothing), [401, 401, 403, 501, 501]),
     row(Get, "/scim/v2/Me", Unaimed, None, [401, 401, 403, 501, 501]),
     row(Get, "/scim/v2/Users", Unaimed, None, [401, 401, 403, 200, 200]),
+    row(Post, "/scim/v2/.search", Unaimed, Some(nothing), [401, 401, 403, 200, 200]),
     row(Post, "/scim/v2/Users/.search", Unaimed, Some(nothing), [401, 401, 403, 200, 200]),
     row(Post, "/scim/v2/Users", Unaimed, Some(resource), [401, 401, 403, 201, 201]),
     row(Get, "/scim/v2/Users/{id}", Own, None, [401, 401, 403, 200, 200]),

@@ -70,10 +70,20 @@ async fn in_2_whatever_a_provisioning_client_sends_is_answered_without_a_failure
         }
     }
     assert_eq!(app.get(&root, &path(&ada)).await.json(), before);
+}
+
+#[apply(on_both)]
+#[with([("scim", json!(true))])]
+async fn in_2_no_query_and_no_text_of_a_provisioning_client_makes_the_server_fail(app: TestApp) {
+    let root = app.person("root", "superuser").await;
+    let ada = create(&app, &root, &json!({"userName": "ada"})).await;
     for query in [
         "filter=",
         "filter=%00",
         "filter=userName%20eq%20%22%5Cu0000%22",
+        "filter=externalId%20eq%20%22%5Cu0000%22",
+        "filter=emails%5Bvalue%20co%20%22%5Cu0000%22%5D",
+        "filter=name.givenName%20ew%20%22%5Cu0000%22",
         "filter=%FF",
         "filter=userName%20sw%20%22%5Cud800%22",
         "filter=meta.created%20gt%20%229999-12-31T23:59:59Z%22",
