@@ -22,6 +22,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -259,6 +260,9 @@ struct Verify {
     head: Option<String>,
 }
 
+/// How long the program waits at its end for threads that wait for the system.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
 const VERIFY_NOTES: &str = "\
 Prints how many entries are sealed, how many are not yet (the server seals them within seconds), and
 the head: the last position with its seal, the time and a signature.
@@ -342,7 +346,11 @@ fn start(command: Command) -> Result<ExitCode, Failure> {
     if let Command::Healthcheck = command {
         return healthcheck::run(&rocket);
     }
-    serve::runtime(&rocket)?.block_on(dispatch(command, figment))
+    let runtime = serve::runtime(&rocket)?;
+    let result = runtime.block_on(dispatch(command, figment));
+    // What a thread still waits for, such as a file on a network that is gone, keeps no program alive.
+    runtime.shutdown_timeout(LAST_WAIT);
+    result
 }
 
 /// Writes the completions to standard output at once.

@@ -9,14 +9,16 @@ pub async fn get_or_insert(db: &Db, name: &'static str, candidate: Vec<u8>) -> R
         return Ok(value);
     }
     let mut tx = db.begin().await?;
-    tx.execute(
-        Sql::new("INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-            .bind(name)
-            .bind(candidate.clone()),
-    )
-    .await?;
+    insert(&mut tx, name, candidate.clone()).await?;
     tx.commit().await?;
     Ok(get(db, name).await?.unwrap_or(candidate))
+}
+
+/// Gives a name a value, if it has none; whether it had none.
+pub async fn insert(tx: &mut Tx, name: &'static str, value: Vec<u8>) -> Result<bool> {
+    let sql =
+        Sql::new("INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING");
+    Ok(tx.execute(sql.bind(name).bind(value)).await? == 1)
 }
 
 /// Whether there is a value of that name.

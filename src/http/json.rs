@@ -63,9 +63,9 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        // Beyond 2^53 a float no longer says which integer was written.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        if value.fract() == 0.0 && value.abs() <= EXACT {
+        // A float is read to within a step or two, which below 2^49 are smaller than the way to another integer.
+        const EXACT: f64 = 562_949_953_421_312.0;
+        if value.fract() == 0.0 && value.abs() < EXACT {
             #[expect(clippy::cast_possible_truncation, reason = "a whole number within the range of i64")]
             return Ok((value as i64).into());
         }
@@ -135,8 +135,9 @@ mod tests {
             ("1.48e2", Some(148)),
             ("-3.0", Some(-3)),
             ("-0.0", Some(0)),
-            ("9007199254740992.0", Some(9_007_199_254_740_992)),
-            ("9007199254740994.0", None),
+            ("562949953421311.0", Some(562_949_953_421_311)),
+            ("562949953421313.0", None),
+            ("9007199254740993.0", None),
             ("148.5", None),
             ("1e300", None),
         ] {

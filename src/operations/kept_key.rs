@@ -46,11 +46,40 @@ impl KeptKey {
     /// # Errors
     /// [`Error::Internal`] if it was sealed by another secret key than is known.
     pub(super) async fn get(&self, app: &App) -> Result<[u8; 32]> {
+        let (roots, candidate) = self.candidate(app).await?;
+        let stored = db::installation::get_or_insert(&app.db, self.name, candidate).await?;
+        self.opened(&roots, &stored).map(|(key, _)| key).ok_or_else(|| Error::internal(self.lost))
+    }
+
+    /// The same; where it is made, a value that is made with it is stored in the same transaction.
+    ///
+    /// # Errors
+    /// As [`KeptKey::get`].
+    pub(super) async fn get_with(
+        &self,
+        app: &App,
+        first: impl Fn([u8; 32]) -> (&'static str, Vec<u8>),
+    ) -> Result<[u8; 32]> {
+        let [stored] = db::installation::get_all(&app.db, [self.name]).await?;
+        if stored.is_none() {
+            let (roots, candidate) = self.candidate(app).await?;
+            let (key, _) = self.opened(&roots, &candidate).ok_or_else(|| Error::internal(self.lost))?;
+            let (name, value) = first(key);
+            let mut tx = app.db.begin().await?;
+            // Of two instances that start at once, one makes the key.
+            if db::installation::insert(&mut tx, self.name, candidate).await? {
+                db::installation::set(&mut tx, name, Some(value)).await?;
+            }
+            tx.commit().await?;
+        }
+        self.get(app).await
+    }
+
+    async fn candidate(&self, app: &App) -> Result<(Vec<Vec<u8>>, Vec<u8>)> {
         let roots = keys::roots(&app.settings, &app.db).await.map_err(Error::internal)?;
         let root = roots.first().ok_or_else(|| Error::internal("there is no secret key"))?;
         let candidate = keys::kept_seal(root, self.sealed_by).seal(self.purpose, &keys::fresh()?)?;
-        let stored = db::installation::get_or_insert(&app.db, self.name, candidate).await?;
-        self.opened(&roots, &stored).map(|(key, _)| key).ok_or_else(|| Error::internal(self.lost))
+        Ok((roots, candidate))
     }
 
     /// The key, if there is one that can be opened; else the log says why not.

@@ -89,13 +89,17 @@ impl Challenge {
 
     /// From a page, with what else belongs to the question; `None` if it is none of ours, or too old.
     fn open(app: &App, purpose: &Purpose, sealed: &str) -> Option<(Self, Vec<u8>)> {
+        Self::of_any_age(app, purpose, sealed)
+            .filter(|(challenge, _)| app.clock.now() < challenge.runs_out_at)
+    }
+
+    fn of_any_age(app: &App, purpose: &Purpose, sealed: &str) -> Option<(Self, Vec<u8>)> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let content = app.keys().open_seal(&purpose.text(), &sealed)?;
         let (runs_out_at, rest) = content.split_first_chunk::<8>()?;
         let (random, more) = rest.split_first_chunk::<CHALLENGE>()?;
         let runs_out_at = Timestamp::from_micros(i64::from_be_bytes(*runs_out_at));
-        let is_good = app.clock.now() < runs_out_at;
-        is_good.then(|| (Self { random: *random, runs_out_at }, more.to_vec()))
+        Some((Self { random: *random, runs_out_at }, more.to_vec()))
     }
 
     /// Uses it up; `false` if it was used before.
@@ -174,6 +178,16 @@ pub async fn to_sign_in(app: &App, cookie: &str) -> Result<Option<Question>> {
         return Ok(None);
     }
     request(app, &rp, &Purpose::SignIn(cookie.to_owned()), &[]).map(Some)
+}
+
+/// Whether the browser with this cookie answers a question that has run out, as a page that was left open asks: a try that
+/// guesses nothing.
+#[must_use]
+pub fn is_too_late(app: &App, cookie: &str, shown: &str) -> bool {
+    let Some(Code::Passkey(answer)) = Code::parse(shown) else { return false };
+    let Some((state, _)) = answer.split_once('.') else { return false };
+    let asked = Challenge::of_any_age(app, &Purpose::SignIn(cookie.to_owned()), state);
+    asked.is_some_and(|(challenge, _)| app.clock.now() >= challenge.runs_out_at)
 }
 
 /// The name of the user whose passkey the browser with this cookie shows; `None` if it is not known, or not the answer

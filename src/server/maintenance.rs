@@ -21,8 +21,13 @@ pub(super) fn clean_up(rocket: &Rocket<Orbit>) {
     let mut shutdown = rocket.shutdown();
     tokio::spawn(async move {
         loop {
-            if let Err(error) = maintenance::clean_up(&app).await {
-                log::warn!("could not clean up: {error}");
+            tokio::select! {
+                cleaned = maintenance::clean_up(&app) => {
+                    if let Err(error) = cleaned {
+                        log::warn!("could not clean up: {error}");
+                    }
+                }
+                () = &mut shutdown => return,
             }
             tokio::select! {
                 () = tokio::time::sleep(CLEAN_UP_INTERVAL) => {}
@@ -101,12 +106,12 @@ pub(super) fn keep_head(rocket: &Rocket<Orbit>) {
     let mut shutdown = rocket.shutdown();
     tokio::spawn(async move {
         loop {
+            if let Err(error) = audit::keep_head(&app).await {
+                log::warn!("could not keep the head of the audit log: {error}");
+            }
             tokio::select! {
                 () = tokio::time::sleep(interval) => {}
                 () = &mut shutdown => return,
-            }
-            if let Err(error) = audit::keep_head(&app).await {
-                log::warn!("could not keep the head of the audit log: {error}");
             }
         }
     });
@@ -132,7 +137,11 @@ pub(super) fn seal(rocket: &Rocket<Orbit>) {
     let mut shutdown = rocket.shutdown();
     tokio::spawn(async move {
         loop {
-            match audit::seal(&app).await {
+            let sealed = tokio::select! {
+                sealed = audit::seal(&app) => sealed,
+                () = &mut shutdown => return,
+            };
+            match sealed {
                 // A full batch: more entries wait. Otherwise the next ones are worth a pause, as each sealing is a
                 // transaction.
                 Ok(sealed) if i64::try_from(sealed) == Ok(audit::SEALING_BATCH) => continue,

@@ -7,6 +7,8 @@ use rocket::tokio::task::spawn_blocking;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use usher::db;
+use usher::model::audit::{Action, Author, Commitments, Entry, EntryId, Group};
+use usher::model::origin::Origin;
 use usher::operations::audit::{self, Fault, Head, HeadVerdict, hexadecimal};
 
 use crate::app::{Backend, Person, TestApp};
@@ -107,6 +109,8 @@ async fn lg_5_a_mark_of_an_earlier_moment_or_of_another_key_is_found(app: TestAp
         Some(Fault::MarkWentBack { position: ENTRIES }),
         "the one that runs knows"
     );
+    audit::examine(&app.usher).await.unwrap();
+    assert!(app.usher.audit_watch.fault().is_some(), "whatever an examination of what is left finds");
     app.sql(
         "UPDATE installation SET value = (SELECT value FROM installation WHERE name = 'cookie_tag') \
              WHERE name = 'audit_mark'",
@@ -139,7 +143,7 @@ async fn lg_5_a_head_kept_elsewhere_tells_a_rewritten_log(app: TestApp) {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     let told = String::from_utf8(usher(&app, &["audit", "head"]).await.stdout).unwrap();
     assert!(told.starts_with("7:") && Head::parse(&told).is_some(), "{told}");
-    // Everything anew, by an attacker who has the key.
+    // Everything anew, by an attacker who writes to the database.
     app.sql(
         "UPDATE audit_entries SET position = NULL, seal = NULL, commitments = NULL, actor_name = 'other'",
     )
@@ -147,7 +151,8 @@ async fn lg_5_a_head_kept_elsewhere_tells_a_rewritten_log(app: TestApp) {
     app.sql("DELETE FROM installation WHERE name = 'audit_mark'").await;
     let other = app.another_instance().await;
     seal(&other).await;
-    assert_eq!(fault(&other).await, None);
+    let restarted = Some(Fault::Restarted { position: 1 });
+    assert_eq!(fault(&other).await, restarted, "a new chain is not begun in silence");
     assert_eq!(audit::compare(&other.usher, &kept).await.unwrap(), HeadVerdict::Different);
     let verified = usher(&app, &["audit", "verify", "--head", &line]).await;
     assert_eq!(verified.status.code(), Some(1));
@@ -155,25 +160,64 @@ async fn lg_5_a_head_kept_elsewhere_tells_a_rewritten_log(app: TestApp) {
     assert!(reason.contains("the entries up to position 6 are not those of that time"), "{reason}");
 }
 
+#[apply(on_both)]
+async fn lg_5_after_a_mark_of_an_earlier_moment_entries_are_sealed_on_and_the_log_stays_broken(app: TestApp) {
+    let staff = sealed(&app).await;
+    app.sql("CREATE TABLE kept AS SELECT value FROM installation WHERE name = 'audit_mark'").await;
+    changes(&app, &staff, 2).await;
+    app.sql("UPDATE installation SET value = (SELECT value FROM kept) WHERE name = 'audit_mark'").await;
+    changes(&app, &staff, 1).await;
+    let report = audit::verify(&app.usher).await.unwrap();
+    let restarted = Fault::Restarted { position: ENTRIES + 3 };
+    assert_eq!((report.sealed, report.not_sealed, report.fault), (ENTRIES + 3, 0, Some(restarted)));
+}
+
+#[apply(on_both)]
+async fn lg_5_without_entries_and_mark_the_log_is_broken_as_long_as_there_is_its_key(app: TestApp) {
+    let staff = sealed(&app).await;
+    app.sql("DELETE FROM audit_entries").await;
+    app.sql("DELETE FROM installation WHERE name = 'audit_mark'").await;
+    assert_eq!(fault(&app).await, Some(Fault::NoMark));
+    changes(&app, &staff, 2).await;
+    assert_eq!(fault(&app).await, Some(Fault::Restarted { position: 1 }));
+}
+
+#[apply(on_both)]
+async fn lg_6_values_that_are_taken_as_if_they_had_been_erased_are_found(app: TestApp) {
+    sealed(&app).await;
+    let mut tx = app.usher.db.begin().await.unwrap();
+    let entries = db::audit::erasing::entries_after(&mut tx, EntryId(0), &[], 1).await.unwrap();
+    let mut commitments = Commitments::from_bytes(entries[0].commitments.as_deref().unwrap()).unwrap();
+    let taken = commitments.erase(&entries[0].entry, Group::Actor).unwrap();
+    db::audit::erasing::replace_personal(&mut tx, &[(taken, commitments.to_bytes())]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(fault(&app).await, Some(Fault::Erased { found: 1, known: 0 }));
+}
+
 /// Seals all entries as earlier releases did.
 async fn seal_as_before(app: &TestApp) -> String {
     seal(app).await;
-    let (mut previous, mut position) = (Vec::new(), 0_i64);
-    for sealed in db::audit::sealed_after(&app.usher.db, 0, 1_000).await.unwrap() {
-        position += 1;
+    let (mut previous, mut rows) = (Vec::new(), Vec::new());
+    for sealed in db::audit::sealed_after(&app.usher.db, 0, 10_000).await.unwrap() {
         previous = Sha256::new()
             .chain_update(&previous)
-            .chain_update(position.to_be_bytes())
+            .chain_update(sealed.position.to_be_bytes())
             .chain_update(serde_json::to_vec(&sealed.entry).unwrap())
             .finalize()
             .to_vec();
-        let (text, id) = (hexadecimal(&previous), sealed.entry.id);
-        let blob =
+        let text = hexadecimal(&previous);
+        let seal =
             if app.url.starts_with("sqlite") { format!("x'{text}'") } else { format!("'\\x{text}'::bytea") };
-        app.sql(&format!("UPDATE audit_entries SET seal = {blob}, commitments = NULL WHERE id = {id}")).await;
+        rows.push(format!("({}, {seal})", sealed.entry.id));
     }
+    app.sql(&format!(
+        "WITH old (id, seal) AS (VALUES {}) UPDATE audit_entries SET seal = old.seal, commitments = NULL FROM old \
+         WHERE audit_entries.id = old.id",
+        rows.join(", ")
+    ))
+    .await;
     app.sql("DELETE FROM installation WHERE name IN ('audit_mark', 'audit_key')").await;
-    format!("{position}:{}", hexadecimal(&previous))
+    format!("{}:{}", rows.len(), hexadecimal(&previous))
 }
 
 #[apply(on_both)]
@@ -198,6 +242,22 @@ async fn lg_5_a_log_of_an_earlier_release_is_sealed_anew_once_and_keeps_its_last
         HeadVerdict::Same,
         "a head of that time is good"
     );
+}
+
+#[apply(on_both)]
+async fn lg_5_an_examination_while_a_log_is_sealed_anew_raises_no_false_alarm(app: TestApp) {
+    let staff = app.person("staff", "superuser").await;
+    let entry = Entry::new(Action::SignIn, Author::anonymous(&Origin::command_line())).on(&staff.user);
+    let mut tx = app.usher.db.begin().await.unwrap();
+    db::audit::insert_all(&mut tx, &vec![entry; 1_800], app.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    seal_as_before(&app).await;
+    app.sql("UPDATE audit_entries SET position = NULL, seal = NULL WHERE position = 1800").await;
+    let next = app.another_instance().await;
+    let (examined, ()) = rocket::tokio::join!(audit::examine(&next.usher), seal(&next));
+    examined.unwrap();
+    assert_eq!(next.usher.audit_watch.fault(), None);
+    assert_eq!(fault(&next).await, None);
 }
 
 #[apply(on_both)]

@@ -120,6 +120,19 @@ async fn lg_6_an_entry_that_was_altered_is_left_for_an_examination_to_find(app: 
 }
 
 #[apply(on_both)]
+async fn lg_6_neither_a_clock_that_was_ahead_nor_a_missing_commitment_holds_up_what_comes_after(
+    app: TestApp,
+) {
+    history(&app).await;
+    app.sql("UPDATE audit_entries SET commitments = NULL WHERE id = 1").await;
+    app.sql("UPDATE audit_entries SET happened_at = 9000000000000000 WHERE id = 2").await;
+    app.clock.advance(100 * DAY);
+    maintenance::clean_up(&app.usher).await.unwrap();
+    let addresses: Vec<_> = trail(&app).await.into_iter().take(4).map(|entry| entry.address).collect();
+    assert_eq!(addresses[1..], ["", "", ""], "{addresses:?}");
+}
+
+#[apply(on_both)]
 async fn many_entries_are_erased_in_small_transactions_and_what_is_not_sealed_waits(app: TestApp) {
     let ada = app.person("ada", "").await;
     let origin = usher::model::origin::Origin {

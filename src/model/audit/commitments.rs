@@ -43,9 +43,49 @@ const PLAIN_CHANGES: [&str; 7] = [
 /// Details of the origin.
 const ORIGIN_DETAILS: [&str; 2] = ["address", "device"];
 
-/// Details that may say something about the person. What is in neither list is of the installation.
-const PERSONAL_DETAILS: [&str; 7] =
-    ["email", "external_id", "filter", "name", "note", "request", "second_factor"];
+/// Details that say nothing about the person. What is in neither list does, so that nothing is forgotten.
+const PLAIN_DETAILS: [&str; 36] = [
+    "before",
+    "begins_at",
+    "by",
+    "by_mail",
+    "code",
+    "conflicts",
+    "created",
+    "deprovisioned",
+    "entries",
+    "expires_at",
+    "failures",
+    "format",
+    "head",
+    "incomplete",
+    "initial",
+    "invited",
+    "kept",
+    "kind",
+    "layered",
+    "least_recent_sessions_ended",
+    "left",
+    "left_out",
+    "link",
+    "of",
+    "only_for",
+    "overlap_ends_at",
+    "pks",
+    "purpose",
+    "read_only",
+    "reason",
+    "refused",
+    "removed",
+    "seconds",
+    "session",
+    "sessions_ended",
+    "unchanged",
+];
+
+/// What the stored form begins with. Another division of values into groups needs another number: seals of before are
+/// checked as they were made.
+const VERSION: u8 = 1;
 
 /// An entry taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +102,7 @@ impl Parts {
         let (changes, details) = (parsed(&entry.changes)?, parsed(&entry.details)?);
         let (plain_changes, personal_changes) = split(changes, |name| !PLAIN_CHANGES.contains(&name));
         let (details, origin) = split(details, |name| ORIGIN_DETAILS.contains(&name));
-        let (plain_details, personal_details) = split(details, |name| PERSONAL_DETAILS.contains(&name));
+        let (plain_details, personal_details) = split(details, is_personal_detail);
         let shape = StoredEntry {
             actor_name: String::new(),
             target_name: String::new(),
@@ -103,6 +143,11 @@ impl Parts {
             .finalize()
             .into()
     }
+}
+
+/// Details of the origin were taken out before, and stand there as null.
+fn is_personal_detail(name: &str) -> bool {
+    !PLAIN_DETAILS.contains(&name) && !ORIGIN_DETAILS.contains(&name)
 }
 
 /// A JSON object, if its text is as this program writes it.
@@ -162,6 +207,12 @@ impl Commitments {
         Some([of(Group::Actor)?, of(Group::Origin)?, of(Group::Target)?])
     }
 
+    /// How many groups were erased.
+    #[must_use]
+    pub fn erased(&self) -> i64 {
+        Group::ALL.into_iter().map(|group| i64::from(self.is_erased(group))).sum()
+    }
+
     /// Whether the values of a group were erased.
     #[must_use]
     pub fn is_erased(&self, group: Group) -> bool {
@@ -179,10 +230,11 @@ impl Commitments {
         Some(blanked(entry, group))
     }
 
-    /// For the database: for each group the length of what follows, and a salt or a commitment.
+    /// For the database: a version, and for each group the length of what follows, and a salt or a commitment.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(3 * (1 + SALT));
+        let mut bytes = Vec::with_capacity(1 + 3 * (1 + SALT));
+        bytes.push(VERSION);
         for commitment in &self.0 {
             let content: &[u8] = match commitment {
                 Commitment::Salt(salt) => salt,
@@ -196,7 +248,10 @@ impl Commitments {
 
     /// As [`Commitments::to_bytes`] wrote them.
     #[must_use]
-    pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (VERSION, mut bytes) = bytes.split_first().map(|(version, bytes)| (*version, bytes))? else {
+            return None;
+        };
         let mut next = || {
             let (&length, rest) = bytes.split_first()?;
             let (content, rest) = rest.split_at_checked(length.into())?;
@@ -228,7 +283,7 @@ fn blanked(entry: &StoredEntry, group: Group) -> StoredEntry {
         Group::Target => {
             blank.target_name = String::new();
             blank.changes = without(&entry.changes, &|name| !PLAIN_CHANGES.contains(&name));
-            blank.details = without(&entry.details, &|name| PERSONAL_DETAILS.contains(&name));
+            blank.details = without(&entry.details, &is_personal_detail);
         }
     }
     blank
@@ -332,9 +387,14 @@ mod tests {
     #[test]
     fn bytes_that_are_no_commitments_are_refused() {
         let bytes = Commitments::new(SALTS).to_bytes();
-        for wrong in
-            [&bytes[..bytes.len() - 1], &[bytes.as_slice(), &[0]].concat(), &[], &[16; 3], &[255; 60]]
-        {
+        for wrong in [
+            &bytes[..bytes.len() - 1],
+            &[bytes.as_slice(), &[0]].concat(),
+            &[],
+            &[1, 16, 16, 16],
+            &[255; 60],
+            &[&[2], &bytes[1..]].concat(),
+        ] {
             assert_eq!(Commitments::from_bytes(wrong), None, "{wrong:?}");
         }
     }

@@ -58,10 +58,8 @@ pub async fn seal(app: &App) -> Result<usize> {
         return Ok(0);
     }
     let mut tx = app.db.begin().await?;
-    let mut mark = match mark::lock(&mut tx, key).await? {
-        Found::Mark(mark) => mark,
-        Found::Nothing | Found::Forged => begin(app, &mut tx).await?,
-    };
+    let found = mark::lock(&mut tx, key).await?;
+    let mut mark = begin(app, &mut tx, found).await?;
     let salts = salts()?;
     let done = if mark.is_resealing() {
         reseal(&mut tx, &mut mark, key, &salts).await?
@@ -77,27 +75,39 @@ pub async fn seal(app: &App) -> Result<usize> {
     Ok(done)
 }
 
-/// The mark of a chain that has none: of a new one; of one from an earlier release, which is to be sealed anew; or of one
-/// whose mark was taken away, which can only go on visibly broken.
-async fn begin(app: &App, tx: &mut Tx) -> Result<Mark> {
-    let Some((position, seal, has_commitments)) = db::audit::last_seal(tx).await? else {
-        return Ok(Mark::start());
+/// From which mark the chain goes on. That of a log from an earlier release, which was never sealed with the key, says that
+/// it is to be sealed anew. Where the mark was taken away or is of an earlier moment than the last seal, the chain can only
+/// go on visibly broken.
+async fn begin(app: &App, tx: &mut Tx, found: Found) -> Result<Mark> {
+    let last = db::audit::last_seal(tx).await?;
+    let mark = match (found, &last) {
+        (Found::Mark(mark), Some((position, seal, false))) if mark.is_start() => {
+            let entry = Entry::new(Action::AuditResealed, operator::author())
+                .detail("entries", *position)
+                .detail("head", format!("{position}:{}", hexadecimal(seal)));
+            record(tx, &entry, app.clock.now()).await?;
+            let before = Some(Before { position: *position, seal: Vec::new(), broken_at: None });
+            return Ok(Mark { before, ..mark });
+        }
+        (Found::Mark(mark), Some((position, _, true)))
+            if *position > mark.position && !mark.is_resealing() =>
+        {
+            mark
+        }
+        (Found::Mark(mark), _) => return Ok(mark),
+        (Found::Nothing | Found::Forged, _) => Mark::start(),
     };
-    if has_commitments {
-        let seal = seal.try_into().unwrap_or([0; SEAL]);
-        return Ok(Mark { position, seal, restarted_at: Some(position.saturating_add(1)), ..Mark::start() });
-    }
-    let entry = Entry::new(Action::AuditResealed, operator::author())
-        .detail("entries", position)
-        .detail("head", format!("{position}:{}", hexadecimal(&seal)));
-    record(tx, &entry, app.clock.now()).await?;
-    Ok(Mark { before: Some(Before { position, seal: Vec::new(), broken_at: None }), ..Mark::start() })
+    let (position, seal, _) = last.unwrap_or_default();
+    let restarted_at = mark.restarted_at.or(Some(position.saturating_add(1)));
+    Ok(Mark { position, seal: seal.try_into().unwrap_or([0; SEAL]), restarted_at, ..mark })
 }
 
 /// Seals entries of an earlier release anew, at their places, and examines their seals a last time.
 async fn reseal(tx: &mut Tx, mark: &mut Mark, key: &AuditKey, salts: &[[[u8; SALT]; 3]]) -> Result<usize> {
     let Some(before) = &mut mark.before else { return Ok(0) };
-    let entries = db::audit::sealed_after_in(tx, mark.position, BATCH).await?;
+    let mut entries = db::audit::sealed_after_in(tx, mark.position, BATCH).await?;
+    // An instance of an earlier release that runs beside this one may have sealed more.
+    entries.retain(|sealed| sealed.position <= before.position);
     let mut seals = Vec::with_capacity(entries.len());
     for (sealed, salts) in entries.iter().zip(salts) {
         let is_right = sealed.position == mark.position + 1

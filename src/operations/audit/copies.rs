@@ -12,7 +12,7 @@ use crate::model::error::{Error, Result};
 use crate::model::head_target::HeadTarget;
 use crate::operations::App;
 
-/// How long a webhook may take to answer.
+/// How long a webhook or the system's log may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Facility 13 (log audit) and severity 6 (informational) of RFC 5424.
@@ -41,7 +41,9 @@ fn send(target: &HeadTarget, line: &str) -> io::Result<()> {
         }
         HeadTarget::Syslog => {
             let message = format!("<{PRIORITY}>usher[{}]: audit head {line}", std::process::id());
-            UnixDatagram::unbound()?.send_to(message.as_bytes(), "/dev/log").map(drop)
+            let socket = UnixDatagram::unbound()?;
+            socket.set_write_timeout(Some(PATIENCE))?;
+            socket.send_to(message.as_bytes(), "/dev/log").map(drop)
         }
         HeadTarget::Webhook(address) => {
             let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).max_redirects(0);

@@ -20,6 +20,9 @@ pub(super) struct Mark {
     pub seal: [u8; SEAL],
     /// When it was made, in microseconds.
     pub sealed_at: i64,
+    /// How many groups of personal values were erased from sealed entries.
+    #[serde(default)]
+    pub erased: i64,
     /// The position from which on the chain goes on without a connection to what was before: there was no mark.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub restarted_at: Option<i64>,
@@ -41,9 +44,19 @@ pub(super) struct Before {
 }
 
 impl Mark {
-    /// Before any entry is sealed.
+    /// Before any entry is sealed. It is stored together with the key, so that there is always a mark.
     pub(super) const fn start() -> Self {
-        Self { position: 0, seal: [0; SEAL], sealed_at: 0, restarted_at: None, before: None }
+        Self { position: 0, seal: [0; SEAL], sealed_at: 0, erased: 0, restarted_at: None, before: None }
+    }
+
+    /// Whether no entry was ever sealed with the key.
+    pub(super) fn is_start(&self) -> bool {
+        *self == Self::start()
+    }
+
+    /// The value for the database.
+    pub(super) fn stored(&self, key: &AuditKey) -> (&'static str, Vec<u8>) {
+        (NAME, self.to_bytes(key))
     }
 
     /// Whether entries from before are still to be sealed anew.
@@ -175,7 +188,7 @@ mod tests {
         let before = Some(Before { position: 9, seal: vec![1; 32], broken_at: Some(3) });
         for mark in [
             Mark::start(),
-            Mark { position: 17, seal: [9; SEAL], sealed_at: 5, restarted_at: Some(4), before },
+            Mark { position: 17, seal: [9; SEAL], sealed_at: 5, erased: 2, restarted_at: Some(4), before },
         ] {
             let bytes = mark.to_bytes(&key);
             assert_eq!(Mark::from_bytes(&bytes, &key), Some(mark));

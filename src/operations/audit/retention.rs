@@ -1,6 +1,7 @@
 //! How long the audit log keeps from where something was done: addresses and devices are erased after a time that the
 //! operator sets. What happened, when and by which account stays, and so do the seals.
 
+use super::mark::{self, Found};
 use crate::db::audit::erasing::{self, Erasable};
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Commitments, Entry, EntryId, Group, Parts, StoredEntry};
@@ -47,14 +48,19 @@ pub async fn erase_old_origins(app: &App) -> Result<()> {
 
 /// Whether there may be more.
 async fn erase_batch(app: &App, kind: &Kind, before: Timestamp) -> Result<bool> {
+    let key = app.audit_watch.key(app).await?;
     let mut tx = app.db.begin().await?;
-    db::audit::lock_chain(&mut tx).await?;
+    // Without its mark the log is broken, and what is erased could not be told from what was taken.
+    let Found::Mark(mut mark) = mark::lock(&mut tx, key).await? else { return Ok(false) };
     let last = progress(&mut tx, kind).await?;
     let mut entries = erasing::entries_after(&mut tx, last, kind.without_target, BATCH).await?;
+    let now = app.clock.now().micros();
     let is_due = |entry: &Erasable| {
-        entry.entry.happened_at < before.micros() && entry.position.is_some() && entry.commitments.is_some()
+        let waits_for_seal =
+            entry.position.is_none_or(|position| entry.commitments.is_none() && position > mark.position);
+        // What was written while a clock was ahead must not hold up those after it.
+        !waits_for_seal && (entry.entry.happened_at < before.micros() || entry.entry.happened_at > now)
     };
-    // What was written while a clock was ahead holds up those after it until it is due.
     entries.truncate(entries.iter().take_while(|entry| is_due(entry)).count());
     let Some(newest) = entries.last() else { return Ok(false) };
     let newest = newest.entry.id;
@@ -62,6 +68,8 @@ async fn erase_batch(app: &App, kind: &Kind, before: Timestamp) -> Result<bool> 
     erasing::replace_personal(&mut tx, &erased).await?;
     db::installation::set(&mut tx, kind.progress, Some(newest.to_be_bytes().to_vec())).await?;
     if !erased.is_empty() {
+        mark.erased += i64::try_from(erased.len()).unwrap_or_default();
+        mark::store(&mut tx, &mark, key).await?;
         let entry = Entry::new(Action::OriginsErased, operator::author())
             .detail("entries", erased.len())
             .detail("of", kind.name)

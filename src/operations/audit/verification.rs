@@ -4,7 +4,7 @@ use super::chain::{BATCH, seal_of, seal_of_before};
 use super::mark::{self, Found, Head, Mark};
 use crate::db;
 use crate::db::audit::Sealed;
-use crate::model::audit::{Commitments, Group};
+use crate::model::audit::Commitments;
 use crate::model::error::Result;
 use crate::operations::App;
 use crate::operations::audit::hexadecimal;
@@ -37,6 +37,13 @@ pub enum Fault {
         /// The first position after that.
         position: i64,
     },
+    /// Personal values were erased, or seem to have been, without the mark knowing.
+    Erased {
+        /// Groups of values that are not there.
+        found: i64,
+        /// How many the mark knows to have been erased.
+        known: i64,
+    },
     /// An entry was not what an earlier release had sealed, when it was sealed anew.
     AlteredBefore {
         /// Its position in the chain.
@@ -59,6 +66,9 @@ impl std::fmt::Display for Fault {
             }
             Self::Restarted { position } => {
                 write!(f, "there was no mark of how far entries are sealed when position {position} was")
+            }
+            Self::Erased { found, known } => {
+                write!(f, "personal values are missing {found} times, and were erased {known} times")
             }
             Self::AlteredBefore { position } => write!(
                 f,
@@ -90,7 +100,9 @@ struct Walk<'a> {
     position: i64,
     previous: [u8; SEAL],
     previous_before: Vec<u8>,
+    /// Entries of which values were erased, and groups of values.
     erased: i64,
+    groups_erased: i64,
 }
 
 /// What an entry is.
@@ -106,13 +118,14 @@ enum Step {
 impl Walk<'_> {
     fn step(&mut self, sealed: &Sealed, mark: Option<&Mark>) -> Step {
         let position = self.position + 1;
-        if sealed.commitments.is_none() && mark.is_some_and(|mark| sealed.position > mark.position) {
+        let is_ahead = |mark: &Mark| !mark.is_start() && sealed.position > mark.position;
+        if sealed.commitments.is_none() && mark.is_some_and(is_ahead) {
             return Step::Earlier;
         }
         if sealed.position != position {
             return Step::Broken(Fault::Missing { position });
         }
-        match self.expected(sealed, mark.is_some()) {
+        match self.expected(sealed, mark.is_some_and(Mark::is_start)) {
             Some(expected) if expected == sealed.seal => {
                 self.position = position;
                 Step::Right
@@ -121,30 +134,34 @@ impl Walk<'_> {
         }
     }
 
-    fn expected(&mut self, sealed: &Sealed, has_mark: bool) -> Option<Vec<u8>> {
+    fn expected(&mut self, sealed: &Sealed, is_before: bool) -> Option<Vec<u8>> {
         let Some(commitments) = &sealed.commitments else {
             let expected = seal_of_before(&self.previous_before, sealed.position, &sealed.entry);
             self.previous_before.clone_from(&expected);
-            return Some(expected).filter(|_| !has_mark);
+            return Some(expected).filter(|_| is_before);
         };
         let commitments = Commitments::from_bytes(commitments)?;
-        self.erased += i64::from(Group::ALL.into_iter().any(|group| commitments.is_erased(group)));
+        self.erased += i64::from(commitments.erased() > 0);
+        self.groups_erased += commitments.erased();
         self.previous = seal_of(self.key, &self.previous, sealed.position, &sealed.entry, &commitments)?;
         Some(self.previous.to_vec())
     }
 
     /// What is wrong with the end of the chain.
-    fn end(&self, found: &Found) -> Option<Fault> {
-        let mark = match found {
-            Found::Mark(mark) => mark,
-            Found::Nothing if self.previous == [0; SEAL] => return None,
-            Found::Nothing | Found::Forged => return Some(Fault::NoMark),
-        };
+    fn end(&self, found: &Found, erased_at_begin: i64) -> Option<Fault> {
+        let Some(mark) = found.mark() else { return Some(Fault::NoMark) };
+        if mark.is_start() && self.previous == [0; SEAL] {
+            return None;
+        }
         if mark.position > self.position {
             return Some(Fault::Missing { position: self.position + 1 });
         }
         if mark.position < self.position || mark.seal != self.previous {
             return Some(Fault::MarkWentBack { position: mark.position });
+        }
+        // Values may be erased while this goes on.
+        if mark.restarted_at.is_none() && !(erased_at_begin..=mark.erased).contains(&self.groups_erased) {
+            return Some(Fault::Erased { found: self.groups_erased, known: mark.erased });
         }
         let broken_before = mark.before.as_ref().and_then(|before| before.broken_at);
         broken_before
@@ -155,10 +172,22 @@ impl Walk<'_> {
 
 /// Makes every seal anew and compares.
 pub async fn verify(app: &App) -> Result<Report> {
+    loop {
+        if let Some(report) = walk(app).await? {
+            return Ok(report);
+        }
+    }
+}
+
+/// `None` if a log of an earlier release began to be sealed anew meanwhile, so that what was seen is of two kinds.
+async fn walk(app: &App) -> Result<Option<Report>> {
     let key = app.audit_watch.key(app).await?;
     let mut not_sealed = db::audit::count_unsealed(&app.db).await?;
-    let mut walk = Walk { key, position: 0, previous: [0; SEAL], previous_before: Vec::new(), erased: 0 };
+    let (previous, previous_before) = ([0; SEAL], Vec::new());
+    let mut walk = Walk { key, position: 0, previous, previous_before, erased: 0, groups_erased: 0 };
     let mut found = mark::read(&app.db, key).await?;
+    let was_start = found.mark().is_some_and(Mark::is_start);
+    let erased = found.mark().map_or(0, |mark| mark.erased);
     let fault = 'walk: loop {
         let from = walk.position;
         for sealed in db::audit::sealed_after(&app.db, from, BATCH).await? {
@@ -173,13 +202,25 @@ pub async fn verify(app: &App) -> Result<Report> {
             found = mark::read(&app.db, key).await?;
             // Seals are stored together with their mark: entries up to this one are there, or missing.
             if found.mark().is_none_or(|mark| mark.position == known) {
-                break walk.end(&found);
+                break walk.end(&found, erased);
+            }
+            if was_start {
+                return Ok(None);
             }
         }
     };
-    not_sealed += db::audit::count_sealed_earlier(&app.db, walk.position).await?;
-    let head = found.mark().filter(|_| fault.is_none()).map(|mark| mark.head(key).to_string());
-    Ok(Report { sealed: walk.position, not_sealed, erased: walk.erased, head, fault })
+    if was_start && fault.is_some() {
+        let is_start = mark::read(&app.db, key).await?.mark().is_some_and(Mark::is_start);
+        if !is_start {
+            return Ok(None);
+        }
+    }
+    if fault.is_none() {
+        not_sealed += db::audit::count_sealed_earlier(&app.db, walk.position).await?;
+    }
+    let head = found.mark().filter(|mark| fault.is_none() && !mark.is_start());
+    let head = head.map(|mark| mark.head(key).to_string());
+    Ok(Some(Report { sealed: walk.position, not_sealed, erased: walk.erased, head, fault }))
 }
 
 /// What a head that was kept elsewhere says of the log.
@@ -212,5 +253,6 @@ pub async fn compare(app: &App, head: &Head) -> Result<HeadVerdict> {
 /// The head of this moment, to be kept elsewhere; `None` before the first entry is sealed.
 pub async fn head(app: &App) -> Result<Option<Head>> {
     let key = app.audit_watch.key(app).await?;
-    Ok(mark::read(&app.db, key).await?.mark().map(|mark| mark.head(key)))
+    let found = mark::read(&app.db, key).await?;
+    Ok(found.mark().filter(|mark| !mark.is_start()).map(|mark| mark.head(key)))
 }

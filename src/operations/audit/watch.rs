@@ -22,19 +22,26 @@ pub struct Watch {
 struct Seen {
     /// The highest position that this process knows to be sealed, with its seal.
     highest: Option<(i64, [u8; SEAL])>,
-    fault: Option<Fault>,
+    /// What was seen at the end of the chain: an examination of what is stored now cannot take it back.
+    seen: Option<Fault>,
+    /// What the last examination found.
+    examined: Option<Fault>,
 }
 
 impl Watch {
-    /// The key of the audit log, made with the first entry.
+    /// The key of the audit log. It is made together with the first mark.
     pub(super) async fn key(&self, app: &App) -> Result<&AuditKey> {
-        self.key.get_or_try_init(|| async { Ok(AuditKey::new(kept_key::AUDIT.get(app).await?)) }).await
+        let first_mark = |key: [u8; 32]| Mark::start().stored(&AuditKey::new(key));
+        self.key
+            .get_or_try_init(|| async { Ok(AuditKey::new(kept_key::AUDIT.get_with(app, first_mark).await?)) })
+            .await
     }
 
     /// What is known to be broken.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
-        self.seen().fault.clone()
+        let seen = self.seen();
+        seen.examined.clone().or_else(|| seen.seen.clone())
     }
 
     /// Remembers how far entries are sealed.
@@ -48,29 +55,29 @@ impl Watch {
     /// Compares what is stored with what this process knows.
     pub(super) async fn look(&self, app: &App, found: &Found) -> db::Result<()> {
         let highest = self.seen().highest;
-        let (position, seal) = match (found, highest) {
-            (Found::Forged, _) | (Found::Nothing, Some(_)) => {
-                self.tell(Fault::NoMark);
-                return Ok(());
-            }
-            (Found::Nothing, None) => return Ok(()),
-            (Found::Mark(mark), Some((position, _))) if mark.position < position => {
-                self.tell(Fault::MarkWentBack { position: mark.position });
-                return Ok(());
-            }
-            (Found::Mark(mark), _) => (mark.position, mark.seal),
+        let Some(mark) = found.mark() else {
+            self.tell(Fault::NoMark);
+            return Ok(());
         };
-        if position > 0 && db::audit::seal_at(&app.db, position).await?.is_none_or(|stored| stored != seal) {
-            self.tell(Fault::Missing { position });
+        if highest.is_some_and(|(position, _)| mark.position < position) {
+            self.tell(Fault::MarkWentBack { position: mark.position });
         }
+        for (position, seal) in [Some((mark.position, mark.seal)), highest].into_iter().flatten() {
+            if position > 0
+                && db::audit::seal_at(&app.db, position).await?.is_none_or(|stored| stored != seal)
+            {
+                self.tell(Fault::Missing { position });
+            }
+        }
+        self.note(mark);
         Ok(())
     }
 
     fn tell(&self, fault: Fault) {
         let mut seen = self.seen();
-        if seen.fault.is_none() {
+        if seen.seen.is_none() {
             log::error!("the audit log is broken: {fault}; see `usher audit verify`");
-            seen.fault = Some(fault);
+            seen.seen = Some(fault);
         }
     }
 
@@ -81,11 +88,10 @@ impl Watch {
 
 /// Examines the whole chain and remembers the first fault.
 pub async fn examine(app: &App) -> Result<()> {
-    let report = verify(app).await?;
-    if let Some(fault) = &report.fault {
-        app.audit_watch.tell(fault.clone());
+    let found = verify(app).await?.fault;
+    if let Some(fault) = &found {
+        log::error!("the audit log is broken: {fault}; see `usher audit verify`");
     }
-    // The first of several is the one to look at.
-    app.audit_watch.seen().fault = report.fault;
+    app.audit_watch.seen().examined = found;
     Ok(())
 }

@@ -52,6 +52,9 @@ pub(in crate::web) async fn submit(
         return Ok(Answer::refused(again(app, jar, tried(&problem)).await?));
     }
     let cookie = pre_session::cookie(jar);
+    if passkeys::is_too_late(app, cookie, &form.passkey) {
+        return Ok(Answer::refused(again(app, jar, tried(expired)).await?));
+    }
     let owner = passkeys::owner(app, cookie, &form.passkey).await?;
     let browser = match &owner {
         Some(username) => device_cookie::find(app, jar, username).await?,
