@@ -19,22 +19,22 @@ pub(super) async fn verify(app: &App, arguments: &Verify) -> Result<ExitCode, Fa
     if let Some(head) = &report.head {
         say(head);
     }
-    if let Some(fault) = report.fault {
-        complain(&format_args!("usher: {fault}"));
-        return Ok(ExitCode::FAILURE);
-    }
-    let Some(kept) = kept else { return Ok(ExitCode::SUCCESS) };
-    match audit::compare(app, &kept).await? {
-        HeadVerdict::Same => return Ok(ExitCode::SUCCESS),
-        HeadVerdict::Different => complain(&format_args!(
-            "usher: the entries up to position {} are not those of that time",
-            kept.position
-        )),
-        HeadVerdict::NotSigned => {
-            complain(&"usher: the head given was not signed with the key of this installation");
+    let mut problems = Vec::new();
+    problems.extend(report.fault.map(|fault| fault.to_string()));
+    if let Some(kept) = kept {
+        match audit::compare(app, &kept).await? {
+            HeadVerdict::Same => {}
+            HeadVerdict::Different => problems
+                .push(format!("the entries up to position {} are not those of that time", kept.position)),
+            HeadVerdict::NotSigned => {
+                problems.push("the head given was not signed with the key of this installation".to_owned());
+            }
         }
     }
-    Ok(ExitCode::FAILURE)
+    for problem in &problems {
+        complain(&format_args!("usher: {problem}"));
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 pub(super) async fn head(app: &App) -> Result<ExitCode, Failure> {

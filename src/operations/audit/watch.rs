@@ -23,7 +23,7 @@ struct Seen {
     /// The highest position that this process knows to be sealed, with its seal.
     highest: Option<(i64, [u8; SEAL])>,
     /// What was seen at the end of the chain: an examination of what is stored now cannot take it back.
-    seen: Option<Fault>,
+    at_end: Option<Fault>,
     /// What the last examination found.
     examined: Option<Fault>,
 }
@@ -41,7 +41,7 @@ impl Watch {
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         let seen = self.seen();
-        seen.examined.clone().or_else(|| seen.seen.clone())
+        seen.examined.clone().or_else(|| seen.at_end.clone())
     }
 
     /// Remembers how far entries are sealed.
@@ -75,9 +75,9 @@ impl Watch {
 
     fn tell(&self, fault: Fault) {
         let mut seen = self.seen();
-        if seen.seen.is_none() {
+        if seen.at_end.is_none() {
             log::error!("the audit log is broken: {fault}; see `usher audit verify`");
-            seen.seen = Some(fault);
+            seen.at_end = Some(fault);
         }
     }
 
