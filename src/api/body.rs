@@ -71,10 +71,7 @@ async fn read_object(request: &Request<'_>, data: Data<'_>, limit: u64) -> Resul
     if body.is_empty() {
         return Ok(Map::new());
     }
-    let codings = request.headers().get("Content-Encoding").flat_map(|header| header.split(','));
-    if let Some(coding) = codings.map(str::trim).find(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err(Error::UnsupportedCoding(coding.to_owned()));
-    }
+    body::require_plain(request)?;
     if !request.content_type().is_some_and(|kind| kind.is_json()) {
         let given = request.headers().get_one("Content-Type").unwrap_or_default();
         return Err(Error::UnsupportedMediaType(given.to_owned()));

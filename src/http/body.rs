@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rocket::data::{ByteUnit, Data};
+use rocket::request::Request;
 use rocket::tokio::io::{AsyncRead, AsyncReadExt};
 use rocket::tokio::time::{Instant, timeout_at};
 
@@ -27,6 +28,18 @@ const PATIENCE: Patience = Patience { pause: Duration::from_secs(10), whole: Dur
 pub(crate) async fn read(data: Data<'_>, limit: u64) -> Result<Vec<u8>> {
     let most = limit.saturating_add(DISCARDED);
     read_all(data.open(ByteUnit::from(most)), limit, PATIENCE).await
+}
+
+/// Makes sure that a body is sent as it is.
+///
+/// # Errors
+/// [`Error::UnsupportedCoding`]
+pub(crate) fn require_plain(request: &Request<'_>) -> Result<()> {
+    let codings = request.headers().get("Content-Encoding").flat_map(|header| header.split(','));
+    match codings.map(str::trim).find(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        Some(coding) => Err(Error::UnsupportedCoding(coding.to_owned())),
+        None => Ok(()),
+    }
 }
 
 async fn read_all(mut stream: impl AsyncRead + Unpin, limit: u64, patience: Patience) -> Result<Vec<u8>> {

@@ -340,28 +340,37 @@ impl Removal<'_> {
     /// Removes factors of a user, whose row is locked, with an entry for each, and tells the owner.
     pub(super) async fn run(&self, app: &App, mut tx: Tx, user: &User) -> Result<Vec<Factor>> {
         let now = app.clock.now();
-        let mut removed = db::factors::among(&mut tx, user.id).await?;
-        if let Which::One(id) = self.which {
-            removed.retain(|factor| factor.id == id);
-        }
+        let removed = self.within(&mut tx, user, now).await?;
         if removed.is_empty() {
             return Err(Error::NoSuchPath);
-        }
-        let is_owner = self.author.user.as_ref().is_some_and(|(id, _)| *id == user.id);
-        let ended = if is_owner { 0 } else { sessions::end_all(&mut tx, user.id).await? };
-        for factor in &removed {
-            db::factors::delete(&mut tx, user.id, factor.id).await?;
-            let mut entry =
-                entry(Action::FactorRemoved, self.author.clone(), user, factor.kind, &factor.name);
-            if let Some(reason) = self.reason {
-                entry = entry.detail("because", reason).detail("sessions_ended", ended);
-            }
-            audit::record(&mut tx, &entry, now).await?;
         }
         let mail_to = addresses::of(app, &mut tx, user).await?;
         tx.commit().await?;
         let owner = Owner { user, mail_to: &mail_to };
         notices::tell(app, owner, Event::FactorRemoved, &self.author, now);
+        Ok(removed)
+    }
+
+    /// The same as a part of a transaction, after which the owner is told.
+    pub(super) async fn within(&self, tx: &mut Tx, user: &User, now: Timestamp) -> Result<Vec<Factor>> {
+        let mut removed = db::factors::among(tx, user.id).await?;
+        if let Which::One(id) = self.which {
+            removed.retain(|factor| factor.id == id);
+        }
+        if removed.is_empty() {
+            return Ok(removed);
+        }
+        let is_owner = self.author.user.as_ref().is_some_and(|(id, _)| *id == user.id);
+        let ended = if is_owner { 0 } else { sessions::end_all(tx, user.id).await? };
+        for factor in &removed {
+            db::factors::delete(tx, user.id, factor.id).await?;
+            let mut entry =
+                entry(Action::FactorRemoved, self.author.clone(), user, factor.kind, &factor.name);
+            if let Some(reason) = self.reason {
+                entry = entry.detail("because", reason).detail("sessions_ended", ended);
+            }
+            audit::record(tx, &entry, now).await?;
+        }
         Ok(removed)
     }
 }

@@ -13,6 +13,7 @@ use crate::db;
 use crate::model::audit::{Action, Entry};
 use crate::model::cursor::Cursor;
 use crate::model::error::{Error, Result};
+use crate::model::field_errors::Message;
 use crate::model::filter::{Expression, Filter, FlagField, ListRequest, MAX_LIMIT, Operator, Test};
 use crate::model::password::PasswordHash;
 use crate::model::permission::ManageUsers;
@@ -55,8 +56,12 @@ pub async fn users_called(can: &Can<ManageUsers>, names: &[&str]) -> Result<Hash
     Ok(db::external_ids::users_called(&can.app().db, can.user().id, names).await?)
 }
 
+/// Why the second factors of a user are removed whom a client deleted, and then created once more.
+const CREATED_AGAIN: &str = "deleted and created again by SCIM";
+
 /// Makes a user; without a password, one who is yet to choose it. A deactivated user of that name becomes active with
-/// what was sent, if the setting says so.
+/// what was sent, if the setting says so. One whom a client deleted has no password and no second factor of before: the
+/// new owner of the name may be another person.
 ///
 /// # Errors
 /// As [`users::create`].
@@ -65,8 +70,22 @@ pub async fn create(
     input: &UserInput,
     external_id: &ExternalId,
 ) -> Result<Provisioned> {
-    if let Some(id) = to_reactivate(can, input).await? {
-        return change(can, id, input, Some(external_id.clone()), &Precondition::Any, |_| Ok(())).await;
+    if let Some(found) = to_reactivate(can, input).await? {
+        // As it was found: otherwise another request was first, and the name is taken by now.
+        let may_be = |before: &User| {
+            if before.is_active || before.is_deprovisioned != found.is_deprovisioned {
+                let taken = Message::UsernameTaken(before.username.as_str().to_owned());
+                return Err(Error::invalid("username", taken));
+            }
+            Ok(())
+        };
+        let wish = Wish {
+            input,
+            external_id: Some(external_id.clone()),
+            expected: &Precondition::Any,
+            renews: found.is_deprovisioned,
+        };
+        return change(can, found.id, wish, may_be).await;
     }
     let app = can.app();
     let blank = User::blank(app.clock.now());
@@ -85,8 +104,8 @@ pub async fn create(
         user.id = db::users::insert(&mut tx, &user, &password).await?;
         let mut entry =
             Entry::new(Action::UserCreated, can.author()).on(&user).changing(&User::blank(now), &user);
-        if let Some(named) = external_ids::change(&mut tx, can, user.id, Some(external_id)).await? {
-            entry = entry.detail("external_id", named);
+        if external_ids::change(&mut tx, can, user.id, Some(external_id)).await? {
+            entry = entry.detail("external_id", "changed");
         }
         audit::record(&mut tx, &entry, now).await?;
         tx.commit().await?;
@@ -97,7 +116,7 @@ pub async fn create(
 }
 
 /// The deactivated user whom a new one would repeat, where such a user is to become active instead.
-async fn to_reactivate(can: &Can<ManageUsers>, input: &UserInput) -> Result<Option<UserId>> {
+async fn to_reactivate(can: &Can<ManageUsers>, input: &UserInput) -> Result<Option<User>> {
     let app = can.app();
     if app.settings.scim_repeated_create == RepeatedCreate::Conflict
         || input.changes.is_active != Some(true)
@@ -107,7 +126,7 @@ async fn to_reactivate(can: &Can<ManageUsers>, input: &UserInput) -> Result<Opti
     }
     let Some(username) = &input.changes.username else { return Ok(None) };
     let found = db::users::by_username_key(&app.db, username.key()).await?;
-    Ok(found.filter(|user| !user.is_active).map(|user| user.id))
+    Ok(found.filter(|user| !user.is_active))
 }
 
 /// Changes a user, and what the caller calls them if that is said.
@@ -121,17 +140,25 @@ pub async fn update(
     external_id: Option<ExternalId>,
     expected: &Precondition,
 ) -> Result<Provisioned> {
-    change(can, id, input, external_id, expected, require_shown).await
+    change(can, id, Wish { input, external_id, expected, renews: false }, require_shown).await
+}
+
+/// What a client asks for about a user.
+struct Wish<'a> {
+    input: &'a UserInput,
+    external_id: Option<ExternalId>,
+    expected: &'a Precondition,
+    /// Whether no password and no second factor of before stays.
+    renews: bool,
 }
 
 async fn change(
     can: &Can<ManageUsers>,
     id: UserId,
-    input: &UserInput,
-    external_id: Option<ExternalId>,
-    expected: &Precondition,
+    wish: Wish<'_>,
     may_be: impl Fn(&User) -> Result<()> + Sync,
 ) -> Result<Provisioned> {
+    let Wish { input, external_id, expected, renews } = wish;
     let (app, asked_at) = (can.app(), can.app().clock.now());
     // Checked before anything is hashed, and again on the row that is changed.
     let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
@@ -139,15 +166,25 @@ async fn change(
     let after = input.changes.apply(&before);
     app.settings.rules().may_change(can.user(), &before, &after)?;
     expected.check(&before)?;
-    let new_password = input.changes.password.is_some();
+    let new_password = input.changes.password.is_some() || renews;
     can.require(presence::of_change(can.user().id, &before, &after, new_password), asked_at)?;
     let (_, password) = users::prepare(app, &can.hasher(), &before, input).await?;
+    let password = password.or_else(|| renews.then(PasswordHash::unusable));
     let apply = |before: &User| {
         may_be(before)?;
         input.fitting(app.settings.policy(), before)
     };
-    let change =
-        Change { id, expected, password, apply, batch_id: None, undoes: None, external_id, asked_at };
+    let change = Change {
+        id,
+        expected,
+        password,
+        apply,
+        batch_id: None,
+        undoes: None,
+        external_id,
+        renews: renews.then_some(CREATED_AGAIN),
+        asked_at,
+    };
     let update = db::retrying(|| users::write(can, &change)).await?;
     with_external_id(can, update.user).await
 }
@@ -163,8 +200,17 @@ pub async fn delete(can: &Can<ManageUsers>, id: UserId, expected: &Precondition)
     };
     let external_id = Some(ExternalId::NONE);
     let asked_at = can.app().clock.now();
-    let change =
-        Change { id, expected, password: None, apply, batch_id: None, undoes: None, external_id, asked_at };
+    let change = Change {
+        id,
+        expected,
+        password: None,
+        apply,
+        batch_id: None,
+        undoes: None,
+        external_id,
+        renews: None,
+        asked_at,
+    };
     db::retrying(|| users::write(can, &change)).await.map(drop)
 }
 

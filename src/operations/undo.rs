@@ -66,6 +66,7 @@ pub(crate) async fn take_back(
         batch_id,
         undoes: Some(id),
         external_id: None,
+        renews: None,
         asked_at,
     };
     match db::retrying(|| users::write(can, &change)).await {

@@ -21,7 +21,8 @@ use crate::model::throttle::Key;
 use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
 use crate::model::{presence, rules, text};
-use crate::operations::notices::{self, Owner};
+use crate::operations::factors::{Removal, Which};
+use crate::operations::notices::{self, Event, Owner};
 use crate::operations::provisioning::external_ids::{self, ExternalId};
 use crate::operations::{App, Can, addresses, audit, sessions};
 use crate::security::passwords::Hasher;
@@ -164,6 +165,8 @@ pub(crate) struct Change<'a, F> {
     pub(crate) undoes: Option<EntryId>,
     /// What the caller calls the user from now on, if it changes.
     pub(crate) external_id: Option<ExternalId>,
+    /// Why second factors, and the address of before that an unconfirmed one waits for, go, if they do.
+    pub(crate) renews: Option<&'a str>,
     /// When it was asked for: the password has to be confirmed by then, however long the rest takes.
     pub(crate) asked_at: Timestamp,
 }
@@ -189,8 +192,17 @@ pub async fn update(
     can.require(presence::of_change(can.user().id, &before, &after, new_password), asked_at)?;
     let (_, password) = prepare(app, &can.hasher(), &before, input).await?;
     let apply = |before: &User| input.fitting(app.settings.policy(), before);
-    let change =
-        Change { id, expected, password, apply, batch_id: None, undoes: None, external_id: None, asked_at };
+    let change = Change {
+        id,
+        expected,
+        password,
+        apply,
+        batch_id: None,
+        undoes: None,
+        external_id: None,
+        renews: None,
+        asked_at,
+    };
     db::retrying(|| write(can, &change)).await
 }
 
@@ -209,6 +221,7 @@ pub async fn deactivate(can: &Can<ManageUsers>, id: UserId, expected: &Precondit
         batch_id: None,
         undoes: None,
         external_id: None,
+        renews: None,
         asked_at,
     };
     db::retrying(|| write(can, &change)).await
@@ -237,8 +250,8 @@ pub(crate) async fn write(
         after.must_change_password = false;
     }
     after.is_deprovisioned &= !after.is_active;
-    let external_id = external_ids::change(&mut tx, can, change.id, change.external_id.as_ref()).await?;
-    if after == before && !new_password && external_id.is_none() {
+    let is_renamed = external_ids::change(&mut tx, can, change.id, change.external_id.as_ref()).await?;
+    if after == before && !new_password && change.renews.is_none() && !is_renamed {
         return Ok(Update { user: before, entry: None, sessions_ended: 0 });
     }
     after.count_edit(now);
@@ -249,6 +262,14 @@ pub(crate) async fn write(
         set_password(&mut tx, &before, password, now).await?;
         after.password_changed_at = Some(now);
     }
+    let removed = match change.renews {
+        Some(reason) => {
+            let removal = Removal { author: can.author(), which: Which::All, reason: Some(reason) };
+            db::unconfirmed_addresses::delete(&mut tx, change.id).await?;
+            removal.within(&mut tx, &before, now).await?
+        }
+        None => Vec::new(),
+    };
     let ends_sessions = rules::ends_sessions(&before, &after, new_password);
     let sessions_ended = if ends_sessions { sessions::end_all(&mut tx, change.id).await? } else { 0 };
     if rules::ends_links(&before, &after, new_password) {
@@ -265,8 +286,8 @@ pub(crate) async fn write(
     if ends_sessions {
         entry = entry.detail("sessions_ended", sessions_ended);
     }
-    if let Some(external_id) = external_id {
-        entry = entry.detail("external_id", external_id);
+    if is_renamed {
+        entry = entry.detail("external_id", "changed");
     }
     if after.is_deprovisioned && !before.is_deprovisioned {
         db::external_ids::delete_of_user(&mut tx, change.id).await?;
@@ -281,6 +302,9 @@ pub(crate) async fn write(
     tx.commit().await?;
     let owner = Owner { user: &before, mail_to: &mail_to };
     notices::after_change(app, owner, &after, new_password, &can.author(), now);
+    if !removed.is_empty() {
+        notices::tell(app, owner, Event::FactorRemoved, &can.author(), now);
+    }
     addresses::send(app, &after, to_confirm);
     Ok(Update { user: after, entry: Some(entry), sessions_ended })
 }

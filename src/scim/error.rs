@@ -124,6 +124,9 @@ pub(super) fn render(error: &Error) -> Response<'static> {
         Error::NotAuthenticated(_) => {
             response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"scim\""));
         }
+        Error::UnsupportedCoding(_) => {
+            response.set_header(Header::new("Accept-Encoding", "identity"));
+        }
         Error::MethodNotAllowed { allow, .. } => {
             response.set_header(Header::new("Allow", allow.clone()));
         }

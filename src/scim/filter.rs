@@ -7,6 +7,10 @@ use serde_json::{Number, Value};
 
 /// Most comparisons in one filter.
 const MOST: usize = 500;
+/// Most comparisons in the path of an operation.
+const MOST_IN_PATH: usize = 10;
+/// Longest path of an operation, in bytes.
+const LONGEST_PATH: usize = 1000;
 /// Deepest nesting of parentheses.
 const DEEPEST: usize = 40;
 
@@ -152,7 +156,7 @@ type Result<T> = std::result::Result<T, Fault>;
 /// # Errors
 /// What is wrong, and at which character.
 pub(super) fn parse(text: &str) -> Result<Filter> {
-    let mut parser = Parser::new(text);
+    let mut parser = Parser::new(text, MOST);
     let filter = parser.alternatives(0)?;
     parser.end()?;
     Ok(filter)
@@ -163,7 +167,10 @@ pub(super) fn parse(text: &str) -> Result<Filter> {
 /// # Errors
 /// What is wrong, and at which character.
 pub(super) fn parse_path(text: &str) -> Result<Path> {
-    let mut parser = Parser::new(text);
+    if text.len() > LONGEST_PATH {
+        return Err(Fault(format!("there are more than {LONGEST_PATH} bytes")));
+    }
+    let mut parser = Parser::new(text, MOST_IN_PATH);
     let mut attribute = parser.attribute()?;
     let mut filter = None;
     if parser.take("[") {
@@ -181,11 +188,13 @@ struct Parser<'t> {
     text: &'t str,
     at: usize,
     comparisons: usize,
+    /// Most comparisons.
+    most: usize,
 }
 
 impl<'t> Parser<'t> {
-    const fn new(text: &'t str) -> Self {
-        Self { text, at: 0, comparisons: 0 }
+    const fn new(text: &'t str, most: usize) -> Self {
+        Self { text, at: 0, comparisons: 0, most }
     }
 
     fn rest(&self) -> &'t str {
@@ -286,8 +295,8 @@ impl<'t> Parser<'t> {
 
     fn comparison(&mut self, attribute: Attribute) -> Result<Filter> {
         self.comparisons += 1;
-        if self.comparisons > MOST {
-            return self.fault(&format!("there are more than {MOST} comparisons"));
+        if self.comparisons > self.most {
+            return self.fault(&format!("there are more than {} comparisons", self.most));
         }
         let before = self.at;
         let word = self.word();

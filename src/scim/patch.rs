@@ -1,13 +1,18 @@
 //! The operations of PATCH (RFC 7644, 3.5.2) on a resource: pure, and in the forms that Okta and Entra send.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::error::{Kind, Refusal};
 use super::filter::{Attribute, Fault, Filter, Literal, Operator, Path, parse_path};
 use super::resource::{ENTERPRISE, MOST_EMAILS, USER, get, is_known, is_primary};
+use crate::model::user::EMAIL_LENGTH;
 
 /// Most operations of one request.
 const MOST: usize = 200;
+/// Most members of an object.
+const MOST_MEMBERS: usize = 100;
 
 type Result<T> = std::result::Result<T, Refusal>;
 
@@ -35,12 +40,59 @@ pub(super) fn apply(resource: &mut Map<String, Value>, body: &Map<String, Value>
         return refuse(Kind::InvalidSyntax, format!("Operations: must be from 1 to {MOST}"));
     }
     for operation in operations {
+        require_sound(operation)?;
         let Value::Object(operation) = operation else {
             return refuse(Kind::InvalidSyntax, "Operations: must be objects");
         };
         carry_out(resource, operation)?;
+        if resource.values().filter_map(Value::as_object).any(|parts| parts.len() > MOST_MEMBERS) {
+            return refuse(Kind::InvalidValue, format!("value: has more than {MOST_MEMBERS} members"));
+        }
     }
     Ok(())
+}
+
+/// Members are found one by one and in any letter case: there are few of them, and none is there twice.
+fn require_sound(value: &Value) -> Result<()> {
+    match value {
+        Value::Array(values) => values.iter().try_for_each(require_sound),
+        Value::Object(members) if members.len() > MOST_MEMBERS => {
+            refuse(Kind::InvalidValue, format!("value: has more than {MOST_MEMBERS} members"))
+        }
+        Value::Object(members) => {
+            let mut names = HashSet::new();
+            match members.keys().find(|name| !names.insert(name.to_ascii_lowercase())) {
+                Some(name) => refuse(Kind::InvalidSyntax, format!("{name}: is there twice")),
+                None => members.values().try_for_each(require_sound),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The parts of addresses are compared for each operation, and copied to each address: they are texts that an address
+/// could be, or truth values.
+fn require_short(value: &Value) -> Result<()> {
+    let is_short = |text: &str| text.chars().nth(EMAIL_LENGTH).is_none();
+    let is_part = |part: &Value| match part {
+        Value::String(text) => is_short(text),
+        part => !part.is_array() && !part.is_object(),
+    };
+    let is_address = |value: &Value| match value {
+        Value::Object(parts) => parts.iter().all(|(name, part)| is_short(name) && is_part(part)),
+        value => is_part(value),
+    };
+    let fits = match value {
+        Value::Array(values) => values.len() <= MOST_EMAILS && values.iter().all(is_address),
+        one => is_address(one),
+    };
+    if fits {
+        return Ok(());
+    }
+    refuse(
+        Kind::InvalidValue,
+        format!("emails: must be at most {MOST_EMAILS}, of texts of at most {EMAIL_LENGTH} characters"),
+    )
 }
 
 fn carry_out(resource: &mut Map<String, Value>, operation: &Map<String, Value>) -> Result<()> {
@@ -74,6 +126,12 @@ fn carry_out(resource: &mut Map<String, Value>, operation: &Map<String, Value>) 
 /// and may not change, such as the `id` that Okta sends, is left alone.
 fn change_all(resource: &mut Map<String, Value>, deed: Deed, members: &Map<String, Value>) -> Result<()> {
     for (name, value) in members {
+        if let Value::Object(members) = value
+            && name.eq_ignore_ascii_case(USER)
+        {
+            change_all(resource, deed, members)?;
+            continue;
+        }
         let Ok(path) = parse_path(name) else { continue };
         let is_extension = path.attribute.schema.is_some() && !is_core(&path.attribute);
         if is_read_only(&path.attribute) || is_extension || !is_known(&path.attribute.name) {
@@ -140,8 +198,12 @@ fn change(resource: &mut Map<String, Value>, path: &Path, deed: Deed, value: &Va
             Ok(())
         };
     }
-    if deed == Deed::Remove && ["userName", "active"].iter().any(|required| path.attribute.is(required)) {
+    let is_any = |names: &[&str]| names.iter().any(|name| path.attribute.is(name));
+    if deed == Deed::Remove && is_any(&["userName", "active", "password"]) {
         return refuse(Kind::Mutability, format!("path: {} cannot be removed", path.attribute));
+    }
+    if value.is_null() && is_any(&["userName", "active"]) {
+        return refuse(Kind::InvalidValue, format!("{}: must not be null", path.attribute.name));
     }
     match &path.attribute.sub {
         Some(sub) => {
@@ -190,6 +252,7 @@ fn change_emails(
     deed: Deed,
     value: &Value,
 ) -> Result<()> {
+    require_short(value)?;
     let mut emails = match resource.remove(name) {
         Some(Value::Array(emails)) => emails,
         Some(one @ Value::Object(_)) => vec![one],

@@ -55,6 +55,7 @@ async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Map<String, Value
     if body.is_empty() {
         return Ok(Map::new());
     }
+    body::require_plain(request)?;
     let kind = request.content_type();
     if !kind.is_some_and(|kind| kind.is_json() || kind.media_type() == super::content_type().media_type()) {
         let given = request.headers().get_one("Content-Type").unwrap_or_default();
@@ -118,7 +119,7 @@ pub(super) struct Attributes<'r> {
 }
 
 impl Attributes<'_> {
-    pub(super) fn selection(&self) -> Selection {
+    pub(super) fn selection(&self) -> std::result::Result<Selection, Refusal> {
         Selection::parse(self.attributes, self.excluded)
     }
 }
@@ -164,7 +165,7 @@ impl Search {
             sort_order: owned(query.sort_order),
             place: place(number("startIndex", query.start_index)?, owned(query.cursor))?,
             count: count(number("count", query.count)?),
-            selection: Selection::parse(query.attributes, query.excluded),
+            selection: Selection::parse(query.attributes, query.excluded)?,
         })
     }
 
@@ -194,7 +195,7 @@ impl Search {
             sort_order: text("sortOrder")?,
             place: place(number("startIndex")?, text("cursor")?)?,
             count: count(number("count")?),
-            selection: Selection::parse(attributes.as_deref(), excluded.as_deref()),
+            selection: Selection::parse(attributes.as_deref(), excluded.as_deref())?,
         })
     }
 }

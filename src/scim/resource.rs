@@ -17,6 +17,9 @@ pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:ente
 /// The type that the one address of a user has.
 pub(super) const EMAIL_TYPE: &str = "work";
 
+/// Most names of attributes that an answer may be asked for, or to leave out.
+const MOST_NAMES: usize = 100;
+
 /// Most addresses that a client may send, of which one is stored.
 pub(super) const MOST_EMAILS: usize = 100;
 
@@ -232,20 +235,33 @@ pub(super) fn is_primary(email: &Map<String, Value>) -> Result<bool, Refusal> {
 /// Which attributes an answer has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Selection {
-    /// Only these, if there are any.
-    pub(super) attributes: Vec<String>,
+    /// Only these, if there are any; in lower case, and without the schema of users.
+    attributes: Vec<String>,
     /// All but these, otherwise.
-    pub(super) excluded: Vec<String>,
+    excluded: Vec<String>,
 }
 
 impl Selection {
     /// From lists separated by commas, in the query.
-    pub(super) fn parse(attributes: Option<&str>, excluded: Option<&str>) -> Self {
-        let names = |list: Option<&str>| {
+    ///
+    /// # Errors
+    /// There are more names than a user has attributes many times over.
+    pub(super) fn parse(attributes: Option<&str>, excluded: Option<&str>) -> Result<Self, Refusal> {
+        let names = |parameter: &str, list: Option<&str>| {
             let names = list.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
-            names.map(str::to_owned).collect()
+            let mut names: Vec<String> = names.take(MOST_NAMES + 1).map(plain).collect();
+            if names.len() > MOST_NAMES {
+                let reason = format!("{parameter}: must be at most {MOST_NAMES} names");
+                return Err(Refusal::new(Kind::InvalidValue, reason));
+            }
+            names.sort_unstable();
+            names.dedup();
+            Ok(names)
         };
-        Self { attributes: names(attributes), excluded: names(excluded) }
+        Ok(Self {
+            attributes: names("attributes", attributes)?,
+            excluded: names("excludedAttributes", excluded)?,
+        })
     }
 
     /// The resource with what was asked for. `id` and `schemas` are always there.
@@ -254,7 +270,6 @@ impl Selection {
         if names.is_empty() {
             return resource;
         }
-        let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
         let is_named = |path: &str| names.iter().any(|name| name.eq_ignore_ascii_case(path));
         let is_wanted = |path: &str| is_named(path) != self.attributes.is_empty();
         resource
@@ -277,11 +292,11 @@ impl Selection {
     }
 }
 
-/// An attribute without the URN of the schema of users.
+/// An attribute in lower case, without the URN of the schema of users.
 fn plain(name: &str) -> String {
     let is_prefixed = name.get(..USER.len()).is_some_and(|start| start.eq_ignore_ascii_case(USER));
     let rest = name.get(USER.len()..).and_then(|rest| rest.strip_prefix(':'));
-    rest.filter(|_| is_prefixed).unwrap_or(name).to_owned()
+    rest.filter(|_| is_prefixed).unwrap_or(name).to_ascii_lowercase()
 }
 
 /// The wanted parts of a complex value, or of each of several; `None` if nothing is left.

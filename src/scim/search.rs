@@ -99,6 +99,11 @@ impl Translation<'_> {
                     Searched::LastModified => last_modified_test(attribute, *operator, value),
                     Searched::Id => id_test(attribute, *operator, value),
                     Searched::ExternalId => self.external_id_test(attribute, *operator, value),
+                    Searched::EmailType | Searched::EmailPrimary
+                        if *value == Literal::Null && is_equality(*operator) =>
+                    {
+                        Ok(not(present(TextField::Email)))
+                    }
                     Searched::EmailType => fixed_test(attribute, *operator, value, EMAIL_TYPE).map(of_email),
                     Searched::EmailPrimary => truth_test(attribute, *operator, value).map(of_email),
                     Searched::ResourceType => fixed_test(attribute, *operator, value, "User"),
@@ -229,15 +234,23 @@ fn text_test(
         field => (text::fold(&Users::sought(field, value.clone())), Folding::Folded),
     };
     let is_name = field == TextField::Name;
-    let test = |test: Test| Ok(leaf(test));
-    match (operator, sign(operator)) {
-        (_, Some(sign)) => test(Test::Text(field, sign, value, folding)),
-        _ if is_name => refuse(format!("{attribute} cannot be compared with {}", operator.name())),
-        _ if value.is_empty() => Ok(constant(true)),
-        (Operator::EndsWith, _) => test(Test::EndsWith(field, value, folding)),
-        (Operator::StartsWith, _) => Ok(starts_with(field, value, folding)),
-        _ => test(Test::Contains(field, value, folding)),
-    }
+    let test = match (operator, sign(operator)) {
+        (_, Some(sign)) => leaf(Test::Text(field, sign, value, folding)),
+        _ if is_name => {
+            return refuse(format!("{attribute} cannot be compared with {}", operator.name()));
+        }
+        _ if value.is_empty() => constant(true),
+        (Operator::EndsWith, _) => leaf(Test::EndsWith(field, value, folding)),
+        (Operator::StartsWith, _) => starts_with(field, value, folding),
+        _ => leaf(Test::Contains(field, value, folding)),
+    };
+    // An empty text is no value, of which nothing but that holds.
+    let may_be_empty = matches!(field, TextField::FirstName | TextField::LastName | TextField::Email);
+    Ok(if may_be_empty && !is_equality(operator) {
+        group(Body::All(vec![present(field), test]))
+    } else {
+        test
+    })
 }
 
 /// From the text on, and before the next one that does not begin with it. That it is contained is what the index of the

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::error::{Failure, Kind, Refusal, Result};
 use super::filter::{self, Fault};
 use super::request::{AcceptsScim, Attributes, Body, IfMatch, IfNoneMatch, Query, Search, etag};
-use super::resource::{Asked, write};
+use super::resource::{Asked, Selection, write};
 use super::{BASE, answer, patch as operations, search as searching};
 use crate::model::error::Error;
 use crate::model::filter::Filter;
@@ -37,13 +37,13 @@ pub(super) struct One {
 }
 
 impl One {
-    fn new(can: &Can<ManageUsers>, provisioned: &Provisioned, attributes: &Attributes<'_>) -> Self {
+    fn new(can: &Can<ManageUsers>, provisioned: &Provisioned, selection: &Selection) -> Self {
         let base = base(can);
         Self {
             status: Status::Ok,
             version: provisioned.user.version,
             location: format!("{base}/Users/{}", provisioned.user.id),
-            body: Some(attributes.selection().of(write(provisioned, &base))),
+            body: Some(selection.of(write(provisioned, &base))),
         }
     }
 }
@@ -137,11 +137,12 @@ pub(super) async fn create(
     attributes: Attributes<'_>,
     body: Body,
 ) -> Result<One> {
+    let selection = attributes.selection()?;
     let (mut input, external_id) = Asked::read(&body.0)?.into_input(true);
     input.changes.is_active = input.changes.is_active.or(Some(true));
     let external_id = external_id.unwrap_or(ExternalId::NONE);
     let created = provisioning::create(&can, &input, &external_id).await?;
-    Ok(One { status: Status::Created, ..One::new(&can, &created, &attributes) })
+    Ok(One { status: Status::Created, ..One::new(&can, &created, &selection) })
 }
 
 /// Gets a user.
@@ -153,8 +154,9 @@ pub(super) async fn retrieve(
     attributes: Attributes<'_>,
     known: IfNoneMatch,
 ) -> Result<One> {
+    let selection = attributes.selection()?;
     let found = provisioning::get(&can, self::id(id)?).await?;
-    let one = One::new(&can, &found, &attributes);
+    let one = One::new(&can, &found, &selection);
     Ok(if known.has(found.user.version) { One { body: None, ..one } } else { one })
 }
 
@@ -168,10 +170,11 @@ pub(super) async fn replace(
     expected: IfMatch,
     body: Body,
 ) -> Result<One> {
+    let selection = attributes.selection()?;
     let id = self::id(id)?;
     let (input, external_id) = Asked::read(&body.0)?.into_input(true);
     let replaced = provisioning::update(&can, id, &input, external_id, &expected.0).await?;
-    Ok(One::new(&can, &replaced, &attributes))
+    Ok(One::new(&can, &replaced, &selection))
 }
 
 /// Changes some of what is stored of a user.
@@ -184,6 +187,7 @@ pub(super) async fn change(
     expected: IfMatch,
     body: Body,
 ) -> Result<One> {
+    let selection = attributes.selection()?;
     let id = self::id(id)?;
     let found = provisioning::get(&can, id).await?;
     let mut resource = write(&found, "");
@@ -192,7 +196,7 @@ pub(super) async fn change(
     // Only what the operations change: what other clients change meanwhile stays.
     let (input, external_id) = Asked::read(&resource)?.since(&before).into_input(false);
     let changed = provisioning::update(&can, id, &input, external_id, &expected.0).await?;
-    Ok(One::new(&can, &changed, &attributes))
+    Ok(One::new(&can, &changed, &selection))
 }
 
 /// Deactivates a user, who is not shown any more.

@@ -53,6 +53,7 @@ pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -
                     batch_id,
                     undoes: None,
                     external_id: None,
+                    renews: None,
                     asked_at,
                 };
                 db::retrying(|| users::write(can, &change))

@@ -1,7 +1,5 @@
 //! What a provisioning client calls a user, written with the change of that user.
 
-use serde_json::{Value, json};
-
 use crate::db::{self, Tx};
 use crate::model::error::Result;
 use crate::model::field_errors::Message;
@@ -41,18 +39,19 @@ impl ExternalId {
     }
 }
 
-/// Stores what the caller calls a user from now on; old and new value, if it is another one.
+/// Stores what the caller calls a user from now on; whether it is another name. The names are in no entry: they are for
+/// this client alone, and entries are for all staff.
 pub(in crate::operations) async fn change(
     tx: &mut Tx,
     can: &Can<ManageUsers>,
     user: UserId,
     external_id: Option<&ExternalId>,
-) -> Result<Option<Value>> {
-    let Some(ExternalId(new)) = external_id else { return Ok(None) };
+) -> Result<bool> {
+    let Some(ExternalId(new)) = external_id else { return Ok(false) };
     let old = db::external_ids::get(tx, can.user().id, user).await?;
     if old == *new {
-        return Ok(None);
+        return Ok(false);
     }
     db::external_ids::set(tx, can.user().id, user, new.as_deref()).await?;
-    Ok(Some(json!({ "old": old, "new": new })))
+    Ok(true)
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn attribute(text: &str) -> Attribute {
-    Parser::new(text).attribute().unwrap()
+    Parser::new(text, MOST).attribute().unwrap()
 }
 
 fn compare(text: &str, operator: Operator, value: &str) -> Filter {
@@ -89,6 +89,13 @@ fn in_2_a_filter_is_bounded_in_length_and_depth() {
     }
     let long = |comparisons: usize| vec!["a pr"; comparisons].join(" or ");
     assert!(parse(&long(MOST)).is_ok() && parse(&long(MOST + 1)).is_err());
+    let path = |comparisons: usize| format!("emails[{}]", long(comparisons));
+    assert!(parse_path(&path(MOST_IN_PATH)).is_ok());
+    assert!(
+        parse_path(&path(MOST_IN_PATH + 1)).unwrap_err().0.starts_with("there are more than 10 comparisons")
+    );
+    let value = |length: usize| format!("emails[value eq \"{}\"]", "x".repeat(length));
+    assert!(parse_path(&value(LONGEST_PATH - 19)).is_ok() && parse_path(&value(LONGEST_PATH)).is_err());
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn an_operation_has_its_spellings() {
         json!({"op": "Add", "value": {"active": false}}),
         json!({"OP": "replace", "Value": {"id": "7", "Active": false, "nonsense": 1}}),
         json!({"op": "replace", "value": {format!("{USER}:active"): false}}),
+        json!({"op": "add", "value": {USER: {"active": false, ENTERPRISE: {"department": "Engines"}}}}),
     ] {
         assert_eq!(patched(&json!([operation])).unwrap()["active"], json!(false), "{operation}");
     }
@@ -149,9 +150,45 @@ fn what_cannot_be_carried_out_is_refused_by_its_kind() {
         (json!([{"op": "replace", "path": "id", "value": "8"}]), Kind::Mutability),
         (json!([{"op": "remove", "path": "userName"}]), Kind::Mutability),
         (json!([{"op": "remove", "path": "active"}]), Kind::Mutability),
+        (json!([{"op": "remove", "path": "password"}]), Kind::Mutability),
+        (json!([{"op": "replace", "path": "active", "value": null}]), Kind::InvalidValue),
+        (json!([{"op": "add", "value": {"userName": null}}]), Kind::InvalidValue),
+        (json!([{"op": "add", "value": {"active": true, "Active": false}}]), Kind::InvalidSyntax),
+        (
+            json!([{"op": "add", "path": "name", "value": {"givenName": "A", "givenname": "B"}}]),
+            Kind::InvalidSyntax,
+        ),
+        (json!([{"op": "add", "path": "active", "value": true, "VALUE": false}]), Kind::InvalidSyntax),
     ] {
         assert_eq!(patched(&operations).unwrap_err().kind, kind, "{operations}");
     }
+}
+
+#[test]
+fn in_2_what_would_be_looked_at_again_and_again_is_small() {
+    let parts = |count: usize| -> Map<String, Value> {
+        (0..count).map(|n| (format!("part{n}"), json!(""))).collect()
+    };
+    let long = "x".repeat(EMAIL_LENGTH + 1);
+    let one_by_one: Vec<Value> =
+        (0..MOST).map(|n| json!({"op": "add", "path": format!("name.part{n}"), "value": ""})).collect();
+    for operations in [
+        json!([{"op": "add", "path": "name", "value": parts(MOST_MEMBERS + 1)}]),
+        json!([{"op": "add", "value": parts(MOST_MEMBERS + 1)}]),
+        json!(one_by_one),
+        json!([{"op": "add", "path": "emails", "value": {"value": long}}]),
+        json!([{"op": "add", "path": "emails.value", "value": long}]),
+        json!([{"op": "add", "path": "emails[type eq \"work\"]", "value": long}]),
+        json!([{"op": "add", "path": "emails", "value": [{"value": {"value": "a@b.co"}}]}]),
+        json!([{"op": "add", "path": "emails", "value": {long: "a@b.co"}}]),
+        json!([{"op": "add", "path": "emails", "value": vec![json!({"value": "a@b.co"}); MOST_EMAILS + 1]}]),
+    ] {
+        assert_eq!(patched(&operations).unwrap_err().kind, Kind::InvalidValue, "{operations:.200}");
+    }
+    let comparisons = ["value eq \"x\""; 11].join(" or ");
+    let operation = json!([{"op": "add", "path": format!("emails[{comparisons}].value"), "value": "a@b.co"}]);
+    assert_eq!(patched(&operation).unwrap_err().kind, Kind::InvalidPath);
+    assert!(patched(&json!([{"op": "add", "value": parts(MOST_MEMBERS)}])).is_ok());
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

@@ -64,7 +64,7 @@ fn of_several_addresses_the_primary_one_is_stored_else_that_of_work_else_the_fir
 #[test]
 fn an_answer_has_the_attributes_that_were_asked_for_and_always_its_id() {
     let names = |attributes: Option<&str>, excluded: Option<&str>| {
-        let selected = Selection::parse(attributes, excluded).of(write(&ada(), ""));
+        let selected = Selection::parse(attributes, excluded).unwrap().of(write(&ada(), ""));
         let mut paths = Vec::new();
         for (name, value) in &selected {
             match value {
@@ -81,6 +81,17 @@ fn an_answer_has_the_attributes_that_were_asked_for_and_always_its_id() {
     assert_eq!(names(Some(&format!("{USER}:active")), Some("active")), "active id schemas");
     let without = "meta,id,emails,name.givenName,displayName,externalId,schemas";
     assert_eq!(names(None, Some(without)), "active id name.familyName schemas userName");
-    let emails = Selection::parse(Some("emails.value"), None).of(write(&ada(), ""));
+    let emails = Selection::parse(Some("emails.value"), None).unwrap().of(write(&ada(), ""));
     assert_eq!(emails["emails"], json!([{"value": "ada@example.org"}]));
+}
+
+#[test]
+fn in_4_an_answer_is_asked_for_by_at_most_a_hundred_names_and_each_is_looked_at_once() {
+    let list = |names: usize| vec!["userName"; names].join(",");
+    for refused in [(Some(list(101)), None), (None, Some(list(101)))] {
+        let refusal = Selection::parse(refused.0.as_deref(), refused.1.as_deref()).unwrap_err();
+        assert_eq!(refusal.kind, Kind::InvalidValue);
+    }
+    let selection = Selection::parse(Some(&format!("{USER}:USERNAME,{}", list(99))), None).unwrap();
+    assert_eq!(selection.attributes, ["username"]);
 }

@@ -100,6 +100,15 @@ async fn hd_3_every_error_is_one_of_the_standard(app: TestApp) {
             error(&answer);
         }
     }
+    for (coding, status) in [("gzip", 415), ("br, identity", 415), ("identity", 201)] {
+        let request = app.request(Method::Post, USERS, Some((&root, By::Bearer)));
+        let request = request.header(Header::new("Content-Type", "application/scim+json"));
+        let request = request.header(Header::new("Content-Encoding", coding));
+        let answer =
+            Answer::of(request.body(json!({"userName": "coded"}).to_string()).dispatch().await).await;
+        assert_eq!(answer.status, status, "{coding}: {}", answer.body);
+        assert_eq!(answer.header("Accept-Encoding"), (status == 415).then_some("identity"), "{coding}");
+    }
     let long = send(&app, &root, Method::Post, USERS, &json!({"userName": "x".repeat(700)})).await;
     assert_eq!(error(&long), (413, None));
 }

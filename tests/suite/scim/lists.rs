@@ -49,6 +49,9 @@ async fn a_filter_finds_active_and_inactive_users_and_what_it_cannot_ask_for_is_
         ("emails[type eq \"work\" and value co \"ADA\"]", &["ada", "dan"]),
         ("not (emails pr) and not (userName eq \"root\")", &["Eve"]),
         ("userName gt \"dan\" and userName lt \"root\"", &["Eve"]),
+        ("name.givenName lt \"b\" and name.givenName ge \"\"", &["ada", "dan"]),
+        ("emails lt \"b\" or name.familyName co \"\"", &["ada", "dan"]),
+        ("emails.type eq null and not (userName eq \"root\")", &["Eve"]),
         ("userName co \"_\" or userName co \"%\"", &[]),
     ] {
         assert_eq!(find(&app, &root, filter).await, found, "{filter}");
@@ -81,6 +84,12 @@ async fn lists_have_an_order_pages_and_the_attributes_that_are_asked_for(app: Te
         names(&page(&app, &root, "sortBy=name.givenName&filter=name.givenName%20pr").await),
         ["ada", "dan", "bob", "zoë"]
     );
+    let without = page(&app, &root, "sortBy=emails&filter=not%20(userName%20eq%20%22root%22)").await;
+    assert_eq!(names(&without)[0], "Eve", "who has no value");
+    let without =
+        page(&app, &root, "sortBy=emails&sortOrder=descending&filter=not%20(userName%20eq%20%22root%22)")
+            .await;
+    assert_eq!(names(&without)[4], "Eve");
     assert_eq!(names(&page(&app, &root, "").await), ["root", "bob", "ada", "Eve", "dan", "zoë"]);
     assert_eq!(numbers(&page(&app, &root, "count=0").await), (json!(6), json!(1), json!(0)));
     assert_eq!(numbers(&page(&app, &root, "startIndex=-5&count=-1").await), (json!(6), json!(1), json!(0)));
@@ -103,6 +112,8 @@ async fn lists_have_an_order_pages_and_the_attributes_that_are_asked_for(app: Te
         ("count=x", "invalidCount"),
         ("startIndex=x", "invalidValue"),
         ("cursor=nonsense", "invalidCursor"),
+        (&format!("attributes={}", vec!["userName"; 101].join(",")), "invalidValue"),
+        (&format!("excludedAttributes={}", vec!["a"; 101].join(",")), "invalidValue"),
         ("cursor=&startIndex=1", "invalidCursor"),
     ] {
         let answer = app.get(&root, &format!("{USERS}?{query}")).await;
