@@ -97,7 +97,7 @@ fn mf_11_mf_13_a_passkey_is_added_signs_in_with_and_without_the_password_and_is_
     staff.click_here("Add the passkey");
     staff.sees("This device has a passkey for your account already.");
     // Where the password is asked for again the passkey stands for the code.
-    server.forget_passwords_given();
+    server.forget_passwords_given(STAFF);
     staff.open("/account/security/codes");
     staff.fill("Your password", PASSWORD);
     is_clean(&staff);

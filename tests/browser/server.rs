@@ -184,9 +184,11 @@ impl Server {
         String::from_utf8(run(self.directory.path(), &self.url, &["export"], "")).expect("text")
     }
 
-    /// As if no user had given their password within the last minutes.
-    pub(crate) fn forget_passwords_given(&self) {
-        self.ask_sqlite("UPDATE sessions SET confirmed_at = 0 RETURNING ''");
+    /// As if a user had not given their password within the last minutes. Others are at work on the same server.
+    pub(crate) fn forget_passwords_given(&self, username: &str) {
+        const FORGET: &str = "UPDATE sessions SET confirmed_at = 0 WHERE user_id = \
+                              (SELECT id FROM users WHERE username = $1) RETURNING ''";
+        self.ask_sqlite_with(FORGET, Some(username));
     }
 
     /// All that people could change: users with their passwords' hashes, sessions, tokens, links, runs,
@@ -207,10 +209,18 @@ impl Server {
 
     /// What the database on SQLite answers, a text for each row.
     fn ask_sqlite(&self, question: &'static str) -> Vec<String> {
+        self.ask_sqlite_with(question, None)
+    }
+
+    fn ask_sqlite_with(&self, question: &'static str, value: Option<&str>) -> Vec<String> {
         let options = SqliteConnectOptions::new().filename(self.directory.path().join(FILE));
         Runtime::new().expect("a runtime").block_on(async {
             let mut connection = options.connect().await.expect("the database");
-            sqlx::query_scalar(question).fetch_all(&mut connection).await.expect(question)
+            let mut query = sqlx::query_scalar(question);
+            if let Some(value) = value {
+                query = query.bind(value);
+            }
+            query.fetch_all(&mut connection).await.expect(question)
         })
     }
 

@@ -15,7 +15,7 @@ pub(super) const STATES: &[State] = &[
     State {
         kilobytes: 12,
         ..state("import-review", Some(ADMIN), "Import 2 users", |admin, server| {
-            server.forget_passwords_given();
+            server.forget_passwords_given(ADMIN);
             fresh(admin);
             check(admin, ROWS);
         })
@@ -23,7 +23,7 @@ pub(super) const STATES: &[State] = &[
     State {
         kilobytes: 12,
         ..state("import-password-refused", Some(ADMIN), "There is a problem", |admin, server| {
-            server.forget_passwords_given();
+            server.forget_passwords_given(ADMIN);
             fresh(admin);
             check(admin, ROWS);
             admin.fill("Your password", "not the password");
@@ -68,7 +68,7 @@ fn check(admin: &Actions<'_>, content: &str) {
 
 /// Imports one user.
 fn import(admin: &Actions<'_>, server: &Server, username: &str) {
-    server.forget_passwords_given();
+    server.forget_passwords_given(ADMIN);
     fresh(admin);
     check(admin, &format!("username\\n{username}\\n"));
     admin.fill("Your password", PASSWORD);

@@ -49,11 +49,11 @@ pub(super) const STATES: &[State] = &[
         staff.open("/users/bulk?do=deactivate");
     }),
     state("bulk-password", Some(STAFF), "Your password", |staff, server| {
-        server.forget_passwords_given();
+        server.forget_passwords_given(STAFF);
         staff.open(&bulk("end_sessions", &[CROWD + 20, CROWD + 21]));
     }),
     state("bulk-password-refused", Some(STAFF), "There is a problem", |staff, server| {
-        server.forget_passwords_given();
+        server.forget_passwords_given(STAFF);
         staff.open(&bulk("end_sessions", &[CROWD + 20, CROWD + 21]));
         staff.fill("Your password", "not the password");
         staff.click("Sign out 2 users everywhere");
@@ -74,7 +74,7 @@ pub(super) const STATES: &[State] = &[
         staff.open(&format!("/users/bulk/{}", run["batch"]));
     }),
     state("export-password", Some(STAFF), "Your password", |staff, server| {
-        server.forget_passwords_given();
+        server.forget_passwords_given(STAFF);
         staff.open("/users/export");
     }),
 ];

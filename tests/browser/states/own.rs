@@ -86,7 +86,7 @@ pub(super) const STATES: &[State] = &[
         kilobytes: 13,
         ..state("tokens-with-a-factor", Some("user74"), "Code of your second factor", |member, server| {
             phone::add(member);
-            server.forget_passwords_given();
+            server.forget_passwords_given("user74");
             member.open("/account/tokens");
             member.fill("Name", "deployment");
             member.click("Make token");
@@ -106,7 +106,7 @@ pub(super) const STATES: &[State] = &[
     state("tokens-made", Some("user53"), "Copy it now", |member, _| make_token(member, "nightly report")),
     state("tokens-refused", Some(MEMBER), "There is a problem", |member, _| make_token(member, "")),
     state("tokens-password", Some("user54"), "Enter your password to go on.", |member, server| {
-        server.forget_passwords_given();
+        server.forget_passwords_given("user54");
         member.open("/account/tokens");
         member.fill("Name", "deployment");
         member.tick("May change things");
