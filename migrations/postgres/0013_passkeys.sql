@@ -1,7 +1,7 @@
 -- Passkeys: what the authenticator of a factor has told. Nothing of it is secret.
 CREATE TABLE passkeys (
     factor_id BIGINT PRIMARY KEY REFERENCES factors (id) ON DELETE CASCADE,
-    credential_id BYTEA NOT NULL UNIQUE,
+    credential_id BYTEA NOT NULL,
     public_key BYTEA NOT NULL,
     sign_count BIGINT NOT NULL,
     transports TEXT NOT NULL,
@@ -9,12 +9,14 @@ CREATE TABLE passkeys (
     backed_up BOOLEAN NOT NULL,
     user_verified BOOLEAN NOT NULL
 );
+CREATE UNIQUE INDEX passkeys_credential_id ON passkeys (credential_id);
 
 -- The random names by which authenticators know users.
 CREATE TABLE user_handles (
     user_id BIGINT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
-    handle BYTEA NOT NULL UNIQUE
+    handle BYTEA NOT NULL
 );
+CREATE UNIQUE INDEX user_handles_handle ON user_handles (handle);
 
 -- Challenges that were answered: none is accepted twice. A row may go once its challenge has run out.
 CREATE TABLE spent_challenges (
