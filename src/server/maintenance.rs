@@ -79,9 +79,14 @@ const EXAMINE_INTERVAL: Duration = Duration::from_hours(24);
 
 /// Examines the audit log, at the start and each day.
 pub(super) fn examine(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned().map(|app| app.detached()) else { return };
+    let Some(app) = rocket.state::<App>().cloned() else { return };
     let mut shutdown = rocket.shutdown();
     tokio::spawn(async move {
+        // What else begins with the server goes first, on the same few connections.
+        tokio::select! {
+            () = tokio::time::sleep(audit::SEALING_INTERVAL) => {}
+            () = &mut shutdown => return,
+        }
         loop {
             tokio::select! {
                 examined = audit::examine(&app) => {
