@@ -268,15 +268,15 @@ Prints how many entries are sealed, how many are not yet (the server seals them 
 the head: the last position with its seal, the time and a signature.
 
 Seals are made with a key of the installation. An attacker who has the database and the secret key can make
-new ones, and an earlier copy of the whole database has seals that are right, too: keep the head
-somewhere else, and give it to --head the next time.
+new ones, one who removes entries, mark and key together has the log begin anew, and an earlier copy of the
+whole database has seals that are right, too: keep the head somewhere else, and give it to --head the next time.
 
-Exit code: 0 if every seal is right; 1 if not, and then the first broken entry is named.";
+Exit code: 0 if every seal is right, and the head given is one of this log; 1 if not, with the reason.";
 
 const HEAD_NOTES: &str = "\
 Keep the line on another machine. `usher audit verify --head LINE` finds later whether everything up to there
-is as it was. The setting audit_head_to has the server send it to a file, the
-system log or an address every hour.";
+is as it was. The setting audit_head_to has the server send it to a file, the system log or an address every
+hour.";
 
 #[derive(Debug, Subcommand)]
 enum Keys {

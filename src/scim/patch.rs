@@ -178,7 +178,7 @@ fn require_writable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Changes one attribute. What is not stored is let go by whoever reads the resource.
+/// Changes one attribute. What is not stored is left out where the resource is read.
 fn change(resource: &mut Map<String, Value>, path: &Path, deed: Deed, value: &Value) -> Result<()> {
     if !is_core(&path.attribute) {
         return Ok(());
