@@ -63,30 +63,7 @@ pub(crate) fn rocket_for(
         .attach(denials::Denials::default())
         .attach(logging::Requests)
         .attach(counters::Requests)
-        .attach(AdHoc::on_liftoff("clean up", |rocket| {
-            Box::pin(async move { maintenance::clean_up(rocket) })
-        }))
-        .attach(AdHoc::on_liftoff("look for dear hashes", |rocket| {
-            Box::pin(async move { maintenance::look_for_dear_hashes(rocket) })
-        }))
-        .attach(AdHoc::on_liftoff("look for another key", |rocket| {
-            Box::pin(async move { maintenance::look_for_key(rocket) })
-        }))
-        .attach(AdHoc::on_liftoff("note when sessions are used", |rocket| {
-            Box::pin(async move { maintenance::note_session_use(rocket) })
-        }))
-        .attach(AdHoc::on_liftoff("try to write", |rocket| {
-            Box::pin(async move { maintenance::try_to_write(rocket) })
-        }))
-        .attach(AdHoc::on_liftoff("seal the audit log", |rocket| {
-            Box::pin(async move { maintenance::seal(rocket) })
-        }))
-        .attach(AdHoc::on_liftoff("keep the head of the audit log", |rocket| {
-            Box::pin(async move { maintenance::keep_head(rocket) })
-        }))
-        .attach(AdHoc::on_liftoff("examine the audit log", |rocket| {
-            Box::pin(async move { maintenance::examine(rocket) })
-        }))
+        .attach(maintenance::tasks())
         .mount("/", api::health_routes())
         .mount(api::BASE, api::routes())
         .mount("/", web::routes())

@@ -1,125 +1,110 @@
-//! Tasks that run beside the requests until shutdown.
+//! Tasks that run beside the requests until shutdown. To add one: a line in [`start`].
 
+use std::fmt::Display;
 use std::time::Duration;
 
+use rocket::fairing::AdHoc;
 use rocket::{Orbit, Rocket, tokio};
 
+use crate::model::error::Result;
+use crate::operations::mail::retries;
 use crate::operations::{App, audit, dearest_hash, keys, maintenance, session_use};
 
 /// How often expired sessions and forgotten failures are removed.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_mins(10);
 
-/// How long a task waits that could not write.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
-
 /// How often it is looked whether changes can be stored.
 const WRITE_TRIAL_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Removes expired sessions, links and the like at intervals.
-pub(super) fn clean_up(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned() else { return };
-    let mut shutdown = rocket.shutdown();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                cleaned = maintenance::clean_up(&app) => {
-                    if let Err(error) = cleaned {
-                        log::warn!("could not clean up: {error}");
-                    }
-                }
-                () = &mut shutdown => return,
-            }
-            tokio::select! {
-                () = tokio::time::sleep(CLEAN_UP_INTERVAL) => {}
-                () = &mut shutdown => return,
-            }
-        }
-    });
-}
-
-/// Stores when sessions were used.
-pub(super) fn note_session_use(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned() else { return };
-    let mut shutdown = rocket.shutdown();
-    tokio::spawn(async move {
-        let mut pause = session_use::WRITE_INTERVAL;
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = &mut shutdown => return,
-            }
-            pause = match session_use::write(&app).await {
-                Ok(()) => session_use::WRITE_INTERVAL,
-                Err(error) => {
-                    log::warn!("could not note that sessions were used: {error}");
-                    PAUSE_AFTER_FAILURE
-                }
-            };
-        }
-    });
-}
-
-/// Finds out whether changes can be stored, before a user does.
-pub(super) fn try_to_write(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned() else { return };
-    let mut shutdown = rocket.shutdown();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(WRITE_TRIAL_INTERVAL) => {}
-                () = &mut shutdown => return,
-            }
-            app.db.try_to_write().await;
-        }
-    });
-}
 
 /// How often the whole audit log is examined.
 const EXAMINE_INTERVAL: Duration = Duration::from_hours(24);
 
-/// Examines the audit log, at the start and each day.
-pub(super) fn examine(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned() else { return };
-    let mut shutdown = rocket.shutdown();
-    tokio::spawn(async move {
-        // What else begins with the server goes first, on the same few connections.
-        tokio::select! {
-            () = tokio::time::sleep(audit::SEALING_INTERVAL) => {}
-            () = &mut shutdown => return,
-        }
-        loop {
-            tokio::select! {
-                examined = audit::examine(&app) => {
-                    if let Err(error) = examined {
-                        log::warn!("could not examine the audit log: {error}");
-                    }
-                }
-                () = &mut shutdown => return,
-            }
-            tokio::select! {
-                () = tokio::time::sleep(EXAMINE_INTERVAL) => {}
-                () = &mut shutdown => return,
-            }
-        }
-    });
+/// The least that a task waits after a failure.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// Starts the tasks with the server.
+pub(super) fn tasks() -> AdHoc {
+    AdHoc::on_liftoff("tasks", |rocket| Box::pin(async move { start(rocket) }))
 }
 
-/// Keeps the head of the audit log where the settings say, at intervals.
-pub(super) fn keep_head(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned() else { return };
-    let interval = Duration::from_secs(app.settings.audit_head_seconds);
-    let mut shutdown = rocket.shutdown();
-    tokio::spawn(async move {
-        loop {
-            if let Err(error) = audit::keep_head(&app).await {
-                log::warn!("could not keep the head of the audit log: {error}");
-            }
-            tokio::select! {
-                () = tokio::time::sleep(interval) => {}
-                () = &mut shutdown => return,
-            }
-        }
+fn start(rocket: &Rocket<Orbit>) {
+    let Some(app) = rocket.state::<App>() else { return };
+    let head_interval = Duration::from_secs(app.settings.audit_head_seconds);
+    let every = |what, first, interval| Task { rocket, app, what, first, interval };
+    let soon = Duration::ZERO;
+
+    every("clean up", soon, CLEAN_UP_INTERVAL).run(|app| async move { maintenance::clean_up(&app).await });
+    every("note that sessions were used", session_use::WRITE_INTERVAL, session_use::WRITE_INTERVAL)
+        .run(|app| async move { session_use::write(&app).await });
+    // Before a user finds out that changes cannot be stored.
+    every("try to write", WRITE_TRIAL_INTERVAL, WRITE_TRIAL_INTERVAL).run(|app| async move {
+        app.db.try_to_write().await;
+        Result::Ok(())
     });
+    every("seal the audit log", soon, audit::SEALING_INTERVAL).run(|app| async move { seal(&app).await });
+    every("keep the head of the audit log", soon, head_interval)
+        .run(|app| async move { audit::keep_head(&app).await });
+    every("send messages again", retries::INTERVAL, retries::INTERVAL)
+        .run(|app| async move { retries::send_due(&app).await });
+    // What else begins with the server goes first, on the same few connections.
+    every("examine the audit log", audit::SEALING_INTERVAL, EXAMINE_INTERVAL)
+        .run(|app| async move { audit::examine(&app).await });
+    // An import beside this server may have added users.
+    every("look for the dearest password hash", dearest_hash::LOOK_INTERVAL, dearest_hash::LOOK_INTERVAL)
+        .run(|app| async move { dearest_hash::look(&app).await });
+    // So that this server knows it before it begins to sign.
+    every("look for another secret key", keys::LOOK_INTERVAL, keys::LOOK_INTERVAL)
+        .run(|app| async move { keys::look_for_successor(&app).await });
+}
+
+/// Work that is done at intervals.
+struct Task<'a> {
+    rocket: &'a Rocket<Orbit>,
+    app: &'a App,
+    /// What it does, as its warning says it: "could not ...".
+    what: &'static str,
+    /// The pause before the first time.
+    first: Duration,
+    /// The pause after each time.
+    interval: Duration,
+}
+
+impl Task<'_> {
+    /// Runs it until shutdown, which breaks it off: its transaction is then rolled back.
+    fn run<F, E>(self, work: impl Fn(App) -> F + Send + 'static)
+    where
+        F: Future<Output = std::result::Result<(), E>> + Send,
+        E: Display + Send,
+    {
+        let Self { rocket, app, what, first, interval } = self;
+        let (app, mut shutdown) = (app.clone(), rocket.shutdown());
+        let repeated = async move {
+            let mut pause = first;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = match work(app.clone()).await {
+                    Ok(()) => interval,
+                    Err(error) => {
+                        log::warn!("could not {what}: {error}");
+                        interval.max(PAUSE_AFTER_FAILURE)
+                    }
+                };
+            }
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = repeated => {}
+                () = &mut shutdown => {}
+            }
+        });
+    }
+}
+
+/// Seals the entries of the audit log that wait for it. Fewer than a batch are left to the next time, as each sealing is
+/// a transaction.
+async fn seal(app: &App) -> Result<()> {
+    while i64::try_from(audit::seal(app).await?) == Ok(audit::SEALING_BATCH) {}
+    Ok(())
 }
 
 /// Seals what is left when the server stops.
@@ -134,63 +119,4 @@ pub(crate) async fn seal_the_rest(app: &App) {
     if let Err(error) = audit::keep_head(app).await {
         log::warn!("could not keep the head of the audit log: {error}");
     }
-}
-
-/// Seals the entries of the audit log soon after they are written.
-pub(super) fn seal(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned() else { return };
-    let mut shutdown = rocket.shutdown();
-    tokio::spawn(async move {
-        loop {
-            let sealed = tokio::select! {
-                sealed = audit::seal(&app) => sealed,
-                () = &mut shutdown => return,
-            };
-            match sealed {
-                // A full batch: more entries wait. Otherwise the next ones are worth a pause, as each sealing is a
-                // transaction.
-                Ok(sealed) if i64::try_from(sealed) == Ok(audit::SEALING_BATCH) => continue,
-                Ok(_) => {}
-                Err(error) => log::warn!("could not seal the audit log: {error}"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(audit::SEALING_INTERVAL) => {}
-                () = &mut shutdown => return,
-            }
-        }
-    });
-}
-
-/// Looks at the password hashes of users who were added, by an import beside this server.
-pub(super) fn look_for_dear_hashes(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned() else { return };
-    let mut shutdown = rocket.shutdown();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(dearest_hash::LOOK_INTERVAL) => {}
-                () = &mut shutdown => return,
-            }
-            if let Err(error) = dearest_hash::look(&app).await {
-                log::warn!("could not look for the dearest password hash: {error}");
-            }
-        }
-    });
-}
-
-/// Looks for a successor to the secret key, so that this server knows it before it begins to sign.
-pub(super) fn look_for_key(rocket: &Rocket<Orbit>) {
-    let Some(app) = rocket.state::<App>().cloned() else { return };
-    let mut shutdown = rocket.shutdown();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(keys::LOOK_INTERVAL) => {}
-                () = &mut shutdown => return,
-            }
-            if let Err(error) = keys::look_for_successor(&app).await {
-                log::warn!("could not look for another secret key: {error}");
-            }
-        }
-    });
 }
