@@ -1,7 +1,7 @@
 //! One server to an SQLite file.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -57,10 +57,24 @@ fn lock(database: &Path) -> Result<File, LockError> {
     let options = &mut OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(|source| LockError::File { path: path.clone(), source })?;
+    give_to_owner(&file, database);
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(LockError::Taken(database.to_owned())),
         Err(TryLockError::Error(source)) => Err(LockError::File { path, source }),
+    }
+}
+
+/// Gives the lock's file to the owner of the database, or of its folder while there is none, as SQLite does with its
+/// own: so that a server that root started leaves nothing behind that the service's user may not open. For root only.
+fn give_to_owner(file: &File, database: &Path) {
+    let folder = || database.parent().and_then(|folder| folder.metadata().ok());
+    let (Ok(of_file), Some(owner)) = (file.metadata(), database.metadata().ok().or_else(folder)) else {
+        return;
+    };
+    if (of_file.uid(), of_file.gid()) != (owner.uid(), owner.gid()) {
+        // Others than root cannot, and need not.
+        drop(fchown(file, Some(owner.uid()), Some(owner.gid())));
     }
 }
 

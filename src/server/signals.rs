@@ -1,4 +1,4 @@
-//! Stopping on SIGTERM or SIGINT, and what the server waits for then.
+//! Stopping on SIGTERM or SIGINT, and what the server waits for then. SIGHUP stops nothing.
 //!
 //! Rocket's own signals are off: it would stop at once, without `/readyz` answering 503 before, and would then wait for
 //! all of `shutdown.grace` even when everything is answered.
@@ -16,17 +16,21 @@ use crate::http::traffic::Traffic;
 /// For connections to end after their last answer. Rocket then waits for no others than those that are not read.
 const SETTLING: Duration = Duration::from_millis(100);
 
-/// The signals that stop this process.
+/// The signals that stop this process, and SIGHUP, which would by itself.
 pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl StopSignals {
     /// From here on they do not end the process by themselves.
     pub(crate) fn install() -> std::io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     /// Waits for one, answers `/readyz` with 503 for `drain`, then shuts down; returns when that began.
@@ -36,9 +40,14 @@ impl StopSignals {
         drain: Duration,
         shutdown: Shutdown,
     ) -> Instant {
-        rocket::tokio::select! {
-            _ = self.terminate.recv() => log::info!("told to stop by SIGTERM"),
-            _ = self.interrupt.recv() => log::info!("told to stop by SIGINT"),
+        loop {
+            rocket::tokio::select! {
+                _ = self.terminate.recv() => break log::info!("told to stop by SIGTERM"),
+                _ = self.interrupt.recv() => break log::info!("told to stop by SIGINT"),
+                _ = self.hangup.recv() => {
+                    log::warn!("SIGHUP changes nothing: the configuration is read at the start only");
+                }
+            }
         }
         traffic.stop();
         sleep(drain).await;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -201,6 +202,39 @@ fn asked_to_stay(server: &Server) -> String {
     let mut answer = [0; 4096];
     let length = stream.read(&mut answer).unwrap();
     String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+#[test]
+fn a_terminal_that_is_closed_does_not_stop_the_server_and_nothing_is_read_anew() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(directory.path(), &[]);
+    server.signal("HUP");
+    assert_eq!(server.status("/readyz"), Some(200));
+    server.signal("TERM");
+    assert!(server.wait().success());
+    let log = server.log();
+    assert!(log.contains("SIGHUP changes nothing") && log.contains("\"stopped\""), "{log}");
+}
+
+#[test]
+fn a_server_that_root_starts_leaves_no_file_behind_that_the_owner_of_the_folder_may_not_open() {
+    let directory = TempDir::new().unwrap();
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let owner = if is_root { 12_345 } else { directory.path().metadata().unwrap().uid() };
+    make_superuser(directory.path(), &[]);
+    for path in [directory.path().to_owned(), directory.path().join("usher.db")] {
+        std::os::unix::fs::chown(path, Some(owner), None).unwrap();
+    }
+    let mut server = Server::start(directory.path(), &[]);
+    assert_eq!(server.create(&server.sign_in(), "ada"), Some(201));
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        let is_of_database = file.file_name().to_string_lossy().starts_with("usher.db");
+        assert!(!is_of_database || file.metadata().unwrap().uid() == owner, "{:?}", file.path());
+    }
+    assert!(directory.path().join("usher.db.lock").exists());
+    server.signal("TERM");
+    assert!(server.wait().success());
 }
 
 #[test]
