@@ -60,9 +60,10 @@ pub async fn insert(tx: &mut Tx, link: &Link) -> Result<LinkId> {
     row.map(|(id,)| LinkId(id)).ok_or_else(|| Error::Corrupt("no primary key".into()))
 }
 
-/// The link of a secret, whether or not it has expired.
+/// The link of a secret, or of that of its message that was sent again, whether or not it has expired.
 pub async fn by_secret(db: &Db, secret: &SecretHash) -> Result<Option<Link>> {
-    let sql = Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE secret_hash = $1"));
+    let sql =
+        Sql::new(concat!("SELECT ", columns!(), " FROM links WHERE secret_hash = $1 OR resent_hash = $1"));
     db.optional::<LinkRow>(sql.bind(secret.0.to_vec())).await?.map(Link::try_from).transpose()
 }
 
@@ -80,7 +81,7 @@ pub async fn of_user(db: &Db, user: UserId) -> Result<Option<Link>> {
 /// Uses a link up; only one caller ever gets it. `None` if it is gone or has expired.
 pub async fn take(tx: &mut Tx, secret: &SecretHash, now: Timestamp) -> Result<Option<Link>> {
     let sql = Sql::new(concat!(
-        "DELETE FROM links WHERE secret_hash = $1 AND expires_at > $2 RETURNING ",
+        "DELETE FROM links WHERE (secret_hash = $1 OR resent_hash = $1) AND expires_at > $2 RETURNING ",
         columns!()
     ));
     let row = tx.optional::<LinkRow>(sql.bind(secret.0.to_vec()).bind(now.micros())).await?;
@@ -120,6 +121,21 @@ pub async fn sealed(tx: &mut Tx, made_by: UserId) -> Result<Vec<Link>> {
 pub async fn set_sealed(tx: &mut Tx, link: &Link, sealed: &Secret) -> Result<()> {
     let sql = Sql::new("UPDATE links SET sealed = $1 WHERE id = $2");
     tx.execute(sql.bind(sealed.as_bytes().to_vec()).bind(link.id.0)).await.map(drop)
+}
+
+/// Gives a link of a user another secret beside its first one, for a message that is sent again, in place of an earlier
+/// such one; whether the link still works.
+pub async fn set_resent(
+    tx: &mut Tx,
+    link: LinkId,
+    user: UserId,
+    secret: &SecretHash,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql =
+        Sql::new("UPDATE links SET resent_hash = $1 WHERE id = $2 AND user_id = $3 AND expires_at > $4");
+    let sql = sql.bind(secret.0.to_vec()).bind(link.0).bind(user.0).bind(now.micros());
+    Ok(tx.execute(sql).await? > 0)
 }
 
 /// Ends the links of a user.

@@ -2,7 +2,7 @@
 
 use super::{Db, Error, Result, Sql, Tx, from_row};
 use crate::model::clock::Timestamp;
-use crate::model::link::LinkPurpose;
+use crate::model::link::{LinkId, LinkPurpose};
 use crate::model::mail::{Mail, MailId, MailState};
 use crate::model::user::UserId;
 
@@ -12,9 +12,10 @@ struct MailRow {
     state: String,
     response: String,
     created_at: i64,
+    retry_at: Option<i64>,
     changed_at: i64,
 }
-from_row!(MailRow { purpose, recipient, state, response, created_at, changed_at });
+from_row!(MailRow { purpose, recipient, state, response, created_at, retry_at, changed_at });
 
 impl TryFrom<MailRow> for Mail {
     type Error = Error;
@@ -27,49 +28,118 @@ impl TryFrom<MailRow> for Mail {
             state: MailState::named(&row.state).ok_or_else(corrupt)?,
             response: row.response,
             created_at: Timestamp::from_micros(row.created_at),
+            retry_at: row.retry_at.map(Timestamp::from_micros),
             changed_at: Timestamp::from_micros(row.changed_at),
         })
     }
 }
 
-/// Stores that a message is about to be sent.
+/// Stores that the message of a link is about to be sent; it is another server's to send from `retry_at` on.
 pub async fn insert(
     tx: &mut Tx,
     user: UserId,
-    purpose: LinkPurpose,
+    (link, purpose): (LinkId, LinkPurpose),
     recipient: &str,
     now: Timestamp,
+    retry_at: Timestamp,
 ) -> Result<MailId> {
     let sql = Sql::new(
-        "INSERT INTO mails (user_id, purpose, recipient, state, response, created_at, changed_at) \
-         VALUES ($1, $2, $3, $4, '', $5, $5) RETURNING id",
+        "INSERT INTO mails (user_id, purpose, recipient, state, response, created_at, changed_at, link_id, retry_at) \
+         VALUES ($1, $2, $3, $4, '', $5, $5, $6, $7) RETURNING id",
     );
     let sql = sql
         .bind(user.0)
         .bind(purpose.as_str())
         .bind(recipient)
         .bind(MailState::Queued.as_str())
-        .bind(now.micros());
+        .bind(now.micros())
+        .bind(link.0)
+        .bind(retry_at.micros());
     let row: Option<(i64,)> = tx.optional(sql).await?;
     row.map(|(id,)| MailId(id)).ok_or_else(|| Error::Corrupt("no primary key".into()))
 }
 
-/// Stores the delivery state of a message, and the mail server's response.
+/// A message that is to be sent again.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The message.
+    pub id: MailId,
+    /// The user that it is to.
+    pub user: UserId,
+    /// The link in it.
+    pub link: LinkId,
+    /// What that is for.
+    pub purpose: LinkPurpose,
+    /// The address that it goes to.
+    pub recipient: String,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// When it was due, which tells one try from the next.
+    pub retry_at: Timestamp,
+}
+
+struct DueRow {
+    id: i64,
+    user_id: i64,
+    link_id: i64,
+    purpose: String,
+    recipient: String,
+    created_at: i64,
+    retry_at: i64,
+}
+from_row!(DueRow { id, user_id, link_id, purpose, recipient, created_at, retry_at });
+
+impl TryFrom<DueRow> for Due {
+    type Error = Error;
+
+    fn try_from(row: DueRow) -> Result<Self> {
+        Ok(Self {
+            id: MailId(row.id),
+            user: UserId(row.user_id),
+            link: LinkId(row.link_id),
+            purpose: LinkPurpose::named(&row.purpose)
+                .ok_or_else(|| Error::Corrupt("a message's state".into()))?,
+            recipient: row.recipient,
+            created_at: Timestamp::from_micros(row.created_at),
+            retry_at: Timestamp::from_micros(row.retry_at),
+        })
+    }
+}
+
+/// Messages that are to be sent again by now: at most `limit`, those first that wait for longest.
+pub async fn due(db: &Db, now: Timestamp, limit: i64) -> Result<Vec<Due>> {
+    let sql = Sql::new(
+        "SELECT id, user_id, link_id, purpose, recipient, created_at, retry_at FROM mails WHERE retry_at <= $1 \
+         ORDER BY retry_at LIMIT $2",
+    );
+    let rows: Vec<DueRow> = db.all(sql.bind(now.micros()).bind(limit)).await?;
+    rows.into_iter().map(Due::try_from).collect()
+}
+
+/// Takes a message that is due at `retry_at` for one try, so that it is due again later; whether it was still to be had.
+pub async fn claim(tx: &mut Tx, id: MailId, retry_at: Timestamp, again_at: Timestamp) -> Result<bool> {
+    let sql = Sql::new("UPDATE mails SET retry_at = $1 WHERE id = $2 AND retry_at = $3");
+    Ok(tx.execute(sql.bind(again_at.micros()).bind(id.0).bind(retry_at.micros())).await? > 0)
+}
+
+/// Stores the delivery state of a message, the mail server's response, and when it is to be sent again.
 pub async fn set_state(
     tx: &mut Tx,
     id: MailId,
-    state: MailState,
-    response: &str,
+    (state, response): (MailState, &str),
     now: Timestamp,
+    retry_at: Option<Timestamp>,
 ) -> Result<()> {
-    let sql = Sql::new("UPDATE mails SET state = $1, response = $2, changed_at = $3 WHERE id = $4");
-    tx.execute(sql.bind(state.as_str()).bind(response).bind(now.micros()).bind(id.0)).await.map(drop)
+    let sql =
+        Sql::new("UPDATE mails SET state = $1, response = $2, changed_at = $3, retry_at = $4 WHERE id = $5");
+    let sql = sql.bind(state.as_str()).bind(response).bind(now.micros());
+    tx.execute(sql.bind(retry_at.map(Timestamp::micros)).bind(id.0)).await.map(drop)
 }
 
 /// The newest message to a user.
 pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
     let sql = Sql::new(
-        "SELECT purpose, recipient, state, response, created_at, changed_at FROM mails \
+        "SELECT purpose, recipient, state, response, created_at, retry_at, changed_at FROM mails \
          WHERE user_id = $1 ORDER BY id DESC LIMIT 1",
     );
     db.optional::<MailRow>(sql.bind(user.0)).await?.map(Mail::try_from).transpose()

@@ -5,8 +5,21 @@ use std::time::Duration;
 use super::clock::Timestamp;
 use super::link::LinkPurpose;
 
-/// A message that is queued for longer was lost with the process that was to send it.
+/// A message that is queued for longer without another try was lost with the process that was to send it.
 const LOST_AFTER: Duration = Duration::from_mins(2);
+/// How long a message is tried that the mail server did not take for a passing reason.
+const TRIED_FOR: Duration = Duration::from_hours(1);
+/// The shortest and the longest pause before another try; in between it is as long as the message has waited.
+const SHORTEST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+
+/// When a message that was queued at `created` is tried again after a failure for a passing reason: after 1, 2, 4, 8, 16,
+/// 31 and 46 minutes. `None` once that has gone on for an hour.
+#[must_use]
+pub fn next_try(created: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let next = now.plus(now.since(created).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+    (next.since(created) <= TRIED_FOR).then_some(next)
+}
 
 /// A message's primary key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +28,7 @@ pub struct MailId(pub i64);
 /// The delivery state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailState {
-    /// About to be sent.
+    /// About to be sent, or to be sent again.
     Queued,
     /// The mail server took it.
     Accepted,
@@ -59,6 +72,8 @@ pub struct Mail {
     pub response: String,
     /// When it was queued.
     pub created_at: Timestamp,
+    /// When its next try is due, if it is queued for one.
+    pub retry_at: Option<Timestamp>,
     /// When that became known.
     pub changed_at: Timestamp,
 }
@@ -68,7 +83,9 @@ impl Mail {
     #[must_use]
     pub fn state_at(&self, now: Timestamp) -> MailState {
         match self.state {
-            MailState::Queued if now.since(self.created_at) >= LOST_AFTER => MailState::Unknown,
+            MailState::Queued if self.retry_at.is_none() && now.since(self.created_at) >= LOST_AFTER => {
+                MailState::Unknown
+            }
             state => state,
         }
     }
@@ -87,11 +104,25 @@ mod tests {
             state: MailState::Queued,
             response: String::new(),
             created_at: now,
+            retry_at: None,
             changed_at: now,
         };
         assert_eq!(mail.state_at(now.plus(Duration::from_secs(119))), MailState::Queued);
         assert_eq!(mail.state_at(now.plus(LOST_AFTER)), MailState::Unknown);
+        let to_be_tried = Mail { retry_at: Some(now.plus(LOST_AFTER)), ..mail.clone() };
+        assert_eq!(to_be_tried.state_at(now.plus(LOST_AFTER)), MailState::Queued);
         let accepted = Mail { state: MailState::Accepted, ..mail };
         assert_eq!(accepted.state_at(now.plus(LOST_AFTER)), MailState::Accepted);
+    }
+
+    #[test]
+    fn a_message_is_tried_for_an_hour_with_pauses_that_grow() {
+        let created = Timestamp::from_micros(0);
+        let (mut now, mut minutes) = (created, Vec::new());
+        while let Some(next) = next_try(created, now) {
+            minutes.push(next.since(created).as_secs() / 60);
+            now = next;
+        }
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 31, 46]);
     }
 }

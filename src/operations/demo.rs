@@ -74,11 +74,13 @@ pub async fn fill(app: &App) -> Result<String> {
         let expires_at = later(now, hours * 60 * 60);
         db::links::insert(&mut tx, &link(user, now, expires_at)).await?;
     }
+    // The link in a message that was refused has run out meanwhile.
     if let Some(user) = is(Kind::Invited).nth(2) {
         let (to, at) = (user.email.as_str(), earlier(now, DAY));
-        let mail = db::mails::insert(&mut tx, user.id, LinkPurpose::Setup, to, at).await?;
+        let gone = (LinkId(0), LinkPurpose::Setup);
+        let mail = db::mails::insert(&mut tx, user.id, gone, to, at, at).await?;
         let said = "550 5.1.1 No such mailbox";
-        db::mails::set_state(&mut tx, mail, MailState::Refused, said, at).await?;
+        db::mails::set_state(&mut tx, mail, (MailState::Refused, said), at, None).await?;
     }
     tx.commit().await?;
     Ok(password)

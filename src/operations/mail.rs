@@ -1,8 +1,11 @@
 //! Mail: one-time links, sent over SMTP when a server is configured.
 //!
 //! That a message is to be sent is stored with the link, and its delivery state afterwards; the text never
-//! is, because it holds the link. It is sent by a task of this process, once. To add a kind of message: a
-//! [`LinkPurpose`](crate::model::link::LinkPurpose) and its words in [`words`].
+//! is, because it holds the link. It is sent by a task of this process, and again, with another secret of its link, by
+//! [`retries`] of any. To add a kind of message: a [`LinkPurpose`](crate::model::link::LinkPurpose) and its words in
+//! [`words`].
+
+pub mod retries;
 
 use std::fmt;
 use std::time::Duration;
@@ -19,8 +22,8 @@ use crate::config::{ConfigError, Settings, SmtpTls};
 use crate::db::{self, Tx};
 use crate::model::address;
 use crate::model::clock::Timestamp;
-use crate::model::link::LinkPurpose;
-use crate::model::mail::{Mail, MailId, MailState};
+use crate::model::link::{LinkId, LinkPurpose};
+use crate::model::mail::{Mail, MailId};
 use crate::model::permission::ManageUsers;
 use crate::model::session::Secret;
 use crate::model::user::{User, UserId};
@@ -32,6 +35,8 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 const MESSAGE_LIMIT: Duration = Duration::from_mins(1);
 /// Messages that are handed to the mail server at the same time.
 const AT_ONCE: usize = 8;
+/// After this time a message whose sending was not noted is sent again: its process has ended, or it takes too long.
+const LEASE: Duration = Duration::from_mins(2);
 /// The most that is kept of a mail server's answer, in characters.
 const LONGEST_RESPONSE: usize = 300;
 
@@ -46,6 +51,8 @@ pub struct Mailer {
     from: Mailbox,
     /// Places for messages that are being sent: a run on many users does not open a connection for each.
     places: Semaphore,
+    /// Messages without a stored state that this process is to send again.
+    waiting: retries::Waiting,
 }
 
 impl fmt::Debug for Mailer {
@@ -87,23 +94,27 @@ impl Mailer {
             let (name, password) = (settings.smtp_username.clone(), settings.smtp_password.clone());
             builder = builder.credentials(Credentials::new(name, password));
         }
-        Ok(Some(Self { transport: builder.build(), from, places: Semaphore::new(AT_ONCE) }))
+        Ok(Some(Self {
+            transport: builder.build(),
+            from,
+            places: Semaphore::new(AT_ONCE),
+            waiting: retries::Waiting::default(),
+        }))
     }
 
-    /// Sends a message: the state that it is in then, and what the mail server said.
-    async fn deliver(&self, letter: &Letter) -> (MailState, String) {
+    /// Sends a message: what became of it, and what the mail server said.
+    async fn deliver(&self, letter: &Letter) -> (Delivery, String) {
         let message = match self.message(letter) {
             Ok(message) => message,
-            Err(error) => return (MailState::Refused, tidy(&error.to_string())),
+            Err(error) => return (Delivery::Refused, tidy(&error.to_string())),
         };
-        // It is never closed.
-        let _place = self.places.acquire().await;
         match rocket::tokio::time::timeout(MESSAGE_LIMIT, self.transport.send(message)).await {
-            Ok(Ok(response)) => {
-                (MailState::Accepted, tidy(&response.message().collect::<Vec<_>>().join(" ")))
+            Ok(Ok(response)) => (Delivery::Accepted, tidy(&response.message().collect::<Vec<_>>().join(" "))),
+            Ok(Err(error)) if error.is_permanent() || error.is_client() => {
+                (Delivery::Refused, tidy(&error.to_string()))
             }
-            Ok(Err(error)) => (MailState::Refused, tidy(&error.to_string())),
-            Err(_) => (MailState::Refused, "The mail server took too long.".to_owned()),
+            Ok(Err(error)) => (Delivery::Failed, tidy(&error.to_string())),
+            Err(_) => (Delivery::Failed, "The mail server took too long.".to_owned()),
         }
     }
 
@@ -122,12 +133,24 @@ impl Mailer {
     }
 }
 
+/// What became of a try to send a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    /// The mail server took it.
+    Accepted,
+    /// The mail server will never take it.
+    Refused,
+    /// It may be taken later: the mail server could not be reached, or said so (a reply of 4yz, RFC 5321 section 4.2.1).
+    Failed,
+}
+
 /// An address with its domain in ASCII: only what stands before the domain can make SMTPUTF8 necessary.
 fn in_ascii(address: &str) -> Result<Address, ()> {
     address::canonical(address).parse().map_err(drop)
 }
 
 /// What is sent.
+#[derive(Clone)]
 struct Letter {
     recipient: String,
     subject: String,
@@ -172,6 +195,7 @@ pub(crate) struct Queued {
     id: MailId,
     recipient: String,
     purpose: LinkPurpose,
+    created_at: Timestamp,
 }
 
 /// Stores that a link will be sent to its user, if there is a mail server and the user has an address for it.
@@ -179,50 +203,46 @@ pub(crate) async fn queue(
     app: &App,
     tx: &mut Tx,
     user: &User,
-    purpose: LinkPurpose,
+    (link, purpose): (LinkId, LinkPurpose),
     now: Timestamp,
 ) -> crate::model::error::Result<Option<Queued>> {
     let recipient = addresses::of(app, tx, user).await?;
     if app.mailer.is_none() || recipient.is_empty() {
         return Ok(None);
     }
-    let id = db::mails::insert(tx, user.id, purpose, &recipient, now).await?;
-    Ok(Some(Queued { id, recipient, purpose }))
+    let id = db::mails::insert(tx, user.id, (link, purpose), &recipient, now, now.plus(LEASE)).await?;
+    Ok(Some(Queued { id, recipient, purpose, created_at: now }))
 }
 
 /// Sends what was queued, after its transaction. No request waits for it; a stop of the server does.
 pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
     let Some(mailer) = app.mailer.clone() else { return };
-    let letter = letter(queued.recipient, queued.purpose, user, url, app.settings.site_name.as_str());
+    let Queued { id, recipient, purpose, created_at } = queued;
+    let letter = letter(recipient, purpose, user, url, app.settings.site_name.as_str());
     let (background, app) = (&app.background, app.detached());
     background.spawn(async move {
-        let (state, response) = mailer.deliver(&letter).await;
-        if state == MailState::Refused {
-            log::warn!("the mail server did not take message {}: {response}", queued.id.0);
-        }
-        if let Err(error) = note(&app, queued.id, state, &response).await {
-            log::error!("what became of message {} could not be noted: {error}", queued.id.0);
+        // It is never closed.
+        let _place = mailer.places.acquire().await;
+        let sent = match retries::claim(&app, id, created_at.plus(LEASE)).await {
+            Ok(true) => retries::deliver(&app, &mailer, (id, created_at), &letter).await,
+            // It waited for so long that another server has sent it.
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            log::error!("what became of message {} could not be noted: {error}", id.0);
         }
     });
 }
 
-/// Sends a message without a link, of which nothing is stored. For a task that a stop of the server waits for.
+/// Sends a message of which nothing is stored: for a task that a stop of the server waits for. If the mail server does not
+/// take it for a passing reason, this process tries again.
 pub(crate) async fn notify(app: &App, recipient: &str, subject: &'static str, text: String) {
     let Some(mailer) = &app.mailer else { return };
     let subject = format!("{subject} ({})", app.settings.site_name.as_str());
     let letter = Letter { recipient: recipient.to_owned(), subject, text };
-    if let (MailState::Refused, response) = mailer.deliver(&letter).await {
-        log::warn!("the mail server did not take a message about an account: {response}");
-    }
-}
-
-async fn note(app: &App, id: MailId, state: MailState, response: &str) -> crate::model::error::Result<()> {
-    db::retrying(|| async {
-        let mut tx = app.db.begin().await?;
-        db::mails::set_state(&mut tx, id, state, response, app.clock.now()).await?;
-        Ok(tx.commit().await?)
-    })
-    .await
+    let now = app.clock.now();
+    mailer.waiting.deliver(mailer, letter, (now, now)).await;
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub fn base(settings: &Settings, figment: &Figment) -> String {
     format!("http://{}", SocketAddr::new(address, port))
 }
 
-fn url(app: &App, secret: &Secret) -> String {
+pub(super) fn url(app: &App, secret: &Secret) -> String {
     // Browsers send no fragment: no log of a server or proxy has it.
     format!("{}/set-password#{}", app.base, secret.to_text())
 }
@@ -100,7 +100,7 @@ pub(crate) async fn insert(
     let (id, purpose, made_by) = (LinkId(0), new.purpose, new.made_by);
     let link = Link { id, user: user.id, purpose, made_by, secret_hash, created_at: now, expires_at, sealed };
     let id = db::links::insert(tx, &link).await?;
-    let mail = mail::queue(app, tx, user, purpose, now).await?;
+    let mail = mail::queue(app, tx, user, (id, purpose), now).await?;
     let entry = new.entry.clone().on(user).detail("link", id.0).detail("purpose", purpose.as_str());
     let entry = entry.detail("expires_at", expires_at.to_string()).detail("by_mail", mail.is_some());
     let entry = audit::record(tx, &entry, now).await?;

@@ -78,7 +78,8 @@ pub(super) async fn mail_note(
     let now: Timestamp = console.app().clock.now();
     Ok(mail::latest(&console.can, user.id).await?.map(|mail| MailNote {
         text: match mail.state_at(now) {
-            MailState::Queued => "is being sent",
+            MailState::Queued if mail.response.is_empty() => "is being sent",
+            MailState::Queued => "could not be sent yet and is tried again",
             MailState::Accepted => "was accepted by the mail server",
             MailState::Refused => "was refused by the mail server",
             MailState::Unknown => "was lost, or not: it is not known. Make a new link",

@@ -1,5 +1,6 @@
 //! A mail server of the suite's own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,13 +16,15 @@ pub(crate) struct Received {
     pub(crate) text: String,
 }
 
-/// A mail server that keeps what it gets, and takes nothing for recipients whose address has `refused`
-/// in it.
+/// A mail server that keeps what it gets. It takes nothing for recipients whose address has `refused` in it, and nothing
+/// yet for those with `later`.
 pub(crate) struct Sink {
     pub(crate) port: u16,
     received: Arc<Mutex<Vec<Received>>>,
     /// All commands.
     pub(super) commands: Arc<Mutex<Vec<String>>>,
+    /// Whether it is later.
+    is_later: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -36,23 +39,29 @@ impl Sink {
         let port = listener.local_addr().expect("an address").port();
         let received = Arc::new(Mutex::new(Vec::new()));
         let commands = Arc::new(Mutex::new(Vec::new()));
-        let (kept, heard) = (received.clone(), commands.clone());
+        let is_later = Arc::new(AtomicBool::new(false));
+        let (kept, heard, later) = (received.clone(), commands.clone(), is_later.clone());
         let task = rocket::tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (kept, heard) = (kept.clone(), heard.clone());
+                let (kept, heard, later) = (kept.clone(), heard.clone(), later.clone());
                 rocket::tokio::spawn(async move {
                     sleep(pause).await;
-                    serve(stream, kept, heard).await;
+                    serve(stream, kept, heard, later).await;
                 });
             }
         });
-        Self { port, received, commands, task }
+        Self { port, received, commands, is_later, task }
     }
 
     /// Takes no more connections.
     pub(super) async fn stop(self) {
         self.task.abort();
         let _ = self.task.await;
+    }
+
+    /// From here on it takes what it put off.
+    pub(super) fn put_off_no_longer(&self) {
+        self.is_later.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
@@ -71,7 +80,12 @@ impl Sink {
     }
 }
 
-async fn serve(stream: TcpStream, kept: Arc<Mutex<Vec<Received>>>, heard: Arc<Mutex<Vec<String>>>) {
+async fn serve(
+    stream: TcpStream,
+    kept: Arc<Mutex<Vec<Received>>>,
+    heard: Arc<Mutex<Vec<String>>>,
+    is_later: Arc<AtomicBool>,
+) {
     let (reading, mut writing) = stream.into_split();
     let mut lines = BufReader::new(reading).lines();
     let mut message = Received { to: Vec::new(), text: String::new() };
@@ -85,6 +99,9 @@ async fn serve(stream: TcpStream, kept: Arc<Mutex<Vec<Received>>>, heard: Arc<Mu
             "235 2.7.0 Welcome"
         } else if command.starts_with("RCPT") && command.contains("REFUSED") {
             "550 5.1.1 No such mailbox <b>here</b>"
+        } else if command.starts_with("RCPT") && command.contains("LATER") && !is_later.load(Ordering::SeqCst)
+        {
+            "451 4.7.1 Greylisted, come back"
         } else if command.starts_with("RCPT") {
             message.to.push(line.split(['<', '>']).nth(1).unwrap_or_default().to_owned());
             "250 OK"
