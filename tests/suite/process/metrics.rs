@@ -1,6 +1,7 @@
 //! What Prometheus reads.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::process::Command;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -118,4 +119,54 @@ fn without_the_setting_there_are_no_metrics_and_a_bad_one_is_refused() {
     let bad = [("USHER_METRICS_ADDRESS", "localhost")];
     let output = super::run(super::usher(directory.path(), &bad, &["check"]), "");
     assert!(super::text(&output.stderr).contains("usher.metrics_address"), "{}", super::text(&output.stderr));
+}
+
+/// The names of our numbers in a text, without what a histogram adds to its own.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    let names = words.filter(|word| word.starts_with("usher_"));
+    names
+        .map(|name| {
+            let parts = ["_bucket", "_sum", "_count"];
+            parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name).to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_shipped_for_prometheus_and_grafana_names_the_numbers_that_there_are() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(directory.path(), &[("USHER_METRICS_ADDRESS", "127.0.0.1:0")]);
+    server.get("/livez");
+    let page = server.metrics(GET);
+    let there_are = names(&samples(&page).keys().map(|name| format!("{name}\n")).collect::<String>());
+    let dashboard = include_str!("../../../docs/grafana-dashboard.json");
+    let panels = serde_json::from_str::<serde_json::Value>(dashboard).unwrap()["panels"].clone();
+    assert!(panels.as_array().is_some_and(|panels| !panels.is_empty()));
+    for used in [names(dashboard), names(include_str!("../../../docs/prometheus-rules.yml"))] {
+        assert!(!used.is_empty() && used.is_subset(&there_are), "{used:?} of {there_are:?}");
+    }
+    let documented = names(include_str!("../../../docs/monitoring.md"));
+    assert_eq!(documented, there_are, "each number is in docs/monitoring.md");
+}
+
+#[test]
+fn each_rule_for_prometheus_speaks_up_and_is_documented() {
+    let directory = TempDir::new().unwrap();
+    let rules = include_str!("../../../docs/prometheus-rules.yml");
+    std::fs::write(directory.path().join("prometheus-rules.yml"), rules).unwrap();
+    let test = include_str!("../../fixtures/prometheus-rules-test.yml");
+    std::fs::write(directory.path().join("test.yml"), test).unwrap();
+    let mut promtool = Command::new("promtool");
+    promtool.args(["test", "rules", "test.yml"]).current_dir(directory.path());
+    let output = promtool.output().expect("the package prometheus is installed; tests/run does that");
+    assert!(output.status.success(), "{}", super::text(&output.stderr));
+    let docs = include_str!("../../../docs/monitoring.md");
+    let alerts: Vec<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(!alerts.is_empty());
+    for alert in alerts {
+        assert!(docs.contains(&format!("| `{alert}` |")), "{alert}");
+        assert!(test.contains(&format!("alertname=\"{alert}\"")), "{alert}");
+    }
 }
