@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::JsonBody;
 use super::undo::Key;
+use crate::db::batches::Counted;
 use crate::http::guards::AcceptsJson;
 use crate::model::audit::BatchId;
 use crate::model::bulk::{BatchVerdict, BulkAction, Chosen, Previewed, sentence};
@@ -128,6 +129,44 @@ pub(super) async fn run(_accepts: AcceptsJson, can: Can<ManageUsers>, body: Json
 #[get("/users/bulk/<id>", rank = 1)]
 pub(super) async fn outcome(_accepts: AcceptsJson, can: Can<ManageUsers>, id: Key) -> Result<Answer> {
     Ok(report(&bulk::outcome(&can, BatchId(id.0)).await?))
+}
+
+/// Runs, the newest first, without their users.
+#[get("/users/bulk/runs?<before>")]
+pub(super) async fn runs(
+    _accepts: AcceptsJson,
+    can: Can<ManageUsers>,
+    before: Option<&str>,
+) -> Result<Answer> {
+    let refusal = |_| Error::Malformed("before: must be a whole number".to_owned());
+    let before = before.map(|text| text.parse().map(BatchId).map_err(refusal)).transpose()?;
+    let found = bulk::recent(&can, before).await?;
+    let is_full = i64::try_from(found.len()) == Ok(bulk::RECENT);
+    let next = found.last().filter(|_| is_full).map(|last| last.batch.id);
+    let runs: Vec<Value> = found
+        .iter()
+        .map(|Counted { batch, done, pending, total }| {
+            json!({
+                "batch": batch.id,
+                "action": batch.action,
+                "at": Timestamp::from_micros(batch.created_at),
+                "actor": { "pk": batch.actor_id, "username": batch.actor_name },
+                "complete": *pending == 0,
+                "undoes": batch.undoes,
+                "done": done,
+                "not_done": total - done,
+                "pending": pending,
+            })
+        })
+        .collect();
+    Ok(answer(&json!({ "runs": runs, "next": next })))
+}
+
+/// Goes on with a run that was cut short.
+#[post("/users/bulk/<id>/resume", rank = 1)]
+pub(super) async fn resume(_accepts: AcceptsJson, can: Can<ManageUsers>, id: Key) -> Result<Answer> {
+    let batch = bulk::resume(&can, BatchId(id.0)).await?;
+    Ok(report(&bulk::outcome(&can, batch).await?))
 }
 
 /// Takes a whole run back.

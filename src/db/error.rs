@@ -27,6 +27,9 @@ pub enum Error {
     /// The audit entry, or the run, is undone already.
     #[error("it is undone already")]
     AlreadyUndone,
+    /// The same run goes on elsewhere, and came to the user first.
+    #[error("the run goes on elsewhere")]
+    AlreadySettled,
     /// The change would leave no active superuser.
     #[error("there would be no active superuser left")]
     LastSuperuser,
@@ -84,7 +87,7 @@ impl From<Error> for crate::model::error::Error {
             Error::LastSuperuser => Self::Conflict(crate::model::rules::Conflict::LastSuperuser),
             Error::AlreadyUndone => Self::CannotUndo(crate::model::undo::Obstacle::AlreadyUndone),
             Error::TooManyTests => Self::Malformed(TOO_MANY_TESTS.to_owned()),
-            Error::Retry(_) => Self::Contended,
+            Error::Retry(_) | Error::AlreadySettled => Self::Contended,
             Error::Unavailable(_) | Error::TimedOut => {
                 log::warn!("{error}");
                 Self::Unavailable

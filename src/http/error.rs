@@ -24,7 +24,7 @@ impl Error {
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => Status::UnsupportedMediaType,
             Self::Timeout => Status::RequestTimeout,
             Self::Throttled(_) => Status::TooManyRequests,
-            Self::Unavailable | Self::Contended => Status::ServiceUnavailable,
+            Self::Unavailable | Self::Contended | Self::CutShort(_) => Status::ServiceUnavailable,
             Self::Internal(_) => Status::InternalServerError,
         }
     }
@@ -34,7 +34,7 @@ impl Error {
     pub const fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Throttled(seconds) => Some(*seconds),
-            Self::Unavailable | Self::Contended => Some(2),
+            Self::Unavailable | Self::Contended | Self::CutShort(_) => Some(2),
             _ => None,
         }
     }

@@ -74,6 +74,11 @@ pub enum Error {
     /// Two transactions got into each other's way, again and again: 503.
     #[error("The service is unavailable. Try again in a moment.")]
     Contended,
+    /// A run on many users that did not come to its end, by its primary key: 503.
+    #[error(
+        "The service is unavailable. Run {0} was cut short: its outcome says how far it came, and it can be resumed."
+    )]
+    CutShort(i64),
     /// Our fault: 500. The cause goes to the log, never to the client.
     #[error("Internal server error.")]
     Internal(Arc<dyn std::error::Error + Send + Sync>),

@@ -1,4 +1,4 @@
-//! One action on many users: preview, run, outcome, undo of a run.
+//! One action on many users: preview, run, outcome, resumption and undo of a run.
 //!
 //! Each user is changed in a transaction of its own, with the same rules as alone, together with the audit entry
 //! and the verdict. All users of a run are stored before the first is changed, so that the record of a run that was
@@ -17,7 +17,7 @@ use crate::model::presence::Presence;
 use crate::model::user::{User, UserId};
 use crate::operations::Can;
 
-pub use self::run::{Outcome, Settled, UNDO, outcome, run, undo};
+pub use self::run::{Outcome, RECENT, Settled, UNDO, outcome, recent, resume, run, undo};
 pub(crate) use self::run::{begin, finish, is_entitled};
 
 /// The users of a run, from now on fixed.

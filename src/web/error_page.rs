@@ -45,7 +45,7 @@ pub(super) async fn page(
 /// The layout for a signed-in user. The message of the last change is kept for the next page.
 async fn layout(error: Option<&Error>, request: &Request<'_>) -> Option<Layout> {
     // Who it is could not be found out either, or only after another wait.
-    if matches!(error, Some(Error::Unavailable | Error::Contended)) {
+    if matches!(error, Some(Error::Unavailable | Error::Contended | Error::CutShort(_))) {
         return None;
     }
     match ConsoleSession::<HasSession>::from_request(request).await {
@@ -98,6 +98,12 @@ fn of_error(error: &Error, about_a_user: bool) -> Words {
         Error::Unavailable | Error::Contended => {
             ("Cannot reach the database.", "Nothing was saved. Try again in a minute.".to_owned())
         }
+        Error::CutShort(batch) => (
+            "The action was cut short.",
+            format!(
+                "The database cannot be reached. What was done stays done. In a minute, go on at /users/bulk/{batch}."
+            ),
+        ),
         Error::Internal(_) => of_status(Status::InternalServerError),
         other => ("That could not be answered.", other.to_string()),
     }
@@ -141,6 +147,11 @@ mod tests {
                 "This is the last active superuser. Make another one first.",
             ),
             (Error::Throttled(300), "Too many tries.", "Wait 5 minutes, then try again."),
+            (
+                Error::CutShort(7),
+                "The action was cut short.",
+                "The database cannot be reached. What was done stays done. In a minute, go on at /users/bulk/7.",
+            ),
             (Error::Throttled(1), "Too many tries.", "Wait a second, then try again."),
             (Error::Unavailable, "Cannot reach the database.", "Nothing was saved. Try again in a minute."),
         ] {

@@ -15,6 +15,7 @@ mod notes;
 mod password;
 mod query;
 pub(super) mod recent;
+mod runs;
 mod search_results;
 mod selection;
 mod sessions;
@@ -48,8 +49,10 @@ pub(super) fn routes() -> Vec<Route> {
         undo::take_back,
         bulk::confirm,
         bulk::run,
-        bulk::outcome,
-        bulk::undo,
+        runs::page,
+        runs::outcome,
+        runs::resume,
+        runs::undo,
         export::page,
         export::download,
         link::make,

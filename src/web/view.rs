@@ -233,6 +233,7 @@ mod tests {
         assert_escaped::<OverviewPage>(server);
         assert_escaped::<BulkPage>(server);
         assert_escaped::<OutcomePage>(server);
+        assert_escaped::<RunsPage>(server);
         assert_escaped::<ConfirmationPage>(server);
         assert_escaped::<ImportPage>(server);
         assert_escaped::<ImportReviewPage>(server);

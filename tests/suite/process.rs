@@ -2,6 +2,7 @@
 
 mod backup;
 mod behind_caddy;
+mod behind_haproxy;
 mod behind_nginx;
 mod clients;
 mod cluster;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{freeze, links, preview};
 use crate::db;
-use crate::db::batches::Batch;
+use crate::db::batches::{Batch, Counted};
 use crate::model::audit::{Action, BatchId, Entry, EntryId};
 use crate::model::bulk::{
     BatchVerdict, BulkAction, Chosen, NOT_FOUND, PENDING, UNAVAILABLE, UNCHANGED, known,
@@ -25,13 +25,51 @@ use crate::operations::{App, Can, audit, sessions, undo};
 ///
 /// # Errors
 /// [`Error::Malformed`] for more than [`MOST`]; [`Error::Forbidden`] if the password has to be given
-/// again first; [`Error::Unavailable`], and then the run's outcome shows how far it came.
+/// again first; [`Error::CutShort`], and then the run's outcome shows how far it came, and [`resume`] goes on.
 pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -> Result<BatchId> {
     let ids = freeze(can, Chosen::Ids(ids)).await?;
     let asked_at = can.app().clock.now();
     let asked = super::presence(can, action, &preview(can, action, &ids).await?);
     can.require(asked, asked_at)?;
     let batch = begin(can, action.as_str(), None, &ids).await?;
+    go_on(can, batch, action, ids, asked_at).await.map_err(|error| cut_short(error, batch))?;
+    Ok(batch)
+}
+
+/// Goes on with a run that was cut short, by the rights of the caller.
+///
+/// # Errors
+/// [`Error::NoSuchPath`] without such a run; else as [`run`], and as [`undo`] for a run that takes another one back.
+pub async fn resume(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
+    let asked_at = can.app().clock.now();
+    let outcome = outcome(can, id).await?;
+    let pending = |user: &Settled| user.verdict == BatchVerdict::Pending;
+    let ids: Vec<UserId> = outcome.users.iter().filter(|user| pending(user)).map(|user| user.id).collect();
+    let worked = match (BulkAction::named(&outcome.batch.action), outcome.batch.undoes) {
+        (Some(action), _) => {
+            can.require(super::presence(can, action, &preview(can, action, &ids).await?), asked_at)?;
+            go_on(can, id, action, ids, asked_at).await
+        }
+        (None, Some(undone)) => {
+            let mut undone = self::outcome(can, BatchId(undone)).await?;
+            undone.users.retain(|user| ids.contains(&user.id));
+            can.require(presence_of_undo(can, &undone).await?, asked_at)?;
+            go_on_undoing(can, id, &undone, asked_at).await
+        }
+        (None, None) => return Err(Error::NoSuchPath),
+    };
+    worked.map_err(|error| cut_short(error, id))?;
+    Ok(id)
+}
+
+/// Does the action to these users of a run, and notes its end.
+async fn go_on(
+    can: &Can<ManageUsers>,
+    batch: BatchId,
+    action: BulkAction,
+    ids: Vec<UserId>,
+    asked_at: Timestamp,
+) -> Result<()> {
     // Many changes, each of which may take as long as one.
     let can = &can.detached();
     let app = can.app();
@@ -63,8 +101,15 @@ pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -
         };
         settle(can, batch, id, result).await?;
     }
-    finish(app, batch).await?;
-    Ok(batch)
+    finish(app, batch).await
+}
+
+/// What a run that has begun fails with: its number is what goes on.
+fn cut_short(error: Error, batch: BatchId) -> Error {
+    match error {
+        Error::Unavailable | Error::Contended => Error::CutShort(batch.0),
+        error => error,
+    }
 }
 
 /// A run may take a while: it stops if the caller loses their rights or their session meanwhile.
@@ -212,6 +257,14 @@ impl Outcome {
     }
 }
 
+/// Runs that staff have made, the newest first, but those of imports: at most [`RECENT`], made before that one.
+pub async fn recent(can: &Can<ManageUsers>, before: Option<BatchId>) -> Result<Vec<Counted>> {
+    Ok(db::batches::recent(&can.app().db, &IMPORTS, before, RECENT).await?)
+}
+
+/// Runs on a page.
+pub const RECENT: i64 = 50;
+
 /// The outcome of a run.
 ///
 /// # Errors
@@ -250,13 +303,22 @@ pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
     let outcome = outcome(can, id).await?;
     outcome.check_undo(asked_at)?;
     can.require(presence_of_undo(can, &outcome).await?, asked_at)?;
-    let done: Vec<(UserId, EntryId)> =
-        outcome.users.iter().filter_map(|user| Some((user.id, user.entry?))).collect();
-    let ids: Vec<UserId> = done.iter().map(|(id, _)| *id).collect();
+    let done = outcome.users.iter().filter(|user| user.entry.is_some());
+    let ids: Vec<UserId> = done.map(|user| user.id).collect();
     let batch = begin(can, UNDO, Some(id), &ids).await?;
+    go_on_undoing(can, batch, &outcome, asked_at).await.map_err(|error| cut_short(error, batch))?;
+    Ok(batch)
+}
+
+/// Takes back what another run has done to its users, as a part of a run, and notes its end.
+async fn go_on_undoing(
+    can: &Can<ManageUsers>,
+    batch: BatchId,
+    undone: &Outcome,
+    asked_at: Timestamp,
+) -> Result<()> {
     let can = &can.detached();
-    let app = can.app();
-    for (id, entry) in done {
+    for (id, entry) in undone.users.iter().filter_map(|user| Some((user.id, user.entry?))) {
         if !is_entitled(can).await? {
             break;
         }
@@ -264,8 +326,7 @@ pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
         let result = result.map(|changed| changed.entry.ok_or(UNCHANGED));
         settle(can, batch, id, result).await?;
     }
-    finish(app, batch).await?;
-    Ok(batch)
+    finish(can.app(), batch).await
 }
 
 /// What taking a run back asks of the caller's session: the most that it asks for any of its users.
@@ -289,3 +350,18 @@ async fn presence_of_undo(can: &Can<ManageUsers>, outcome: &Outcome) -> Result<P
 
 /// What a run is called that takes another one back.
 pub const UNDO: &str = "undo";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_has_begun_fails_with_its_number() {
+        for error in [Error::Unavailable, Error::Contended] {
+            let error = cut_short(error, BatchId(7));
+            assert!(error.to_string().contains("Run 7 was cut short"), "{error}");
+            assert_eq!((error.status().code, error.retry_after()), (503, Some(2)));
+        }
+        assert!(matches!(cut_short(Error::NotFound, BatchId(7)), Error::NotFound));
+    }
+}

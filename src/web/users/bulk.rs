@@ -1,14 +1,12 @@
-//! One action on many users: the preview, the run, the results, the undo.
+//! One action on many users: the preview and the run.
 
 use rocket::form::FromForm;
 use rocket::{Either, get, post};
 
 use super::lookup::know_locked;
 use super::query::{ListQuery, ListState};
-use super::selection;
-use crate::model::audit::BatchId;
-use crate::model::bulk::{BatchVerdict, BulkAction, Chosen, Previewed, sentence};
-use crate::model::clock::Timestamp;
+use super::{runs, selection};
+use crate::model::bulk::{BulkAction, Chosen, Previewed, sentence};
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
@@ -16,21 +14,17 @@ use crate::model::preferences::Preferences;
 use crate::model::presence::Presence;
 use crate::model::user::UserId;
 use crate::operations::App;
-use crate::operations::bulk::{self, Outcome};
+use crate::operations::bulk;
 use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
-use crate::web::layout::{ConsoleSession, Undo};
-use crate::web::reauthentication::{self, ConfirmedForm, Question};
+use crate::web::layout::ConsoleSession;
+use crate::web::reauthentication;
 use crate::web::sign_in::local_path;
 use crate::web::text::thousands;
-use crate::web::view::{
-    Answer, BulkChoicePage, BulkPage, Candidate, ConfirmationPage, OutcomePage, OutcomeRow,
-};
+use crate::web::view::{Answer, BulkChoicePage, BulkPage, Candidate};
 
 /// Users that are shown before an action.
 const SHOWN: usize = 20;
-/// Users that are shown after it, besides those that were not done.
-const DONE_SHOWN: usize = 100;
 /// Above this many, their number has to be typed.
 const UNTYPED: usize = 100;
 
@@ -241,19 +235,6 @@ const fn consequence(action: BulkAction) -> &'static str {
     }
 }
 
-/// What was done, in words.
-fn done_words(action: &str) -> &'static str {
-    match BulkAction::named(action) {
-        Some(BulkAction::Deactivate) => "deactivated",
-        Some(BulkAction::Reactivate) => "reactivated",
-        Some(BulkAction::GiveStaff) => "given staff access",
-        Some(BulkAction::RemoveStaff) => "without staff access now",
-        Some(BulkAction::EndSessions) => "signed out everywhere",
-        Some(BulkAction::SendLinks) => "sent a link",
-        None => "put back as before",
-    }
-}
-
 /// What the form sends.
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct RunForm {
@@ -298,87 +279,12 @@ pub(in crate::web) async fn run(
     let run = |can| async move { bulk::run(&can, action, chosen.to_vec()).await };
     match reauthentication::with(&mut console, &form.current_password, run).await {
         Ok(batch) => {
-            flash_outcome(&console, batch).await?;
+            runs::flash_outcome(&console, batch).await?;
             Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
         }
         Err(error) => {
             let errors = field_errors(error)?;
             Ok(Answer::refused(page(&console, action, &ids, back, &errors).await?))
-        }
-    }
-}
-
-/// Sets the flash message with the outcome of a run.
-async fn flash_outcome(console: &ConsoleSession<'_, ManageUsers>, batch: BatchId) -> Result<()> {
-    let outcome = bulk::outcome(&console.can, batch).await?;
-    let can_undo = outcome.check_undo(console.app().clock.now()).is_ok();
-    console.flash(summary(&outcome), can_undo.then_some(Undo::Run(batch.0)));
-    Ok(())
-}
-
-/// Such as `176 users deactivated, 2 not.`
-fn summary(outcome: &Outcome) -> String {
-    let done = outcome.done();
-    let words = format!("{} {}", users(done), done_words(&outcome.batch.action));
-    match outcome.users.len() - done {
-        0 => format!("{words}."),
-        not => format!("{words}, {} not.", thousands(i64::try_from(not).unwrap_or(i64::MAX))),
-    }
-}
-
-/// The result for each user of a run.
-#[get("/users/bulk/<batch>", rank = 1)]
-pub(in crate::web) async fn outcome(
-    batch: i64,
-    console: ConsoleSession<'_, ManageUsers>,
-) -> Result<Answer<OutcomePage>> {
-    let outcome = bulk::outcome(&console.can, BatchId(batch)).await?;
-    let (done, not): (Vec<_>, Vec<_>) =
-        outcome.users.iter().partition(|user| user.verdict == BatchVerdict::Done);
-    let row = |user: &&bulk::Settled| OutcomeRow {
-        id: user.id.0,
-        username: user.username.clone().unwrap_or_default(),
-        done: user.verdict == BatchVerdict::Done,
-        reason: sentence(user.code),
-    };
-    Ok(Answer::page(OutcomePage {
-        layout: console.layout("users"),
-        id: batch,
-        title: summary(&outcome).trim_end_matches('.').to_owned(),
-        who: outcome.batch.actor_name.clone(),
-        at: Timestamp::from_micros(outcome.batch.created_at).into(),
-        pending: not.iter().filter(|user| user.verdict == BatchVerdict::Pending).count(),
-        rows: not.iter().map(row).chain(done.iter().take(DONE_SHOWN).map(row)).collect(),
-        more: done.len().saturating_sub(DONE_SHOWN),
-        can_undo: outcome.check_undo(console.app().clock.now()).is_ok(),
-        undoes: outcome.batch.undoes,
-        undone_by: outcome.undone_by.map(|batch| batch.0),
-    }))
-}
-
-/// Takes a run back.
-#[post("/users/bulk/<batch>/undo", data = "<form>", rank = 2)]
-pub(in crate::web) async fn undo(
-    batch: i64,
-    mut console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<ConfirmedForm>,
-) -> Result<Answer<ConfirmationPage>> {
-    console.check(&form.token)?;
-    let undo = |can| async move { bulk::undo(&can, BatchId(batch)).await };
-    match reauthentication::with(&mut console, &form.current_password, undo).await {
-        Ok(batch) => {
-            flash_outcome(&console, batch).await?;
-            Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
-        }
-        Err(error) => {
-            let question = Question {
-                title: "Take back what was done to administrators?",
-                text: "It gives them back their rights or their access.",
-                button: "Take it back",
-                action: format!("/users/bulk/{batch}/undo"),
-                back: format!("/users/bulk/{batch}"),
-            };
-            question.after(error, &console, "users")
         }
     }
 }
@@ -393,7 +299,6 @@ mod tests {
             assert!(title(action, 1).contains("1 user"), "{action:?}");
             assert!(title(action, 1234).contains("1,234 users"));
             assert!(consequence(action).ends_with('.'));
-            assert_ne!(done_words(action.as_str()), done_words(bulk::UNDO));
         }
     }
 

@@ -186,6 +186,39 @@ impl View for OutcomePage {
     }
 }
 
+/// A run in the list of runs.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct RunRow {
+    pub(in crate::web) id: i64,
+    /// Such as `176 users deactivated, 2 not`.
+    pub(in crate::web) title: String,
+    pub(in crate::web) who: String,
+    pub(in crate::web) at: Time,
+    /// How many were never come to.
+    pub(in crate::web) pending: i64,
+}
+
+/// The runs, the newest first.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct RunsPage {
+    pub(in crate::web) layout: Layout,
+    pub(in crate::web) rows: Vec<RunRow>,
+    /// Before which run the next page begins, if there is one.
+    pub(in crate::web) earlier: Option<i64>,
+}
+
+impl View for RunsPage {
+    const NAME: &'static str = "bulk-runs.html";
+
+    #[cfg(test)]
+    fn samples(text: &str) -> Vec<Self> {
+        let at = Timestamp::from_micros(0).into();
+        let row = RunRow { id: 7, title: text.to_owned(), who: text.to_owned(), at, pending: 2 };
+        let empty = Self { layout: Layout::sample(text), rows: Vec::new(), earlier: None };
+        vec![Self { layout: Layout::sample(text), rows: vec![row], earlier: Some(7) }, empty]
+    }
+}
+
 /// A question that is answered by a button, and the password where it has to be given again.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct ConfirmationPage {

@@ -162,8 +162,7 @@ fn each_rule_for_prometheus_speaks_up_and_is_documented() {
     let output = promtool.output().expect("the package prometheus is installed; tests/run does that");
     assert!(output.status.success(), "{}", super::text(&output.stderr));
     let docs = include_str!("../../../docs/monitoring.md");
-    let alerts: Vec<&str> =
-        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(!alerts.is_empty());
     for alert in alerts {
         assert!(docs.contains(&format!("| `{alert}` |")), "{alert}");
