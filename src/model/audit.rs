@@ -119,6 +119,8 @@ actions! {
     ImportUndone: "import_undone", "Took an import back";
     /// Users, or entries of the audit log, were exported.
     Exported: "exported", "Exported";
+    /// Staff took the file of all that is stored about a user.
+    DataExported: "data_exported", "Exported what is stored about them";
     /// The audit log was sealed anew, in another way than before; the details have the last seal of before.
     AuditResealed: "audit_resealed", "Sealed the audit log anew";
     /// Addresses and devices in entries that are older than the settings say were erased.

@@ -96,6 +96,7 @@ mod own_account;
 mod own_credentials;
 mod own_password;
 mod passwords;
+mod personal_data;
 mod preferences;
 mod pressure;
 mod privileged_accounts;
