@@ -125,6 +125,8 @@ actions! {
     AuditResealed: "audit_resealed", "Sealed the audit log anew";
     /// Addresses and devices in entries that are older than the settings say were erased.
     OriginsErased: "origins_erased", "Erased old addresses";
+    /// Entries of the audit log that are older than the operator keeps them were removed, or moved to an archive.
+    EntriesRemoved: "entries_removed", "Removed old entries of the audit log";
     /// The operator made a successor to the secret key.
     KeyRotated: "key_rotated", "Made another secret key";
 }

@@ -59,6 +59,7 @@ mod api_tokens;
 mod app;
 mod architecture;
 mod audit;
+mod audit_archive;
 mod audit_chain;
 mod audit_reading;
 mod bounds;
