@@ -60,6 +60,7 @@ mod app;
 mod architecture;
 mod audit;
 mod audit_archive;
+mod audit_attacks;
 mod audit_chain;
 mod audit_reading;
 mod bounds;
