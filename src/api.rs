@@ -15,6 +15,7 @@ mod links;
 mod list;
 mod notes;
 mod openapi;
+mod personal_data;
 mod sessions;
 mod tokens;
 mod undo;
@@ -71,6 +72,8 @@ pub fn routes() -> Vec<Route> {
         account::change_password,
         account::confirm,
         account::sign_ins,
+        personal_data::own,
+        personal_data::of_user,
         sessions::own,
         sessions::end_own,
         sessions::end_own_others,

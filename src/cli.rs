@@ -74,7 +74,7 @@ enum Command {
     Export(Export),
     /// Examine the audit log
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(audit::Audit),
     /// The secret key of the installation
     #[command(subcommand)]
     Keys(Keys),
@@ -243,40 +243,8 @@ struct Invite {
     send: bool,
 }
 
-#[derive(Debug, Subcommand)]
-enum Audit {
-    /// Check that no sealed entry was altered or removed
-    #[command(after_help = VERIFY_NOTES)]
-    Verify(Verify),
-    /// Print how far entries are sealed, signed, to be kept elsewhere
-    #[command(after_help = HEAD_NOTES)]
-    Head,
-}
-
-#[derive(Debug, Args)]
-struct Verify {
-    /// A line that `usher audit head` printed earlier: checks that everything up to there is as it was
-    #[arg(long, value_name = "LINE")]
-    head: Option<String>,
-}
-
 /// How long the program waits at its end for threads that wait for the system.
 const LAST_WAIT: Duration = Duration::from_secs(2);
-
-const VERIFY_NOTES: &str = "\
-Prints how many entries are sealed, how many are not yet (the server seals them within seconds), and
-the head: the last position with its seal, the time and a signature.
-
-Seals are made with a key of the installation. An attacker who has the database and the secret key can make
-new ones, one who removes entries, mark and key together has the log begin anew, and an earlier copy of the
-whole database has seals that are right, too: keep the head somewhere else, and give it to --head the next time.
-
-Exit code: 0 if every seal is right, and the head given is one of this log; 1 if not, with the reason.";
-
-const HEAD_NOTES: &str = "\
-Keep the line on another machine. `usher audit verify --head LINE` finds later whether everything up to there
-is as it was. The setting audit_head_to has the server send it to a file, the system log or an address every
-hour.";
 
 #[derive(Debug, Subcommand)]
 enum Keys {
@@ -404,8 +372,7 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Backup(arguments) => backup::run(&app, &arguments).await,
         Command::Copy(arguments) => copy::run(&app, figment, &arguments).await,
         Command::Keys(Keys::Rotate(arguments)) => keys::rotate(&app, &arguments).await,
-        Command::Audit(Audit::Verify(arguments)) => audit::verify(&app, &arguments).await,
-        Command::Audit(Audit::Head) => audit::head(&app).await,
+        Command::Audit(command) => audit::run(&app, command).await,
     };
     app.db.close().await;
     result

@@ -156,6 +156,8 @@ pub struct Settings {
     pub audit_address_days: u64,
     /// The same of failed sign-ins and requests for links with names that no user has. Default 30.
     pub audit_unknown_user_days: u64,
+    /// How many days entries of the audit log are kept; 0 for ever. Default 0.
+    pub audit_entry_days: u64,
     /// Where the head of the audit log is kept besides the database: a file, `syslog`, or an address. Default nowhere.
     pub audit_head_to: HeadTarget,
     /// How often it is sent there, in seconds. Default 3600.
@@ -229,6 +231,7 @@ impl Default for Settings {
             drain_seconds: 0,
             audit_address_days: 90,
             audit_unknown_user_days: 30,
+            audit_entry_days: 0,
             audit_head_to: HeadTarget::Nowhere,
             audit_head_seconds: 3_600,
             metrics_address: String::new(),

@@ -18,6 +18,7 @@ mod loopback;
 pub(crate) mod metrics;
 pub mod openapi;
 pub mod path;
+pub(crate) mod personal_data;
 pub mod request_id;
 pub(crate) mod traffic;
 pub(crate) mod upload;

@@ -35,6 +35,7 @@ pub mod own_changes;
 pub mod passkeys;
 mod password_attempt;
 pub mod password_links;
+pub mod personal_data;
 pub mod provisioning;
 mod second_factor;
 pub mod session_use;

@@ -21,6 +21,7 @@ mod form_body;
 mod layout;
 mod overview;
 mod password_choice;
+mod personal_data;
 mod pre_session;
 mod qr;
 mod reauthentication;
@@ -77,6 +78,7 @@ pub fn routes() -> Vec<Route> {
     ];
     routes.extend(users::routes());
     routes.extend(account::routes());
+    routes.extend(personal_data::routes());
     routes.extend(tokens::routes());
     routes
 }

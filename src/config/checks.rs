@@ -55,7 +55,7 @@ impl Settings {
     }
 
     /// Each number with what it may be: wide, but so that no sum of times overflows, and none stops all.
-    fn numbers(&self) -> [(&'static str, u64, RangeInclusive<u64>); 19] {
+    fn numbers(&self) -> [(&'static str, u64, RangeInclusive<u64>); 20] {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         [
             ("password_memory_kib", self.password_memory_kib.into(), 7_168..=4_194_304),
@@ -75,6 +75,7 @@ impl Settings {
             ("drain_seconds", self.drain_seconds, 0..=3_600),
             ("audit_address_days", self.audit_address_days, 0..=36_600),
             ("audit_unknown_user_days", self.audit_unknown_user_days, 0..=36_600),
+            ("audit_entry_days", self.audit_entry_days, 0..=36_600),
             ("audit_head_seconds", self.audit_head_seconds, 1..=YEAR),
             ("smtp_port", self.smtp_port.into(), 1..=65_535),
         ]

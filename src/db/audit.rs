@@ -49,8 +49,21 @@ pub struct Sealed {
     pub seal: Vec<u8>,
     /// See [`crate::model::audit::Commitments`]; `None` for an entry that was sealed before there were any.
     pub commitments: Option<Vec<u8>>,
+    /// By which it is searched for: its names, case folded.
+    pub actor_folded: String,
+    /// The same of the target's.
+    pub target_folded: String,
 }
-from_row!(Sealed { ..entry, position, seal, commitments });
+from_row!(Sealed { ..entry, position, seal, commitments, actor_folded, target_folded });
+
+impl Sealed {
+    /// Whether a search for its names finds it.
+    #[must_use]
+    pub fn is_found_by_its_names(&self) -> bool {
+        self.actor_folded == text::fold(&self.entry.actor_name)
+            && self.target_folded == text::fold(&self.entry.target_name)
+    }
+}
 
 const INSERT: &str = "INSERT INTO audit_entries (happened_at, action, actor_id, actor_name, target_id, \
                       target_name, changes, details, door, address, request_id, batch_id, undoes, \
@@ -310,9 +323,15 @@ fn after(position: i64, limit: i64) -> Sql {
     let sql = Sql::new(concat!(
         "SELECT ",
         columns!(),
-        ", position, seal, commitments FROM audit_entries WHERE position > $1 ORDER BY position LIMIT $2"
+        ", position, seal, commitments, actor_folded, target_folded FROM audit_entries \
+         WHERE position > $1 ORDER BY position LIMIT $2"
     ));
     sql.bind(position).bind(limit)
+}
+
+/// Removes the entries up to a position.
+pub async fn delete_sealed(tx: &mut Tx, position: i64) -> Result<()> {
+    tx.execute(Sql::new("DELETE FROM audit_entries WHERE position <= $1").bind(position)).await.map(drop)
 }
 
 /// A sign-in as its user sees it. Its serialized form is the API's.

@@ -27,6 +27,13 @@ pub async fn of(db: &Db, client: UserId, users: &[UserId]) -> Result<HashMap<Use
     Ok(rows.into_iter().map(|row| (UserId(row.user_id), row.external_id)).collect())
 }
 
+/// What clients call a user: at most `limit` primary keys of clients with the name.
+pub async fn of_user(db: &Db, user: UserId, limit: i64) -> Result<Vec<(i64, String)>> {
+    let sql =
+        "SELECT client_id, external_id FROM external_ids WHERE user_id = $1 ORDER BY client_id LIMIT $2";
+    db.all(Sql::new(sql).bind(user.0).bind(limit)).await
+}
+
 /// The users that a client calls so.
 pub async fn users_called(db: &Db, client: UserId, names: &[&str]) -> Result<HashMap<String, UserId>> {
     let mut sql =

@@ -32,6 +32,13 @@ pub async fn insert(tx: &mut Tx, user: UserId, browser: &DeviceId, now: Timestam
     tx.execute(sql.bind(user.0).bind(hash).bind(keep)).await.map(drop)
 }
 
+/// How many browsers signed in to an account, and when one last did.
+pub async fn count_of(db: &Db, user: UserId) -> Result<(i64, Option<Timestamp>)> {
+    let sql = Sql::new("SELECT count(*), max(signed_in_at) FROM known_browsers WHERE user_id = $1");
+    let (count, last): (i64, Option<i64>) = db.optional(sql.bind(user.0)).await?.unwrap_or_default();
+    Ok((count, last.map(Timestamp::from_micros)))
+}
+
 /// Removes browsers that are known no longer.
 pub async fn delete_older(tx: &mut Tx, than: Timestamp) -> Result<()> {
     tx.execute(Sql::new("DELETE FROM known_browsers WHERE signed_in_at <= $1").bind(than.micros()))

@@ -78,6 +78,17 @@ pub async fn of_user(db: &Db, user: UserId) -> Result<Option<Link>> {
     db.optional::<LinkRow>(sql.bind(user.0)).await?.map(Link::try_from).transpose()
 }
 
+/// All links of a user that work at a moment, the latest first.
+pub async fn working(db: &Db, user: UserId, now: Timestamp) -> Result<Vec<Link>> {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM links WHERE user_id = $1 AND expires_at > $2 ORDER BY id DESC"
+    ));
+    let rows = db.all::<LinkRow>(sql.bind(user.0).bind(now.micros())).await?;
+    rows.into_iter().map(Link::try_from).collect()
+}
+
 /// Uses a link up; only one caller ever gets it. `None` if it is gone or has expired.
 pub async fn take(tx: &mut Tx, secret: &SecretHash, now: Timestamp) -> Result<Option<Link>> {
     let sql = Sql::new(concat!(

@@ -145,6 +145,16 @@ pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
     db.optional::<MailRow>(sql.bind(user.0)).await?.map(Mail::try_from).transpose()
 }
 
+/// The messages to a user, the latest first: at most `limit`.
+pub async fn of_user(db: &Db, user: UserId, limit: i64) -> Result<Vec<Mail>> {
+    let sql = Sql::new(
+        "SELECT purpose, recipient, state, response, created_at, changed_at FROM mails \
+         WHERE user_id = $1 ORDER BY id DESC LIMIT $2",
+    );
+    let rows = db.all::<MailRow>(sql.bind(user.0).bind(limit)).await?;
+    rows.into_iter().map(Mail::try_from).collect()
+}
+
 /// Users whose newest message was refused since an instant, and where it was sent: at most `limit`, the latest first.
 pub async fn refused_since(db: &Db, since: Timestamp, limit: i64) -> Result<Vec<(UserId, String)>> {
     // The state stands in the statement and is not bound, so that the index of refused messages can be used.

@@ -391,6 +391,12 @@ pub async fn preferences(tx: &mut Tx, id: UserId) -> Result<String> {
     Ok(tx.optional::<(String,)>(sql.bind(id.0)).await?.map(|(json,)| json).unwrap_or_default())
 }
 
+/// The same, outside a transaction.
+pub async fn preferences_of(db: &Db, id: UserId) -> Result<String> {
+    let sql = Sql::new("SELECT preferences FROM users WHERE id = $1");
+    Ok(db.optional::<(String,)>(sql.bind(id.0)).await?.map(|(json,)| json).unwrap_or_default())
+}
+
 /// Stores a user's preferences for the console, as JSON.
 pub async fn set_preferences(tx: &mut Tx, id: UserId, json: &str) -> Result<()> {
     let sql = Sql::new("UPDATE users SET preferences = $1 WHERE id = $2");

@@ -179,6 +179,19 @@ impl<'r> FromRequest<'r> for MayRevealOnce {
     }
 }
 
+/// Whether only the headers of the answer are asked for: HEAD, which Rocket answers by the routes of GET.
+#[derive(Debug, Clone, Copy)]
+pub struct OnlyHeaders(pub bool);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for OnlyHeaders {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        Outcome::Success(Self(arrival::asked(request) == Some(Method::Head)))
+    }
+}
+
 fn is_own_origin(request: &Request<'_>, settings: &Settings, origin: &str) -> bool {
     if !settings.public_origin.is_empty() {
         return origin == settings.public_origin;

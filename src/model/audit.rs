@@ -119,10 +119,14 @@ actions! {
     ImportUndone: "import_undone", "Took an import back";
     /// Users, or entries of the audit log, were exported.
     Exported: "exported", "Exported";
+    /// Staff took the file of all that is stored about a user.
+    DataExported: "data_exported", "Exported what is stored about them";
     /// The audit log was sealed anew, in another way than before; the details have the last seal of before.
     AuditResealed: "audit_resealed", "Sealed the audit log anew";
     /// Addresses and devices in entries that are older than the settings say were erased.
     OriginsErased: "origins_erased", "Erased old addresses";
+    /// Entries of the audit log that are older than the operator keeps them were removed, or moved to an archive.
+    EntriesRemoved: "entries_removed", "Removed old entries of the audit log";
     /// The operator made a successor to the secret key.
     KeyRotated: "key_rotated", "Made another secret key";
 }

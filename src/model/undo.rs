@@ -24,6 +24,8 @@ pub enum Obstacle {
     AlreadyUndone,
     /// These fields have got other values since.
     ChangedSince(Vec<Since>),
+    /// The entry is no longer kept because of its age.
+    NoLongerKept,
     /// The old values are no longer valid, as when another user has the user name.
     DoesNotFit(String),
 }
@@ -39,12 +41,13 @@ pub struct Since {
 
 impl Obstacle {
     /// Every code, with a sentence that does without the particulars.
-    pub const CODES: [(&'static str, &'static str); 5] = [
+    pub const CODES: [(&'static str, &'static str); 6] = [
         ("not_undoable", "This cannot be undone."),
         ("undo_expired", "This can no longer be undone: it was done more than 24 hours ago."),
         ("already_undone", "This is undone already."),
         ("changed_since", "This cannot be undone: it has changed again since."),
         ("does_not_fit", "This cannot be undone: what was before does not fit any more."),
+        ("no_longer_kept", "This can no longer be undone: its entry of the audit log is no longer kept."),
     ];
 
     const fn row(&self) -> (&'static str, &'static str) {
@@ -54,6 +57,7 @@ impl Obstacle {
             Self::AlreadyUndone => 2,
             Self::ChangedSince(_) => 3,
             Self::DoesNotFit(_) => 4,
+            Self::NoLongerKept => 5,
         }]
     }
 

@@ -5,10 +5,13 @@
 //! the entry and the seal before, so that an altered or missing entry breaks the chain where it stands. Personal values
 //! are covered by commitments, so that they can be erased.
 
+mod archive;
+mod archive_file;
 mod chain;
 mod copies;
 mod mark;
 mod reading;
+mod removal;
 mod retention;
 mod verification;
 mod watch;
@@ -23,10 +26,14 @@ use crate::model::permission::ManageUsers;
 use crate::model::user::UserId;
 use crate::operations::Can;
 
+pub use self::archive::{
+    ArchiveError, ArchiveFault, ArchiveProblem, ArchiveReport, Archived, archive, verify_archives,
+};
 pub use self::chain::{BATCH as SEALING_BATCH, INTERVAL as SEALING_INTERVAL, seal};
 pub use self::copies::keep_head;
 pub use self::mark::Head;
 pub use self::reading::{about, get};
+pub use self::removal::{gone_until, is_no_longer_kept, remove_old_entries};
 pub use self::retention::erase_old_origins;
 pub use self::verification::{Fault, HeadVerdict, Report, compare, head, verify};
 pub use self::watch::{Watch, examine};

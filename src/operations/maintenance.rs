@@ -28,5 +28,6 @@ pub async fn clean_up(app: &App) -> Result<()> {
     let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
     db::throttles::delete_older(&mut tx, addresses, accounts).await?;
     tx.commit().await?;
-    audit::erase_old_origins(app).await
+    audit::erase_old_origins(app).await?;
+    audit::remove_old_entries(app).await
 }

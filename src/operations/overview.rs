@@ -37,7 +37,7 @@ const REFUSED_WITHIN: Duration = Duration::from_hours(7 * 24);
 const REFUSALS: i64 = 3;
 
 /// What counts as a change here: what was done to users, to what they sign in with, or to the installation.
-const CHANGES: [Action; 16] = [
+const CHANGES: [Action; 17] = [
     Action::UserCreated,
     Action::UserChanged,
     Action::UserDeactivated,
@@ -53,6 +53,7 @@ const CHANGES: [Action; 16] = [
     Action::FactorRemoved,
     Action::Imported,
     Action::Exported,
+    Action::DataExported,
     Action::KeyRotated,
 ];
 

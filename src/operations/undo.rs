@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::db;
-use crate::model::audit::{BatchId, EntryId};
+use crate::model::audit::{BatchId, EntryId, StoredEntry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::ManageUsers;
@@ -15,7 +15,7 @@ use crate::model::undo::{Obstacle, Since, check};
 use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
 use crate::operations::users::{self, Change};
-use crate::operations::{App, Can};
+use crate::operations::{App, Can, audit};
 
 /// How far back it is looked for who has changed a field since.
 const ENTRIES_SEARCHED: i64 = 100;
@@ -33,8 +33,7 @@ pub async fn undo(can: &Can<ManageUsers>, id: EntryId) -> Result<Update> {
 /// # Errors
 /// As [`undo`]; [`Error::NoSuchPath`] for an entry about another user.
 pub async fn undo_of(can: &Can<ManageUsers>, user: UserId, id: EntryId) -> Result<Update> {
-    let entry = db::audit::find(&can.app().db, id).await?;
-    if entry.is_none_or(|entry| entry.target_id != Some(user.0)) {
+    if find(can.app(), id).await?.target_id != Some(user.0) {
         return Err(Error::NoSuchPath);
     }
     undo(can, id).await
@@ -48,7 +47,7 @@ pub(crate) async fn take_back(
     asked_at: Timestamp,
 ) -> Result<Update> {
     let app = can.app();
-    let entry = db::audit::find(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
+    let entry = find(app, id).await?;
     let target = UserId(entry.target_id.ok_or(Obstacle::NotUndoable)?);
     let user = db::users::by_id(&app.db, target).await?.ok_or(Error::NotFound)?;
     // A missing right is reported before any other obstacle.
@@ -79,6 +78,14 @@ pub(crate) async fn take_back(
             Err(Obstacle::DoesNotFit(message).into())
         }
         result => result,
+    }
+}
+
+async fn find(app: &App, id: EntryId) -> Result<StoredEntry> {
+    match db::audit::find(&app.db, id).await? {
+        Some(entry) => Ok(entry),
+        None if audit::is_no_longer_kept(app, id.0).await? => Err(Obstacle::NoLongerKept.into()),
+        None => Err(Error::NoSuchPath),
     }
 }
 

@@ -60,8 +60,10 @@ impl AuditKey {
     fn signing(&self, purpose: Purpose, content: &[u8]) -> impl Mac<OutputSize = hmac::digest::consts::U32> {
         mac(&self.0)
             .chain_update(match purpose {
-                Purpose::Mark => b"mark",
+                Purpose::Mark => &b"mark"[..],
                 Purpose::Head => b"head",
+                Purpose::Archive => b"archive",
+                Purpose::KeyId => b"key id",
             })
             .chain_update(content)
     }
@@ -74,6 +76,10 @@ pub enum Purpose {
     Mark,
     /// The head that is kept elsewhere.
     Head,
+    /// The end of an archive.
+    Archive,
+    /// Nothing: the signature names the key.
+    KeyId,
 }
 
 #[cfg(test)]

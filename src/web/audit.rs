@@ -7,7 +7,7 @@ use super::audit_entries;
 use super::layout::ConsoleSession;
 use super::text::encode;
 use super::users::words;
-use super::view::{Answer, AuditPage, Beside};
+use super::view::{Answer, AuditPage, Beside, Time};
 use crate::model::audit::{Action, Entries, EntryInteger, EntryText, ListedEntry};
 use crate::model::clock::Timestamp;
 use crate::model::cursor::Cursor;
@@ -18,7 +18,7 @@ use crate::model::text;
 use crate::model::time_zone::Zone;
 use crate::model::user::User;
 use crate::operations::lists::{self, Page};
-use crate::operations::users;
+use crate::operations::{audit, users};
 
 /// Rows on a page.
 const ROWS: i64 = 50;
@@ -230,6 +230,10 @@ pub(super) async fn page(
         (None, None) if last => lists::page_before(&console.can, &filter, None, ROWS).await?,
         (place, _) => lists::page_after(&console.can, &filter, place.as_ref(), ROWS).await?,
     };
+    if let Some(until) = audit::gone_until(console.app()).await? {
+        let until = Time::from(until).text_in(&zone);
+        state.notes.push(format!("Entries up to {until} are no longer kept."));
+    }
     Ok(Answer::page(AuditPage {
         layout: console.layout("audit"),
         actions: Action::NAMES.iter().map(|(_, name, words)| (*name, *words)).collect(),

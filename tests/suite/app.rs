@@ -151,13 +151,19 @@ impl TestApp {
         let mut tx = self.usher.db.begin().await.expect("a transaction");
         user.id = db::users::insert(&mut tx, &user, &hash().await).await.expect("a user");
         tx.commit().await.expect("a commit");
+        let person = self.signed_in(user).await;
+        if !kind.contains("inactive") {
+            return person;
+        }
+        self.sql(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", person.id())).await;
+        Person { user: User { is_active: false, ..person.user }, ..person }
+    }
+
+    /// A user with new sessions: tokens and a browser.
+    pub(crate) async fn signed_in(&self, user: User) -> Person {
         let tokens = self.session(user.id, Credential::Jwt).await;
         let pair = sign_in::tokens(&self.usher, &tokens);
         let cookie = self.session(user.id, Credential::Cookie).await.secret.to_text();
-        if kind.contains("inactive") {
-            self.sql(&format!("UPDATE users SET is_active = FALSE WHERE id = {}", user.id)).await;
-            user.is_active = false;
-        }
         Person { user, bearer: pair.access, refresh: pair.refresh, cookie }
     }
 

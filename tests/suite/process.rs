@@ -32,6 +32,7 @@ use tempfile::TempDir;
 use crate::Backend;
 use crate::app::{Answer, By, PASSWORD, TestApp};
 
+pub(crate) use self::server::rounds;
 use self::server::{Server, obtain_request, run, text, usher};
 
 #[test]

@@ -117,6 +117,26 @@ pub async fn about(db: &Db, user: UserId, about: About, from: Start, limit: i64)
     db.all(statement(user, about, from, limit)).await
 }
 
+/// At most `limit` entries about a user and by them, each once.
+pub async fn concerning(db: &Db, user: UserId, from: Start, limit: i64) -> Result<Vec<ListedEntry>> {
+    db.all(concerning_statement(user, from, limit)).await
+}
+
+/// Two walks along an index each, which end at the limit.
+fn concerning_statement(user: UserId, from: Start, limit: i64) -> Sql {
+    let mut sql =
+        Sql::new(concat!("SELECT ", columns!(), ", ", undone_by!(), " FROM audit_entries WHERE id IN ("));
+    for (column, before) in [("target_id", "SELECT id FROM ("), ("actor_id", " UNION SELECT id FROM (")] {
+        sql.push(before).push("SELECT id FROM audit_entries WHERE ").push(column).push(" = ");
+        sql.push_value(user.0);
+        push_start(&mut sql, from);
+        sql.push(" LIMIT ").push_value(limit).push(") AS found");
+    }
+    sql.push(if matches!(from, Start::After(_)) { ") ORDER BY id" } else { ") ORDER BY id DESC" });
+    sql.push(" LIMIT ").push_value(limit);
+    sql
+}
+
 /// The newest entries of these actions, at most `limit`. Of each action so many are looked at, along its index.
 pub async fn latest(db: &Db, actions: &[Action], limit: i64) -> Result<Vec<ListedEntry>> {
     let mut sql =
@@ -190,13 +210,18 @@ fn statement(user: UserId, about: About, from: Start, limit: i64) -> Sql {
         " FROM audit_entries WHERE target_id = "
     ));
     sql.push_value(user.0).push(about.condition());
+    push_start(&mut sql, from);
+    sql.push(" LIMIT ").push_value(limit);
+    sql
+}
+
+/// After a condition: where the entries begin, and their order.
+fn push_start(sql: &mut Sql, from: Start) {
     match from {
         Start::Newest => sql.push(" ORDER BY id DESC"),
         Start::Before(id) => sql.push(" AND id < ").push_value(id.0).push(" ORDER BY id DESC"),
         Start::After(id) => sql.push(" AND id > ").push_value(id.0).push(" ORDER BY id"),
     };
-    sql.push(" LIMIT ").push_value(limit);
-    sql
 }
 
 #[cfg(test)]
@@ -229,6 +254,17 @@ mod tests {
             ] {
                 let plan = plan(&db, statement(UserId(7), about, from, 5)).await;
                 assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{about:?} {from:?}: {plan}");
+            }
+        }
+    }
+
+    #[rocket::async_test]
+    async fn what_concerns_a_person_is_read_along_two_indexes() {
+        let (db, _directory) = database().await;
+        for from in [Start::Newest, Start::After(EntryId(5))] {
+            let plan = plan(&db, concerning_statement(UserId(7), from, 5)).await;
+            for index in ["audit_entries_target_id", "audit_entries_actor_id"] {
+                assert!(plan.contains(index) && !plan.contains("SCAN audit_entries"), "{from:?}: {plan}");
             }
         }
     }

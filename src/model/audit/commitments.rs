@@ -177,6 +177,14 @@ fn split(
     (plain, personal)
 }
 
+impl StoredEntry {
+    /// The entry without the values of a group; that there were some can be seen.
+    #[must_use]
+    pub fn without(&self, group: Group) -> Self {
+        blanked(self, group)
+    }
+}
+
 /// How a seal covers the values of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Commitment {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::mark::{self, Before, Found, Mark};
+use super::mark::{self, Before, Begin, Found, Mark};
 use super::{hexadecimal, record};
+use crate::db::audit::Sealed;
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Commitments, Entry, Parts, SALT, StoredEntry};
 use crate::model::error::{Error, Result};
@@ -30,6 +31,44 @@ pub(super) fn seal_of(
     let parts = Parts::of(entry)?;
     let covered = commitments.of(&parts)?;
     Some(key.seal(previous, position, &covered, &serialized(&parts.shape)))
+}
+
+/// A place in the chain, and what was erased on the way there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// The position of the last entry.
+    pub position: i64,
+    /// Its seal.
+    pub seal: [u8; SEAL],
+    /// Entries of which values were erased.
+    pub erased: i64,
+    /// Groups of values that were.
+    pub groups_erased: i64,
+}
+
+impl Place {
+    /// Before the first entry that is kept.
+    pub(super) const fn after(begin: &Begin) -> Self {
+        Self { position: begin.position, seal: begin.seal, erased: 0, groups_erased: 0 }
+    }
+
+    /// Goes on to the next entry, if this is it and as it was sealed.
+    pub(super) fn step(&mut self, key: &AuditKey, sealed: &Sealed) -> bool {
+        let position = self.position + 1;
+        let Some(commitments) = sealed.commitments.as_deref().and_then(Commitments::from_bytes) else {
+            return false;
+        };
+        let seal = seal_of(key, &self.seal, position, &sealed.entry, &commitments);
+        let is_it = sealed.position == position && sealed.is_found_by_its_names();
+        let Some(seal) = seal.filter(|seal| is_it && seal[..] == sealed.seal) else { return false };
+        *self = Self {
+            position,
+            seal,
+            erased: self.erased + i64::from(commitments.erased() > 0),
+            groups_erased: self.groups_erased + commitments.erased(),
+        };
+        true
+    }
 }
 
 /// A seal of earlier releases: SHA-256 over the seal before, the position and all columns.

@@ -20,15 +20,33 @@ pub(super) struct Mark {
     pub seal: [u8; SEAL],
     /// When it was made, in microseconds.
     pub sealed_at: i64,
-    /// How many groups of personal values were erased from sealed entries.
+    /// How many groups of personal values were erased from sealed entries, those that are no longer kept included.
     #[serde(default)]
     pub erased: i64,
+    /// Where the entries begin that are kept; the first one ever, if there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub begin: Option<Begin>,
     /// The position from which on the chain goes on without a connection to what was before: there was no mark.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub restarted_at: Option<i64>,
     /// The chain of before, whose seals had neither a key nor commitments.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub before: Option<Before>,
+}
+
+/// The last entry that is no longer kept: the place before the first that is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Begin {
+    /// Its position.
+    pub position: i64,
+    /// Its seal.
+    pub seal: [u8; SEAL],
+    /// When it was written, in microseconds.
+    pub happened_at: i64,
+    /// The highest primary key among those that are no longer kept.
+    pub id: i64,
+    /// How many groups of personal values were erased from them.
+    pub erased: i64,
 }
 
 /// A chain of seals without a key, which is sealed anew.
@@ -46,7 +64,20 @@ pub(super) struct Before {
 impl Mark {
     /// Before any entry is sealed. It is stored together with the key, so that there is always a mark.
     pub(super) const fn start() -> Self {
-        Self { position: 0, seal: [0; SEAL], sealed_at: 0, erased: 0, restarted_at: None, before: None }
+        Self {
+            position: 0,
+            seal: [0; SEAL],
+            sealed_at: 0,
+            erased: 0,
+            begin: None,
+            restarted_at: None,
+            before: None,
+        }
+    }
+
+    /// Where the entries begin that are kept.
+    pub(super) fn begin(&self) -> Begin {
+        self.begin.unwrap_or_default()
     }
 
     /// Whether no entry was ever sealed with the key.
@@ -186,10 +217,11 @@ mod tests {
     fn lg_5_a_mark_is_read_only_as_it_was_made_with_its_key() {
         let key = AuditKey::new([7; 32]);
         let before = Some(Before { position: 9, seal: vec![1; 32], broken_at: Some(3) });
-        for mark in [
-            Mark::start(),
-            Mark { position: 17, seal: [9; SEAL], sealed_at: 5, erased: 2, restarted_at: Some(4), before },
-        ] {
+        let begin = Some(Begin { position: 3, seal: [8; SEAL], happened_at: 1, id: 4, erased: 1 });
+        let (position, seal, restarted_at) = (17, [9; SEAL], Some(4));
+        for mark in
+            [Mark::start(), Mark { position, seal, sealed_at: 5, erased: 2, begin, restarted_at, before }]
+        {
             let bytes = mark.to_bytes(&key);
             assert_eq!(Mark::from_bytes(&bytes, &key), Some(mark));
             assert_eq!(Mark::from_bytes(&bytes, &AuditKey::new([8; 32])), None);

@@ -1,10 +1,9 @@
 //! The examination of the chain: every seal is made anew and compared.
 
-use super::chain::{BATCH, seal_of, seal_of_before};
-use super::mark::{self, Found, Head, Mark};
+use super::chain::{BATCH, Place, seal_of_before};
+use super::mark::{self, Begin, Found, Head, Mark};
 use crate::db;
 use crate::db::audit::Sealed;
-use crate::model::audit::Commitments;
 use crate::model::error::Result;
 use crate::operations::App;
 use crate::operations::audit::hexadecimal;
@@ -44,6 +43,13 @@ pub enum Fault {
         /// How many the mark knows to have been erased.
         known: i64,
     },
+    /// An entry is at a position where the log has none: it begins later.
+    OutOfPlace {
+        /// Its primary key.
+        id: i64,
+        /// The position.
+        position: i64,
+    },
     /// An entry was not what an earlier release had sealed, when it was sealed anew.
     AlteredBefore {
         /// Its position in the chain.
@@ -70,6 +76,9 @@ impl std::fmt::Display for Fault {
             Self::Erased { found, known } => {
                 write!(f, "personal values are missing {found} times, and were erased {known} times")
             }
+            Self::OutOfPlace { id, position } => {
+                write!(f, "entry {id} is at position {position}, before the first that is kept")
+            }
             Self::AlteredBefore { position } => write!(
                 f,
                 "the entry at position {position} was not what was sealed, when the log was sealed anew"
@@ -83,6 +92,8 @@ impl std::fmt::Display for Fault {
 pub struct Report {
     /// Entries whose seal is right, up to the first fault.
     pub sealed: i64,
+    /// Entries before these, which are no longer kept.
+    pub gone: i64,
     /// Entries that have no seal yet.
     pub not_sealed: i64,
     /// Sealed entries of which personal values were erased.
@@ -97,12 +108,10 @@ pub struct Report {
 /// A walk along the chain.
 struct Walk<'a> {
     key: &'a AuditKey,
-    position: i64,
-    previous: [u8; SEAL],
+    /// Where the log began when the walk did.
+    begin: Begin,
+    place: Place,
     previous_before: Vec<u8>,
-    /// Entries of which values were erased, and groups of values.
-    erased: i64,
-    groups_erased: i64,
 }
 
 /// What an entry is.
@@ -117,7 +126,10 @@ enum Step {
 
 impl Walk<'_> {
     fn step(&mut self, sealed: &Sealed, mark: Option<&Mark>) -> Step {
-        let position = self.position + 1;
+        let (id, position) = (sealed.entry.id, self.place.position + 1);
+        if sealed.position <= self.begin.position {
+            return Step::Broken(Fault::OutOfPlace { id, position: sealed.position });
+        }
         let is_ahead = |mark: &Mark| !mark.is_start() && sealed.position > mark.position;
         if sealed.commitments.is_none() && mark.is_some_and(is_ahead) {
             return Step::Earlier;
@@ -125,43 +137,38 @@ impl Walk<'_> {
         if sealed.position != position {
             return Step::Broken(Fault::Missing { position });
         }
-        match self.expected(sealed, mark.is_some_and(Mark::is_start)) {
-            Some(expected) if expected == sealed.seal => {
-                self.position = position;
-                Step::Right
-            }
-            _ => Step::Broken(Fault::Altered { id: sealed.entry.id, position }),
-        }
+        let is_right = match sealed.commitments {
+            None => self.step_before(sealed) && mark.is_some_and(Mark::is_start),
+            Some(_) => self.place.step(self.key, sealed),
+        };
+        if is_right { Step::Right } else { Step::Broken(Fault::Altered { id, position }) }
     }
 
-    fn expected(&mut self, sealed: &Sealed, is_before: bool) -> Option<Vec<u8>> {
-        let Some(commitments) = &sealed.commitments else {
-            let expected = seal_of_before(&self.previous_before, sealed.position, &sealed.entry);
-            self.previous_before.clone_from(&expected);
-            return Some(expected).filter(|_| is_before);
-        };
-        let commitments = Commitments::from_bytes(commitments)?;
-        self.erased += i64::from(commitments.erased() > 0);
-        self.groups_erased += commitments.erased();
-        self.previous = seal_of(self.key, &self.previous, sealed.position, &sealed.entry, &commitments)?;
-        Some(self.previous.to_vec())
+    /// A step along the chain of an earlier release.
+    fn step_before(&mut self, sealed: &Sealed) -> bool {
+        self.previous_before = seal_of_before(&self.previous_before, sealed.position, &sealed.entry);
+        self.place.position = sealed.position;
+        self.previous_before == sealed.seal
     }
 
     /// What is wrong with the end of the chain.
     fn end(&self, found: &Found, erased_at_begin: i64) -> Option<Fault> {
         let Some(mark) = found.mark() else { return Some(Fault::NoMark) };
-        if mark.is_start() && self.previous == [0; SEAL] {
+        let Place { position, seal, groups_erased, .. } = self.place;
+        if mark.is_start() && seal == [0; SEAL] {
             return None;
         }
-        if mark.position > self.position {
-            return Some(Fault::Missing { position: self.position + 1 });
+        if mark.position > position {
+            return Some(Fault::Missing { position: position + 1 });
         }
-        if mark.position < self.position || mark.seal != self.previous {
+        if mark.position < position || mark.seal != seal {
             return Some(Fault::MarkWentBack { position: mark.position });
         }
         // Values may be erased while this goes on.
-        if mark.restarted_at.is_none() && !(erased_at_begin..=mark.erased).contains(&self.groups_erased) {
-            return Some(Fault::Erased { found: self.groups_erased, known: mark.erased });
+        let erased = groups_erased + self.begin.erased;
+        if mark.restarted_at.is_none() && !(erased_at_begin..=mark.erased).contains(&erased) {
+            let known = mark.erased - self.begin.erased;
+            return Some(Fault::Erased { found: groups_erased, known });
         }
         let broken_before = mark.before.as_ref().and_then(|before| before.broken_at);
         broken_before
@@ -179,25 +186,30 @@ pub async fn verify(app: &App) -> Result<Report> {
     }
 }
 
-/// `None` if a log of an earlier release began to be sealed anew meanwhile, so that what was seen is of two kinds.
+/// `None` if a log of an earlier release began to be sealed anew meanwhile, or entries were removed because of their age,
+/// so that what was seen is of two kinds.
 async fn walk(app: &App) -> Result<Option<Report>> {
     let key = app.audit_watch.key(app).await?;
     let mut not_sealed = db::audit::count_unsealed(&app.db).await?;
-    let (previous, previous_before) = ([0; SEAL], Vec::new());
-    let mut walk = Walk { key, position: 0, previous, previous_before, erased: 0, groups_erased: 0 };
     let mut found = mark::read(&app.db, key).await?;
+    let begin = found.mark().map(Mark::begin).unwrap_or_default();
+    let mut walk = Walk { key, begin, place: Place::after(&begin), previous_before: Vec::new() };
     let was_start = found.mark().is_some_and(Mark::is_start);
     let erased = found.mark().map_or(0, |mark| mark.erased);
+    // Whatever number a position is, it is looked at.
+    let mut from = i64::MIN;
     let fault = 'walk: loop {
-        let from = walk.position;
-        for sealed in db::audit::sealed_after(&app.db, from, BATCH).await? {
+        let entries = db::audit::sealed_after(&app.db, from, BATCH).await?;
+        let before = walk.place.position;
+        for sealed in entries {
             match walk.step(&sealed, found.mark()) {
                 Step::Right => {}
                 Step::Earlier => break,
                 Step::Broken(fault) => break 'walk Some(fault),
             }
         }
-        if walk.position == from {
+        from = walk.place.position;
+        if from == before {
             let known = found.mark().map_or(0, |mark| mark.position);
             found = mark::read(&app.db, key).await?;
             // Seals are stored together with their mark: entries up to this one are there, or missing.
@@ -209,18 +221,21 @@ async fn walk(app: &App) -> Result<Option<Report>> {
             }
         }
     };
-    if was_start && fault.is_some() {
-        let is_start = mark::read(&app.db, key).await?.mark().is_some_and(Mark::is_start);
-        if !is_start {
+    if fault.is_some() {
+        let now = mark::read(&app.db, key).await?;
+        let is_other = |mark: &Mark| mark.begin() != begin || was_start && !mark.is_start();
+        if now.mark().is_some_and(is_other) || was_start && now.mark().is_none() {
             return Ok(None);
         }
     }
     if fault.is_none() {
-        not_sealed += db::audit::count_sealed_earlier(&app.db, walk.position).await?;
+        not_sealed += db::audit::count_sealed_earlier(&app.db, walk.place.position).await?;
     }
     let head = found.mark().filter(|mark| fault.is_none() && !mark.is_start());
     let head = head.map(|mark| mark.head(key).to_string());
-    Ok(Some(Report { sealed: walk.position, not_sealed, erased: walk.erased, head, fault }))
+    let sealed = walk.place.position - begin.position;
+    let gone = begin.position;
+    Ok(Some(Report { sealed, gone, not_sealed, erased: walk.place.erased, head, fault }))
 }
 
 /// What a head that was kept elsewhere says of the log.
@@ -232,6 +247,8 @@ pub enum HeadVerdict {
     Different,
     /// Its signature is not of this installation's key.
     NotSigned,
+    /// The entry at that position is no longer kept: an archive may have it.
+    Gone,
 }
 
 /// Compares a head that was kept elsewhere; of an earlier release the last one only, if the log was sealed anew since.
@@ -240,14 +257,24 @@ pub async fn compare(app: &App, head: &Head) -> Result<HeadVerdict> {
     if head.is_signed(key) == Some(false) {
         return Ok(HeadVerdict::NotSigned);
     }
-    let stored = db::audit::seal_at(&app.db, head.position).await?;
-    let before = match mark::read(&app.db, key).await?.mark().and_then(|mark| mark.before.as_ref()) {
+    let found = mark::read(&app.db, key).await?;
+    let begin = found.mark().map(Mark::begin).unwrap_or_default();
+    let stored = if head.position == begin.position {
+        Some(begin.seal.to_vec())
+    } else {
+        db::audit::seal_at(&app.db, head.position).await?
+    };
+    let before = match found.mark().and_then(|mark| mark.before.as_ref()) {
         Some(before) if before.position == head.position => Some(hexadecimal(&before.seal)),
         _ => None,
     };
     let is_same = stored.map(|seal| hexadecimal(&seal)).as_ref() == Some(&head.seal)
         || before.as_ref() == Some(&head.seal);
-    Ok(if is_same { HeadVerdict::Same } else { HeadVerdict::Different })
+    Ok(match is_same {
+        true => HeadVerdict::Same,
+        false if head.position < begin.position => HeadVerdict::Gone,
+        false => HeadVerdict::Different,
+    })
 }
 
 /// The head of this moment, to be kept elsewhere; `None` before the first entry is sealed.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rocket::tokio::sync::OnceCell;
 
-use super::mark::{Found, Mark};
+use super::mark::{self, Found, Head, Mark};
 use super::verification::{Fault, verify};
 use crate::db;
 use crate::model::error::Result;
@@ -24,6 +24,8 @@ struct Seen {
     highest: Option<(i64, [u8; SEAL])>,
     /// What was seen at the end of the chain: an examination of what is stored now cannot take it back.
     at_end: Option<Fault>,
+    /// The last head that was sent elsewhere.
+    kept: Option<Head>,
     /// What the last examination found.
     examined: Option<Fault>,
 }
@@ -63,14 +65,33 @@ impl Watch {
             self.tell(Fault::MarkWentBack { position: mark.position });
         }
         for (position, seal) in [Some((mark.position, mark.seal)), highest].into_iter().flatten() {
-            if position > 0
-                && db::audit::seal_at(&app.db, position).await?.is_none_or(|stored| stored != seal)
-            {
+            let is_there = async || {
+                let stored = db::audit::seal_at(&app.db, position).await?;
+                Ok::<_, db::Error>(stored.is_some_and(|stored| stored == seal))
+            };
+            if position > 0 && !is_there().await? && !self.is_gone(app, position, seal).await? {
                 self.tell(Fault::Missing { position });
             }
         }
         self.note(mark);
         Ok(())
+    }
+
+    /// Whether an entry is no longer kept because of its age, as the mark of this moment says.
+    async fn is_gone(&self, app: &App, position: i64, seal: [u8; SEAL]) -> db::Result<bool> {
+        let Some(key) = self.key.get() else { return Ok(false) };
+        let begin = mark::read(&app.db, key).await?.mark().map(Mark::begin).unwrap_or_default();
+        Ok(position < begin.position || position == begin.position && seal == begin.seal)
+    }
+
+    /// Whether a head is the last one that was sent elsewhere by this process.
+    pub(super) fn is_kept(&self, head: &Head) -> bool {
+        self.seen().kept.as_ref() == Some(head)
+    }
+
+    /// Remembers that a head was sent.
+    pub(super) fn note_kept(&self, head: Head) {
+        self.seen().kept = Some(head);
     }
 
     fn tell(&self, fault: Fault) {

@@ -83,6 +83,7 @@ pub(in crate::web) async fn history(
     let page = audit::about(can, user.id, About::Changes, position.start(), ROWS).await?;
     Ok(Answer::page(HistoryPage {
         layout: console.layout("users"),
+        gone_until: audit::gone_until(can.app()).await?.map(Into::into),
         id,
         name: user.display_name(),
         pages: beside(&format!("/users/{id}/history"), &page),
@@ -103,6 +104,7 @@ pub(in crate::web) async fn sign_ins(
     let (live, zone) = (sessions::live_of(can, user.id).await?, console.zone());
     Ok(Answer::page(SignInsPage {
         layout: console.layout("users"),
+        gone_until: audit::gone_until(can.app()).await?.map(Into::into),
         id,
         name: user.display_name(),
         pages: beside(&format!("/users/{id}/sign-ins"), &page),

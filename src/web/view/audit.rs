@@ -162,6 +162,8 @@ pub(in crate::web) type Beside = (String, &'static str, &'static str);
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct HistoryPage {
     pub(in crate::web) layout: Layout,
+    /// Up to when entries are no longer kept.
+    pub(in crate::web) gone_until: Option<Time>,
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
     pub(in crate::web) rows: Vec<TrailRow>,
@@ -177,6 +179,7 @@ impl View for HistoryPage {
             .into_iter()
             .map(|rows| Self {
                 layout: Layout::sample(text),
+                gone_until: Some(Timestamp::from_micros(0).into()),
                 id: 7,
                 name: text.to_owned(),
                 rows,
@@ -190,6 +193,8 @@ impl View for HistoryPage {
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct SignInsPage {
     pub(in crate::web) layout: Layout,
+    /// Up to when entries are no longer kept.
+    pub(in crate::web) gone_until: Option<Time>,
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
     /// The last year, a bar a week.
@@ -209,6 +214,7 @@ impl View for SignInsPage {
     fn samples(text: &str) -> Vec<Self> {
         let sample = |rows, live, may_end| Self {
             layout: Layout::sample(text),
+            gone_until: Some(Timestamp::from_micros(0).into()),
             id: 7,
             name: text.to_owned(),
             chart: SignInChart::sample(text),

@@ -40,6 +40,15 @@ pub(super) const STATES: &[State] = &[
         member.is(Some(&server.sign_in("user52")));
         member.open("/account");
     }),
+    state("own-data", Some(STAFF), "What is stored about you", |staff, _| staff.open("/account/data")),
+    state("user-data", Some(STAFF), "For answering a person who asks", |staff, _| {
+        staff.open(&format!("/users/{}/data", CROWD + 53));
+    }),
+    state("user-data-asks", Some(ADMIN), "Take all that is stored about this user?", |admin, server| {
+        server.forget_passwords_given(ADMIN);
+        admin.open(&format!("/users/{}/data", CROWD + 53));
+        admin.click("Take the file (JSON)");
+    }),
     state("sessions", Some(STAFF), "This session", |staff, server| {
         server.sign_in(STAFF);
         staff.open("/account/sessions");

@@ -161,7 +161,7 @@ pub(super) fn status_of(answer: &str) -> Option<u16> {
 
 /// How often something is done: `usually`, unless `tests/endurance` says otherwise.
 #[expect(clippy::disallowed_methods, reason = "the test command says how many rounds")]
-pub(super) fn rounds(usually: u32) -> u32 {
+pub(crate) fn rounds(usually: u32) -> u32 {
     std::env::var("USHER_TEST_ROUNDS").map_or(usually, |rounds| rounds.parse().expect("a number"))
 }
 
