@@ -15,7 +15,7 @@ use crate::http::guards::{self, AcceptsJson};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::Password;
-use crate::model::permission::{HasSession, SignedIn};
+use crate::model::permission::{MayChangePassword, SignedIn};
 use crate::model::raw::Raw;
 use crate::model::user::{InputMode, UserPatch};
 use crate::operations::Can;
@@ -73,7 +73,7 @@ pub(super) struct PasswordBody {
 #[post("/account/password", data = "<body>")]
 pub(super) async fn change_password(
     _accepts: AcceptsJson,
-    can: Can<HasSession>,
+    can: Can<MayChangePassword>,
     body: CredentialsBody<PasswordBody>,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();

@@ -10,7 +10,7 @@ use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::{Password, PasswordHash};
 use crate::model::password_policy::OwnNames;
-use crate::model::permission::{HasSession, Permission, SignedIn};
+use crate::model::permission::{MayChangePassword, Permission, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
 use crate::model::presence::Presence;
@@ -19,7 +19,7 @@ use crate::model::session::{Credential, NewSession, Secret, SessionId};
 use crate::model::user::{User, UserInput, check_new_email};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::second_factor::{self, Presented};
+use crate::operations::second_factor::{self, Presented, Refused};
 use crate::operations::{App, Can, addresses, audit, own_changes, password_links, sessions, users};
 
 /// Sign-ins that are shown.
@@ -125,7 +125,7 @@ pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<C
         Some(Ok(can)) => Ok(can),
         Some(Err(why)) => {
             attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, second_factor::refusal(why)))
+            Err(Error::invalid(code_field, second_factor::refusal(why.why)))
         }
     }
 }
@@ -136,7 +136,7 @@ async fn confirm_now<P: Permission>(
     can: &Can<P>,
     verified: &Credentials,
     code: Option<&Presented>,
-) -> Result<Option<std::result::Result<Can<P>, &'static str>>> {
+) -> Result<Option<std::result::Result<Can<P>, Refused>>> {
     let (app, session) = (attempt.app, can.session().id);
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -189,7 +189,7 @@ async fn right(attempt: &Attempt<'_>, password: &Password) -> Result<Option<Cred
 /// # Errors
 /// [`Error::Invalid`] under the fields of the proof and `new_password`; [`Error::Forbidden`] by an API token.
 pub async fn change_password(
-    can: &Can<HasSession>,
+    can: &Can<MayChangePassword>,
     proof: &Proof<'_>,
     new: &Password,
     stays: bool,
@@ -229,7 +229,7 @@ pub async fn change_password(
         Some(Ok(opened)) => Ok(opened),
         Some(Err(why)) => {
             attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, second_factor::refusal(why)))
+            Err(Error::invalid(code_field, second_factor::refusal(why.why)))
         }
     }
 }
@@ -251,12 +251,12 @@ fn refusals(app: &App, user: &User, current: &Password, new: &Password) -> Vec<M
 
 async fn write_password(
     attempt: &Attempt<'_>,
-    can: &Can<HasSession>,
+    can: &Can<MayChangePassword>,
     verified: &Credentials,
     code: Option<&Presented>,
     hash: &PasswordHash,
     stays: bool,
-) -> Result<Option<std::result::Result<Option<(SessionId, Secret)>, &'static str>>> {
+) -> Result<Option<std::result::Result<Option<(SessionId, Secret)>, Refused>>> {
     let app = attempt.app;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;

@@ -204,6 +204,7 @@ fn reason(code: &str) -> String {
         "wrong_password" => "Wrong password".to_owned(),
         "wrong_code" => "The password was right, the code of the second factor was not".to_owned(),
         "codes_blocked" => "Blocked after wrong codes, so the code was not looked at".to_owned(),
+        "no_second_factor" => "There is none yet: it has to be added in the console first".to_owned(),
         "wrong_passkey" => "The passkey was not right".to_owned(),
         "unknown_passkey" => "No user has this passkey".to_owned(),
         "passkey_used_before" => "The answer of the passkey was used before".to_owned(),

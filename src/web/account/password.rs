@@ -7,7 +7,7 @@ use crate::http::guards;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
-use crate::model::permission::HasSession;
+use crate::model::permission::MayChangePassword;
 use crate::model::session::{Credential, SessionId};
 use crate::operations::own_account::{self, Proof};
 use crate::web::device_cookie;
@@ -36,7 +36,11 @@ fn next(given: &str) -> &str {
     if given.is_empty() { "/account" } else { local_path(given) }
 }
 
-fn page(console: &ConsoleSession<'_, HasSession>, given: &str, errors: &FieldErrors) -> OwnPasswordPage {
+fn page(
+    console: &ConsoleSession<'_, MayChangePassword>,
+    given: &str,
+    errors: &FieldErrors,
+) -> OwnPasswordPage {
     let user = console.can.user();
     let new = Field::password("new_password", "New password", errors);
     let min_length = console.app().settings.password_min_length;
@@ -61,14 +65,17 @@ fn page(console: &ConsoleSession<'_, HasSession>, given: &str, errors: &FieldErr
 /// The form.
 #[get("/account/password?<next>")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(super) fn form(next: Option<&str>, console: ConsoleSession<'_, HasSession>) -> Answer<OwnPasswordPage> {
+pub(super) fn form(
+    next: Option<&str>,
+    console: ConsoleSession<'_, MayChangePassword>,
+) -> Answer<OwnPasswordPage> {
     Answer::page(page(&console, next.unwrap_or_default(), &FieldErrors::default()))
 }
 
 /// Changes the password. This browser stays signed in, under a new session.
 #[post("/account/password", data = "<form>")]
 pub(super) async fn change(
-    console: ConsoleSession<'_, HasSession>,
+    console: ConsoleSession<'_, MayChangePassword>,
     form: FormBody<PasswordForm>,
 ) -> Result<Answer<OwnPasswordPage>> {
     if console.is_stale(&form.token) {
@@ -87,7 +94,7 @@ pub(super) async fn change(
 }
 
 /// Changes it; the session that the browser is in then.
-async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -> Result<SessionId> {
+async fn submit(console: &ConsoleSession<'_, MayChangePassword>, form: &PasswordForm) -> Result<SessionId> {
     let mut errors = FieldErrors::default();
     if form.current_password.is_empty() {
         errors.add(CURRENT_PASSWORD, "Enter your current password.");

@@ -10,10 +10,7 @@ use crate::own_credentials::{denied, verdict};
 const REQUIRED: &str = "second_factor_enrolment_required";
 
 /// The routes that are open to a session which may only enrol.
-const OPEN: [(Method, &str); 10] = [
-    (Method::Get, "/account/password"),
-    (Method::Post, "/account/password"),
-    (Method::Post, "/v1/account/password"),
+const OPEN: [(Method, &str); 7] = [
     (Method::Get, "/account/security/add"),
     (Method::Post, "/account/security/add"),
     (Method::Get, "/account/security/add-passkey"),
@@ -53,6 +50,29 @@ async fn mf_9_staff_without_a_factor_reach_no_route_of_the_matrix_but_the_way_to
         assert_eq!(app.stored(other.id()).await, other.user, "nothing was changed");
         assert_eq!(page(&app, &without, ADD).await.status, 200);
     }
+}
+
+#[apply(on_both)]
+#[with([("second_factor", json!("staff"))])]
+async fn mf_9_who_has_to_change_the_password_does_that_first_and_can_only_enrol_then(app: TestApp) {
+    let ada = app.person("ada", "staff").await;
+    app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
+    assert_eq!(
+        page(&app, &ada, ADD).await.header("Location"),
+        Some("/account/password?next=%2Faccount%2Fsecurity%2Fadd")
+    );
+    let change = async |who: &Person, current: &str, new: &str| {
+        let html = page(&app, who, "/account/password").await;
+        let fields = [("current_password", current), ("new_password", new), ("token", &token(&html.body))];
+        send(&app, who, "/account/password", &fields).await.0
+    };
+    let changed = change(&ada, PASSWORD, "a wholly different phrase").await;
+    assert_eq!(changed.status, 303, "{}", changed.body);
+    let enrolling = Person { cookie: session_in(&changed).expect("another session"), ..ada };
+    assert_eq!(page(&app, &enrolling, "/users").await.header("Location"), Some(ADD));
+    assert_eq!(page(&app, &enrolling, "/account/password").await.header("Location"), Some(ADD));
+    enrol(&app, &enrolling, "phone").await;
+    assert_eq!(page(&app, &enrolling, "/account/password").await.status, 200);
 }
 
 /// That a sign-in by password gives no rights of staff on either channel.
