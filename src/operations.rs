@@ -10,6 +10,7 @@ pub mod authentication;
 mod block_notice;
 pub mod bulk;
 mod can;
+pub mod carried_factors;
 pub(crate) mod csv;
 pub mod dearest_hash;
 pub mod demo;

@@ -33,7 +33,7 @@ pub async fn key_is_lost(app: &App) -> Result<bool> {
 }
 
 /// Factors of one user at once.
-const MOST: usize = 10;
+pub(super) const MOST: usize = 10;
 /// Authenticator apps among them: each has three codes of six digits that are good at a moment, so that with each one a
 /// guess is right more often.
 const MOST_APPS: usize = 3;

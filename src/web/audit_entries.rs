@@ -190,8 +190,16 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
 }
 
 /// What an import counts; where it has none it is not told.
-const IMPORT_COUNTS: [&str; 7] =
-    ["conflicts", "created", "initial", "invited", "layered", "refused", "unchanged"];
+const IMPORT_COUNTS: [&str; 8] = [
+    "conflicts",
+    "created",
+    "external_ids_left_out",
+    "initial",
+    "invited",
+    "layered",
+    "refused",
+    "unchanged",
+];
 
 fn counted(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }

@@ -6,6 +6,7 @@ pub(crate) mod authenticator;
 mod demanded;
 mod enrolment;
 mod guessing;
+mod moved;
 pub(crate) mod passkeys;
 mod passwordless;
 mod reauthentication;

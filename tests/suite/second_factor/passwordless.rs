@@ -5,19 +5,19 @@ use super::passkeys::{ORIGIN, add, answer_to, options_in};
 use super::*;
 
 /// A browser on the page to sign in on.
-struct Opened {
-    html: String,
+pub(super) struct Opened {
+    pub(super) html: String,
     pre: String,
 }
 
 impl Opened {
-    async fn at(app: &TestApp) -> Self {
+    pub(super) async fn at(app: &TestApp) -> Self {
         let response = app.client.get("/sign-in?next=/users").dispatch().await;
         let pre = response.cookies().get(PRE).expect("a cookie").value().to_owned();
         Self { html: response.into_string().await.expect("a page"), pre }
     }
 
-    async fn send(&self, app: &TestApp, passkey: &str) -> Answer {
+    pub(super) async fn send(&self, app: &TestApp, passkey: &str) -> Answer {
         let body = format!("token={}&next=/users&passkey={passkey}", token(&self.html));
         let request = app.client.post("/sign-in/passkey").header(ContentType::Form).body(body);
         let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
