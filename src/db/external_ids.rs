@@ -69,7 +69,7 @@ pub async fn insert_missing(tx: &mut Tx, client: UserId, user: UserId, name: &st
     Ok(tx.execute(sql.bind(client.0).bind(user.0).bind(name)).await? == 1)
 }
 
-/// Has no client call a user anything.
-pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
-    tx.execute(Sql::new("DELETE FROM external_ids WHERE user_id = $1").bind(user.0)).await.map(drop)
+/// Has no client call a user anything; how many did.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<u64> {
+    tx.execute(Sql::new("DELETE FROM external_ids WHERE user_id = $1").bind(user.0)).await
 }
