@@ -36,6 +36,7 @@ pub mod own_changes;
 pub mod passkeys;
 mod password_attempt;
 pub mod password_links;
+pub mod password_removal;
 pub mod provisioning;
 mod second_factor;
 pub mod session_use;

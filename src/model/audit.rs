@@ -85,6 +85,8 @@ actions! {
     UserReactivated: "user_reactivated", "Reactivated";
     /// A user changed their own password.
     PasswordChanged: "password_changed", "Changed their password";
+    /// A user removed their own password: a passkey signs in.
+    PasswordRemoved: "password_removed", "Removed their password";
     /// Staff, the operator or a link set a user's password.
     PasswordReset: "password_reset", "Password reset";
     /// A one-time link was made.

@@ -84,7 +84,13 @@ impl Seals {
         Ok(Self { of_files, stored })
     }
 
-    /// The same, with the key that new secrets are stored by.
+    /// What opens nothing, for users who have no secret.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { of_files: Vec::new(), stored: None }
+    }
+
+    /// Those of this installation, with the key that new secrets are stored by.
     ///
     /// # Errors
     /// [`Error::Internal`] where no secret key that is known opens it.

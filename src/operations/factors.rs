@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::db::passkeys::Passkey;
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
@@ -304,11 +305,25 @@ pub async fn remove_own(can: &Can<SignedIn>, id: FactorId) -> Result<Vec<Factor>
     can.require(Presence::Always, app.clock.now())?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        let user = sessions::lock_target(&mut tx, can, can.user().id).await?.user;
+        let found = sessions::lock_target(&mut tx, can, can.user().id).await?;
+        if !found.password.is_usable() {
+            let passkeys = db::passkeys::among(&mut tx, found.user.id).await?;
+            if passkeys.iter().any(|passkey| passkey.id == id) && ways_in_but(&passkeys, id) == 0 {
+                return Err(Error::invalid("non_field_errors", ONLY_WAY_IN));
+            }
+        }
         let removal = Removal { author: can.author(), which: Which::One(id), reason: None };
-        removal.run(app, tx, &user).await
+        removal.run(app, tx, &found.user).await
     })
     .await
+}
+
+/// What is said of the passkey without which no sign-in would be left.
+const ONLY_WAY_IN: &str = "Your account has no password, and no other passkey signs you in. Choose a password first, or add another passkey.";
+
+/// Passkeys that sign in alone, without that one.
+fn ways_in_but(passkeys: &[Passkey], id: FactorId) -> usize {
+    passkeys.iter().filter(|passkey| passkey.credential.user_verified && passkey.id != id).count()
 }
 
 /// Which factors of a user are removed.

@@ -95,7 +95,7 @@ impl<'a> Attempt<'a> {
         let username = can.user().username.as_str();
         let counter = Key::session(username, can.session().id);
         let only_for = Some("session");
-        let passkey_for = Some(Purpose::Confirm(can.session().id));
+        let passkey_for = Some(Purpose::again(can.session()));
         Self {
             author: can.author(),
             counter,
