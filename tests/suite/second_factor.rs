@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "the unit tests use more of it")]
 #[path = "../../src/security/webauthn/authenticator.rs"]
 pub(crate) mod authenticator;
+mod day;
 mod demanded;
 mod enrolment;
 mod guessing;

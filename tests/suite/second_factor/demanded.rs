@@ -179,6 +179,41 @@ async fn mf_9_until_the_time_comes_staff_are_reminded_and_then_each_gets_in_and_
     assert_eq!(app.obtain("ordinary", PASSWORD).await.status, 200);
 }
 
+/// The day on which the setting is turned, for an installation that had none of it: nobody is locked out, with sessions
+/// and tokens from before or without, and nobody works on without a factor.
+#[apply(on_both)]
+async fn mf_9_when_it_is_turned_on_all_of_fifty_staff_without_factors_get_in_and_enrol(before: TestApp) {
+    let mut staff = Vec::new();
+    for number in 0..50 {
+        let kind = if number == 0 { "superuser" } else { "staff" };
+        staff.push(before.person(&format!("staff{number:02}"), kind).await);
+    }
+    let app = before.another_instance_with(&[("second_factor", json!("staff"))]).await;
+    for (number, person) in staff.iter().enumerate() {
+        let name = person.user.username.as_str();
+        // Half of them have a session from before, the others sign in.
+        let entered = if number % 2 == 0 {
+            person.clone()
+        } else {
+            let answer = first_step(&app, name, PASSWORD, "/users").await.answer;
+            assert_eq!((answer.status, answer.header("Location")), (303, Some("/users")), "{name}");
+            Person { cookie: session_in(&answer).expect("a session"), ..person.clone() }
+        };
+        let listed = app.json(Method::Post, "/v1/users/list", Some((person, By::Bearer)), &json!({})).await;
+        assert_eq!(verdict(&listed), denied(REQUIRED), "{name}");
+        assert_eq!(page(&app, &entered, "/users").await.header("Location"), Some(ADD), "{name}");
+        let phone = enrol(&app, &entered, "phone").await;
+        assert_eq!(phone.recovery_codes.len(), 10, "{name}");
+        assert_eq!(page(&app, &entered, "/users").await.status, 200, "{name}");
+        let half = first_step(&app, name, PASSWORD, "/users").await;
+        assert_eq!(half.show(&app, &phone.code_in(&app, 1)).await.status, 303, "{name}");
+        assert!(!app.is_signed_in(person, By::Bearer).await, "{name}: tokens from before are over");
+    }
+    let html = page(&app, &staff[0], "/users?role=staff&factor=none").await.body;
+    assert!(html.contains("No users match."), "{html}");
+    assert!(!page(&app, &staff[0], "/").await.body.contains("no second factor"));
+}
+
 #[apply(on_both)]
 #[with([("second_factor", json!("staff")), ("throttle_account_free", json!(2))])]
 async fn mf_9_staff_see_who_has_no_factor_and_what_the_gate_says(app: TestApp) {
@@ -194,6 +229,21 @@ async fn mf_9_staff_see_who_has_no_factor_and_what_the_gate_says(app: TestApp) {
     assert!(without.contains("Without a second factor"), "{without}");
     let with = page(&app, &root, "/users?factor=some").await.body;
     assert_eq!(crate::console::names(&with), ["root"]);
+    assert!(
+        with.contains("<option value=\"some\" selected>Yes</option>"),
+        "a choice among the filters: {with}"
+    );
+    let body = json!({"expressions": [{"type": "exact", "field": "has_factor", "value": true}]});
+    let found = app.json(Method::Post, "/v1/users/list", Some((&root, By::Cookie)), &body).await.json();
+    assert_eq!((found.as_array().map(Vec::len), &found[0]["username"]), (Some(1), &json!("root")), "{found}");
+    // The column is there for those who choose it.
+    assert!(!with.contains("<td class=\"two\">"), "{with}");
+    let mut tx = app.usher.db.begin().await.unwrap();
+    usher::db::users::set_preferences(&mut tx, root.user.id, "{\"hidden_columns\":[]}").await.unwrap();
+    tx.commit().await.unwrap();
+    let all = page(&app, &root, "/users").await.body;
+    assert!(all.contains("Second factor</th>") && all.contains("<td class=\"two\">Yes</td>"), "{all}");
+    assert_eq!(all.matches("<td class=\"two\">None</td>").count(), 2, "{all}");
     let check = async |id: i64| {
         let path = format!("/v1/users/{id}/sign-in-check");
         Answer::of(app.request(Method::Get, &path, Some((&root, By::Cookie))).dispatch().await).await.json()
