@@ -70,6 +70,7 @@ pub fn routes() -> Vec<Route> {
         account::retrieve,
         account::partial_update,
         account::change_password,
+        account::remove_password,
         account::confirm,
         account::sign_ins,
         personal_data::own,

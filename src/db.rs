@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backup;
 pub mod batches;
 mod budget;
+pub mod carried;
 mod connect;
 pub mod copy;
 pub mod dialect;

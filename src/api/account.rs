@@ -2,7 +2,7 @@
 
 use rocket::http::Status;
 use rocket::serde::json::Json;
-use rocket::{get, patch, post};
+use rocket::{delete, get, patch, post};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -15,11 +15,12 @@ use crate::http::guards::{self, AcceptsJson};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::Password;
-use crate::model::permission::{HasSession, SignedIn};
+use crate::model::permission::{MayChangePassword, Permission, SignedIn};
 use crate::model::raw::Raw;
 use crate::model::user::{InputMode, UserPatch};
 use crate::operations::Can;
 use crate::operations::own_account::{self, Proof};
+use crate::operations::password_removal;
 
 /// The caller's record.
 #[get("/account")]
@@ -73,11 +74,11 @@ pub(super) struct PasswordBody {
 #[post("/account/password", data = "<body>")]
 pub(super) async fn change_password(
     _accepts: AcceptsJson,
-    can: Can<HasSession>,
+    can: Can<MayChangePassword>,
     body: CredentialsBody<PasswordBody>,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
-    let current = password(body.0.current_password, "current_password", &mut errors);
+    let current = own_password(&can, body.0.current_password, "current_password", &mut errors);
     let new = password(body.0.new_password, "new_password", &mut errors);
     if body.0.end_other_sessions.unless_null().flag("end_other_sessions", &mut errors) == Some(false) {
         errors.add("end_other_sessions", "Another password always ends all sessions and tokens.");
@@ -86,6 +87,13 @@ pub(super) async fn change_password(
     errors.into_result()?;
     let proof = Proof { password: ("current_password", current), code: ("otp", code.as_deref()) };
     own_account::change_password(&can, &proof, &new, false).await?;
+    Ok(Status::NoContent)
+}
+
+/// Removes the caller's password; a passkey signs in.
+#[delete("/account/password")]
+pub(super) async fn remove_password(_accepts: AcceptsJson, can: Can<SignedIn>) -> Result<Status> {
+    password_removal::remove(&can).await?;
     Ok(Status::NoContent)
 }
 
@@ -107,7 +115,7 @@ pub(super) async fn confirm(
     body: CredentialsBody<ConfirmBody>,
 ) -> Result<Status> {
     let mut errors = FieldErrors::default();
-    let password = password(body.0.password, "password", &mut errors);
+    let password = own_password(&can, body.0.password, "password", &mut errors);
     let code = code(body.0.otp, &mut errors);
     errors.into_result()?;
     let proof = Proof { password: ("password", password), code: ("otp", code.as_deref()) };
@@ -129,6 +137,19 @@ fn code(raw: Raw, errors: &mut FieldErrors) -> Option<String> {
     match raw {
         Raw::Missing | Raw::Null => None,
         sent => sent.required_text("otp", errors, |text| Ok(text.to_owned())),
+    }
+}
+
+/// The password of the caller, which one who has none need not send.
+fn own_password<P: Permission>(
+    can: &Can<P>,
+    raw: Raw,
+    name: &'static str,
+    errors: &mut FieldErrors,
+) -> Password {
+    match raw {
+        Raw::Missing | Raw::Null if !can.session().has_password => Password::new(String::new()),
+        sent => password(sent, name, errors),
     }
 }
 

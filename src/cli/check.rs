@@ -9,6 +9,9 @@ use crate::model::clock::Clock;
 use crate::operations::{App, factors};
 use crate::{config, db};
 
+/// Fewest characters that a password should have (ASVS 6.2.1).
+const FEWEST_CHARACTERS: usize = 8;
+
 pub(super) async fn run(figment: &Figment) -> ExitCode {
     match findings(figment).await {
         Ok(findings) => {
@@ -48,7 +51,7 @@ async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     Ok(findings)
 }
 
-/// How far the database is open to others, or to more than it is used for.
+/// How far the settings and the database are open to others, or to more than they are used for.
 async fn warnings(app: &App) -> Result<Vec<String>, super::Failure> {
     let mut warnings = Vec::new();
     if factors::key_is_lost(app).await? {
@@ -57,6 +60,12 @@ async fn warnings(app: &App) -> Result<Vec<String>, super::Failure> {
              key; set that one as secret_key_before"
                 .to_owned(),
         );
+    }
+    let shortest = app.settings.password_min_length;
+    if shortest < FEWEST_CHARACTERS {
+        warnings.push(format!(
+            "password_min_length is {shortest}: passwords of fewer than {FEWEST_CHARACTERS} characters are quickly guessed"
+        ));
     }
     for (file, mode) in app.db.open_files() {
         let file = file.display();

@@ -1,5 +1,6 @@
-//! `export`: all users, active or not, with their password hashes, by primary key.
+//! `export`: all users, active or not, with their password hashes and second factors, by primary key.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
@@ -10,13 +11,15 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Map;
 
-use super::{Export, Failure, Format};
+use super::{Export, Failure, Format, complain};
+use crate::db::carried;
 use crate::db::users::{self, Whole};
 use crate::model::audit::Action;
 use crate::model::clock::Timestamp;
 use crate::model::preferences::Preferences;
 use crate::model::record::{Record, Value};
 use crate::model::user::UserId;
+use crate::operations::carried_factors::{Seals, Written};
 use crate::operations::import::{django, row::FIELDS};
 use crate::operations::{App, csv, operator};
 
@@ -50,16 +53,42 @@ fn keep_private() -> Result<(), Failure> {
 /// Writes all users. Fetched in batches, each a query of its own: the memory does not grow with them.
 pub(super) async fn write_all(app: &App, format: Format, out: &mut impl Write) -> Result<(), Failure> {
     begin(format, out).map_err(|error| failed(&error))?;
+    let seals = Seals::of(app).await.map_err(|error| error.to_string())?;
     let mut last = UserId(0);
     let mut first = true;
+    let mut protected = 0_u64;
     loop {
         let batch = users::whole_after(&app.db, last, BATCH).await?;
         let Some(end) = batch.last() else { break };
+        let mut carried = match format {
+            Format::Json | Format::Csv => carried::between(&app.db, last, end.user.id).await?,
+            Format::Django => HashMap::new(),
+        };
         last = end.user.id;
-        write_batch(format, out, &batch, first, app.clock.now()).map_err(|error| failed(&error))?;
+        protected += batch.iter().filter(|whole| whole.user.has_factor).map(|_| 1).sum::<u64>();
+        let mut all = Vec::with_capacity(batch.len());
+        for whole in batch {
+            let carried = carried.remove(&whole.user.id).unwrap_or_default();
+            let factors = Written::of(&carried, &seals).map_err(|error| error.to_string())?;
+            all.push(Moved { whole, factors, external_ids: carried.external_ids.into_iter().collect() });
+        }
+        write_batch(format, out, &all, first, app.clock.now()).map_err(|error| failed(&error))?;
         first = false;
     }
+    if format == Format::Django && protected > 0 {
+        complain(&format_args!(
+            "{protected} users have a second factor, which Django does not know: there the password alone signs them in"
+        ));
+    }
     end(format, out, first).map_err(|error| failed(&error))
+}
+
+/// A user with all that an export has.
+struct Moved {
+    whole: Whole,
+    factors: Option<Written>,
+    /// What each client, by its name, calls the user.
+    external_ids: BTreeMap<String, String>,
 }
 
 fn failed(error: &io::Error) -> Failure {
@@ -88,27 +117,27 @@ fn end(format: Format, out: &mut impl Write, empty: bool) -> io::Result<()> {
 fn write_batch(
     format: Format,
     out: &mut impl Write,
-    batch: &[Whole],
+    batch: &[Moved],
     first: bool,
     now: Timestamp,
 ) -> io::Result<()> {
     if format == Format::Csv {
         return write_lines(out, batch);
     }
-    for (whole, n) in batch.iter().zip(0..) {
+    for (moved, n) in batch.iter().zip(0..) {
         out.write_all(if first && n == 0 { b"\n" } else { b",\n" })?;
         match format {
-            Format::Django => serde_json::to_writer(&mut *out, &Dumped::at(whole, now))?,
-            Format::Json | Format::Csv => serde_json::to_writer(&mut *out, &Exported::from(whole))?,
+            Format::Django => serde_json::to_writer(&mut *out, &Dumped::at(&moved.whole, now))?,
+            Format::Json | Format::Csv => serde_json::to_writer(&mut *out, &Exported::from(moved))?,
         }
     }
     Ok(())
 }
 
 /// In the order of [`FIELDS`].
-fn write_lines(out: &mut impl Write, batch: &[Whole]) -> io::Result<()> {
+fn write_lines(out: &mut impl Write, batch: &[Moved]) -> io::Result<()> {
     let mut lines = Vec::with_capacity(batch.len());
-    for Whole { user, password, preferences } in batch {
+    for Moved { whole: Whole { user, password, preferences }, factors, external_ids } in batch {
         let at =
             |time: Option<Timestamp>| time.map_or_else(String::new, |time| Value::Instant(time).to_string());
         lines.push(csv::cells(user)?.into_iter().chain([
@@ -118,6 +147,10 @@ fn write_lines(out: &mut impl Write, batch: &[Whole]) -> io::Result<()> {
             at(user.password_changed_at),
             preferences.clone(),
             password.as_str().to_owned(),
+            user.is_deprovisioned.to_string(),
+            at(user.modified_at),
+            if external_ids.is_empty() { String::new() } else { serde_json::to_string(external_ids)? },
+            factors.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default(),
         ]));
     }
     out.write_all(&csv::lines(lines)?)
@@ -134,10 +167,15 @@ struct Exported<'a> {
     password_changed_at: Option<Timestamp>,
     preferences: Option<Preferences>,
     password: &'a str,
+    is_deprovisioned: bool,
+    modified_at: Option<Timestamp>,
+    external_ids: Option<&'a BTreeMap<String, String>>,
+    second_factors: Option<&'a Written>,
 }
 
-impl<'a> From<&'a Whole> for Exported<'a> {
-    fn from(Whole { user, password, preferences }: &'a Whole) -> Self {
+impl<'a> From<&'a Moved> for Exported<'a> {
+    fn from(moved: &'a Moved) -> Self {
+        let Moved { whole: Whole { user, password, preferences }, factors, external_ids } = moved;
         Self {
             record: Record::from(user),
             valid_from: user.valid_from,
@@ -146,6 +184,10 @@ impl<'a> From<&'a Whole> for Exported<'a> {
             password_changed_at: user.password_changed_at,
             preferences: (!preferences.is_empty()).then(|| Preferences::from_json(preferences)),
             password: password.as_str(),
+            is_deprovisioned: user.is_deprovisioned,
+            modified_at: user.modified_at,
+            external_ids: (!external_ids.is_empty()).then_some(external_ids),
+            second_factors: factors.as_ref(),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(super) async fn run(app: &App, arguments: &Factors) -> Result<ExitCode, Fail
     let Factors::Remove { username, reason } = arguments;
     let removed = match operator::remove_factors(app, username, reason).await {
         Err(Error::NotFound) => return Err("there is no user of that name".into()),
+        Err(Error::Invalid(_)) => return Err("--reason takes 1 to 100 characters".into()),
         removed => removed?,
     };
     say(&match removed.len() {

@@ -201,6 +201,13 @@ impl<W: Write> Printer<W> {
         if counts.initial > 0 {
             writeln!(out, "{} of the created have the password that was in the file", counts.initial)?;
         }
+        if counts.external_ids_left_out > 0 {
+            let left_out = counts.external_ids_left_out;
+            writeln!(
+                out,
+                "{left_out} external ids were left out: their SCIM client is not here, or calls another user so"
+            )?;
+        }
         if counts.rows() == 0 {
             writeln!(out, "there are no users in it: nothing was imported")?;
         }

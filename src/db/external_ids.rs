@@ -68,7 +68,15 @@ pub async fn set(tx: &mut Tx, client: UserId, user: UserId, name: Option<&str>) 
     tx.execute(insert.bind(client.0).bind(user.0).bind(name)).await.map(drop)
 }
 
-/// Has no client call a user anything.
-pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
-    tx.execute(Sql::new("DELETE FROM external_ids WHERE user_id = $1").bind(user.0)).await.map(drop)
+/// Has a client call a user so, unless it calls the user something, or another user so; whether it did.
+pub async fn insert_missing(tx: &mut Tx, client: UserId, user: UserId, name: &str) -> Result<bool> {
+    let sql = Sql::new(
+        "INSERT INTO external_ids (client_id, user_id, external_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    );
+    Ok(tx.execute(sql.bind(client.0).bind(user.0).bind(name)).await? == 1)
+}
+
+/// Has no client call a user anything; how many did.
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<u64> {
+    tx.execute(Sql::new("DELETE FROM external_ids WHERE user_id = $1").bind(user.0)).await
 }

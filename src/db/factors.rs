@@ -5,7 +5,7 @@ use crate::model::clock::Timestamp;
 use crate::model::second_factor::{Factor, FactorId, FactorKind};
 use crate::model::user::UserId;
 
-struct FactorRow {
+pub(super) struct FactorRow {
     id: i64,
     kind: String,
     name: String,
@@ -112,6 +112,12 @@ pub async fn insert_totp(
     let id = row.map(|(id,)| FactorId(id)).ok_or_else(|| Error::Corrupt("no primary key".into()))?;
     note_whether_there_are_any(tx, user).await?;
     Ok(id)
+}
+
+/// Notes when a factor was last shown.
+pub async fn set_last_used(tx: &mut Tx, id: FactorId, at: Timestamp) -> Result<()> {
+    let sql = Sql::new("UPDATE factors SET last_used_at = $1 WHERE id = $2");
+    tx.execute(sql.bind(at.micros()).bind(id.0)).await.map(drop)
 }
 
 /// Removes one factor of a user; with the last one go the recovery codes.

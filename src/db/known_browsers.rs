@@ -16,6 +16,17 @@ pub async fn is_known(db: &Db, name: &str, browser: &DeviceId, since: Timestamp)
     Ok(db.optional::<(i64,)>(sql).await?.is_some())
 }
 
+/// When the browsers that a user's account knows last signed in, the latest first.
+pub async fn of_user(db: &Db, user: UserId, since: Timestamp) -> Result<Vec<Timestamp>> {
+    let sql = Sql::new(
+        "SELECT known_browsers.signed_in_at FROM known_browsers JOIN users ON users.id = known_browsers.user_id \
+         WHERE users.id = $1 AND signed_in_at > $2 AND signed_in_at >= COALESCE(users.password_changed_at, 0) \
+         ORDER BY signed_in_at DESC, known_browsers.id DESC",
+    );
+    let rows: Vec<(i64,)> = db.all(sql.bind(user.0).bind(since.micros())).await?;
+    Ok(rows.into_iter().map(|(at,)| Timestamp::from_micros(at)).collect())
+}
+
 /// Notes that a browser signed in to an account. Of its others only the `keep` latest stay.
 pub async fn insert(tx: &mut Tx, user: UserId, browser: &DeviceId, now: Timestamp, keep: i64) -> Result<()> {
     let hash = browser.hash().to_vec();

@@ -1,6 +1,6 @@
 //! The tables of passkeys, of the names by which authenticators know users, and of challenges that were answered.
 
-use super::factors::note_whether_there_are_any;
+use super::factors::{note_whether_there_are_any, set_last_used};
 use super::{Db, Error, Result, Sql, Tx, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::passkey::{Credential, HANDLE, Transport};
@@ -17,7 +17,7 @@ pub struct Passkey {
     pub credential: Credential,
 }
 
-struct PasskeyRow {
+pub(super) struct PasskeyRow {
     id: i64,
     name: String,
     credential_id: Vec<u8>,
@@ -81,6 +81,12 @@ pub async fn owner(db: &Db, credential_id: &[u8]) -> Result<Option<UserId>> {
     Ok(db.optional::<(i64,)>(sql.bind(credential_id.to_vec())).await?.map(|(id,)| UserId(id)))
 }
 
+/// The user whom authenticators know by this name.
+pub async fn owner_of_handle(db: &Db, handle: &[u8]) -> Result<Option<UserId>> {
+    let sql = Sql::new("SELECT user_id FROM user_handles WHERE handle = $1");
+    Ok(db.optional::<(i64,)>(sql.bind(handle.to_vec())).await?.map(|(id,)| UserId(id)))
+}
+
 /// Whether any user has a passkey.
 pub async fn any_exists(db: &Db) -> Result<bool> {
     Ok(db.optional::<(i64,)>(Sql::new("SELECT factor_id FROM passkeys LIMIT 1")).await?.is_some())
@@ -129,8 +135,7 @@ pub async fn note_use(tx: &mut Tx, id: FactorId, after: &Credential, now: Timest
     );
     let sql = sql.bind(i64::from(after.sign_count)).bind(after.backed_up).bind(after.user_verified);
     tx.execute(sql.bind(id.0)).await?;
-    let sql = Sql::new("UPDATE factors SET last_used_at = $1 WHERE id = $2");
-    tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
+    set_last_used(tx, id, now).await
 }
 
 /// The random name by which authenticators know a user, if there is one.

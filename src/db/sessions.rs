@@ -51,6 +51,7 @@ struct SessionRow {
     confirmed_at: i64,
     read_only: bool,
     second_factor: bool,
+    has_password: bool,
     preferences: String,
 }
 
@@ -73,14 +74,15 @@ where
                 confirmed_at: row.try_get(5)?,
                 read_only: row.try_get(6)?,
                 second_factor: row.try_get(7)?,
-                preferences: row.try_get(8)?,
+                has_password: row.try_get(8)?,
+                preferences: row.try_get(9)?,
             }),
         };
         Ok(Self {
             position: row.try_get(0)?,
             session,
-            user: UserRow::read_if_any(row, 9)?,
-            along: UserRow::read_if_any(row, 9 + UserRow::COLUMNS)?,
+            user: UserRow::read_if_any(row, 10)?,
+            along: UserRow::read_if_any(row, 10 + UserRow::COLUMNS)?,
         })
     }
 }
@@ -97,6 +99,7 @@ impl PresentedRow {
             confirmed_at: Timestamp::from_micros(row.confirmed_at),
             read_only: row.read_only,
             second_factor: row.second_factor,
+            has_password: row.has_password,
             // Pages are not served to tokens.
             preferences: match credential {
                 Credential::Cookie => Preferences::from_json(&row.preferences),
@@ -163,7 +166,8 @@ async fn all_presented(
     });
     sql.push_rows(db.dialect(), rows).push(concat!(
         ") SELECT asked.position, sessions.id, sessions.user_id, sessions.last_seen_at, sessions.expires_at, \
-         sessions.confirmed_at, sessions.read_only, sessions.second_factor, users.preferences, ",
+         sessions.confirmed_at, sessions.read_only, sessions.second_factor, \
+         (users.password <> '' AND substr(users.password, 1, 1) <> '!') AS has_password, users.preferences, ",
         columns!(),
         ", ",
         columns!("along"),

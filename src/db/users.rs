@@ -232,7 +232,7 @@ macro_rules! written_columns {
         "username, username_key, username_folded, password, first_name, first_name_folded, \
          last_name, last_name_folded, email, email_folded, name_folded, searchable, is_active, \
          is_staff, is_superuser, valid_from, valid_until, must_change_password, \
-         password_changed_at, date_joined, last_login, version"
+         password_changed_at, date_joined, last_login, version, is_deprovisioned, modified_at"
     };
 }
 
@@ -245,7 +245,7 @@ pub async fn insert(tx: &mut Tx, user: &User, password: &PasswordHash) -> Result
         "INSERT INTO users (",
         written_columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22) \
+         $19, $20, $21, $22, $23, $24) \
          RETURNING id",
     ));
     let row: Option<(i64,)> = tx.optional(bind_all(sql, user, password)).await?;
@@ -433,4 +433,6 @@ fn bind_all(sql: Sql, user: &User, password: &PasswordHash) -> Sql {
         .bind(user.date_joined.micros())
         .bind(user.last_login.map(Timestamp::micros))
         .bind(user.version)
+        .bind(user.is_deprovisioned && !user.is_active)
+        .bind(user.modified_at.map(Timestamp::micros))
 }

@@ -57,6 +57,8 @@ actions! {
     SignIn: "sign_in", "Signed in";
     /// A sign-in was refused; the details say why.
     SignInFailed: "sign_in_failed", "Failed to sign in";
+    /// The password was right, and the client was asked for the second factor.
+    SecondFactorAsked: "second_factor_asked", "Gave the password, and was asked for the second factor";
     /// A user signed out.
     SignOut: "sign_out", "Signed out";
     /// So many failures that further tries on the account are refused unseen for a while.
@@ -83,6 +85,8 @@ actions! {
     UserReactivated: "user_reactivated", "Reactivated";
     /// A user changed their own password.
     PasswordChanged: "password_changed", "Changed their password";
+    /// A user removed their own password: a passkey signs in.
+    PasswordRemoved: "password_removed", "Removed their password";
     /// Staff, the operator or a link set a user's password.
     PasswordReset: "password_reset", "Password reset";
     /// A one-time link was made.
@@ -133,10 +137,11 @@ actions! {
 
 impl Action {
     /// What a user's sign-ins show; all else about them is their history.
-    pub const COMING_AND_GOING: [Self; 6] = [
+    pub const COMING_AND_GOING: [Self; 7] = [
         Self::AccountBlocked,
         Self::PasswordConfirmationFailed,
         Self::PasswordConfirmed,
+        Self::SecondFactorAsked,
         Self::SignIn,
         Self::SignInFailed,
         Self::SignOut,

@@ -23,13 +23,25 @@ pub struct Standing<'a> {
     pub only_enrols: bool,
 }
 
-/// To have a session, even one that is good for nothing but choosing another password.
+/// To have a session, even one that is good for nothing but choosing another password or adding a second factor.
 #[derive(Debug, Clone, Copy)]
 pub struct HasSession;
 
 impl Permission for HasSession {
     fn check(_: Standing<'_>) -> std::result::Result<(), Denial> {
         Ok(())
+    }
+}
+
+/// To choose another password. A session that is good for adding a second factor only may not, unless the password has
+/// to be changed before that.
+#[derive(Debug, Clone, Copy)]
+pub struct MayChangePassword;
+
+impl Permission for MayChangePassword {
+    fn check(standing: Standing<'_>) -> std::result::Result<(), Denial> {
+        let is_open = !standing.only_enrols || standing.user.must_change_password;
+        if is_open { Ok(()) } else { Err(Denial::SecondFactorRequired) }
     }
 }
 

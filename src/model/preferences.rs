@@ -46,6 +46,8 @@ pub enum Column {
     LastLogin,
     /// When the user was made.
     DateJoined,
+    /// Whether there is a second factor.
+    SecondFactor,
 }
 
 /// Most views that a user saves.
@@ -92,7 +94,7 @@ impl Default for Preferences {
             rows: ROWS,
             time_zone: "UTC".into(),
             shortcuts: true,
-            hidden_columns: Vec::new(),
+            hidden_columns: vec![Column::SecondFactor],
             views: Vec::new(),
         }
     }

@@ -137,6 +137,8 @@ pub struct Session {
     pub read_only: bool,
     /// Whether a second factor was shown for it.
     pub second_factor: bool,
+    /// Whether its user has a password. One who has none shows a passkey where it is asked for again.
+    pub has_password: bool,
     /// Its user's preferences for the console. Read along with a cookie, so that a page costs no query more;
     /// with other carriers the defaults.
     pub preferences: Preferences,

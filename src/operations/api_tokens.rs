@@ -2,8 +2,8 @@
 //!
 //! A token is shown once, when it is made, and ends with its row like every session: when it expires,
 //! is revoked, or all sessions of its user end. It may do what its user may, unless it is for
-//! reading only; but it never replaces a password, and makes no other tokens. It has shown a second factor if the
-//! session that made it had.
+//! reading only; but it never replaces a password, and makes no other tokens. It has shown a second factor if its user's
+//! own session made it and had; for an account that has one, no other session makes any.
 
 use std::time::Duration;
 
@@ -236,12 +236,12 @@ async fn insert<P: Permission>(
         confirmed_at: Timestamp::from_micros(0),
         name: input.name.clone(),
         read_only: input.read_only,
-        second_factor: can.session().second_factor,
+        second_factor: user.id == can.user().id && can.session().second_factor,
     };
     if can.app().access(user, new.second_factor) == Access::AfterFactor {
         return Err(Error::invalid(
             "non_field_errors",
-            "The account has a second factor. Sign in with one of your own to make tokens for it.",
+            "The account has a second factor: only its owner, who shows it, makes tokens for it.",
         ));
     }
     let id = db::sessions::insert(tx, user.id, &new, &secret.hash(), can.origin(), now).await?;

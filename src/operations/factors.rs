@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
 
+use crate::db::passkeys::Passkey;
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
@@ -32,7 +34,10 @@ pub async fn key_is_lost(app: &App) -> Result<bool> {
 }
 
 /// Factors of one user at once.
-const MOST: usize = 10;
+pub(super) const MOST: usize = 10;
+/// Authenticator apps among them: each has three codes of six digits that are good at a moment, so that with each one a
+/// guess is right more often.
+const MOST_APPS: usize = 3;
 /// How long a new secret may be on a page.
 const GOOD_FOR: Duration = Duration::from_mins(30);
 
@@ -52,6 +57,7 @@ async fn list(app: &App, user: UserId) -> Result<Factors> {
 #[derive(Debug)]
 pub struct NewTotp {
     secret: TotpSecret,
+    runs_out_at: Timestamp,
     /// As the page carries it from one request to the next.
     pub sealed: String,
 }
@@ -63,10 +69,10 @@ impl NewTotp {
     /// [`Error::Internal`] without a random source.
     pub fn begin<P: Permission>(can: &Can<P>) -> Result<Self> {
         let secret = TotpSecret::new(random()?);
-        let until = can.app().clock.now().plus(GOOD_FOR).micros().to_be_bytes();
-        let content = [&until[..], secret.as_bytes()].concat();
+        let runs_out_at = can.app().clock.now().plus(GOOD_FOR);
+        let content = [&runs_out_at.micros().to_be_bytes()[..], secret.as_bytes()].concat();
         let sealed = can.app().keys().seals.seal(&purpose(can), &content)?;
-        Ok(Self { secret, sealed: URL_SAFE_NO_PAD.encode(sealed) })
+        Ok(Self { secret, runs_out_at, sealed: URL_SAFE_NO_PAD.encode(sealed) })
     }
 
     /// The secret of such a page; `None` if it was on it for too long.
@@ -74,10 +80,16 @@ impl NewTotp {
     pub fn resume<P: Permission>(can: &Can<P>, sealed: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let content = can.app().keys().open_seal(&purpose(can), &bytes)?;
-        let (until, secret) = content.split_first_chunk::<8>()?;
+        let (runs_out_at, secret) = content.split_first_chunk::<8>()?;
         let secret = TotpSecret::from_bytes(secret)?;
-        let is_good = can.app().clock.now().micros() < i64::from_be_bytes(*until);
-        is_good.then(|| Self { secret, sealed: sealed.to_owned() })
+        let runs_out_at = Timestamp::from_micros(i64::from_be_bytes(*runs_out_at));
+        (can.app().clock.now() < runs_out_at).then(|| Self { secret, runs_out_at, sealed: sealed.to_owned() })
+    }
+
+    /// Uses it up; `false` if it was added before, and perhaps removed since: codes of it may have been shown.
+    async fn spend(&self, tx: &mut Tx) -> Result<bool> {
+        let spent = Sha256::digest(self.secret.as_bytes());
+        Ok(db::passkeys::spend_challenge(tx, &spent, self.runs_out_at).await?)
     }
 
     /// For people who type it.
@@ -117,9 +129,8 @@ pub async fn add(can: &Can<MayEnrol>, new: &NewTotp, name: &str, code: &str) -> 
     };
     let name = name_of(name, FactorKind::Totp)?;
     let step = step.ok_or_else(|| Error::invalid("code", WRONG_CODE))?;
-    let key = SealKey::new(kept_key::FACTORS.get(app).await?);
-    let sealed = key.seal(TOTP, new.secret.as_bytes())?;
-    store(can, &name, &Addition::Totp { new, key, sealed, step }).await
+    let sealed = SealKey::new(kept_key::FACTORS.get(app).await?).seal(TOTP, new.secret.as_bytes())?;
+    store(can, &name, &Addition::Totp { new, sealed, step }).await
 }
 
 /// Adds a passkey by the answer of the browser that was asked to make one. With the first factor come recovery codes, as
@@ -149,7 +160,7 @@ fn name_of(name: &str, kind: FactorKind) -> Result<String> {
 
 /// A factor whose owner has shown it.
 enum Addition<'a> {
-    Totp { new: &'a NewTotp, key: SealKey, sealed: Vec<u8>, step: i64 },
+    Totp { new: &'a NewTotp, sealed: Vec<u8>, step: i64 },
     Passkey { new: &'a NewPasskey, credential: Credential },
 }
 
@@ -163,11 +174,9 @@ impl Addition<'_> {
 
     async fn insert(&self, tx: &mut Tx, user: &User, name: &str, now: Timestamp) -> Result<()> {
         match self {
-            Self::Totp { new, key, sealed, step } => {
-                // A secret is one factor: the same code would else be good for each.
-                let stored = db::factors::totps(tx, user.id).await?;
-                let is_same = |bytes: Vec<u8>| bytes == new.secret.as_bytes();
-                if stored.iter().any(|other| key.open(TOTP, &other.sealed).is_some_and(is_same)) {
+            Self::Totp { new, sealed, step } => {
+                // A secret is one factor, once: the same code would else be good for each.
+                if !new.spend(tx).await? {
                     return Err(Error::invalid("code", ADDED_ALREADY));
                 }
                 db::factors::insert_totp(tx, user.id, name, sealed, *step, now).await?;
@@ -186,7 +195,7 @@ async fn store(can: &Can<MayEnrol>, name: &str, new: &Addition<'_>) -> Result<Ve
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, can.user().id).await?.user;
         let others = db::factors::among(&mut tx, user.id).await?;
-        refuse(&others, name)?;
+        refuse(&others, new.kind(), name)?;
         new.insert(&mut tx, &user, name, now).await?;
         db::sessions::set_second_factor(&mut tx, can.session().id).await?;
         let mut entry = entry(Action::FactorAdded, can.author(), &user, new.kind(), name);
@@ -208,14 +217,20 @@ async fn store(can: &Can<MayEnrol>, name: &str, new: &Addition<'_>) -> Result<Ve
 
 const WRONG_CODE: &str = "This code is not the one that the app shows now. Check that the clock of the device is right, and try again.";
 
-const ADDED_ALREADY: &str = "This secret is a factor of yours already. Open the page again for another one.";
+const ADDED_ALREADY: &str = "This secret was added already. Open the page again for another one.";
 
-fn refuse(others: &[Factor], name: &str) -> Result<()> {
+fn refuse(others: &[Factor], kind: FactorKind, name: &str) -> Result<()> {
     if others.iter().any(|other| other.name == name) {
         return Err(Error::invalid("name", "There is a factor of that name already. Choose another name."));
     }
     if others.len() >= MOST {
         return Err(Error::invalid("name", format!("There are {MOST} factors already. Remove one first.")));
+    }
+    let is_app = |factor: &&Factor| factor.kind == FactorKind::Totp;
+    if kind == FactorKind::Totp && others.iter().filter(is_app).count() >= MOST_APPS {
+        let text =
+            format!("There are {MOST_APPS} authenticator apps already. Remove one first, or add a passkey.");
+        return Err(Error::invalid("name", text));
     }
     Ok(())
 }
@@ -290,11 +305,25 @@ pub async fn remove_own(can: &Can<SignedIn>, id: FactorId) -> Result<Vec<Factor>
     can.require(Presence::Always, app.clock.now())?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        let user = sessions::lock_target(&mut tx, can, can.user().id).await?.user;
+        let found = sessions::lock_target(&mut tx, can, can.user().id).await?;
+        if !found.password.is_usable() {
+            let passkeys = db::passkeys::among(&mut tx, found.user.id).await?;
+            if passkeys.iter().any(|passkey| passkey.id == id) && ways_in_but(&passkeys, id) == 0 {
+                return Err(Error::invalid("non_field_errors", ONLY_WAY_IN));
+            }
+        }
         let removal = Removal { author: can.author(), which: Which::One(id), reason: None };
-        removal.run(app, tx, &user).await
+        removal.run(app, tx, &found.user).await
     })
     .await
+}
+
+/// What is said of the passkey without which no sign-in would be left.
+const ONLY_WAY_IN: &str = "Your account has no password, and no other passkey signs you in. Choose a password first, or add another passkey.";
+
+/// Passkeys that sign in alone, without that one.
+fn ways_in_but(passkeys: &[Passkey], id: FactorId) -> usize {
+    passkeys.iter().filter(|passkey| passkey.credential.user_verified && passkey.id != id).count()
 }
 
 /// Which factors of a user are removed.
@@ -319,7 +348,7 @@ pub async fn remove_of(
 ) -> Result<Vec<Factor>> {
     let app = can.app();
     can.require(Presence::Always, app.clock.now())?;
-    let reason = api_tokens::name(reason).map_err(|message| Error::invalid("reason", message))?;
+    let reason = self::reason(reason)?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, id).await?.user;
@@ -327,6 +356,11 @@ pub async fn remove_of(
         removal.run(app, tx, &user).await
     })
     .await
+}
+
+/// Why factors of another user are removed, as it is recorded: 1 to 100 characters.
+pub(super) fn reason(given: &str) -> Result<String> {
+    api_tokens::name(given).map_err(|message| Error::invalid("reason", message))
 }
 
 /// What is removed, by whom, and of another user why.

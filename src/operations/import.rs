@@ -13,6 +13,7 @@ mod counts;
 mod delimited;
 pub(crate) mod django;
 mod elements;
+mod external_ids;
 mod firebase;
 mod formats;
 mod graph;
@@ -37,7 +38,7 @@ mod unix;
 mod verdict;
 mod xml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ use thiserror::Error as ThisError;
 pub use self::by::By;
 pub(super) use self::by::patiently;
 pub use self::counts::Counts;
+use self::external_ids::Waiting;
 pub use self::formats::Format;
 pub use self::joined::{Joined, join};
 pub use self::judged::{Judged, Label};
@@ -68,6 +70,7 @@ use crate::model::error::Error;
 use crate::model::user::UserId;
 use crate::operations::App;
 use crate::operations::audit::{self, hexadecimal};
+use crate::operations::carried_factors::Seals;
 
 /// How a file is to be read and imported.
 #[derive(Debug, Clone, Default)]
@@ -227,21 +230,61 @@ async fn run_all(
     if let Some(highest) = survey.highest.filter(|_| !options.dry_run) {
         patiently(app, || store::reserve(app, highest)).await?;
     }
-    let mut known = Known::new(options.new_keys, options.dry_run);
+    let mut context = Context {
+        known: Known::new(options.new_keys, options.dry_run),
+        seals: patiently(app, || Seals::of(app)).await?,
+        passkeys: HashSet::new(),
+        waiting: Waiting::default(),
+    };
     let mut items = formats::open(source, options).map_err(Failure::File)?.items;
     loop {
         let batch;
         (batch, items) = next_batch(items).await?;
         if batch.is_empty() {
+            counts.external_ids_left_out = context.waiting.finish(app).await?;
             return Ok(());
         }
         if !options.dry_run {
             patiently(app, || by.check(app)).await?;
         }
-        for judged in judge(app, batch, options, by, &mut known).await? {
+        for judged in judge(app, batch, options, by, &mut context).await? {
             counts.add(&judged);
             tell(&judged, counts)?;
         }
+        context.waiting.store(app).await?;
+    }
+}
+
+/// What the rows before leave to those after them.
+struct Context {
+    known: Known,
+    seals: Seals,
+    /// Ids of passkeys and names for authenticators, each of one user.
+    passkeys: HashSet<Vec<u8>>,
+    waiting: Waiting,
+}
+
+impl Context {
+    /// Why the second factors of a row cannot be stored, if they cannot.
+    async fn refusal(&mut self, app: &App, record: &Record) -> Result<Option<String>, Error> {
+        let factors = &record.factors;
+        if let Err(reason) = factors.check(&self.seals) {
+            return Ok(Some(format!("second_factors: {reason}")));
+        }
+        for (bytes, is_handle) in factors
+            .credential_ids()
+            .map(|id| (id, false))
+            .chain(factors.handle().map(|handle| (handle, true)))
+        {
+            let owner = match is_handle {
+                true => db::passkeys::owner_of_handle(&app.db, bytes).await?,
+                false => db::passkeys::owner(&app.db, bytes).await?,
+            };
+            if owner.is_some() || !self.passkeys.insert(bytes.to_vec()) {
+                return Ok(Some("second_factors: A passkey of them is another user's.".into()));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -268,7 +311,7 @@ async fn judge(
     batch: Vec<Item>,
     options: &Options,
     by: &By,
-    known: &mut Known,
+    context: &mut Context,
 ) -> Result<Vec<Judged>, Failure> {
     let now = app.clock.now();
     let rows = batch.into_iter().filter_map(|item| match item {
@@ -278,17 +321,34 @@ async fn judge(
     let mut read: Vec<(Label, Result<Record, Vec<String>>)> =
         rows.map(|row| (Label::of(&row), record::read(&row, options))).collect();
     let records: Vec<&Record> = read.iter().filter_map(|(_, record)| record.as_ref().ok()).collect();
-    known.replace(patiently(app, || store::load(app, &records)).await?);
+    context.known.replace(patiently(app, || store::load(app, &records)).await?);
     let mut new = Vec::new();
+    let mut named = HashMap::new();
     let mut judged = Vec::with_capacity(read.len());
     for (place, (label, record)) in read.drain(..).enumerate() {
         judged.push(match record {
             Err(reasons) => Judged::new(label, Verdict::Refused(reasons)),
             Ok(mut record) => {
-                let verdict = known.judge(&mut record, now);
+                let is_here = context.known.id_of(&record.username);
+                let refusal = match is_here {
+                    None => context.refusal(app, &record).await?,
+                    Some(_) => None,
+                };
+                let verdict = match refusal {
+                    Some(reason) => Verdict::refused(reason),
+                    None => context.known.judge(&mut record, now),
+                };
                 let judged = Judged::new(label, verdict).with(&record);
-                if judged.verdict == Verdict::Created {
-                    new.push(New { place, record });
+                let external_ids = std::mem::take(&mut record.external_ids);
+                match (&judged.verdict, is_here) {
+                    (Verdict::Created, _) => {
+                        named.insert(place, external_ids);
+                        new.push(New { place, record });
+                    }
+                    (Verdict::Unchanged, Some(id)) if !options.dry_run && id.0 != 0 => {
+                        context.waiting.add(id, external_ids);
+                    }
+                    _ => {}
                 }
                 judged
             }
@@ -298,7 +358,10 @@ async fn judge(
         for (place, written) in store::write(app, by, new, now).await? {
             if let Some(judged) = judged.get_mut(place) {
                 match written {
-                    Written::As(id) => judged.id = Some(id),
+                    Written::As(id) => {
+                        judged.id = Some(id);
+                        context.waiting.add(id, named.remove(&place).unwrap_or_default());
+                    }
                     Written::Not(verdict) => judged.overtaken(verdict),
                 }
             }

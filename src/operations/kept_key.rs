@@ -93,6 +93,12 @@ impl KeptKey {
         Ok(key.map(|(key, _)| key))
     }
 
+    /// Whether there is a key, sealed by whatever secret key.
+    pub(super) async fn is_there(&self, app: &App) -> Result<bool> {
+        let [stored] = db::installation::get_all(&app.db, [self.name]).await?;
+        Ok(stored.is_some())
+    }
+
     /// Whether there is a key and no secret key that is known opens it.
     pub(super) async fn is_lost(&self, app: &App) -> Result<bool> {
         let [stored] = db::installation::get_all(&app.db, [self.name]).await?;

@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use crate::db;
+use crate::model::clock::Timestamp;
 use crate::model::error::Result;
+use crate::model::permission::SignedIn;
 use crate::model::text;
 use crate::model::throttle::DeviceId;
 use crate::model::user::User;
-use crate::operations::App;
+use crate::operations::{App, Can};
 
 /// How long a browser is known after it signed in.
 pub const KNOWN_FOR: Duration = Duration::from_hours(180 * 24);
@@ -23,6 +25,13 @@ pub async fn find(app: &App, kept: &str, username: &str) -> Result<Option<Device
     let since = app.clock.now().minus(KNOWN_FOR);
     let is_known = db::known_browsers::is_known(&app.db, &text::canonical(username), &browser, since).await?;
     Ok(is_known.then_some(browser))
+}
+
+/// When the browsers that the caller's account knows last signed in, the latest first.
+pub async fn own(can: &Can<SignedIn>) -> Result<Vec<Timestamp>> {
+    let app = can.app();
+    let since = app.clock.now().minus(KNOWN_FOR);
+    Ok(db::known_browsers::of_user(&app.db, can.user().id, since).await?)
 }
 
 /// Notes that the browser with this cookie has just given the password of a user, unless that is another one already;

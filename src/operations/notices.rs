@@ -12,6 +12,7 @@ use crate::operations::{App, mail};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     PasswordChanged,
+    PasswordRemoved,
     AddressChanged,
     AddressConfirmed,
     NewBrowser,
@@ -27,6 +28,9 @@ impl Event {
     const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::PasswordChanged => ("Your password was changed", "has a new password."),
+            Self::PasswordRemoved => {
+                ("Your password was removed", "has no password any more: a passkey signs in to it.")
+            }
             Self::AddressChanged => (
                 "Your email address was changed",
                 "has a new email address. Messages go there once it is confirmed, or at once if an administrator \

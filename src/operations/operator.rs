@@ -16,7 +16,7 @@ use crate::model::second_factor::Factor;
 use crate::model::text;
 use crate::model::throttle::Key;
 use crate::model::user::{User, UserId, UserInput};
-use crate::operations::factors::{Removal, Which};
+use crate::operations::factors::{self, Removal, Which};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_links::{self, Made};
 use crate::operations::unlock::{self, Unlocked};
@@ -87,14 +87,15 @@ pub async fn unlock(app: &App, username: &str) -> Result<Unlocked> {
 /// Removes all second factors of a user who has lost them, and ends the user's sessions; the factors that there were.
 ///
 /// # Errors
-/// [`Error::NotFound`]
+/// [`Error::NotFound`]; [`Error::Invalid`] without a reason.
 pub async fn remove_factors(app: &App, username: &str, reason: &str) -> Result<Vec<Factor>> {
+    let reason = factors::reason(reason)?;
     let user = db::users::by_username_key(&app.db, &text::canonical(username)).await?;
     let id = user.ok_or(Error::NotFound)?.id;
     let removed = db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
-        let removal = Removal { author: author(), which: Which::All, reason: Some(reason) };
+        let removal = Removal { author: author(), which: Which::All, reason: Some(&reason) };
         removal.run(app, tx, &user).await
     });
     match removed.await {

@@ -10,7 +10,7 @@ use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::{Password, PasswordHash};
 use crate::model::password_policy::OwnNames;
-use crate::model::permission::{HasSession, Permission, SignedIn};
+use crate::model::permission::{MayChangePassword, Permission, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
 use crate::model::presence::Presence;
@@ -19,7 +19,7 @@ use crate::model::session::{Credential, NewSession, Secret, SessionId};
 use crate::model::user::{User, UserInput, check_new_email};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::second_factor::{self, Presented};
+use crate::operations::second_factor::{self, Presented, Refused};
 use crate::operations::{App, Can, addresses, audit, own_changes, password_links, sessions, users};
 
 /// Sign-ins that are shown.
@@ -27,6 +27,8 @@ const SIGN_INS: i64 = 50;
 
 const WRONG: &str = "Your current password is wrong.";
 const CODE_MISSING: &str = "Enter a code of your second factor, too.";
+const PASSKEY_MISSING: &str = "Use your passkey to go on.";
+const PASSKEY_WRONG: &str = "This passkey was not accepted. Try again.";
 
 /// Changes the caller's names and e-mail address. Links are sent to the address, so its change asks for the
 /// password, and with a mail server it counts only [when it is confirmed](addresses).
@@ -87,7 +89,8 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
     .await
 }
 
-/// What a user shows to prove that they are there, and what the fields are called that are wrong if it is not right.
+/// What a user shows to prove that they are there, and what the fields are called that are wrong if it is not right. Of a
+/// user without a password the code alone counts, which has to be a passkey whose device has verified its user.
 #[derive(Debug)]
 pub struct Proof<'a> {
     /// The password, and its field.
@@ -105,13 +108,13 @@ pub struct Proof<'a> {
 /// an API token; [`Error::NotAuthenticated`] if the session has ended or has another secret meanwhile.
 pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<Can<P>> {
     can.require_sign_in()?;
-    let ((field, password), (code_field, code)) = (&proof.password, proof.code);
-    let code = code.filter(|code| !code.trim().is_empty());
-    if code.is_none() && can.user().has_factor {
-        return Err(Error::invalid(code_field, CODE_MISSING));
+    let code_field = proof.code.0;
+    let code = proof.code();
+    if let Some(missing) = missing(can, code) {
+        return Err(Error::invalid(code_field, missing));
     }
     let attempt = Attempt::by(can);
-    let Some(verified) = right(&attempt, password).await? else { return Err(Error::invalid(field, WRONG)) };
+    let Some(verified) = proven(&attempt, can, proof).await? else { return Err(proof.wrong(can)) };
     let presented = match code {
         Some(code) => {
             Some(attempt.unless_given_up(Presented::read(&attempt, &verified.user, code).await).await?)
@@ -121,11 +124,11 @@ pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<C
     let confirm = || confirm_now(&attempt, can, &verified, presented.as_ref());
     let confirmed = attempt.succeed(Action::PasswordConfirmationFailed, &verified, confirm).await?;
     match confirmed {
-        None => Err(Error::invalid(field, WRONG)),
+        None => Err(proof.wrong(can)),
         Some(Ok(can)) => Ok(can),
         Some(Err(why)) => {
             attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, second_factor::refusal(why)))
+            Err(Error::invalid(code_field, second_factor::refusal(why.why)))
         }
     }
 }
@@ -136,14 +139,14 @@ async fn confirm_now<P: Permission>(
     can: &Can<P>,
     verified: &Credentials,
     code: Option<&Presented>,
-) -> Result<Option<std::result::Result<Can<P>, &'static str>>> {
+) -> Result<Option<std::result::Result<Can<P>, Refused>>> {
     let (app, session) = (attempt.app, can.session().id);
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let Some((user, failures)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
     let mut entry =
         Entry::new(Action::PasswordConfirmed, can.author()).on(&user).detail("session", session.0);
-    if user.has_factor {
+    if user.has_factor || !can.session().has_password {
         // One that was added meanwhile has ended this session.
         let Some(code) = code else { return Err(sessions::ended(can)) };
         match second_factor::show(app, &mut tx, &user, code, now).await? {
@@ -171,10 +174,45 @@ async fn confirm_now<P: Permission>(
     Ok(Some(Ok(can.confirmed(now, fresh))))
 }
 
-/// The credentials if that is the password; else the failure is counted.
-async fn right(attempt: &Attempt<'_>, password: &Password) -> Result<Option<Credentials>> {
-    match attempt.check(password).await? {
-        Ok((verified, _)) => Ok(Some(verified)),
+impl<'a> Proof<'a> {
+    /// The code, if one was sent.
+    fn code(&self) -> Option<&'a str> {
+        self.code.1.filter(|code| !code.trim().is_empty())
+    }
+
+    /// What is said of a password that is wrong, or that there is meanwhile or no more.
+    fn wrong<P: Permission>(&self, can: &Can<P>) -> Error {
+        if can.session().has_password {
+            Error::invalid(self.password.0, WRONG)
+        } else {
+            Error::invalid(self.code.0, PASSKEY_WRONG)
+        }
+    }
+}
+
+/// What is said of a code that is asked for and was not sent.
+fn missing<P: Permission>(can: &Can<P>, code: Option<&str>) -> Option<&'static str> {
+    match (code, can.session().has_password) {
+        (None, false) => Some(PASSKEY_MISSING),
+        (None, true) if can.user().has_factor => Some(CODE_MISSING),
+        _ => None,
+    }
+}
+
+/// The credentials if that is the password, or if there is none and a passkey is to be shown; else the failure is
+/// counted.
+async fn proven<P: Permission>(
+    attempt: &Attempt<'_>,
+    can: &Can<P>,
+    proof: &Proof<'_>,
+) -> Result<Option<Credentials>> {
+    let checked = if can.session().has_password {
+        attempt.check(&proof.password.1).await?.map(|(verified, _)| verified)
+    } else {
+        attempt.check_again(|found| !found.password.is_usable()).await?
+    };
+    match checked {
+        Ok(verified) => Ok(Some(verified)),
         Err((found, why)) => {
             attempt.count_failure(Action::PasswordConfirmationFailed, found.as_ref(), why).await?;
             Ok(None)
@@ -189,26 +227,27 @@ async fn right(attempt: &Attempt<'_>, password: &Password) -> Result<Option<Cred
 /// # Errors
 /// [`Error::Invalid`] under the fields of the proof and `new_password`; [`Error::Forbidden`] by an API token.
 pub async fn change_password(
-    can: &Can<HasSession>,
+    can: &Can<MayChangePassword>,
     proof: &Proof<'_>,
     new: &Password,
     stays: bool,
 ) -> Result<Option<(SessionId, Secret)>> {
     let app = can.app();
     can.require_sign_in()?;
-    let ((field, current), (code_field, code)) = (&proof.password, proof.code);
-    let code = code.filter(|code| !code.trim().is_empty());
+    let ((field, current), code_field, code) = (&proof.password, proof.code.0, proof.code());
     let attempt = Attempt::by(can);
     let mut errors = FieldErrors::default();
     for message in refusals(app, can.user(), current, new) {
         errors.add("new_password", message);
     }
-    if code.is_none() && can.user().has_factor {
-        errors.add(code_field, CODE_MISSING);
+    if let Some(missing) = missing(can, code) {
+        errors.add(code_field, missing);
     }
-    let verified = right(&attempt, current).await?;
-    if verified.is_none() {
+    let verified = proven(&attempt, can, proof).await?;
+    if verified.is_none() && can.session().has_password {
         errors.add(field, WRONG);
+    } else if verified.is_none() {
+        errors.add(code_field, PASSKEY_WRONG);
     }
     let Some(verified) = verified else { return Err(Error::Invalid(errors)) };
     let hash = match errors.into_result() {
@@ -225,11 +264,11 @@ pub async fn change_password(
     let write = || write_password(&attempt, can, &verified, presented.as_ref(), &hash, stays);
     let written = attempt.succeed(Action::PasswordConfirmationFailed, &verified, write).await?;
     match written {
-        None => Err(Error::invalid(field, WRONG)),
+        None => Err(proof.wrong(can)),
         Some(Ok(opened)) => Ok(opened),
         Some(Err(why)) => {
             attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, second_factor::refusal(why)))
+            Err(Error::invalid(code_field, second_factor::refusal(why.why)))
         }
     }
 }
@@ -251,19 +290,19 @@ fn refusals(app: &App, user: &User, current: &Password, new: &Password) -> Vec<M
 
 async fn write_password(
     attempt: &Attempt<'_>,
-    can: &Can<HasSession>,
+    can: &Can<MayChangePassword>,
     verified: &Credentials,
     code: Option<&Presented>,
     hash: &PasswordHash,
     stays: bool,
-) -> Result<Option<std::result::Result<Option<(SessionId, Secret)>, &'static str>>> {
+) -> Result<Option<std::result::Result<Option<(SessionId, Secret)>, Refused>>> {
     let app = attempt.app;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let Some((before, failures)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
     sessions::require_open(&mut tx, can).await?;
     let mut shown = None;
-    if before.has_factor {
+    if before.has_factor || !can.session().has_password {
         // One that was added meanwhile has ended this session.
         let Some(code) = code else { return Err(sessions::ended(can)) };
         match second_factor::show(app, &mut tx, &before, code, now).await? {

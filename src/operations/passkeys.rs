@@ -18,7 +18,7 @@ use crate::model::error::{Error, Result};
 use crate::model::passkey::{Credential, HANDLE, Transport};
 use crate::model::permission::Permission;
 use crate::model::second_factor::Code;
-use crate::model::session::SessionId;
+use crate::model::session::{Session, SessionId};
 use crate::model::user::{User, UserId};
 use crate::operations::{App, Can};
 use crate::security::webauthn::{ALGORITHMS, Assertion, Expected, Fault, Registration, RelyingParty};
@@ -35,8 +35,10 @@ const CHALLENGE: usize = 32;
 pub(crate) enum Purpose {
     /// Another passkey for the user of this session.
     Register(SessionId),
-    /// Re-authentication in this session.
+    /// Re-authentication in this session, beside the password.
     Confirm(SessionId),
+    /// The same for a user who has no password.
+    ConfirmAlone(SessionId),
     /// The second step of a sign-in, in the browser with this cookie.
     SecondStep(String),
     /// Signing in without a password, in the browser with this cookie.
@@ -49,6 +51,7 @@ impl Purpose {
         match self {
             Self::Register(session) => format!("a new passkey in session {}", session.0),
             Self::Confirm(session) => format!("a passkey again in session {}", session.0),
+            Self::ConfirmAlone(session) => format!("a passkey alone again in session {}", session.0),
             Self::SecondStep(cookie) => format!("a passkey in the second step {cookie}"),
             Self::SignIn(cookie) => format!("a passkey alone {cookie}"),
         }
@@ -56,7 +59,12 @@ impl Purpose {
 
     /// Whether the passkey is all that is shown, so that its device has to know its user.
     pub(crate) const fn demands_verification(&self) -> bool {
-        matches!(self, Self::SignIn(_))
+        matches!(self, Self::SignIn(_) | Self::ConfirmAlone(_))
+    }
+
+    /// What is shown in this session where the password is asked for again.
+    pub(crate) const fn again(session: &Session) -> Self {
+        if session.has_password { Self::Confirm(session.id) } else { Self::ConfirmAlone(session.id) }
     }
 }
 
@@ -160,7 +168,13 @@ async fn question_for(app: &App, user: UserId, purpose: &Purpose) -> Result<Opti
 
 /// Asks for a passkey of the caller, where the password is asked for again; `None` if there is none to ask for.
 pub async fn to_confirm<P: Permission>(can: &Can<P>) -> Result<Option<Question>> {
-    question_for(can.app(), can.user().id, &Purpose::Confirm(can.session().id)).await
+    question_for(can.app(), can.user().id, &Purpose::again(can.session())).await
+}
+
+/// Whether a passkey of the caller's is enough to sign in: its device has verified its user.
+pub async fn sign_in_alone<P: Permission>(can: &Can<P>) -> Result<bool> {
+    let passkeys = db::passkeys::of_user(&can.app().db, can.user().id).await?;
+    Ok(passkeys.iter().any(|passkey| passkey.credential.user_verified))
 }
 
 /// Asks a browser with this cookie for a passkey of the user of this canonical name, after the right password; `None`

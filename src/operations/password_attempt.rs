@@ -24,8 +24,10 @@ use crate::model::permission::Permission;
 use crate::model::text;
 use crate::model::throttle::{Admission, DeviceId, Failures, HARD_LIMIT, Key};
 use crate::model::user::User;
+use crate::operations::block_notice::Blocked;
 use crate::operations::notices::{self, Event, Owner};
 use crate::operations::passkeys::Purpose;
+use crate::operations::second_factor::Refused;
 use crate::operations::{App, Can, addresses, audit, block_notice, second_factor};
 use crate::security::passwords::{Claimant, Hasher, Place, Verification};
 
@@ -93,7 +95,7 @@ impl<'a> Attempt<'a> {
         let username = can.user().username.as_str();
         let counter = Key::session(username, can.session().id);
         let only_for = Some("session");
-        let passkey_for = Some(Purpose::Confirm(can.session().id));
+        let passkey_for = Some(Purpose::again(can.session()));
         Self {
             author: can.author(),
             counter,
@@ -330,8 +332,9 @@ impl<'a> Attempt<'a> {
         &self,
         action: Action,
         target: Option<&User>,
-        why: &'static str,
+        why: impl Into<Refused>,
     ) -> Result<()> {
+        let Refused { why, wrong_codes } = why.into();
         let mut failed = self.entry(action, target).detail("reason", why);
         if !self.origin.device.is_empty() {
             failed = failed.detail("device", self.origin.device.as_str());
@@ -371,8 +374,14 @@ impl<'a> Attempt<'a> {
         if let (Some(user), second_factor::COUNTS_BACK) = (target, why) {
             self.tell_owner(user, Event::PasskeyRefused).await;
         }
-        if let (Some(user), HARD_LIMIT) = (target, consecutive) {
-            block_notice::send(self.app, user, self.origin, self.is_known());
+        let blocked = match (consecutive, wrong_codes) {
+            (_, HARD_LIMIT) => Some(Blocked::Codes),
+            (HARD_LIMIT, _) if self.is_known() => Some(Blocked::Known),
+            (HARD_LIMIT, _) => Some(Blocked::Others),
+            _ => None,
+        };
+        if let (Some(user), Some(blocked)) = (target, blocked) {
+            block_notice::send(self.app, user, self.origin, blocked);
         }
         Ok(())
     }

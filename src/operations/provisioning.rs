@@ -234,14 +234,25 @@ pub struct Listed {
     pub total: i64,
 }
 
-/// At most `limit` users of a list, active or not. Those whom a provisioning client deleted are in none.
+/// At most `limit` users of a list, active or not; `None` for a cursor of another list. Those whom a provisioning client
+/// deleted are in none.
 ///
 /// # Errors
-/// [`Error::Malformed`] for a cursor of another list.
-pub async fn list(can: &Can<ManageUsers>, filter: Filter, place: &Place, limit: i64) -> Result<Listed> {
+/// [`Error::Malformed`] for a filter that asks too much of each user.
+pub async fn list(
+    can: &Can<ManageUsers>,
+    filter: Filter,
+    place: &Place,
+    limit: i64,
+) -> Result<Option<Listed>> {
     let mut filter = Filter { include_inactive: true, ..filter };
     let is_all = filter.expressions.is_empty();
     filter.expressions.push(Expression::of(deprovisioned(false)));
+    if let Place::Cursor(Some(cursor)) = place
+        && Cursor::decode(&filter, cursor).is_none()
+    {
+        return Ok(None);
+    }
     let limit = limit.clamp(0, MAX_LIMIT);
     let (records, next) = match place {
         _ if limit == 0 => (Vec::new(), None),
@@ -261,7 +272,7 @@ pub async fn list(can: &Can<ManageUsers>, filter: Filter, place: &Place, limit: 
         .into_iter()
         .map(|user| Provisioned { external_id: external_ids.remove(&user.id), user })
         .collect();
-    Ok(Listed { users, next: next.map(|next| next.encode(&filter)), total })
+    Ok(Some(Listed { users, next: next.map(|next| next.encode(&filter)), total }))
 }
 
 async fn begin(

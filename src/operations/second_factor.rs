@@ -51,6 +51,22 @@ impl Presented {
     }
 }
 
+/// Why a code is refused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused {
+    /// For the audit log.
+    pub(crate) why: &'static str,
+    /// Wrong codes in a row, with this one.
+    pub(crate) wrong_codes: i64,
+}
+
+impl From<&'static str> for Refused {
+    /// What counts no wrong code.
+    fn from(why: &'static str) -> Self {
+        Self { why, wrong_codes: 0 }
+    }
+}
+
 /// A factor that was shown, as the audit log names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shown {
@@ -73,26 +89,26 @@ impl Shown {
     }
 }
 
-/// Accepts a code of a user, whose row is locked, once; or says why not, for the audit log only, which is then to be
-/// committed: the failure is counted in the transaction.
+/// Accepts a code of a user, whose row is locked, once; or says why not, for the audit log only. The transaction is then
+/// to be committed: the failure is counted in it.
 pub(crate) async fn show(
     app: &App,
     tx: &mut Tx,
     user: &User,
     presented: &Presented,
     now: Timestamp,
-) -> Result<std::result::Result<Shown, &'static str>> {
+) -> Result<std::result::Result<Shown, Refused>> {
     if let Some(Code::Passkey(_)) = presented.code {
-        return passkey(tx, user, presented, now).await;
+        return Ok(passkey(tx, user, presented, now).await?.map_err(Refused::from));
     }
     let counter = Key::codes_of(user.id);
     let before = db::throttles::lock(tx, &counter).await?;
     if before.as_ref().is_some_and(|before| before.wait(now).is_some()) {
-        return Ok(Err("codes_blocked"));
+        return Ok(Err("codes_blocked".into()));
     }
     if matches!(presented.code, Some(Code::Totp(_))) && presented.key.is_none() {
         // Nothing was guessed: the log says what the operator has to do, and recovery codes go on working.
-        return Ok(Err("factor_key_missing"));
+        return Ok(Err("factor_key_missing".into()));
     }
     let shown = match (&presented.code, &presented.key) {
         (Some(Code::Totp(digits)), Some(key)) => totp(tx, user, digits, key, now).await?,
@@ -103,10 +119,11 @@ pub(crate) async fn show(
         Some(_) => before.map(|before| before.succeeded(now)),
         None => Some(Failures::account(before, now, app.settings.thresholds())),
     };
+    let wrong_codes = after.as_ref().map_or(0, |after| after.consecutive);
     if let Some(after) = after {
         db::throttles::set(tx, &counter, &after).await?;
     }
-    Ok(shown.ok_or("wrong_code"))
+    Ok(shown.ok_or(Refused { why: "wrong_code", wrong_codes }))
 }
 
 /// What is said to a user whose code or passkey is refused.

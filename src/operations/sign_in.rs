@@ -26,7 +26,7 @@ use crate::operations::authentication::{self, API_TOKEN_PREFIX, Actor};
 use crate::operations::notices::Event;
 use crate::operations::passkeys::Purpose;
 use crate::operations::password_attempt::Attempt;
-use crate::operations::second_factor::{self as second_factor_code, Presented, Shown as Factor};
+use crate::operations::second_factor::{self as second_factor_code, Presented, Refused, Shown as Factor};
 pub use crate::operations::sign_in_steps::PasswordShown;
 use crate::operations::{App, audit, session_use};
 use crate::security::jwt::{Kind, SessionClaim};
@@ -185,16 +185,35 @@ impl<'a> Attempt<'a> {
         };
         let access = self.app.access(&found.user, false);
         if access == Access::OnlyToEnrol && credential != Credential::Cookie {
+            self.unless_given_up(self.note_asked(&found.user, credential, true).await).await?;
             self.leave_open().await;
             return Err(Error::NotAuthenticated(AuthenticationFailure::SecondFactorMissing));
         }
         if code.is_none() && access == Access::AfterFactor {
             let shown = self.unless_given_up(self.keep(&found, rehashed).await).await?;
+            self.unless_given_up(self.note_asked(&found.user, credential, false).await).await?;
             self.leave_open().await;
             return Ok(Outcome::NeedsCode(shown));
         }
         let opened = self.open(&found, rehashed.as_ref(), code, credential).await?;
         Ok(Outcome::Opened(Box::new(opened)))
+    }
+
+    /// Records that the password was right and is not enough: without the sign-in that follows, a stranger may have it.
+    async fn note_asked(&self, user: &User, credential: Credential, has_none: bool) -> Result<()> {
+        let mut entry = self
+            .entry(Action::SecondFactorAsked, Some(user))
+            .detail("by", credential.as_str())
+            .detail("device", self.origin.device.as_str());
+        if has_none {
+            entry = entry.detail("reason", "no_second_factor");
+        }
+        db::retrying(|| async {
+            let mut tx = self.app.db.begin().await?;
+            audit::record(&mut tx, &entry, self.app.clock.now()).await?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// What is known after the first step. A better hash is stored with it: the password is not there later.
@@ -321,7 +340,7 @@ impl<'a> Attempt<'a> {
 }
 
 /// A session and the factor that was shown for it, or why its code is refused.
-type Opening = std::result::Result<(OpenedSession, Option<Factor>), &'static str>;
+type Opening = std::result::Result<(OpenedSession, Option<Factor>), Refused>;
 
 /// The two tokens of a client that has signed in.
 #[derive(Debug, serde::Serialize)]

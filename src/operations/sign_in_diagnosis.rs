@@ -73,6 +73,7 @@ const FORCED_CHANGE: &str = "no_forced_change";
 /// Nor does this one, if a factor is only to be added.
 const SECOND_FACTOR: &str = "second_factor";
 
+const PASSWORD_SET: &str = "password_set";
 const NOT_LOCKED: &str = "not_locked";
 const UNLOCKED: &str = "The account is not locked.";
 
@@ -98,7 +99,7 @@ pub fn conditions(
         dates(user, now, say),
         locked(failures, now, say),
         condition(
-            "password_set",
+            PASSWORD_SET,
             is_set,
             "A password is set.",
             "No password is set. Make a link with which they choose one.".into(),
@@ -208,7 +209,13 @@ pub async fn standing(
     let mut conditions = conditions(user, &password, &failures, now, say);
     let codes = db::throttles::get(&app.db, &Key::codes_of(user.id)).await?;
     let access = app.access(user, false);
-    let has_passkey = !db::passkeys::of_user(&app.db, user.id).await?.is_empty();
+    let passkeys = db::passkeys::of_user(&app.db, user.id).await?;
+    let has_passkey = !passkeys.is_empty();
+    if passkeys.iter().any(|passkey| passkey.credential.user_verified)
+        && let Some(unset) = conditions.iter_mut().find(|one| one.condition == PASSWORD_SET && !one.passed)
+    {
+        (unset.passed, unset.detail) = (true, "No password is set: a passkey alone signs in.".to_owned());
+    }
     let factor = second_factor(access, has_passkey, codes.as_ref(), now, say);
     conditions.insert(conditions.len() - 1, factor);
     let is_blocked = failures.is_blocked(now) || codes.is_some_and(|codes| codes.wait(now).is_some());

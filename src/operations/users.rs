@@ -290,8 +290,11 @@ pub(crate) async fn write(
         entry = entry.detail("external_id", "changed");
     }
     if after.is_deprovisioned && !before.is_deprovisioned {
-        db::external_ids::delete_of_user(&mut tx, change.id).await?;
+        let others = db::external_ids::delete_of_user(&mut tx, change.id).await?;
         entry = entry.detail("deprovisioned", true);
+        if others > 0 {
+            entry = entry.detail("external_ids_of_others_dropped", others);
+        }
     }
     entry.batch_id = change.batch_id;
     entry.undoes = change.undoes;

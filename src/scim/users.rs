@@ -103,14 +103,12 @@ async fn find(can: &Can<ManageUsers>, search: Search) -> Result<Many> {
         let called = provisioning::users_called(can, &searching::external_ids(&asked)).await?;
         filter.expressions.push(searching::expression(&asked, &called)?);
     }
-    // What the operation cannot read of it is the cursor, or there is too much to ask of each user.
-    let malformed = match search.place {
-        Place::Cursor(Some(_)) => Kind::InvalidCursor,
-        _ => Kind::InvalidFilter,
-    };
     let listed = match provisioning::list(can, filter, &search.place, search.count).await {
-        Err(Error::Malformed(reason)) => return Err(Refusal::new(malformed, reason).into()),
+        Err(Error::Malformed(reason)) => return Err(Refusal::new(Kind::InvalidFilter, reason).into()),
         listed => listed?,
+    };
+    let Some(listed) = listed else {
+        return Err(Refusal::new(Kind::InvalidCursor, "cursor: is not one of this filter and order").into());
     };
     let base = base(can);
     let resources: Vec<Map<String, Value>> =

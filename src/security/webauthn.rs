@@ -46,6 +46,12 @@ impl RelyingParty {
     }
 }
 
+/// Whether these bytes are a public key whose signatures can be checked here.
+#[must_use]
+pub fn is_public_key(bytes: &[u8]) -> bool {
+    cose::PublicKey::parse(bytes).is_ok()
+}
+
 /// What an answer of a browser is held against.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {

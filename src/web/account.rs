@@ -33,6 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
         address::send_again,
         password::form,
         password::change,
+        password::remove,
         sessions::ask,
         sessions::page,
         sessions::end,

@@ -190,8 +190,16 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
 }
 
 /// What an import counts; where it has none it is not told.
-const IMPORT_COUNTS: [&str; 7] =
-    ["conflicts", "created", "initial", "invited", "layered", "refused", "unchanged"];
+const IMPORT_COUNTS: [&str; 8] = [
+    "conflicts",
+    "created",
+    "external_ids_left_out",
+    "initial",
+    "invited",
+    "layered",
+    "refused",
+    "unchanged",
+];
 
 fn counted(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -204,6 +212,7 @@ fn reason(code: &str) -> String {
         "wrong_password" => "Wrong password".to_owned(),
         "wrong_code" => "The password was right, the code of the second factor was not".to_owned(),
         "codes_blocked" => "Blocked after wrong codes, so the code was not looked at".to_owned(),
+        "no_second_factor" => "There is none yet: it has to be added in the console first".to_owned(),
         "wrong_passkey" => "The passkey was not right".to_owned(),
         "unknown_passkey" => "No user has this passkey".to_owned(),
         "passkey_used_before" => "The answer of the passkey was used before".to_owned(),

@@ -12,7 +12,7 @@ use crate::model::rules::Denial;
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
-    /// `text`, `email`, `password` or `datetime-local`.
+    /// `text`, `email`, `password` or `datetime-local`; or `passkey`, which stands for a user's password and code.
     pub(super) kind: &'static str,
     pub(super) value: String,
     pub(super) hint: String,
@@ -31,7 +31,19 @@ pub(super) const CURRENT_PASSWORD: &str = "current_password";
 /// What they send the code of the viewer's second factor as.
 pub(super) const CURRENT_CODE: &str = "current_code";
 
+/// The kind of field that a passkey fills in.
+const PASSKEY: &str = "passkey";
+
 impl Field {
+    /// The passkey of a user who has no password, which a script asks for.
+    pub(super) fn passkey(hint: &str, errors: &FieldErrors) -> Self {
+        let mut field = Self::new(CURRENT_CODE, "Your passkey", PASSKEY, String::new(), errors);
+        if !errors.of(CURRENT_PASSWORD).is_empty() {
+            field.errors.push("Use your passkey to go on.".to_owned());
+        }
+        Self { hint: hint.to_owned(), ..field }
+    }
+
     /// A field that must be filled in, without a hint.
     pub(super) fn new(
         name: &'static str,
@@ -54,7 +66,8 @@ impl Field {
 
     /// Whether this is where something is said about the field of that name.
     fn has(&self, name: &str) -> bool {
-        self.name == name || name == CURRENT_CODE && self.code.is_some()
+        let is_code = name == CURRENT_CODE && self.code.is_some();
+        self.name == name || is_code || name == CURRENT_PASSWORD && self.kind == PASSKEY
     }
 
     /// A current or new password. What was typed is never sent back.

@@ -2,7 +2,7 @@
 //!
 //! The operation says whether it demands the password. A page runs it by [`with`], and shows [`field`] where the
 //! password was missing or wrong. Of a user with a second factor the field has a second input, for its code, which comes
-//! with the request and not with each form.
+//! with the request and not with each form. Of a user without a password the field is that input, for a passkey alone.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -44,6 +44,9 @@ pub(super) fn field<P: Permission>(
 ) -> Option<Field> {
     if console.can.is_confirmed(console.app().clock.now()) {
         return None;
+    }
+    if !console.can.session().has_password {
+        return Some(Field::passkey(hint, errors));
     }
     let field = Field { hint: hint.to_owned(), ..Field::password(CURRENT_PASSWORD, "Your password", errors) };
     let code = console.can.user().has_factor.then(|| errors.console(CURRENT_CODE, "Code"));
@@ -161,6 +164,15 @@ impl Question {
     }
 }
 
+/// Whether a form came with what is asked for again: the password, or the passkey of a user who has none.
+fn is_shown<P: Permission>(console: &ConsoleSession<'_, P>, typed: &str) -> bool {
+    if console.can.session().has_password {
+        !typed.is_empty()
+    } else {
+        console.typed_code.get().is_some_and(|code| !code.is_empty())
+    }
+}
+
 /// Runs an operation; if it demands the password, once more with the one that was typed.
 ///
 /// # Errors
@@ -171,7 +183,7 @@ pub(super) async fn with<P: Permission, T, F: Future<Output = Result<T>>>(
     operation: impl Fn(Can<P>) -> F,
 ) -> Result<T> {
     match operation(console.can.clone()).await {
-        Err(Error::Forbidden(Denial::ConfirmationRequired)) if !typed.is_empty() => {
+        Err(Error::Forbidden(Denial::ConfirmationRequired)) if is_shown(console, typed) => {
             let (password, code) = (Password::new(typed.to_owned()), console.typed_code.get());
             let (password, code) = ((CURRENT_PASSWORD, password), (CURRENT_CODE, code.as_deref()));
             console.can = own_account::confirm(&console.can, &Proof { password, code }).await?;

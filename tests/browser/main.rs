@@ -43,6 +43,7 @@ mod layout;
 mod passkeys;
 mod people;
 mod phone;
+mod second_factor;
 mod second_origin;
 mod second_verifier;
 mod server;

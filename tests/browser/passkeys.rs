@@ -191,3 +191,40 @@ fn mf_11_without_scripts_a_recovery_code_signs_in_whose_only_factor_is_a_passkey
     member.open("/account/security/add-passkey");
     member.sees("A passkey needs JavaScript, which is off in this browser.");
 }
+
+#[test]
+fn mf_13_a_user_without_a_password_gives_the_passkey_again_and_chooses_a_password() {
+    let (server, browser) = (Server::at_localhost(), Borrowed::new(Scripts::On));
+    let device = Device::new(&browser, "usb", true);
+    let staff = Actions::new(&browser, &server.address);
+    staff.is(Some(&server.sign_in(STAFF)));
+    add(&staff, "my key");
+    staff.open("/account/security");
+    is_clean(&staff);
+    server.forget_passwords_given(STAFF);
+    staff.click("Remove the password");
+    staff.fill("Your password", PASSWORD);
+    staff.click("Use a passkey instead");
+    staff.sees("Removed your password.");
+    staff.sees("Your account has no password");
+    staff.is(None);
+    staff.open("/account/tokens");
+    staff.click("Sign in with a passkey");
+    server.forget_passwords_given(STAFF);
+    staff.open("/account/tokens");
+    is_clean(&staff);
+    staff.fill("Name", "script");
+    // Without the passkey nothing is done, and what was typed is kept.
+    staff.click("Make token");
+    staff.sees("Use your passkey to go on.");
+    is_clean(&staff);
+    staff.click("Use your passkey");
+    staff.sees("usher_");
+    server.forget_passwords_given(STAFF);
+    staff.open("/account/password");
+    is_clean(&staff);
+    staff.fill("New password", "a wholly different phrase");
+    staff.click("Use your passkey");
+    staff.sees("Password changed.");
+    drop(device);
+}

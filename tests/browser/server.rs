@@ -98,6 +98,20 @@ impl Server {
         Self::start(directory, &url, "1")
     }
 
+    /// With the same people, of whom staff have to have a second factor.
+    pub(crate) fn demanding(backend: Backend) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let url = match backend {
+            Backend::Sqlite => copy_of_sqlite(directory.path()),
+            Backend::Postgres => copy_of_postgres(),
+        };
+        let mut command = Self::serving(&directory, &url, "30");
+        command.env("USHER_SECOND_FACTOR", "staff");
+        let (child, mut lines) = launch(command);
+        let address = address(&mut lines);
+        Self::new(child, address, url, directory)
+    }
+
     /// Without users.
     pub(crate) fn empty() -> Self {
         let directory = TempDir::new().expect("a temporary directory");

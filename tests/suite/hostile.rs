@@ -8,7 +8,7 @@ use usher::model::audit::EntryId;
 use usher::model::bulk::{BulkAction, Chosen};
 use usher::model::error::Error;
 use usher::model::password::Password;
-use usher::model::permission::{HasSession, IsSuperuser, ManageUsers, SignedIn};
+use usher::model::permission::{IsSuperuser, ManageUsers, MayChangePassword, SignedIn};
 use usher::model::precondition::Precondition;
 use usher::model::preferences::Preferences;
 use usher::model::session::SessionId;
@@ -68,7 +68,7 @@ async fn se_2_a_request_that_waits_while_its_session_ends_changes_nothing(app: T
     let manager: Can<ManageUsers> = app.can(&rogue).await;
     let superuser: Can<IsSuperuser> = app.can(&rogue).await;
     let own: Can<SignedIn> = manager.weaken();
-    let holder: Can<HasSession> = app.can(&rogue).await;
+    let holder: Can<MayChangePassword> = app.can(&rogue).await;
     // What there is to take back, and to end.
     users::update(&manager, id, &first_name("Ada"), &Precondition::Any).await.unwrap();
     let run = bulk::run(&manager, BulkAction::GiveStaff, vec![id]).await.unwrap();

@@ -234,7 +234,8 @@ fn no_two_paths_are_the_same_and_what_is_named_is_there_and_used() {
 }
 
 /// A world in which every example works: a superuser `root`, `ada` and `bob`, who have sessions; an edit of
-/// ada, which is entry 1; a run on bob, which is batch 1; a token of ada's and one of root's, and a factor of each, 7 and 8.
+/// ada, which is entry 1; a run on bob, which is batch 1; a token of ada's and one of root's, a factor of each, 7 and 8,
+/// and a passkey of root's that signs in alone.
 async fn world(app: &TestApp) -> (Person, Person) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
@@ -251,7 +252,13 @@ async fn world(app: &TestApp) -> (Person, Person) {
     let nothing = if app.url.starts_with("sqlite") { "x''" } else { "''" };
     app.sql(&format!(
         "INSERT INTO factors (id, user_id, kind, name, sealed, last_step, created_at) \
-         VALUES (7, 2, 'totp', 'of ada', {nothing}, 0, 0), (8, 1, 'totp', 'of root', {nothing}, 0, 0)"
+         VALUES (7, 2, 'totp', 'of ada', {nothing}, 0, 0), (8, 1, 'totp', 'of root', {nothing}, 0, 0), \
+         (9, 1, 'passkey', 'key of root', {nothing}, 0, 0)"
+    ))
+    .await;
+    app.sql(&format!(
+        "INSERT INTO passkeys (factor_id, credential_id, public_key, sign_count, transports, backup_eligible, backed_up, \
+         user_verified) VALUES (9, {nothing}, {nothing}, 0, '', FALSE, FALSE, TRUE)"
     ))
     .await;
     (root, ada)

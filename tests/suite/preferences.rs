@@ -23,7 +23,13 @@ fn with<'a>(name: &str, value: &'a str) -> Vec<(&'static str, &'a str)> {
 async fn preferences_are_kept_and_shape_every_page(app: TestApp) {
     let (ada, bob) = (app.person("ada", "staff").await, app.person("bob", "staff").await);
     assert!(page(&app, &ada, "/users").await.body.contains("<html lang=\"en\">"));
-    let fields = [("theme", "dark"), ("density", "compact"), ("rows", "50"), ("time_zone", "UTC")];
+    let fields = [
+        ("theme", "dark"),
+        ("density", "compact"),
+        ("rows", "50"),
+        ("time_zone", "UTC"),
+        ("hide", "second_factor"),
+    ];
     let (answer, message) = send_from(&app, &ada, PATH, PATH, &fields).await;
     assert_eq!((answer.status, answer.header("Location"), message.as_str()), (303, Some(PATH), "Saved."));
     for path in ["/users", "/account", "/account/password", "/shortcuts", PATH] {

@@ -3,9 +3,11 @@
 #[expect(dead_code, reason = "the unit tests use more of it")]
 #[path = "../../src/security/webauthn/authenticator.rs"]
 pub(crate) mod authenticator;
+mod day;
 mod demanded;
 mod enrolment;
 mod guessing;
+mod moved;
 pub(crate) mod passkeys;
 mod passwordless;
 mod reauthentication;

@@ -190,6 +190,7 @@ async fn columns_are_left_out_as_the_viewer_prefers(app: TestApp) {
     for class in ["mail", "role", "st", "when", "opt"] {
         assert!(whole.contains(&format!("<td class=\"{class}\">")), "{class}: {whole}");
     }
+    assert!(!whole.contains("<td class=\"two\">"), "the second factor is for those who choose it: {whole}");
     let form = page(&app, &staff, "/account/preferences").await.body;
     assert!(form.contains("Leave out of the users list"), "{form}");
     let fields = [
@@ -204,13 +205,15 @@ async fn columns_are_left_out_as_the_viewer_prefers(app: TestApp) {
     let saved = send_from(&app, &staff, "/account/preferences", "/account/preferences", &fields).await;
     assert_eq!(saved.0.status, 303);
     let narrow = page(&app, &staff, "/users").await.body;
-    for (class, is_there) in [("mail", false), ("role", true), ("st", true), ("when", true), ("opt", false)] {
+    for (class, is_there) in
+        [("mail", false), ("role", true), ("st", true), ("when", true), ("opt", false), ("two", true)]
+    {
         assert_eq!(narrow.contains(&format!("<td class=\"{class}\">")), is_there, "{class}: {narrow}");
         assert_eq!(narrow.contains(&format!(" class=\"{class}\">")), is_there, "{class}: its heading");
     }
     assert_eq!(names(&narrow), ["staff"]);
     let form = page(&app, &staff, "/account/preferences").await.body;
-    assert_eq!(form.matches("name=\"hide\"").count(), 5);
+    assert_eq!(form.matches("name=\"hide\"").count(), 6);
     assert!(form.contains("value=\"date_joined\" checked") && !form.contains("value=\"role\" checked"));
 }
 

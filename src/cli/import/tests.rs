@@ -159,7 +159,8 @@ async fn the_exports_have_the_forms_that_others_read() {
 
 const FIELDS_LINE: &str = "username,pk,last_login,is_superuser,first_name,last_name,email,is_staff,\
                            is_active,date_joined,valid_from,valid_until,must_change_password,\
-                           password_changed_at,preferences,password";
+                           password_changed_at,preferences,password,is_deprovisioned,modified_at,\
+                           external_ids,second_factors";
 
 #[rocket::async_test]
 async fn bad_rows_are_refused_with_all_reasons_and_never_stop_the_good_ones() {

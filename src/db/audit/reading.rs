@@ -66,7 +66,7 @@ pub async fn by_id(db: &Db, id: EntryId) -> Result<Option<ListedEntry>> {
 }
 
 /// What about a user is asked for. The names stand in the statement and not beside it, so that the index
-/// `audit_entries_changes`, which has the same condition, can be used.
+/// `audit_entries_changes` can be used. It has the first condition of the changes; what came later stands beside that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     /// What changed, was made, ended, refused: all but coming and going.
@@ -86,11 +86,12 @@ impl About {
         match self {
             Self::Changes => {
                 " AND action NOT IN ('account_blocked', 'password_confirmation_failed', \
-                 'password_confirmed', 'sign_in', 'sign_in_failed', 'sign_out')"
+                 'password_confirmed', 'sign_in', 'sign_in_failed', 'sign_out') \
+                 AND action <> 'second_factor_asked'"
             }
             Self::Access => {
                 " AND action IN ('account_blocked', 'password_confirmation_failed', \
-                 'password_confirmed', 'sign_in', 'sign_in_failed', 'sign_out')"
+                 'password_confirmed', 'sign_in', 'sign_in_failed', 'sign_out', 'second_factor_asked')"
             }
             Self::SignIns => " AND action IN ('sign_in', 'sign_in_failed')",
             Self::Notes => {

@@ -55,7 +55,7 @@ pub enum FlagField {
     IsSuperuser,
     /// Whether a password is yet to be chosen. For the console only.
     IsInvited,
-    /// Whether there is a second factor. For the console only.
+    /// `has_factor`: whether there is a second factor.
     HasFactor,
     /// Whether a provisioning client deleted the account. For SCIM only.
     IsDeprovisioned,
@@ -91,6 +91,7 @@ impl Resource for Users {
         ("date_joined", Field::Integer(IntegerField::DateJoined)),
         // What stands above is the record, in its order.
         ("id", Field::Integer(IntegerField::Id)),
+        ("has_factor", Field::Flag(FlagField::HasFactor)),
     ];
     const LAST_ORDER: Order = Order::ID;
     const ACTIVE: Option<FlagField> = Some(FlagField::IsActive);

@@ -22,6 +22,8 @@ pub struct Counts {
     pub layered: u64,
     /// Of the new users: those whose password itself was in the file.
     pub initial: u64,
+    /// What clients call users that could not be stored: the client is not here, or calls another user so.
+    pub external_ids_left_out: u64,
 }
 
 impl Counts {
@@ -42,6 +44,7 @@ impl Counts {
             invited: self.invited + other.invited,
             layered: self.layered + other.layered,
             initial: self.initial + other.initial,
+            external_ids_left_out: self.external_ids_left_out + other.external_ids_left_out,
         }
     }
 
@@ -72,6 +75,7 @@ impl Counts {
             invited: count("invited"),
             layered: count("layered"),
             initial: count("initial"),
+            external_ids_left_out: count("external_ids_left_out"),
         }
     }
 
@@ -85,7 +89,11 @@ impl Counts {
             ("invited", self.invited),
             ("layered", self.layered),
             ("initial", self.initial),
+            ("external_ids_left_out", self.external_ids_left_out),
         ];
-        counts.into_iter().map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
+        // The last one is told only if there is any.
+        let counts =
+            counts.into_iter().filter(|(name, count)| *name != "external_ids_left_out" || *count > 0);
+        counts.map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
     }
 }

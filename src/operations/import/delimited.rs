@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::lines::{Line, Lines};
-use super::row::FIELDS;
+use super::row::{FIELDS, FIRST_FIELDS};
 use super::source::Stream;
 
 /// The most lines, and bytes, that a record with line breaks in its cells may have: more is a quotation mark that
@@ -45,7 +45,7 @@ impl Dialect {
         // Of equals the first, so that a single column is one of commas.
         let most = Self::DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',');
         // A name of ours may be "\\N".
-        let is_ours = first.starts_with(FIELDS.join(",").as_bytes());
+        let is_ours = first.starts_with(FIELDS[..FIRST_FIELDS].join(",").as_bytes());
         let begins_cell = |byte: u8| byte == b'\n' || Self::DELIMITERS.contains(&byte);
         let backslash =
             !is_ours && head.windows(3).any(|three| begins_cell(three[0]) && three[1..] == *b"\\N");

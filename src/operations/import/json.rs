@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fmt;
 
 use super::elements::{Elements, Found};
-use super::row::{Item, Place, Row, field};
+use super::row::{Item, OBJECTS, Place, Row, field};
 use super::source::Stream;
 use crate::model::raw::Raw;
 
@@ -120,8 +120,8 @@ pub(super) fn record(place: Place, element: Element) -> Item {
     let Element::Object(members) = element else { return Item::Row(Row::broken(place, "is not an object.")) };
     for (name, value) in members {
         match field(&name) {
-            Some("preferences") if value != Element::Scalar(Raw::Null) => {
-                row.add("preferences", as_text(value));
+            Some(field) if OBJECTS.contains(&field) && value != Element::Scalar(Raw::Null) => {
+                row.add(field, as_text(value));
             }
             Some(field) => row.add(field, value.into_raw()),
             // Ignored, a mistyped name would lose data without a word.

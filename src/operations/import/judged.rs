@@ -49,7 +49,8 @@ impl Judged {
     pub(super) fn with(self, record: &Record) -> Self {
         let is_conflict = matches!(self.verdict, Verdict::Refused(_));
         let has_weak_hash = matches!(record.password, Secret::Weak(_));
-        let has_password = record.password.is_usable();
+        // A passkey that signs in alone stands for one: such a user needs no link.
+        let has_password = record.password.is_usable() || record.factors.signs_in_alone();
         let has_initial_password = record.has_initial_password();
         let notes = record.notes.clone();
         Self { is_conflict, notes, has_password, has_weak_hash, has_initial_password, ..self }

@@ -3,13 +3,14 @@
 
 use super::row::Row;
 use super::secret::{Secret, read_hash, read_initial};
-use super::{Options, times};
+use super::{Options, external_ids, times};
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::preferences::Preferences;
 use crate::model::raw::Raw;
 use crate::model::text;
 use crate::model::user::{InputMode, Limit, User, UserChanges, UserId, UserInput, UserPatch, Username};
+use crate::operations::carried_factors::Factors;
 
 /// The greatest primary key: numbers up to it are exact in every JSON reader, and the database has room for as
 /// many users after it as an installation can ever have.
@@ -26,6 +27,10 @@ pub(super) struct Record {
     pub(super) password: Secret,
     /// How the user likes the console, as JSON; empty for the defaults.
     pub(super) preferences: String,
+    /// Never printed.
+    pub(super) factors: Factors,
+    /// What provisioning clients call the user.
+    pub(super) external_ids: external_ids::Named,
     /// What the operator should know, though the row is good.
     pub(super) notes: Vec<String>,
     changes: UserChanges,
@@ -33,15 +38,20 @@ pub(super) struct Record {
     date_joined: Option<Timestamp>,
     last_login: Option<Timestamp>,
     password_changed_at: Option<Timestamp>,
+    is_deprovisioned: Option<bool>,
+    modified_at: Option<Timestamp>,
 }
 
 impl Record {
-    /// The user here with what the row says, but for what goes on without it: the last sign-in, and the password.
+    /// The user here with what the row says, but for what goes on without it: the last sign-in, the last edit, the
+    /// password, and second factors that were added.
     pub(super) fn applied_to(&self, here: &User) -> User {
         let mut user = self.changes.apply(here);
         user.is_superuser = self.is_superuser.unwrap_or(here.is_superuser);
         user.date_joined = self.date_joined.unwrap_or(here.date_joined);
         user.must_change_password = here.must_change_password;
+        user.is_deprovisioned = self.is_deprovisioned.unwrap_or(here.is_deprovisioned) && !user.is_active;
+        user.has_factor = here.has_factor || self.factors.count() > 0;
         user
     }
 
@@ -61,6 +71,7 @@ impl Record {
                 .must_change_password
                 .unwrap_or_else(|| self.has_initial_password()),
             password_changed_at: self.password_changed_at,
+            modified_at: self.modified_at,
             ..user
         }
     }
@@ -96,7 +107,13 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
     let date_joined = read_time("date_joined", row.get("date_joined"), options.dates, &mut errors);
     let last_login = read_optional_time("last_login", row, options, &mut errors);
     let password_changed_at = read_optional_time("password_changed_at", row, options, &mut errors);
+    let is_deprovisioned = flag(row.get("is_deprovisioned")).flag("is_deprovisioned", &mut errors);
+    let modified_at = read_optional_time("modified_at", row, options, &mut errors);
     let preferences = read_preferences(row.get("preferences"), &mut errors);
+    let factors = read_factors(row.get("second_factors"), &mut errors);
+    let external_ids = external_ids::read(row.get("external_ids"))
+        .map_err(|message| errors.add("external_ids", message))
+        .unwrap_or_default();
     let mut password = read_hash(row.get("password"), options, &mut notes, &mut errors);
     if row.username() == Raw::Missing {
         errors.add("username", Message::Required);
@@ -125,12 +142,16 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
                 username,
                 password,
                 preferences,
+                factors,
+                external_ids,
                 notes,
                 changes,
                 is_superuser,
                 date_joined,
                 last_login,
                 password_changed_at,
+                is_deprovisioned,
+                modified_at,
             })
         }
         _ => Err(problems),
@@ -317,6 +338,15 @@ fn read_preferences(given: Raw, errors: &mut FieldErrors) -> String {
             String::new()
         }
     }
+}
+
+fn read_factors(given: Raw, errors: &mut FieldErrors) -> Factors {
+    let read = match given {
+        Raw::Missing | Raw::Null => return Factors::default(),
+        Raw::Text(text) => Factors::read(&text),
+        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Factors::read(""),
+    };
+    read.map_err(|message| errors.add("second_factors", message)).unwrap_or_default()
 }
 
 #[cfg(test)]

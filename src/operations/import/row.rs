@@ -4,8 +4,24 @@ use crate::model::raw::Raw;
 use crate::model::record::NAMES;
 
 /// What an export has of a user beyond the record.
-const BEYOND: [&str; 6] =
-    ["valid_from", "valid_until", "must_change_password", "password_changed_at", "preferences", "password"];
+const BEYOND: [&str; 10] = [
+    "valid_from",
+    "valid_until",
+    "must_change_password",
+    "password_changed_at",
+    "preferences",
+    "password",
+    "is_deprovisioned",
+    "modified_at",
+    "external_ids",
+    "second_factors",
+];
+
+/// How many of the members stand first in each file of ours, of whatever release.
+pub(super) const FIRST_FIELDS: usize = NAMES.len() + 6;
+
+/// Fields whose values are objects, which a table has as texts.
+pub(super) const OBJECTS: [&str; 3] = ["preferences", "external_ids", "second_factors"];
 
 /// The members of a user in a file of ours, in their order.
 pub(crate) const FIELDS: [&str; NAMES.len() + BEYOND.len()] = {
@@ -101,7 +117,7 @@ impl Row {
         }
     }
 
-    /// What it says, but for passwords and hashes, and preferences.
+    /// What it says, but for passwords and hashes, and what people cannot read.
     pub(super) fn shown(&self) -> Vec<(&'static str, String)> {
         let text = |raw: &Raw| match raw {
             Raw::Text(text) => text.chars().take(LONGEST_SHOWN).collect(),
@@ -109,7 +125,7 @@ impl Row {
             Raw::Bool(yes) => yes.to_string(),
             Raw::Missing | Raw::Null | Raw::Other => String::new(),
         };
-        let may_be_shown = |field: &str| !SECRET.contains(&field) && field != "preferences";
+        let may_be_shown = |field: &str| !SECRET.contains(&field) && !OBJECTS.contains(&field);
         self.members
             .iter()
             .filter(|(field, _)| may_be_shown(field))

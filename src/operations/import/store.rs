@@ -18,6 +18,7 @@ use crate::model::error::{Error, Result};
 use crate::model::password::PasswordHash;
 use crate::model::user::{User, UserId};
 use crate::operations::App;
+use crate::operations::carried_factors::{Factors, Seals};
 use crate::security::passwords::HashError;
 
 /// Users that are asked for in one statement or written in one transaction: enough that waiting for the
@@ -94,19 +95,23 @@ async fn write_batch(
 ) -> Result<()> {
     let hashes = hashes(app, by, &batch).await?;
     let rows: Vec<_> = batch.iter().map(|new| new.record.new_user(now)).zip(hashes).collect();
-    let preferences: Vec<String> = batch.iter().map(|new| new.record.preferences.clone()).collect();
+    let beyond: Vec<Beyond> = batch.iter().map(|new| Beyond::of(&new.record)).collect();
+    let seals = match beyond.iter().any(|beyond| beyond.factors.has_secrets()) {
+        true => Seals::to_store(app).await?,
+        false => Seals::none(),
+    };
     let id_of = |stored: &HashMap<String, UserId>, record: &Record| {
         Written::As(stored.get(record.username.key()).copied().unwrap_or(UserId(0)))
     };
     if let Some(stored) =
-        patiently(app, || db::retrying(|| insert(app, by, ids, &rows, &preferences))).await?
+        patiently(app, || db::retrying(|| insert(app, by, ids, &rows, (&beyond, &seals)))).await?
     {
         written.extend(batch.iter().map(|new| (new.place, id_of(&stored, &new.record))));
         return Ok(());
     }
     for (n, New { place, mut record }) in batch.into_iter().enumerate() {
         let stored =
-            patiently(app, || db::retrying(|| insert(app, by, ids, &rows[n..=n], &preferences[n..=n])))
+            patiently(app, || db::retrying(|| insert(app, by, ids, &rows[n..=n], (&beyond[n..=n], &seals))))
                 .await?;
         let outcome = if let Some(stored) = stored {
             id_of(&stored, &record)
@@ -121,6 +126,18 @@ async fn write_batch(
         written.push((place, outcome));
     }
     Ok(())
+}
+
+/// What is stored of a user beside the row.
+struct Beyond {
+    preferences: String,
+    factors: Factors,
+}
+
+impl Beyond {
+    fn of(record: &Record) -> Self {
+        Self { preferences: record.preferences.clone(), factors: record.factors.clone() }
+    }
 }
 
 /// How long an import waits for a turn at hashing, of which a server at work may have none, and how often it asks.
@@ -158,13 +175,13 @@ async fn hashes(app: &App, by: &By, batch: &[New]) -> Result<Vec<PasswordHash>> 
 }
 
 /// Stores users in one transaction, and says under which primary key each canonical name is; `None` if another user
-/// has a name or a primary key, and then nothing is written.
+/// has a name, a primary key or a passkey, and then nothing is written.
 async fn insert(
     app: &App,
     by: &By,
     ids: Ids,
     rows: &[(User, PasswordHash)],
-    preferences: &[String],
+    (beyond, seals): (&[Beyond], &Seals),
 ) -> Result<Option<HashMap<String, UserId>>> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -173,23 +190,31 @@ async fn insert(
         Err(db::Error::UsernameTaken | db::Error::IdTaken) => return Ok(None),
         Err(error) => return Err(Error::from(error)),
     };
-    for ((user, _), json) in rows.iter().zip(preferences).filter(|(_, json)| !json.is_empty()) {
-        if let Some(id) = stored.get(user.username.key()) {
-            users::set_preferences(&mut tx, *id, json).await?;
+    for ((user, _), Beyond { preferences, factors }) in rows.iter().zip(beyond) {
+        let Some(id) = stored.get(user.username.key()) else { continue };
+        if !preferences.is_empty() {
+            users::set_preferences(&mut tx, *id, preferences).await?;
+        }
+        if factors.count() > 0 && !factors.store(&mut tx, *id, seals).await? {
+            return Ok(None);
         }
     }
-    let entries: Vec<Entry> = rows.iter().map(|(user, _)| entry(by, user, &stored, now)).collect();
+    let entries: Vec<Entry> =
+        rows.iter().zip(beyond).map(|((user, _), beyond)| entry(by, user, beyond, &stored, now)).collect();
     db::audit::insert_all(&mut tx, &entries, now).await?;
     tx.commit().await?;
     Ok(Some(stored))
 }
 
 /// The audit entry for an imported user.
-fn entry(by: &By, user: &User, stored: &HashMap<String, UserId>, now: Timestamp) -> Entry {
+fn entry(by: &By, user: &User, beyond: &Beyond, stored: &HashMap<String, UserId>, now: Timestamp) -> Entry {
     let id = stored.get(user.username.key()).copied().unwrap_or(user.id);
     let user = User { id, ..user.clone() };
     let entry = Entry::new(Action::UserCreated, by.author()).on(&user);
-    let entry = entry.changing(&User::blank(now), &user).detail("by", "import");
+    let mut entry = entry.changing(&User::blank(now), &user).detail("by", "import");
+    if beyond.factors.count() > 0 {
+        entry = entry.detail("second_factors", beyond.factors.count());
+    }
     Entry { batch_id: by.batch(), ..entry }
 }
 

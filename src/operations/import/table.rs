@@ -182,7 +182,7 @@ fn row(number: u64, columns: &[Column], delimiter: u8, record: Record) -> Row {
 fn nothing(field: &str) -> Raw {
     match field {
         "first_name" | "last_name" | "email" => Raw::Text(String::new()),
-        "last_login" | "valid_from" | "valid_until" | "password_changed_at" => Raw::Null,
+        "last_login" | "valid_from" | "valid_until" | "password_changed_at" | "modified_at" => Raw::Null,
         _ => Raw::Missing,
     }
 }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use super::record::Record;
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::Message;
-use crate::model::user::{User, UserId};
+use crate::model::user::{User, UserId, Username};
 
 /// What becomes of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,8 @@ struct Earlier {
 impl Earlier {
     fn digest(&self, user: &User) -> (u64, u64) {
         let texts = (user.username.as_str(), &user.first_name, &user.last_name, &user.email);
-        let flags = (user.is_active, user.is_staff, user.is_superuser);
+        let flags =
+            (user.is_active, user.is_staff, user.is_superuser, user.is_deprovisioned, user.has_factor);
         let times = [Some(user.date_joined), user.valid_from, user.valid_until];
         (self.state.hash_one(user.username.key()), self.state.hash_one((texts, flags, times)))
     }
@@ -110,6 +111,11 @@ impl Known {
         }
         self.by_key.insert(user.username.key().to_owned(), self.users.len());
         self.users.push(user);
+    }
+
+    /// The primary key of the user of this name whom the present rows may meet; 0 while it is not known.
+    pub(super) fn id_of(&self, name: &Username) -> Option<UserId> {
+        self.users.get(*self.by_key.get(name.key())?).map(|user| user.id)
     }
 
     /// Judges a record. If it is to be created then the users known contain it from now on, and it has lost a
@@ -173,6 +179,8 @@ fn compare(record: &Record, here: &User) -> Verdict {
         ("date_joined", given.date_joined != here.date_joined),
         ("valid_from", given.valid_from != here.valid_from),
         ("valid_until", given.valid_until != here.valid_until),
+        ("is_deprovisioned", given.is_deprovisioned != here.is_deprovisioned),
+        ("second_factors", given.has_factor != here.has_factor),
     ]
     .into_iter()
     .filter_map(|(field, differs)| differs.then_some(field))

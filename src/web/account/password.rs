@@ -3,19 +3,22 @@
 use rocket::form::FromForm;
 use rocket::{get, post};
 
+use super::security::PATH;
 use crate::http::guards;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::password::Password;
-use crate::model::permission::HasSession;
+use crate::model::permission::MayChangePassword;
 use crate::model::session::{Credential, SessionId};
 use crate::operations::own_account::{self, Proof};
+use crate::operations::password_removal;
 use crate::web::device_cookie;
 use crate::web::form::{CURRENT_CODE, CURRENT_PASSWORD, Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
+use crate::web::reauthentication::{self, ConfirmedForm, Question};
 use crate::web::sign_in::local_path;
-use crate::web::view::{Answer, OwnPasswordPage};
+use crate::web::view::{Answer, ConfirmationPage, OwnPasswordPage};
 
 /// What the form sends. The password is typed a second time only where no script can show it.
 #[derive(Debug, FromForm)]
@@ -36,16 +39,25 @@ fn next(given: &str) -> &str {
     if given.is_empty() { "/account" } else { local_path(given) }
 }
 
-fn page(console: &ConsoleSession<'_, HasSession>, given: &str, errors: &FieldErrors) -> OwnPasswordPage {
+fn page(
+    console: &ConsoleSession<'_, MayChangePassword>,
+    given: &str,
+    errors: &FieldErrors,
+) -> OwnPasswordPage {
     let user = console.can.user();
     let new = Field::password("new_password", "New password", errors);
     let min_length = console.app().settings.password_min_length;
     let hint = format!("At least {min_length} characters. A few unrelated words work well.");
-    let fields = vec![
+    let current = if console.can.session().has_password {
         Field {
             code: user.has_factor.then(|| errors.console(CURRENT_CODE, "Code")),
             ..Field::password(CURRENT_PASSWORD, "Current password", errors)
-        },
+        }
+    } else {
+        Field::passkey("Stands for the password that you do not have yet.", errors)
+    };
+    let fields = vec![
+        current,
         Field { hint, ..new },
         Field::password("repeat_password", "Repeat new password", errors),
     ];
@@ -55,20 +67,24 @@ fn page(console: &ConsoleSession<'_, HasSession>, given: &str, errors: &FieldErr
         username: user.username.as_str().to_owned(),
         next: next(given).to_owned(),
         forced: user.must_change_password,
+        has_password: console.can.session().has_password,
     }
 }
 
 /// The form.
 #[get("/account/password?<next>")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-pub(super) fn form(next: Option<&str>, console: ConsoleSession<'_, HasSession>) -> Answer<OwnPasswordPage> {
+pub(super) fn form(
+    next: Option<&str>,
+    console: ConsoleSession<'_, MayChangePassword>,
+) -> Answer<OwnPasswordPage> {
     Answer::page(page(&console, next.unwrap_or_default(), &FieldErrors::default()))
 }
 
 /// Changes the password. This browser stays signed in, under a new session.
 #[post("/account/password", data = "<form>")]
 pub(super) async fn change(
-    console: ConsoleSession<'_, HasSession>,
+    console: ConsoleSession<'_, MayChangePassword>,
     form: FormBody<PasswordForm>,
 ) -> Result<Answer<OwnPasswordPage>> {
     if console.is_stale(&form.token) {
@@ -87,9 +103,9 @@ pub(super) async fn change(
 }
 
 /// Changes it; the session that the browser is in then.
-async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -> Result<SessionId> {
+async fn submit(console: &ConsoleSession<'_, MayChangePassword>, form: &PasswordForm) -> Result<SessionId> {
     let mut errors = FieldErrors::default();
-    if form.current_password.is_empty() {
+    if form.current_password.is_empty() && console.can.session().has_password {
         errors.add(CURRENT_PASSWORD, "Enter your current password.");
     }
     if form.new_password.is_empty() {
@@ -109,4 +125,31 @@ async fn submit(console: &ConsoleSession<'_, HasSession>, form: &PasswordForm) -
     guards::carry(console.jar, &secret);
     device_cookie::remember(console.app(), console.jar, console.can.user()).await?;
     Ok(session)
+}
+
+/// Removes the password of a user whose passkey signs in without one.
+#[post("/account/password/remove", data = "<form>")]
+pub(super) async fn remove(
+    mut console: ConsoleSession<'_>,
+    form: FormBody<ConfirmedForm>,
+) -> Result<Answer<ConfirmationPage>> {
+    console.check(&form.token)?;
+    let remove = |can| async move { password_removal::remove(&can).await };
+    match reauthentication::with(&mut console, &form.current_password, remove).await {
+        Ok(()) => {
+            let text = "Removed your password. Other devices and API tokens were signed out.";
+            console.flash(text, None);
+            Ok(Answer::Redirect(PATH.to_owned()))
+        }
+        Err(error) => {
+            let question = Question {
+                title: "Remove your password?",
+                text: "Only a passkey signs you in then. Programs that sign in with your password no longer can.",
+                button: "Remove",
+                action: "/account/password/remove".into(),
+                back: PATH.into(),
+            };
+            question.after(error, &console, "account")
+        }
+    }
 }

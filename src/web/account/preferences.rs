@@ -40,12 +40,13 @@ const DENSITIES: [(Density, &str, &str); 2] =
     [(Density::Comfortable, "comfortable", "Comfortable"), (Density::Compact, "compact", "Compact")];
 const ROWS: [(i64, &str, &str); 3] = [(25, "25", "25"), (50, "50", "50"), (100, "100", "100")];
 
-const COLUMNS: [(Column, &str, &str); 5] = [
+const COLUMNS: [(Column, &str, &str); 6] = [
     (Column::Email, "email", "Email"),
     (Column::Role, "role", "Role"),
     (Column::Status, "status", "Status"),
     (Column::LastLogin, "last_login", "Last sign-in"),
     (Column::DateJoined, "date_joined", "Created"),
+    (Column::SecondFactor, "second_factor", "Second factor"),
 ];
 
 /// The value that is sent under a name, if there is one.

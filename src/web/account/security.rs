@@ -8,13 +8,15 @@ use crate::model::field_errors::FieldErrors;
 use crate::model::permission::{MayEnrol, SignedIn};
 use crate::model::second_factor::FactorId;
 use crate::operations::factors::{self, NewTotp};
-use crate::operations::passkeys;
+use crate::operations::{known_browsers, passkeys};
 use crate::web::form::{Field, FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::qr::Qr;
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
-use crate::web::view::{AddFactorPage, Answer, ConfirmationPage, FactorRow, RecoveryCodesPage, SecurityPage};
+use crate::web::view::{
+    AddFactorPage, Answer, ConfirmationPage, FactorRow, RecoveryCodesPage, SecurityPage, Time,
+};
 
 pub(super) const PATH: &str = "/account/security";
 
@@ -43,6 +45,9 @@ pub(super) async fn page(console: ConsoleSession<'_>) -> Result<Answer<SecurityP
         factors: own.factors.into_iter().map(FactorRow::from).collect(),
         codes_left: own.recovery_codes_left,
         offers_passkeys: passkeys::relying_party(console.app()).is_some(),
+        known_browsers: known_browsers::own(&console.can).await?.into_iter().map(Time::from).collect(),
+        has_password: console.can.session().has_password,
+        signs_in_alone: passkeys::sign_in_alone(&console.can).await?,
     }))
 }
 

@@ -119,6 +119,7 @@ const fn class(column: Column) -> &'static str {
         Column::Status => "st",
         Column::LastLogin => "when",
         Column::DateJoined => "opt",
+        Column::SecondFactor => "two",
     }
 }
 
@@ -171,6 +172,7 @@ fn row(user: &User, words: &[String], is_locked: bool, now: Timestamp) -> UserRo
         status: status(user, is_locked, now),
         last_login: user.last_login.map(Time::from),
         date_joined: user.date_joined.into(),
+        has_factor: user.has_factor,
     }
 }
 
@@ -247,12 +249,15 @@ const SEEN: [(&str, &str); 5] = [
     ("never", "Never"),
 ];
 
+const FACTOR: [(&str, &str); 3] = [("", "Any"), ("some", "Yes"), ("none", "None")];
+
 fn choices(state: &ListState) -> Vec<Choice> {
     let sort = if state.sort == "name" { "" } else { state.sort };
     vec![
         Choice { name: "status", label: "Status", value: state.status, options: STATUS.to_vec() },
         Choice { name: "role", label: "Role", value: state.role, options: ROLE.to_vec() },
         Choice { name: "seen", label: "Last sign-in", value: state.seen, options: SEEN.to_vec() },
+        Choice { name: "factor", label: "Second factor", value: state.factor, options: FACTOR.to_vec() },
         Choice { name: "sort", label: "Sort by", value: sort, options: SORT.to_vec() },
     ]
 }
@@ -264,9 +269,6 @@ fn kept(state: &ListState) -> Vec<(&'static str, String)> {
     }
     if !state.ends.is_empty() {
         kept.push(("ends", state.ends.to_owned()));
-    }
-    if !state.factor.is_empty() {
-        kept.push(("factor", state.factor.to_owned()));
     }
     kept
 }
@@ -317,13 +319,14 @@ fn chips(state: &ListState) -> Vec<(String, String)> {
 }
 
 /// The columns: label, sort, what the first click sorts by, class.
-const COLUMNS: [(&str, &str, &str, &str); 6] = [
+const COLUMNS: [(&str, &str, &str, &str); 7] = [
     ("Name", "name", "name", "name"),
     ("Email", "email", "email", "mail"),
     ("Role", "", "", "role"),
     ("Status", "", "", "st"),
     ("Last sign-in", "seen", "-seen", "when"),
     ("Created", "created", "-created", "opt"),
+    ("Second factor", "", "", "two"),
 ];
 
 fn headers(state: &ListState) -> Vec<Header> {

@@ -115,6 +115,7 @@ pub(in crate::web) struct UserRow {
     pub(in crate::web) status: &'static str,
     pub(in crate::web) last_login: Option<Time>,
     pub(in crate::web) date_joined: Time,
+    pub(in crate::web) has_factor: bool,
 }
 
 /// A choice above the list.
@@ -193,6 +194,7 @@ impl View for UsersPage {
             status: if role.is_empty() { "Active" } else { "Ended" },
             last_login: Some(Timestamp::from_micros(0).into()),
             date_joined: Timestamp::from_micros(0).into(),
+            has_factor: true,
         };
         let sample = |groups, narrowed: bool| Self {
             layout: Layout::sample(text),

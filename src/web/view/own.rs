@@ -54,6 +54,8 @@ pub(in crate::web) struct OwnPasswordPage {
     pub(in crate::web) next: String,
     /// Whether nothing else may be done before.
     pub(in crate::web) forced: bool,
+    /// Whether there is one to change.
+    pub(in crate::web) has_password: bool,
 }
 
 impl View for OwnPasswordPage {
@@ -67,6 +69,7 @@ impl View for OwnPasswordPage {
             username: text.to_owned(),
             next: text.to_owned(),
             forced,
+            has_password: forced,
         };
         vec![sample(true), sample(false)]
     }

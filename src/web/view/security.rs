@@ -119,6 +119,11 @@ pub(in crate::web) struct SecurityPage {
     pub(in crate::web) codes_left: i64,
     /// Whether browsers have passkeys at this address.
     pub(in crate::web) offers_passkeys: bool,
+    /// When the browsers that the account knows last signed in.
+    pub(in crate::web) known_browsers: Vec<Time>,
+    pub(in crate::web) has_password: bool,
+    /// Whether a passkey signs in without the password.
+    pub(in crate::web) signs_in_alone: bool,
 }
 
 impl View for SecurityPage {
@@ -139,6 +144,9 @@ impl View for SecurityPage {
             factors,
             codes_left,
             offers_passkeys,
+            known_browsers: if codes_left > 0 { vec![at()] } else { Vec::new() },
+            has_password: codes_left > 0,
+            signs_in_alone: codes_left != 10,
         };
         vec![
             sample(Vec::new(), 0, true),

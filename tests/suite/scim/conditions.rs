@@ -206,3 +206,23 @@ async fn az_7_an_ordinary_user_learns_of_no_other_one(app: TestApp) {
         assert_eq!(answers[0].lasting_headers(), answers[1].lasting_headers());
     }
 }
+
+/// The entry of a deletion says that other clients, too, call the user nothing any more.
+#[apply(on_both)]
+#[with([("scim", json!(true))])]
+async fn a_deletion_says_how_many_external_ids_of_other_clients_are_dropped(app: TestApp) {
+    let (okta, entra) = (app.person("okta", "superuser").await, app.person("entra", "superuser").await);
+    let made = create(&app, &okta, &json!({"userName": "ada", "externalId": "00u1"})).await;
+    patch(&app, &entra, &path(&made), json!([{"op": "add", "path": "externalId", "value": "A-1"}])).await;
+    let alone = create(&app, &okta, &json!({"userName": "bob", "externalId": "00u2"})).await;
+    for resource in [&made, &alone] {
+        assert_eq!(send(&app, &okta, Method::Delete, &path(resource), &json!({})).await.status, 204);
+    }
+    let entries = trail(&app).await;
+    let dropped = |name: &str| {
+        let entry = entries.iter().rfind(|entry| entry.target_name == name).expect("an entry");
+        assert_eq!(entry.action, "user_deactivated");
+        serde_json::from_str::<Value>(&entry.details).unwrap()["external_ids_of_others_dropped"].clone()
+    };
+    assert_eq!((dropped("ada"), dropped("bob")), (json!(1), Value::Null));
+}

@@ -125,6 +125,35 @@ async fn lists_have_an_order_pages_and_the_attributes_that_are_asked_for(app: Te
     assert_eq!(error(&answer), (400, Some("invalidCursor".into())), "a cursor of another list");
 }
 
+/// A filter that asks too much of each user is wrong, and the cursor with it is not.
+#[apply(on_both)]
+#[with([("scim", json!(true))])]
+async fn a_filter_that_asks_too_much_is_told_from_a_wrong_cursor(app: TestApp) {
+    let root = app.person("root", "superuser").await;
+    for name in ["ada", "bob", "carl"] {
+        app.person(name, "ordinary").await;
+    }
+    let part = r#"displayName gt "a" or userName co "b" or name.givenName co "c" or emails.value co "d""#;
+    let heavy = vec![part; 100].join(" or ");
+    let ask = async |place: &str, value: Value| {
+        let body = json!({"filter": heavy, "count": 1, place: value});
+        send(&app, &root, Method::Post, &format!("{USERS}/.search"), &body).await
+    };
+    let first = ask("cursor", json!("")).await;
+    assert_eq!(first.status, 200, "of few users it is not too much: {}", first.body);
+    let next = first.json()["nextCursor"].clone();
+    assert!(next.is_string(), "{}", first.body);
+    // As where there are a million users.
+    app.sql("UPDATE user_counts SET users = 1000000").await;
+    for (place, value) in
+        [("cursor", json!("")), ("cursor", next), ("startIndex", json!(1)), ("startIndex", json!(3))]
+    {
+        let refused = ask(place, value.clone()).await;
+        assert_eq!(error(&refused), (400, Some("invalidFilter".into())), "{place} {value}: {}", refused.body);
+    }
+    assert_eq!(error(&ask("cursor", json!("nonsense")).await), (400, Some("invalidCursor".into())));
+}
+
 #[apply(on_both)]
 #[with([("scim", json!(true))])]
 async fn pv_3_a_walk_by_cursors_loses_and_repeats_no_user_while_others_come_and_go(app: TestApp) {

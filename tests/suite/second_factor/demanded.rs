@@ -10,10 +10,7 @@ use crate::own_credentials::{denied, verdict};
 const REQUIRED: &str = "second_factor_enrolment_required";
 
 /// The routes that are open to a session which may only enrol.
-const OPEN: [(Method, &str); 10] = [
-    (Method::Get, "/account/password"),
-    (Method::Post, "/account/password"),
-    (Method::Post, "/v1/account/password"),
+const OPEN: [(Method, &str); 7] = [
     (Method::Get, "/account/security/add"),
     (Method::Post, "/account/security/add"),
     (Method::Get, "/account/security/add-passkey"),
@@ -53,6 +50,29 @@ async fn mf_9_staff_without_a_factor_reach_no_route_of_the_matrix_but_the_way_to
         assert_eq!(app.stored(other.id()).await, other.user, "nothing was changed");
         assert_eq!(page(&app, &without, ADD).await.status, 200);
     }
+}
+
+#[apply(on_both)]
+#[with([("second_factor", json!("staff"))])]
+async fn mf_9_who_has_to_change_the_password_does_that_first_and_can_only_enrol_then(app: TestApp) {
+    let ada = app.person("ada", "staff").await;
+    app.sql(&format!("UPDATE users SET must_change_password = TRUE WHERE id = {}", ada.id())).await;
+    assert_eq!(
+        page(&app, &ada, ADD).await.header("Location"),
+        Some("/account/password?next=%2Faccount%2Fsecurity%2Fadd")
+    );
+    let change = async |who: &Person, current: &str, new: &str| {
+        let html = page(&app, who, "/account/password").await;
+        let fields = [("current_password", current), ("new_password", new), ("token", &token(&html.body))];
+        send(&app, who, "/account/password", &fields).await.0
+    };
+    let changed = change(&ada, PASSWORD, "a wholly different phrase").await;
+    assert_eq!(changed.status, 303, "{}", changed.body);
+    let enrolling = Person { cookie: session_in(&changed).expect("another session"), ..ada };
+    assert_eq!(page(&app, &enrolling, "/users").await.header("Location"), Some(ADD));
+    assert_eq!(page(&app, &enrolling, "/account/password").await.header("Location"), Some(ADD));
+    enrol(&app, &enrolling, "phone").await;
+    assert_eq!(page(&app, &enrolling, "/account/password").await.status, 200);
 }
 
 /// That a sign-in by password gives no rights of staff on either channel.
@@ -159,6 +179,41 @@ async fn mf_9_until_the_time_comes_staff_are_reminded_and_then_each_gets_in_and_
     assert_eq!(app.obtain("ordinary", PASSWORD).await.status, 200);
 }
 
+/// The day on which the setting is turned, for an installation that had none of it: nobody is locked out, with sessions
+/// and tokens from before or without, and nobody works on without a factor.
+#[apply(on_both)]
+async fn mf_9_when_it_is_turned_on_all_of_fifty_staff_without_factors_get_in_and_enrol(before: TestApp) {
+    let mut staff = Vec::new();
+    for number in 0..50 {
+        let kind = if number == 0 { "superuser" } else { "staff" };
+        staff.push(before.person(&format!("staff{number:02}"), kind).await);
+    }
+    let app = before.another_instance_with(&[("second_factor", json!("staff"))]).await;
+    for (number, person) in staff.iter().enumerate() {
+        let name = person.user.username.as_str();
+        // Half of them have a session from before, the others sign in.
+        let entered = if number % 2 == 0 {
+            person.clone()
+        } else {
+            let answer = first_step(&app, name, PASSWORD, "/users").await.answer;
+            assert_eq!((answer.status, answer.header("Location")), (303, Some("/users")), "{name}");
+            Person { cookie: session_in(&answer).expect("a session"), ..person.clone() }
+        };
+        let listed = app.json(Method::Post, "/v1/users/list", Some((person, By::Bearer)), &json!({})).await;
+        assert_eq!(verdict(&listed), denied(REQUIRED), "{name}");
+        assert_eq!(page(&app, &entered, "/users").await.header("Location"), Some(ADD), "{name}");
+        let phone = enrol(&app, &entered, "phone").await;
+        assert_eq!(phone.recovery_codes.len(), 10, "{name}");
+        assert_eq!(page(&app, &entered, "/users").await.status, 200, "{name}");
+        let half = first_step(&app, name, PASSWORD, "/users").await;
+        assert_eq!(half.show(&app, &phone.code_in(&app, 1)).await.status, 303, "{name}");
+        assert!(!app.is_signed_in(person, By::Bearer).await, "{name}: tokens from before are over");
+    }
+    let html = page(&app, &staff[0], "/users?role=staff&factor=none").await.body;
+    assert!(html.contains("No users match."), "{html}");
+    assert!(!page(&app, &staff[0], "/").await.body.contains("no second factor"));
+}
+
 #[apply(on_both)]
 #[with([("second_factor", json!("staff")), ("throttle_account_free", json!(2))])]
 async fn mf_9_staff_see_who_has_no_factor_and_what_the_gate_says(app: TestApp) {
@@ -174,6 +229,21 @@ async fn mf_9_staff_see_who_has_no_factor_and_what_the_gate_says(app: TestApp) {
     assert!(without.contains("Without a second factor"), "{without}");
     let with = page(&app, &root, "/users?factor=some").await.body;
     assert_eq!(crate::console::names(&with), ["root"]);
+    assert!(
+        with.contains("<option value=\"some\" selected>Yes</option>"),
+        "a choice among the filters: {with}"
+    );
+    let body = json!({"expressions": [{"type": "exact", "field": "has_factor", "value": true}]});
+    let found = app.json(Method::Post, "/v1/users/list", Some((&root, By::Cookie)), &body).await.json();
+    assert_eq!((found.as_array().map(Vec::len), &found[0]["username"]), (Some(1), &json!("root")), "{found}");
+    // The column is there for those who choose it.
+    assert!(!with.contains("<td class=\"two\">"), "{with}");
+    let mut tx = app.usher.db.begin().await.unwrap();
+    usher::db::users::set_preferences(&mut tx, root.user.id, "{\"hidden_columns\":[]}").await.unwrap();
+    tx.commit().await.unwrap();
+    let all = page(&app, &root, "/users").await.body;
+    assert!(all.contains("Second factor</th>") && all.contains("<td class=\"two\">Yes</td>"), "{all}");
+    assert_eq!(all.matches("<td class=\"two\">None</td>").count(), 2, "{all}");
     let check = async |id: i64| {
         let path = format!("/v1/users/{id}/sign-in-check");
         Answer::of(app.request(Method::Get, &path, Some((&root, By::Cookie))).dispatch().await).await.json()

@@ -58,10 +58,31 @@ async fn mf_2_one_secret_is_one_factor(app: TestApp) {
     };
     assert_eq!(add("phone").await.status, 200);
     let again = add("phone again").await;
-    assert!(again.status == 422 && again.body.contains("This secret is a factor of yours already."));
+    assert!(again.status == 422 && again.body.contains("This secret was added already."));
     let code = phone.next_code(&app);
     assert_eq!(obtain(&app, "ada", &code).await.status, 200);
     assert_eq!(obtain(&app, "ada", &code).await.status, 401);
+    // Nor is it one again once it was removed: its code would be good a second time.
+    let html = page(&app, &ada, SECURITY).await.body;
+    let path = html.split("action=\"").find(|part| part.contains("/remove\"")).unwrap();
+    let path = path.split('"').next().unwrap();
+    assert_eq!(send(&app, &ada, path, &[("token", &token(&html))]).await.0.status, 303);
+    let again = add("phone once more").await;
+    assert!(again.status == 422 && again.body.contains("This secret was added already."), "{}", again.body);
+}
+
+/// With each app a guess is right more often.
+#[apply(on_both)]
+async fn mf_4_an_account_has_three_authenticator_apps_at_most(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    for name in ["phone", "tablet", "watch"] {
+        enrol(&app, &ada, name).await;
+    }
+    let html = page(&app, &ada, ADD).await.body;
+    let (state, form, code) = (hidden(&html, "state"), token(&html), Phone::scan(&html).code_in(&app, 0));
+    let fields = [("token", form.as_str()), ("state", &state), ("name", "fourth"), ("code", &code)];
+    let refused = send(&app, &ada, ADD, &fields).await.0;
+    assert!(refused.status == 422 && refused.body.contains("There are 3 authenticator apps already."));
 }
 
 #[apply(on_both)]

@@ -43,6 +43,46 @@ async fn mf_2_a_code_is_good_for_a_step_before_and_after_and_never_again(app: Te
     }
 }
 
+/// The codes of another program, as of an authenticator app, from the key that the page shows.
+#[apply(on_both)]
+async fn mf_2_a_second_implementation_shows_the_codes_that_are_accepted(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let html = page(&app, &ada, ADD).await.body;
+    let key =
+        html.split("<code class=\"secret\">").nth(1).unwrap().split('<').next().unwrap().replace(' ', "");
+    let uri = html.split("otpauth:").nth(1).expect("an address for apps").split('"').next().unwrap();
+    assert!(uri.contains(&format!("secret={key}")), "{uri}");
+    let shown = |steps: i64| {
+        let seconds = app.clock.now().seconds() + 30 * steps;
+        let output = std::process::Command::new("oathtool")
+            .args([
+                "--totp",
+                "--base32",
+                "--digits=6",
+                "--time-step-size=30s",
+                "--now",
+                &format!("@{seconds}"),
+                &key,
+            ])
+            .output()
+            .expect("oathtool, of the package of that name");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let (form, state, code) = (token(&html), hidden(&html, "state"), shown(0));
+    let fields = [("token", form.as_str()), ("state", &state), ("name", "oathtool"), ("code", &code)];
+    let added = send(&app, &ada, ADD, &fields).await.0;
+    assert_eq!(added.status, 200, "{}", added.body);
+    assert_eq!(obtain(&app, "ada", &code).await.status, 401, "once");
+    for _ in 0..20 {
+        app.clock.advance(Duration::from_secs(4321));
+        assert_eq!(obtain(&app, "ada", &shown(0)).await.status, 200);
+        assert_eq!(obtain(&app, "ada", &shown(3)).await.status, 401, "of another time");
+    }
+    let half = first_step(&app, "ada", PASSWORD, "/").await;
+    assert_eq!(half.show(&app, &shown(1)).await.status, 303);
+}
+
 #[apply(on_both)]
 #[with([("throttle_account_free", json!(2))])]
 async fn mf_4_a_wrong_code_counts_against_the_account_like_a_wrong_password(app: TestApp) {

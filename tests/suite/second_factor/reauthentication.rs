@@ -220,6 +220,11 @@ async fn mf_8_the_owner_removes_a_factor_by_the_api_and_the_operator_on_the_comm
         let output = crate::import::usher(&app, arguments).await;
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
+    let long = "x".repeat(101);
+    for reason in ["", " ", long.as_str()] {
+        assert!(!run(&["factors", "remove", "ADA", "--reason", reason]).await.0, "{reason:?}");
+    }
+    assert_eq!(code_of(&app.obtain("ada", PASSWORD).await).0, 401, "the factor is still there");
     let (done, said) = run(&["factors", "remove", "ADA", "--reason", "came to the desk"]).await;
     assert!(done && said.contains("Removed the second factor of ADA"), "{said}");
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);

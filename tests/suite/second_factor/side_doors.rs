@@ -53,6 +53,25 @@ async fn mf_1_no_link_password_or_change_of_the_account_stands_in_for_the_factor
     assert_eq!(obtain(&app, "ada", &phone.next_code(&app)).await.status, 200, "and the factor is still good");
 }
 
+/// A stranger who has the password and not the factor leaves a trace, by either channel.
+#[apply(on_both)]
+async fn mf_1_a_right_password_without_the_factor_is_recorded(app: TestApp) {
+    let ada = app.person("ada", "staff").await;
+    enrol(&app, &ada, "phone").await;
+    app.obtain("ada", PASSWORD).await;
+    first_step(&app, "ada", PASSWORD, "/").await;
+    let entries = trail(&app).await;
+    let asked: Vec<_> = entries.iter().filter(|entry| entry.action == "second_factor_asked").collect();
+    let told: Vec<_> =
+        asked.iter().map(|entry| (entry.target_id, entry.actor_id, entry.door.as_str())).collect();
+    assert_eq!(told, [(Some(ada.id()), None, "api"), (Some(ada.id()), None, "console")]);
+    let root = app.person("root", "superuser").await;
+    let html = page(&app, &root, &format!("/users/{}/sign-ins", ada.id())).await.body;
+    assert!(html.contains("Gave the password, and was asked for the second factor"), "{html}");
+    let html = page(&app, &root, &format!("/users/{}/history", ada.id())).await.body;
+    assert!(!html.contains("was asked for the second factor"), "no change of the account");
+}
+
 #[apply(on_both)]
 async fn mf_1_no_device_cookie_or_token_stands_in_for_the_factor(app: TestApp) {
     let root = app.person("root", "superuser").await;
@@ -79,10 +98,19 @@ async fn mf_1_no_device_cookie_or_token_stands_in_for_the_factor(app: TestApp) {
     }
     let path = format!("/v1/users/{}/tokens", ada.id());
     let body = json!({"name": "script"});
-    let refused = app.json(Method::Post, &path, Some((&root, By::Cookie)), &body).await;
-    assert!(refused.status == 400 && refused.body.contains("has a second factor"), "{}", refused.body);
-    enrol(&app, &root, "phone").await;
-    let made = app.json(Method::Post, &path, Some((&root, By::Cookie)), &body).await;
-    let script = Person { bearer: made.json()["token"].as_str().unwrap().to_owned(), ..ada };
-    assert!(app.is_signed_in(&script, By::Bearer).await);
+    for with in ["without a factor of their own", "with one"] {
+        let refused = app.json(Method::Post, &path, Some((&root, By::Cookie)), &body).await;
+        assert!(
+            refused.status == 400 && refused.body.contains("has a second factor"),
+            "{with}: {}",
+            refused.body
+        );
+        if with != "with one" {
+            enrol(&app, &root, "phone").await;
+        }
+    }
+    let owner = Person { cookie: session_in(&signed_in).expect("a session"), ..ada };
+    let made = app.json(Method::Post, "/v1/account/tokens", Some((&owner, By::Cookie)), &body).await;
+    let script = Person { bearer: made.json()["token"].as_str().expect("a token").to_owned(), ..owner };
+    assert!(app.is_signed_in(&script, By::Bearer).await, "the owner's session has shown it");
 }

@@ -178,6 +178,10 @@ fn label(field: &'static str) -> &'static str {
         "password" => "Password hash",
         "initial_password" => "Initial password",
         "preferences" => "Preferences",
+        "is_deprovisioned" => "Deleted by SCIM",
+        "modified_at" => "Last edited",
+        "external_ids" => "External ids of SCIM",
+        "second_factors" => "Second factors",
         other => other,
     }
 }
