@@ -169,6 +169,8 @@ pub struct Settings {
     pub log_level: LogLevelName,
     /// `text`, `json` (one object a line), or `auto`: text on a terminal, else JSON. Default `auto`.
     pub log_format: LogFormat,
+    /// Whether there is a database already, so that none is ever made where it is not found. Default false.
+    pub database_must_exist: bool,
     /// Whether every start applies pending migrations; if not, only `usher migrate` does. Default true.
     pub migrate_at_start: bool,
     /// Refuses PostgreSQL over the network without verified TLS (`sslmode=verify-full`). Default false.
@@ -235,6 +237,7 @@ impl Default for Settings {
             insecure_cookie: false,
             log_level: LogLevelName::Info,
             log_format: LogFormat::Auto,
+            database_must_exist: false,
             migrate_at_start: true,
             require_database_tls: false,
             secret_key: String::new(),

@@ -21,8 +21,11 @@ pub mod known_browsers;
 pub mod links;
 pub mod mails;
 mod migrations;
+mod opening;
 pub mod passkeys;
+mod place;
 mod postgres_tx;
+pub mod restore;
 mod row;
 pub mod select;
 mod server_lock;
@@ -42,17 +45,18 @@ use std::time::Duration;
 
 use rocket::tokio::time::{Instant, timeout_at};
 use rocket_db_pools::Database;
-use rocket_db_pools::figment::Figment;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 use self::budget::{Budget, LOOKUP_LIMIT};
-use self::connect::FileId;
 pub use self::connect::PoolError;
 pub use self::dialect::Dialect;
 pub use self::error::{Error, OpenError, Result, retrying};
+pub use self::migrations::{Schema, Step};
+pub use self::opening::Opening;
+use self::place::OpenedFile;
 use self::postgres_tx::PostgresTx;
 use self::row::from_row;
 pub use self::server_lock::{LockError, ServerLock};
@@ -82,7 +86,7 @@ pub struct Pool {
     /// How the last changes went.
     writes: Arc<Writes>,
     /// The file of SQLite that was opened.
-    file: Arc<OnceLock<FileId>>,
+    file: Arc<OnceLock<Arc<OpenedFile>>>,
     /// What the statements may take that are made by this clone.
     budget: Budget,
 }
@@ -148,44 +152,6 @@ macro_rules! read_postgres {
 }
 
 impl Db {
-    /// Opens the database that the configuration names and applies pending migrations.
-    ///
-    /// # Errors
-    /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
-    pub async fn open(figment: &Figment) -> std::result::Result<Self, OpenError> {
-        let db = Self::unconnected(figment).await?;
-        db.prepare(true).await?;
-        Ok(db)
-    }
-
-    /// The database that the configuration names, without a connection yet.
-    ///
-    /// # Errors
-    /// An unknown scheme, or a configuration that is not fit.
-    pub(crate) async fn unconnected(figment: &Figment) -> std::result::Result<Self, OpenError> {
-        Ok(Self(<Pool as rocket_db_pools::Pool>::init(figment).await?))
-    }
-
-    /// Connects for the first time and applies pending migrations, or makes sure that there are none. Several
-    /// instances may do so at once.
-    ///
-    /// # Errors
-    /// A file or server that cannot be opened, a migration that fails or is pending.
-    pub(crate) async fn prepare(&self, migrate: bool) -> std::result::Result<(), OpenError> {
-        connect::connect(&self.pools).await.map_err(PoolError::Init)?;
-        if let Some(opened) = self.pools.file_now() {
-            self.file.get_or_init(|| opened);
-        }
-        if migrate {
-            migrations::migrate(&self.pools).await?;
-            return Ok(users::rewrite(self).await?);
-        }
-        match migrations::first_pending(&self.pools).await? {
-            Some(version) => Err(OpenError::Pending(version)),
-            None => Ok(()),
-        }
-    }
-
     /// Which database it is.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
@@ -234,11 +200,15 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         let on = self.open_tx().await;
         self.writes.note(&on);
-        Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes) })
+        let file = self.file.get().map(Arc::clone);
+        Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes), file })
     }
 
     async fn open_tx(&self) -> Result<OpenTx> {
         let (end, _spending) = self.budget.spend();
+        if !self.is_in_place() {
+            return Err(Error::Moved);
+        }
         match &self.pools {
             // A transaction that begins by reading could not be upgraded while another one writes.
             Pools::Sqlite { write, .. } => {
@@ -345,6 +315,7 @@ pub struct Tx {
     on: OpenTx,
     budget: Budget,
     writes: Arc<Writes>,
+    file: Option<Arc<OpenedFile>>,
 }
 
 #[derive(Debug)]
@@ -358,7 +329,7 @@ enum OpenTx {
 /// Runs a statement of a transaction.
 macro_rules! run_in_tx {
     ($fetch:ident, $tx:expr, $sql:expr) => {{
-        let Self { on, budget, writes } = $tx;
+        let Self { on, budget, writes, .. } = $tx;
         let (end, _spending) = budget.spend();
         let result = match on {
             OpenTx::Sqlite(tx) => run!($fetch, Sqlite, &mut **tx, $sql, end),
@@ -430,7 +401,7 @@ impl Tx {
     /// Makes the changes durable. After an error nothing has changed, unless it is [`Error::TimedOut`]: then that is
     /// not known.
     pub async fn commit(self) -> Result<()> {
-        let Self { on, budget, writes } = self;
+        let Self { on, budget, writes, file } = self;
         // What has no time left is rolled back: a commit that is begun may happen.
         let (end, _spending) = budget.spend_if_any()?;
         let committed = match on {
@@ -441,6 +412,11 @@ impl Tx {
                 let text = AssertSqlSafe(format!("COMMIT /* usher {number:016x} */")).into_sql_str();
                 tx.commit(text, end).await
             }
+        };
+        let committed = match file {
+            // What went to a file that is no longer in its place is not acknowledged.
+            Some(file) if committed.is_ok() && !file.keeps_changes() => Err(Error::Moved),
+            _ => committed,
         };
         writes.note(&committed);
         if committed.is_ok() {

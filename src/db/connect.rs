@@ -1,6 +1,5 @@
 //! Opening the two databases: URL, pragmas, session settings.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
+use super::place::beside;
 use super::turns::Turns;
 use super::{Budget, Error, LOOKUP_LIMIT, Link, Pool, Pools, Result, until};
 
@@ -103,18 +103,6 @@ impl Pools {
     }
 }
 
-/// What tells one file from another: its device, and its number there.
-pub(super) type FileId = (u64, u64);
-
-impl Pools {
-    /// The file that the path of SQLite's names now.
-    pub(super) fn file_now(&self) -> Option<FileId> {
-        let Self::Sqlite { write, .. } = self else { return None };
-        let file = std::fs::metadata(write.connect_options().get_filename()).ok()?;
-        Some((file.dev(), file.ino()))
-    }
-}
-
 impl super::Db {
     /// How many connections are open, and how many of them are idle.
     pub(crate) fn connections(&self) -> [usize; 2] {
@@ -131,9 +119,8 @@ impl super::Db {
     /// The size of SQLite's write-ahead log.
     pub(crate) fn wal_bytes(&self) -> Option<u64> {
         let Pools::Sqlite { write, .. } = &self.pools else { return None };
-        let mut name = write.connect_options().get_filename().as_os_str().to_owned();
-        name.push("-wal");
-        std::fs::metadata(name).ok().map(|file| file.len())
+        let log = beside(write.connect_options().get_filename(), "-wal");
+        std::fs::metadata(log).ok().map(|file| file.len())
     }
 }
 

@@ -14,11 +14,13 @@ mod least_privilege;
 mod logs;
 mod metrics;
 mod proxy;
+mod restore;
 mod scim;
 mod server;
 mod standby;
 mod stop;
 mod storage;
+mod upgrading;
 mod wire;
 
 use std::time::Duration;
