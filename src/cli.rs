@@ -35,6 +35,7 @@ use self::copy::Copy;
 use self::migrate::Migrate;
 use self::password::{ChangePassword, CreateSuperuser};
 use self::restore::Restore;
+use self::serve::Serve;
 use crate::config::{self, Settings};
 use crate::http::logging;
 use crate::model::clock::Clock;
@@ -55,7 +56,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the console and the API (the default)
-    Serve,
+    Serve(Serve),
     /// Try Usher out: serve 300 invented people from a throwaway file, on this machine only
     #[command(after_help = DEMO_NOTES)]
     Demo(Demo),
@@ -294,7 +295,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let command = CommandLine::parse().command.unwrap_or(Command::Serve);
+    let command = CommandLine::parse().command.unwrap_or_else(|| Command::Serve(Serve::default()));
     match start(command) {
         Ok(code) => code,
         Err(failure) => fail(&failure),
@@ -350,8 +351,8 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
     let settings = Settings::read(&figment)?;
     logging::start(settings.log_level, settings.log_format);
     match &command {
-        Command::Serve => {
-            serve::run(figment, Purpose::Production).await?;
+        Command::Serve(arguments) => {
+            serve::run(figment, Purpose::Production, arguments.wait()).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Migrate(arguments) => return migrate::run(&figment, arguments).await,
@@ -362,7 +363,7 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
     let app = App::open(&figment, Clock::System).await?;
     let result = match command {
         // Done already, without the installation.
-        Command::Serve
+        Command::Serve(_)
         | Command::Check
         | Command::Demo(_)
         | Command::Config
@@ -391,6 +392,11 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
 /// Writes a line for the person at the terminal. A closed terminal is no failure.
 fn say(line: &dyn Display) {
     drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+/// A number of things, in words.
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// Writes a line about a problem.

@@ -16,6 +16,7 @@ mod error;
 pub mod exposure;
 pub mod external_ids;
 pub mod factors;
+mod hosts;
 pub mod installation;
 pub mod known_browsers;
 pub mod links;
@@ -29,6 +30,7 @@ pub mod restore;
 mod row;
 pub mod select;
 mod server_lock;
+mod servers;
 mod session_batcher;
 pub mod sessions;
 mod sql;
@@ -48,18 +50,19 @@ use rocket_db_pools::Database;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 use self::budget::{Budget, LOOKUP_LIMIT};
 pub use self::connect::PoolError;
 pub use self::dialect::Dialect;
-pub use self::error::{Error, OpenError, Result, retrying};
+pub use self::error::{Error, Newer, OpenError, Result, retrying};
 pub use self::migrations::{Schema, Step};
 pub use self::opening::Opening;
 use self::place::OpenedFile;
 use self::postgres_tx::PostgresTx;
 use self::row::from_row;
 pub use self::server_lock::{LockError, ServerLock};
+use self::servers::{Lent, Servers};
 use self::session_batcher::SessionBatcher;
 use self::sessions::{Asked, Presented};
 use self::sql::arguments;
@@ -104,8 +107,8 @@ enum Pools {
         /// The one connection that writes.
         write: SqlitePool,
     },
-    /// One server address.
-    Postgres(PgPool),
+    /// One or several servers, of which one is used.
+    Postgres(Servers),
 }
 
 /// A row that both databases can be read into.
@@ -123,13 +126,6 @@ async fn until<T>(
     }
 }
 
-/// Takes a connection from its pool if what it was asked did not end in time: it may be stuck.
-fn discard_if_late<T>(connection: &mut PoolConnection<Postgres>, result: &Result<T>) {
-    if matches!(result, Err(Error::TimedOut)) {
-        connection.close_on_drop();
-    }
-}
-
 /// Runs a statement on an executor of either database.
 macro_rules! run {
     ($fetch:ident, $database:ty, $executor:expr, $sql:expr, $end:expr) => {{
@@ -140,14 +136,28 @@ macro_rules! run {
     }};
 }
 
-/// Runs a statement that reads on a connection of PostgreSQL's pool.
+/// Runs a statement that reads on a connection of PostgreSQL.
+macro_rules! read_lent {
+    ($fetch:ident, $lent:expr, $sql:expr, $end:expr) => {{
+        let (lent, end) = ($lent, $end);
+        match lent.begin_to_read(end).await {
+            Err(error) => Err(error),
+            Ok(()) => {
+                let sql = lent.fit($sql);
+                let result = run!($fetch, Postgres, lent.connection(), sql, end);
+                lent.note(&result);
+                lent.end(end).await;
+                result
+            }
+        }
+    }};
+}
+
+/// Runs a statement that reads on any connection of PostgreSQL.
 macro_rules! read_postgres {
-    ($fetch:ident, $pool:expr, $sql:expr, $end:expr) => {{
-        let end = $end;
-        let mut connection = until(end, Box::pin($pool.acquire())).await?;
-        let result = run!($fetch, Postgres, &mut *connection, $sql, end);
-        discard_if_late(&mut connection, &result);
-        result
+    ($fetch:ident, $servers:expr, $sql:expr, $end:expr) => {{
+        let mut lent = $servers.acquire($end).await?;
+        read_lent!($fetch, &mut lent, $sql, $end)
     }};
 }
 
@@ -166,7 +176,7 @@ impl Db {
         let (end, _spending) = self.budget.spend();
         match &self.pools {
             Pools::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql, end),
-            Pools::Postgres(pool) => read_postgres!(fetch_optional, pool, sql, end),
+            Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
         }
     }
 
@@ -175,7 +185,7 @@ impl Db {
         let (end, _spending) = self.budget.spend();
         match &self.pools {
             Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql, end),
-            Pools::Postgres(pool) => read_postgres!(fetch_all, pool, sql, end),
+            Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
         }
     }
 
@@ -214,9 +224,9 @@ impl Db {
             Pools::Sqlite { write, .. } => {
                 until(end, write.begin_with("BEGIN IMMEDIATE")).await.map(OpenTx::Sqlite)
             }
-            Pools::Postgres(pool) => {
+            Pools::Postgres(servers) => {
                 let turn = self.turns.change(end).await?;
-                PostgresTx::begin(pool, turn, end).await.map(OpenTx::Postgres)
+                PostgresTx::begin(servers, turn, end).await.map(OpenTx::Postgres)
             }
         }
     }
@@ -253,7 +263,7 @@ pub struct Connection {
 #[derive(Debug)]
 enum Link {
     Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Lent),
 }
 
 impl Connection {
@@ -267,11 +277,7 @@ impl Connection {
         let end = Instant::now() + LOOKUP_LIMIT;
         match &mut self.link {
             Link::Sqlite(connection) => run!(fetch_all, Sqlite, &mut **connection, sql, end),
-            Link::Postgres(connection) => {
-                let result = run!(fetch_all, Postgres, &mut **connection, sql, end);
-                discard_if_late(connection, &result);
-                result
-            }
+            Link::Postgres(lent) => read_lent!(fetch_all, lent, sql, end),
         }
     }
 }
@@ -291,7 +297,7 @@ impl Scanning<'_> {
         let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
         match &self.0.pools {
             Pools::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql, end),
-            Pools::Postgres(pool) => read_postgres!(fetch_optional, pool, sql, end),
+            Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
         }
     }
 
@@ -304,7 +310,7 @@ impl Scanning<'_> {
         let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
         match &self.0.pools {
             Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql, end),
-            Pools::Postgres(pool) => read_postgres!(fetch_all, pool, sql, end),
+            Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
         }
     }
 }
@@ -334,7 +340,8 @@ macro_rules! run_in_tx {
         let result = match on {
             OpenTx::Sqlite(tx) => run!($fetch, Sqlite, &mut **tx, $sql, end),
             OpenTx::Postgres(tx) => {
-                let result = run!($fetch, Postgres, tx.connection()?, $sql, end);
+                let sql = tx.fit($sql);
+                let result = run!($fetch, Postgres, tx.connection()?, sql, end);
                 tx.note(&result);
                 result
             }
@@ -358,15 +365,15 @@ impl Tx {
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
         let (end, _spending) = self.budget.spend();
-        let Sql { text, values, .. } = sql;
-        let text = AssertSqlSafe(text);
         let changed = match &mut self.on {
             OpenTx::Sqlite(tx) => {
-                let query = sqlx::query_with(text, arguments::<Sqlite>(values)?);
+                let query = sqlx::query_with(AssertSqlSafe(sql.text), arguments::<Sqlite>(sql.values)?);
                 until(end, Box::pin(query.execute(&mut **tx))).await.map(|done| done.rows_affected())
             }
             OpenTx::Postgres(tx) => {
-                let query = sqlx::query_with(text, arguments::<Postgres>(values)?);
+                let Sql { text, values, keeps_plan } = tx.fit(sql);
+                let query = sqlx::query_with(AssertSqlSafe(text), arguments::<Postgres>(values)?);
+                let query = query.persistent(keeps_plan);
                 let done = until(end, Box::pin(query.execute(tx.connection()?))).await;
                 tx.note(&done);
                 done.map(|done| done.rows_affected())

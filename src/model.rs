@@ -22,6 +22,7 @@ pub mod passkey;
 pub mod password;
 pub mod password_policy;
 pub mod permission;
+pub mod pooling;
 pub mod precondition;
 pub mod preferences;
 pub mod presence;

@@ -176,7 +176,7 @@ impl App {
         let settings = Settings::read(figment)?;
         let db = Db::unconnected(&figment.focus("databases.main")).await?;
         demand_tls(&settings, &db)?;
-        let schema = db.inspect().await?;
+        let schema = db.inspect(settings.opening()).await?;
         if schema.is_new && settings.database_must_exist {
             // Says what is missing.
             db.prepare(settings.opening()).await?;
@@ -210,12 +210,12 @@ impl App {
 }
 
 /// Refuses a database that is reached over a network without verified TLS, where the settings demand that.
-fn demand_tls(settings: &Settings, db: &Db) -> Result<(), OpenError> {
+fn demand_tls(settings: &Settings, db: &Db) -> Result<(), ConfigError> {
     if settings.require_database_tls
         && let Some(host) = db.unverified_host()
     {
         let reason = format!("{host} is reached without verified TLS; add sslmode=verify-full to its URL");
-        return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason }.into());
+        return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason });
     }
     Ok(())
 }

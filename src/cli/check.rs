@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use rocket::figment::Figment;
 use rocket::figment::providers::Serialized;
 
-use super::{complain, say};
+use super::{complain, counted, say};
 use crate::config::{self, Settings};
 use crate::db;
 use crate::model::clock::Clock;
@@ -47,8 +47,8 @@ async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     }
     if let (Some(first), Some(last)) = (schema.pending.first(), schema.pending.last()) {
         findings.push(format!(
-            "note: the database is sound and of an earlier release; the next start applies {} migrations ({:04} to {:04})",
-            schema.pending.len(),
+            "note: the database is of an earlier release; the next start applies {} ({:04} to {:04})",
+            counted(schema.pending.len(), "migration"),
             first.version,
             last.version
         ));

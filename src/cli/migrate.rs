@@ -6,7 +6,7 @@ use clap::Args;
 use rocket::figment::Figment;
 use rocket::figment::providers::Serialized;
 
-use super::{Failure, say};
+use super::{Failure, counted, say};
 use crate::db::Step;
 use crate::model::clock::Clock;
 use crate::operations::App;
@@ -47,10 +47,10 @@ pub(super) async fn run(figment: &Figment, arguments: &Migrate) -> Result<ExitCo
 }
 
 fn list(what: &str, steps: &[Step]) {
-    match steps.len() {
-        0 => say(&"No migration is pending."),
-        1 => say(&format_args!("{what} 1 migration:")),
-        count => say(&format_args!("{what} {count} migrations:")),
+    if steps.is_empty() {
+        say(&"No migration is pending.");
+    } else {
+        say(&format_args!("{what} {}:", counted(steps.len(), "migration")));
     }
     for step in steps {
         say(&format_args!("  {:04} {}", step.version, step.name.replace('_', " ")));

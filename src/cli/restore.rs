@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use rocket::figment::Figment;
 
-use super::{Failure, say};
+use super::{Failure, counted, say};
 use crate::db::{self, Db, ServerLock};
 use crate::model::clock::Clock;
 
@@ -29,8 +29,8 @@ pub(super) async fn run(figment: &Figment, arguments: &Restore) -> Result<ExitCo
     }
     if restored.pending > 0 {
         say(&format_args!(
-            "An earlier release made the copy: the next start applies {} migrations.",
-            restored.pending
+            "An earlier release made the copy: the next start applies {}.",
+            counted(restored.pending, "migration")
         ));
     }
     say(&"Sessions that have been ended since are live in it again, if they have not run out.");

@@ -74,17 +74,22 @@ pub enum OpenError {
          To begin a new, empty one: usher migrate --create"
     )]
     Missing(String),
-    /// A newer release has changed the schema in a way that this one cannot work with.
-    #[error(
-        "a newer release has upgraded the database: a release needs to know migration {needs} to work with it, and this \
-         one knows them up to {knows}. Install that release again, or restore a backup that was made before the upgrade"
-    )]
-    Newer {
-        /// The migration that a release has to know.
-        needs: i64,
-        /// The last one that this release knows.
-        knows: i64,
-    },
+    /// A newer release has changed the schema.
+    #[error(transparent)]
+    Newer(#[from] Newer),
+}
+
+/// A newer release has changed the schema in a way that this one cannot work with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a newer release has upgraded the database: a release needs to know migration {needs} to work with it, and this \
+     one knows them up to {knows}. Install that release again, or restore a backup that was made before the upgrade"
+)]
+pub struct Newer {
+    /// The migration that a release has to know.
+    pub needs: i64,
+    /// The last one that this release knows.
+    pub knows: i64,
 }
 
 const TOO_MANY_TESTS: &str = "expressions: too many for the number of records; ask for fewer at once, or narrow them \

@@ -7,7 +7,7 @@ use rocket::tokio::time::{Instant, sleep};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{PgConnection, PgPool, Row as _, SqlSafeStr, SqliteConnection, SqlitePool, raw_sql};
 
-use super::{OpenError, Pools, Result};
+use super::{Newer, Pools, Result};
 
 /// Number, name and text of each migration of a folder. sqlx's `migrate!` does the same, but see [`super::row`].
 macro_rules! migrations {
@@ -112,10 +112,10 @@ impl Schema {
     /// Makes sure that this release can work with it.
     ///
     /// # Errors
-    /// [`OpenError::Newer`]
-    pub fn check(&self) -> std::result::Result<(), OpenError> {
+    /// [`Newer`]
+    pub fn check(&self) -> std::result::Result<(), Newer> {
         let Self { needs, knows, .. } = *self;
-        if needs > knows { Err(OpenError::Newer { needs, knows }) } else { Ok(()) }
+        if needs > knows { Err(Newer { needs, knows }) } else { Ok(()) }
     }
 
     /// Whether nothing is left to do.
@@ -180,8 +180,8 @@ fn is_missing_table(error: &sqlx::Error) -> bool {
 pub(super) async fn schema(pools: &Pools) -> Result<Schema> {
     match pools {
         Pools::Sqlite { read, .. } => schema_of_file(&mut *read.acquire().await?).await,
-        Pools::Postgres(pool) => {
-            let mut connection = pool.acquire().await?;
+        Pools::Postgres(servers) => {
+            let mut connection = servers.pool.acquire().await?;
             Ok(read_schema!(POSTGRES, connection))
         }
     }
@@ -199,7 +199,7 @@ pub(super) async fn migrate(pools: &Pools) -> Result<()> {
     loop {
         let reason = match pools {
             Pools::Sqlite { write, .. } => migrate_sqlite(write).await?,
-            Pools::Postgres(pool) => migrate_postgres(pool).await?,
+            Pools::Postgres(servers) => migrate_postgres(&servers.pool).await?,
         };
         let Some(reason) = reason else { return Ok(()) };
         waiting.pause(reason).await;

@@ -1,9 +1,16 @@
 //! Opening a database: what may be made or changed by that, and what is refused.
 
+use std::time::Duration;
+
+use rocket::tokio::time::{Instant, sleep};
 use rocket_db_pools::figment::Figment;
 
 use super::migrations::{self, Schema};
-use super::{Db, OpenError, Pool, PoolError, Pools, connect, users};
+use super::{Db, OpenError, Pool, PoolError, Pools, connect, servers, users};
+use crate::model::pooling::Pooler;
+
+/// How often a database that is waited for is tried.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What opening a database may do to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +19,8 @@ pub struct Opening {
     pub migrate: bool,
     /// Where there is no database, one is made.
     pub create: bool,
+    /// How connections to PostgreSQL are used.
+    pub pooler: Pooler,
 }
 
 impl Db {
@@ -21,7 +30,7 @@ impl Db {
     /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
     pub async fn open(figment: &Figment) -> Result<Self, OpenError> {
         let db = Self::unconnected(figment).await?;
-        db.prepare(Opening { migrate: true, create: true }).await?;
+        db.prepare(Opening { migrate: true, create: true, pooler: Pooler::Auto }).await?;
         Ok(db)
     }
 
@@ -42,7 +51,7 @@ impl Db {
         if !(opening.create && opening.migrate || self.exists()) {
             return Err(self.refusal(opening));
         }
-        connect::connect(&self.pools).await.map_err(PoolError::Init)?;
+        connect::connect(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
         self.note_file();
         let schema = migrations::schema(&self.pools).await?;
         schema.check()?;
@@ -65,12 +74,35 @@ impl Db {
     ///
     /// # Errors
     /// A file or server that cannot be opened.
-    pub(crate) async fn inspect(&self) -> Result<Schema, OpenError> {
+    pub(crate) async fn inspect(&self, opening: Opening) -> Result<Schema, OpenError> {
         if !self.exists() {
             return Ok(Schema::none(&self.pools));
         }
-        connect::connect(&self.pools).await.map_err(PoolError::Init)?;
+        connect::connect(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
         Ok(migrations::schema(&self.pools).await?)
+    }
+
+    /// Waits until the database can be reached, or until that has taken too long; then opening it says why.
+    pub(crate) async fn wait_for(&self, opening: Opening, limit: Duration) {
+        let end = Instant::now() + limit;
+        let mut has_said = false;
+        loop {
+            let problem = match &self.pools {
+                Pools::Sqlite { .. } if opening.create || self.exists() => return,
+                Pools::Sqlite { .. } => self.refusal(opening).to_string(),
+                Pools::Postgres(servers) => match servers.connect(opening.pooler).await {
+                    Err(error) if servers::is_passing(&error) => error.to_string(),
+                    _ => return,
+                },
+            };
+            if Instant::now() >= end {
+                return;
+            }
+            if !std::mem::replace(&mut has_said, true) {
+                log::warn!("waiting for the database, {} seconds at most: {problem}", limit.as_secs());
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// Whether there is a file; of PostgreSQL connecting tells.

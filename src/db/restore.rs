@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Connection, Executor, Row as _, SqliteConnection, raw
 
 use super::backup::{self, BackupError};
 use super::place::beside;
-use super::{Db, OpenError, Pools, migrations};
+use super::{Db, Newer, Pools, migrations};
 
 /// What SQLite may have left beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -35,9 +35,9 @@ pub enum RestoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A newer release has made the copy.
+    /// A newer release has made it.
     #[error(transparent)]
-    Newer(#[from] OpenError),
+    Newer(#[from] Newer),
     /// Another process would go on with the former file.
     #[error("another process has the database open: stop it first")]
     InUse,
@@ -78,6 +78,11 @@ pub async fn restore(db: &Db, copy: &Path, suffix: &str) -> Result<Restored, Res
     let database = named.canonicalize().unwrap_or(named);
     if at(copy, copy.canonicalize())? == database {
         return Err(RestoreError::Same(copy.to_owned()));
+    }
+    // The lock that the caller has made, too, whatever comes of this.
+    let lock = beside(&database, ".lock");
+    if lock.exists() && database.exists() {
+        give_to_owner(&lock, &database)?;
     }
     let new = beside(&database, ".restoring");
     let result = async {
@@ -124,10 +129,6 @@ async fn fill(copy: &Path, new: &Path) -> Result<usize, RestoreError> {
 async fn take_place(new: &Path, database: &Path, suffix: &str) -> Result<Option<PathBuf>, RestoreError> {
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     give_to_owner(new, if database.exists() { database } else { folder })?;
-    let lock = beside(database, ".lock");
-    if lock.exists() {
-        give_to_owner(&lock, new)?;
-    }
     at(new, File::open(new).and_then(|file| file.sync_all()))?;
     let former = beside(database, suffix);
     let had_one = database.exists();

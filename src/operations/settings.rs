@@ -32,7 +32,11 @@ impl Settings {
     /// What opening the database may do to it.
     #[must_use]
     pub fn opening(&self) -> Opening {
-        Opening { migrate: self.migrate_at_start, create: !self.database_must_exist }
+        Opening {
+            migrate: self.migrate_at_start,
+            create: !self.database_must_exist,
+            pooler: self.database_pooler,
+        }
     }
 
     /// The password policy.

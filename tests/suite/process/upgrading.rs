@@ -66,7 +66,7 @@ impl Earlier {
         let directory = TempDir::new().unwrap();
         let url = match backend {
             Backend::Sqlite => format!("sqlite://{}", directory.path().join("usher.db").display()),
-            Backend::Postgres => app.url.clone(),
+            Backend::Postgres | Backend::Pooled => app.url.clone(),
         };
         let migrator = migrator(&url).await;
         if backend == Backend::Sqlite {
@@ -113,7 +113,7 @@ impl Earlier {
         // A literal of bytes is written in another way there.
         let statements = statements.map(|sql| match backend {
             Backend::Sqlite => sql.replace("'\\x", "x'"),
-            Backend::Postgres => sql,
+            Backend::Postgres | Backend::Pooled => sql,
         });
         execute(&url, &statements).await;
         Self { url, _app: app, directory }
@@ -155,7 +155,7 @@ async fn every_earlier_schema(backend: Backend) {
         assert_eq!(planned.lines().count(), pending + 1, "{version}: {planned}");
         let checked = earlier.run(&["check"]);
         assert!(checked.status.success(), "{version}: {}", text(&checked.stderr));
-        let note = format!("the next start applies {pending} migrations");
+        let note = format!("the next start applies {pending} migration");
         assert_eq!(text(&checked.stdout).contains(&note), pending > 0, "{}", text(&checked.stdout));
         if backend == Backend::Sqlite {
             let copied = earlier.run(&["backup", "copy.db"]);
