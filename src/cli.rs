@@ -1,5 +1,5 @@
 //! The subcommands. Each applies pending migrations first, unless the setting `migrate_at_start` is false, so that
-//! any of them may be the first ever to run. To add one: a variant of [`Command`] with its help, and a module with its function.
+//! any of them may be the first ever to run; but for those that look at the database or copy it. To add one: a variant of [`Command`] with its help, and a module with its function.
 
 mod audit;
 mod backup;
@@ -13,7 +13,9 @@ mod healthcheck;
 mod import;
 mod invite;
 mod keys;
+mod migrate;
 mod password;
+mod restore;
 pub(crate) mod serve;
 mod unlock;
 
@@ -27,8 +29,13 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use rocket::figment::Figment;
-use rocket::figment::providers::Serialized;
 
+use self::backup::Backup;
+use self::copy::Copy;
+use self::migrate::Migrate;
+use self::password::{ChangePassword, CreateSuperuser};
+use self::restore::Restore;
+use self::serve::Serve;
 use crate::config::{self, Settings};
 use crate::http::logging;
 use crate::model::clock::Clock;
@@ -49,12 +56,12 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the console and the API (the default)
-    Serve,
+    Serve(Serve),
     /// Try Usher out: serve 300 invented people from a throwaway file, on this machine only
     #[command(after_help = DEMO_NOTES)]
     Demo(Demo),
     /// Apply pending migrations and stop
-    Migrate,
+    Migrate(Migrate),
     /// Make a superuser; asks for the password unless --password-stdin is given
     Createsuperuser(CreateSuperuser),
     /// Set a user's password and sign them out everywhere
@@ -80,6 +87,8 @@ enum Command {
     Keys(Keys),
     /// Copy the database of SQLite to a new file, while the server goes on
     Backup(Backup),
+    /// Put a copy that `usher backup` made in the place of the database of SQLite; stop the server first
+    Restore(Restore),
     /// Copy everything into another, empty database, of SQLite or PostgreSQL; stop the server first
     Copy(Copy),
     /// Check the configuration and the database; the exit code says whether they are fit
@@ -111,28 +120,6 @@ struct Demo {
 const DEMO_NOTES: &str = "\
 Prints the name and the password of a superuser. The settings of this machine do not count, no mail is sent,
 and when it stops nothing is left.";
-
-#[derive(Debug, Args)]
-struct CreateSuperuser {
-    /// The user name: letters, digits and @ . + - _
-    #[arg(long)]
-    username: String,
-    /// The e-mail address
-    #[arg(long, default_value = "")]
-    email: String,
-    /// Read the password from the first line of standard input
-    #[arg(long)]
-    password_stdin: bool,
-}
-
-#[derive(Debug, Args)]
-struct ChangePassword {
-    /// The user name, in any letter case
-    username: String,
-    /// Read the password from the first line of standard input
-    #[arg(long)]
-    password_stdin: bool,
-}
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -266,19 +253,6 @@ struct Export {
     format: Format,
 }
 
-#[derive(Debug, Args)]
-struct Backup {
-    /// The file to make; one that is there already is not overwritten
-    file: PathBuf,
-}
-
-#[derive(Debug, Args)]
-struct Copy {
-    /// The URL of the other database; a password in PGPASSWORD instead of the URL stays out of the list of processes
-    #[arg(long, value_name = "URL")]
-    to: String,
-}
-
 /// The warning to the operator when PostgreSQL lacks `pg_trgm`.
 const NO_SEARCH_INDEX: &str = "searches read all users, because the extension pg_trgm could not be made; \
                                docs/operations.md says how to add it";
@@ -289,7 +263,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let command = CommandLine::parse().command.unwrap_or(Command::Serve);
+    let command = CommandLine::parse().command.unwrap_or_else(|| Command::Serve(Serve::default()));
     match start(command) {
         Ok(code) => code,
         Err(failure) => fail(&failure),
@@ -338,30 +312,35 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
     if let Command::Check = command {
         return Ok(check::run(&figment).await);
     }
-    let figment = match command {
-        Command::Migrate => figment.merge(Serialized::global("usher.migrate_at_start", true)),
+    let figment = match &command {
+        Command::Migrate(arguments) => arguments.settings(figment),
         _ => figment,
     };
     let settings = Settings::read(&figment)?;
     logging::start(settings.log_level, settings.log_format);
-    if let Command::Serve = command {
-        serve::run(figment, Purpose::Production).await?;
-        return Ok(ExitCode::SUCCESS);
+    match &command {
+        Command::Serve(arguments) => {
+            serve::run(figment, Purpose::Production, arguments.wait()).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Migrate(arguments) => return migrate::run(&figment, arguments).await,
+        Command::Backup(arguments) => return backup::run(&figment, arguments).await,
+        Command::Restore(arguments) => return restore::run(&figment, arguments).await,
+        _ => {}
     }
     let app = App::open(&figment, Clock::System).await?;
     let result = match command {
-        // Done already, without the database.
-        Command::Serve
+        // Done already, without the installation.
+        Command::Serve(_)
         | Command::Check
         | Command::Demo(_)
         | Command::Config
         | Command::Healthcheck
+        | Command::Migrate(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Completions { .. }
         | Command::Manual { .. } => Ok(ExitCode::SUCCESS),
-        Command::Migrate => {
-            say(&"The database is up to date.");
-            Ok(ExitCode::SUCCESS)
-        }
         Command::Createsuperuser(arguments) => password::create_superuser(&app, &arguments).await,
         Command::Changepassword(arguments) => password::change(&app, &arguments).await,
         Command::Unlock(arguments) => unlock::run(&app, &arguments).await,
@@ -369,7 +348,6 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
         Command::Import(arguments) => import::run(&app, &arguments).await,
         Command::Invite(arguments) => invite::run(&app, &arguments).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
-        Command::Backup(arguments) => backup::run(&app, &arguments).await,
         Command::Copy(arguments) => copy::run(&app, figment, &arguments).await,
         Command::Keys(Keys::Rotate(arguments)) => keys::rotate(&app, &arguments).await,
         Command::Audit(command) => audit::run(&app, command).await,
@@ -381,6 +359,11 @@ async fn dispatch(command: Command, figment: Figment) -> Result<ExitCode, Failur
 /// Writes a line for the person at the terminal. A closed terminal is no failure.
 fn say(line: &dyn Display) {
     drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+/// A number of things, in words.
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// Writes a line about a problem.

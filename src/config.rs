@@ -17,6 +17,7 @@ pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, VARIABLE, defaults, figment, with_database};
 use crate::model::head_target::HeadTarget;
 use crate::model::network::Network;
+use crate::model::pooling::Pooler;
 use crate::model::second_factor::DemandedOf;
 use crate::model::site::{Accent, Contact, SiteName};
 
@@ -171,6 +172,10 @@ pub struct Settings {
     pub log_level: LogLevelName,
     /// `text`, `json` (one object a line), or `auto`: text on a terminal, else JSON. Default `auto`.
     pub log_format: LogFormat,
+    /// Whether PostgreSQL is used by way of a pooler: `auto` (found out), `none` or `transaction`. Default `auto`.
+    pub database_pooler: Pooler,
+    /// Whether there is a database already, so that none is ever made where it is not found. Default false.
+    pub database_must_exist: bool,
     /// Whether every start applies pending migrations; if not, only `usher migrate` does. Default true.
     pub migrate_at_start: bool,
     /// Refuses PostgreSQL over the network without verified TLS (`sslmode=verify-full`). Default false.
@@ -238,6 +243,8 @@ impl Default for Settings {
             insecure_cookie: false,
             log_level: LogLevelName::Info,
             log_format: LogFormat::Auto,
+            database_pooler: Pooler::Auto,
+            database_must_exist: false,
             migrate_at_start: true,
             require_database_tls: false,
             secret_key: String::new(),

@@ -17,16 +17,21 @@ mod error;
 pub mod exposure;
 pub mod external_ids;
 pub mod factors;
+mod hosts;
 pub mod installation;
 pub mod known_browsers;
 pub mod links;
 pub mod mails;
 mod migrations;
+mod opening;
 pub mod passkeys;
+mod place;
 mod postgres_tx;
+pub mod restore;
 mod row;
 pub mod select;
 mod server_lock;
+mod servers;
 mod session_batcher;
 pub mod sessions;
 mod sql;
@@ -43,20 +48,22 @@ use std::time::Duration;
 
 use rocket::tokio::time::{Instant, timeout_at};
 use rocket_db_pools::Database;
-use rocket_db_pools::figment::Figment;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 use self::budget::{Budget, LOOKUP_LIMIT};
-use self::connect::FileId;
 pub use self::connect::PoolError;
 pub use self::dialect::Dialect;
-pub use self::error::{Error, OpenError, Result, retrying};
+pub use self::error::{Error, Newer, OpenError, Result, retrying};
+pub use self::migrations::{Schema, Step};
+pub use self::opening::Opening;
+use self::place::OpenedFile;
 use self::postgres_tx::PostgresTx;
 use self::row::from_row;
 pub use self::server_lock::{LockError, ServerLock};
+use self::servers::{Lent, Servers};
 use self::session_batcher::SessionBatcher;
 use self::sessions::{Asked, Presented};
 use self::sql::arguments;
@@ -83,7 +90,7 @@ pub struct Pool {
     /// How the last changes went.
     writes: Arc<Writes>,
     /// The file of SQLite that was opened.
-    file: Arc<OnceLock<FileId>>,
+    file: Arc<OnceLock<Arc<OpenedFile>>>,
     /// What the statements may take that are made by this clone.
     budget: Budget,
 }
@@ -101,8 +108,8 @@ enum Pools {
         /// The one connection that writes.
         write: SqlitePool,
     },
-    /// One server address.
-    Postgres(PgPool),
+    /// One or several servers, of which one is used.
+    Postgres(Servers),
 }
 
 /// A row that both databases can be read into.
@@ -120,13 +127,6 @@ async fn until<T>(
     }
 }
 
-/// Takes a connection from its pool if what it was asked did not end in time: it may be stuck.
-fn discard_if_late<T>(connection: &mut PoolConnection<Postgres>, result: &Result<T>) {
-    if matches!(result, Err(Error::TimedOut)) {
-        connection.close_on_drop();
-    }
-}
-
 /// Runs a statement on an executor of either database.
 macro_rules! run {
     ($fetch:ident, $database:ty, $executor:expr, $sql:expr, $end:expr) => {{
@@ -137,56 +137,32 @@ macro_rules! run {
     }};
 }
 
-/// Runs a statement that reads on a connection of PostgreSQL's pool.
+/// Runs a statement that reads on a connection of PostgreSQL.
+macro_rules! read_lent {
+    ($fetch:ident, $lent:expr, $sql:expr, $end:expr) => {{
+        let (lent, end) = ($lent, $end);
+        match lent.begin_to_read(end).await {
+            Err(error) => Err(error),
+            Ok(()) => {
+                let sql = lent.fit($sql);
+                let result = run!($fetch, Postgres, lent.connection(), sql, end);
+                lent.note(&result);
+                lent.end(end).await;
+                result
+            }
+        }
+    }};
+}
+
+/// Runs a statement that reads on any connection of PostgreSQL.
 macro_rules! read_postgres {
-    ($fetch:ident, $pool:expr, $sql:expr, $end:expr) => {{
-        let end = $end;
-        let mut connection = until(end, Box::pin($pool.acquire())).await?;
-        let result = run!($fetch, Postgres, &mut *connection, $sql, end);
-        discard_if_late(&mut connection, &result);
-        result
+    ($fetch:ident, $servers:expr, $sql:expr, $end:expr) => {{
+        let mut lent = $servers.acquire($end).await?;
+        read_lent!($fetch, &mut lent, $sql, $end)
     }};
 }
 
 impl Db {
-    /// Opens the database that the configuration names and applies pending migrations.
-    ///
-    /// # Errors
-    /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
-    pub async fn open(figment: &Figment) -> std::result::Result<Self, OpenError> {
-        let db = Self::unconnected(figment).await?;
-        db.prepare(true).await?;
-        Ok(db)
-    }
-
-    /// The database that the configuration names, without a connection yet.
-    ///
-    /// # Errors
-    /// An unknown scheme, or a configuration that is not fit.
-    pub(crate) async fn unconnected(figment: &Figment) -> std::result::Result<Self, OpenError> {
-        Ok(Self(<Pool as rocket_db_pools::Pool>::init(figment).await?))
-    }
-
-    /// Connects for the first time and applies pending migrations, or makes sure that there are none. Several
-    /// instances may do so at once.
-    ///
-    /// # Errors
-    /// A file or server that cannot be opened, a migration that fails or is pending.
-    pub(crate) async fn prepare(&self, migrate: bool) -> std::result::Result<(), OpenError> {
-        connect::connect(&self.pools).await.map_err(PoolError::Init)?;
-        if let Some(opened) = self.pools.file_now() {
-            self.file.get_or_init(|| opened);
-        }
-        if migrate {
-            migrations::migrate(&self.pools).await?;
-            return Ok(users::rewrite(self).await?);
-        }
-        match migrations::first_pending(&self.pools).await? {
-            Some(version) => Err(OpenError::Pending(version)),
-            None => Ok(()),
-        }
-    }
-
     /// Which database it is.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
@@ -201,7 +177,7 @@ impl Db {
         let (end, _spending) = self.budget.spend();
         match &self.pools {
             Pools::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql, end),
-            Pools::Postgres(pool) => read_postgres!(fetch_optional, pool, sql, end),
+            Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
         }
     }
 
@@ -210,7 +186,7 @@ impl Db {
         let (end, _spending) = self.budget.spend();
         match &self.pools {
             Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql, end),
-            Pools::Postgres(pool) => read_postgres!(fetch_all, pool, sql, end),
+            Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
         }
     }
 
@@ -235,19 +211,23 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         let on = self.open_tx().await;
         self.writes.note(&on);
-        Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes) })
+        let file = self.file.get().map(Arc::clone);
+        Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes), file })
     }
 
     async fn open_tx(&self) -> Result<OpenTx> {
         let (end, _spending) = self.budget.spend();
+        if !self.is_in_place() {
+            return Err(Error::Moved);
+        }
         match &self.pools {
             // A transaction that begins by reading could not be upgraded while another one writes.
             Pools::Sqlite { write, .. } => {
                 until(end, write.begin_with("BEGIN IMMEDIATE")).await.map(OpenTx::Sqlite)
             }
-            Pools::Postgres(pool) => {
+            Pools::Postgres(servers) => {
                 let turn = self.turns.change(end).await?;
-                PostgresTx::begin(pool, turn, end).await.map(OpenTx::Postgres)
+                PostgresTx::begin(servers, turn, end).await.map(OpenTx::Postgres)
             }
         }
     }
@@ -284,7 +264,7 @@ pub struct Connection {
 #[derive(Debug)]
 enum Link {
     Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Lent),
 }
 
 impl Connection {
@@ -298,11 +278,7 @@ impl Connection {
         let end = Instant::now() + LOOKUP_LIMIT;
         match &mut self.link {
             Link::Sqlite(connection) => run!(fetch_all, Sqlite, &mut **connection, sql, end),
-            Link::Postgres(connection) => {
-                let result = run!(fetch_all, Postgres, &mut **connection, sql, end);
-                discard_if_late(connection, &result);
-                result
-            }
+            Link::Postgres(lent) => read_lent!(fetch_all, lent, sql, end),
         }
     }
 }
@@ -322,7 +298,7 @@ impl Scanning<'_> {
         let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
         match &self.0.pools {
             Pools::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql, end),
-            Pools::Postgres(pool) => read_postgres!(fetch_optional, pool, sql, end),
+            Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
         }
     }
 
@@ -335,7 +311,7 @@ impl Scanning<'_> {
         let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
         match &self.0.pools {
             Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql, end),
-            Pools::Postgres(pool) => read_postgres!(fetch_all, pool, sql, end),
+            Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
         }
     }
 }
@@ -346,6 +322,7 @@ pub struct Tx {
     on: OpenTx,
     budget: Budget,
     writes: Arc<Writes>,
+    file: Option<Arc<OpenedFile>>,
 }
 
 #[derive(Debug)]
@@ -359,12 +336,13 @@ enum OpenTx {
 /// Runs a statement of a transaction.
 macro_rules! run_in_tx {
     ($fetch:ident, $tx:expr, $sql:expr) => {{
-        let Self { on, budget, writes } = $tx;
+        let Self { on, budget, writes, .. } = $tx;
         let (end, _spending) = budget.spend();
         let result = match on {
             OpenTx::Sqlite(tx) => run!($fetch, Sqlite, &mut **tx, $sql, end),
             OpenTx::Postgres(tx) => {
-                let result = run!($fetch, Postgres, tx.connection()?, $sql, end);
+                let sql = tx.fit($sql);
+                let result = run!($fetch, Postgres, tx.connection()?, sql, end);
                 tx.note(&result);
                 result
             }
@@ -388,15 +366,15 @@ impl Tx {
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
         let (end, _spending) = self.budget.spend();
-        let Sql { text, values, .. } = sql;
-        let text = AssertSqlSafe(text);
         let changed = match &mut self.on {
             OpenTx::Sqlite(tx) => {
-                let query = sqlx::query_with(text, arguments::<Sqlite>(values)?);
+                let query = sqlx::query_with(AssertSqlSafe(sql.text), arguments::<Sqlite>(sql.values)?);
                 until(end, Box::pin(query.execute(&mut **tx))).await.map(|done| done.rows_affected())
             }
             OpenTx::Postgres(tx) => {
-                let query = sqlx::query_with(text, arguments::<Postgres>(values)?);
+                let Sql { text, values, keeps_plan } = tx.fit(sql);
+                let query = sqlx::query_with(AssertSqlSafe(text), arguments::<Postgres>(values)?);
+                let query = query.persistent(keeps_plan);
                 let done = until(end, Box::pin(query.execute(tx.connection()?))).await;
                 tx.note(&done);
                 done.map(|done| done.rows_affected())
@@ -431,7 +409,7 @@ impl Tx {
     /// Makes the changes durable. After an error nothing has changed, unless it is [`Error::TimedOut`]: then that is
     /// not known.
     pub async fn commit(self) -> Result<()> {
-        let Self { on, budget, writes } = self;
+        let Self { on, budget, writes, file } = self;
         // What has no time left is rolled back: a commit that is begun may happen.
         let (end, _spending) = budget.spend_if_any()?;
         let committed = match on {
@@ -442,6 +420,11 @@ impl Tx {
                 let text = AssertSqlSafe(format!("COMMIT /* usher {number:016x} */")).into_sql_str();
                 tx.commit(text, end).await
             }
+        };
+        let committed = match file {
+            // What went to a file that is no longer in its place is not acknowledged.
+            Some(file) if committed.is_ok() && !file.keeps_changes() => Err(Error::Moved),
+            _ => committed,
         };
         writes.note(&committed);
         if committed.is_ok() {

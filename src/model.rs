@@ -23,6 +23,7 @@ pub mod password;
 pub mod password_policy;
 pub mod permission;
 pub mod personal_data;
+pub mod pooling;
 pub mod precondition;
 pub mod preferences;
 pub mod presence;

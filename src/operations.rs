@@ -65,7 +65,7 @@ use self::overview::PastDays;
 use self::session_use::SessionUses;
 use self::uploads::Uploads;
 use crate::config::{ConfigError, Settings};
-use crate::db::{self, Db};
+use crate::db::{self, Db, Schema};
 use crate::model;
 use crate::model::clock::Clock;
 use crate::model::second_factor::Access;
@@ -144,14 +144,8 @@ impl App {
     pub async fn on(db: Db, figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
         let settings = Settings::read(figment)?;
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
-        if settings.require_database_tls
-            && let Some(host) = db.unverified_host()
-        {
-            let reason =
-                format!("{host} is reached without verified TLS; add sslmode=verify-full to its URL");
-            return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason }.into());
-        }
-        db.prepare(settings.migrate_at_start).await?;
+        demand_tls(&settings, &db)?;
+        db.prepare(settings.opening()).await?;
         let ring = KeyRing::load(&settings, &db).await?;
         kept_key::look(&settings, &db).await?;
         let cookie_tag = keys::cookie_tag(&db).await?.into();
@@ -177,6 +171,22 @@ impl App {
         })
     }
 
+    /// Connects to the database that the configuration names and looks at its schema; nothing is made or changed.
+    ///
+    /// # Errors
+    /// What is wrong, in words for the operator.
+    pub(crate) async fn inspect(figment: &Figment) -> Result<(Db, Schema), OpenError> {
+        let settings = Settings::read(figment)?;
+        let db = Db::unconnected(&figment.focus("databases.main")).await?;
+        demand_tls(&settings, &db)?;
+        let schema = db.inspect(settings.opening()).await?;
+        if schema.is_new && settings.database_must_exist {
+            // Says what is missing.
+            db.prepare(settings.opening()).await?;
+        }
+        Ok((db, schema))
+    }
+
     /// What an account gets at this moment from the right password or from a session: the [gate](model::second_factor::access).
     #[must_use]
     pub fn access(&self, user: &User, shown: bool) -> Access {
@@ -200,4 +210,15 @@ impl App {
     pub fn keys(&self) -> Arc<Keys> {
         self.ring.at(self.clock.now())
     }
+}
+
+/// Refuses a database that is reached over a network without verified TLS, where the settings demand that.
+fn demand_tls(settings: &Settings, db: &Db) -> Result<(), ConfigError> {
+    if settings.require_database_tls
+        && let Some(host) = db.unverified_host()
+    {
+        let reason = format!("{host} is reached without verified TLS; add sslmode=verify-full to its URL");
+        return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason });
+    }
+    Ok(())
 }

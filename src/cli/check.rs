@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use rocket::figment::Figment;
+use rocket::figment::providers::Serialized;
 
-use super::{complain, say};
+use super::{complain, counted, say};
+use crate::config::{self, Settings};
+use crate::db;
 use crate::model::clock::Clock;
 use crate::operations::{App, factors};
-use crate::{config, db};
 
 /// Fewest characters that a password should have (ASVS 6.2.1).
 const FEWEST_CHARACTERS: usize = 8;
@@ -29,21 +31,44 @@ pub(super) async fn run(figment: &Figment) -> ExitCode {
 
 async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     let rocket = config::rocket_config(figment)?;
-    let app = App::open(figment, Clock::System).await?;
-    db::installation::ping(&mut app.db.connection().await?).await?;
-    let mut findings = vec![
-        format!(
-            "ok: the configuration is valid; the server will listen on {}:{}",
-            rocket.address, rocket.port
-        ),
-        format!("ok: the {} database answers and its schema is up to date", app.db.dialect().name()),
-    ];
+    let settings = Settings::read(figment)?;
+    let mut findings = vec![format!(
+        "ok: the configuration is valid; the server will listen on {}:{}",
+        rocket.address, rocket.port
+    )];
+    let (db, schema) = App::inspect(figment).await?;
+    schema.check()?;
+    if let (false, Some(step)) = (settings.migrate_at_start, schema.pending.first()) {
+        return Err(db::OpenError::Pending(step.version).into());
+    }
+    if schema.is_new {
+        findings.push("note: there is no database yet; the next start makes it".to_owned());
+        return Ok(findings);
+    }
+    if let Some(damage) = db.damage().await? {
+        return Err(format!("the database is damaged: {damage}. Restore a copy: usher restore FILE").into());
+    }
+    if let (Some(first), Some(last)) = (schema.pending.first(), schema.pending.last()) {
+        findings.push(format!(
+            "note: the database is of an earlier release; the next start applies {} ({:04} to {:04})",
+            counted(schema.pending.len(), "migration"),
+            first.version,
+            last.version
+        ));
+        return Ok(findings);
+    }
+    db.close().await;
+    let looking = figment.clone().merge(Serialized::global("usher.migrate_at_start", false));
+    let app = App::open(&looking, Clock::System).await?;
+    findings
+        .push(format!("ok: the {} database answers and its schema is up to date", app.db.dialect().name()));
     findings.push(if db::users::superuser_exists(&app.db).await? {
         "ok: there is an active superuser".to_owned()
     } else {
         "note: there is no active superuser; make one with usher createsuperuser --username NAME".to_owned()
     });
-    findings.extend(warnings(&app).await?.into_iter().map(|warning| format!("warning: {warning}")));
+    findings
+        .extend(warnings(&app, &settings).await?.into_iter().map(|warning| format!("warning: {warning}")));
     if !db::select::search_is_indexed(&app.db).await? {
         findings.push(format!("note: {}", super::NO_SEARCH_INDEX));
     }
@@ -52,7 +77,7 @@ async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
 }
 
 /// How far the settings and the database are open to others, or to more than they are used for.
-async fn warnings(app: &App) -> Result<Vec<String>, super::Failure> {
+async fn warnings(app: &App, settings: &Settings) -> Result<Vec<String>, super::Failure> {
     let mut warnings = Vec::new();
     if factors::key_is_lost(app).await? {
         warnings.push(
@@ -84,7 +109,7 @@ async fn warnings(app: &App) -> Result<Vec<String>, super::Failure> {
                 role.beyond.join(", ")
             ));
         }
-        if role.changes_schema && !app.settings.migrate_at_start {
+        if role.changes_schema && !settings.migrate_at_start {
             warnings.push(
                 "the role of the database may change the schema, which only usher migrate needs".into(),
             );

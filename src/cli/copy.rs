@@ -2,14 +2,22 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use rocket::figment::Figment;
 use serde_json::Map;
 
-use super::{Copy, Failure, say};
+use super::{Failure, say};
 use crate::config;
 use crate::db::{self, Db};
 use crate::model::audit::Action;
 use crate::operations::{App, operator};
+
+#[derive(Debug, Args)]
+pub(super) struct Copy {
+    /// The URL of the other database; a password in PGPASSWORD instead of the URL stays out of the list of processes
+    #[arg(long, value_name = "URL")]
+    to: String,
+}
 
 pub(super) async fn run(app: &App, figment: Figment, arguments: &Copy) -> Result<ExitCode, Failure> {
     let target = Db::open(&config::with_database(figment, &arguments.to).focus("databases.main")).await?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rocket::figment::Figment;
 use rocket::figment::providers::Serialized;
@@ -44,5 +45,5 @@ async fn fill_and_serve(figment: Figment) -> Result<(), Failure> {
          Sign in as {SUPERUSER} with the password {password}\n\n\
          All of these people have that password, but those who are yet to choose one."
     ));
-    serve::run(figment, Purpose::Demo).await
+    serve::run(figment, Purpose::Demo, Duration::ZERO).await
 }

@@ -3,11 +3,35 @@
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
-use super::{ChangePassword, CreateSuperuser, Failure, complain, say};
+use clap::Args;
+
+use super::{Failure, complain, say};
 use crate::model::error::Error;
 use crate::model::raw::Raw;
 use crate::model::user::{InputMode, UserPatch};
 use crate::operations::{App, operator};
+
+#[derive(Debug, Args)]
+pub(super) struct CreateSuperuser {
+    /// The user name: letters, digits and @ . + - _
+    #[arg(long)]
+    username: String,
+    /// The e-mail address
+    #[arg(long, default_value = "")]
+    email: String,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChangePassword {
+    /// The user name, in any letter case
+    username: String,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
 
 pub(super) async fn create_superuser(app: &App, arguments: &CreateSuperuser) -> Result<ExitCode, Failure> {
     let password = password(arguments.password_stdin)?;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
@@ -14,7 +15,8 @@ use rocket::tokio::time::{Instant, timeout, timeout_at};
 use rocket::{Config, Ignite, Orbit, Rocket};
 
 use super::{Failure, complain, say};
-use crate::db::{self, ServerLock};
+use crate::config::Settings;
+use crate::db::{self, Db, ServerLock};
 use crate::http::descriptors;
 use crate::http::metrics::{self, Metrics};
 use crate::http::traffic::Traffic;
@@ -34,10 +36,43 @@ pub(super) fn runtime(config: &Config) -> std::io::Result<Runtime> {
         .build()
 }
 
-pub(super) async fn run(figment: Figment, purpose: Purpose) -> Result<(), Failure> {
+/// How to serve.
+#[derive(Debug, Default, Args)]
+pub(super) struct Serve {
+    /// Wait for the database as long as this if it cannot be reached yet, such as 60s or 5m
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    wait: Option<Duration>,
+}
+
+impl Serve {
+    /// How long to wait for the database.
+    pub(super) fn wait(&self) -> Duration {
+        self.wait.unwrap_or_default()
+    }
+}
+
+/// A time in seconds, or with its unit.
+fn span(text: &str) -> Result<Duration, &'static str> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        _ => return Err("it is a number of seconds, or like 60s or 5m"),
+    };
+    let number: u32 = number.parse().map_err(|_| "it is a number of seconds, or like 60s or 5m")?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+pub(super) async fn run(figment: Figment, purpose: Purpose, wait: Duration) -> Result<(), Failure> {
     descriptors::raise_limit();
     // Before the migrations: a newer release leaves the file alone while an older one serves it.
-    let _lock = ServerLock::take(&figment.focus("databases.main"))?;
+    let section = figment.focus("databases.main");
+    let _lock = ServerLock::take(&section)?;
+    if !wait.is_zero() {
+        let db = Db::unconnected(&section).await?;
+        db.wait_for(Settings::read(&figment)?.opening(), wait).await;
+        db.close().await;
+    }
     let problem = Problem::default();
     let rocket = server::rocket_for(purpose, figment, Clock::System, &problem)
         .attach(Answering)

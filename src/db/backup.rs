@@ -29,6 +29,16 @@ pub enum BackupError {
     Broken(String),
 }
 
+impl Db {
+    /// What is wrong with the pages of an SQLite file, if anything; this reads all of it. Of PostgreSQL the server
+    /// knows.
+    pub async fn damage(&self) -> super::Result<Option<String>> {
+        let Pools::Sqlite { read, .. } = &self.pools else { return Ok(None) };
+        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(read).await?;
+        Ok(Some(verdict).filter(|verdict| verdict != "ok"))
+    }
+}
+
 /// Copies the whole database, as it is at one instant, into a new file that only its owner can read. What was
 /// acknowledged before is in it. When this returns, the copy is checked and on the disk; otherwise there is none.
 ///
@@ -36,12 +46,12 @@ pub enum BackupError {
 /// [`BackupError`]
 pub async fn copy(db: &Db, path: &Path) -> Result<(), BackupError> {
     let Pools::Sqlite { write, .. } = &db.pools else { return Err(BackupError::NotSqlite) };
-    let name = path.to_str().ok_or(BackupError::Name)?;
+    path.to_str().ok_or(BackupError::Name)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     // The only connection of this process that may write a file. Other processes write on meanwhile.
     let copied = async {
         let mut connection = write.acquire().await?;
-        sqlx::query("VACUUM INTO $1").bind(name).execute(&mut *connection).await?;
+        write_into(&mut connection, path).await?;
         check(path).await?;
         File::open(path)?.sync_all()?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -56,7 +66,15 @@ pub async fn copy(db: &Db, path: &Path) -> Result<(), BackupError> {
     result
 }
 
-async fn check(path: &Path) -> Result<(), BackupError> {
+/// Writes the whole database, as it is at one instant, into a file that is empty.
+pub(super) async fn write_into(connection: &mut SqliteConnection, path: &Path) -> Result<(), BackupError> {
+    let name = path.to_str().ok_or(BackupError::Name)?;
+    sqlx::query("VACUUM INTO $1").bind(name).execute(connection).await?;
+    Ok(())
+}
+
+/// Makes sure that a file is a sound database.
+pub(super) async fn check(path: &Path) -> Result<(), BackupError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let verdict: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await?;

@@ -1,6 +1,5 @@
 //! Opening the two databases: URL, pragmas, session settings.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,12 +7,14 @@ use std::time::Duration;
 
 use rocket::tokio::time::Instant;
 use rocket_db_pools::figment::Figment;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
+use super::place::beside;
+use super::servers::Servers;
 use super::turns::Turns;
 use super::{Budget, Error, LOOKUP_LIMIT, Link, Pool, Pools, Result, until};
+use crate::model::pooling::Pooler;
 
 /// The first SQLite whose checkpoints cannot corrupt the file when two connections race (3.51.3).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -48,7 +49,7 @@ impl rocket_db_pools::Pool for Pool {
             Some("sqlite") => sqlite(&config.url, wait),
             Some("postgres" | "postgresql") => {
                 let connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
-                postgres(&config.url, connections, wait)
+                config.url.parse().map(|hosts| Pools::Postgres(Servers::new(hosts, connections, wait)))
             }
             // The URL itself may hold a password, so it is not repeated.
             _ => Err(refuse("the database URL must begin with sqlite:, postgres: or postgresql:")),
@@ -85,7 +86,7 @@ impl Pools {
         let end = Instant::now() + LOOKUP_LIMIT;
         let link = match self {
             Self::Sqlite { read, .. } => Link::Sqlite(until(end, read.acquire()).await?),
-            Self::Postgres(pool) => Link::Postgres(until(end, pool.acquire()).await?),
+            Self::Postgres(servers) => Link::Postgres(servers.acquire(end).await?),
         };
         Ok(super::Connection { link, since: Instant::now() })
     }
@@ -98,20 +99,8 @@ impl Pools {
                 scan.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(servers) => servers.pool.close().await,
         }
-    }
-}
-
-/// What tells one file from another: its device, and its number there.
-pub(super) type FileId = (u64, u64);
-
-impl Pools {
-    /// The file that the path of SQLite's names now.
-    pub(super) fn file_now(&self) -> Option<FileId> {
-        let Self::Sqlite { write, .. } = self else { return None };
-        let file = std::fs::metadata(write.connect_options().get_filename()).ok()?;
-        Some((file.dev(), file.ino()))
     }
 }
 
@@ -124,16 +113,15 @@ impl super::Db {
                 .map(|pool| [open(pool.size()), pool.num_idle()])
                 .into_iter()
                 .fold([0, 0], |[size, idle], [more, more_idle]| [size + more, idle + more_idle]),
-            Pools::Postgres(pool) => [open(pool.size()), pool.num_idle()],
+            Pools::Postgres(Servers { pool, .. }) => [open(pool.size()), pool.num_idle()],
         }
     }
 
     /// The size of SQLite's write-ahead log.
     pub(crate) fn wal_bytes(&self) -> Option<u64> {
         let Pools::Sqlite { write, .. } = &self.pools else { return None };
-        let mut name = write.connect_options().get_filename().as_os_str().to_owned();
-        name.push("-wal");
-        std::fs::metadata(name).ok().map(|file| file.len())
+        let log = beside(write.connect_options().get_filename(), "-wal");
+        std::fs::metadata(log).ok().map(|file| file.len())
     }
 }
 
@@ -189,7 +177,7 @@ fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> 
 }
 
 /// Makes the first connection of each pool.
-pub(super) async fn connect(pools: &Pools) -> std::result::Result<(), sqlx::Error> {
+pub(super) async fn connect(pools: &Pools, pooler: Pooler) -> std::result::Result<(), sqlx::Error> {
     match pools {
         Pools::Sqlite { read, scan, write } => {
             let options = write.connect_options();
@@ -201,7 +189,7 @@ pub(super) async fn connect(pools: &Pools) -> std::result::Result<(), sqlx::Erro
             patiently(read).await?;
             patiently(scan).await
         }
-        Pools::Postgres(pool) => pool.acquire().await.map(drop),
+        Pools::Postgres(servers) => servers.connect(pooler).await,
     }
 }
 
@@ -244,39 +232,4 @@ async fn check_version(pool: &SqlitePool) -> std::result::Result<(), sqlx::Error
         return Err(refuse(format!("SQLite {version} is too old: 3.51.3 or later is needed")));
     }
     Ok(())
-}
-
-fn postgres(url: &str, connections: u32, wait: Duration) -> std::result::Result<Pools, sqlx::Error> {
-    let options = PgConnectOptions::from_str(url)?
-        .application_name("usher")
-        .options([
-            ("statement_timeout", "5s"),
-            ("lock_timeout", "2s"),
-            ("idle_in_transaction_session_timeout", "10s"),
-            // Whatever the server's default is: the rule of the last superuser must see what was
-            // committed while it waited for its lock.
-            ("default_transaction_isolation", "read committed"),
-            // Short queries with many conditions: compiling them costs more than running them.
-            ("jit", "off"),
-        ])
-        .disable_statement_logging();
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(wait)
-        .max_lifetime(Duration::from_mins(10))
-        .idle_timeout(Duration::from_mins(5))
-        // After a failover a pooled connection may lead to a server that only reads: drop it.
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for < Duration::from_secs(1) {
-                    return Ok(true);
-                }
-                let read_only: String =
-                    sqlx::query_scalar("SHOW transaction_read_only").fetch_one(connection).await?;
-                Ok(read_only == "off")
-            })
-        })
-        .test_before_acquire(false)
-        .connect_lazy_with(options);
-    Ok(Pools::Postgres(pool))
 }

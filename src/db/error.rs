@@ -15,6 +15,9 @@ pub enum Error {
     /// The statement did not end in time.
     #[error("the database did not answer in time")]
     TimedOut,
+    /// The file was moved, deleted or unmounted: what is written to it would be lost.
+    #[error("the database's file is no longer in its place")]
+    Moved,
     /// A user name is taken.
     #[error("the user name is taken")]
     UsernameTaken,
@@ -68,6 +71,28 @@ pub enum OpenError {
     /// The schema is older than this release, by its migration of that number, and is not to be changed now.
     #[error("migration {0} is pending: run `usher migrate` by a role that may change the schema")]
     Pending(i64),
+    /// There is no database, and none is to be made.
+    #[error(
+        "there is no database at {0}, and usher.database_must_exist says that there is one: has its disk been mounted? \
+         To begin a new, empty one: usher migrate --create"
+    )]
+    Missing(String),
+    /// A newer release has changed the schema.
+    #[error(transparent)]
+    Newer(#[from] Newer),
+}
+
+/// A newer release has changed the schema in a way that this one cannot work with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a newer release has upgraded the database: a release needs to know migration {needs} to work with it, and this \
+     one knows them up to {knows}. Install that release again, or restore a backup that was made before the upgrade"
+)]
+pub struct Newer {
+    /// The migration that a release has to know.
+    pub needs: i64,
+    /// The last one that this release knows.
+    pub knows: i64,
 }
 
 const TOO_MANY_TESTS: &str = "expressions: too many for the number of records; ask for fewer at once, or narrow them \
@@ -88,13 +113,13 @@ impl From<Error> for crate::model::error::Error {
             Error::AlreadyUndone => Self::CannotUndo(crate::model::undo::Obstacle::AlreadyUndone),
             Error::TooManyTests => Self::Malformed(TOO_MANY_TESTS.to_owned()),
             Error::Retry(_) | Error::AlreadySettled => Self::Contended,
-            Error::Unavailable(_) | Error::TimedOut => {
+            Error::Unavailable(_) | Error::TimedOut | Error::Moved => {
                 log::warn!("{error}");
                 Self::Unavailable
             }
             Error::Shared(shared) => match &*shared {
                 Error::Retry(_) => Self::Contended,
-                Error::Unavailable(_) | Error::TimedOut => {
+                Error::Unavailable(_) | Error::TimedOut | Error::Moved => {
                     log::warn!("{shared}");
                     Self::Unavailable
                 }

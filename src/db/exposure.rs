@@ -36,8 +36,8 @@ impl Db {
     /// The host that PostgreSQL is connected to over a network without verified TLS.
     #[must_use]
     pub fn unverified_host(&self) -> Option<String> {
-        let Pools::Postgres(pool) = &self.pools else { return None };
-        unverified_host(&pool.connect_options())
+        let Pools::Postgres(servers) = &self.pools else { return None };
+        servers.hosts().iter().find_map(unverified_host)
     }
 
     /// What the role of PostgreSQL may do; of SQLite `None`.

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rocket::tokio::spawn;
 use rocket::tokio::time::{Instant, timeout};
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, raw_sql};
+use sqlx::{PgConnection, PgPool, raw_sql};
 
+use super::servers::{Lent, Servers};
 use super::turns::Turn;
-use super::{Error, Result, until};
+use super::{Error, Result, Sql, until};
 
 /// How long a connection may take to roll back before it is thrown away.
 const ROLLBACK_LIMIT: Duration = Duration::from_secs(2);
@@ -23,33 +23,45 @@ const CANCEL: &str =
 /// A transaction. It is rolled back unless it is committed.
 #[derive(Debug)]
 pub(super) struct PostgresTx {
-    pool: PgPool,
     /// `None` once it is over.
-    open: Option<(PoolConnection<Postgres>, Turn)>,
+    open: Option<(Lent, Turn)>,
     /// Whether a statement did not end in time: the connection may be stuck.
     is_late: bool,
 }
 
 impl PostgresTx {
-    pub(super) async fn begin(pool: &PgPool, turn: Turn, end: Instant) -> Result<Self> {
-        let connection = until(end, pool.acquire()).await?;
-        let mut tx = Self { pool: pool.clone(), open: Some((connection, turn)), is_late: false };
-        let begun = until(end, raw_sql("BEGIN").execute(tx.connection()?)).await;
-        tx.note(&begun);
-        begun.map(|_| tx)
+    pub(super) async fn begin(servers: &Servers, turn: Turn, end: Instant) -> Result<Self> {
+        let mut lent = servers.acquire(end).await?;
+        lent.begin_to_write(end).await?;
+        Ok(Self { open: Some((lent, turn)), is_late: false })
+    }
+
+    fn lent(&mut self) -> Result<&mut Lent> {
+        match &mut self.open {
+            Some((lent, _)) => Ok(lent),
+            None => Err(Error::Other(sqlx::Error::WorkerCrashed)),
+        }
     }
 
     /// Its connection.
     pub(super) fn connection(&mut self) -> Result<&mut PgConnection> {
-        match &mut self.open {
-            Some((connection, _)) => Ok(&mut *connection),
-            None => Err(Error::Other(sqlx::Error::WorkerCrashed)),
+        Ok(self.lent()?.connection())
+    }
+
+    /// The statement as it can be sent on the connection.
+    pub(super) fn fit(&self, sql: Sql) -> Sql {
+        match &self.open {
+            Some((lent, _)) => lent.fit(sql),
+            None => sql,
         }
     }
 
     /// Notes whether a statement ended in time.
     pub(super) fn note<T>(&mut self, result: &Result<T>) {
         self.is_late |= matches!(result, Err(Error::TimedOut));
+        if let Some((lent, _)) = &mut self.open {
+            lent.note(result);
+        }
     }
 
     /// Commits, by a text that no other commit has.
@@ -58,38 +70,45 @@ impl PostgresTx {
         self.note(&committed);
         if self.is_late {
             // The client is told that it may not have happened, so nothing waits for the standby any longer.
-            let (pool, text) = (self.pool.clone(), text.as_str().to_owned());
-            spawn(async move {
-                let cancelled = sqlx::query(CANCEL).bind(text).execute(&pool);
-                match timeout(ROLLBACK_LIMIT, cancelled).await {
-                    Ok(Ok(done)) if done.rows_affected() > 0 => log::warn!(
-                        "a commit waited too long for a standby and was given up: it may be on this server only"
-                    ),
-                    _ => log::warn!("a commit was given up"),
-                }
-            });
-        } else {
+            spawn(give_up(self.lent()?.pool().clone(), text.as_str().to_owned()));
+        } else if let Some((mut lent, _turn)) = self.open.take() {
             // Over, by success or by an error.
-            self.open = None;
+            lent.close();
         }
         committed.map(drop)
     }
 }
 
+/// Ends the wait of a commit for a standby.
+async fn give_up(pool: PgPool, text: String) {
+    let cancelled = async {
+        let mut tx = pool.begin().await?;
+        let cancelled = sqlx::query(CANCEL).bind(text).persistent(false).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok::<_, sqlx::Error>(cancelled.rows_affected())
+    };
+    match timeout(ROLLBACK_LIMIT, cancelled).await {
+        Ok(Ok(1..)) => log::warn!(
+            "a commit waited too long for a standby and was given up: it may be on this server only"
+        ),
+        _ => log::warn!("a commit was given up"),
+    }
+}
+
 impl Drop for PostgresTx {
     fn drop(&mut self) {
-        let Some((mut connection, turn)) = self.open.take() else { return };
+        let Some((mut lent, turn)) = self.open.take() else { return };
         if self.is_late {
-            connection.close_on_drop();
+            // In the middle of a transaction it is thrown away.
             return;
         }
         // The turn lasts until the connection is free again.
         spawn(async move {
-            let rolled_back = timeout(ROLLBACK_LIMIT, raw_sql("ROLLBACK").execute(&mut *connection)).await;
-            if !matches!(rolled_back, Ok(Ok(_))) {
-                connection.close_on_drop();
+            let rolled_back = timeout(ROLLBACK_LIMIT, raw_sql("ROLLBACK").execute(lent.connection())).await;
+            if matches!(rolled_back, Ok(Ok(_))) {
+                lent.close();
             }
-            drop((connection, turn));
+            drop((lent, turn));
         });
     }
 }

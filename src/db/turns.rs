@@ -44,8 +44,9 @@ impl Turns {
             Pools::Sqlite { scan, .. } => {
                 [count(scan.options().get_max_connections()), Semaphore::MAX_PERMITS, Semaphore::MAX_PERMITS]
             }
-            Pools::Postgres(pool) => {
-                let connections = count(pool.options().get_max_connections()).min(Semaphore::MAX_PERMITS);
+            Pools::Postgres(servers) => {
+                let connections =
+                    count(servers.pool.options().get_max_connections()).min(Semaphore::MAX_PERMITS);
                 let both = connections.saturating_sub((connections / 4).clamp(1, 2)).max(1);
                 let one_kind = both.saturating_sub(1).max(1);
                 [one_kind, one_kind, both]
@@ -112,10 +113,11 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::servers::Servers;
 
     fn turns(connections: u32) -> Turns {
-        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(connections);
-        Turns::of(&Pools::Postgres(pool.connect_lazy("postgres:///").unwrap()))
+        let hosts = "postgres:///".parse().unwrap();
+        Turns::of(&Pools::Postgres(Servers::new(hosts, connections, WAIT)))
     }
 
     fn postgres(connections: u32) -> [usize; 3] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rocket::tokio::time::Instant;
 
-use super::{Db, Error, Pools, Result, installation};
+use super::{Db, Error, Result, installation};
 
 /// After so long without a change one is tried.
 const QUIET: Duration = Duration::from_secs(10);
@@ -23,6 +23,8 @@ pub enum Trouble {
     Locked,
     /// Changes are not stored in time: the disk or a standby does not answer, or too many wait.
     Late,
+    /// The file was moved, deleted or unmounted.
+    Moved,
     /// The database cannot be reached.
     Away,
 }
@@ -45,6 +47,7 @@ impl Trouble {
                 })
             }
             Error::Unavailable(_) => Some(Self::Away),
+            Error::Moved => Some(Self::Moved),
             _ => None,
         }
     }
@@ -58,6 +61,7 @@ impl Trouble {
             Self::ReadOnly => "No change can be stored: the database only reads.",
             Self::Locked => "No change can be stored: another process holds the lock.",
             Self::Late => "No change can be stored in time: the disk or a standby does not answer.",
+            Self::Moved => "No change can be stored: the database's file is no longer in its place.",
             Self::Away => "No change can be stored: the database is away.",
         }
     }
@@ -130,16 +134,6 @@ impl Db {
         };
         if !is_known {
             self.writes.note(&installation::write_nothing(self).await);
-        }
-    }
-
-    /// Whether the file of SQLite that was opened is still the one that its path names. What is written to another one
-    /// is lost with the process.
-    #[must_use]
-    pub fn is_in_place(&self) -> bool {
-        match (&self.pools, self.file.get()) {
-            (Pools::Sqlite { .. }, Some(opened)) => self.pools.file_now().as_ref() == Some(opened),
-            _ => true,
         }
     }
 }

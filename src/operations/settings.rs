@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Settings;
+use crate::db::Opening;
 use crate::model::clock::Timestamp;
 use crate::model::password_policy::Policy;
 use crate::model::rules::Rules;
@@ -25,6 +26,16 @@ impl Settings {
         match self.password_threads {
             0 => limits,
             threads => Limits { threads, ..limits },
+        }
+    }
+
+    /// What opening the database may do to it.
+    #[must_use]
+    pub fn opening(&self) -> Opening {
+        Opening {
+            migrate: self.migrate_at_start,
+            create: !self.database_must_exist,
+            pooler: self.database_pooler,
         }
     }
 

@@ -29,6 +29,8 @@ use usher::{config, db};
 pub(crate) enum Backend {
     Sqlite,
     Postgres,
+    /// By way of `PgBouncer`, which hands each transaction to any of its own connections.
+    Pooled,
 }
 
 /// The password of every user that a test makes without saying otherwise.
@@ -40,6 +42,8 @@ pub(crate) struct TestApp {
     pub(crate) usher: App,
     pub(crate) clock: Clock,
     pub(crate) url: String,
+    /// The URL by which the server has it.
+    served: String,
     /// The secrets that sessions got when their users gave the password again, by those before.
     renewed: Mutex<HashMap<String, String>>,
     /// Keeps the SQLite file until the test ends.
@@ -112,12 +116,13 @@ impl TestApp {
     /// With settings of its own, such as `("get_by_name", json!("array"))`.
     pub(crate) async fn with(backend: Backend, settings: &[(&str, Value)]) -> Self {
         let (url, directory) = fresh(backend).await;
-        Self::on(url, directory, settings).await
+        let served = if backend == Backend::Pooled { through_pooler(&url) } else { url.clone() };
+        Self::on(url, served, directory, settings).await
     }
 
     /// An instance on a database that is there already.
     pub(crate) async fn at(url: String, directory: TempDir) -> Self {
-        Self::on(url, directory, &[]).await
+        Self::on(url.clone(), url, directory, &[]).await
     }
 
     /// Another instance on the same database, with the same clock.
@@ -128,15 +133,15 @@ impl TestApp {
     /// The same with settings of its own.
     pub(crate) async fn another_instance_with(&self, settings: &[(&str, Value)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let (client, usher) = server(figment(&self.url, settings), &self.clock).await;
-        let (clock, url, renewed) = (self.clock.clone(), self.url.clone(), Mutex::default());
-        Self { client, usher, clock, url, renewed, _directory: directory }
+        let (client, usher) = server(figment(&self.served, settings), &self.clock).await;
+        let (clock, url, served) = (self.clock.clone(), self.url.clone(), self.served.clone());
+        Self { client, usher, clock, url, served, renewed: Mutex::default(), _directory: directory }
     }
 
-    async fn on(url: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
+    async fn on(url: String, served: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
         let clock = Clock::manual(Timestamp::parse("2026-03-01T09:00:00.123456Z").expect("a timestamp"));
-        let (client, usher) = server(figment(&url, settings), &clock).await;
-        Self { client, usher, clock, url, renewed: Mutex::default(), _directory: directory }
+        let (client, usher) = server(figment(&served, settings), &clock).await;
+        Self { client, usher, clock, url, served, renewed: Mutex::default(), _directory: directory }
     }
 
     /// A user whose kind is said in words, such as `staff` or `inactive superuser`, signed in twice: with
@@ -336,7 +341,7 @@ pub(crate) async fn fresh(backend: Backend) -> (String, TempDir) {
     let directory = TempDir::new().expect("a temporary directory");
     let url = match backend {
         Backend::Sqlite => fresh_sqlite(&directory).await,
-        Backend::Postgres => fresh_postgres().await,
+        Backend::Postgres | Backend::Pooled => fresh_postgres().await,
     };
     (url, directory)
 }
@@ -372,6 +377,17 @@ fn postgres_server() -> String {
     std::env::var("USHER_TEST_POSTGRES").expect(
         "USHER_TEST_POSTGRES is not set: run the tests by tests/run, which starts a PostgreSQL of its own",
     )
+}
+
+/// The same database by way of the pooler.
+#[expect(clippy::disallowed_methods, reason = "the test command says where its pooler is")]
+fn through_pooler(url: &str) -> String {
+    let pooler = std::env::var("USHER_TEST_POOLER").expect(
+        "USHER_TEST_POOLER is not set: run the tests by tests/run, which starts a PgBouncer of its own",
+    );
+    let (user, rest) = url.split_once('@').expect("a URL with a user");
+    let (_, database) = rest.split_once('/').expect("a URL with a database");
+    format!("{user}@{pooler}/{database}")
 }
 
 /// A fresh database on the server: a copy of one that was migrated once.

@@ -49,7 +49,7 @@ async fn watched(app: &TestApp) -> Option<Fault> {
     app.usher.audit_watch.fault()
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_removing_the_newest_entries_is_found_by_the_server_that_runs_and_later(app: TestApp) {
     let staff = sealed(&app).await;
     assert_eq!(watched(&app).await, None);
@@ -67,7 +67,7 @@ async fn lg_5_removing_the_newest_entries_is_found_by_the_server_that_runs_and_l
     assert_eq!(fault(&app).await, Some(Fault::Missing { position: 5 }), "going on hides nothing");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_entries_whose_seals_were_removed_are_not_sealed_as_if_nothing_had_been(app: TestApp) {
     let staff = sealed(&app).await;
     app.sql("UPDATE audit_entries SET position = NULL, seal = NULL, commitments = NULL WHERE position > 4")
@@ -81,7 +81,7 @@ async fn lg_5_entries_whose_seals_were_removed_are_not_sealed_as_if_nothing_had_
     );
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_without_its_mark_the_log_stays_broken(app: TestApp) {
     let staff = sealed(&app).await;
     app.sql("DELETE FROM audit_entries WHERE position > 4").await;
@@ -93,7 +93,7 @@ async fn lg_5_without_its_mark_the_log_stays_broken(app: TestApp) {
     assert_eq!((report.sealed, report.fault), (ENTRIES, Some(Fault::Restarted { position: 5 })));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_a_mark_of_an_earlier_moment_or_of_another_key_is_found(app: TestApp) {
     let staff = sealed(&app).await;
     app.sql("CREATE TABLE kept AS SELECT value FROM installation WHERE name = 'audit_mark'").await;
@@ -119,7 +119,7 @@ async fn lg_5_a_mark_of_an_earlier_moment_or_of_another_key_is_found(app: TestAp
     assert_eq!(fault(&app).await, Some(Fault::NoMark));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_seals_made_with_another_key_are_found(app: TestApp) {
     let staff = sealed(&app).await;
     app.sql("DELETE FROM installation WHERE name IN ('audit_key', 'audit_mark')").await;
@@ -128,7 +128,7 @@ async fn lg_5_seals_made_with_another_key_are_found(app: TestApp) {
     assert_eq!(fault(&other).await, Some(Fault::Altered { id: 1, position: 1 }));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_a_head_kept_elsewhere_tells_a_rewritten_log(app: TestApp) {
     let staff = sealed(&app).await;
     let line = audit::head(&app.usher).await.unwrap().unwrap().to_string();
@@ -161,7 +161,7 @@ async fn lg_5_a_head_kept_elsewhere_tells_a_rewritten_log(app: TestApp) {
     assert!(reason.contains("the entries up to position 6 are not those of that time"), "{reason}");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_after_a_mark_of_an_earlier_moment_entries_are_sealed_on_and_the_log_stays_broken(app: TestApp) {
     let staff = sealed(&app).await;
     app.sql("CREATE TABLE kept AS SELECT value FROM installation WHERE name = 'audit_mark'").await;
@@ -173,7 +173,7 @@ async fn lg_5_after_a_mark_of_an_earlier_moment_entries_are_sealed_on_and_the_lo
     assert_eq!((report.sealed, report.not_sealed, report.fault), (ENTRIES + 3, 0, Some(restarted)));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_without_entries_and_mark_the_log_is_broken_as_long_as_there_is_its_key(app: TestApp) {
     let staff = sealed(&app).await;
     app.sql("DELETE FROM audit_entries").await;
@@ -183,7 +183,7 @@ async fn lg_5_without_entries_and_mark_the_log_is_broken_as_long_as_there_is_its
     assert_eq!(fault(&app).await, Some(Fault::Restarted { position: 1 }));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_6_values_that_are_taken_as_if_they_had_been_erased_are_found(app: TestApp) {
     sealed(&app).await;
     let mut tx = app.usher.db.begin().await.unwrap();
@@ -221,7 +221,7 @@ async fn seal_as_before(app: &TestApp) -> String {
     format!("{}:{}", rows.len(), hexadecimal(&previous))
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_a_log_of_an_earlier_release_is_sealed_anew_once_and_keeps_its_last_seal(app: TestApp) {
     let staff = app.person("staff", "superuser").await;
     changes(&app, &staff, ENTRIES).await;
@@ -261,7 +261,7 @@ async fn lg_5_an_examination_while_a_log_is_sealed_anew_raises_no_false_alarm(ap
     assert_eq!(fault(&next).await, None);
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_5_what_was_altered_before_a_log_was_sealed_anew_stays_known(app: TestApp) {
     let staff = app.person("staff", "superuser").await;
     changes(&app, &staff, ENTRIES).await;
@@ -273,7 +273,7 @@ async fn lg_5_what_was_altered_before_a_log_was_sealed_anew_stays_known(app: Tes
     assert_eq!(fault(&next).await, Some(Fault::AlteredBefore { position: 3 }));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn entries_that_an_instance_of_an_earlier_release_seals_meanwhile_are_taken_in(app: TestApp) {
     let staff = sealed(&app).await;
     app.sql(

@@ -66,7 +66,7 @@ fn crowd(count: i64, each: impl Fn(i64, User) -> User) -> Vec<User> {
         .collect()
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_whole_list_of_many_users_streams_in_order_and_equals_its_pages(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     // Ties, in an order that is not that of the keys.
@@ -93,7 +93,7 @@ fn next_of(page: &Answer) -> Option<String> {
     Some(address.to_owned())
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_client_that_follows_links_comes_to_the_end_of_the_list(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = crowd(25, |index, user| User { last_name: format!("é&+ {}", index % 4), ..user });
@@ -127,7 +127,7 @@ async fn a_client_that_follows_links_comes_to_the_end_of_the_list(app: TestApp) 
     assert_eq!((next_of(&page), page.header("X-Next-Cursor").is_some()), (None, true));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn in_2_an_address_of_a_next_page_that_cannot_be_read_is_400(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     for (query, refusal) in [
@@ -150,7 +150,7 @@ async fn in_2_an_address_of_a_next_page_that_cannot_be_read_is_400(app: TestApp)
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_cursor_is_only_given_when_more_exists(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     insert_all(&app.usher.db, &crowd(9, |_, user| user)).await.expect("users");
@@ -168,7 +168,7 @@ async fn a_cursor_is_only_given_when_more_exists(app: TestApp) {
     assert_eq!((page.body.as_str(), page.header("X-Next-Cursor"), page.header("Link")), ("[]", None, None));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_cursor_of_another_list_is_refused(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     insert_all(&app.usher.db, &crowd(9, |_, user| user)).await.expect("users");
@@ -206,7 +206,7 @@ async fn a_cursor_of_another_list_is_refused(app: TestApp) {
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn the_number_of_all_matches_comes_when_asked_for(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = crowd(1500, |index, user| User { is_active: index % 2 == 0, is_staff: index < 10, ..user });
@@ -226,7 +226,7 @@ async fn the_number_of_all_matches_comes_when_asked_for(app: TestApp) {
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn inactive_users_are_listed_only_on_request(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = crowd(4, |index, user| User { is_active: index % 2 == 0, ..user });
@@ -247,7 +247,7 @@ async fn inactive_users_are_listed_only_on_request(app: TestApp) {
     assert_eq!(answer.json().as_array().expect("an array").len(), 3);
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_wrong_filter_is_refused_in_one_line_that_names_the_member(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let leaf = json!({"type": "exact", "field": "pk", "value": 1});

@@ -27,7 +27,7 @@ async fn key(app: &TestApp, person: &Person, by: By) -> i64 {
     sessions.iter().find(|session| session["current"] == true).unwrap()["id"].as_i64().unwrap()
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn se_5_users_list_and_end_their_own_sessions(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let sessions = list(&app, (&ada, By::Bearer), "/v1/account/sessions").await;
@@ -60,7 +60,7 @@ async fn se_5_users_list_and_end_their_own_sessions(app: TestApp) {
     assert!(!app.is_signed_in(&ada, By::Bearer).await, "one can end the session that asks, too");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn se_5_users_end_all_their_other_sessions_through_both_doors(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let bob = app.person("bob", "ordinary").await;
@@ -89,7 +89,7 @@ async fn se_5_users_end_all_their_other_sessions_through_both_doors(app: TestApp
     assert!(app.is_signed_in(&Person { bearer, ..cara }, By::Bearer).await, "nothing was done");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn se_5_staff_list_and_end_the_sessions_of_others(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for by in [By::Bearer, By::Cookie] {
@@ -125,7 +125,7 @@ async fn se_5_staff_list_and_end_the_sessions_of_others(app: TestApp) {
     assert!(!app.is_signed_in(&bob, By::Cookie).await);
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: TestApp) {
     let (staff, root) = (app.person("staff", "staff").await, app.person("root", "superuser").await);
     let session = key(&app, &root, By::Bearer).await;
@@ -143,7 +143,7 @@ async fn az_3_staff_neither_see_nor_end_the_sessions_of_a_superuser(app: TestApp
     assert!(app.is_signed_in(&root, By::Bearer).await && app.is_signed_in(&root, By::Cookie).await);
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn az_7_a_session_of_another_user_looks_like_none(app: TestApp) {
     let (ada, bob) = (app.person("ada", "ordinary").await, app.person("bob", "ordinary").await);
     let staff = app.person("staff", "staff").await;
@@ -167,7 +167,7 @@ async fn az_7_a_session_of_another_user_looks_like_none(app: TestApp) {
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn lg_2_every_session_that_is_ended_leaves_its_entry(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let session = key(&app, &ada, By::Cookie).await;
@@ -263,7 +263,7 @@ async fn se_10_sessions_are_bounded_by_kind_and_the_least_recently_used_goes_fir
     assert!(app.is_signed_in(&named, By::Bearer).await, "API tokens do not count");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let made = app.send(&ada, Method::Post, "/v1/account/tokens", &json!({"name": "script"})).await;
@@ -303,7 +303,7 @@ async fn use_is_noted_once_a_minute_whatever_carries_the_session(app: TestApp) {
     assert_eq!(seen().await[2], Some(app.clock.now()), "a refresh is a use");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn sessions_that_have_ended_by_themselves_are_not_listed(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let path = format!("/v1/users/{}/sessions", ada.id());
@@ -322,7 +322,7 @@ async fn fresh_access(app: &TestApp, person: &Person) -> String {
     answer.json()["access"].as_str().unwrap().to_owned()
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_session_tells_from_where_and_with_what_it_was_opened(app: TestApp) {
     app.person("ada", "ordinary").await;
     let body = json!({"username": "ada", "password": PASSWORD}).to_string();

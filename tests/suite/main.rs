@@ -55,6 +55,34 @@ macro_rules! on_both {
     };
 }
 
+/// The same, and by way of a pooler of transactions as `name::pooled`: `#[apply(on_all)]`.
+macro_rules! on_all {
+    (#[doc = $text:expr] $($test:tt)*) => {
+        on_all! { $($test)* }
+    };
+    ($(#[$attribute:meta])* async fn $name:ident $($rest:tt)*) => {
+        $(#[$attribute])*
+        async fn $name $($rest)*
+
+        mod $name {
+            #[rocket::async_test]
+            async fn sqlite() {
+                super::$name(crate::TestApp::new(crate::Backend::Sqlite).await).await;
+            }
+
+            #[rocket::async_test]
+            async fn postgres() {
+                super::$name(crate::TestApp::new(crate::Backend::Postgres).await).await;
+            }
+
+            #[rocket::async_test]
+            async fn pooled() {
+                super::$name(crate::TestApp::new(crate::Backend::Pooled).await).await;
+            }
+        }
+    };
+}
+
 mod api_tokens;
 mod app;
 mod architecture;

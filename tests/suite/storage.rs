@@ -23,7 +23,7 @@ const BY_CODE_POINT: &[&str] = &[
     "Я", "я", "中", "Ａ", "😀",
 ];
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn text_is_compared_and_sorted_by_code_point(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let users = BY_CODE_POINT.iter().rev().enumerate().map(|(index, name)| User {
@@ -53,7 +53,7 @@ fn texts<'a>(records: &'a Value, member: &str) -> Vec<&'a str> {
     records.map(|record| record[member].as_str().expect("a text")).collect()
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn letter_case_is_ignored_in_every_script(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let people = [("one", "École"), ("two", "Straße"), ("three", "ΟΔΟΣ"), ("four", "Жук"), ("five", "100%")];
@@ -90,7 +90,7 @@ async fn letter_case_is_ignored_in_every_script(app: TestApp) {
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn letter_case_is_ignored_in_every_text_field(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let text = |field: &str| format!("ÄRGER@{field}.org");
@@ -116,7 +116,7 @@ async fn letter_case_is_ignored_in_every_text_field(app: TestApp) {
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_name_in_another_letter_case_or_width_is_taken(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     app.person("Alice.Müßig", "").await;
@@ -141,7 +141,7 @@ async fn create(app: &TestApp, admin: &Person, name: &str) -> Answer {
     app.send(admin, Method::Post, "/v1/users/create", &body).await
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn of_twenty_creates_of_one_name_at_once_one_wins(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let names = ["alice", "ALICE", "Alice", "ａｌｉｃｅ"];
@@ -181,7 +181,7 @@ async fn execute(db: &Db, sql: &'static str) {
     tx.commit().await.expect("a commit");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn no_statement_can_leave_an_installation_without_a_superuser(app: TestApp) {
     for count in [1, 2] {
         app.person(&format!("super-{count}"), "superuser").await;
@@ -205,7 +205,7 @@ async fn no_statement_can_leave_an_installation_without_a_superuser(app: TestApp
     assert_eq!(number(&app.usher.db, SUPERUSERS).await, 1);
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn az_5_two_superusers_who_deactivate_each_other_at_once_never_both_succeed(app: TestApp) {
     let second = app.another_instance().await;
     let mut one = app.person("one", "superuser").await;
@@ -233,7 +233,7 @@ async fn deactivate(app: &TestApp, by: &Person, id: i64) -> Answer {
     Answer::of(request.dispatch().await).await
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn parallel_edits_of_one_user_all_succeed_and_are_all_counted(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("target", "").await;
@@ -260,7 +260,7 @@ async fn parallel_edits_of_one_user_all_succeed_and_are_all_counted(app: TestApp
     assert_eq!(tags.len(), 10, "every change has a version of its own: {tags:?}");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn az_9_of_parallel_edits_of_one_version_one_succeeds(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let target = app.person("target", "").await;
@@ -285,7 +285,7 @@ async fn az_9_of_parallel_edits_of_one_version_one_succeeds(app: TestApp) {
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_primary_key_is_never_given_again(app: TestApp) {
     let admin = app.person("admin", "superuser").await;
     let mut highest = 0;

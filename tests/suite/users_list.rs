@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::app::{By, TestApp, cookie_header};
 use crate::console::{link, names, page, send, send_from};
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: TestApp) {
     let staff = app.person("aaa-staff", "staff").await;
     for number in 0..60 {
@@ -50,7 +50,7 @@ async fn the_list_is_searched_filtered_sorted_and_gone_through_both_ways(app: Te
     assert!(odd.body.contains("role=boss") && odd.body.contains("This is the first page."));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: TestApp) {
     let (staff, _) = (app.person("staff", "staff").await, app.person("zoe", "").await);
     let html = page(&app, &staff, "/users?sort=-name&per=25").await.body;
@@ -67,7 +67,7 @@ async fn the_form_above_the_list_sorts_it_where_rows_are_cards(app: TestApp) {
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn only_the_bare_list_takes_the_focus_and_only_where_no_single_key_needs_it(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     assert!(!page(&app, &staff, "/users").await.body.contains(" autofocus"));
@@ -81,7 +81,7 @@ async fn only_the_bare_list_takes_the_focus_and_only_where_no_single_key_needs_i
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
     let kept = async |path: &str, cookie: &str| {
@@ -112,7 +112,7 @@ async fn the_way_back_from_a_user_leads_to_the_list_as_it_was(app: TestApp) {
     }
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn who_is_not_found_can_be_added(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let html = page(&app, &staff, "/users?q=new.name").await.body;
@@ -128,7 +128,7 @@ async fn who_is_not_found_can_be_added(app: TestApp) {
     );
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn pages_are_small_and_say_so_to_caches(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for number in 0..60 {
@@ -155,7 +155,7 @@ async fn pages_are_small_and_say_so_to_caches(app: TestApp) {
 /// Names in their order.
 const SORTED: [&str; 6] = ["Eberle", "Éboué", "Eder", "O'Dowd", "O’Hara", "Zola"];
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn names_are_sorted_as_their_readers_expect_also_those_that_were_stored_before(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     for (n, last_name) in SORTED.iter().enumerate().rev() {
@@ -183,7 +183,7 @@ async fn names_are_sorted_as_their_readers_expect_also_those_that_were_stored_be
     assert_eq!(shown(&page(&again, &staff, "/users").await.body), [0, 1, 2, 3, 4, 5]);
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn columns_are_left_out_as_the_viewer_prefers(app: TestApp) {
     let staff = app.person("staff", "staff").await;
     let whole = page(&app, &staff, "/users").await.body;
@@ -217,7 +217,7 @@ async fn columns_are_left_out_as_the_viewer_prefers(app: TestApp) {
     assert!(form.contains("value=\"date_joined\" checked") && !form.contains("value=\"role\" checked"));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn a_list_is_saved_as_a_view_and_forgotten(app: TestApp) {
     let (staff, other) = (app.person("staff", "staff").await, app.person("other", "staff").await);
     let list = page(&app, &staff, "/users?q=a%20%26b&status=invited&sort=-seen").await.body;
@@ -255,7 +255,7 @@ async fn a_list_is_saved_as_a_view_and_forgotten(app: TestApp) {
     assert!(!page(&app, &staff, "/users").await.body.contains("New people & others"));
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn the_style_sheet_comes_in_the_best_encoding_that_the_browser_takes(app: TestApp) {
     let page =
         app.client.get("/sign-in").dispatch().await.into_string().await.unwrap().replace("&#x2F;", "/");

@@ -27,7 +27,7 @@ async fn counters(app: &TestApp) -> (i64, i64) {
 }
 
 /// Of so many tries some are turned away, because too many passwords wait to be checked.
-#[apply(on_both)]
+#[apply(on_all)]
 async fn pw_4_of_a_burst_on_two_instances_only_the_free_guesses_are_looked_at(app: TestApp) {
     let other = app.another_instance().await;
     app.person("ada", "ordinary").await;
@@ -72,7 +72,7 @@ async fn pw_13_right_passwords_at_the_same_instant_do_not_keep_each_other_out(ap
     assert_eq!(counters(&app).await, (0, 0), "nothing is left of them");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn pw_3_a_flood_of_sign_ins_to_one_account_leaves_turns_at_hashing_to_the_others(app: TestApp) {
     app.person("greedy", "ordinary").await;
     for n in 0..6 {
@@ -151,7 +151,7 @@ async fn pw_13_tries_that_another_instance_took_down_with_it_are_waited_for_brie
     assert_eq!(app.obtain("ada", PASSWORD).await.status, 200);
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn pw_4_a_password_that_is_replaced_while_it_is_checked_is_refused_counted_and_recorded(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let other = format!("UPDATE users SET password = '!', version = version + 1 WHERE id = {}", ada.id());
@@ -178,7 +178,7 @@ async fn pw_4_a_password_that_is_replaced_while_it_is_checked_is_refused_counted
     panic!("the password was never replaced in time");
 }
 
-#[apply(on_both)]
+#[apply(on_all)]
 async fn pw_13_a_superuser_ends_a_block_on_both_channels_and_the_audit_log_says_so(app: TestApp) {
     let (root, staff) = (app.person("root", "superuser").await, app.person("staff", "staff").await);
     let ada = app.person("ada", "ordinary").await;

@@ -67,6 +67,7 @@ fn a_copy_overwrites_nothing_and_is_made_of_sqlite_only() {
     let path = directory.path();
     std::fs::write(path.join("there.db"), "mine").unwrap();
     let cluster = Cluster::start();
+    assert!(run(usher(path, &[], &["migrate"]), "").status.success());
     for (variables, file, reason) in [
         (vec![], "there.db", "the copy cannot be written: File exists"),
         (vec![], "nowhere/copy.db", "the copy cannot be written: No such file"),

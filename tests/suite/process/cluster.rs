@@ -12,7 +12,7 @@ use super::server::text;
 pub(super) struct Cluster {
     /// Of its only database.
     pub(super) url: String,
-    port: u16,
+    pub(super) port: u16,
     programs: PathBuf,
     /// Directly below /tmp: the path of a socket may have 107 bytes, and the server's user must get there.
     directory: TempDir,
@@ -26,6 +26,33 @@ impl Drop for Cluster {
 
 impl Cluster {
     pub(super) fn start() -> Self {
+        let cluster = Self::without_data();
+        let arguments = "-D data -U usher_test --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync";
+        cluster.must_run("initdb", arguments);
+        cluster.start_again();
+        cluster
+    }
+
+    /// A standby of another one, which follows it.
+    pub(super) fn standby_of(primary: &Self) -> Self {
+        let cluster = Self::without_data();
+        let from = format!("-D data -R -c fast --no-sync -h 127.0.0.1 -p {} -U usher_test", primary.port);
+        cluster.must_run("pg_basebackup", &from);
+        cluster.start_again();
+        cluster
+    }
+
+    /// Ends following, and takes changes.
+    pub(super) fn promote(&self) {
+        self.must_run("pg_ctl", "promote -D data -w -s");
+    }
+
+    /// Where its socket is.
+    pub(super) fn socket(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn without_data() -> Self {
         let directory = TempDir::with_prefix_in("usher-cluster.", "/tmp").unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("postgres://usher_test@127.0.0.1:{port}/postgres");
@@ -34,18 +61,19 @@ impl Cluster {
             let chown = Command::new("chown").arg("postgres").arg(cluster.directory.path()).status();
             assert!(chown.unwrap().success());
         }
-        let arguments = "-D data -U usher_test --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync";
-        let output = cluster.run("initdb", &arguments.split(' ').collect::<Vec<_>>());
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        cluster.start_again();
         cluster
+    }
+
+    fn must_run(&self, program: &str, arguments: &str) {
+        let output = self.run(program, &arguments.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "{}", text(&output.stderr));
     }
 
     /// Starts it and waits until it answers, after a crash with its recovery.
     pub(super) fn start_again(&self) {
         // What is killed here is processes, not the machine: what they wrote, the kernel still has.
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c fsync=off",
+            "-p {} -c listen_addresses=127.0.0.1,::1 -c unix_socket_directories={} -c fsync=off",
             self.port,
             self.directory.path().display()
         );
@@ -88,7 +116,7 @@ impl Cluster {
     }
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
@@ -98,7 +126,9 @@ fn programs() -> PathBuf {
     let mut folders: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
     folders.sort();
     folders.extend(["/usr/local/bin", "/usr/bin"].map(PathBuf::from));
-    let fit = |folder: &&PathBuf| Path::new(folder).join("initdb").exists() && folder.join("pg_ctl").exists();
+    let fit = |folder: &&PathBuf| {
+        ["initdb", "pg_ctl", "pg_basebackup"].iter().all(|name| folder.join(name).exists())
+    };
     folders
         .iter()
         .rev()

@@ -1,0 +1,158 @@
+//! The URL of PostgreSQL, in which several hosts may stand: `postgres://user@one:5432,two:5432/database`.
+
+use std::str::FromStr;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+/// The servers that a URL names.
+#[derive(Debug, Clone)]
+pub(super) struct Hosts {
+    /// How each is connected to, in the order of the URL.
+    pub(super) each: Vec<PgConnectOptions>,
+    /// Whether one that only reads is of no use.
+    pub(super) must_write: bool,
+}
+
+fn refuse(reason: &str) -> sqlx::Error {
+    sqlx::Error::Configuration(format!("the URL of PostgreSQL is refused: {reason}").into())
+}
+
+impl FromStr for Hosts {
+    type Err = sqlx::Error;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        let (scheme, rest) =
+            url.split_once("://").ok_or_else(|| refuse("it is like postgres://user@host/database"))?;
+        let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (user, hosts) = match authority.rsplit_once('@') {
+            Some((user, hosts)) => (format!("{user}@"), hosts),
+            None => (String::new(), authority),
+        };
+        let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+        let several = hosts.contains(',');
+        let (parameters, must_write) = parameters(query, several)?;
+        let each = hosts.split(',').map(|host| {
+            let options = PgConnectOptions::from_str(&format!("{scheme}://{user}{host}{path}?{parameters}"))?;
+            Ok(fit(options))
+        });
+        Ok(Self { each: each.collect::<Result<_, sqlx::Error>>()?, must_write })
+    }
+}
+
+/// The parameters that the driver knows, and whether a server that only reads is of no use.
+fn parameters(query: &str, several: bool) -> Result<(String, bool), sqlx::Error> {
+    let (mut kept, mut must_write) = (Vec::new(), several);
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        match name {
+            "target_session_attrs" => {
+                must_write = match value {
+                    "read-write" | "primary" => true,
+                    "any" if !several => false,
+                    _ => {
+                        return Err(refuse(
+                            "target_session_attrs must be read-write, as changes are stored there",
+                        ));
+                    }
+                }
+            }
+            "service" | "servicefile" => {
+                return Err(refuse(
+                    "service files are not read; host, port, database and user belong into the URL",
+                ));
+            }
+            "host" | "hostaddr" | "port" if value.contains(',') || value.contains("%2C") => {
+                return Err(refuse(
+                    "several hosts belong before the path, as in postgres://user@one,two:5433/database",
+                ));
+            }
+            _ => kept.push(parameter),
+        }
+    }
+    Ok((kept.join("&"), must_write))
+}
+
+fn fit(options: PgConnectOptions) -> PgConnectOptions {
+    // In a URL an IPv6 address stands in brackets, with which it cannot be resolved.
+    let host = options.get_host();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(ToOwned::to_owned);
+    let options = match bare {
+        Some(host) => options.host(&host),
+        None => options,
+    };
+    // Numbers with a fraction are not used, and poolers refuse this parameter.
+    options.application_name("usher").extra_float_digits(None).disable_statement_logging()
+}
+
+/// What an operator calls a server.
+pub(super) fn name(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None if options.get_host().contains(':') => {
+            format!("[{}]:{}", options.get_host(), options.get_port())
+        }
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(url: &str) -> Vec<String> {
+        url.parse::<Hosts>().unwrap().each.iter().map(name).collect()
+    }
+
+    #[test]
+    fn each_host_of_a_url_is_connected_to_as_if_it_stood_alone() {
+        for (url, expected) in [
+            ("postgres://usher@db/usher", vec!["db:5432"]),
+            ("postgres://usher@one,two:5433,[::1]:5434/usher", vec!["one:5432", "two:5433", "[::1]:5434"]),
+            ("postgresql://a:b%40c@one:1,two:2?sslmode=disable", vec!["one:1", "two:2"]),
+            ("postgres://usher@[fd00::7]/usher", vec!["[fd00::7]:5432"]),
+            ("postgres:///usher?host=/var/run/postgresql", vec!["/var/run/postgresql"]),
+            ("postgres://usher@%2Fvar%2Frun%2Fpostgresql/usher", vec!["/var/run/postgresql"]),
+        ] {
+            assert_eq!(names(url), expected, "{url}");
+        }
+        let hosts: Hosts = "postgres://a:b%40c@one,two/usher?sslmode=require".parse().unwrap();
+        for options in &hosts.each {
+            assert_eq!((options.get_username(), options.get_database()), ("a", Some("usher")));
+        }
+    }
+
+    #[test]
+    fn of_several_hosts_one_must_write() {
+        let must_write = |url: &str| url.parse::<Hosts>().unwrap().must_write;
+        for (url, expected) in [
+            ("postgres://db/usher", false),
+            ("postgres://db/usher?target_session_attrs=any", false),
+            ("postgres://db/usher?target_session_attrs=read-write", true),
+            ("postgres://db/usher?sslmode=disable&target_session_attrs=primary", true),
+            ("postgres://one,two/usher", true),
+        ] {
+            assert_eq!(must_write(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_refused_by_name_and_repeats_no_password() {
+        for (url, reason) in [
+            (
+                "postgres://u:hunter2@one,two/usher?target_session_attrs=any",
+                "target_session_attrs must be read-write",
+            ),
+            (
+                "postgres://u:hunter2@db/usher?target_session_attrs=standby",
+                "target_session_attrs must be read-write",
+            ),
+            ("postgres://u:hunter2@/usher?service=usher", "service files are not read"),
+            ("postgres://u:hunter2@/usher?host=one,two", "several hosts belong before the path"),
+            ("postgres:usher", "it is like postgres://"),
+        ] {
+            let refusal = url.parse::<Hosts>().unwrap_err().to_string();
+            assert!(refusal.contains(reason) && !refusal.contains("hunter2"), "{url}: {refusal}");
+        }
+    }
+}

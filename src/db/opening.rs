@@ -1,0 +1,126 @@
+//! Opening a database: what may be made or changed by that, and what is refused.
+
+use std::time::Duration;
+
+use rocket::tokio::time::{Instant, sleep};
+use rocket_db_pools::figment::Figment;
+
+use super::migrations::{self, Schema};
+use super::{Db, OpenError, Pool, PoolError, Pools, connect, servers, users};
+use crate::model::pooling::Pooler;
+
+/// How often a database that is waited for is tried.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What opening a database may do to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// Pending migrations are applied; else there may be none.
+    pub migrate: bool,
+    /// Where there is no database, one is made.
+    pub create: bool,
+    /// How connections to PostgreSQL are used.
+    pub pooler: Pooler,
+}
+
+impl Db {
+    /// Opens the database that the configuration names and applies pending migrations.
+    ///
+    /// # Errors
+    /// An unknown scheme, a file or server that cannot be opened, a migration that fails.
+    pub async fn open(figment: &Figment) -> Result<Self, OpenError> {
+        let db = Self::unconnected(figment).await?;
+        db.prepare(Opening { migrate: true, create: true, pooler: Pooler::Auto }).await?;
+        Ok(db)
+    }
+
+    /// The database that the configuration names, without a connection yet.
+    ///
+    /// # Errors
+    /// An unknown scheme, or a configuration that is not fit.
+    pub(crate) async fn unconnected(figment: &Figment) -> Result<Self, OpenError> {
+        Ok(Self(<Pool as rocket_db_pools::Pool>::init(figment).await?))
+    }
+
+    /// Connects for the first time and applies pending migrations, or makes sure that there are none. Several
+    /// instances may do so at once: one migrates, and the others wait for it.
+    ///
+    /// # Errors
+    /// A file or server that cannot be opened, a database of a newer release, a migration that fails or is pending.
+    pub(crate) async fn prepare(&self, opening: Opening) -> Result<(), OpenError> {
+        if !(opening.create && opening.migrate || self.exists()) {
+            return Err(self.refusal(opening));
+        }
+        connect::connect(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
+        self.note_file();
+        let schema = migrations::schema(&self.pools).await?;
+        schema.check()?;
+        if schema.is_new && !opening.create {
+            return Err(self.refusal(opening));
+        }
+        if opening.migrate {
+            if !schema.is_current() {
+                migrations::migrate(&self.pools).await?;
+            }
+            return Ok(users::rewrite(self).await?);
+        }
+        match schema.pending.first() {
+            Some(step) => Err(OpenError::Pending(step.version)),
+            None => Ok(()),
+        }
+    }
+
+    /// Connects and looks at the schema. Nothing is made or changed, not even an empty file.
+    ///
+    /// # Errors
+    /// A file or server that cannot be opened.
+    pub(crate) async fn inspect(&self, opening: Opening) -> Result<Schema, OpenError> {
+        if !self.exists() {
+            return Ok(Schema::none(&self.pools));
+        }
+        connect::connect(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
+        Ok(migrations::schema(&self.pools).await?)
+    }
+
+    /// Waits until the database can be reached, or until that has taken too long; then opening it says why.
+    pub(crate) async fn wait_for(&self, opening: Opening, limit: Duration) {
+        let end = Instant::now() + limit;
+        let mut has_said = false;
+        loop {
+            let problem = match &self.pools {
+                Pools::Sqlite { .. } if opening.create || self.exists() => return,
+                Pools::Sqlite { .. } => self.refusal(opening).to_string(),
+                Pools::Postgres(servers) => match servers.connect(opening.pooler).await {
+                    Err(error) if servers::is_passing(&error) => error.to_string(),
+                    _ => return,
+                },
+            };
+            if Instant::now() >= end {
+                return;
+            }
+            if !std::mem::replace(&mut has_said, true) {
+                log::warn!("waiting for the database, {} seconds at most: {problem}", limit.as_secs());
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether there is a file; of PostgreSQL connecting tells.
+    fn exists(&self) -> bool {
+        match &self.pools {
+            Pools::Sqlite { write, .. } => write.connect_options().get_filename().exists(),
+            Pools::Postgres(_) => true,
+        }
+    }
+
+    /// Why nothing is made where there is no database.
+    fn refusal(&self, opening: Opening) -> OpenError {
+        if opening.create {
+            return OpenError::Pending(migrations::first(&self.pools));
+        }
+        OpenError::Missing(match &self.pools {
+            Pools::Sqlite { write, .. } => write.connect_options().get_filename().display().to_string(),
+            Pools::Postgres(_) => "the PostgreSQL database".to_owned(),
+        })
+    }
+}
