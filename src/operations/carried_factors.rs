@@ -99,7 +99,7 @@ impl Seals {
         Ok(Self { stored, ..Self::of(app).await? })
     }
 
-    fn to_file(&self, stored: &[u8]) -> Result<Option<String>> {
+    fn sealed(&self, stored: &[u8]) -> Result<Option<String>> {
         let secret = self.stored.as_ref().and_then(|key| key.open(TOTP, stored));
         match secret.zip(self.of_files.first()) {
             Some((secret, key)) => Ok(Some(URL_SAFE_NO_PAD.encode(key.seal(PURPOSE, &secret)?))),
@@ -107,7 +107,7 @@ impl Seals {
         }
     }
 
-    fn from_file(&self, sealed: &[u8]) -> Option<TotpSecret> {
+    fn opened(&self, sealed: &[u8]) -> Option<TotpSecret> {
         let secret = self.of_files.iter().find_map(|key| key.open(PURPOSE, sealed))?;
         TotpSecret::from_bytes(&secret)
     }
@@ -128,7 +128,7 @@ impl Written {
             let last_used_at = factor.last_used_at.map(|at| at.to_string());
             factors.push(match stored {
                 Stored::Totp { sealed, last_step } => {
-                    let (secret, last_step) = (seals.to_file(sealed)?, *last_step);
+                    let (secret, last_step) = (seals.sealed(sealed)?, *last_step);
                     WrittenFactor::Totp { name, created_at, last_used_at, last_step, secret }
                 }
                 Stored::Passkey(credential) => WrittenFactor::Passkey {
@@ -170,7 +170,7 @@ enum What {
 /// What a row of a file says of the second factors of a user.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Factors {
-    factors: Vec<ReadFactor>,
+    all: Vec<ReadFactor>,
     recovery_codes: Vec<[u8; 32]>,
     handle: Option<[u8; HANDLE]>,
 }
@@ -209,30 +209,30 @@ impl Factors {
         if factors.len() > MOST || lacks_handle || lacks_factor {
             return Err(not_ours());
         }
-        Ok(Self { factors, recovery_codes, handle })
+        Ok(Self { all: factors, recovery_codes, handle })
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.factors.len()
+        self.all.len()
     }
 
     /// Whether a secret has to be opened.
     #[must_use]
     pub fn has_secrets(&self) -> bool {
-        self.factors.iter().any(|factor| matches!(factor.what, What::Totp(..)))
+        self.all.iter().any(|factor| matches!(factor.what, What::Totp(..)))
     }
 
     /// Whether a passkey of them is enough to sign in.
     #[must_use]
     pub fn signs_in_alone(&self) -> bool {
-        self.factors.iter().any(|factor| matches!(&factor.what, What::Passkey(one) if one.user_verified))
+        self.all.iter().any(|factor| matches!(&factor.what, What::Passkey(one) if one.user_verified))
     }
 
     /// Ids of credentials.
     pub fn credential_ids(&self) -> impl Iterator<Item = &[u8]> {
-        self.factors.iter().filter_map(|factor| match &factor.what {
+        self.all.iter().filter_map(|factor| match &factor.what {
             What::Passkey(credential) => Some(credential.id.as_slice()),
             What::Totp(..) => None,
         })
@@ -250,10 +250,10 @@ impl Factors {
     /// Which one cannot, for people.
     pub fn check(&self, seals: &Seals) -> std::result::Result<(), String> {
         let is_closed = |factor: &&ReadFactor| match &factor.what {
-            What::Totp(sealed, _) => seals.from_file(sealed).is_none(),
+            What::Totp(sealed, _) => seals.opened(sealed).is_none(),
             What::Passkey(_) => false,
         };
-        match self.factors.iter().find(is_closed) {
+        match self.all.iter().find(is_closed) {
             Some(factor) => Err(format!("The secret of “{}” {OTHER_KEY}", factor.name)),
             None => Ok(()),
         }
@@ -267,10 +267,10 @@ impl Factors {
         if let Some(handle) = &self.handle {
             db::passkeys::set_handle(tx, user, handle).await?;
         }
-        for ReadFactor { name, created_at, last_used_at, what } in &self.factors {
+        for ReadFactor { name, created_at, last_used_at, what } in &self.all {
             let id = match what {
                 What::Totp(sealed, last_step) => {
-                    let secret = seals.from_file(sealed).zip(seals.stored.as_ref());
+                    let secret = seals.opened(sealed).zip(seals.stored.as_ref());
                     let (secret, key) = secret.ok_or_else(|| Error::internal("a secret cannot be read"))?;
                     let sealed = key.seal(TOTP, secret.as_bytes())?;
                     db::factors::insert_totp(tx, user, name, &sealed, *last_step, *created_at).await?

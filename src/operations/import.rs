@@ -276,9 +276,10 @@ impl Context {
             .map(|id| (id, false))
             .chain(factors.handle().map(|handle| (handle, true)))
         {
-            let owner = match is_handle {
-                true => db::passkeys::owner_of_handle(&app.db, bytes).await?,
-                false => db::passkeys::owner(&app.db, bytes).await?,
+            let owner = if is_handle {
+                db::passkeys::owner_of_handle(&app.db, bytes).await?
+            } else {
+                db::passkeys::owner(&app.db, bytes).await?
             };
             if owner.is_some() || !self.passkeys.insert(bytes.to_vec()) {
                 return Ok(Some("second_factors: A passkey of them is another user's.".into()));

@@ -96,10 +96,8 @@ async fn write_batch(
     let hashes = hashes(app, by, &batch).await?;
     let rows: Vec<_> = batch.iter().map(|new| new.record.new_user(now)).zip(hashes).collect();
     let beyond: Vec<Beyond> = batch.iter().map(|new| Beyond::of(&new.record)).collect();
-    let seals = match beyond.iter().any(|beyond| beyond.factors.has_secrets()) {
-        true => Seals::to_store(app).await?,
-        false => Seals::none(),
-    };
+    let has_secrets = beyond.iter().any(|beyond| beyond.factors.has_secrets());
+    let seals = if has_secrets { Seals::to_store(app).await? } else { Seals::none() };
     let id_of = |stored: &HashMap<String, UserId>, record: &Record| {
         Written::As(stored.get(record.username.key()).copied().unwrap_or(UserId(0)))
     };
