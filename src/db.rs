@@ -13,6 +13,7 @@ pub mod carried;
 mod connect;
 pub mod copy;
 pub mod dialect;
+pub mod erasures;
 mod error;
 pub mod exposure;
 pub mod external_ids;

@@ -14,6 +14,7 @@ pub mod carried_factors;
 pub(crate) mod csv;
 pub mod dearest_hash;
 pub mod demo;
+pub mod erasures;
 pub mod export;
 pub mod factors;
 pub mod first_superuser;

@@ -46,6 +46,9 @@ impl Settings {
         if !self.metrics_address.is_empty() && self.metrics_address.parse::<SocketAddr>().is_err() {
             return refuse("metrics_address", "must be an address and a port, such as 127.0.0.1:9464");
         }
+        if !self.erasures_to.is_empty() && !self.erasures_to.starts_with('/') {
+            return refuse("erasures_to", "must be the path of a file from / on");
+        }
         for (name, value, range) in self.numbers() {
             if !range.contains(&value) {
                 return refuse(name, &format!("must be from {} to {}", range.start(), range.end()));
@@ -77,6 +80,7 @@ impl Settings {
             ("audit_unknown_user_days", self.audit_unknown_user_days, 0..=36_600),
             ("audit_entry_days", self.audit_entry_days, 0..=36_600),
             ("audit_head_seconds", self.audit_head_seconds, 1..=YEAR),
+            ("erasure_days", self.erasure_days, 0..=3_660),
             ("smtp_port", self.smtp_port.into(), 1..=65_535),
         ]
     }

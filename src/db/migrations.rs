@@ -37,6 +37,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0013" "passkeys",
     "0014" "external_ids",
     "0016" "audit_commitments",
+    "0017" "erasure",
     "0021" "mail_retries",
 );
 const POSTGRES: Migrations = migrations!("postgres":
@@ -53,6 +54,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0013" "passkeys",
     "0014" "external_ids",
     "0016" "audit_commitments",
+    "0017" "erasure",
     "0021" "mail_retries",
 );
 

@@ -64,6 +64,8 @@ impl AuditKey {
                 Purpose::Head => b"head",
                 Purpose::Archive => b"archive",
                 Purpose::KeyId => b"key id",
+                Purpose::Username => b"name",
+                Purpose::Erasure => b"gone",
             })
             .chain_update(content)
     }
@@ -80,6 +82,10 @@ pub enum Purpose {
     Archive,
     /// Nothing: the signature names the key.
     KeyId,
+    /// A user name that is blocked: only its code is stored.
+    Username,
+    /// A user who was erased, in the list that is kept elsewhere.
+    Erasure,
 }
 
 #[cfg(test)]

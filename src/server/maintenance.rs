@@ -8,7 +8,7 @@ use rocket::{Orbit, Rocket, tokio};
 
 use crate::model::error::Result;
 use crate::operations::mail::retries;
-use crate::operations::{App, audit, dearest_hash, keys, maintenance, session_use};
+use crate::operations::{App, audit, dearest_hash, erasures, keys, maintenance, session_use};
 
 /// How often expired sessions and forgotten failures are removed.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_mins(10);
@@ -34,6 +34,9 @@ fn start(rocket: &Rocket<Orbit>) {
     let soon = Duration::ZERO;
 
     every("clean up", soon, CLEAN_UP_INTERVAL).run(|app| async move { maintenance::clean_up(&app).await });
+    // Who was erased after the backup that is now the database.
+    every("erase again who is in the list of erased users", soon, CLEAN_UP_INTERVAL)
+        .run(|app| async move { erasures::reapply(&app).await });
     every("note that sessions were used", session_use::WRITE_INTERVAL, session_use::WRITE_INTERVAL)
         .run(|app| async move { session_use::write(&app).await });
     // Before a user finds out that changes cannot be stored.

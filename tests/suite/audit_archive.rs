@@ -54,7 +54,7 @@ fn text(path: &Path) -> &str {
 
 #[apply(on_both)]
 #[with([("audit_entry_days", json!(30))])]
-async fn lg_7_old_entries_go_in_small_transactions_and_the_log_stays_proven(app: TestApp) {
+async fn lg_9_old_entries_go_in_small_transactions_and_the_log_stays_proven(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     let user = format!("/v1/users/{}", ada.id());
     assert_eq!(app.send(&staff, Patch, &user, &json!({"email": "a@b.co"})).await.status, 200);
@@ -87,7 +87,7 @@ async fn lg_7_old_entries_go_in_small_transactions_and_the_log_stays_proven(app:
 
 #[apply(on_both)]
 #[with([("audit_entry_days", json!(1))])]
-async fn lg_7_where_entries_are_gone_nothing_breaks_and_pages_say_so(app: TestApp) {
+async fn lg_9_where_entries_are_gone_nothing_breaks_and_pages_say_so(app: TestApp) {
     let (staff, ada) = (app.person("staff", "superuser").await, app.person("ada", "ordinary").await);
     let user = format!("/v1/users/{}", ada.id());
     assert_eq!(app.send(&staff, Patch, &user, &json!({"email": "a@b.co"})).await.status, 200);
@@ -124,7 +124,7 @@ async fn lg_7_where_entries_are_gone_nothing_breaks_and_pages_say_so(app: TestAp
 }
 
 #[apply(on_both)]
-async fn lg_7_an_archive_is_proven_and_joins_the_log(app: TestApp) {
+async fn lg_9_an_archive_is_proven_and_joins_the_log(app: TestApp) {
     let directory = tempfile::tempdir().unwrap();
     let (first, second) = (directory.path().join("first.jsonl"), directory.path().join("second.jsonl"));
     let ada = app.person("ada", "ordinary").await;
@@ -179,7 +179,7 @@ async fn lg_7_an_archive_is_proven_and_joins_the_log(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn lg_7_an_archive_that_was_cut_short_goes_on(app: TestApp) {
+async fn lg_9_an_archive_that_was_cut_short_goes_on(app: TestApp) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("archive");
     let ada = app.person("ada", "ordinary").await;
@@ -213,7 +213,7 @@ async fn lg_7_an_archive_that_was_cut_short_goes_on(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn lg_7_what_was_altered_does_not_go(app: TestApp) {
+async fn lg_9_what_was_altered_does_not_go(app: TestApp) {
     let directory = tempfile::tempdir().unwrap();
     let ada = app.person("ada", "ordinary").await;
     sign_ins(&app, &ada, 20).await;
@@ -230,7 +230,7 @@ async fn lg_7_what_was_altered_does_not_go(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn lg_7_an_entry_in_the_place_of_one_that_is_gone_is_found(app: TestApp) {
+async fn lg_9_an_entry_in_the_place_of_one_that_is_gone_is_found(app: TestApp) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("archive");
     let ada = app.person("ada", "ordinary").await;
@@ -258,7 +258,7 @@ async fn lg_7_an_entry_in_the_place_of_one_that_is_gone_is_found(app: TestApp) {
 }
 
 #[apply(on_both)]
-async fn lg_7_entries_go_while_others_are_written_and_examined(app: TestApp) {
+async fn lg_9_entries_go_while_others_are_written_and_examined(app: TestApp) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("archive");
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);

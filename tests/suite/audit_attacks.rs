@@ -322,11 +322,11 @@ async fn every_attack_is_found(backend: Backend) {
 }
 
 #[rocket::async_test]
-async fn lg_5_lg_7_every_attack_on_a_random_history_is_found_on_sqlite() {
+async fn lg_5_lg_9_every_attack_on_a_random_history_is_found_on_sqlite() {
     every_attack_is_found(Backend::Sqlite).await;
 }
 
 #[rocket::async_test]
-async fn lg_5_lg_7_every_attack_on_a_random_history_is_found_on_postgres() {
+async fn lg_5_lg_9_every_attack_on_a_random_history_is_found_on_postgres() {
     every_attack_is_found(Backend::Postgres).await;
 }
