@@ -58,7 +58,7 @@ impl Settings {
     }
 
     /// Each number with what it may be: wide, but so that no sum of times overflows, and none stops all.
-    fn numbers(&self) -> [(&'static str, u64, RangeInclusive<u64>); 20] {
+    fn numbers(&self) -> [(&'static str, u64, RangeInclusive<u64>); 21] {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         [
             ("password_memory_kib", self.password_memory_kib.into(), 7_168..=4_194_304),

@@ -43,7 +43,7 @@ pub struct Since {
 
 impl Obstacle {
     /// Every code, with a sentence that does without the particulars.
-    pub const CODES: [(&'static str, &'static str); 6] = [
+    pub const CODES: [(&'static str, &'static str); 7] = [
         ("not_undoable", "This cannot be undone."),
         ("undo_expired", "This can no longer be undone: it was done more than 24 hours ago."),
         ("already_undone", "This is undone already."),
