@@ -9,6 +9,7 @@ mod audit;
 mod auth;
 mod body;
 mod bulk;
+mod erasures;
 mod factors;
 mod health;
 mod links;
@@ -64,6 +65,9 @@ pub fn routes() -> Vec<Route> {
         links::check,
         links::end_block,
         notes::add,
+        erasures::request,
+        erasures::retrieve,
+        erasures::cancel,
         account::retrieve,
         account::partial_update,
         account::change_password,

@@ -160,6 +160,11 @@ pub struct Settings {
     pub audit_head_to: HeadTarget,
     /// How often it is sent there, in seconds. Default 3600.
     pub audit_head_seconds: u64,
+    /// How many days an erasure waits and can be cancelled; 0: it is carried out at once. Default 7.
+    pub erasure_days: u64,
+    /// The file with the list of who was erased, from which they are erased again after a backup is restored: a path
+    /// from / on. Default empty: there is none.
+    pub erasures_to: String,
     /// Address and port of `/metrics`, such as `127.0.0.1:9464`; without it there are none. Default empty.
     pub metrics_address: String,
     /// Sends the session cookie over plain http to hosts other than this machine. For a trusted
@@ -231,6 +236,8 @@ impl Default for Settings {
             audit_unknown_user_days: 30,
             audit_head_to: HeadTarget::Nowhere,
             audit_head_seconds: 3_600,
+            erasure_days: 7,
+            erasures_to: String::new(),
             metrics_address: String::new(),
             insecure_cookie: false,
             log_level: LogLevelName::Info,

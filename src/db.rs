@@ -12,6 +12,7 @@ mod budget;
 mod connect;
 pub mod copy;
 pub mod dialect;
+pub mod erasures;
 mod error;
 pub mod exposure;
 pub mod external_ids;

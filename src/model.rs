@@ -9,6 +9,7 @@ pub mod base32;
 pub mod bulk;
 pub mod clock;
 pub mod cursor;
+pub mod erasure;
 pub mod error;
 pub mod field_errors;
 pub mod filter;

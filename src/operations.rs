@@ -13,6 +13,7 @@ mod can;
 pub(crate) mod csv;
 pub mod dearest_hash;
 pub mod demo;
+pub mod erasures;
 pub mod export;
 pub mod factors;
 pub mod first_superuser;

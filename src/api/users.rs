@@ -149,7 +149,7 @@ pub(super) async fn retrieve(
 ) -> Result<Found> {
     let as_array = can.app().settings.get_by_name == GetByName::Array;
     match name {
-        IdOrName::Id(Id(id)) => Ok(Found::One(One::new(users::get(&can, id).await?))),
+        IdOrName::Id(Id(id)) => Ok(Found::One(One::new(users::record(&can, id).await?))),
         IdOrName::Name(name) => match users::get_by_name(&can, name).await {
             Ok(user) => Ok(Found::One(One { as_array, ..One::new(user) })),
             Err(Error::NotFound) if as_array => Ok(Found::None),

@@ -46,6 +46,9 @@ impl Settings {
         if !self.metrics_address.is_empty() && self.metrics_address.parse::<SocketAddr>().is_err() {
             return refuse("metrics_address", "must be an address and a port, such as 127.0.0.1:9464");
         }
+        if !self.erasures_to.is_empty() && !self.erasures_to.starts_with('/') {
+            return refuse("erasures_to", "must be the path of a file from / on");
+        }
         for (name, value, range) in self.numbers() {
             if !range.contains(&value) {
                 return refuse(name, &format!("must be from {} to {}", range.start(), range.end()));
@@ -55,7 +58,7 @@ impl Settings {
     }
 
     /// Each number with what it may be: wide, but so that no sum of times overflows, and none stops all.
-    fn numbers(&self) -> [(&'static str, u64, RangeInclusive<u64>); 19] {
+    fn numbers(&self) -> [(&'static str, u64, RangeInclusive<u64>); 20] {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         [
             ("password_memory_kib", self.password_memory_kib.into(), 7_168..=4_194_304),
@@ -76,6 +79,7 @@ impl Settings {
             ("audit_address_days", self.audit_address_days, 0..=36_600),
             ("audit_unknown_user_days", self.audit_unknown_user_days, 0..=36_600),
             ("audit_head_seconds", self.audit_head_seconds, 1..=YEAR),
+            ("erasure_days", self.erasure_days, 0..=3_660),
             ("smtp_port", self.smtp_port.into(), 1..=65_535),
         ]
     }

@@ -34,6 +34,7 @@ const SQLITE: Migrations = migrations!("sqlite":
     "0013" "passkeys",
     "0014" "external_ids",
     "0016" "audit_commitments",
+    "0017" "erasure",
 );
 const POSTGRES: Migrations = migrations!("postgres":
     "0001" "users_and_sessions",
@@ -49,6 +50,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0013" "passkeys",
     "0014" "external_ids",
     "0016" "audit_commitments",
+    "0017" "erasure",
 );
 
 fn migrator(migrations: Migrations) -> Migrator {

@@ -11,7 +11,7 @@ mod record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub use self::commitments::{Commitments, Group, Parts, SALT};
+pub use self::commitments::{Commitments, Group, Parts, SALT, stripped};
 pub use self::fields::{Entries, IntegerField as EntryInteger, TextField as EntryText};
 pub use self::record::EntryRecord;
 use super::clock::Timestamp;
@@ -123,6 +123,12 @@ actions! {
     AuditResealed: "audit_resealed", "Sealed the audit log anew";
     /// Addresses and devices in entries that are older than the settings say were erased.
     OriginsErased: "origins_erased", "Erased old addresses";
+    /// A superuser asked for a person to be erased.
+    ErasureRequested: "erasure_requested", "Asked to erase";
+    /// An erasure was cancelled before it was carried out.
+    ErasureCancelled: "erasure_cancelled", "Cancelled the erasure";
+    /// A person was erased.
+    UserErased: "user_erased", "Erased";
     /// The operator made a successor to the secret key.
     KeyRotated: "key_rotated", "Made another secret key";
 }

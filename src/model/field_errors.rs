@@ -40,6 +40,8 @@ pub enum Message {
     UsernameTaken(String),
     /// A user name could never be fetched by name.
     UsernameReserved,
+    /// A user name was that of an erased user, and is blocked; or it is a placeholder of one.
+    UsernameBlocked,
     /// Another user has this external id of the same client.
     ExternalIdTaken,
     /// It is no e-mail address.
@@ -79,6 +81,7 @@ impl fmt::Display for Message {
                 "This name is reserved. It could not be fetched by name: choose one that is not a number, \
                  \"list\" or \"create\"."
             }
+            Self::UsernameBlocked => "This username is blocked. Choose another.",
             Self::ExternalIdTaken => "Another user has this external id already.",
             Self::Email => "Enter a valid email address.",
             Self::TooCommon => "This password is too common.",
@@ -129,6 +132,7 @@ impl Message {
             Self::UsernameReserved => {
                 format!("This {name} is reserved. Choose one that is not a number, “list” or “create”.")
             }
+            Self::UsernameBlocked => format!("This {name} is blocked. Choose another."),
             Self::ExternalIdTaken => format!("Another user has this {name} already."),
             Self::Email => "Enter an email address in the format name@example.org.".to_owned(),
             Self::TooCommon => "This password is on lists of common passwords. Choose another.".to_owned(),
@@ -278,6 +282,12 @@ mod tests {
                 "Username",
                 "This name is reserved. It could not be fetched by name: choose one that is not a number, \"list\" or \"create\".",
                 "This username is reserved. Choose one that is not a number, “list” or “create”.",
+            ),
+            (
+                Message::UsernameBlocked,
+                "Username",
+                "This username is blocked. Choose another.",
+                "This username is blocked. Choose another.",
             ),
             (
                 Message::Email,

@@ -89,12 +89,26 @@ pub enum Conflict {
     LimitsSelf,
     /// Users cannot end their own sessions with those of others.
     SignsOutSelf,
+    /// Users cannot erase themselves.
+    ErasesSelf,
+    /// The user is to be erased, and may not get back in before that is cancelled.
+    ErasurePending,
+    /// The user was erased.
+    Erased,
 }
 
 impl Conflict {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::LastSuperuser, Self::DeactivatesSelf, Self::DemotesSelf, Self::LimitsSelf, Self::SignsOutSelf];
+    pub const ALL: [Self; 8] = [
+        Self::LastSuperuser,
+        Self::DeactivatesSelf,
+        Self::DemotesSelf,
+        Self::LimitsSelf,
+        Self::SignsOutSelf,
+        Self::ErasesSelf,
+        Self::ErasurePending,
+        Self::Erased,
+    ];
 
     /// The machine-readable name.
     #[must_use]
@@ -105,6 +119,9 @@ impl Conflict {
             Self::DemotesSelf => "demotes_self",
             Self::LimitsSelf => "limits_self",
             Self::SignsOutSelf => "signs_out_self",
+            Self::ErasesSelf => "erases_self",
+            Self::ErasurePending => "erasure_pending",
+            Self::Erased => "erased",
         }
     }
 
@@ -119,6 +136,9 @@ impl Conflict {
                 "You cannot change the dates of your own account. Ask another administrator to do it."
             }
             Self::SignsOutSelf => "You cannot sign yourself out together with others.",
+            Self::ErasesSelf => "You cannot erase yourself. Ask another superuser to do it.",
+            Self::ErasurePending => "This user is to be erased. Cancel the erasure first.",
+            Self::Erased => "This user was erased. The record can no longer be changed.",
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Obstacle {
     TooLate,
     /// It is taken back already.
     AlreadyUndone,
+    /// The values of before were erased.
+    Erased,
     /// These fields have got other values since.
     ChangedSince(Vec<Since>),
     /// The old values are no longer valid, as when another user has the user name.
@@ -39,12 +41,13 @@ pub struct Since {
 
 impl Obstacle {
     /// Every code, with a sentence that does without the particulars.
-    pub const CODES: [(&'static str, &'static str); 5] = [
+    pub const CODES: [(&'static str, &'static str); 6] = [
         ("not_undoable", "This cannot be undone."),
         ("undo_expired", "This can no longer be undone: it was done more than 24 hours ago."),
         ("already_undone", "This is undone already."),
         ("changed_since", "This cannot be undone: it has changed again since."),
         ("does_not_fit", "This cannot be undone: what was before does not fit any more."),
+        ("values_erased", "This cannot be undone: the values of before were erased."),
     ];
 
     const fn row(&self) -> (&'static str, &'static str) {
@@ -54,6 +57,7 @@ impl Obstacle {
             Self::AlreadyUndone => 2,
             Self::ChangedSince(_) => 3,
             Self::DoesNotFit(_) => 4,
+            Self::Erased => 5,
         }]
     }
 
@@ -120,7 +124,7 @@ pub fn check(
     is_undone: bool,
     now: Timestamp,
 ) -> std::result::Result<UserChanges, Obstacle> {
-    let (told, before) = read(entry).ok_or(Obstacle::NotUndoable)?;
+    let (told, before) = read(entry)?;
     if is_undone {
         return Err(Obstacle::AlreadyUndone);
     }
@@ -135,19 +139,23 @@ pub fn check(
     if changed.is_empty() { Ok(before) } else { Err(Obstacle::ChangedSince(changed)) }
 }
 
-/// The fields that an entry records, and their old values as a change; `None` if it is not of a kind that
-/// can be undone. Passwords are never recorded, so their changes cannot be undone.
-fn read(entry: &StoredEntry) -> Option<(Map<String, Value>, UserChanges)> {
+/// The fields that an entry records, and their old values as a change, if it is of a kind that can be undone. Passwords
+/// are never recorded, so their changes cannot be undone.
+fn read(entry: &StoredEntry) -> std::result::Result<(Map<String, Value>, UserChanges), Obstacle> {
     match Action::named(&entry.action) {
         Some(Action::UserChanged | Action::UserDeactivated | Action::UserReactivated) => {}
-        _ => return None,
+        _ => return Err(Obstacle::NotUndoable),
     }
-    let told: Map<String, Value> = serde_json::from_str(&entry.changes).ok()?;
+    let told: Map<String, Value> = serde_json::from_str(&entry.changes).map_err(|_| Obstacle::NotUndoable)?;
     let mut before = UserChanges::default();
     for (field, values) in &told {
-        give_back(&mut before, field, values.get("old")?)?;
+        if values.is_null() {
+            return Err(Obstacle::Erased);
+        }
+        let old = values.get("old").and_then(|old| give_back(&mut before, field, old));
+        old.ok_or(Obstacle::NotUndoable)?;
     }
-    (!told.is_empty()).then_some((told, before))
+    if told.is_empty() { Err(Obstacle::NotUndoable) } else { Ok((told, before)) }
 }
 
 fn give_back(changes: &mut UserChanges, field: &str, old: &Value) -> Option<()> {
@@ -261,6 +269,8 @@ mod tests {
                 "{action}"
             );
         }
+        let erased = json!({"email": null, "is_staff": {"old": false, "new": true}});
+        assert_eq!(verdict(entry("user_changed", &erased, HOUR), false), Some(Obstacle::Erased));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use unicode_normalization::char::is_combining_mark;
 pub use self::input::{InputMode, Limit, UserChanges, UserInput, UserPatch};
 use crate::model::address;
 use crate::model::clock::Timestamp;
+use crate::model::erasure::PLACEHOLDER;
 use crate::model::field_errors::Message;
 use crate::model::text;
 
@@ -185,6 +186,10 @@ impl Username {
     pub fn parse_existing(given: &str) -> Result<Self, Message> {
         let text = parse_text(given, EMAIL_LENGTH)?;
         let key = text::canonical(&text);
+        // Those stand in place of the names of erased users.
+        if key.starts_with(PLACEHOLDER) {
+            return Err(Message::UsernameBlocked);
+        }
         if key.is_empty() { Err(Message::Blank) } else { Ok(Self { text, key }) }
     }
 

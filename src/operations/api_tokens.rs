@@ -23,7 +23,7 @@ use crate::model::session::{Credential, LiveSession, NewSession, Secret, Session
 use crate::model::text;
 use crate::model::user::{User, UserId};
 use crate::operations::authentication::API_TOKEN_PREFIX;
-use crate::operations::{App, Can, audit, own_changes, sessions};
+use crate::operations::{App, Can, audit, own_changes, sessions, users};
 
 /// Longest name, in characters.
 const NAME_LENGTH: usize = 100;
@@ -156,7 +156,7 @@ pub async fn own(can: &Can<SignedIn>) -> Result<Vec<ApiToken>> {
 /// [`Error::NotFound`].
 pub async fn of_user(can: &Can<IsSuperuser>, id: UserId) -> Result<Vec<ApiToken>> {
     let app = can.app();
-    db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    users::of_key(app, id).await?;
     list(app, id).await
 }
 

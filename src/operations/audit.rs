@@ -7,6 +7,7 @@
 
 mod chain;
 mod copies;
+mod erasing;
 mod mark;
 mod reading;
 mod retention;
@@ -21,10 +22,12 @@ use crate::model::clock::Timestamp;
 use crate::model::error::Result;
 use crate::model::permission::ManageUsers;
 use crate::model::user::UserId;
-use crate::operations::Can;
+use crate::operations::{App, Can};
+use crate::security::audit_key::{Purpose, SEAL};
 
 pub use self::chain::{BATCH as SEALING_BATCH, INTERVAL as SEALING_INTERVAL, seal};
 pub use self::copies::keep_head;
+pub(crate) use self::erasing::{Erased, erase_person};
 pub use self::mark::Head;
 pub use self::reading::{about, get};
 pub use self::retention::erase_old_origins;
@@ -34,6 +37,18 @@ pub use self::watch::{Watch, examine};
 /// Writes an entry, in the transaction of what it records.
 pub async fn record(tx: &mut Tx, entry: &Entry, now: Timestamp) -> db::Result<EntryId> {
     db::audit::insert(tx, entry, now).await
+}
+
+/// Loads the key of the audit log, which is made if there is none yet: before a transaction that needs it, as it is made in
+/// one of its own.
+pub(crate) async fn load_key(app: &App) -> Result<()> {
+    app.audit_watch.key(app).await.map(drop)
+}
+
+/// A code over a content that only this installation can make: what the code is of can be found neither from it nor by
+/// trying.
+pub(crate) async fn code(app: &App, purpose: Purpose, content: &[u8]) -> Result<[u8; SEAL]> {
+    Ok(app.audit_watch.key(app).await?.sign(purpose, content))
 }
 
 /// As people copy it.

@@ -22,7 +22,7 @@ use crate::model::user::{User, UserId};
 use crate::operations::notices::{self, Event, Owner};
 use crate::operations::passkeys::NewPasskey;
 use crate::operations::second_factor::TOTP;
-use crate::operations::{App, Can, addresses, api_tokens, audit, kept_key, sessions};
+use crate::operations::{App, Can, addresses, api_tokens, audit, kept_key, sessions, users};
 use crate::security::seal::SealKey;
 use crate::security::totp::TotpSecret;
 
@@ -275,7 +275,7 @@ pub async fn make_codes(can: &Can<SignedIn>) -> Result<Vec<String>> {
 /// [`Error::NotFound`]; [`Error::Forbidden`] for those of a superuser.
 pub async fn of_user(can: &Can<ManageUsers>, id: UserId) -> Result<Factors> {
     let app = can.app();
-    let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let user = users::of_key(app, id).await?;
     app.settings.rules().may_touch(can.user(), &user)?;
     list(app, id).await
 }

@@ -65,9 +65,10 @@ use crate::config::Settings;
 use crate::db;
 use crate::model::audit::{Action, Entry};
 use crate::model::error::Error;
+use crate::model::field_errors::Message;
 use crate::model::user::UserId;
-use crate::operations::App;
 use crate::operations::audit::{self, hexadecimal};
+use crate::operations::{App, erasures};
 
 /// How a file is to be read and imported.
 #[derive(Debug, Clone, Default)]
@@ -279,11 +280,17 @@ async fn judge(
         rows.map(|row| (Label::of(&row), record::read(&row, options))).collect();
     let records: Vec<&Record> = read.iter().filter_map(|(_, record)| record.as_ref().ok()).collect();
     known.replace(patiently(app, || store::load(app, &records)).await?);
+    let names: Vec<_> = records.iter().map(|record| &record.username).collect();
+    let blocked = patiently(app, || erasures::blocked(app, &names)).await?;
     let mut new = Vec::new();
     let mut judged = Vec::with_capacity(read.len());
     for (place, (label, record)) in read.drain(..).enumerate() {
         judged.push(match record {
             Err(reasons) => Judged::new(label, Verdict::Refused(reasons)),
+            Ok(record) if blocked.contains(record.username.key()) => {
+                let reason = format!("username: {}", Message::UsernameBlocked);
+                Judged::new(label, Verdict::Refused(vec![reason])).with(&record)
+            }
             Ok(mut record) => {
                 let verdict = known.judge(&mut record, now);
                 let judged = Judged::new(label, verdict).with(&record);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::known_browsers::KNOWN_FOR;
-use super::{App, audit};
+use super::{App, audit, erasures};
 use crate::db;
 use crate::model::error::Result;
 
@@ -15,7 +15,7 @@ const FORGET_ACCOUNTS: Duration = Duration::from_hours(366 * 24);
 const FORGET_MAILS: Duration = Duration::from_hours(30 * 24);
 
 /// Removes what nothing can use any more: expired sessions and links, forgotten browsers, failures, challenges and
-/// messages, uploads that were left, and what the audit log keeps no longer. Called now and then.
+/// messages, uploads that were left, users who are to be erased, and what the audit log keeps no longer. Called now and then.
 pub async fn clean_up(app: &App) -> Result<()> {
     let now = app.clock.now();
     app.uploads.forget_old(now);
@@ -28,5 +28,8 @@ pub async fn clean_up(app: &App) -> Result<()> {
     let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
     db::throttles::delete_older(&mut tx, addresses, accounts).await?;
     tx.commit().await?;
-    audit::erase_old_origins(app).await
+    // Each is done whatever becomes of the others.
+    let carried_out = erasures::carry_out_due(app).await;
+    let listed = erasures::keep_list(app).await;
+    audit::erase_old_origins(app).await.and(carried_out).and(listed)
 }

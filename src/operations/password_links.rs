@@ -25,7 +25,7 @@ use crate::model::session::Secret;
 use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
 use crate::operations::mail::{self, Queued};
 use crate::operations::notices::{self, Owner};
-use crate::operations::{App, Can, addresses, audit, sessions, users};
+use crate::operations::{App, Can, addresses, audit, erasures, sessions, users};
 use crate::security::passwords::Claimant;
 
 /// A link that was just made: the only moment at which its address is known.
@@ -137,6 +137,7 @@ pub async fn invite(can: &Can<ManageUsers>, input: &UserInput, reveal_to: Option
         sessions::require_open(&mut tx, can).await?;
         let mut user = invited.clone();
         user.id = db::users::insert(&mut tx, &user, &PasswordHash::unusable()).await?;
+        erasures::refuse_blocked_in(app, &mut tx, &user.username).await?;
         let entry =
             Entry::new(Action::UserCreated, can.author()).on(&user).changing(&User::blank(now), &user);
         audit::record(&mut tx, &entry, now).await?;

@@ -21,7 +21,7 @@ use crate::model::precondition::Precondition;
 use crate::model::presence;
 use crate::model::user::{User, UserId, UserInput};
 use crate::operations::users::{self, Change};
-use crate::operations::{Can, audit, lists, sessions};
+use crate::operations::{Can, audit, erasures, lists, sessions};
 
 /// A user, and what the caller calls them.
 #[derive(Debug, Clone)]
@@ -102,6 +102,7 @@ pub async fn create(
         sessions::require_open(&mut tx, can).await?;
         let mut user = new.clone();
         user.id = db::users::insert(&mut tx, &user, &password).await?;
+        erasures::refuse_blocked_in(app, &mut tx, &user.username).await?;
         let mut entry =
             Entry::new(Action::UserCreated, can.author()).on(&user).changing(&User::blank(now), &user);
         if external_ids::change(&mut tx, can, user.id, Some(external_id)).await? {

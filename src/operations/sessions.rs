@@ -15,7 +15,7 @@ use crate::model::presence;
 use crate::model::session::{Credential, LiveSession, SessionId};
 use crate::model::update::Update;
 use crate::model::user::{User, UserId};
-use crate::operations::{Can, audit};
+use crate::operations::{Can, audit, erasures, users};
 
 /// The caller's sessions, the latest first.
 pub async fn own(can: &Can<SignedIn>) -> Result<Vec<LiveSession>> {
@@ -28,7 +28,7 @@ pub async fn own(can: &Can<SignedIn>) -> Result<Vec<LiveSession>> {
 /// [`Error::NotFound`], [`Error::Forbidden`] for those of a superuser.
 pub async fn of_user(can: &Can<ManageUsers>, id: UserId) -> Result<Vec<LiveSession>> {
     let app = can.app();
-    let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let user = users::of_key(app, id).await?;
     app.settings.rules().may_touch(can.user(), &user)?;
     live(can, id).await
 }
@@ -201,7 +201,9 @@ pub(crate) async fn lock_target<P: Permission>(tx: &mut Tx, can: &Can<P>, id: Us
     if can.user().id < id {
         db::users::share(tx, can.user().id).await?;
     }
-    let target = db::users::lock(tx, id).await?.ok_or(Error::NotFound)?;
+    let Some(target) = db::users::lock(tx, id).await? else {
+        return Err(erasures::missing_in(tx, id).await?);
+    };
     require_open(tx, can).await?;
     Ok(target)
 }

@@ -16,7 +16,7 @@ use crate::model::permission::ManageUsers;
 use crate::model::second_factor::Access;
 use crate::model::throttle::{AccountFailures, Failures, Key};
 use crate::model::user::{User, UserId};
-use crate::operations::{App, Can};
+use crate::operations::{App, Can, users};
 use crate::security::passwords;
 
 /// Something that a sign-in has to pass.
@@ -167,7 +167,7 @@ pub async fn check(
     say: &(dyn Fn(Timestamp) -> String + Sync),
 ) -> Result<Diagnosis> {
     let app = can.app();
-    let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let user = users::of_key(app, id).await?;
     let Standing { conditions, .. } = standing(can, &user, say).await?;
     Ok(Diagnosis {
         can_sign_in: can_sign_in(&conditions),

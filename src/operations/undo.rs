@@ -11,11 +11,12 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
+use crate::model::rules::Conflict;
 use crate::model::undo::{Obstacle, Since, check};
 use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
 use crate::operations::users::{self, Change};
-use crate::operations::{App, Can};
+use crate::operations::{App, Can, erasures};
 
 /// How far back it is looked for who has changed a field since.
 const ENTRIES_SEARCHED: i64 = 100;
@@ -50,7 +51,11 @@ pub(crate) async fn take_back(
     let app = can.app();
     let entry = db::audit::find(&app.db, id).await?.ok_or(Error::NoSuchPath)?;
     let target = UserId(entry.target_id.ok_or(Obstacle::NotUndoable)?);
-    let user = db::users::by_id(&app.db, target).await?.ok_or(Error::NotFound)?;
+    let Some(user) = db::users::by_id(&app.db, target).await? else {
+        let error = erasures::missing(app, target).await?;
+        let is_erased = matches!(error, Error::Conflict(Conflict::Erased));
+        return Err(if is_erased { Obstacle::Erased.into() } else { error });
+    };
     // A missing right is reported before any other obstacle.
     app.settings.rules().may_touch(can.user(), &user)?;
     let is_undone = db::audit::undone_by(&app.db, id).await?.is_some();

@@ -3,12 +3,12 @@
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
-use crate::model::error::{Error, Result};
+use crate::model::error::Result;
 use crate::model::permission::IsSuperuser;
 use crate::model::presence::{self, Presence};
 use crate::model::throttle::Key;
 use crate::model::user::{User, UserId};
-use crate::operations::{Can, audit, sessions};
+use crate::operations::{Can, audit, sessions, users};
 
 /// An account that is unlocked.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Unlocked {
 /// [`Error::NotFound`], [`Error::Forbidden`] where [`presence::of_credential`] asks for the caller.
 pub async fn account(can: &Can<IsSuperuser>, id: UserId) -> Result<Unlocked> {
     let app = can.app();
-    let user = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let user = users::of_key(app, id).await?;
     // Without the password no credential guesses codes without end: it would have the account unlocked in between.
     let codes = db::throttles::get(&app.db, &Key::codes_of(user.id)).await?;
     let asked =

@@ -17,6 +17,7 @@ use crate::model::filter::Filter;
 use crate::model::password::PasswordHash;
 use crate::model::permission::{ManageUsers, SignedIn};
 use crate::model::precondition::Precondition;
+use crate::model::rules::Conflict;
 use crate::model::throttle::Key;
 use crate::model::update::Update;
 use crate::model::user::{User, UserId, UserInput};
@@ -24,7 +25,7 @@ use crate::model::{presence, rules, text};
 use crate::operations::factors::{Removal, Which};
 use crate::operations::notices::{self, Event, Owner};
 use crate::operations::provisioning::external_ids::{self, ExternalId};
-use crate::operations::{App, Can, addresses, audit, sessions};
+use crate::operations::{App, Can, addresses, audit, erasures, sessions};
 use crate::security::passwords::Hasher;
 
 /// Most users with the same e-mail address that are shown as exact matches.
@@ -37,12 +38,38 @@ const COUNTING_LIMIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// [`Error::Forbidden`] for the record of another user without the right to see it, whether or not
-/// it exists; [`Error::NotFound`].
+/// it exists; [`Error::NotFound`]; [`Error::Conflict`] for a user who was erased.
 pub async fn get(can: &Can<SignedIn>, id: UserId) -> Result<User> {
     rules::may_view(can.user(), |actor| actor.id == id)?;
     match can.subject(id) {
+        Some(Err(Error::NotFound)) => Err(erasures::missing(can.app(), id).await?),
         Some(user) => user.cloned(),
-        None => db::users::by_id(&can.app().db, id).await?.ok_or(Error::NotFound),
+        None => of_key(can.app(), id).await,
+    }
+}
+
+/// One user, by primary key; for those who were erased, what is left of them.
+///
+/// # Errors
+/// As [`get`].
+pub async fn record(can: &Can<SignedIn>, id: UserId) -> Result<User> {
+    match get(can, id).await {
+        Err(Error::Conflict(Conflict::Erased)) => {
+            let erased = db::erasures::get(&can.app().db, id).await?;
+            erased.map(|erased| erased.record()).ok_or(Error::NotFound)
+        }
+        result => result,
+    }
+}
+
+/// The user with that primary key.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] for one who was erased.
+pub(super) async fn of_key(app: &App, id: UserId) -> Result<User> {
+    match db::users::by_id(&app.db, id).await? {
+        Some(user) => Ok(user),
+        None => Err(erasures::missing(app, id).await?),
     }
 }
 
@@ -145,6 +172,7 @@ pub(super) async fn insert(
     let now = app.clock.now();
     user.password_changed_at = Some(now);
     user.id = db::users::insert(&mut tx, &user, password).await?;
+    erasures::refuse_blocked_in(app, &mut tx, &user.username).await?;
     let entry = entry.on(&user).changing(&User::blank(now), &user);
     audit::record(&mut tx, &entry, now).await?;
     tx.commit().await?;
@@ -184,7 +212,7 @@ pub async fn update(
 ) -> Result<Update> {
     let (app, asked_at) = (can.app(), can.app().clock.now());
     // Checked before anything is hashed, and again on the row that is changed.
-    let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
+    let before = of_key(app, id).await?;
     let after = input.changes.apply(&before);
     app.settings.rules().may_change(can.user(), &before, &after)?;
     expected.check(&before)?;
@@ -244,6 +272,9 @@ pub(crate) async fn write(
     let mut after = (change.apply)(&before)?;
     app.settings.rules().may_change(can.user(), &before, &after)?;
     change.expected.check(&before)?;
+    if after.is_active && !before.is_active {
+        erasures::refuse_pending(&mut tx, change.id).await?;
+    }
     let new_password = change.password.is_some();
     can.require(presence::of_change(can.user().id, &before, &after, new_password), change.asked_at)?;
     if new_password && can.user().id == before.id && before.must_change_password {
@@ -257,6 +288,9 @@ pub(crate) async fn write(
     after.count_edit(now);
     let mail_to = addresses::of(app, &mut tx, &before).await?;
     db::users::update(&mut tx, &after).await?;
+    if after.username.key() != before.username.key() {
+        erasures::refuse_blocked_in(app, &mut tx, &after.username).await?;
+    }
     let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;
     if let Some(password) = &change.password {
         set_password(&mut tx, &before, password, now).await?;
@@ -344,6 +378,8 @@ pub(crate) async fn prepare(
         let other = db::users::by_username_key(&app.db, username.key()).await?;
         if other.is_some_and(|other| other.id != before.id) {
             errors.add("username", Message::UsernameTaken(username.as_str().to_owned()));
+        } else if username.key() != before.username.key() && erasures::is_blocked(app, username).await? {
+            errors.add("username", Message::UsernameBlocked);
         }
     }
     errors.into_result()?;

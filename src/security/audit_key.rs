@@ -62,6 +62,8 @@ impl AuditKey {
             .chain_update(match purpose {
                 Purpose::Mark => b"mark",
                 Purpose::Head => b"head",
+                Purpose::Username => b"name",
+                Purpose::Erasure => b"gone",
             })
             .chain_update(content)
     }
@@ -74,6 +76,10 @@ pub enum Purpose {
     Mark,
     /// The head that is kept elsewhere.
     Head,
+    /// A user name that is blocked: only its code is stored.
+    Username,
+    /// A user who was erased, in the list that is kept elsewhere.
+    Erasure,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rocket::{Orbit, Rocket, tokio};
 
-use crate::operations::{App, audit, dearest_hash, keys, maintenance, session_use};
+use crate::operations::{App, audit, dearest_hash, erasures, keys, maintenance, session_use};
 
 /// How often expired sessions and forgotten failures are removed.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_mins(10);
@@ -15,11 +15,15 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// How often it is looked whether changes can be stored.
 const WRITE_TRIAL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Removes expired sessions, links and the like at intervals.
+/// Removes expired sessions, links and the like at intervals. First it erases again who was erased after the backup that is
+/// now the database.
 pub(super) fn clean_up(rocket: &Rocket<Orbit>) {
     let Some(app) = rocket.state::<App>().cloned() else { return };
     let mut shutdown = rocket.shutdown();
     tokio::spawn(async move {
+        if let Err(error) = erasures::reapply(&app).await {
+            log::error!("could not erase again who is in the list of erased users: {error}");
+        }
         loop {
             tokio::select! {
                 cleaned = maintenance::clean_up(&app) => {

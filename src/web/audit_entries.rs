@@ -15,14 +15,17 @@ use crate::model::undo;
 /// An entry as a row of a table, with the times among its words in a zone.
 pub(super) fn row(told: &ListedEntry, zone: &Zone) -> TrailRow {
     let entry = &told.entry;
-    let known = entry.actor_id.map(|_| entry.actor_name.clone());
+    let known = entry.actor_id.map(|id| named(id, &entry.actor_name));
     let runs = if is_of_import(told) { "/users/imports" } else { "/users/bulk" };
     TrailRow {
         when: Timestamp::from_micros(entry.happened_at).into(),
-        actor_path: known.as_ref().map(|name| format!("/audit?actor={}", encode(name))).unwrap_or_default(),
+        actor_path: match entry.actor_name.as_str() {
+            "" => String::new(),
+            name => format!("/audit?actor={}", encode(name)),
+        },
         actor: known.unwrap_or_else(|| stranger(&entry.door).to_owned()),
         what: action(&entry.action).to_owned(),
-        target: entry.target_id.map(|id| (format!("/users/{id}"), entry.target_name.clone())),
+        target: entry.target_id.map(|id| (format!("/users/{id}"), named(id, &entry.target_name))),
         changes: told.changes().iter().map(|(field, value)| change(field, value, zone)).collect(),
         notes: notes(&told.details(), &[], zone),
         place: place(&entry.door, &entry.address),
@@ -32,6 +35,11 @@ pub(super) fn row(told: &ListedEntry, zone: &Zone) -> TrailRow {
         undoes: entry.undoes.is_some(),
         undone: told.undone_by.is_some(),
     }
+}
+
+/// A user, by the name of that moment if it was not erased.
+fn named(id: i64, name: &str) -> String {
+    if name.is_empty() { format!("Erased user {id}") } else { name.to_owned() }
 }
 
 /// Whether the run that an entry is a part of is an import, or the undo of one.
@@ -120,7 +128,8 @@ fn shown(field: &str, value: &Value, zone: &Zone) -> String {
 fn notes(details: &Map<String, Value>, without: &[&str], zone: &Zone) -> Vec<String> {
     details
         .iter()
-        .filter(|(name, _)| !without.contains(&name.as_str()))
+        // Null is what was erased.
+        .filter(|(name, value)| !without.contains(&name.as_str()) && !value.is_null())
         .filter_map(|(name, value)| note(name, value, zone))
         .collect()
 }
@@ -152,6 +161,13 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
             format!("With the passkey “{}”, without a password", text.trim_start_matches("passkey "))
         }
         "because" => format!("Reason: {text}"),
+        "due_at" => {
+            let at = Timestamp::parse(text).map(|at| Time::from(at).text_in(zone));
+            format!("On {}", at.unwrap_or_else(|| text.to_owned()))
+        }
+        "blocks_username" if value == &Value::Bool(true) => "The username is blocked".to_owned(),
+        "blocks_username" => "The username is free".to_owned(),
+        "restored" => "Again, after a backup was restored".to_owned(),
         "reason" => reason(text),
         "by" if text == "import" => "By an import".to_owned(),
         "by" => credential(text).to_owned(),
@@ -328,6 +344,18 @@ mod tests {
         ] {
             assert_eq!(row(&told("link_made", &json!({}), &details), &tokyo()).notes, told_as, "{details}");
         }
+    }
+
+    #[test]
+    fn lg_7_what_was_erased_is_told_without_values() {
+        let changes = json!({"email": null, "is_active": {"old": true, "new": false}});
+        let mut told = told("user_changed", &changes, &json!({"note": null, "second_factor": null}));
+        told.entry.target_name.clear();
+        let row = row(&told, &Zone::UTC);
+        assert_eq!(row.target, Some(("/users/7".to_owned(), "Erased user 7".to_owned())));
+        let labels: Vec<_> = row.changes.iter().map(|change| (&*change.label, change.is_told)).collect();
+        assert_eq!(labels, [("Email", false), ("Status", true)]);
+        assert_eq!(row.notes, [""; 0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::http::path::RequestPath;
 use crate::http::request_id::RequestId;
 use crate::model::error::Error;
 use crate::model::permission::HasSession;
-use crate::model::rules::Denial;
+use crate::model::rules::{Conflict, Denial};
 
 /// A title and what follows it.
 type Words = (&'static str, String);
@@ -24,6 +24,7 @@ pub(super) async fn page(
     // A path that no route can read, such as /users/abc, is as good as none.
     let unreadable = status == Status::UnprocessableEntity && request.method() == Method::Get;
     let status = match error {
+        Some(Error::Conflict(Conflict::Erased)) if request.method() == Method::Get => Status::Gone,
         Some(error) => error.status(),
         None if unreadable => Status::NotFound,
         None => status,
@@ -84,6 +85,12 @@ fn of_error(error: &Error, about_a_user: bool) -> Words {
         Error::Forbidden(denial) => ("You may not do that.", denial.sentence().to_owned()),
         Error::NotFound if about_a_user => ("No such user.", "It may have been removed.".to_owned()),
         Error::NotFound | Error::NoSuchPath => of_status(Status::NotFound),
+        Error::Conflict(Conflict::Erased) => (
+            "This user was erased.",
+            "Nothing of the person is left here, and nothing can be changed. What happened stands in the audit log, \
+             without names."
+                .to_owned(),
+        ),
         Error::Conflict(conflict) => ("That cannot be done.", conflict.sentence().to_owned()),
         Error::CannotUndo(obstacle) => ("That cannot be undone.", obstacle.to_string()),
         Error::PreconditionFailed => (
@@ -124,7 +131,6 @@ fn wait(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::rules::Conflict;
 
     #[test]
     fn every_failure_is_told_in_words_of_the_console() {

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod edit;
+mod erase;
 mod export;
 mod factors;
 mod form;
@@ -63,6 +64,9 @@ pub(super) fn routes() -> Vec<Route> {
         views::forget,
         factors::page,
         factors::remove,
+        erase::page,
+        erase::request,
+        erase::cancel,
     ];
     routes.extend(import::routes());
     routes

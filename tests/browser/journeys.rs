@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::World;
 use crate::actions::Actions;
 use crate::driver::{Borrowed, Scripts};
-use crate::people::{BERG, CROWD, MEMBER, PASSWORD, STAFF};
+use crate::people::{ADMIN, BERG, CROWD, MEMBER, PASSWORD, STAFF};
 use crate::phone::Phone;
 use crate::server::Server;
 use crate::states::BY_HAND;
@@ -262,6 +262,30 @@ fn a_change_is_taken_back_from_the_history_unless_it_was_changed_again(world: &W
     staff.sees("Last name");
     assert!(!staff.text().contains("was undone."), "{}", staff.text());
     assert_eq!(world.server.user(BERG)["last_name"], "Hill", "nothing was overwritten");
+}
+
+#[apply(in_browsers)]
+fn lg_7_a_person_is_to_be_erased_from_their_page_and_it_is_cancelled_there(world: &World) {
+    let name = world.server.user(BERG)["username"].as_str().expect("a name").to_owned();
+    let admin = world.signed_in(ADMIN);
+    admin.open(&format!("/users/{BERG}"));
+    admin.click("Erase this person");
+    admin.sees("What goes");
+    admin.sees("What stays");
+    admin.tick("is blocked for ever");
+    admin.fill("Username", "another");
+    admin.click("Erase this person");
+    admin.sees("This is not the username of the user to erase.");
+    assert_eq!(admin.value("Username"), "another", "what was typed stays");
+    assert_eq!(world.server.user(BERG)["is_active"], true, "and nothing is done");
+    admin.fill("Username", &name);
+    admin.click("Erase this person");
+    admin.sees("was deactivated and will be erased.");
+    admin.sees("This user will be erased on");
+    assert_eq!(world.server.user(BERG)["is_active"], false);
+    admin.click("Cancel the erasure");
+    admin.sees("will not be erased, and is active again.");
+    assert_eq!(world.server.user(BERG)["is_active"], true);
 }
 
 #[apply(in_browsers)]

@@ -239,6 +239,21 @@ const STATES: &[State] = &[
         server.api("PATCH", &user_api(CROWD + 8), &dates);
         staff.open(&user(CROWD + 8));
     }),
+    state("user-erase", Some(ADMIN), "What stays", |admin, _| {
+        admin.open(&format!("{}/erase", user(CROWD + 13)));
+    }),
+    state("user-erase-refused", Some(ADMIN), "There is a problem", |admin, server| {
+        server.forget_passwords_given(ADMIN);
+        admin.open(&format!("{}/erase", user(CROWD + 13)));
+        admin.fill("Username", "another");
+        admin.click("Erase this person");
+    }),
+    state("user-to-be-erased", Some(ADMIN), "This user will be erased on", |admin, server| {
+        let name = server.user(CROWD + 14)["username"].clone();
+        let body = json!({ "confirm_username": name, "username_after": "free" });
+        server.api("POST", &format!("{}/erase", user_api(CROWD + 14)), &body);
+        admin.open(&user(CROWD + 14));
+    }),
     state("sign-in-check", Some(STAFF), "The conditions that a sign-in must meet", |staff, server| {
         server.api("DELETE", &user_api(CROWD + 9), &serde_json::Value::Null);
         staff.open(&format!("{}/sign-in-check", user(CROWD + 9)));

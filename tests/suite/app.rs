@@ -133,6 +133,19 @@ impl TestApp {
         Self { client, usher, clock, url, renewed, _directory: directory }
     }
 
+    /// An instance on a database that was restored from a backup, with settings of its own.
+    pub(crate) async fn restored(url: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
+        Self::on(url, directory, settings).await
+    }
+
+    /// The same person with new sessions: much of what is done to users ends those they have.
+    pub(crate) async fn signed_in(&self, person: &Person) -> Person {
+        let id = person.user.id;
+        let tokens = sign_in::tokens(&self.usher, &self.session(id, Credential::Jwt).await);
+        let cookie = self.session(id, Credential::Cookie).await.secret.to_text();
+        Person { user: self.stored(id.0).await, bearer: tokens.access, refresh: tokens.refresh, cookie }
+    }
+
     async fn on(url: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
         let clock = Clock::manual(Timestamp::parse("2026-03-01T09:00:00.123456Z").expect("a timestamp"));
         let (client, usher) = server(figment(&url, settings), &clock).await;

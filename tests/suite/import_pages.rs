@@ -13,7 +13,7 @@ use crate::audit::trail;
 use crate::console::{hidden, page, send, send_from, token};
 
 /// Of the password `otter`.
-const OTTER: &str = "pbkdf2_sha256$1000$salt$XpXOQQ8fv/daUi48T63mbhH/KAcKDLwnFpZsQr7xpoA=";
+pub(crate) const OTTER: &str = "pbkdf2_sha256$1000$salt$XpXOQQ8fv/daUi48T63mbhH/KAcKDLwnFpZsQr7xpoA=";
 
 /// Sends files, by their names, with a token.
 async fn upload(app: &TestApp, by: &Person, token: &str, files: &[(&str, &[u8])]) -> Answer {
@@ -34,7 +34,7 @@ async fn upload(app: &TestApp, by: &Person, token: &str, files: &[(&str, &[u8])]
 }
 
 /// Uploads files from the page, and returns the page that judges them.
-async fn check(app: &TestApp, by: &Person, files: &[(&str, &[u8])]) -> String {
+pub(crate) async fn check(app: &TestApp, by: &Person, files: &[(&str, &[u8])]) -> String {
     let token = token(&page(app, by, "/users/import").await.body);
     let answer = upload(app, by, &token, files).await;
     assert_eq!((answer.status, answer.header("Location")), (303, Some("/users/import")), "{}", answer.body);
@@ -42,7 +42,7 @@ async fn check(app: &TestApp, by: &Person, files: &[(&str, &[u8])]) -> String {
 }
 
 /// Presses the button that imports, and waits for the end of it: the path of the run, and its page.
-async fn import(app: &TestApp, by: &Person, html: &str) -> (String, String) {
+pub(crate) async fn import(app: &TestApp, by: &Person, html: &str) -> (String, String) {
     let (token, number) = (token(html), hidden(html, "number"));
     let (answer, _) = send(app, by, "/users/import/run", &[("token", &token), ("number", &number)]).await;
     assert_eq!(answer.status, 303, "{}", answer.body);

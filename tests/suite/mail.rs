@@ -50,7 +50,7 @@ async fn start(backend: Backend) -> (TestApp, Sink) {
     (TestApp::with(backend, &settings(&sink)).await, sink)
 }
 
-fn settings(sink: &Sink) -> Vec<(&'static str, Value)> {
+pub(crate) fn settings(sink: &Sink) -> Vec<(&'static str, Value)> {
     vec![
         ("smtp_host", json!("127.0.0.1")),
         ("smtp_port", json!(sink.port)),

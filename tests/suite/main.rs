@@ -69,6 +69,7 @@ mod console;
 mod contract;
 mod dates;
 mod ended_sessions;
+mod erasure;
 mod exports;
 mod first_superuser;
 #[path = "../../bench/generate/store.rs"]

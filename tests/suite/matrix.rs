@@ -67,6 +67,10 @@ fn reason() -> Value {
     json!({"reason": "lost"})
 }
 
+fn erasure() -> Value {
+    json!({"confirm_username": "another name", "username_after": "free"})
+}
+
 fn invitation() -> Value {
     json!({"username": "invited", "first_name": "", "last_name": "", "email": ""})
 }
@@ -117,6 +121,14 @@ pub(crate) const ROWS: &[Row] = &[
     row(Post, "/v1/users/{id}/notes", Other, Some(note), [401, 401, 403, 201, 201]),
     row(Post, "/v1/users/{id}/notes", Superuser, Some(note), [401, 401, 403, 201, 201]),
     row(Post, "/v1/users/{id}/notes", Missing, Some(note), [401, 401, 403, 404, 404]),
+    row(Post, "/v1/users/{id}/erase", Own, Some(erasure), [401, 401, 403, 403, 409]),
+    row(Post, "/v1/users/{id}/erase", Other, Some(erasure), [401, 401, 403, 403, 400]),
+    row(Post, "/v1/users/{id}/erase", Superuser, Some(erasure), [401, 401, 403, 403, 400]),
+    row(Post, "/v1/users/{id}/erase", Missing, Some(erasure), [401, 401, 403, 403, 404]),
+    row(Get, "/v1/users/{id}/erase", Other, None, [401, 401, 403, 404, 404]),
+    row(Get, "/v1/users/{id}/erase", Missing, None, [401, 401, 403, 404, 404]),
+    row(Delete, "/v1/users/{id}/erase", Other, None, [401, 401, 403, 403, 404]),
+    row(Delete, "/v1/users/{id}/erase", Missing, None, [401, 401, 403, 403, 404]),
     row(Post, "/v1/users/{id}/link", Own, Some(nothing), [401, 401, 403, 201, 201]),
     row(Post, "/v1/users/{id}/link", Other, Some(nothing), [401, 401, 403, 201, 201]),
     row(Post, "/v1/users/{id}/link", Superuser, Some(nothing), [401, 401, 403, 403, 201]),
@@ -178,6 +190,11 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/users/{id}/factors", Superuser, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/factors", Missing, None, [303, 303, 403, 404, 404]),
     row(Post, "/users/{id}/factors/remove", Other, None, [401, 401, 403, 403, 422]),
+    row(Get, "/users/{id}/erase", Other, None, [303, 303, 403, 403, 200]),
+    row(Get, "/users/{id}/erase", Missing, None, [303, 303, 403, 403, 404]),
+    row(Post, "/users/{id}/erase", Other, None, [401, 401, 403, 403, 422]),
+    row(Post, "/users/{id}/erase", Missing, None, [401, 401, 403, 403, 404]),
+    row(Post, "/users/{id}/erase/cancel", Other, None, [401, 401, 403, 403, 403]),
     row(Get, "/users/{id}/tokens", Other, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/tokens", Superuser, None, [303, 303, 403, 403, 200]),
     row(Get, "/users/{id}/tokens", Missing, None, [303, 303, 403, 403, 404]),

@@ -234,7 +234,8 @@ fn no_two_paths_are_the_same_and_what_is_named_is_there_and_used() {
 }
 
 /// A world in which every example works: a superuser `root`, `ada` and `bob`, who have sessions; an edit of
-/// ada, which is entry 1; a run on bob, which is batch 1; a token of ada's and one of root's, and a factor of each, 7 and 8.
+/// ada, which is entry 1; a run on bob, which is batch 1; a token of ada's and one of root's, and a factor of
+/// each, 7 and 8; carl, who is to be erased.
 async fn world(app: &TestApp) -> (Person, Person) {
     let root = app.person("root", "superuser").await;
     let ada = app.person("ada", "ordinary").await;
@@ -248,6 +249,10 @@ async fn world(app: &TestApp) -> (Person, Person) {
         let answer = app.send(&root, method, path, &body).await;
         assert!(answer.status < 300, "{method} {path}: {answer:?}");
     }
+    app.person("carl", "ordinary").await;
+    let erasure = json!({"confirm_username": "carl", "username_after": "free"});
+    let asked = app.send(&root, Method::Post, "/v1/users/4/erase", &erasure).await;
+    assert_eq!(asked.status, 202, "{asked:?}");
     let nothing = if app.url.starts_with("sqlite") { "x''" } else { "''" };
     app.sql(&format!(
         "INSERT INTO factors (id, user_id, kind, name, sealed, last_step, created_at) \

@@ -17,7 +17,7 @@ const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const USERS: &str = "/scim/v2/Users";
 
 /// Sends a body as a provisioning client does.
-async fn send(app: &TestApp, who: &Person, method: Method, path: &str, body: &Value) -> Answer {
+pub(crate) async fn send(app: &TestApp, who: &Person, method: Method, path: &str, body: &Value) -> Answer {
     let request = app.request(method, path, Some((who, By::Bearer)));
     let request = request.header(Header::new("Content-Type", "application/scim+json; charset=utf-8"));
     Answer::of(request.body(body.to_string()).dispatch().await).await
@@ -35,7 +35,7 @@ fn path(resource: &Value) -> String {
 }
 
 /// Carries out operations on a user; the resource.
-async fn patch(app: &TestApp, who: &Person, path: &str, operations: Value) -> Value {
+pub(crate) async fn patch(app: &TestApp, who: &Person, path: &str, operations: Value) -> Value {
     let answer = try_patch(app, who, path, operations).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()

@@ -4,6 +4,7 @@ use super::columns;
 use crate::db::{Dialect, Result, Sql, Tx, Value};
 use crate::model::audit::{Action, EntryId, StoredEntry};
 use crate::model::text;
+use crate::model::user::UserId;
 
 /// Entries after one of them, in the order of their keys: all, or those of these actions that are about no user.
 pub async fn entries_after(
@@ -22,6 +23,19 @@ pub async fn entries_after(
     sql.push(if without_target.is_empty() { " ORDER BY id LIMIT " } else { ") ORDER BY id LIMIT " });
     sql.push_value(limit);
     tx.all(sql).await
+}
+
+/// Entries after one of them that a user is the actor or the target of, in the order of their keys.
+pub async fn entries_about(tx: &mut Tx, user: UserId, after: EntryId, limit: i64) -> Result<Vec<Erasable>> {
+    // One query for each index, so that none sorts all the entries of a user.
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        ", position, commitments FROM audit_entries WHERE id IN (SELECT id FROM (SELECT id FROM audit_entries \
+         WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS acted UNION SELECT id FROM (SELECT id FROM \
+         audit_entries WHERE target_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS suffered) ORDER BY id LIMIT $3"
+    ));
+    tx.all(sql.bind(user.0).bind(after.0).bind(limit)).await
 }
 
 /// An entry, sealed or not.

@@ -44,15 +44,17 @@ const PLAIN_CHANGES: [&str; 7] = [
 const ORIGIN_DETAILS: [&str; 2] = ["address", "device"];
 
 /// Details that say nothing about the person. What is in neither list does, so that nothing is forgotten.
-const PLAIN_DETAILS: [&str; 36] = [
+const PLAIN_DETAILS: [&str; 39] = [
     "before",
     "begins_at",
+    "blocks_username",
     "by",
     "by_mail",
     "code",
     "conflicts",
     "created",
     "deprovisioned",
+    "due_at",
     "entries",
     "expires_at",
     "failures",
@@ -77,6 +79,7 @@ const PLAIN_DETAILS: [&str; 36] = [
     "reason",
     "refused",
     "removed",
+    "restored",
     "seconds",
     "session",
     "sessions_ended",
@@ -265,6 +268,19 @@ impl Commitments {
         let commitments = Self([next()?, next()?, next()?]);
         bytes.is_empty().then_some(commitments)
     }
+}
+
+/// The entry without the values of some groups, whatever form it has: for one that is not in the form in which entries are
+/// written, of which nothing can be proved any more.
+#[must_use]
+pub fn stripped(entry: &StoredEntry, groups: &[Group]) -> StoredEntry {
+    let is_written = Parts::of(entry).is_some();
+    let mut left = groups.iter().fold(entry.clone(), |left, group| blanked(&left, *group));
+    if !is_written {
+        "{}".clone_into(&mut left.changes);
+        "{}".clone_into(&mut left.details);
+    }
+    left
 }
 
 /// The entry without the values of a group.

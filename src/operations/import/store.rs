@@ -14,10 +14,11 @@ use crate::db;
 use crate::db::users::{self, Ids};
 use crate::model::audit::{Action, Entry};
 use crate::model::clock::Timestamp;
+use crate::model::erasure::Erasure;
 use crate::model::error::{Error, Result};
 use crate::model::password::PasswordHash;
 use crate::model::user::{User, UserId};
-use crate::operations::App;
+use crate::operations::{App, erasures};
 use crate::security::passwords::HashError;
 
 /// Users that are asked for in one statement or written in one transaction: enough that waiting for the
@@ -30,6 +31,8 @@ pub(super) async fn load(app: &App, records: &[&Record]) -> Result<Vec<User>> {
     let keys: Vec<&str> = records.iter().map(|record| record.username.key()).collect();
     let mut found = users::by_ids(&app.db, &ids).await?;
     found.extend(users::by_username_keys(&app.db, &keys).await?);
+    // The keys of erased users are taken for ever.
+    found.extend(db::erasures::among(&app.db, &ids).await?.iter().map(Erasure::record));
     Ok(found)
 }
 
@@ -173,6 +176,10 @@ async fn insert(
         Err(db::Error::UsernameTaken | db::Error::IdTaken) => return Ok(None),
         Err(error) => return Err(Error::from(error)),
     };
+    let names: Vec<_> = rows.iter().map(|(user, _)| &user.username).collect();
+    if !erasures::blocked(app, &names).await?.is_empty() {
+        return Ok(None);
+    }
     for ((user, _), json) in rows.iter().zip(preferences).filter(|(_, json)| !json.is_empty()) {
         if let Some(id) = stored.get(user.username.key()) {
             users::set_preferences(&mut tx, *id, json).await?;

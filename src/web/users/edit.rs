@@ -3,6 +3,7 @@
 use rocket::http::Status;
 use rocket::{get, post};
 
+use super::erase;
 use super::form::UserForm;
 use super::form::merge::{self, Base};
 use super::history;
@@ -57,6 +58,7 @@ async fn page_of(
         status: status_of(console, user).await?,
         is_active: user.is_active,
         is_self,
+        erasure: erase::note(console, user.id).await?,
         role: role(user),
         date_joined: user.date_joined.into(),
         last_login: user.last_login.map(Into::into),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::bulk::Selection;
-use super::{LinkNote, MailNote, PasskeyAsked, PasswordChoice, Recent, SecondStep, Time, View};
+use super::{ErasureNote, LinkNote, MailNote, PasskeyAsked, PasswordChoice, Recent, SecondStep, Time, View};
 use crate::model::clock::Timestamp;
 use crate::model::user::User;
 use crate::web::form::FormState;
@@ -285,6 +285,7 @@ pub(in crate::web) struct UserPage {
     pub(in crate::web) status: &'static str,
     pub(in crate::web) is_active: bool,
     pub(in crate::web) is_self: bool,
+    pub(in crate::web) erasure: Option<ErasureNote>,
     pub(in crate::web) role: &'static str,
     pub(in crate::web) date_joined: Time,
     pub(in crate::web) last_login: Option<Time>,
@@ -332,6 +333,7 @@ impl View for UserPage {
             status: "Active",
             is_active,
             is_self,
+            erasure: (!is_active).then(|| ErasureNote::sample(text)),
             role: "Staff",
             date_joined: Timestamp::from_micros(0).into(),
             last_login: None,

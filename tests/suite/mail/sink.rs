@@ -26,7 +26,7 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::slow(Duration::ZERO).await
     }
 
