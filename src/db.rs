@@ -1,9 +1,8 @@
 //! The database: one pool, one transaction type and one statement type over SQLite and PostgreSQL.
 //!
-//! This file is the only place that hands built SQL to the driver (a test checks it). Statements are
-//! written once, in the modules below it, with `$1` placeholders that both databases understand; where
-//! they differ, `dialect` names the expression. To add a statement: a function in the module of its
-//! table. Every function here fails with [`Error`], so only other errors are documented.
+//! This file is the only place that hands built SQL to the driver (a test checks it). Statements are written once, in the
+//! modules below it, with `$1` placeholders that both databases understand; where they differ, `dialect` names the expression.
+//! To add a statement: a function in the module of its table. Only errors other than [`Error`] are documented.
 
 pub mod audit;
 pub mod backup;
@@ -36,6 +35,7 @@ mod servers;
 mod session_batcher;
 pub mod sessions;
 mod sql;
+pub mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod throttles;

@@ -27,6 +27,7 @@ pub async fn clean_up(app: &App) -> Result<()> {
     db::mails::delete_older(&mut tx, now.minus(FORGET_MAILS)).await?;
     let (addresses, accounts) = (now.minus(FORGET_ADDRESSES), now.minus(FORGET_ACCOUNTS));
     db::throttles::delete_older(&mut tx, addresses, accounts).await?;
+    db::statistics::refresh(&mut tx).await?;
     tx.commit().await?;
     // Each is done whatever becomes of the others.
     let carried_out = erasures::carry_out_due(app).await;
