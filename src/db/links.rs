@@ -135,18 +135,20 @@ pub async fn set_sealed(tx: &mut Tx, link: &Link, sealed: &Secret) -> Result<()>
 }
 
 /// Gives a link of a user another secret beside its first one, for a message that is sent again, in place of an earlier
-/// such one; whether the link still works.
+/// such one; when it expires, if it still works.
 pub async fn set_resent(
     tx: &mut Tx,
     link: LinkId,
     user: UserId,
     secret: &SecretHash,
     now: Timestamp,
-) -> Result<bool> {
-    let sql =
-        Sql::new("UPDATE links SET resent_hash = $1 WHERE id = $2 AND user_id = $3 AND expires_at > $4");
+) -> Result<Option<Timestamp>> {
+    let sql = Sql::new(
+        "UPDATE links SET resent_hash = $1 WHERE id = $2 AND user_id = $3 AND expires_at > $4 RETURNING expires_at",
+    );
     let sql = sql.bind(secret.0.to_vec()).bind(link.0).bind(user.0).bind(now.micros());
-    Ok(tx.execute(sql).await? > 0)
+    let row: Option<(i64,)> = tx.optional(sql).await?;
+    Ok(row.map(|(expires_at,)| Timestamp::from_micros(expires_at)))
 }
 
 /// Ends the links of a user.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use rocket_db_pools::figment::Figment;
+use rustix::fs::OFlags;
 use sqlx::sqlite::SqliteConnectOptions;
 
 /// The right to serve a database, for as long as it lives. The operating system takes it back when the
@@ -55,6 +56,8 @@ fn lock(database: &Path) -> Result<File, LockError> {
     name.push(".lock");
     let path = PathBuf::from(name);
     let options = &mut OpenOptions::new();
+    // The folder may belong to a user who wants root to open, and give away, another file.
+    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(|source| LockError::File { path: path.clone(), source })?;
     give_to_owner(&file, database);
@@ -72,7 +75,8 @@ fn give_to_owner(file: &File, database: &Path) {
     let (Ok(of_file), Some(owner)) = (file.metadata(), database.metadata().ok().or_else(folder)) else {
         return;
     };
-    if (of_file.uid(), of_file.gid()) != (owner.uid(), owner.gid()) {
+    let is_ours_alone = of_file.is_file() && of_file.nlink() == 1;
+    if is_ours_alone && (of_file.uid(), of_file.gid()) != (owner.uid(), owner.gid()) {
         // Others than root cannot, and need not.
         drop(fchown(file, Some(owner.uid()), Some(owner.gid())));
     }

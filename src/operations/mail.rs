@@ -162,23 +162,39 @@ const fn words(purpose: LinkPurpose) -> (&'static str, &'static str, &'static st
     match purpose {
         LinkPurpose::Setup => (
             "Choose your password",
-            "An account was made for you. Choose its password here, within 24 hours:",
+            "An account was made for you. Choose its password here",
             "The link works once.",
         ),
         LinkPurpose::Reset => (
             "Reset your password",
-            "Choose a new password here, within 30 minutes:",
+            "Choose a new password here",
             "The link works once. If you did not ask for it, tell your administrator; your password only \
              changes if the link is used.",
         ),
     }
 }
 
-fn letter(recipient: String, purpose: LinkPurpose, user: &User, url: &str, site: &str) -> Letter {
+/// How long a link still works, in words: rounded down, so that it works as long as is said.
+fn within(life: Duration) -> String {
+    match (life.as_secs() / 3_600, life.as_secs() / 60) {
+        (2.., minutes) => format!("{} hours", minutes / 60),
+        (_, 2..) => format!("{} minutes", life.as_secs() / 60),
+        _ => "a minute".to_owned(),
+    }
+}
+
+fn letter(
+    recipient: String,
+    (purpose, life): (LinkPurpose, Duration),
+    user: &User,
+    url: &str,
+    site: &str,
+) -> Letter {
     let (subject, before, after) = words(purpose);
+    let within = within(life);
     let (name, subject) = (user.username.as_str(), format!("{subject} ({site})"));
     let text = format!(
-        "{before}\r\n\r\n{url}\r\n\r\nIf the page asks for the link, paste it there. \
+        "{before}, within {within}:\r\n\r\n{url}\r\n\r\nIf the page asks for the link, paste it there. \
          Your user name at {site} is {name}. {after}\r\n"
     );
     Letter { recipient, subject, text }
@@ -218,7 +234,8 @@ pub(crate) async fn queue(
 pub(crate) fn send(app: &App, queued: Queued, user: &User, url: &str) {
     let Some(mailer) = app.mailer.clone() else { return };
     let Queued { id, recipient, purpose, created_at } = queued;
-    let letter = letter(recipient, purpose, user, url, app.settings.site_name.as_str());
+    let site = app.settings.site_name.as_str();
+    let letter = letter(recipient, (purpose, purpose.life()), user, url, site);
     let (background, app) = (&app.background, app.detached());
     background.spawn(async move {
         // It is never closed.
@@ -241,8 +258,7 @@ pub(crate) async fn notify(app: &App, recipient: &str, subject: &'static str, te
     let Some(mailer) = &app.mailer else { return };
     let subject = format!("{subject} ({})", app.settings.site_name.as_str());
     let letter = Letter { recipient: recipient.to_owned(), subject, text };
-    let now = app.clock.now();
-    mailer.waiting.deliver(mailer, letter, (now, now)).await;
+    mailer.waiting.deliver(app, mailer, letter, app.clock.now()).await;
 }
 
 #[cfg(test)]

@@ -269,13 +269,16 @@ async fn a_run_that_was_cut_short_is_found_resumed_and_taken_back_as_one(app: Te
     let back = json!({"is_active": true});
     assert_eq!(app.send(&root, Patch, &format!("/v1/users/{}", ids[0]), &back).await.status, 200);
     let resumed = app.send(&other, Post, "/v1/users/bulk/1/resume", &json!({})).await;
+    let left = verdicts(&resumed).into_iter().find(|(id, ..)| *id == root.id());
+    assert_eq!(left, Some(said(root.id(), "pending", "pending")), "what another user may not do waits");
+    let resumed = app.send(&staff, Post, "/v1/users/bulk/1/resume", &json!({})).await;
     assert_eq!((resumed.status, &resumed.json()["complete"]), (200, &json!(true)), "{}", resumed.body);
     let mut expected: Vec<_> = ids.iter().map(|id| said(*id, "done", "")).collect();
     expected.push(said(root.id(), "refused", "superuser_required"));
     expected.sort();
     let mut verdicts = verdicts(&resumed);
     verdicts.sort();
-    assert_eq!(verdicts, expected, "by the rights of who resumes");
+    assert_eq!(verdicts, expected);
     let is_active = [true, false, false];
     for (id, is_active) in ids.iter().zip(is_active) {
         assert_eq!(app.stored(*id).await.is_active, is_active, "{id}");
@@ -289,6 +292,8 @@ async fn a_run_that_was_cut_short_is_found_resumed_and_taken_back_as_one(app: Te
     assert_eq!(trail(&app).await.len(), entries.len());
     let undone = app.send(&staff, Post, "/v1/users/bulk/1/undo", &json!({})).await;
     assert_eq!(undone.json()["done"], 2, "{}", undone.body);
+    let again = app.send(&staff, Post, "/v1/users/bulk/1/resume", &json!({})).await;
+    assert_eq!((again.status, &again.json()["code"]), (409, &json!("already_undone")), "{}", again.body);
     assert_eq!(app.send(&staff, Post, "/v1/users/bulk/99/resume", &json!({})).await.status, 404);
     assert_eq!(app.get(&staff, "/v1/users/bulk/runs?before=x").await.status, 400);
     assert_eq!(app.get(&staff, "/v1/users/bulk/runs?before=1").await.json()["runs"], json!([]));

@@ -32,29 +32,45 @@ pub async fn run(can: &Can<ManageUsers>, action: BulkAction, ids: Vec<UserId>) -
     let asked = super::presence(can, action, &preview(can, action, &ids).await?);
     can.require(asked, asked_at)?;
     let batch = begin(can, action.as_str(), None, &ids).await?;
-    go_on(can, batch, action, ids, asked_at).await.map_err(|error| cut_short(error, batch))?;
+    let work = Work { batch, is_own: true, asked_at };
+    go_on(can, work, action, ids).await.map_err(|error| cut_short(error, batch))?;
     Ok(batch)
 }
 
-/// Goes on with a run that was cut short, by the rights of the caller.
+/// What is done to the users of a run now.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    batch: BatchId,
+    /// Whether the caller began the run. Others leave pending what they may not do.
+    is_own: bool,
+    asked_at: Timestamp,
+}
+
+/// Goes on with a run that was cut short, by the rights of the caller. What another caller than that of the run may not do
+/// stays pending.
 ///
 /// # Errors
-/// [`Error::NoSuchPath`] without such a run; else as [`run`], and as [`undo`] for a run that takes another one back.
+/// [`Error::NoSuchPath`] without such a run; [`Error::CannotUndo`] for one that was taken back; else as [`run`], and as
+/// [`undo`] for a run that takes another one back.
 pub async fn resume(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
     let asked_at = can.app().clock.now();
     let outcome = outcome(can, id).await?;
+    if outcome.undone_by.is_some() {
+        return Err(Obstacle::AlreadyUndone.into());
+    }
+    let work = Work { batch: id, is_own: outcome.batch.actor_id == can.user().id.0, asked_at };
     let pending = |user: &Settled| user.verdict == BatchVerdict::Pending;
     let ids: Vec<UserId> = outcome.users.iter().filter(|user| pending(user)).map(|user| user.id).collect();
     let worked = match (BulkAction::named(&outcome.batch.action), outcome.batch.undoes) {
         (Some(action), _) => {
             can.require(super::presence(can, action, &preview(can, action, &ids).await?), asked_at)?;
-            go_on(can, id, action, ids, asked_at).await
+            go_on(can, work, action, ids).await
         }
         (None, Some(undone)) => {
             let mut undone = self::outcome(can, BatchId(undone)).await?;
             undone.users.retain(|user| ids.contains(&user.id));
             can.require(presence_of_undo(can, &undone).await?, asked_at)?;
-            go_on_undoing(can, id, &undone, asked_at).await
+            go_on_undoing(can, work, &undone).await
         }
         (None, None) => return Err(Error::NoSuchPath),
     };
@@ -63,13 +79,8 @@ pub async fn resume(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
 }
 
 /// Does the action to these users of a run, and notes its end.
-async fn go_on(
-    can: &Can<ManageUsers>,
-    batch: BatchId,
-    action: BulkAction,
-    ids: Vec<UserId>,
-    asked_at: Timestamp,
-) -> Result<()> {
+async fn go_on(can: &Can<ManageUsers>, work: Work, action: BulkAction, ids: Vec<UserId>) -> Result<()> {
+    let Work { batch, asked_at, .. } = work;
     // Many changes, each of which may take as long as one.
     let can = &can.detached();
     let app = can.app();
@@ -99,7 +110,7 @@ async fn go_on(
                     .map(|changed| changed.entry.ok_or(UNCHANGED))
             }
         };
-        settle(can, batch, id, result).await?;
+        settle(can, work, id, result).await?;
     }
     finish(app, batch).await
 }
@@ -176,8 +187,11 @@ async fn end_sessions(can: &Can<ManageUsers>, batch: BatchId, id: UserId) -> Res
 
 /// Stores why nothing was done to a user; what was done has its verdict already. A missing right is
 /// recorded in the audit log, as it is outside a run.
-async fn settle(can: &Can<ManageUsers>, batch: BatchId, id: UserId, result: Result<Done>) -> Result<()> {
-    let app = can.app();
+async fn settle(can: &Can<ManageUsers>, work: Work, id: UserId, result: Result<Done>) -> Result<()> {
+    let (app, batch) = (can.app(), work.batch);
+    if !work.is_own && matches!(result, Err(Error::Forbidden(_))) {
+        return Ok(());
+    }
     let (verdict, code) = match &result {
         Ok(Ok(_)) => return Ok(()),
         Ok(Err(UNCHANGED)) => (BatchVerdict::Unchanged, UNCHANGED),
@@ -306,17 +320,14 @@ pub async fn undo(can: &Can<ManageUsers>, id: BatchId) -> Result<BatchId> {
     let done = outcome.users.iter().filter(|user| user.entry.is_some());
     let ids: Vec<UserId> = done.map(|user| user.id).collect();
     let batch = begin(can, UNDO, Some(id), &ids).await?;
-    go_on_undoing(can, batch, &outcome, asked_at).await.map_err(|error| cut_short(error, batch))?;
+    let work = Work { batch, is_own: true, asked_at };
+    go_on_undoing(can, work, &outcome).await.map_err(|error| cut_short(error, batch))?;
     Ok(batch)
 }
 
 /// Takes back what another run has done to its users, as a part of a run, and notes its end.
-async fn go_on_undoing(
-    can: &Can<ManageUsers>,
-    batch: BatchId,
-    undone: &Outcome,
-    asked_at: Timestamp,
-) -> Result<()> {
+async fn go_on_undoing(can: &Can<ManageUsers>, work: Work, undone: &Outcome) -> Result<()> {
+    let Work { batch, asked_at, .. } = work;
     let can = &can.detached();
     for (id, entry) in undone.users.iter().filter_map(|user| Some((user.id, user.entry?))) {
         if !is_entitled(can).await? {
@@ -324,7 +335,7 @@ async fn go_on_undoing(
         }
         let result = undo::take_back(can, entry, Some(batch), asked_at).await;
         let result = result.map(|changed| changed.entry.ok_or(UNCHANGED));
-        settle(can, batch, id, result).await?;
+        settle(can, work, id, result).await?;
     }
     finish(can.app(), batch).await
 }

@@ -4,7 +4,7 @@
 //! have been shown it. Messages of which nothing is stored are kept by the process that made them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rocket::futures::future::join_all;
@@ -20,19 +20,31 @@ use crate::operations::{App, addresses};
 
 /// How often it is looked what is due.
 pub const INTERVAL: Duration = Duration::from_secs(15);
-/// Messages that are taken at a time.
+/// Messages of each kind that are taken at a time.
 const BATCH: i64 = 64;
 /// Messages without a stored state that wait; further ones are given up.
 const MOST_WAITING: usize = 1_000;
 
-/// Sends again what is due. Several servers may do so at once.
+/// Sends again what is due. Several servers may do so at once. What has begun when the server stops, the stop waits for.
 pub async fn send_due(app: &App) -> Result<()> {
     let Some(mailer) = &app.mailer else { return Ok(()) };
-    mailer.waiting.send_due(mailer, app.clock.now()).await;
-    let due = db::mails::due(&app.db, app.clock.now(), BATCH).await?;
-    for sent in join_all(due.iter().map(|due| send_again(app, mailer, due))).await {
-        sent?;
-    }
+    let now = app.clock.now();
+    let waiting = mailer.waiting.take_due(now).into_iter().map(|unsent| {
+        let (app, mailer) = (app.detached(), Arc::clone(mailer));
+        async move { mailer.waiting.deliver(&app, &mailer, unsent.letter, unsent.created_at).await }
+    });
+    let waiting: Vec<_> = waiting.map(|sending| app.background.spawn(sending)).collect();
+    let stored = db::mails::due(&app.db, now, BATCH).await?.into_iter().map(|due| {
+        let (app, mailer) = (app.detached(), Arc::clone(mailer));
+        async move {
+            if let Err(error) = send_again(&app, &mailer, &due).await {
+                log::error!("what became of message {} could not be noted: {error}", due.id.0);
+            }
+        }
+    });
+    let stored: Vec<_> = stored.map(|sending| app.background.spawn(sending)).collect();
+    // None of them panics.
+    join_all(waiting.into_iter().chain(stored)).await;
     Ok(())
 }
 
@@ -95,14 +107,21 @@ async fn renew(app: &App, due: &Due) -> Result<Option<Letter>> {
     let secret = Secret::random();
     let recipient = addresses::of(app, &mut tx, &found.user).await?;
     let is_same = recipient == due.recipient && found.user.is_usable(now);
-    let is_sent = is_same && db::links::set_resent(&mut tx, due.link, due.user, &secret.hash(), now).await?;
-    if !is_sent {
+    let expires_at = if is_same {
+        db::links::set_resent(&mut tx, due.link, due.user, &secret.hash(), now).await?
+    } else {
+        None
+    };
+    if expires_at.is_none() {
         let response = "The link is not valid any more.";
         db::mails::set_state(&mut tx, due.id, (MailState::Refused, response), now, None).await?;
     }
     tx.commit().await?;
     let site = app.settings.site_name.as_str();
-    Ok(is_sent.then(|| letter(recipient, due.purpose, &found.user, &url(app, &secret), site)))
+    Ok(expires_at.map(|expires_at| {
+        let life = (due.purpose, expires_at.since(now));
+        letter(recipient, life, &found.user, &url(app, &secret), site)
+    }))
 }
 
 /// Messages of which nothing is stored, to be sent again by this process.
@@ -116,18 +135,13 @@ struct Unsent {
 }
 
 impl Waiting {
-    /// Sends a message that was made at one moment, at another; keeps it if it can be sent later.
-    pub(super) async fn deliver(
-        &self,
-        mailer: &Mailer,
-        letter: Letter,
-        (created_at, now): (Timestamp, Timestamp),
-    ) {
+    /// Sends a message that was made at that moment; keeps it if it can be sent later.
+    pub(super) async fn deliver(&self, app: &App, mailer: &Mailer, letter: Letter, created_at: Timestamp) {
         // It is never closed.
         let place = mailer.places.acquire().await;
         let (delivery, response) = mailer.deliver(&letter).await;
         drop(place);
-        match (delivery, next_try(created_at, now)) {
+        match (delivery, next_try(created_at, app.clock.now())) {
             (Delivery::Accepted, _) => {}
             (Delivery::Failed, Some(retry_at)) if self.keep(Unsent { letter, created_at, retry_at }) => {
                 log::info!("a message about an account is sent again at {retry_at}: {response}");
@@ -145,16 +159,14 @@ impl Waiting {
         has_room
     }
 
-    /// Those that are due, which wait no longer.
+    /// The first that are due, which wait no longer.
     fn take_due(&self, now: Timestamp) -> Vec<Unsent> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (due, later) = waiting.drain(..).partition(|unsent| unsent.retry_at <= now);
+        let (mut due, mut later): (VecDeque<_>, VecDeque<_>) =
+            waiting.drain(..).partition(|unsent| unsent.retry_at <= now);
+        let most = usize::try_from(BATCH).unwrap_or(usize::MAX).min(due.len());
+        later.extend(due.drain(most..));
         *waiting = later;
         Vec::from(due)
-    }
-
-    async fn send_due(&self, mailer: &Mailer, now: Timestamp) {
-        let due = self.take_due(now).into_iter();
-        join_all(due.map(|unsent| self.deliver(mailer, unsent.letter, (unsent.created_at, now)))).await;
     }
 }

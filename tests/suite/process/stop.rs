@@ -238,6 +238,19 @@ fn a_server_that_root_starts_leaves_no_file_behind_that_the_owner_of_the_folder_
 }
 
 #[test]
+fn the_file_of_the_lock_leads_to_no_other_file() {
+    let directory = TempDir::new().unwrap();
+    make_superuser(directory.path(), &[]);
+    let other = directory.path().join("other");
+    std::fs::write(&other, "kept").unwrap();
+    std::os::unix::fs::symlink(&other, directory.path().join("usher.db.lock")).unwrap();
+    let output = run(usher(directory.path(), &[("ROCKET_PORT", "0")], &["serve"]), "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("usher.db.lock cannot be locked"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "kept");
+}
+
+#[test]
 fn rl_20_a_second_server_on_one_sqlite_file_is_refused() {
     let directory = TempDir::new().unwrap();
     let mut first = Server::start(directory.path(), &[]);
