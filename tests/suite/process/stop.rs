@@ -75,7 +75,7 @@ fn stop_under_load(url: &str, round: u32) {
     assert!(log.contains("told to stop by SIGTERM") && !log.contains("cut off"), "{log}");
     let verified = run(usher(directory.path(), &[("DATABASE_URL", url)], &["audit", "verify"]), "");
     let told = text(&verified.stdout);
-    assert!(verified.status.success() && told.contains(" sealed, 0 not sealed yet"), "{told}");
+    assert!(verified.status.success() && told.contains(" sealed, 0 not sealed yet"), "{told}{log}");
     for (path, answers) in answered {
         // A request that was accepted is in the log, whether or not its answer reached the client.
         let accepted = log.matches(&format!("\"path\":\"{path}\"")).count();
