@@ -324,8 +324,8 @@ async fn judge(
         rows.map(|row| (Label::of(&row), record::read(&row, options))).collect();
     let records: Vec<&Record> = read.iter().filter_map(|(_, record)| record.as_ref().ok()).collect();
     context.known.replace(patiently(app, || store::load(app, &records)).await?);
-    let names: Vec<_> = records.iter().map(|record| &record.username).collect();
-    let blocked = patiently(app, || erasures::blocked(app, &names)).await?;
+    let usernames: Vec<_> = records.iter().map(|record| &record.username).collect();
+    let blocked = patiently(app, || erasures::blocked(app, &usernames)).await?;
     let mut new = Vec::new();
     let mut named = HashMap::new();
     let mut judged = Vec::with_capacity(read.len());

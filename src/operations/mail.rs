@@ -282,6 +282,20 @@ mod tests {
     }
 
     #[test]
+    fn how_long_a_link_works_is_rounded_down() {
+        let words = [
+            (86_400, "24 hours"),
+            (86_399, "23 hours"),
+            (7_199, "119 minutes"),
+            (1_800, "30 minutes"),
+            (59, "a minute"),
+        ];
+        for (seconds, said) in words {
+            assert_eq!(within(Duration::from_secs(seconds)), said);
+        }
+    }
+
+    #[test]
     fn without_a_server_there_is_no_mail_and_with_one_there_must_be_a_sender() {
         assert!(Mailer::new(&Settings::default()).unwrap().is_none());
         for smtp_tls in [SmtpTls::None, SmtpTls::Starttls, SmtpTls::Tls] {
@@ -298,7 +312,13 @@ mod tests {
         let mailer = Mailer::new(&settings()).unwrap().unwrap();
         let user = User::blank(Timestamp::from_micros(0));
         let letter = |to: &str| {
-            letter(to.to_owned(), LinkPurpose::Reset, &user, "https://users.example.org/x", "Desk")
+            letter(
+                to.to_owned(),
+                (LinkPurpose::Reset, LinkPurpose::Reset.life()),
+                &user,
+                "https://users.example.org/x",
+                "Desk",
+            )
         };
         for recipient in ["a@b.co\r\nBcc: c@d.co", "a@b.co\nX: y", "a\r\n@b.co", "a@b.co, c@d.co", ""] {
             assert!(mailer.message(&letter(recipient)).is_err(), "{recipient:?}");
