@@ -1,4 +1,4 @@
-//! Two Ushers behind the HAProxy that docs/haproxy.cfg describes.
+//! Two Ushers behind the proxy that `docs/haproxy.cfg` describes.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::front::{self, BEHIND, Front, adapted, ask, free_port, get};
 use super::server::{Server, json_request, make_superuser, obtain_request, status_of};
 use crate::app::TestApp;
 
-/// HAProxy with the file as it is shipped, but for what only fits the real machine: ports, and TLS, for which the test has
+/// The proxy with the file as it is shipped, but for what only fits the real machine: ports, and TLS, for which the test has
 /// no certificate.
 struct Haproxy {
     front: Front,
@@ -54,7 +54,7 @@ impl Haproxy {
     }
 }
 
-/// One server, which HAProxy knows under both names.
+/// One server, which the proxy knows under both names.
 fn alone(directory: &Path) -> (Server, Haproxy) {
     let server = Server::start(directory, &BEHIND);
     let haproxy = Haproxy::before([&server.address, &server.address], directory);
@@ -100,7 +100,7 @@ fn do_1_behind_haproxy_slow_clients_are_cut_and_hurt_nobody() {
     front::slow_clients_are_cut_and_hurt_nobody(directory.path(), &haproxy.front);
 }
 
-/// RL-10: two servers are restarted one after the other while clients read and write through HAProxy.
+/// RL-10: two servers are restarted one after the other while clients read and write through the proxy.
 #[rocket::async_test]
 async fn rl_10_behind_haproxy_servers_are_restarted_one_by_one_and_no_request_fails() {
     let app = TestApp::new(crate::Backend::Postgres).await;

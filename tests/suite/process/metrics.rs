@@ -139,7 +139,7 @@ fn what_is_shipped_for_prometheus_and_grafana_names_the_numbers_that_there_are()
     let server = Server::start(directory.path(), &[("USHER_METRICS_ADDRESS", "127.0.0.1:0")]);
     server.get("/livez");
     let page = server.metrics(GET);
-    let there_are = names(&samples(&page).keys().map(|name| format!("{name}\n")).collect::<String>());
+    let there_are = names(&samples(&page).keys().copied().collect::<Vec<_>>().join("\n"));
     let dashboard = include_str!("../../../docs/grafana-dashboard.json");
     let panels = serde_json::from_str::<serde_json::Value>(dashboard).unwrap()["panels"].clone();
     assert!(panels.as_array().is_some_and(|panels| !panels.is_empty()));
