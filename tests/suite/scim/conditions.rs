@@ -211,9 +211,9 @@ async fn az_7_an_ordinary_user_learns_of_no_other_one(app: TestApp) {
 #[apply(on_both)]
 #[with([("scim", json!(true))])]
 async fn a_deletion_says_how_many_external_ids_of_other_clients_are_dropped(app: TestApp) {
-    let (okta, entra) = (app.person("okta", "superuser").await, app.person("entra", "superuser").await);
+    let (okta, other) = (app.person("okta", "superuser").await, app.person("entra", "superuser").await);
     let made = create(&app, &okta, &json!({"userName": "ada", "externalId": "00u1"})).await;
-    patch(&app, &entra, &path(&made), json!([{"op": "add", "path": "externalId", "value": "A-1"}])).await;
+    patch(&app, &other, &path(&made), json!([{"op": "add", "path": "externalId", "value": "A-1"}])).await;
     let alone = create(&app, &okta, &json!({"userName": "bob", "externalId": "00u2"})).await;
     for resource in [&made, &alone] {
         assert_eq!(send(&app, &okta, Method::Delete, &path(resource), &json!({})).await.status, 204);

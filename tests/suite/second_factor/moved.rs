@@ -118,7 +118,7 @@ async fn mf_1_mf_5_second_factors_move_by_export_and_import_and_are_asked_for_th
         assert_eq!(there.stored(moving.gone.id.0).await.modified_at, moving.gone.modified_at);
         assert!(there.stored(moving.gone.id.0).await.is_deprovisioned, "SCIM clients do not see them");
         assert_eq!(external_ids(&there).await, external_ids(&app).await, "{format}");
-        assert_eq!(there.stored(moving.ada.id()).await.has_factor, true, "{number}");
+        assert!(there.stored(moving.ada.id()).await.has_factor, "{number}");
         let entries = trail(&there).await;
         let made = entries.iter().find(|entry| entry.target_id == Some(moving.ada.id())).unwrap();
         assert!(made.details.contains("\"second_factors\":2"), "{}", made.details);
