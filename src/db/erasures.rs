@@ -293,7 +293,7 @@ pub async fn blocked_among(db: &Db, hashes: &[[u8; 32]]) -> Result<Vec<Vec<u8>>>
     Ok(db.all::<(Vec<u8>,)>(blocked_sql(hashes)).await?.into_iter().map(|(hash,)| hash).collect())
 }
 
-/// Whether the user name of this hash is blocked, within a transaction.
-pub async fn is_blocked(tx: &mut Tx, hash: [u8; 32]) -> Result<bool> {
-    Ok(tx.optional::<(Vec<u8>,)>(blocked_sql(&[hash])).await?.is_some())
+/// Whether a user name of these hashes is blocked, within a transaction.
+pub async fn has_blocked(tx: &mut Tx, hashes: &[[u8; 32]]) -> Result<bool> {
+    Ok(!hashes.is_empty() && tx.optional::<(Vec<u8>,)>(blocked_sql(hashes)).await?.is_some())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Db, Result, Sql, Tx, from_row};
+use super::{Db, Dialect, Result, Sql, Tx, from_row};
 use crate::model::user::UserId;
 
 struct Row {
@@ -66,6 +66,23 @@ pub async fn set(tx: &mut Tx, client: UserId, user: UserId, name: Option<&str>) 
     let Some(name) = name else { return Ok(()) };
     let insert = Sql::new("INSERT INTO external_ids (client_id, user_id, external_id) VALUES ($1, $2, $3)");
     tx.execute(insert.bind(client.0).bind(user.0).bind(name)).await.map(drop)
+}
+
+/// The names of those of these users who are here: none of them is removed before the end of the transaction.
+pub async fn keep_users(tx: &mut Tx, ids: &[UserId]) -> Result<HashMap<UserId, String>> {
+    let mut sql = Sql::new("SELECT id, username FROM users WHERE id IN (");
+    for (id, n) in ids.iter().zip(0..) {
+        sql.push(if n == 0 { "" } else { ", " }).push_value(id.0);
+    }
+    sql.push(") ORDER BY id");
+    if tx.dialect() == Dialect::Postgres {
+        sql.push(" FOR KEY SHARE");
+    }
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, String)> = tx.all(sql).await?;
+    Ok(rows.into_iter().map(|(id, username)| (UserId(id), username)).collect())
 }
 
 /// Has a client call a user so, unless it calls the user something, or another user so; whether it did.

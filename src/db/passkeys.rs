@@ -150,11 +150,9 @@ pub async fn handle_of(tx: &mut Tx, user: UserId) -> Result<Option<Vec<u8>>> {
     Ok(tx.optional::<(Vec<u8>,)>(sql.bind(user.0)).await?.map(|(handle,)| handle))
 }
 
-/// Gives a user that name, unless they have one; whether it is the name that they have now.
+/// Gives a user that name, unless they have one or another user has it; whether it is the name that they have now.
 pub async fn set_handle(tx: &mut Tx, user: UserId, handle: &[u8; HANDLE]) -> Result<bool> {
-    let sql = Sql::new(
-        "INSERT INTO user_handles (user_id, handle) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING",
-    );
+    let sql = Sql::new("INSERT INTO user_handles (user_id, handle) VALUES ($1, $2) ON CONFLICT DO NOTHING");
     tx.execute(sql.bind(user.0).bind(handle.to_vec())).await?;
     Ok(handle_of(tx, user).await?.is_some_and(|stored| stored == handle))
 }

@@ -3,6 +3,8 @@
 //! The secret of an authenticator app is sealed by a key of the installation's secret key: it is read where the same
 //! secret key is set, and nowhere else. Passkeys have no secret here, and of recovery codes there are only hashes.
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,7 @@ use crate::model::error::{Error, Result};
 use crate::model::passkey::{Credential, HANDLE, Transport};
 use crate::model::second_factor::RECOVERY_CODES;
 use crate::model::user::UserId;
-use crate::operations::factors::MOST;
+use crate::operations::factors::{MOST, MOST_APPS};
 use crate::operations::second_factor::TOTP;
 use crate::operations::{App, api_tokens, kept_key, keys};
 use crate::security::seal::SealKey;
@@ -167,6 +169,12 @@ enum What {
     Passkey(Credential),
 }
 
+impl What {
+    fn is_same_passkey(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Passkey(one), Self::Passkey(other)) if one.id == other.id)
+    }
+}
+
 /// What a row of a file says of the second factors of a user.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Factors {
@@ -195,10 +203,16 @@ impl Factors {
             if factors.iter().any(|other: &ReadFactor| other.name == factor.name) {
                 return Err(format!("There are two of the name “{}”.", factor.name));
             }
+            if factors.iter().any(|other: &ReadFactor| other.what.is_same_passkey(&factor.what)) {
+                return Err(format!("The passkey “{}” is there twice.", factor.name));
+            }
             factors.push(factor);
         }
         let codes: Option<Vec<[u8; 32]>> = written.recovery_codes.iter().map(|code| bytes(code)).collect();
         let recovery_codes = codes.filter(|codes| codes.len() <= RECOVERY_CODES).ok_or_else(not_ours)?;
+        if recovery_codes.iter().collect::<HashSet<_>>().len() < recovery_codes.len() {
+            return Err("A recovery code is there twice.".into());
+        }
         let handle = match written.user_handle {
             Some(handle) => Some(bytes::<HANDLE>(&handle).ok_or_else(not_ours)?),
             None => None,
@@ -208,6 +222,9 @@ impl Factors {
         let lacks_factor = factors.is_empty() && !recovery_codes.is_empty();
         if factors.len() > MOST || lacks_handle || lacks_factor {
             return Err(not_ours());
+        }
+        if factors.iter().filter(|factor| !is_passkey(factor)).count() > MOST_APPS {
+            return Err(format!("There are more than {MOST_APPS} authenticator apps."));
         }
         Ok(Self { all: factors, recovery_codes, handle })
     }
@@ -244,28 +261,32 @@ impl Factors {
         self.handle.as_ref().map(<[u8; HANDLE]>::as_slice)
     }
 
-    /// Whether all secrets can be read here.
+    /// Whether all secrets can be read here, and no two are the same: a code of such a secret would be good twice.
     ///
     /// # Errors
-    /// Which one cannot, for people.
+    /// What is wrong with which one, for people.
     pub fn check(&self, seals: &Seals) -> std::result::Result<(), String> {
-        let is_closed = |factor: &&ReadFactor| match &factor.what {
-            What::Totp(sealed, _) => seals.opened(sealed).is_none(),
-            What::Passkey(_) => false,
-        };
-        match self.all.iter().find(is_closed) {
-            Some(factor) => Err(format!("The secret of “{}” {OTHER_KEY}", factor.name)),
-            None => Ok(()),
+        let mut opened: Vec<(&str, TotpSecret)> = Vec::new();
+        for ReadFactor { name, what, .. } in &self.all {
+            let What::Totp(sealed, _) = what else { continue };
+            let secret = seals.opened(sealed).ok_or_else(|| format!("The secret of “{name}” {OTHER_KEY}"))?;
+            if let Some((other, _)) = opened.iter().find(|(_, other)| other.as_bytes() == secret.as_bytes()) {
+                return Err(format!("“{other}” and “{name}” have the same secret."));
+            }
+            opened.push((name, secret));
         }
+        Ok(())
     }
 
-    /// Stores them for a user who has none; `false` if another user has a passkey of them meanwhile.
+    /// Stores them for a user who has none; `false` if another user has a passkey or the handle of them meanwhile.
     ///
     /// # Errors
     /// As the database says; [`Error::Internal`] for a secret that cannot be read.
     pub async fn store(&self, tx: &mut Tx, user: UserId, seals: &Seals) -> Result<bool> {
-        if let Some(handle) = &self.handle {
-            db::passkeys::set_handle(tx, user, handle).await?;
+        if let Some(handle) = &self.handle
+            && !db::passkeys::set_handle(tx, user, handle).await?
+        {
+            return Ok(false);
         }
         for ReadFactor { name, created_at, last_used_at, what } in &self.all {
             let id = match what {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use self::carrying_out::{carry_out, carry_out_due};
 pub use self::list::{keep_list, reapply};
-pub(super) use self::names::{blocked, is_blocked, refuse_blocked_in};
+pub(super) use self::names::{any_blocked_in, blocked, is_blocked, refuse_blocked_in};
 pub use self::preview::{Preview, preview};
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Entry, EntryId};

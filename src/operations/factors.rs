@@ -37,7 +37,7 @@ pub async fn key_is_lost(app: &App) -> Result<bool> {
 pub(super) const MOST: usize = 10;
 /// Authenticator apps among them: each has three codes of six digits that are good at a moment, so that with each one a
 /// guess is right more often.
-const MOST_APPS: usize = 3;
+pub(super) const MOST_APPS: usize = 3;
 /// How long a new secret may be on a page.
 const GOOD_FOR: Duration = Duration::from_mins(30);
 

@@ -235,14 +235,14 @@ async fn run_all(
         known: Known::new(options.new_keys, options.dry_run),
         seals: patiently(app, || Seals::of(app)).await?,
         passkeys: HashSet::new(),
-        waiting: Waiting::default(),
+        waiting: Waiting::new(),
     };
     let mut items = formats::open(source, options).map_err(Failure::File)?.items;
     loop {
         let batch;
         (batch, items) = next_batch(items).await?;
         if batch.is_empty() {
-            counts.external_ids_left_out = context.waiting.finish(app).await?;
+            counts.external_ids_left_out = context.waiting.finish(app, by).await?;
             return Ok(());
         }
         if !options.dry_run {
@@ -252,7 +252,7 @@ async fn run_all(
             counts.add(&judged);
             tell(&judged, counts)?;
         }
-        context.waiting.store(app).await?;
+        context.waiting.store(app, by).await?;
     }
 }
 
@@ -267,7 +267,7 @@ struct Context {
 
 impl Context {
     /// Why the second factors of a row cannot be stored, if they cannot.
-    async fn refusal(&mut self, app: &App, record: &Record) -> Result<Option<String>, Error> {
+    async fn refusal(&self, app: &App, record: &Record) -> Result<Option<String>, Error> {
         let factors = &record.factors;
         if let Err(reason) = factors.check(&self.seals) {
             return Ok(Some(format!("second_factors: {reason}")));
@@ -282,11 +282,17 @@ impl Context {
             } else {
                 db::passkeys::owner(&app.db, bytes).await?
             };
-            if owner.is_some() || !self.passkeys.insert(bytes.to_vec()) {
+            if owner.is_some() || self.passkeys.contains(bytes) {
                 return Ok(Some("second_factors: A passkey of them is another user's.".into()));
             }
         }
         Ok(None)
+    }
+
+    /// Keeps the passkeys of a new user from the rows after it.
+    fn claim(&mut self, record: &Record) {
+        let factors = &record.factors;
+        self.passkeys.extend(factors.credential_ids().chain(factors.handle()).map(<[u8]>::to_vec));
     }
 }
 
@@ -350,6 +356,7 @@ async fn judge(
                 let external_ids = std::mem::take(&mut record.external_ids);
                 match (&judged.verdict, is_here) {
                     (Verdict::Created, _) => {
+                        context.claim(&record);
                         named.insert(place, external_ids);
                         new.push(New { place, record });
                     }

@@ -32,10 +32,29 @@ pub(in crate::operations) async fn refuse_blocked_in(
     tx: &mut Tx,
     username: &Username,
 ) -> Result<()> {
-    // Where a name is blocked there is a key to hash with; it must not be made while this transaction is open.
-    let is_blocked = db::erasures::any_blocked_in(tx).await?
-        && db::erasures::is_blocked(tx, hash(app, username).await?).await?;
+    let is_blocked = any_blocked_in(app, tx, &[username]).await?;
     if is_blocked { Err(Error::invalid("username", Message::UsernameBlocked)) } else { Ok(()) }
+}
+
+/// Whether any of these user names is blocked, in the transaction that gave them: two queries at most.
+pub(in crate::operations) async fn any_blocked_in(
+    app: &App,
+    tx: &mut Tx,
+    usernames: &[&Username],
+) -> Result<bool> {
+    // Where a name is blocked there is a key to hash with; it must not be made while this transaction is open.
+    if !db::erasures::any_blocked_in(tx).await? {
+        return Ok(false);
+    }
+    Ok(db::erasures::has_blocked(tx, &hashes(app, usernames).await?).await?)
+}
+
+async fn hashes(app: &App, usernames: &[&Username]) -> Result<Vec<[u8; 32]>> {
+    let mut hashes = Vec::with_capacity(usernames.len());
+    for username in usernames {
+        hashes.push(hash(app, username).await?);
+    }
+    Ok(hashes)
 }
 
 /// The canonical forms of those of these user names that are blocked.
@@ -43,10 +62,7 @@ pub(in crate::operations) async fn blocked(app: &App, usernames: &[&Username]) -
     if !db::erasures::any_blocked(&app.db).await? {
         return Ok(HashSet::new());
     }
-    let mut hashes = Vec::with_capacity(usernames.len());
-    for username in usernames {
-        hashes.push(hash(app, username).await?);
-    }
+    let hashes = hashes(app, usernames).await?;
     let stored = db::erasures::blocked_among(&app.db, &hashes).await?;
     let is_blocked = |hash: &[u8; 32]| stored.iter().any(|stored| stored == hash);
     let found = usernames.iter().zip(&hashes).filter(|(_, hash)| is_blocked(hash));

@@ -1,23 +1,27 @@
 //! What provisioning clients call the users of a file. A client is a user, who may stand after those that it names: what
 //! it calls them waits until the client is here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::by::patiently;
+use super::BATCH;
+use super::by::{By, patiently};
 use crate::db::{self, external_ids, users};
+use crate::model::audit::{Action, Entry};
 use crate::model::error::Result;
 use crate::model::raw::Raw;
 use crate::model::text;
-use crate::model::user::UserId;
+use crate::model::user::{UserId, Username};
 use crate::operations::App;
 
 /// Longest that a client may call a user, in characters.
 const LONGEST: usize = 255;
-/// Names that wait for their clients at most: what is kept of each takes memory.
-const MOST_WAITING: usize = 2_000_000;
+/// Clients that one row may name.
+const MOST_CLIENTS: usize = 100;
+/// What is kept of ids that wait for their clients takes so many bytes at most.
+const MOST_WAITING: usize = 128 * 1024 * 1024;
 
 /// What clients call one user: their canonical names, and the ids.
-pub(super) type Named = Vec<(String, String)>;
+pub(super) type Named = BTreeMap<String, String>;
 
 /// Reads what a row says: an object of clients and what they call the user.
 ///
@@ -26,84 +30,255 @@ pub(super) type Named = Vec<(String, String)>;
 pub(super) fn read(given: Raw) -> std::result::Result<Named, String> {
     let wrong = || "Must be external ids as an export has them.".to_owned();
     let text = match given {
-        Raw::Missing | Raw::Null => return Ok(Vec::new()),
+        Raw::Missing | Raw::Null => return Ok(Named::new()),
         Raw::Text(text) => text,
         Raw::Bool(_) | Raw::Integer(_) | Raw::Other => return Err(wrong()),
     };
-    let named: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|_| wrong())?;
-    let is_good =
-        |id: &String| !id.is_empty() && id.chars().count() <= LONGEST && text::refusal(id).is_none();
-    if !named.values().all(is_good) {
-        return Err(wrong());
+    let written: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|_| wrong())?;
+    if written.len() > MOST_CLIENTS {
+        return Err(format!("Has the ids of more than {MOST_CLIENTS} clients."));
     }
-    Ok(named.into_iter().map(|(client, id)| (text::canonical(&client), id)).collect())
+    let mut named = Named::new();
+    for (client, id) in written {
+        let client = Username::parse_existing(&client).map_err(|_| wrong())?;
+        let is_good = !id.is_empty() && id.chars().count() <= LONGEST && text::refusal(&id).is_none();
+        if !is_good || named.insert(client.key().to_owned(), id).is_some() {
+            return Err(wrong());
+        }
+    }
+    Ok(named)
+}
+
+/// What a client that is here calls a user.
+#[derive(Debug)]
+struct Ready {
+    client: UserId,
+    user: UserId,
+    id: String,
 }
 
 /// Those that are yet to be stored.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waiting {
-    named: Vec<(UserId, String, String)>,
-    /// Those that cannot be stored: the client is not here, or calls another user so.
-    pub(super) left_out: u64,
+    /// Of the batch that is being written: the user, the client and the id.
+    new: Vec<(UserId, String, String)>,
+    /// Clients that are here.
+    here: HashMap<String, UserId>,
+    /// By clients that were not here when they were asked for: those are not asked for again before the end.
+    waiting: HashMap<String, Vec<(UserId, String)>>,
+    /// Bytes that may yet be kept.
+    room: usize,
+    /// How many cannot be stored: there is no room, or the client is not here, or calls another user so.
+    left_out: u64,
 }
 
 impl Waiting {
-    /// Adds those of a user.
-    pub(super) fn add(&mut self, user: UserId, named: Named) {
-        for (client, id) in named {
-            if self.named.len() < MOST_WAITING {
-                self.named.push((user, client, id));
-            } else {
-                self.left_out += 1;
-            }
-        }
+    pub(super) fn new() -> Self {
+        let (here, waiting) = (HashMap::new(), HashMap::new());
+        Self { new: Vec::new(), here, waiting, room: MOST_WAITING, left_out: 0 }
     }
 
-    /// Stores those whose clients are here by now.
-    pub(super) async fn store(&mut self, app: &App) -> Result<()> {
-        let mut clients: Vec<&str> = self.named.iter().map(|(_, client, _)| client.as_str()).collect();
-        clients.sort_unstable();
-        clients.dedup();
-        if clients.is_empty() {
-            return Ok(());
+    /// Adds those of a user.
+    pub(super) fn add(&mut self, user: UserId, named: Named) {
+        self.new.extend(named.into_iter().map(|(client, id)| (user, client, id)));
+    }
+
+    /// Stores those that were added since the last time and whose clients are here; the others wait.
+    pub(super) async fn store(&mut self, app: &App, by: &By) -> Result<()> {
+        let new = std::mem::take(&mut self.new);
+        let is_known = |client: &str| self.here.contains_key(client) || self.waiting.contains_key(client);
+        let unknown: BTreeSet<&str> =
+            new.iter().map(|(_, client, _)| client.as_str()).filter(|client| !is_known(client)).collect();
+        let found = find(app, &Vec::from_iter(unknown)).await?;
+        let mut ready = Vec::new();
+        for (user, client, id) in new {
+            match found.get(&client).or_else(|| self.here.get(&client)) {
+                Some(client) => ready.push(Ready { client: *client, user, id }),
+                None => self.wait(user, client, id),
+            }
         }
-        let mut here = HashMap::new();
-        for clients in clients.chunks(super::BATCH) {
-            let found =
-                patiently(app, || async { Ok(users::by_username_keys(&app.db, clients).await?) }).await?;
-            here.extend(found.into_iter().map(|user| (user.username.key().to_owned(), user.id)));
+        for (client, id) in found {
+            if self.takes(size_of::<(String, UserId)>() + client.len()) {
+                self.here.insert(client, id);
+            }
         }
-        let all = std::mem::take(&mut self.named);
-        let (ready, waiting): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(_, client, _)| here.contains_key(client));
-        self.named = waiting;
-        for ready in ready.chunks(super::BATCH) {
-            self.left_out += patiently(app, || db::retrying(|| insert(app, &here, ready))).await?;
+        for ready in ready.chunks(BATCH) {
+            self.insert(app, by, ready).await?;
         }
         Ok(())
     }
 
-    /// Stores what is left; how many cannot be.
-    pub(super) async fn finish(mut self, app: &App) -> Result<u64> {
-        self.store(app).await?;
-        Ok(self.left_out + self.named.len() as u64)
+    fn wait(&mut self, user: UserId, client: String, id: String) {
+        let is_new = !self.waiting.contains_key(&client);
+        let for_client = if is_new { size_of::<(String, Vec<(UserId, String)>)>() + client.len() } else { 0 };
+        if self.takes(for_client + size_of::<(UserId, String)>() + id.len()) {
+            self.waiting.entry(client).or_default().push((user, id));
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Takes room, if there is so much.
+    fn takes(&mut self, bytes: usize) -> bool {
+        let left = self.room.checked_sub(bytes);
+        self.room = left.unwrap_or(self.room);
+        left.is_some()
+    }
+
+    /// Stores those whose clients came after their users; how many cannot be stored at all.
+    pub(super) async fn finish(mut self, app: &App, by: &By) -> Result<u64> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return Ok(self.left_out);
+        }
+        patiently(app, || by.check(app)).await?;
+        let here = find(app, &waiting.keys().map(String::as_str).collect::<Vec<_>>()).await?;
+        let mut ready = Vec::with_capacity(BATCH);
+        for (client, named) in waiting {
+            let Some(client) = here.get(&client) else {
+                self.left_out += named.len() as u64;
+                continue;
+            };
+            for (user, id) in named {
+                ready.push(Ready { client: *client, user, id });
+                if ready.len() == BATCH {
+                    self.insert(app, by, &ready).await?;
+                    ready.clear();
+                }
+            }
+        }
+        self.insert(app, by, &ready).await?;
+        Ok(self.left_out)
+    }
+
+    async fn insert(&mut self, app: &App, by: &By, ready: &[Ready]) -> Result<()> {
+        self.left_out += patiently(app, || db::retrying(|| insert(app, by, ready))).await?;
+        Ok(())
     }
 }
 
-/// Stores them in one transaction; how many cannot be.
-async fn insert(
-    app: &App,
-    here: &HashMap<String, UserId>,
-    named: &[(UserId, String, String)],
-) -> Result<u64> {
-    let mut left_out = 0;
-    let mut tx = app.db.begin().await?;
-    for (user, client, id) in named {
-        let Some(client) = here.get(client) else { continue };
-        let is_stored = external_ids::insert_missing(&mut tx, *client, *user, id).await?
-            || external_ids::get(&mut tx, *client, *user).await?.as_ref() == Some(id);
-        left_out += u64::from(!is_stored);
+/// The users with these canonical names.
+async fn find(app: &App, clients: &[&str]) -> Result<HashMap<String, UserId>> {
+    let mut here = HashMap::new();
+    for clients in clients.chunks(BATCH) {
+        let found = patiently(app, || async { Ok(users::by_username_keys(&app.db, clients).await?) }).await?;
+        here.extend(found.into_iter().map(|user| (user.username.key().to_owned(), user.id)));
     }
+    Ok(here)
+}
+
+/// Stores them in one transaction, with an entry for each user of whom something new is stored; how many cannot be. The
+/// ids are in no entry: each is for its client alone, and entries are for all staff.
+async fn insert(app: &App, by: &By, named: &[Ready]) -> Result<u64> {
+    let (mut stored, mut left_out) = (BTreeSet::new(), 0);
+    if named.is_empty() {
+        return Ok(left_out);
+    }
+    let mut tx = app.db.begin().await?;
+    let people: BTreeSet<UserId> = named.iter().flat_map(|ready| [ready.client, ready.user]).collect();
+    let names = external_ids::keep_users(&mut tx, &Vec::from_iter(people)).await?;
+    for Ready { client, user, id } in named {
+        // Either may have been removed since it was found.
+        let are_here = names.contains_key(client) && names.contains_key(user);
+        if are_here && external_ids::insert_missing(&mut tx, *client, *user, id).await? {
+            stored.insert(*user);
+        } else if !are_here || external_ids::get(&mut tx, *client, *user).await?.as_ref() != Some(id) {
+            left_out += 1;
+        }
+    }
+    let entry = |user: UserId| Entry {
+        target: names.get(&user).map(|name| (user, name.clone())),
+        batch_id: by.batch(),
+        ..Entry::new(Action::UserChanged, by.author()).detail("external_id", "changed")
+    };
+    let entries: Vec<Entry> = stored.into_iter().map(entry).collect();
+    db::audit::insert_all(&mut tx, &entries, app.clock.now()).await?;
     tx.commit().await?;
     Ok(left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::clock::{Clock, Timestamp};
+
+    async fn app() -> (App, tempfile::TempDir) {
+        let (figment, folder) = db::testing::sqlite().await;
+        let now = Timestamp::parse("2024-05-01T10:00:00.000001Z").unwrap();
+        (App::open(&figment, Clock::manual(now)).await.unwrap(), folder)
+    }
+
+    async fn make(app: &App, names: &[(i64, &str)]) {
+        for (id, name) in names {
+            let now = app.clock.now();
+            let user = crate::model::user::User {
+                id: UserId(*id),
+                username: Username::parse(name).unwrap(),
+                ..crate::model::user::User::blank(now)
+            };
+            let row = [(user, crate::model::password::PasswordHash::unusable())];
+            let mut tx = app.db.begin().await.unwrap();
+            users::insert_all(&mut tx, users::Ids::Kept, &row).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    }
+
+    fn named(client: &str, id: &str) -> Named {
+        Named::from([(client.to_owned(), id.to_owned())])
+    }
+
+    #[test]
+    fn a_row_names_few_clients_and_each_once() {
+        let read = |text: &str| read(Raw::Text(text.into()));
+        assert_eq!(read(r#"{"Okta": "1"}"#), Ok(named("okta", "1")));
+        for wrong in
+            [r#"{"okta": ""}"#, r#"{"": "1"}"#, r#"{"a\u0000": "1"}"#, r#"{"Okta": "1", "okta": "2"}"#]
+        {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        let many = |count: usize| {
+            let all: BTreeMap<String, &str> = (0..count).map(|n| (format!("client{n}"), "1")).collect();
+            read(&serde_json::to_string(&all).unwrap())
+        };
+        assert_eq!(many(MOST_CLIENTS).map(|named| named.len()), Ok(MOST_CLIENTS));
+        assert_eq!(many(MOST_CLIENTS + 1), Err("Has the ids of more than 100 clients.".into()));
+    }
+
+    #[rocket::async_test]
+    async fn an_id_waits_for_its_client_which_is_asked_for_again_at_the_end_only() {
+        let (app, _folder) = app().await;
+        make(&app, &[(1, "ada"), (2, "bob"), (3, "cara")]).await;
+        let mut waiting = Waiting::new();
+        waiting.add(UserId(1), named("okta", "a"));
+        waiting.store(&app, &By::Operator).await.unwrap();
+        make(&app, &[(4, "okta"), (5, "entra")]).await;
+        waiting.add(UserId(2), named("okta", "b"));
+        waiting.add(UserId(2), named("entra", "b"));
+        waiting.add(UserId(3), named("nowhere", "c"));
+        // Removed in the meantime, as by an erasure.
+        waiting.add(UserId(99), named("entra", "d"));
+        waiting.store(&app, &By::Operator).await.unwrap();
+        assert_eq!(waiting.waiting["okta"].len(), 2, "it was not asked for again");
+        assert_eq!(waiting.waiting.len(), 2);
+        assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), 2);
+        let of = async |id: i64| external_ids::of_user(&app.db, UserId(id), 9).await.unwrap();
+        assert_eq!(of(1).await, [(4, "a".to_owned())]);
+        assert_eq!(of(2).await, [(4, "b".to_owned()), (5, "b".to_owned())]);
+        assert_eq!(of(3).await, []);
+    }
+
+    #[rocket::async_test]
+    async fn what_waits_takes_bounded_memory_and_clients_that_are_here_need_none() {
+        let (app, _folder) = app().await;
+        make(&app, &[(1, "ada"), (2, "okta")]).await;
+        let mut waiting = Waiting { room: 300, ..Waiting::new() };
+        for n in 0..100 {
+            waiting.add(UserId(1), named(&format!("nowhere{n}"), "a"));
+        }
+        waiting.add(UserId(1), named("okta", "a"));
+        waiting.store(&app, &By::Operator).await.unwrap();
+        assert!(waiting.waiting.len() < 5 && !waiting.waiting.is_empty());
+        assert_eq!(external_ids::of_user(&app.db, UserId(1), 9).await.unwrap(), [(2, "a".to_owned())]);
+        assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), 100);
+    }
 }

@@ -191,8 +191,9 @@ async fn insert(
         Err(db::Error::UsernameTaken | db::Error::IdTaken) => return Ok(None),
         Err(error) => return Err(Error::from(error)),
     };
+    // Asked within the transaction: names may have been blocked since the rows were judged.
     let names: Vec<_> = rows.iter().map(|(user, _)| &user.username).collect();
-    if !erasures::blocked(app, &names).await?.is_empty() {
+    if erasures::any_blocked_in(app, &mut tx, &names).await? {
         return Ok(None);
     }
     for ((user, _), Beyond { preferences, factors }) in rows.iter().zip(beyond) {
@@ -231,6 +232,8 @@ mod tests {
     use super::*;
     use crate::model::clock::Clock;
     use crate::model::user::Username;
+    use crate::operations::audit;
+    use crate::security::audit_key::Purpose;
 
     fn records(content: &str) -> Vec<New> {
         let options = Options::default();
@@ -262,5 +265,27 @@ mod tests {
         let names: Vec<_> = users::whole_after(&app.db, UserId(0), 100).await.unwrap();
         let names: Vec<Username> = names.into_iter().map(|whole| whole.user.username).collect();
         assert_eq!(names.iter().map(Username::as_str).collect::<Vec<_>>(), ["ada", "zoe", "dora", "BOB"]);
+    }
+
+    /// Another process blocks a name between judging and writing, and this one has not read the key of the audit log yet.
+    #[rocket::async_test]
+    async fn a_name_that_was_blocked_meanwhile_is_not_given_and_the_batch_is_written() {
+        let (figment, _folder) = db::testing::sqlite().await;
+        let now = Timestamp::parse("2024-05-01T10:00:00.000001Z").unwrap();
+        let other = App::open(&figment, Clock::manual(now)).await.unwrap();
+        let hash = audit::code(&other, Purpose::Username, b"bob").await.unwrap();
+        let mut tx = other.db.begin().await.unwrap();
+        db::erasures::block(&mut tx, &hash).await.unwrap();
+        tx.commit().await.unwrap();
+        let app = App::open(&figment, Clock::manual(now)).await.unwrap();
+        let new = records("username,pk\nada,1\nBob,2\ncarl,3\n");
+        assert_eq!(
+            write(&app, &By::Operator, new, now).await.unwrap(),
+            [
+                (0, Written::As(UserId(1))),
+                (1, Written::Not(Verdict::refused("was in the way of another change; import it again."))),
+                (2, Written::As(UserId(3))),
+            ]
+        );
     }
 }

@@ -3,12 +3,14 @@
 use std::process::{Command, Output, Stdio};
 
 use rocket::tokio::task::spawn_blocking;
+use usher::model::audit::StoredEntry;
 
 use super::authenticator::Authenticator;
 use super::passkeys::{ORIGIN, add, answer_to};
 use super::*;
 use crate::app::{Backend, fresh};
 use crate::import::summary;
+use crate::import_pages::{check, import};
 
 const KEY: &str = "YSBzZWNyZXQga2V5IGZvciB0aGUgdGVzdHMgb2YgbW92aW5nIDE=";
 const OTHER_KEY: &str = "YSBzZWNyZXQga2V5IGZvciB0aGUgdGVzdHMgb2YgbW92aW5nIDI=";
@@ -68,6 +70,12 @@ async fn external_ids(app: &TestApp) -> Vec<(i64, i64, String)> {
     app.usher.db.all(sql).await.unwrap()
 }
 
+/// Entries of what clients call users.
+fn told_of_external_ids(entries: &[StoredEntry]) -> Vec<&StoredEntry> {
+    let told = |entry: &&StoredEntry| entry.details == "{\"external_id\":\"changed\"}";
+    entries.iter().filter(|entry| entry.action == "user_changed").filter(told).collect()
+}
+
 #[apply(on_both)]
 #[with([("public_origin", json!("https://users.example.org")), ("secret_key", json!(super::KEY))])]
 async fn mf_1_mf_5_second_factors_move_by_export_and_import_and_are_asked_for_there(app: TestApp) {
@@ -122,6 +130,7 @@ async fn mf_1_mf_5_second_factors_move_by_export_and_import_and_are_asked_for_th
         let entries = trail(&there).await;
         let made = entries.iter().find(|entry| entry.target_id == Some(moving.ada.id())).unwrap();
         assert!(made.details.contains("\"second_factors\":2"), "{}", made.details);
+        assert_eq!(told_of_external_ids(&entries).len(), 3, "one for each user, once");
     }
 }
 
@@ -209,4 +218,91 @@ async fn mf_1_second_factors_that_no_export_wrote_are_refused(app: TestApp) {
     let dumped = usher(&app.url, &keys, &["export", "--format", "django"]).await;
     let warned = String::from_utf8(dumped.stderr).unwrap();
     assert!(warned.contains("2 users have a second factor, which Django does not know"), "{warned}");
+}
+
+#[apply(on_both)]
+#[with([("public_origin", json!("https://users.example.org")), ("secret_key", json!(super::KEY))])]
+async fn mf_1_a_bad_row_of_second_factors_is_refused_and_the_good_ones_are_imported(app: TestApp) {
+    let moving = furnish(&app).await;
+    let keys = [("USHER_SECRET_KEY", KEY)];
+    let exported = usher(&app.url, &keys, &["export"]).await.stdout;
+    let users: Vec<Value> = serde_json::from_slice(&exported).unwrap();
+    let ada = users.iter().find(|user| user["username"] == "ada").unwrap();
+    let (phone, laptop) = (&ada["second_factors"]["factors"][0], &ada["second_factors"]["factors"][1]);
+    let codes = &ada["second_factors"]["recovery_codes"];
+    let named = |factor: &Value, name: &str| {
+        let mut factor = factor.clone();
+        factor["name"] = json!(name);
+        factor
+    };
+    let mut stray = laptop.clone();
+    stray["credential_id"] = json!("AAAA");
+    let handle = json!("A".repeat(43));
+    let row = |name: &str, pk: Option<i64>, factors: Value, codes: Value| {
+        let mut user = ada.clone();
+        user["username"] = json!(name);
+        let fields = user.as_object_mut().unwrap();
+        fields.remove("pk");
+        fields.remove("external_ids");
+        fields.extend(pk.map(|pk| ("pk".to_owned(), json!(pk))));
+        user["second_factors"] = json!({"factors": factors, "recovery_codes": codes, "user_handle": handle});
+        user
+    };
+    let rows = [
+        row("codes", None, json!([phone]), json!([codes[0], codes[1], codes[0]])),
+        row("secrets", None, json!([phone, named(phone, "tablet")]), json!([])),
+        row("apps", None, json!(["a", "b", "c", "d"].map(|name| named(phone, name))), json!([])),
+        row("keys", None, json!([stray, named(&stray, "again")]), json!([])),
+        row("owned", Some(moving.ada.id()), json!([stray]), json!([])),
+        row("good", None, json!([phone, stray]), codes.clone()),
+        row("late", None, json!([stray]), json!([])),
+    ];
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("users.json");
+    std::fs::write(&file, json!(rows).to_string()).unwrap();
+    let imported = usher(&app.url, &keys, &["import", file.to_str().unwrap()]).await;
+    assert_eq!(summary(&imported), "1 created, 0 unchanged, 6 refused", "{imported:?}");
+    let said = String::from_utf8(imported.stdout).unwrap();
+    for reason in [
+        "second_factors: A recovery code is there twice.",
+        "second_factors: “phone” and “tablet” have the same secret.",
+        "second_factors: There are more than 3 authenticator apps.",
+        "second_factors: The passkey “again” is there twice.",
+        "belongs to another user.",
+        "second_factors: A passkey of them is another user's.",
+    ] {
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
+    assert_eq!(code_of(&app.obtain("good", PASSWORD).await).1, json!("second_factor_required"));
+}
+
+#[apply(on_both)]
+async fn what_a_client_calls_users_by_an_import_is_recorded_with_its_author_and_run(app: TestApp) {
+    let (root, okta) = (app.person("root", "superuser").await, app.person("okta", "staff").await);
+    let exported = usher(&app.url, &[], &["export"]).await.stdout;
+    let mut users: Vec<Value> = serde_json::from_slice(&exported).unwrap();
+    for user in &mut users {
+        user["external_ids"] = json!({"okta": user["username"], "nowhere": "1"});
+    }
+    for name in ["ada", "bob"] {
+        let mut with_new = users.clone();
+        with_new.push(json!({"username": name, "password": "!"}));
+        let file = json!(with_new).to_string();
+        let review = check(&app, &root, &[("users.json", file.as_bytes())]).await;
+        import(&app, &root, &review).await;
+    }
+    let (root_id, okta_id) = (root.id(), okta.id());
+    assert_eq!(
+        external_ids(&app).await,
+        [(okta_id, okta_id, "okta".to_owned()), (okta_id, root_id, "root".to_owned())]
+    );
+    let entries = trail(&app).await;
+    let run = entries.iter().find(|entry| entry.action == "imported").unwrap();
+    assert!(run.batch_id.is_some());
+    let told: Vec<_> = told_of_external_ids(&entries)
+        .into_iter()
+        .map(|entry| (entry.target_id, entry.actor_id, entry.batch_id))
+        .collect();
+    let expected = [root_id, okta_id].map(|user| (Some(user), Some(root_id), run.batch_id));
+    assert_eq!(told, expected, "also of superusers, and once");
 }
