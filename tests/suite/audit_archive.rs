@@ -264,7 +264,7 @@ async fn lg_9_entries_go_while_others_are_written_and_examined(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     sign_ins(&app, &ada, 4_000).await;
     app.clock.advance(10 * DAY);
-    let staff = app.signed_in(staff.user).await;
+    let staff = app.signed_in(&staff).await;
     let path = format!("/v1/users/{}", ada.id());
     let write = async {
         for n in 0..30 {

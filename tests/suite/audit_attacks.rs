@@ -108,7 +108,7 @@ impl World {
 
     async fn later(&mut self, time: Duration) {
         self.app.clock.advance(time);
-        self.staff = self.app.signed_in(self.staff.user.clone()).await;
+        self.staff = self.app.signed_in(&self.staff).await;
     }
 
     async fn restart(&mut self) {
