@@ -424,7 +424,7 @@ impl Tx {
         };
         let committed = match file {
             // What went to a file that is no longer in its place is not acknowledged.
-            Some(file) if committed.is_ok() && !file.keeps_changes() => Err(Error::Moved),
+            Some(file) if committed.is_ok() && !file.is_in_place() => Err(Error::Moved),
             _ => committed,
         };
         writes.note(&committed);

@@ -22,7 +22,7 @@ use crate::http::metrics::{self, Metrics};
 use crate::http::traffic::Traffic;
 use crate::model::clock::Clock;
 use crate::model::site::Purpose;
-use crate::operations::{App, first_superuser, session_use};
+use crate::operations::{App, OpenError, first_superuser, session_use};
 use crate::server::signals::{Answering, StopSignals};
 use crate::server::{self, Problem, maintenance};
 
@@ -65,14 +65,10 @@ fn span(text: &str) -> Result<Duration, &'static str> {
 
 pub(super) async fn run(figment: Figment, purpose: Purpose, wait: Duration) -> Result<(), Failure> {
     descriptors::raise_limit();
+    // The lock stands beside the file: on the disk that is mounted by then.
+    wait_for_database(&figment, wait).await?;
     // Before the migrations: a newer release leaves the file alone while an older one serves it.
-    let section = figment.focus("databases.main");
-    let _lock = ServerLock::take(&section)?;
-    if !wait.is_zero() {
-        let db = Db::unconnected(&section).await?;
-        db.wait_for(Settings::read(&figment)?.opening(), wait).await;
-        db.close().await;
-    }
+    let _lock = ServerLock::take(&figment.focus("databases.main"))?;
     let problem = Problem::default();
     let rocket = server::rocket_for(purpose, figment, Clock::System, &problem)
         .attach(Answering)
@@ -96,6 +92,18 @@ pub(super) async fn run(figment: Figment, purpose: Purpose, wait: Duration) -> R
         }
     }
     finish(&app, &config, stop.await?).await;
+    Ok(())
+}
+
+/// Waits for the database, and makes sure that it is there if none is to be made.
+async fn wait_for_database(figment: &Figment, wait: Duration) -> Result<(), OpenError> {
+    let opening = Settings::read(figment)?.opening();
+    let db = Db::unconnected(&figment.focus("databases.main")).await?;
+    if !wait.is_zero() {
+        db.wait_for(opening, wait).await;
+    }
+    db.demand(opening)?;
+    db.close().await;
     Ok(())
 }
 

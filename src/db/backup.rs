@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -48,10 +49,16 @@ pub async fn copy(db: &Db, path: &Path) -> Result<(), BackupError> {
     let Pools::Sqlite { write, .. } = &db.pools else { return Err(BackupError::NotSqlite) };
     path.to_str().ok_or(BackupError::Name)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    // The only connection of this process that may write a file. Other processes write on meanwhile.
+    // With a connection that changes nothing in the database. Other processes write on meanwhile.
+    let options = SqliteConnectOptions::new()
+        .filename(write.connect_options().get_filename())
+        .create_if_missing(false)
+        .busy_timeout(Duration::from_secs(5))
+        .disable_statement_logging();
     let copied = async {
-        let mut connection = write.acquire().await?;
+        let mut connection = SqliteConnection::connect_with(&options).await?;
         write_into(&mut connection, path).await?;
+        connection.close().await?;
         check(path).await?;
         File::open(path)?.sync_all()?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -135,7 +135,6 @@ fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> 
         ));
     }
     let options = options
-        .journal_mode(SqliteJournalMode::Wal)
         // FULL: a commit is on the disk before it is acknowledged.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -159,7 +158,9 @@ fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> 
             Ok(!connection.is_in_transaction())
         })
     });
-    let write = writer.connect_lazy_with(options.clone().optimize_on_close(true, 400));
+    // Both change the file. Readers find its mode there, and may belong to a command that only looks.
+    let writing = options.clone().journal_mode(SqliteJournalMode::Wal).optimize_on_close(true, 400);
+    let write = writer.connect_lazy_with(writing);
     let reader = pool.max_connections(SQLITE_READERS);
     let reading = options.pragma("query_only", "on");
     let read = reader.clone().connect_lazy_with(reading.clone());
@@ -188,6 +189,17 @@ pub(super) async fn connect(pools: &Pools, pooler: Pooler) -> std::result::Resul
             check_version(write).await?;
             patiently(read).await?;
             patiently(scan).await
+        }
+        Pools::Postgres(servers) => servers.connect(pooler).await,
+    }
+}
+
+/// The same for a database that is there and is only looked at: nothing is written to a file.
+pub(super) async fn look(pools: &Pools, pooler: Pooler) -> std::result::Result<(), sqlx::Error> {
+    match pools {
+        Pools::Sqlite { read, .. } => {
+            patiently(read).await?;
+            check_version(read).await
         }
         Pools::Postgres(servers) => servers.connect(pooler).await,
     }

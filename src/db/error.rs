@@ -42,6 +42,9 @@ pub enum Error {
     /// The filter has too many tests for the number of rows.
     #[error("the filter has too many tests for the number of rows")]
     TooManyTests,
+    /// A statement that was prepared on one connection was used on another one.
+    #[error("a pooler seems to stand before PostgreSQL: set usher.database_pooler to transaction ({0})")]
+    Pooled(#[source] sqlx::Error),
     /// Anything else: a defect of this program.
     #[error(transparent)]
     Other(sqlx::Error),
@@ -125,7 +128,9 @@ impl From<Error> for crate::model::error::Error {
                 }
                 _ => Self::internal(shared),
             },
-            Error::IdTaken | Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => Self::internal(error),
+            Error::IdTaken | Error::Pooled(_) | Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

@@ -68,10 +68,10 @@ const OLDEST_NAME: &str = "oldest_schema";
 /// Lets one instance migrate PostgreSQL at a time, until its transaction ends.
 const LOCK: &str = "SELECT pg_try_advisory_xact_lock(7308324466019627841)";
 
-/// Within a transaction of PostgreSQL that migrates: its statements take as long as they take, but do not queue for the
-/// lock of a table, behind which all others would queue.
+/// Within a transaction of PostgreSQL that migrates: its statements take as long as they take, but queue for the lock of
+/// a table only for an instant, as all others queue behind them; theirs ends after two seconds.
 const LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
-                      SET LOCAL lock_timeout = '3s'";
+                      SET LOCAL lock_timeout = '200ms'";
 
 /// As sqlx makes it, whose migrator the first releases used.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
@@ -199,7 +199,7 @@ pub(super) async fn schema_of_file(connection: &mut SqliteConnection) -> Result<
 /// Applies pending migrations, all of them or none. While another process does, or holds a lock that is needed, this
 /// waits and says so.
 pub(super) async fn migrate(pools: &Pools) -> Result<()> {
-    let mut waiting = Waiting(None);
+    let mut waiting = Waiting { said: None, for_lock: PAUSE };
     loop {
         let reason = match pools {
             Pools::Sqlite { write, .. } => migrate_sqlite(write).await?,
@@ -210,20 +210,35 @@ pub(super) async fn migrate(pools: &Pools) -> Result<()> {
     }
 }
 
-/// Since when there was nothing to say, while another process is waited for.
-struct Waiting(Option<Instant>);
+/// How soon to try again; and the longest pause after a table's lock was not to be had, which grows up to that.
+const PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What was said last and when, while another process is waited for; and the next pause before a table's lock is asked
+/// for again.
+struct Waiting {
+    said: Option<(&'static str, Instant)>,
+    for_lock: Duration,
+}
 
 impl Waiting {
-    async fn pause(&mut self, reason: &str) {
-        if self.0.is_none_or(|said| said.elapsed() >= Duration::from_secs(30)) {
+    async fn pause(&mut self, reason: &'static str) {
+        let is_known = |(said, at): (&str, Instant)| said == reason && at.elapsed() < Duration::from_secs(30);
+        if !self.said.is_some_and(is_known) {
             log::warn!("the migrations have to wait: {reason}");
-            self.0 = Some(Instant::now());
+            self.said = Some((reason, Instant::now()));
         }
-        sleep(Duration::from_millis(250)).await;
+        if reason == LOCKED {
+            sleep(self.for_lock).await;
+            self.for_lock = LONGEST_PAUSE.min(self.for_lock * 2);
+        } else {
+            sleep(PAUSE).await;
+        }
     }
 }
 
 const ANOTHER: &str = "another process is migrating the database";
+const LOCKED: &str = "another session holds a lock on a table";
 
 /// Why it has to wait, if it has.
 async fn migrate_sqlite(pool: &SqlitePool) -> Result<Option<&'static str>> {
@@ -263,7 +278,7 @@ async fn migrate_postgres(pool: &PgPool) -> Result<Option<&'static str>> {
         Err(
             MigrateError::Execute(sqlx::Error::Database(error))
             | MigrateError::ExecuteMigration(sqlx::Error::Database(error), _),
-        ) if error.code().as_deref() == Some("55P03") => Ok(Some("another session holds a lock on a table")),
+        ) if error.code().as_deref() == Some("55P03") => Ok(Some(LOCKED)),
         Err(error) => Err(error.into()),
     }
 }

@@ -48,12 +48,10 @@ impl Db {
     /// # Errors
     /// A file or server that cannot be opened, a database of a newer release, a migration that fails or is pending.
     pub(crate) async fn prepare(&self, opening: Opening) -> Result<(), OpenError> {
-        if !(opening.create && opening.migrate || self.exists()) {
-            return Err(self.refusal(opening));
-        }
+        self.demand(opening)?;
         connect::connect(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
-        self.note_file();
         let schema = migrations::schema(&self.pools).await?;
+        self.note_file();
         schema.check()?;
         if schema.is_new && !opening.create {
             return Err(self.refusal(opening));
@@ -78,7 +76,7 @@ impl Db {
         if !self.exists() {
             return Ok(Schema::none(&self.pools));
         }
-        connect::connect(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
+        connect::look(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
         Ok(migrations::schema(&self.pools).await?)
     }
 
@@ -88,7 +86,8 @@ impl Db {
         let mut has_said = false;
         loop {
             let problem = match &self.pools {
-                Pools::Sqlite { .. } if opening.create || self.exists() => return,
+                Pools::Sqlite { .. } if self.exists() || opening.create && self.has_folder() => return,
+                Pools::Sqlite { .. } if opening.create => "there is no folder for it".to_owned(),
                 Pools::Sqlite { .. } => self.refusal(opening).to_string(),
                 Pools::Postgres(servers) => match servers.connect(opening.pooler).await {
                     Err(error) if servers::is_passing(&error) => error.to_string(),
@@ -102,6 +101,26 @@ impl Db {
                 log::warn!("waiting for the database, {} seconds at most: {problem}", limit.as_secs());
             }
             sleep(PAUSE).await;
+        }
+    }
+
+    /// Makes sure that there is a database where none is to be made.
+    ///
+    /// # Errors
+    /// That it is missing.
+    pub(crate) fn demand(&self, opening: Opening) -> Result<(), OpenError> {
+        if opening.create && opening.migrate || self.exists() { Ok(()) } else { Err(self.refusal(opening)) }
+    }
+
+    /// Whether a file could be made.
+    fn has_folder(&self) -> bool {
+        match &self.pools {
+            Pools::Sqlite { write, .. } => write
+                .connect_options()
+                .get_filename()
+                .parent()
+                .is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir()),
+            Pools::Postgres(_) => true,
         }
     }
 

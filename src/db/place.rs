@@ -12,8 +12,10 @@ use super::{Db, Pools};
 pub(super) struct OpenedFile {
     path: PathBuf,
     id: FileId,
-    /// Its write-ahead log, which is there as long as a connection is open.
+    /// Its write-ahead log, which stays the same file as long as a connection is open.
     log: PathBuf,
+    /// Another process makes another one where ours was removed; only ours has what is stored.
+    log_id: Option<FileId>,
 }
 
 /// What tells one file from another: its device, and its number there.
@@ -32,26 +34,21 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
 }
 
 impl OpenedFile {
-    /// The file that is at a path now.
+    /// The file that is at a path now, of which something has been read already.
     pub(super) fn at(path: &Path) -> Option<Self> {
         // SQLite keeps its log beside the file that links lead to.
         let log = beside(&path.canonicalize().ok()?, "-wal");
-        Some(Self { path: path.to_owned(), id: id(path)?, log })
+        Some(Self { path: path.to_owned(), id: id(path)?, log_id: id(&log), log })
     }
 
-    /// Whether its path still leads to it.
+    /// Whether its path still leads to it, with its log beside it: else what was just stored is not found there.
     pub(super) fn is_in_place(&self) -> bool {
-        id(&self.path) == Some(self.id)
-    }
-
-    /// Whether a change that was just stored will be found there.
-    pub(super) fn keeps_changes(&self) -> bool {
-        self.is_in_place() && self.log.exists()
+        id(&self.path) == Some(self.id) && id(&self.log) == self.log_id
     }
 }
 
 impl Db {
-    /// Notes which file was opened.
+    /// Notes which file was opened, once something was read from it.
     pub(super) fn note_file(&self) {
         if let Pools::Sqlite { write, .. } = &self.pools
             && let Some(opened) = OpenedFile::at(write.connect_options().get_filename())
@@ -60,7 +57,7 @@ impl Db {
         }
     }
 
-    /// Whether the file of SQLite that was opened is still the one that its path names.
+    /// Whether the file of SQLite that was opened is still the one that its path names, and its log, too.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         self.file.get().is_none_or(|opened| opened.is_in_place())

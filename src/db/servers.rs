@@ -29,7 +29,11 @@ const LIMITS: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// The same, said within a transaction that reads, and in one that writes.
+/// A setting with a value that only the connection itself has asked for: the limits alone may be the role's defaults,
+/// also where a pooler keeps nothing.
+const DIRECT: &str = "usher.direct";
+
+/// The same limits, said within a transaction that reads, and in one that writes.
 const READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = '5s'; \
                     SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
                     SET LOCAL jit = off";
@@ -40,7 +44,8 @@ const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL 
 /// What [`Looked`] has.
 const LOOK: &str = "SELECT current_setting('statement_timeout') = '5s' AND current_setting('lock_timeout') = '2s' \
                     AND current_setting('jit') = 'off', current_setting('server_encoding'), \
-                    current_setting('transaction_read_only') = 'on'";
+                    current_setting('transaction_read_only') = 'on', \
+                    coalesce(current_setting('usher.direct', TRUE), '')";
 
 /// How long the server that takes changes is looked for, once connections have failed; and how often.
 const LOOKING: Duration = Duration::from_mins(1);
@@ -86,6 +91,8 @@ struct Looked {
     encoding: String,
     /// Whether changes are refused.
     only_reads: bool,
+    /// The value of [`DIRECT`].
+    direct: String,
 }
 
 impl Servers {
@@ -173,13 +180,15 @@ impl Servers {
         pooler: Pooler,
     ) -> std::result::Result<Found, sqlx::Error> {
         let within = Found { options: options.clone().statement_cache_capacity(0), is_pooled: true };
-        let direct = Found { options: options.clone().options(LIMITS), is_pooled: false };
+        let mark = format!("{:016x}", getrandom::u64().unwrap_or(0));
+        let limited = options.clone().options(LIMITS).options([(DIRECT, mark.as_str())]);
+        let direct = Found { options: limited, is_pooled: false };
         if pooler == Pooler::Transaction {
             let looked = self.look(&within.options).await?;
             return self.judge(within, looked);
         }
         match self.look(&direct.options).await {
-            Ok(looked) if looked.is_limited => self.judge(direct, looked),
+            Ok(looked) if looked.is_limited && looked.direct == mark => self.judge(direct, looked),
             Ok(_) if pooler == Pooler::None => {
                 let reason = "limits that are set for a connection are not in force, as through a pooler: \
                               usher.database_pooler must not be none";
@@ -226,6 +235,7 @@ impl Servers {
                 is_limited: row.try_get(0)?,
                 encoding: row.try_get(1)?,
                 only_reads: row.try_get(2)?,
+                direct: row.try_get(3)?,
             };
             drop(connection.close().await);
             Ok(found)

@@ -1,5 +1,6 @@
 //! Which PostgreSQL is connected to, and what is said of one that cannot be.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -197,4 +198,31 @@ fn a_server_waits_for_its_database_as_long_as_it_is_told_to() {
     assert!(up);
     let unfit = run(usher(directory.path(), &variables, &["serve", "--wait", "soon"]), "");
     assert_eq!(unfit.status.code(), Some(2));
+}
+
+#[test]
+fn a_server_that_waited_for_its_disk_has_its_lock_there() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    std::fs::create_dir(path.join("mounted")).unwrap();
+    make_superuser(path, &[("DATABASE_URL", "sqlite://mounted/usher.db")]);
+    let url = ("DATABASE_URL", "sqlite://disk/usher.db");
+    let must_exist = [url, ("ROCKET_PORT", "0"), ("USHER_DATABASE_MUST_EXIST", "true")];
+    // Where one is made, its folder is waited for.
+    for variables in [&must_exist[..], &must_exist[..2]] {
+        let mut waiting = usher(path, variables, &["serve", "--wait", "5m"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(waiting.try_wait().unwrap().is_none(), "it waits");
+        std::fs::rename(path.join("mounted"), path.join("disk")).unwrap();
+        let mut said = String::new();
+        let mut stdout = BufReader::new(waiting.stdout.take().unwrap());
+        while !said.contains("Usher listens on") {
+            assert!(stdout.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+        let second = run(usher(path, variables, &["serve"]), "");
+        waiting.kill().unwrap();
+        waiting.wait().unwrap();
+        assert!(text(&second.stderr).contains("another server is running"), "{}", text(&second.stderr));
+        std::fs::rename(path.join("disk"), path.join("mounted")).unwrap();
+    }
 }

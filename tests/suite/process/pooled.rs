@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, is_root};
@@ -145,9 +145,19 @@ async fn an_installation_lives_behind_a_pooler_that_drops_limits_in_silence() {
     whole_life("pool_mode = transaction\nignore_startup_parameters = options").await;
 }
 
-#[test]
-fn no_limit_is_lost_because_the_setting_is_wrong() {
+#[rocket::async_test]
+async fn no_limit_is_lost_because_the_setting_is_wrong_or_the_role_has_the_same_limits() {
     let cluster = Cluster::start();
+    let defaults = [
+        "statement_timeout = '5s'",
+        "lock_timeout = '2s'",
+        "idle_in_transaction_session_timeout = '10s'",
+        "default_transaction_isolation = 'read committed'",
+        "jit = off",
+    ]
+    .map(|default| format!("ALTER ROLE usher_test SET {default};"));
+    let mut direct = PgConnection::connect(&cluster.url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(defaults.concat())).execute(&mut direct).await.unwrap();
     let directory = TempDir::new().unwrap();
     for (settings, pooler, problem) in [
         ("pool_mode = transaction", "none", "unsupported startup parameter"),
@@ -164,6 +174,11 @@ fn no_limit_is_lost_because_the_setting_is_wrong() {
         assert_eq!(output.status.code(), Some(1), "{settings}");
         assert!(text(&output.stderr).contains(problem), "{settings}: {}", text(&output.stderr));
     }
+    let silent = Pooler::before(&cluster, "pool_mode = transaction\nignore_startup_parameters = options");
+    let variables = [("DATABASE_URL", silent.url.as_str())];
+    let migrated = run(usher(directory.path(), &variables, &["migrate"]), "");
+    assert!(migrated.status.success(), "{}", text(&migrated.stderr));
+    assert!(text(&migrated.stderr).contains("by way of a pooler"), "{}", text(&migrated.stderr));
     // Said within transactions, limits are in force without a pooler, too.
     let variables = [("DATABASE_URL", cluster.url.as_str()), ("USHER_DATABASE_POOLER", "transaction")];
     make_superuser(directory.path(), &variables);

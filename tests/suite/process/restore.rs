@@ -1,13 +1,14 @@
 //! `usher restore`, and what `usher check` says of a damaged file.
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
+use super::cluster::is_root;
 use super::server::{Server, make_superuser, run, text, usher};
 
 fn restore(path: &Path, copy: &str) -> Output {
@@ -144,14 +145,67 @@ async fn a_damaged_database_is_not_fit_and_a_restore_keeps_it_as_it_is() {
     std::fs::write(&file, "not a database at all, and with a log beside it").unwrap();
     assert_eq!(run(usher(path, &[], &["check"]), "").status.code(), Some(1));
     std::fs::write(path.join("usher.db-wal"), "of another one").unwrap();
-    // The name of what is kept has the second in it.
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
     let restored = restore(path, "copy.db");
     assert!(restored.status.success(), "{}", text(&restored.stderr));
     assert_eq!(users(&file).await, ["admin", "early"]);
     let names: Vec<String> = kept(path).iter().map(|path| path.display().to_string()).collect();
-    assert!(names.iter().any(|name| name.ends_with("-wal")), "{names:?}");
+    let log = names.iter().find(|name| name.ends_with("-wal")).expect("the log");
+    assert!(names.contains(&log.replace("-wal", "")), "{names:?}");
     assert!(kept(path).iter().any(|path| std::fs::read(path).unwrap().starts_with(b"not a database")));
+}
+
+#[rocket::async_test]
+async fn restores_that_follow_each_other_at_once_keep_every_database() {
+    let directory = with_copy();
+    let path = directory.path();
+    for _ in 0..3 {
+        let restored = restore(path, "copy.db");
+        assert!(restored.status.success(), "{}", text(&restored.stderr));
+    }
+    let kept = kept(path);
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    let mut names = Vec::new();
+    for kept in &kept {
+        names.push(users(kept).await.join(" "));
+    }
+    names.sort();
+    assert_eq!(names, ["admin early", "admin early", "admin early late"]);
+}
+
+#[rocket::async_test]
+async fn a_database_whose_log_cannot_be_read_is_not_taken_for_a_damaged_one() {
+    let directory = with_copy();
+    let path = directory.path();
+    let (log, aside) = (path.join("usher.db-wal"), path.join("aside"));
+    std::fs::rename(&log, &aside).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    let refused = restore(path, "copy.db");
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
+    assert!(text(&refused.stderr).contains("usher.db cannot be opened"), "{}", text(&refused.stderr));
+    assert!(kept(path).is_empty() && !path.join("usher.db.restoring").exists());
+    std::fs::remove_dir(&log).unwrap();
+    std::fs::rename(&aside, &log).unwrap();
+    assert_eq!(users(&path.join("usher.db")).await, ["admin", "early", "late"]);
+}
+
+#[test]
+fn cf_3_root_restores_for_the_user_who_owns_the_database_and_gives_away_nothing_else() {
+    if !is_root() {
+        return;
+    }
+    let directory = with_copy();
+    let path = directory.path();
+    let (database, other) = (path.join("usher.db"), path.join("other"));
+    std::fs::write(&other, "root's own").unwrap();
+    for file in [path, &database] {
+        chown(file, Some(65_534), Some(65_534)).unwrap();
+    }
+    symlink(&other, path.join("usher.db.restoring")).unwrap();
+    let restored = restore(path, "copy.db");
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    assert_eq!(std::fs::metadata(&database).unwrap().uid(), 65_534);
+    assert_eq!(std::fs::metadata(&other).unwrap().uid(), 0);
+    assert_eq!(std::fs::read(&other).unwrap(), b"root's own");
 }
 
 #[test]

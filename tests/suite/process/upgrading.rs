@@ -234,20 +234,34 @@ async fn upgrades_of_postgres_at_once_wait_for_each_other_and_one_that_is_killed
     let waiting = "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() \
                    AND application_name = 'usher' AND wait_event_type = 'Lock'";
     let mut killed = earlier.spawn(&["migrate"]);
-    for _ in 0..100 {
-        if !found(&earlier.url, waiting).await.is_empty() {
+    // It asks for the lock for an instant at a time.
+    let mut is_half_way = false;
+    for _ in 0..1_000 {
+        is_half_way = !found(&earlier.url, waiting).await.is_empty();
+        if is_half_way {
             break;
         }
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(10));
     }
-    assert!(!found(&earlier.url, waiting).await.is_empty(), "it is half-way");
+    assert!(is_half_way);
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert_eq!((earlier.applied().await, earlier.data().await), (before.clone(), data.clone()));
 
+    // Another process that migrates, as it seems.
+    let mut migrating = PgConnection::connect(&earlier.url).await.unwrap();
+    let lock = "BEGIN; SELECT pg_advisory_xact_lock(7308324466019627841)";
+    sqlx::raw_sql(lock).execute(&mut migrating).await.unwrap();
     let instances = ["migrate", "migrate", "migrate"].map(|command| earlier.spawn(&[command]));
-    // Longer than any of them would wait for a lock at once.
-    std::thread::sleep(Duration::from_secs(7));
+    std::thread::sleep(Duration::from_secs(4));
+    sqlx::raw_sql("COMMIT").execute(&mut migrating).await.unwrap();
+    // A server reads meanwhile, and is never held up for long.
+    let mut serving = PgConnection::connect(&earlier.url).await.unwrap();
+    for _ in 0..20 {
+        let sql = "SET lock_timeout = '2s'; SELECT count(*) FROM sessions";
+        sqlx::raw_sql(sql).execute(&mut serving).await.unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
     assert_eq!(earlier.applied().await, before);
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
     let mut said = String::new();
@@ -322,6 +336,22 @@ fn a_dry_run_lists_what_would_be_applied_and_makes_nothing() {
     assert_eq!(text(&again.stdout), "No migration is pending.\nThe database is up to date.\n");
 }
 
+#[rocket::async_test]
+async fn what_only_looks_leaves_the_file_of_an_earlier_release_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    assert!(run(usher(directory.path(), &[], &["migrate"]), "").status.success());
+    let file = directory.path().join("usher.db");
+    let last = "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    let statements = ["PRAGMA journal_mode = DELETE".to_owned(), last.to_owned()];
+    execute(&format!("sqlite://{}", file.display()), &statements).await;
+    let before = std::fs::read(&file).unwrap();
+    for command in [&["check"][..], &["migrate", "--dry-run"], &["backup", "copy.db"]] {
+        let output = run(usher(directory.path(), &[], command), "");
+        assert!(output.status.success(), "{command:?}: {}", text(&output.stderr));
+        assert!(std::fs::read(&file).unwrap() == before, "{command:?}");
+    }
+}
+
 #[test]
 fn do_3_where_a_database_must_exist_none_is_made() {
     let directory = TempDir::new().unwrap();
@@ -367,8 +397,14 @@ fn do_3_nothing_is_acknowledged_while_the_file_is_not_in_its_place() {
     std::fs::rename(&moved, &file).unwrap();
     assert_eq!(server.create(&bearer, "bob"), Some(201), "the name is free");
     assert!(eventually(Duration::from_secs(5), || server.status("/readyz") == Some(200)));
-    std::fs::remove_file(directory.path().join("usher.db-wal")).unwrap();
+    let log = directory.path().join("usher.db-wal");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::remove_file(directory.path().join("usher.db-shm")).unwrap();
     assert_eq!(server.create(&bearer, "eve"), Some(503), "its log is gone");
+    run(usher(directory.path(), &[], &["check"]), "");
+    assert!(log.exists(), "another process makes one of its own");
+    assert_eq!(server.create(&bearer, "eve"), Some(503), "its log is another one");
+    assert_eq!(server.status("/readyz"), Some(503));
     std::fs::remove_file(&file).unwrap();
     assert_eq!(server.create(&bearer, "eva"), Some(503));
 }
