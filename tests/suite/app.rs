@@ -145,10 +145,7 @@ impl TestApp {
 
     /// The same person with new sessions: much of what is done to users ends those they have.
     pub(crate) async fn signed_in(&self, person: &Person) -> Person {
-        let id = person.user.id;
-        let tokens = sign_in::tokens(&self.usher, &self.session(id, Credential::Jwt).await);
-        let cookie = self.session(id, Credential::Cookie).await.secret.to_text();
-        Person { user: self.stored(id.0).await, bearer: tokens.access, refresh: tokens.refresh, cookie }
+        self.with_sessions(self.stored(person.id()).await).await
     }
 
     async fn on(url: String, served: String, directory: TempDir, settings: &[(&str, Value)]) -> Self {
@@ -169,7 +166,7 @@ impl TestApp {
         let mut tx = self.usher.db.begin().await.expect("a transaction");
         user.id = db::users::insert(&mut tx, &user, &hash().await).await.expect("a user");
         tx.commit().await.expect("a commit");
-        let person = self.signed_in(user).await;
+        let person = self.with_sessions(user).await;
         if !kind.contains("inactive") {
             return person;
         }
@@ -178,7 +175,7 @@ impl TestApp {
     }
 
     /// A user with new sessions: tokens and a browser.
-    pub(crate) async fn signed_in(&self, user: User) -> Person {
+    async fn with_sessions(&self, user: User) -> Person {
         let tokens = self.session(user.id, Credential::Jwt).await;
         let pair = sign_in::tokens(&self.usher, &tokens);
         let cookie = self.session(user.id, Credential::Cookie).await.secret.to_text();

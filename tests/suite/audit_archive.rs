@@ -18,15 +18,15 @@ use crate::console::page;
 use crate::import::usher;
 use crate::link_pages::submit;
 
-const DAY: Duration = Duration::from_hours(24);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 /// Seals all.
-async fn seal(app: &TestApp) {
+pub(crate) async fn seal(app: &TestApp) {
     while audit::seal(&app.usher).await.unwrap() > 0 {}
 }
 
 /// Sign-ins of a user, now.
-async fn sign_ins(app: &TestApp, ada: &Person, count: usize) {
+pub(crate) async fn sign_ins(app: &TestApp, ada: &Person, count: usize) {
     let entry = Entry::new(Action::SignIn, Author::user(&ada.user, &Origin::command_line())).on(&ada.user);
     let mut tx = app.usher.db.begin().await.unwrap();
     db::audit::insert_all(&mut tx, &vec![entry; count], app.clock.now()).await.unwrap();
@@ -35,7 +35,7 @@ async fn sign_ins(app: &TestApp, ada: &Person, count: usize) {
 }
 
 /// How many are kept, how many are not, and what is broken.
-async fn report(app: &TestApp) -> (i64, i64, Option<Fault>) {
+pub(crate) async fn report(app: &TestApp) -> (i64, i64, Option<Fault>) {
     seal(app).await;
     let report = audit::verify(&app.usher).await.unwrap();
     assert_eq!(report.not_sealed, 0);
@@ -264,7 +264,7 @@ async fn lg_9_entries_go_while_others_are_written_and_examined(app: TestApp) {
     let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
     sign_ins(&app, &ada, 4_000).await;
     app.clock.advance(10 * DAY);
-    let staff = app.signed_in(staff.user).await;
+    let staff = app.signed_in(&staff).await;
     let path = format!("/v1/users/{}", ada.id());
     let write = async {
         for n in 0..30 {

@@ -20,7 +20,7 @@ async fn backup(app: &TestApp, backend: Backend) -> (String, TempDir) {
             db::backup::copy(&app.usher.db, &file).await.unwrap();
             (format!("sqlite://{}", file.display()), folder)
         }
-        Backend::Postgres => {
+        Backend::Postgres | Backend::Pooled => {
             let dump = folder.path().join("dump.sql");
             std::fs::write(&dump, dumped(&app.url)).unwrap();
             let (url, _) = fresh(backend).await;
