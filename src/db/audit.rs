@@ -329,9 +329,17 @@ fn after(position: i64, limit: i64) -> Sql {
     sql.bind(position).bind(limit)
 }
 
-/// Removes the entries up to a position.
-pub async fn delete_sealed(tx: &mut Tx, position: i64) -> Result<()> {
-    tx.execute(Sql::new("DELETE FROM audit_entries WHERE position <= $1").bind(position)).await.map(drop)
+/// Removes the entries after a position, up to another one.
+pub async fn delete_sealed(tx: &mut Tx, after: i64, last: i64) -> Result<()> {
+    let sql = Sql::new("DELETE FROM audit_entries WHERE position > $1 AND position <= $2");
+    tx.execute(sql.bind(after).bind(last)).await.map(drop)
+}
+
+/// Whether an entry records that what is in a file was removed, whose SHA-256 is given in hexadecimal.
+pub async fn is_removal_recorded(db: &Db, sha256: &str) -> Result<bool> {
+    let sql = Sql::new("SELECT id FROM audit_entries WHERE action = $1 AND details LIKE $2 LIMIT 1");
+    let sql = sql.bind(Action::EntriesRemoved.as_str()).bind(format!("%\"sha256\":\"{sha256}\"%"));
+    Ok(db.optional::<(i64,)>(sql).await?.is_some())
 }
 
 /// A sign-in as its user sees it. Its serialized form is the API's.

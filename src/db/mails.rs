@@ -148,7 +148,7 @@ pub async fn latest(db: &Db, user: UserId) -> Result<Option<Mail>> {
 /// The messages to a user, the latest first: at most `limit`.
 pub async fn of_user(db: &Db, user: UserId, limit: i64) -> Result<Vec<Mail>> {
     let sql = Sql::new(
-        "SELECT purpose, recipient, state, response, created_at, changed_at FROM mails \
+        "SELECT purpose, recipient, state, response, created_at, retry_at, changed_at FROM mails \
          WHERE user_id = $1 ORDER BY id DESC LIMIT $2",
     );
     let rows = db.all::<MailRow>(sql.bind(user.0).bind(limit)).await?;

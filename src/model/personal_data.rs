@@ -146,7 +146,9 @@ pub fn entry_for(person: UserId, notes: NoteTexts, told: ListedEntry) -> ListedE
     if is_other(entry.actor_id) {
         entry = entry.without(Group::Actor).without(Group::Origin);
     }
-    if is_other(entry.target_id) {
+    // What was refused names the path of a person, and what was exported those whom it was about.
+    let names_others = [Action::Refused, Action::Exported].map(Action::as_str).contains(&&*entry.action);
+    if is_other(entry.target_id) || entry.target_id.is_none() && names_others {
         entry = entry.without(Group::Target);
     }
     if entry.action == Action::NoteAdded.as_str() && notes == NoteTexts::LeftOut {
@@ -213,6 +215,13 @@ mod tests {
         }
         for other in ["target\"", "a@b.co", "was rude"] {
             assert!(!on_another.contains(other), "{other}: {on_another}");
+        }
+        for action in [Action::Refused, Action::Exported] {
+            let without_target = file(action, Some(7), None, NoteTexts::Included);
+            assert!(
+                without_target.contains("Firefox") && !without_target.contains("was rude"),
+                "{without_target}"
+            );
         }
         // A sign-in that failed has no actor: from where it was tried is what its user has to know.
         assert!(file(Action::SignInFailed, None, Some(7), NoteTexts::LeftOut).contains("192.0.2.1"));

@@ -48,7 +48,9 @@ pub async fn of_user(can: &Can<ManageUsers>, id: UserId) -> Result<PersonalFile>
     let factors = factors::of_user(can, id).await?;
     let user = db::users::by_id(&can.app().db, id).await?.ok_or(Error::NotFound)?;
     let data = gather(can.app(), user, sessions, factors).await?;
-    Ok(PersonalFile { can: can.detached().weaken(), notes: NoteTexts::Included, data })
+    // Staff who take their own get what every person gets.
+    let notes = if id == can.user().id { NoteTexts::LeftOut } else { NoteTexts::Included };
+    Ok(PersonalFile { can: can.detached().weaken(), notes, data })
 }
 
 /// The same for taking it away, which is recorded before its first byte.

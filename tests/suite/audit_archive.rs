@@ -18,15 +18,15 @@ use crate::console::page;
 use crate::import::usher;
 use crate::link_pages::submit;
 
-const DAY: Duration = Duration::from_hours(24);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 /// Seals all.
-async fn seal(app: &TestApp) {
+pub(crate) async fn seal(app: &TestApp) {
     while audit::seal(&app.usher).await.unwrap() > 0 {}
 }
 
 /// Sign-ins of a user, now.
-async fn sign_ins(app: &TestApp, ada: &Person, count: usize) {
+pub(crate) async fn sign_ins(app: &TestApp, ada: &Person, count: usize) {
     let entry = Entry::new(Action::SignIn, Author::user(&ada.user, &Origin::command_line())).on(&ada.user);
     let mut tx = app.usher.db.begin().await.unwrap();
     db::audit::insert_all(&mut tx, &vec![entry; count], app.clock.now()).await.unwrap();
@@ -35,7 +35,7 @@ async fn sign_ins(app: &TestApp, ada: &Person, count: usize) {
 }
 
 /// How many are kept, how many are not, and what is broken.
-async fn report(app: &TestApp) -> (i64, i64, Option<Fault>) {
+pub(crate) async fn report(app: &TestApp) -> (i64, i64, Option<Fault>) {
     seal(app).await;
     let report = audit::verify(&app.usher).await.unwrap();
     assert_eq!(report.not_sealed, 0);

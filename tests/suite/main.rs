@@ -91,6 +91,7 @@ mod audit_archive;
 mod audit_attacks;
 mod audit_chain;
 mod audit_reading;
+mod audit_removal;
 mod bounds;
 mod browser_sessions;
 mod bulk;

@@ -141,6 +141,17 @@ async fn pd_1_staff_take_the_file_of_another_and_that_is_recorded(app: TestApp) 
 }
 
 #[apply(on_both)]
+async fn pd_1_staff_who_take_their_own_file_get_what_every_person_gets(app: TestApp) {
+    let (staff, colleague) = (app.person("staff", "staff").await, app.person("colleague", "staff").await);
+    let own = format!("/v1/users/{}", staff.id());
+    let note = json!({"note": "was rude to Mr. Babbage"});
+    assert_eq!(app.send(&colleague, Post, &format!("{own}/notes"), &note).await.status, 201);
+    let file = app.get(&staff, &format!("{own}/data")).await;
+    assert_eq!(file.status, 200, "{}", file.body);
+    assert!(file.body.contains("note_added") && !file.body.contains("Babbage"), "{}", file.body);
+}
+
+#[apply(on_both)]
 async fn se_6_in_the_console_the_file_of_another_asks_for_the_password(app: TestApp) {
     let (staff, ada) = world(&app).await;
     let path = format!("/users/{}/data", ada.id());

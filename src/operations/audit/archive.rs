@@ -1,14 +1,14 @@
 //! Archives of the audit log: old entries are written to a file, and are removed once that is on the disk.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::archive_file::{self, Contents, Head, Writer};
 use super::chain::{BATCH, Place};
 use super::mark::{self, Begin, Mark};
-use super::removal::{self, Batch, Until, remove_batch};
+use super::removal::{self, Age, Batch, Until, remove_batch};
 use super::verification::Fault;
 use super::{Head as KeptHead, hexadecimal};
 use crate::db;
@@ -37,6 +37,12 @@ pub enum ArchiveError {
     /// Entries to come cannot be archived.
     #[error("that is still to come")]
     Future,
+    /// The time does not tell what is old.
+    #[error("the clock is behind the time of the last seal: set it right first")]
+    ClockBehind,
+    /// The server, or another run, removed entries while they were written.
+    #[error("entries were removed meanwhile: try again")]
+    Meanwhile,
     /// What is broken stays where an examination finds it.
     #[error("the audit log is broken: {0}")]
     Broken(Fault),
@@ -82,13 +88,16 @@ pub async fn archive(app: &App, before: Timestamp, path: &Path) -> Result<Archiv
     if mark.is_resealing() {
         return Err(ArchiveError::Resealing);
     }
+    if removal::is_clock_behind(app, mark) {
+        return Err(ArchiveError::ClockBehind);
+    }
     let resumed = path.try_exists()?;
     let contents = if resumed {
         resumable(app, before, path, key, mark).await?
     } else {
         write(app, before, path, key, mark).await?
     };
-    let is_recorded = resumed && mark.begin().position > contents.begin.position;
+    let is_recorded = resumed && db::audit::is_removal_recorded(&app.db, &contents.sha256).await?;
     let removed = remove(app, path, &contents, is_recorded).await?;
     let (first, last) = (contents.begin.position + 1, contents.end.position);
     Ok(Archived { first, last, removed, resumed })
@@ -103,12 +112,25 @@ async fn resumable(
     mark: &Mark,
 ) -> Result<Contents, ArchiveError> {
     let exists = |why: &str| ArchiveError::Exists(path.display().to_string(), why.to_owned());
-    let contents = archive_file::read(path, key, None)?.map_err(|fault| exists(&fault.to_string()))?;
+    let begin = mark.begin();
+    let contents = archive_file::read(path, key, Some(begin.position))?;
+    let contents = contents.map_err(|fault| exists(&fault.to_string()))?;
     if contents.before != before {
         return Err(exists("with entries from before another time"));
     }
-    if contents.end.position <= mark.begin().position {
+    if contents.end.position <= begin.position {
         return Err(exists("and its entries are removed from the log"));
+    }
+    // What is before its first entry may be in no file.
+    if begin.position < contents.begin.position {
+        return Err(exists("and the log has entries from before its first one"));
+    }
+    let at_begin = match begin.position == contents.begin.position {
+        true => Some(contents.begin.seal),
+        false => contents.sought,
+    };
+    if at_begin != Some(begin.seal) {
+        return Err(exists("and its entries are not those of this log"));
     }
     match db::audit::seal_at(&app.db, contents.end.position).await? {
         Some(seal) if seal == contents.end.seal => Ok(contents),
@@ -131,15 +153,12 @@ async fn write(
     mark: &Mark,
 ) -> Result<Contents, ArchiveError> {
     let unfinished = partial(path);
-    // What a run left that was cut short is written over, but not while that still runs.
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&unfinished)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(ArchiveError::Busy(unfinished.display().to_string())),
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    }
-    file.set_len(0)?;
-    let written = write_to(app, before, &file, key, mark).await.and_then(|contents| {
+    let file = open_unfinished(&unfinished)?;
+    let written = match write_to(app, before, &file, key, mark).await {
+        Err(ArchiveError::Broken(fault)) => Err(broken(app, key, mark, fault).await),
+        written => written,
+    };
+    let written = written.and_then(|contents| {
         file.sync_all()?;
         put_in_place(&unfinished, path)?;
         Ok(contents)
@@ -149,6 +168,41 @@ async fn write(
         drop(fs::remove_file(&unfinished));
     }
     written
+}
+
+/// An empty file under this name, locked. What a run left that was cut short is written over, but neither while that still
+/// runs, nor a file that has another name, too.
+fn open_unfinished(path: &Path) -> Result<File, ArchiveError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
+    let busy = || ArchiveError::Busy(path.display().to_string());
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(busy()),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    // The run that had the lock may have given the file its name.
+    let (locked, named) = (file.metadata()?, fs::symlink_metadata(path).map_err(|_| busy())?);
+    if (locked.dev(), locked.ino()) != (named.dev(), named.ino()) {
+        return Err(busy());
+    }
+    if !locked.is_file() || locked.nlink() != 1 {
+        let why = "and is no file that has this name only".to_owned();
+        return Err(ArchiveError::Exists(path.display().to_string(), why));
+    }
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// What it means that an entry was not as it was sealed, or where it was: the server may have removed what is old meanwhile.
+async fn broken(app: &App, key: &AuditKey, mark: &Mark, fault: Fault) -> ArchiveError {
+    match mark::read(&app.db, key).await {
+        Ok(now) if now.mark().is_some_and(|now| now.begin() != mark.begin()) => ArchiveError::Meanwhile,
+        Ok(_) => ArchiveError::Broken(fault),
+        Err(error) => error.into(),
+    }
 }
 
 async fn write_to(
@@ -162,24 +216,34 @@ async fn write_to(
     let begin = Head { position: start.position, seal: start.seal };
     let mut place = Place::after(&start);
     let mut writer = Writer::begin(BufWriter::new(file), key, before, begin)?;
-    'entries: loop {
-        let entries = db::audit::sealed_after(&app.db, place.position, BATCH).await?;
-        if entries.is_empty() {
+    let newest = db::audit::sealed_after(&app.db, mark.position - 1, 1).await?;
+    let age = Age::new(before, app.clock.now(), &newest);
+    let mut from = i64::MIN;
+    loop {
+        let entries = db::audit::sealed_after(&app.db, from, BATCH).await?;
+        if let Some(fault) = removal::out_of_place(&entries, &start) {
+            return Err(ArchiveError::Broken(fault));
+        }
+        // The last one stays in the log.
+        let may_go = entries.iter().take_while(|sealed| sealed.position < mark.position);
+        let count = age.count(may_go.map(|sealed| sealed.entry.happened_at));
+        if count == 0 {
             break;
         }
-        for sealed in entries {
-            // The last one stays in the log.
-            let goes = sealed.position < mark.position
-                && Until::Time(before).has(&sealed.entry, sealed.position, app.clock.now());
-            if !goes {
-                break 'entries;
-            }
+        for sealed in entries.into_iter().take(count) {
             if !place.step(key, &sealed) {
                 let position = place.position + 1;
                 return Err(ArchiveError::Broken(Fault::Altered { id: sealed.entry.id, position }));
             }
             writer.entry(&sealed)?;
         }
+        from = place.position;
+    }
+    // Values may have been erased since the mark was read.
+    let now = mark::read(&app.db, key).await?;
+    let now = now.mark().ok_or(ArchiveError::Broken(Fault::NoMark))?;
+    if let Some(fault) = removal::unknown_erasures(now, &start, place.groups_erased) {
+        return Err(ArchiveError::Broken(fault));
     }
     if place.position == begin.position {
         return Err(ArchiveError::Nothing);
@@ -212,15 +276,17 @@ async fn remove(
     mut is_recorded: bool,
 ) -> Result<i64, ArchiveError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let whole = contents.end.position - contents.begin.position;
     let last = Begin { position: contents.end.position, seal: contents.end.seal, ..Begin::default() };
-    let entry = removal::entry(whole, &last, contents.before)
-        .detail("file", &*name)
-        .detail("sha256", contents.sha256.as_str());
+    let entry = |count, next: &Begin| {
+        let first = next.position - count;
+        removal::entry(last.position - first, &last, contents.before)
+            .detail("file", &*name)
+            .detail("sha256", contents.sha256.as_str())
+    };
     let until = Until::Position(contents.end.position);
     let mut removed = 0;
     loop {
-        let told = |_, _: &Begin| (!is_recorded).then(|| entry.clone());
+        let told = |count, next: &Begin| (!is_recorded).then(|| entry(count, next));
         match db::retrying(|| remove_batch(app, until, &told)).await? {
             Batch::Removed(count) => removed += count,
             Batch::Nothing => return Ok(removed),

@@ -2,6 +2,7 @@
 //! operator sets. What happened, when and by which account stays, and so do the seals.
 
 use super::mark::{self, Found};
+use super::removal::{Age, is_clock_behind};
 use crate::db::audit::erasing::{self, Erasable};
 use crate::db::{self, Tx};
 use crate::model::audit::{Action, Commitments, Entry, EntryId, Group, Parts, StoredEntry};
@@ -52,16 +53,18 @@ async fn erase_batch(app: &App, kind: &Kind, before: Timestamp) -> Result<bool> 
     let mut tx = app.db.begin().await?;
     // Without its mark the log is broken, and what is erased could not be told from what was taken.
     let Found::Mark(mut mark) = mark::lock(&mut tx, key).await? else { return Ok(false) };
+    if is_clock_behind(app, &mark) {
+        return Ok(false);
+    }
     let last = progress(&mut tx, kind).await?;
     let mut entries = erasing::entries_after(&mut tx, last, kind.without_target, BATCH).await?;
-    let now = app.clock.now().micros();
-    let is_due = |entry: &Erasable| {
-        let waits_for_seal =
-            entry.position.is_none_or(|position| entry.commitments.is_none() && position > mark.position);
-        // What was written while a clock was ahead must not hold up those after it.
-        !waits_for_seal && (entry.entry.happened_at < before.micros() || entry.entry.happened_at > now)
+    let newest = db::audit::sealed_after_in(&mut tx, mark.position - 1, 1).await?;
+    let age = Age::new(before, app.clock.now(), &newest);
+    let waits_for_seal = |entry: &Erasable| {
+        entry.position.is_none_or(|position| entry.commitments.is_none() && position > mark.position)
     };
-    entries.truncate(entries.iter().take_while(|entry| is_due(entry)).count());
+    let sealed = entries.iter().take_while(|entry| !waits_for_seal(entry));
+    entries.truncate(age.count(sealed.map(|entry| entry.entry.happened_at)));
     let Some(newest) = entries.last() else { return Ok(false) };
     let newest = newest.entry.id;
     let erased: Vec<_> = entries.iter().filter_map(erased).collect();

@@ -39,6 +39,18 @@ impl Watch {
             .await
     }
 
+    /// The key, if there is one that can be opened; none is made.
+    pub(super) async fn find_key(&self, app: &App) -> Result<Option<&AuditKey>> {
+        if !self.key.initialized() {
+            if !kept_key::AUDIT.is_there(app).await? {
+                return Ok(None);
+            }
+            let Some(key) = kept_key::AUDIT.find(app).await? else { return Ok(None) };
+            self.key.get_or_init(|| async { AuditKey::new(key) }).await;
+        }
+        Ok(self.key.get())
+    }
+
     /// What is known to be broken.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
