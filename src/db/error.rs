@@ -67,7 +67,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum OpenError {
     /// The configuration or the connection.
     #[error("{0}")]
-    Connect(#[from] PoolError),
+    Connect(Box<PoolError>),
     /// The schema.
     #[error(transparent)]
     Schema(#[from] Error),
@@ -83,6 +83,12 @@ pub enum OpenError {
     /// A newer release has changed the schema.
     #[error(transparent)]
     Newer(#[from] Newer),
+}
+
+impl From<PoolError> for OpenError {
+    fn from(error: PoolError) -> Self {
+        Self::Connect(Box::new(error))
+    }
 }
 
 /// A newer release has changed the schema in a way that this one cannot work with.

@@ -125,10 +125,8 @@ async fn resumable(
     if begin.position < contents.begin.position {
         return Err(exists("and the log has entries from before its first one"));
     }
-    let at_begin = match begin.position == contents.begin.position {
-        true => Some(contents.begin.seal),
-        false => contents.sought,
-    };
+    let is_at_begin = begin.position == contents.begin.position;
+    let at_begin = if is_at_begin { Some(contents.begin.seal) } else { contents.sought };
     if at_begin != Some(begin.seal) {
         return Err(exists("and its entries are not those of this log"));
     }

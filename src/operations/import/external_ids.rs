@@ -65,7 +65,7 @@ pub(super) struct Waiting {
     /// Clients that are here.
     here: HashMap<String, UserId>,
     /// By clients that were not here when they were asked for: those are not asked for again before the end.
-    waiting: HashMap<String, Vec<(UserId, String)>>,
+    by_client: HashMap<String, Vec<(UserId, String)>>,
     /// Bytes that may yet be kept.
     room: usize,
     /// How many cannot be stored: there is no room, or the client is not here, or calls another user so.
@@ -74,8 +74,8 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        let (here, waiting) = (HashMap::new(), HashMap::new());
-        Self { new: Vec::new(), here, waiting, room: MOST_WAITING, left_out: 0 }
+        let (here, by_client) = (HashMap::new(), HashMap::new());
+        Self { new: Vec::new(), here, by_client, room: MOST_WAITING, left_out: 0 }
     }
 
     /// Adds those of a user.
@@ -86,7 +86,7 @@ impl Waiting {
     /// Stores those that were added since the last time and whose clients are here; the others wait.
     pub(super) async fn store(&mut self, app: &App, by: &By) -> Result<()> {
         let new = std::mem::take(&mut self.new);
-        let is_known = |client: &str| self.here.contains_key(client) || self.waiting.contains_key(client);
+        let is_known = |client: &str| self.here.contains_key(client) || self.by_client.contains_key(client);
         let unknown: BTreeSet<&str> =
             new.iter().map(|(_, client, _)| client.as_str()).filter(|client| !is_known(client)).collect();
         let found = find(app, &Vec::from_iter(unknown)).await?;
@@ -109,10 +109,10 @@ impl Waiting {
     }
 
     fn wait(&mut self, user: UserId, client: String, id: String) {
-        let is_new = !self.waiting.contains_key(&client);
+        let is_new = !self.by_client.contains_key(&client);
         let for_client = if is_new { size_of::<(String, Vec<(UserId, String)>)>() + client.len() } else { 0 };
         if self.takes(for_client + size_of::<(UserId, String)>() + id.len()) {
-            self.waiting.entry(client).or_default().push((user, id));
+            self.by_client.entry(client).or_default().push((user, id));
         } else {
             self.left_out += 1;
         }
@@ -127,7 +127,7 @@ impl Waiting {
 
     /// Stores those whose clients came after their users; how many cannot be stored at all.
     pub(super) async fn finish(mut self, app: &App, by: &By) -> Result<u64> {
-        let waiting = std::mem::take(&mut self.waiting);
+        let waiting = std::mem::take(&mut self.by_client);
         if waiting.is_empty() {
             return Ok(self.left_out);
         }
@@ -176,10 +176,10 @@ async fn insert(app: &App, by: &By, named: &[Ready]) -> Result<u64> {
     }
     let mut tx = app.db.begin().await?;
     let people: BTreeSet<UserId> = named.iter().flat_map(|ready| [ready.client, ready.user]).collect();
-    let names = external_ids::keep_users(&mut tx, &Vec::from_iter(people)).await?;
+    let usernames = external_ids::keep_users(&mut tx, &Vec::from_iter(people)).await?;
     for Ready { client, user, id } in named {
         // Either may have been removed since it was found.
-        let are_here = names.contains_key(client) && names.contains_key(user);
+        let are_here = usernames.contains_key(client) && usernames.contains_key(user);
         if are_here && external_ids::insert_missing(&mut tx, *client, *user, id).await? {
             stored.insert(*user);
         } else if !are_here || external_ids::get(&mut tx, *client, *user).await?.as_ref() != Some(id) {
@@ -187,7 +187,7 @@ async fn insert(app: &App, by: &By, named: &[Ready]) -> Result<u64> {
         }
     }
     let entry = |user: UserId| Entry {
-        target: names.get(&user).map(|name| (user, name.clone())),
+        target: usernames.get(&user).map(|name| (user, name.clone())),
         batch_id: by.batch(),
         ..Entry::new(Action::UserChanged, by.author()).detail("external_id", "changed")
     };
@@ -258,8 +258,8 @@ mod tests {
         // Removed in the meantime, as by an erasure.
         waiting.add(UserId(99), named("entra", "d"));
         waiting.store(&app, &By::Operator).await.unwrap();
-        assert_eq!(waiting.waiting["okta"].len(), 2, "it was not asked for again");
-        assert_eq!(waiting.waiting.len(), 2);
+        assert_eq!(waiting.by_client["okta"].len(), 2, "it was not asked for again");
+        assert_eq!(waiting.by_client.len(), 2);
         assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), 2);
         let of = async |id: i64| external_ids::of_user(&app.db, UserId(id), 9).await.unwrap();
         assert_eq!(of(1).await, [(4, "a".to_owned())]);
@@ -277,7 +277,7 @@ mod tests {
         }
         waiting.add(UserId(1), named("okta", "a"));
         waiting.store(&app, &By::Operator).await.unwrap();
-        assert!(waiting.waiting.len() < 5 && !waiting.waiting.is_empty());
+        assert!(waiting.by_client.len() < 5 && !waiting.by_client.is_empty());
         assert_eq!(external_ids::of_user(&app.db, UserId(1), 9).await.unwrap(), [(2, "a".to_owned())]);
         assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), 100);
     }
