@@ -50,7 +50,10 @@ pub(in crate::web) async fn page(
     Ok(Answer::page(RunsPage {
         layout: console.layout("users"),
         rows: found.iter().map(row).collect(),
-        earlier: found.last().filter(|_| is_full).map(|last| last.batch.id),
+        earlier: found
+            .last()
+            .filter(|_| is_full)
+            .map(|last| format!("/users/bulk/runs?before={}", last.batch.id)),
     }))
 }
 

@@ -203,8 +203,8 @@ pub(in crate::web) struct RunRow {
 pub(in crate::web) struct RunsPage {
     pub(in crate::web) layout: Layout,
     pub(in crate::web) rows: Vec<RunRow>,
-    /// Before which run the next page begins, if there is one.
-    pub(in crate::web) earlier: Option<i64>,
+    /// The page with earlier ones, if there is one.
+    pub(in crate::web) earlier: Option<String>,
 }
 
 impl View for RunsPage {
@@ -215,7 +215,7 @@ impl View for RunsPage {
         let at = Timestamp::from_micros(0).into();
         let row = RunRow { id: 7, title: text.to_owned(), who: text.to_owned(), at, pending: 2 };
         let empty = Self { layout: Layout::sample(text), rows: Vec::new(), earlier: None };
-        vec![Self { layout: Layout::sample(text), rows: vec![row], earlier: Some(7) }, empty]
+        vec![Self { layout: Layout::sample(text), rows: vec![row], earlier: Some(text.to_owned()) }, empty]
     }
 }
 
