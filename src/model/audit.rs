@@ -58,7 +58,7 @@ actions! {
     /// A sign-in was refused; the details say why.
     SignInFailed: "sign_in_failed", "Failed to sign in";
     /// The password was right, and the client was asked for the second factor.
-    SecondFactorAsked: "second_factor_asked", "Gave the password, and was asked for the second factor";
+    SecondFactorAsked: "second_factor_asked", "Was asked for the second factor";
     /// A user signed out.
     SignOut: "sign_out", "Signed out";
     /// So many failures that further tries on the account are refused unseen for a while.
@@ -124,13 +124,13 @@ actions! {
     /// Users, or entries of the audit log, were exported.
     Exported: "exported", "Exported";
     /// Staff took the file of all that is stored about a user.
-    DataExported: "data_exported", "Exported what is stored about them";
+    DataExported: "data_exported", "Exported their data";
     /// The audit log was sealed anew, in another way than before; the details have the last seal of before.
     AuditResealed: "audit_resealed", "Sealed the audit log anew";
     /// Addresses and devices in entries that are older than the settings say were erased.
     OriginsErased: "origins_erased", "Erased old addresses";
     /// Entries of the audit log that are older than the operator keeps them were removed, or moved to an archive.
-    EntriesRemoved: "entries_removed", "Removed old entries of the audit log";
+    EntriesRemoved: "entries_removed", "Removed old entries";
     /// A superuser asked for a person to be erased.
     ErasureRequested: "erasure_requested", "Asked to erase";
     /// An erasure was cancelled before it was carried out.
