@@ -80,7 +80,7 @@ pub(crate) const DEMO: &[State] = &[
         })
     },
     State {
-        kilobytes: 12,
+        kilobytes: 13,
         ..state("demo-audit", None, "This is a demo", |guest, server| {
             demo(guest, server);
             guest.open("/audit");

@@ -40,7 +40,7 @@ pub(super) const STATES: &[State] = &[
     state("sign-ins-none", Some(STAFF), "Not signed in anywhere.", |staff, _| {
         staff.open(&format!("{}/sign-ins", user(CROWD + 42)));
     }),
-    State { kilobytes: 12, ..state("audit", Some(STAFF), "Audit log", |staff, _| staff.open("/audit")) },
+    State { kilobytes: 13, ..state("audit", Some(STAFF), "Audit log", |staff, _| staff.open("/audit")) },
     State {
         kilobytes: 12,
         ..state("audit-filtered", Some(STAFF), "Clear all", |staff, server| {
@@ -58,7 +58,7 @@ pub(super) const STATES: &[State] = &[
         staff.open("/audit?actor=no.such.name");
     }),
     State {
-        kilobytes: 12,
+        kilobytes: 13,
         ..state("audit-odd-link", Some(STAFF), "a filter we do not know", |staff, _| {
             staff.open("/audit?action=dancing&from=yesterday");
         })
