@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -54,12 +54,19 @@ pub async fn keep_list(app: &App) -> Result<()> {
 }
 
 fn add(path: &Path, known: &[String]) -> io::Result<()> {
-    let kept = read(path)?;
-    let new: Vec<&str> = known.iter().map(String::as_str).filter(|line| !kept.contains(*line)).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    // Another task or instance may be about to add the same; the lock ends with the file.
+    file.lock()?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let kept: HashSet<&str> = text.lines().map(str::trim).collect();
+    let new: Vec<&str> = known.iter().map(String::as_str).filter(|line| !kept.contains(line)).collect();
     if new.is_empty() {
         return Ok(());
     }
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     file.write_all(format!("{}\n", new.join("\n")).as_bytes())?;
     file.sync_data()
 }
