@@ -96,6 +96,7 @@ mod bounds;
 mod browser_sessions;
 mod bulk;
 mod bulk_pages;
+mod bulk_resumption;
 mod console;
 mod contract;
 mod dates;

@@ -179,8 +179,8 @@ async fn mf_9_until_the_time_comes_staff_are_reminded_and_then_each_gets_in_and_
     assert_eq!(app.obtain("ordinary", PASSWORD).await.status, 200);
 }
 
-/// The day on which the setting is turned, for an installation that had none of it: nobody is locked out, with sessions
-/// and tokens from before or without, and nobody works on without a factor.
+/// The day on which the setting is turned, for an installation that had none of it: no member of staff is locked out, with
+/// sessions and tokens from before or without, and none works on without a factor.
 #[apply(on_both)]
 async fn mf_9_when_it_is_turned_on_all_of_fifty_staff_without_factors_get_in_and_enrol(before: TestApp) {
     let mut staff = Vec::new();

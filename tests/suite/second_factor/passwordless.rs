@@ -273,7 +273,7 @@ async fn mf_13_an_account_without_a_password_keeps_a_way_in_and_chooses_a_passwo
     let listed = factors().await;
     let last = remove(&listed[0]["id"]).await;
     assert!(last.status == 400 && last.body.contains("Choose a password first"), "{}", last.body);
-    assert_eq!(remove(&listed[1]["id"]).await.status, 204, "an app signs in nobody here");
+    assert_eq!(remove(&listed[1]["id"]).await.status, 204, "an app signs no user in here");
     let mut second = Authenticator::new(ORIGIN);
     second.handle = device.handle.clone();
     add(&app, &ada, &mut second, "key").await;
