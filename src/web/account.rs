@@ -3,7 +3,7 @@
 mod address;
 mod passkeys;
 mod password;
-mod preferences;
+pub(super) mod preferences;
 mod security;
 mod sessions;
 

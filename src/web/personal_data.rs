@@ -4,6 +4,7 @@ use rocket::request::Request;
 use rocket::response::{self, Responder};
 use rocket::{Route, get, post, routes};
 
+use super::account::preferences::words;
 use super::audit_entries;
 use super::form_body::FormBody;
 use super::layout::ConsoleSession;
@@ -223,8 +224,7 @@ fn preferences(data: &PersonalData) -> Vec<(&'static str, String)> {
     let preferences = &data.preferences;
     let views: Vec<String> =
         preferences.views.iter().map(|view| format!("{} ({})", view.name, view.query)).collect();
-    let columns: Vec<String> =
-        preferences.hidden_columns.iter().map(|column| format!("{column:?}")).collect();
+    let columns: Vec<&str> = preferences.hidden_columns.iter().map(|column| words(*column)).collect();
     vec![
         ("Theme", format!("{:?}", preferences.theme)),
         ("Density", format!("{:?}", preferences.density)),

@@ -102,6 +102,8 @@ async fn pd_1_a_person_takes_all_that_is_stored_about_them(app: TestApp) {
     for secret in ["argon2", "5ec2e7", "XsLn", "secret_hash", "code_hash"] {
         assert!(!answer.body.contains(secret) && !page.body.contains(secret), "{secret}");
     }
+    assert!(page.body.contains("Columns left out") && page.body.contains("Second factor"), "{}", page.body);
+    assert!(!page.body.contains("SecondFactor"), "no name of the program's own: {}", page.body);
     // What staff wrote, and who they are, is for them to say.
     for other in ["Babbage", "\"staff\""] {
         assert!(!answer.body.contains(other) && !page.body.contains(other), "{other}: {}", answer.body);

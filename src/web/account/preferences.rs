@@ -49,6 +49,11 @@ const COLUMNS: [(Column, &str, &str); 6] = [
     (Column::SecondFactor, "second_factor", "Second factor"),
 ];
 
+/// What a column of the list is called.
+pub(in crate::web) fn words(column: Column) -> &'static str {
+    COLUMNS.iter().find(|(known, ..)| *known == column).map_or("", |(_, _, words)| words)
+}
+
 /// The value that is sent under a name, if there is one.
 fn chosen<T: Copy>(known: &[(T, &str, &str)], sent: &str) -> Option<T> {
     known.iter().find(|(_, name, _)| *name == sent).map(|(value, ..)| *value)
