@@ -35,6 +35,7 @@ pub(super) async fn page(
     };
     let layout = layout(error, request).await;
     let (next, next_label) = match (page_of_button(status, request), &layout) {
+        _ if let Some(Error::CutShort(run)) = error => (format!("/users/bulk/{run}"), "How far it came"),
         (Some(page), Some(_)) => page,
         (None, Some(layout)) if layout.is_admin => (layout.list.clone(), "All users"),
         _ => ("/".to_owned(), "Go to the start page"),
@@ -105,11 +106,9 @@ fn of_error(error: &Error, about_a_user: bool) -> Words {
         Error::Unavailable | Error::Contended => {
             ("Cannot reach the database.", "Nothing was saved. Try again in a minute.".to_owned())
         }
-        Error::CutShort(batch) => (
+        Error::CutShort(_) => (
             "The action was cut short.",
-            format!(
-                "The database cannot be reached. What was done stays done. In a minute, go on at /users/bulk/{batch}."
-            ),
+            "Cannot reach the database. What was done stays done; in a minute you can go on with the rest.".to_owned(),
         ),
         Error::Internal(_) => of_status(Status::InternalServerError),
         other => ("That could not be answered.", other.to_string()),
@@ -156,7 +155,7 @@ mod tests {
             (
                 Error::CutShort(7),
                 "The action was cut short.",
-                "The database cannot be reached. What was done stays done. In a minute, go on at /users/bulk/7.",
+                "Cannot reach the database. What was done stays done; in a minute you can go on with the rest.",
             ),
             (Error::Throttled(1), "Too many tries.", "Wait a second, then try again."),
             (Error::Unavailable, "Cannot reach the database.", "Nothing was saved. Try again in a minute."),

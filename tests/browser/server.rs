@@ -205,6 +205,13 @@ impl Server {
         self.ask_sqlite_with(FORGET, Some(username));
     }
 
+    /// As if an action on many users had not come to the last of them.
+    pub(crate) fn cut_short(&self, batch: &str) {
+        const CUT_SHORT: &str = "UPDATE batch_items SET verdict = 'pending', entry_id = NULL WHERE batch_id = $1 AND \
+                                 user_id = (SELECT max(user_id) FROM batch_items WHERE batch_id = $1) RETURNING ''";
+        self.ask_sqlite_with(CUT_SHORT, Some(batch));
+    }
+
     /// All that people could change: users with their passwords' hashes, sessions, tokens, links, runs,
     /// preferences. The time of the last visit is left out.
     pub(crate) fn everything(&self) -> Vec<String> {

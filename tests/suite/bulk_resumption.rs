@@ -4,9 +4,10 @@ use rocket::futures::future::join_all;
 use rocket::http::Method::{Patch, Post};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Person, TestApp};
+use crate::app::{Answer, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::bulk::{bulk, crowd, said, verdicts};
+use crate::console::{page, send_from};
 
 /// A run of an action on these users that came to the first of them only.
 async fn cut_short(app: &TestApp, by: &Person, action: &str, ids: &[i64]) -> Answer {
@@ -118,4 +119,44 @@ async fn se_6_resuming_asks_for_the_password_where_the_run_did(app: TestApp) {
         "{}",
         answer.body
     );
+}
+
+#[apply(on_both)]
+async fn a_browser_without_scripts_finds_a_run_that_was_cut_short_and_goes_on(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    let ids = crowd(&app, 3).await;
+    cut_short(&app, &staff, "deactivate", &ids).await;
+    let runs = page(&app, &staff, "/users/bulk/runs").await.body;
+    assert!(runs.contains("<a href=\"/users/bulk/1\">1 user deactivated, 2 not</a>"), "{runs}");
+    let outcome = page(&app, &staff, "/users/bulk/1").await.body;
+    assert!(outcome.contains("cut short: 2 of the users below were not reached"), "{outcome}");
+    assert!(
+        outcome.contains("action=\"/users/bulk/1/resume\"") && outcome.contains("href=\"/users/bulk/runs\"")
+    );
+    let (answer, _) = send_from(&app, &staff, "/users/bulk/1", "/users/bulk/1/resume", &[]).await;
+    assert_eq!((answer.status, answer.header("Location")), (303, Some("/users/bulk/1")), "{}", answer.body);
+    let outcome = page(&app, &staff, "/users/bulk/1").await.body;
+    assert!(outcome.contains("3 users deactivated") && !outcome.contains("/resume"), "{outcome}");
+    for id in ids {
+        assert!(!app.stored(id).await.is_active, "{id}");
+    }
+}
+
+#[apply(on_both)]
+async fn se_6_the_page_asks_for_the_password_where_the_run_did_and_then_goes_on(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    let ids = crowd(&app, 3).await;
+    cut_short(&app, &staff, "deactivate", &ids).await;
+    app.sql("UPDATE batches SET action = 'end_sessions'").await;
+    app.sql("UPDATE sessions SET confirmed_at = 0").await;
+    let (asked, _) = send_from(&app, &staff, "/users/bulk/1", "/users/bulk/1/resume", &[]).await;
+    assert!(
+        asked.status == 422 && asked.body.contains("Go on with the action?"),
+        "{}: {}",
+        asked.status,
+        asked.body
+    );
+    let password = [("current_password", PASSWORD)];
+    let (answer, _) = send_from(&app, &staff, "/users/bulk/1", "/users/bulk/1/resume", &password).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
 }

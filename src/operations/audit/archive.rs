@@ -32,10 +32,10 @@ pub enum ArchiveError {
     #[error("{0} is being written by another process")]
     Busy(String),
     /// There is nothing to archive.
-    #[error("no sealed entry is that old")]
+    #[error("there is nothing to archive: no sealed entry is from before that time")]
     Nothing,
     /// Entries to come cannot be archived.
-    #[error("that is still to come")]
+    #[error("only what has happened can be archived: --before is a time that is still to come")]
     Future,
     /// The time does not tell what is old.
     #[error("the clock is behind the time of the last seal: set it right first")]
