@@ -34,10 +34,10 @@ pub(super) async fn page(
         None => of_status(status),
     };
     let layout = layout(error, request).await;
-    let (next, next_label) = match (page_of_button(status, request), &layout) {
-        _ if let Some(Error::CutShort(run)) = error => (format!("/users/bulk/{run}"), "How far it came"),
-        (Some(page), Some(_)) => page,
-        (None, Some(layout)) if layout.is_admin => (layout.list.clone(), "All users"),
+    let (next, next_label) = match (error, page_of_button(status, request), &layout) {
+        (Some(Error::CutShort(run)), _, _) => (format!("/users/bulk/{run}"), "How far it came"),
+        (_, Some(page), Some(_)) => page,
+        (_, None, Some(layout)) if layout.is_admin => (layout.list.clone(), "All users"),
         _ => ("/".to_owned(), "Go to the start page"),
     };
     let reference = RequestId::of(request).to_string();

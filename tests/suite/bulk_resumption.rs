@@ -4,7 +4,7 @@ use rocket::futures::future::join_all;
 use rocket::http::Method::{Patch, Post};
 use serde_json::{Value, json};
 
-use crate::app::{Answer, PASSWORD, Person, TestApp};
+use crate::app::{Answer, Backend, PASSWORD, Person, TestApp};
 use crate::audit::trail;
 use crate::bulk::{bulk, crowd, said, verdicts};
 use crate::console::{page, send_from};
@@ -159,4 +159,43 @@ async fn se_6_the_page_asks_for_the_password_where_the_run_did_and_then_goes_on(
     let password = [("current_password", PASSWORD)];
     let (answer, _) = send_from(&app, &staff, "/users/bulk/1", "/users/bulk/1/resume", &password).await;
     assert_eq!(answer.status, 303, "{}", answer.body);
+}
+
+/// On PostgreSQL, where a full disk can be played.
+#[rocket::async_test]
+async fn the_503_of_a_run_names_it_and_the_page_leads_to_how_far_it_came() {
+    let app = TestApp::new(Backend::Postgres).await;
+    let staff = app.person("staff", "staff").await;
+    let ids = crowd(&app, 3).await;
+    app.sql(
+        "CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$",
+    )
+    .await;
+    app.sql(&format!(
+        "CREATE TRIGGER disk_full BEFORE UPDATE ON batch_items FOR EACH ROW WHEN (OLD.user_id = {}) \
+         EXECUTE FUNCTION disk_full()",
+        ids[1]
+    ))
+    .await;
+    let answer = bulk(&app, &staff, &json!({"action": "deactivate", "ids": ids})).await;
+    assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("2")), "{}", answer.body);
+    assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("Run 1 was cut short")));
+    let chosen = format!("{} {}", ids[1], ids[2]);
+    let form = [("do", "deactivate"), ("ids", chosen.as_str())];
+    let from = format!("/users/bulk?do=deactivate&id={}&id={}", ids[1], ids[2]);
+    let (page, _) = send_from(&app, &staff, &from, "/users/bulk", &form).await;
+    let shown = page.body.replace("&#x2F;", "/");
+    for part in ["What was done stays done", "href=\"/users/bulk/2\"", "How far it came"] {
+        assert!(page.status == 503 && shown.contains(part), "{part}: {shown}");
+    }
+    app.sql("DROP TRIGGER disk_full ON batch_items").await;
+    for (run, done) in [(1, 3), (2, 0)] {
+        let resumed = app.send(&staff, Post, &format!("/v1/users/bulk/{run}/resume"), &json!({})).await;
+        assert_eq!(
+            (&resumed.json()["done"], &resumed.json()["complete"]),
+            (&json!(done), &json!(true)),
+            "{run}"
+        );
+    }
 }
