@@ -2,7 +2,10 @@
 //!
 //! The suite attacks one history of each database; `tests/endurance attacks` many.
 
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use rocket::http::Method::{Patch, Post};
@@ -14,6 +17,7 @@ use usher::model::origin::Origin;
 use usher::operations::{audit, maintenance};
 
 use crate::app::{Backend, Person, TestApp};
+use crate::erasure;
 use crate::process::rounds;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -51,18 +55,35 @@ struct World {
     app: TestApp,
     /// Instances of before; the first one has the folder of the database.
     past: Vec<TestApp>,
+    root: Person,
     staff: Person,
     ada: Person,
+    /// How many users were made so that they could be erased.
+    strangers: usize,
     archives: Vec<PathBuf>,
     directory: tempfile::TempDir,
+}
+
+/// Drops the work after so many steps: what did it was killed there.
+async fn cut_short(steps: usize, work: impl Future) {
+    let (mut work, mut left) = (pin!(work), steps);
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(drop)
+    })
+    .await;
 }
 
 impl World {
     async fn new(backend: Backend) -> Self {
         let app = TestApp::with(backend, &settings()).await;
         let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "ordinary").await);
+        let root = app.person("root", "superuser").await;
         let directory = tempfile::tempdir().unwrap();
-        Self { app, past: Vec::new(), staff, ada, archives: Vec::new(), directory }
+        Self { app, past: Vec::new(), root, staff, ada, strangers: 0, archives: Vec::new(), directory }
     }
 
     async fn seal(&self) {
@@ -72,7 +93,7 @@ impl World {
     /// Something happens.
     async fn go_on(&mut self, random: &mut Random) {
         let user = format!("/v1/users/{}", self.ada.id());
-        match random.below(12) {
+        match random.below(16) {
             0..=3 => {
                 let name = format!("Ada {}", random.below(1_000_000));
                 self.app.send(&self.staff, Patch, &user, &json!({ "first_name": name })).await;
@@ -88,8 +109,63 @@ impl World {
             9 => maintenance::clean_up(&self.app.usher).await.unwrap(),
             // A restart, with entries that are not sealed yet.
             10 => self.restart().await,
+            11..=12 => self.erase(random).await,
+            13..=14 => self.killed(random).await,
             _ => self.archive(random).await,
         }
+    }
+
+    /// A user about whom there are entries, some of which may be sealed, is erased.
+    async fn erase(&mut self, random: &mut Random) {
+        let stranger = self.stranger(random).await;
+        let after = *random.of(&["free", "block"]);
+        erasure::erase(&self.app, &self.root, &stranger, after).await;
+    }
+
+    async fn stranger(&mut self, random: &mut Random) -> Person {
+        self.strangers += 1;
+        let stranger = self.app.person(&format!("stranger{}", self.strangers), "ordinary").await;
+        for number in 0..random.below(3) {
+            let (path, name) = (format!("/v1/users/{}", stranger.id()), format!("Grace {number}"));
+            self.app.send(&self.staff, Patch, &path, &json!({ "first_name": name })).await;
+        }
+        if random.below(2) == 0 {
+            self.seal().await;
+        }
+        stranger
+    }
+
+    /// What writes to the log is killed half-way. An erasure and an archive go on later; all else begins anew.
+    async fn killed(&mut self, random: &mut Random) {
+        let steps = 1 + random.below(60);
+        match random.below(4) {
+            0 => cut_short(steps, maintenance::clean_up(&self.app.usher)).await,
+            1 => cut_short(steps, audit::seal(&self.app.usher)).await,
+            2 => {
+                let stranger = self.stranger(random).await;
+                let name = stranger.user.username.as_str();
+                assert_eq!(
+                    erasure::ask(&self.app, &self.root, stranger.id(), name, "free").await.status,
+                    202
+                );
+                self.app.sql("UPDATE erasures SET due_at = 0 WHERE erased_at IS NULL").await;
+                cut_short(steps, maintenance::clean_up(&self.app.usher)).await;
+            }
+            _ => {
+                self.seal().await;
+                let (path, before) = (self.next_archive(), self.app.clock.now());
+                cut_short(steps, audit::archive(&self.app.usher, before, &path)).await;
+                if path.exists() {
+                    // Its entries may be gone already, which it says then.
+                    drop(audit::archive(&self.app.usher, before, &path).await);
+                    self.archives.push(path);
+                }
+            }
+        }
+    }
+
+    fn next_archive(&self) -> PathBuf {
+        self.directory.path().join(format!("archive-{}", self.archives.len()))
     }
 
     /// Users, and strangers, sign in from somewhere.
@@ -109,6 +185,7 @@ impl World {
     async fn later(&mut self, time: Duration) {
         self.app.clock.advance(time);
         self.staff = self.app.signed_in(&self.staff).await;
+        self.root = self.app.signed_in(&self.root).await;
     }
 
     async fn restart(&mut self) {
@@ -119,7 +196,7 @@ impl World {
     }
 
     async fn archive(&mut self, random: &mut Random) {
-        let path = self.directory.path().join(format!("archive-{}", self.archives.len()));
+        let path = self.next_archive();
         let before = self.app.clock.now().minus(DAY * u32::try_from(random.below(6)).unwrap());
         match audit::archive(&self.app.usher, before, &path).await {
             Ok(_) => self.archives.push(path),

@@ -12,6 +12,7 @@ mod crash;
 mod demo;
 mod front;
 mod hosts;
+mod killed_log;
 mod least_privilege;
 mod logs;
 mod metrics;
