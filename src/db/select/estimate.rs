@@ -57,7 +57,8 @@ pub(super) async fn refuse_endless<T: Table>(db: &Db, filter: &Filter<T>) -> Res
     if rows.saturating_mul(tests) > MOST_TESTS { Err(Error::TooManyTests) } else { Ok(()) }
 }
 
-/// Asks how many rows there are, and how many are likely to fit.
+/// Asks how many rows there are where a walk goes, which is all or those of an index of few, and how many are likely to
+/// fit.
 fn numbers<T: Table>(dialect: Dialect, filter: &Filter<T>) -> Option<Sql> {
     let kept = T::KEPT_COUNT?;
     let mut sql = Sql::new("SELECT (");
@@ -70,8 +71,14 @@ fn numbers<T: Table>(dialect: Dialect, filter: &Filter<T>) -> Option<Sql> {
         // Its index gives all at once, so some pages of the table are looked at: about five hundred rows.
         Dialect::Postgres => {
             sql.plan_for_values();
-            sql.push(kept).push("), count(*) FILTER (WHERE ");
-            push_filter(&mut sql, dialect, &Part::whole(filter));
+            let whole = Part::whole(filter);
+            sql.push(kept).push(")");
+            if let Some((flag, _)) = super::few(&whole) {
+                sql.push(" * greatest(count(*) FILTER (WHERE ").push(T::flag_column(flag));
+                sql.push("), 1) / greatest(count(*), 1)");
+            }
+            sql.push(", count(*) FILTER (WHERE ");
+            push_filter(&mut sql, dialect, &whole);
             sql.push(") * (").push(kept).push(") / greatest(count(*), 1) FROM ").push(T::TABLE);
             sql.push(" TABLESAMPLE SYSTEM (least(100, 50000.0 / greatest((").push(kept).push("), 1)))");
         }
