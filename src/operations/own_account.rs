@@ -65,6 +65,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         }
         expected.check(&before)?;
         if after == before {
+            tx.leave().await?;
             return Ok(before);
         }
         if !address::are_same(&after.email, &before.email) {
@@ -365,6 +366,7 @@ pub async fn set_preferences(can: &Can<SignedIn>, preferences: &Preferences) -> 
         let before = Preferences::from_json(&db::users::preferences(&mut tx, id).await?);
         let differences = preferences.differences(&before);
         if differences.is_empty() {
+            tx.leave().await?;
             return Ok(false);
         }
         own_changes::count(&mut tx, id, app.clock.now()).await?;

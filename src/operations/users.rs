@@ -283,6 +283,7 @@ pub(crate) async fn write(
     after.is_deprovisioned &= !after.is_active;
     let is_renamed = external_ids::change(&mut tx, can, change.id, change.external_id.as_ref()).await?;
     if after == before && !new_password && change.renews.is_none() && !is_renamed {
+        tx.leave().await?;
         return Ok(Update { user: before, entry: None, sessions_ended: 0 });
     }
     after.count_edit(now);
