@@ -288,7 +288,7 @@ pub(crate) async fn write(
     }
     after.count_edit(now);
     let mail_to = addresses::of(app, &mut tx, &before).await?;
-    db::users::update(&mut tx, &after).await?;
+    db::users::edit(&mut tx, &before, &after).await?;
     if after.username.key() != before.username.key() {
         erasures::refuse_blocked_in(app, &mut tx, &after.username).await?;
     }
