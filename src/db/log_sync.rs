@@ -173,7 +173,7 @@ mod tests {
                     let own = disk.committed.fetch_add(1, SeqCst) + 1;
                     // From at once to later than the sync after the next.
                     let patience = Duration::from_micros((writer * 7919 + change * 1237) % 9_000);
-                    let is_cut_off = (writer + change) % 3 == 0;
+                    let is_cut_off = (writer + change).is_multiple_of(3);
                     let patience = if is_cut_off { patience } else { Duration::from_secs(20) };
                     match timeout(patience, sync.wait(soon())).await {
                         Ok(done) => {
