@@ -217,7 +217,7 @@ async fn change(url: &str, seconds: u64) -> Result<f64, Failure> {
                 let mut user = before.clone();
                 user.version += 1;
                 user.email = format!("n{}@example.org", user.version);
-                users::update(&mut tx, &user).await?;
+                users::edit(&mut tx, &before, &user).await?;
                 let author = Author::user(&before, &Origin::command_line());
                 let entry = Entry::new(Action::UserChanged, author).on(&user).changing(&before, &user);
                 audit::record(&mut tx, &entry, Clock::System.now()).await?;

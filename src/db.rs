@@ -21,6 +21,7 @@ mod hosts;
 pub mod installation;
 pub mod known_browsers;
 pub mod links;
+mod log_sync;
 pub mod mails;
 mod migrations;
 mod opening;
@@ -212,19 +213,18 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         let on = self.open_tx().await;
         self.writes.note(&on);
-        let file = self.file.get().map(Arc::clone);
-        Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes), file })
+        Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes) })
     }
 
     async fn open_tx(&self) -> Result<OpenTx> {
         let (end, _spending) = self.budget.spend();
-        if !self.is_in_place() {
-            return Err(Error::Moved);
-        }
         match &self.pools {
-            // A transaction that begins by reading could not be upgraded while another one writes.
             Pools::Sqlite { write, .. } => {
-                until(end, write.begin_with("BEGIN IMMEDIATE")).await.map(OpenTx::Sqlite)
+                let file = self.file.get().map(Arc::clone).ok_or(Error::Moved)?;
+                file.check()?;
+                // A transaction that begins by reading could not be upgraded while another one writes.
+                let tx = until(end, write.begin_with("BEGIN IMMEDIATE")).await?;
+                Ok(OpenTx::Sqlite(tx, file))
             }
             Pools::Postgres(servers) => {
                 let turn = self.turns.change(end).await?;
@@ -323,13 +323,12 @@ pub struct Tx {
     on: OpenTx,
     budget: Budget,
     writes: Arc<Writes>,
-    file: Option<Arc<OpenedFile>>,
 }
 
 #[derive(Debug)]
 enum OpenTx {
     /// On the one connection that writes.
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, Arc<OpenedFile>),
     /// On any connection.
     Postgres(PostgresTx),
 }
@@ -340,7 +339,7 @@ macro_rules! run_in_tx {
         let Self { on, budget, writes, .. } = $tx;
         let (end, _spending) = budget.spend();
         let result = match on {
-            OpenTx::Sqlite(tx) => run!($fetch, Sqlite, &mut **tx, $sql, end),
+            OpenTx::Sqlite(tx, _) => run!($fetch, Sqlite, &mut **tx, $sql, end),
             OpenTx::Postgres(tx) => {
                 let sql = tx.fit($sql);
                 let result = run!($fetch, Postgres, tx.connection()?, sql, end);
@@ -368,7 +367,7 @@ impl Tx {
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
         let (end, _spending) = self.budget.spend();
         let changed = match &mut self.on {
-            OpenTx::Sqlite(tx) => {
+            OpenTx::Sqlite(tx, _) => {
                 let query = sqlx::query_with(AssertSqlSafe(sql.text), arguments::<Sqlite>(sql.values)?);
                 until(end, Box::pin(query.execute(&mut **tx))).await.map(|done| done.rows_affected())
             }
@@ -402,30 +401,42 @@ impl Tx {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         match &self.on {
-            OpenTx::Sqlite(_) => Dialect::Sqlite,
+            OpenTx::Sqlite(..) => Dialect::Sqlite,
             OpenTx::Postgres(_) => Dialect::Postgres,
         }
     }
 
-    /// Makes the changes durable. After an error nothing has changed, unless it is [`Error::TimedOut`]: then that is
-    /// not known.
+    /// Ends it without a change, for an answer that says how things are: it returns when what the transaction has seen is
+    /// on the disk.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn leave(self) -> Result<()> {
+        let Self { on, budget, .. } = self;
+        let (end, _spending) = budget.spend_if_any()?;
+        match on {
+            OpenTx::Sqlite(tx, file) => {
+                drop(tx);
+                file.settle(end).await
+            }
+            OpenTx::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Makes the changes durable. After an error nothing has changed, unless it is [`Error::TimedOut`], [`Error::Disk`] or
+    /// [`Error::Moved`]: then that is not known.
     pub async fn commit(self) -> Result<()> {
-        let Self { on, budget, writes, file } = self;
+        let Self { on, budget, writes } = self;
         // What has no time left is rolled back: a commit that is begun may happen.
         let (end, _spending) = budget.spend_if_any()?;
         let committed = match on {
-            OpenTx::Sqlite(tx) => until(end, tx.commit()).await,
+            OpenTx::Sqlite(tx, file) => file.commit(tx, end).await,
             OpenTx::Postgres(tx) => {
                 // So that a commit that waits without end can be found among those of all instances.
                 let number = getrandom::u64().unwrap_or(0);
                 let text = AssertSqlSafe(format!("COMMIT /* usher {number:016x} */")).into_sql_str();
                 tx.commit(text, end).await
             }
-        };
-        let committed = match file {
-            // What went to a file that is no longer in its place is not acknowledged.
-            Some(file) if committed.is_ok() && !file.is_in_place() => Err(Error::Moved),
-            _ => committed,
         };
         writes.note(&committed);
         if committed.is_ok() {

@@ -23,10 +23,10 @@ USHER = ROOT / "target/dist/usher"
 CEILING = ROOT / "target/dist/examples/ceiling"
 GENERATE = ROOT / "target/dist/examples/generate"
 SEED = 1
-# Seconds of the same load before each measurement.
+# Seconds of the same load before the first measurement of an operation.
 WARM_UP = 1
 
-FULL = {"sizes": [1_000, 10_000, 100_000, 1_000_000], "peer": 10_000, "rounds": 3, "seconds": 3, "import": 20_000}
+FULL = {"sizes": [1_000, 10_000, 1_000_000], "peer": 10_000, "rounds": 3, "seconds": 2, "import": 20_000}
 QUICK = {"sizes": [1_000, 20_000], "peer": 1_000, "rounds": 1, "seconds": 1, "import": 2_000}
 
 numbers = itertools.count(1)
@@ -96,8 +96,8 @@ class Bench:
 
     # Load
 
-    def wrk(self, server, operation, seconds, connections=None):
-        """One measurement."""
+    def wrk(self, server, operation, seconds, connections=None, warm=False):
+        """One measurement; `warm` if there was one of the same before."""
         file = self.scratch / f"requests-{next(numbers)}"
         file.write_text("\n".join(operation.lines) + "\n")
         options = ["-t1", f"-c{connections or operation.connections}", "--timeout", "30s"]
@@ -106,7 +106,8 @@ class Bench:
         options += ["-s", str(ROOT / "bench/requests.lua"), f"http://127.0.0.1:{server.port}", "--", str(file)]
         load = lambda length: ["wrk", f"-d{length}s", *options, str(int(time.time() * 1000) % 10**9 * 1000)]
         # What has left memory since the last time is read from the disk once; that is not what is measured.
-        subprocess.run(load(WARM_UP), stdout=subprocess.DEVNULL, check=True)
+        if not warm:
+            subprocess.run(load(WARM_UP), stdout=subprocess.DEVNULL, check=True)
         command = load(seconds)
         before = server.cpu_seconds()
         with PeakMemory(server) as memory:
@@ -131,7 +132,7 @@ class Bench:
                 for server, operation in pairs:
                     if operation.name != name:
                         continue
-                    result = self.wrk(server, operation, self.plan["seconds"])
+                    result = self.wrk(server, operation, self.plan["seconds"], warm=round_number > 0)
                     result |= {
                         "database": database, "size": size, "server": server.name, "operation": name,
                         "connections": operation.connections, "round": round_number,
@@ -192,7 +193,7 @@ class Bench:
             self.note(database, f"peak bytes at {size}", usher.peak)
             if compared:
                 self.note(database, "peer peak bytes", peer.peak)
-                under = pressure.measure(usher, url, taken.names, taken.ids, self.plan["seconds"] + 2)
+                under = pressure.measure(usher, url, taken.names, taken.ids, self.plan["seconds"] + 3)
                 self.note(database, "under pressure", under)
                 say(f"{database:9}{size:>9,}  under pressure {json.dumps(under)}")
             if largest:

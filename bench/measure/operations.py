@@ -128,6 +128,7 @@ def of_usher(server, taken, whole_list):
         *of_api(server, taken, bearer, whole_list),
         Operation("get by cookie", [line("GET", f"/v1/users/{id}") for id in taken.ids], MANY, cookie),
         Operation("console: sign-in", [line("GET", "/sign-in")], ONE, {}),
+        Operation("console: overview", [line("GET", "/")], ONE, cookie),
         Operation("console: list", [line("GET", "/users")], ONE, cookie),
         Operation("console: search, common part", [line("GET", f"/users?q={COMMON}")], ONE, cookie),
         Operation("console: search, first name", [line("GET", "/users?q=william")], ONE, cookie),

@@ -135,8 +135,6 @@ fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> 
         ));
     }
     let options = options
-        // FULL: a commit is on the disk before it is acknowledged.
-        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
         .pragma("journal_size_limit", "67108864")
@@ -153,13 +151,18 @@ fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> 
         Box::pin(async move {
             // A statement that finds the disk full ends the transaction by itself; the driver's own ROLLBACK
             // then fails, and it would refuse to begin another one on this connection for ever. Rollbacks
-            // are only queued when a transaction is dropped: the ping comes after them.
-            connection.ping().await?;
+            // are only queued when a transaction is dropped: the ping comes after them. Most transactions have
+            // ended by now, and the next writer need not wait for an answer.
+            if connection.is_in_transaction() {
+                connection.ping().await?;
+            }
             Ok(!connection.is_in_transaction())
         })
     });
     // Both change the file. Readers find its mode there, and may belong to a command that only looks.
     let writing = options.clone().journal_mode(SqliteJournalMode::Wal).optimize_on_close(true, 400);
+    // NORMAL: the log is synced before it is copied into the file, and by `log_sync` before a commit is acknowledged.
+    let writing = writing.synchronous(SqliteSynchronous::Normal);
     let write = writer.connect_lazy_with(writing);
     let reader = pool.max_connections(SQLITE_READERS);
     let reading = options.pragma("query_only", "on");

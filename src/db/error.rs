@@ -18,6 +18,9 @@ pub enum Error {
     /// The file was moved, deleted or unmounted: what is written to it would be lost.
     #[error("the database's file is no longer in its place")]
     Moved,
+    /// The disk did not take what was committed: it may be lost.
+    #[error("the disk failed while changes were written to it: {0}")]
+    Disk(Arc<std::io::Error>),
     /// A user name is taken.
     #[error("the user name is taken")]
     UsernameTaken,
@@ -122,13 +125,13 @@ impl From<Error> for crate::model::error::Error {
             Error::AlreadyUndone => Self::CannotUndo(crate::model::undo::Obstacle::AlreadyUndone),
             Error::TooManyTests => Self::Malformed(TOO_MANY_TESTS.to_owned()),
             Error::Retry(_) | Error::AlreadySettled => Self::Contended,
-            Error::Unavailable(_) | Error::TimedOut | Error::Moved => {
+            Error::Unavailable(_) | Error::TimedOut | Error::Moved | Error::Disk(_) => {
                 log::warn!("{error}");
                 Self::Unavailable
             }
             Error::Shared(shared) => match &*shared {
                 Error::Retry(_) => Self::Contended,
-                Error::Unavailable(_) | Error::TimedOut | Error::Moved => {
+                Error::Unavailable(_) | Error::TimedOut | Error::Moved | Error::Disk(_) => {
                     log::warn!("{shared}");
                     Self::Unavailable
                 }

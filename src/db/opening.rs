@@ -51,7 +51,7 @@ impl Db {
         self.demand(opening)?;
         connect::connect(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
         let schema = migrations::schema(&self.pools).await?;
-        self.note_file();
+        self.note_file()?;
         schema.check()?;
         if schema.is_new && !opening.create {
             return Err(self.refusal(opening));
@@ -59,6 +59,7 @@ impl Db {
         if opening.migrate {
             if !schema.is_current() {
                 migrations::migrate(&self.pools).await?;
+                self.settle().await?;
             }
             return Ok(users::rewrite(self).await?);
         }

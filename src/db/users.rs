@@ -5,6 +5,7 @@ pub mod removal;
 mod rewriting;
 mod row;
 mod table;
+mod updating;
 
 use std::collections::HashMap;
 
@@ -21,6 +22,7 @@ pub use self::passwords::{hashes_unlike, with_password, without_password_after};
 pub(super) use self::rewriting::rewrite;
 pub use self::row::UserRow;
 pub(super) use self::row::columns;
+pub use self::updating::{edit, update};
 
 /// A user with the hash of their password: read only where a password is checked.
 #[derive(Debug)]
@@ -343,32 +345,6 @@ pub async fn reserve_ids(tx: &mut Tx, highest: UserId) -> Result<()> {
             tx.execute(Sql::new(sql).bind(highest.0)).await.map(drop)
         }
     }
-}
-
-/// Writes the fields of a user that an edit may change, as the next version.
-///
-/// # Errors
-/// [`super::Error::UsernameTaken`], [`super::Error::LastSuperuser`]
-pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
-    let sql = Sql::new(
-        "UPDATE users SET username = $1, username_key = $2, username_folded = $3, \
-         first_name = $4, first_name_folded = $5, last_name = $6, last_name_folded = $7, \
-         email = $8, email_folded = $9, name_folded = $10, searchable = $11, is_active = $12, \
-         is_staff = $13, is_superuser = $14, valid_from = $15, valid_until = $16, \
-         must_change_password = $17, version = $18, is_deprovisioned = $19, modified_at = $20 WHERE id = $21",
-    );
-    let sql = bind_texts(bind_username(sql, user), user)
-        .bind(user.is_active)
-        .bind(user.is_staff)
-        .bind(user.is_superuser)
-        .bind(user.valid_from.map(Timestamp::micros))
-        .bind(user.valid_until.map(Timestamp::micros))
-        .bind(user.must_change_password)
-        .bind(user.version)
-        .bind(user.is_deprovisioned && !user.is_active)
-        .bind(user.modified_at.map(Timestamp::micros))
-        .bind(user.id.0);
-    tx.execute(sql).await.map(drop)
 }
 
 /// Stores the hash of another password, and ends the links that would set one or confirm an address.

@@ -48,6 +48,7 @@ impl Trouble {
             }
             Error::Unavailable(_) => Some(Self::Away),
             Error::Moved => Some(Self::Moved),
+            Error::Disk(_) => Some(Self::Disk),
             _ => None,
         }
     }

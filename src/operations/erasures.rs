@@ -114,7 +114,7 @@ async fn store(
     }
     let mut after = User { is_active: false, ..before.clone() };
     after.count_edit(now);
-    db::users::update(&mut tx, &after).await?;
+    db::users::edit(&mut tx, &before, &after).await?;
     let sessions_ended = sessions::end_all(&mut tx, id).await?;
     db::links::delete_of_user(&mut tx, id).await?;
     db::links::delete_made_by(&mut tx, id).await?;
@@ -161,7 +161,7 @@ pub async fn cancel(can: &Can<IsSuperuser>, id: UserId) -> Result<User> {
         can.require(presence::of_change(can.user().id, &before, &after, false), asked_at)?;
         after.is_deprovisioned &= !after.is_active;
         after.count_edit(now);
-        db::users::update(&mut tx, &after).await?;
+        db::users::edit(&mut tx, &before, &after).await?;
         db::erasures::delete(&mut tx, id).await?;
         let entry = Entry::new(Action::ErasureCancelled, can.author()).on(&before).changing(&before, &after);
         audit::record(&mut tx, &entry, now).await?;

@@ -65,6 +65,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         }
         expected.check(&before)?;
         if after == before {
+            tx.leave().await?;
             return Ok(before);
         }
         if !address::are_same(&after.email, &before.email) {
@@ -73,7 +74,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         own_changes::count(&mut tx, before.id, now).await?;
         after.count_edit(now);
         let mail_to = addresses::of(app, &mut tx, &before).await?;
-        db::users::update(&mut tx, &after).await?;
+        db::users::edit(&mut tx, &before, &after).await?;
         let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;
         if rules::ends_links(&before, &after, false) {
             db::links::delete_of_user(&mut tx, after.id).await?;
@@ -316,7 +317,7 @@ async fn write_password(
     attempt.forget_failures(&mut tx, failures, now).await?;
     let mut after = User { must_change_password: false, ..before.clone() };
     after.count_edit(now);
-    db::users::update(&mut tx, &after).await?;
+    db::users::edit(&mut tx, &before, &after).await?;
     users::set_password(&mut tx, &before, hash, now).await?;
     let ended = sessions::end_all(&mut tx, before.id).await?;
     let mut entry = Entry::new(Action::PasswordChanged, can.author())
@@ -365,6 +366,7 @@ pub async fn set_preferences(can: &Can<SignedIn>, preferences: &Preferences) -> 
         let before = Preferences::from_json(&db::users::preferences(&mut tx, id).await?);
         let differences = preferences.differences(&before);
         if differences.is_empty() {
+            tx.leave().await?;
             return Ok(false);
         }
         own_changes::count(&mut tx, id, app.clock.now()).await?;

@@ -309,7 +309,7 @@ async fn use_up(
     let Some(link) = db::links::take(&mut tx, &secret.hash(), now).await? else { return Ok(None) };
     let mut after = User { must_change_password: false, password_changed_at: Some(now), ..before.clone() };
     after.count_edit(now);
-    db::users::update(&mut tx, &after).await?;
+    db::users::edit(&mut tx, &before, &after).await?;
     users::set_password(&mut tx, &before, hash, now).await?;
     let ended = sessions::end_all(&mut tx, id).await?;
     let entry = Entry::new(Action::PasswordReset, Author::anonymous(origin))

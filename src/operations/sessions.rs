@@ -129,6 +129,7 @@ pub async fn end_all_of_user(can: &Can<ManageUsers>, id: UserId) -> Result<Updat
         let user = touched(can, &mut tx, id).await?;
         let sessions_ended = end_all(&mut tx, id).await?;
         if sessions_ended == 0 {
+            tx.leave().await?;
             return Ok(Update { user, entry: None, sessions_ended });
         }
         let entry = Entry::new(Action::SessionsEnded, can.author()).on(&user);

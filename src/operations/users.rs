@@ -283,11 +283,12 @@ pub(crate) async fn write(
     after.is_deprovisioned &= !after.is_active;
     let is_renamed = external_ids::change(&mut tx, can, change.id, change.external_id.as_ref()).await?;
     if after == before && !new_password && change.renews.is_none() && !is_renamed {
+        tx.leave().await?;
         return Ok(Update { user: before, entry: None, sessions_ended: 0 });
     }
     after.count_edit(now);
     let mail_to = addresses::of(app, &mut tx, &before).await?;
-    db::users::update(&mut tx, &after).await?;
+    db::users::edit(&mut tx, &before, &after).await?;
     if after.username.key() != before.username.key() {
         erasures::refuse_blocked_in(app, &mut tx, &after.username).await?;
     }

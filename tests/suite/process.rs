@@ -11,6 +11,7 @@ mod cookies;
 mod crash;
 mod demo;
 mod front;
+mod group_commit;
 mod hosts;
 mod killed_log;
 mod least_privilege;

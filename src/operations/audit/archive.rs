@@ -249,6 +249,8 @@ async fn write_to(
     let end = Head { position: place.position, seal: place.seal };
     let (mut to, sha256) = writer.finish(key, end)?;
     to.flush()?;
+    // The file is not to have an entry that the database may still lose.
+    app.db.settle().await?;
     Ok(Contents { begin, end, before, erased: place.erased, sought: None, sha256 })
 }
 
