@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::ConfigError;
 pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, VARIABLE, defaults, figment, with_database};
+use crate::model::base_path::BasePath;
 use crate::model::head_target::HeadTarget;
 use crate::model::network::Network;
 use crate::model::pooling::Pooler;
@@ -146,6 +147,8 @@ pub struct Settings {
     /// The origin that browsers use, such as `https://users.example.org`. Without it a request's own
     /// `Host` is taken. Default empty.
     pub public_origin: String,
+    /// The path below which everything stands where other programs share the origin, such as `/usher`. Default empty.
+    pub base_path: BasePath,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default none.
     pub trusted_proxies: Vec<Network>,
     /// Other origins whose pages may call the API with a bearer token, exactly as sent. Default none.
@@ -239,6 +242,7 @@ impl Default for Settings {
             json_limit: 1024 * 1024,
             import_limit: 64 * 1024 * 1024,
             public_origin: String::new(),
+            base_path: BasePath::default(),
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             cors_headers: Vec::new(),
