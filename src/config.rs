@@ -6,15 +6,17 @@
 //! make of a setting stands in `operations/settings.rs`.
 
 mod checks;
+mod error;
 mod rocket_settings;
 mod sources;
 
-use rocket::figment::error::Kind;
-use rocket::figment::{Figment, Source};
+use rocket::figment::Figment;
 use serde::{Deserialize, Serialize};
 
+pub use self::error::ConfigError;
 pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, VARIABLE, defaults, figment, with_database};
+use crate::model::base_path::BasePath;
 use crate::model::head_target::HeadTarget;
 use crate::model::network::Network;
 use crate::model::pooling::Pooler;
@@ -145,6 +147,8 @@ pub struct Settings {
     /// The origin that browsers use, such as `https://users.example.org`. Without it a request's own
     /// `Host` is taken. Default empty.
     pub public_origin: String,
+    /// The path below which everything stands where other programs share the origin, such as `/usher`. Default empty.
+    pub base_path: BasePath,
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Default none.
     pub trusted_proxies: Vec<Network>,
     /// Other origins whose pages may call the API with a bearer token, exactly as sent. Default none.
@@ -196,6 +200,9 @@ pub struct Settings {
     pub smtp_port: u16,
     /// How the connection to it is protected. Default `starttls`.
     pub smtp_tls: SmtpTls,
+    /// A PEM file with the authorities that sign its certificate, instead of the public ones, or the text of one.
+    /// Default empty: the public ones.
+    pub smtp_ca: String,
     /// The name to sign in to it with; empty: without. Default empty.
     pub smtp_username: String,
     /// The password for that name. Default empty.
@@ -235,6 +242,7 @@ impl Default for Settings {
             json_limit: 1024 * 1024,
             import_limit: 64 * 1024 * 1024,
             public_origin: String::new(),
+            base_path: BasePath::default(),
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             cors_headers: Vec::new(),
@@ -259,68 +267,10 @@ impl Default for Settings {
             smtp_host: String::new(),
             smtp_port: 587,
             smtp_tls: SmtpTls::Starttls,
+            smtp_ca: String::new(),
             smtp_username: String::new(),
             smtp_password: String::new(),
             mail_from: String::new(),
-        }
-    }
-}
-
-/// Why a configuration is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file that is named, or the file of the package, cannot be read.
-    #[error("{name}: {reason}")]
-    File {
-        /// The variable that names it, or its path.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A source cannot be read.
-    #[error("{0}")]
-    Figment(Box<rocket::figment::Error>),
-    /// A setting of Rocket's does not exist, or counts for nothing here.
-    #[error("{name}: {reason}")]
-    Rocket {
-        /// The setting.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A setting does not exist, or its value is of the wrong type or out of range.
-    #[error("usher.{name}: {reason}")]
-    Value {
-        /// The setting.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-/// What were settings of ours once.
-const LIMITED_BY_PROXY: [&str; 2] = ["connections", "connections_per_address"];
-
-impl From<rocket::figment::Error> for ConfigError {
-    fn from(error: rocket::figment::Error) -> Self {
-        let place = match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
-            Some(Source::File(path)) => format!(" (in {})", path.display()),
-            _ => String::new(),
-        };
-        match (&error.kind, error.path.iter().find(|part| *part != "usher")) {
-            (Kind::UnknownField(name, _), _) if LIMITED_BY_PROXY.contains(&name.as_str()) => Self::Value {
-                name: name.clone(),
-                reason: format!(
-                    "there is no such setting any more: the proxy in front limits connections, as docs/proxy.md \
-                     says{place}"
-                ),
-            },
-            (Kind::UnknownField(name, _), _) => Self::Value {
-                name: name.clone(),
-                reason: format!("there is no such setting; docs/configuration.md lists them all{place}"),
-            },
-            (kind, Some(name)) => Self::Value { name: name.clone(), reason: format!("{kind}{place}") },
-            (_, None) => Self::Figment(Box::new(error)),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! To add something that applies to every request: a fairing in a file here, attached in `server`.
 
 pub(crate) mod arrival;
+pub(crate) mod base_path;
 pub(crate) mod body;
 pub(crate) mod compression;
 pub(crate) mod conditions;

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod audit;
 pub mod base32;
+pub mod base_path;
 pub mod bulk;
 pub mod clock;
 pub mod cursor;

@@ -96,7 +96,9 @@ pub struct App {
     pub background: TaskTracker,
     /// What the names of cookies end with, so that installations on one host do not share any.
     pub cookie_tag: Arc<str>,
-    /// What links begin with, such as `https://users.example.org`.
+    /// The origin of the pages, such as `https://example.org`.
+    pub origin: Arc<str>,
+    /// What links begin with: the origin and the base path, such as `https://example.org/usher`.
     pub base: Arc<str>,
     /// The link with which the first superuser is made, if this process has printed one.
     pub first_start: Arc<FirstStart>,
@@ -151,7 +153,8 @@ impl App {
         kept_key::look(&settings, &db).await?;
         let cookie_tag = keys::cookie_tag(&db).await?.into();
         let mailer = Mailer::new(&settings)?.map(Arc::new);
-        let base = password_links::base(&settings, figment).into();
+        let origin: Arc<str> = password_links::origin(&settings, figment).into();
+        let base = origin.to_string() + settings.base_path.as_str();
         let (settings, background) = (Arc::new(settings), TaskTracker::new());
         Ok(Self {
             db,
@@ -164,7 +167,8 @@ impl App {
             uploads: Uploads::default(),
             background,
             cookie_tag,
-            base,
+            origin,
+            base: base.into(),
             first_start: Arc::default(),
             session_uses: Arc::default(),
             past_days: Arc::default(),

@@ -14,7 +14,7 @@ use rocket_db_pools::Database;
 
 use crate::config::Settings;
 use crate::db::Db;
-use crate::http::{arrival, compression, denials, headers, logging, metrics as counters, traffic};
+use crate::http::{arrival, base_path, compression, denials, headers, logging, metrics as counters, traffic};
 use crate::model::clock::Clock;
 use crate::model::site::Purpose;
 use crate::operations::{App, OpenError, dearest_hash};
@@ -49,10 +49,12 @@ pub(crate) fn rocket_for(
     problem: &Problem,
 ) -> Rocket<Build> {
     // What is wrong with the settings is said when the installation is opened.
-    let Settings { site_name, accent, scim: speaks_scim, .. } = Settings::read(&figment).unwrap_or_default();
+    let Settings { site_name, accent, scim: speaks_scim, base_path, .. } =
+        Settings::read(&figment).unwrap_or_default();
     let assets = Assets::new(accent);
-    rocket::custom(figment.merge(web::template_folder()))
-        .attach(web::templates(&site_name, purpose, &assets))
+    let rocket = rocket::custom(figment.merge(web::template_folder()));
+    base_path::attach(rocket, base_path.clone())
+        .attach(web::templates(&site_name, purpose, &assets, &base_path))
         .manage(assets)
         .attach(Db::init())
         .attach(installation(clock, problem.clone()))

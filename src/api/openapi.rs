@@ -42,8 +42,9 @@ impl<'r> Responder<'r, 'static> for Document {
 }
 
 /// Hands the document out to every client: of the installation it reveals what the session cookie is called, and
-/// the setting `get_by_name`.
+/// the settings `get_by_name` and `base_path`.
 #[get("/openapi.json")]
 pub(super) fn document(_accepts: AcceptsJson, app: &App, jar: Cookies<'_>) -> Document {
-    Document(openapi::document(app.settings.get_by_name, &jar.name(CookieName::Session)))
+    let (settings, cookie) = (&app.settings, jar.name(CookieName::Session));
+    Document(openapi::document(settings.get_by_name, &cookie, &settings.base_path))
 }

@@ -156,9 +156,10 @@ async fn say_where(rocket: &Rocket<Orbit>) {
     let Some(app) = rocket.state::<App>().filter(|_| std::io::stdout().is_terminal()) else { return };
     match first_superuser::offer(app).await {
         Ok(Some(path)) => say(&format_args!(
-            "\nThere is no superuser yet. Make the first one in a browser, within an hour:\n\n    {}{path}\n\n\
+            "\nThere is no superuser yet. Make the first one in a browser, within an hour:\n\n    {}{}\n\n\
              or here: {FIRST_SUPERUSER}\n",
-            origin(app, address)
+            origin(app, address),
+            app.settings.base_path.link_to(&path)
         )),
         Ok(None) => {}
         Err(error) => log::warn!("could not look for a superuser: {error}"),

@@ -89,7 +89,13 @@ impl Settings {
     pub(super) fn normalize(&mut self) -> Result<(), ConfigError> {
         let refuse = |name: &str| ConfigError::Value {
             name: name.to_owned(),
-            reason: "must be like https://users.example.org, without a path".to_owned(),
+            reason: match name {
+                "public_origin" => {
+                    "must be like https://users.example.org, without a path, which base_path has"
+                }
+                _ => "must be like https://users.example.org, without a path",
+            }
+            .to_owned(),
         };
         if !self.public_origin.is_empty() {
             self.public_origin =

@@ -20,7 +20,7 @@ const PEEKED: usize = "_method=delete".len();
 /// The name for a method that is not in the standard: what a client sends is in no log, and no label.
 pub(crate) const UNKNOWN_METHOD: &str = "unknown";
 
-/// Attached before all other fairings.
+/// Attached before all other fairings but that of the base path.
 pub(crate) struct Arrival;
 
 /// What is noted of a request, until it is answered.

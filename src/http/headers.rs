@@ -57,7 +57,9 @@ pub(crate) fn add(request: &Request<'_>, response: &mut Response<'_>) {
     }
     if let Some(app) = request.rocket().state::<App>() {
         if app.settings.public_origin.starts_with("https://") {
-            let value = "max-age=63072000; includeSubDomains";
+            // Below a path the host is that of other programs, too; its subdomains are for them to decide on.
+            let is_alone = app.settings.base_path.is_empty();
+            let value = if is_alone { "max-age=63072000; includeSubDomains" } else { "max-age=63072000" };
             response.set_header(Header::new("Strict-Transport-Security", value));
         }
         cross_origin(request, response, &app.settings);

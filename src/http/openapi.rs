@@ -4,6 +4,7 @@
 //! differs between installations stands in it as a word in capitals.
 
 use crate::config::GetByName;
+use crate::model::base_path::BasePath;
 
 /// As the default of the setting `get_by_name` has it: the path has one GET, by primary key and by name.
 const TEMPLATE: &str = include_str!("openapi.json");
@@ -32,7 +33,8 @@ const KEY: &str = r#"{
 
 /// The document of an installation with this setting, whose session cookie is called so.
 #[must_use]
-pub fn document(get_by_name: GetByName, cookie: &str) -> String {
+pub fn document(get_by_name: GetByName, cookie: &str, base: &BasePath) -> String {
+    let server = if base.is_empty() { "/" } else { base.as_str() };
     let by_name = format!("\"/v1/users/{{name}}/\": {},\n    ", BY_NAME.trim_end());
     let (key, said, by_name) = match get_by_name {
         GetByName::Object => (KEY_OR_NAME, "Digits alone are a primary key, anything else is a name.", ""),
@@ -43,4 +45,5 @@ pub fn document(get_by_name: GetByName, cookie: &str) -> String {
         .replace("\"USER_KEY\"", key)
         .replace("USER_SAID", said)
         .replace("SESSION_COOKIE", cookie)
+        .replace("SERVER_URL", server)
 }

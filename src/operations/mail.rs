@@ -6,6 +6,7 @@
 //! [`words`].
 
 pub mod retries;
+mod tls;
 
 use std::fmt;
 use std::time::Duration;
@@ -13,12 +14,11 @@ use std::time::Duration;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use rocket::tokio::sync::Semaphore;
 
-use crate::config::{ConfigError, Settings, SmtpTls};
+use crate::config::{ConfigError, Settings};
 use crate::db::{self, Tx};
 use crate::model::address;
 use crate::model::clock::Timestamp;
@@ -78,15 +78,9 @@ impl Mailer {
         else {
             return refuse("mail_from", "must be an address such as App <usher@example.org>".into());
         };
-        let tls = match (settings.smtp_tls, TlsParameters::new(host.to_owned())) {
-            (SmtpTls::None, _) => Tls::None,
-            (SmtpTls::Starttls, Ok(parameters)) => Tls::Required(parameters),
-            (SmtpTls::Tls, Ok(parameters)) => Tls::Wrapper(parameters),
-            (_, Err(error)) => return refuse("smtp_host", error.to_string()),
-        };
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
             .port(settings.smtp_port)
-            .tls(tls)
+            .tls(tls::as_configured(settings)?)
             // The sender's domain, since this machine's own name may mean nothing to others.
             .hello_name(ClientId::Domain(from.email.domain().to_owned()))
             .timeout(Some(COMMAND_LIMIT));
@@ -268,6 +262,7 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+    use crate::config::SmtpTls;
 
     fn settings() -> Settings {
         Settings {

@@ -71,7 +71,7 @@ impl Purpose {
 /// The installation as authenticators know it; `None` if browsers offer no passkeys at its address.
 #[must_use]
 pub fn relying_party(app: &App) -> Option<RelyingParty> {
-    RelyingParty::of(&app.base)
+    RelyingParty::of(&app.origin)
 }
 
 /// A random number that is good once.

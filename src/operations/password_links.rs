@@ -44,7 +44,7 @@ pub struct Made {
 /// The origin of this installation in links, from its configuration only: what a request says about the
 /// host is never believed.
 #[must_use]
-pub fn base(settings: &Settings, figment: &Figment) -> String {
+pub fn origin(settings: &Settings, figment: &Figment) -> String {
     if !settings.public_origin.is_empty() {
         return settings.public_origin.clone();
     }
@@ -340,10 +340,10 @@ mod tests {
     fn pw_11_the_host_in_links_comes_from_the_configuration() {
         let figment = config::defaults().merge(("port", 8123));
         let mut settings = Settings::default();
-        assert_eq!(base(&settings, &figment), "http://127.0.0.1:8123");
+        assert_eq!(origin(&settings, &figment), "http://127.0.0.1:8123");
         let figment = figment.merge(("address", "::1"));
-        assert_eq!(base(&settings, &figment), "http://[::1]:8123");
+        assert_eq!(origin(&settings, &figment), "http://[::1]:8123");
         settings.public_origin = "https://users.example.org".into();
-        assert_eq!(base(&settings, &figment), "https://users.example.org");
+        assert_eq!(origin(&settings, &figment), "https://users.example.org");
     }
 }

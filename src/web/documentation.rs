@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::view::{Answer, DocumentationPage, Operation, OperationGroup};
 use crate::config::GetByName;
 use crate::http::openapi;
+use crate::model::base_path::BasePath;
 use crate::operations::App;
 
 /// Methods in the order in which they are shown.
@@ -22,12 +23,21 @@ pub(super) fn page(app: &App) -> Answer<DocumentationPage> {
         GetByName::Object => &OBJECT,
         GetByName::Array => &ARRAY,
     };
-    Answer::page(DocumentationPage { groups: groups.to_vec() })
+    let mut groups = groups.to_vec();
+    let base = &app.settings.base_path;
+    if !base.is_empty() {
+        for operation in groups.iter_mut().flat_map(|group| &mut group.operations) {
+            operation.path = base.link_to(&operation.path);
+        }
+    }
+    Answer::page(DocumentationPage { groups })
 }
 
 fn described(get_by_name: GetByName) -> Vec<OperationGroup> {
     // A test reads the same document: it is JSON.
-    groups(&serde_json::from_str(&openapi::document(get_by_name, "")).unwrap_or_default())
+    groups(
+        &serde_json::from_str(&openapi::document(get_by_name, "", &BasePath::default())).unwrap_or_default(),
+    )
 }
 
 /// The operations by their first tag, in the order of the document.

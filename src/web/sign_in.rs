@@ -270,8 +270,11 @@ impl<'r> Responder<'r, 'r> for SignedOut {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let mut response: Response<'r> =
             Redirect::to(uri!(form(None::<&str>, Some(true), None::<bool>))).respond_to(request)?;
-        // Without "cookies": the browser is still one that signed in before. The others are removed by name.
-        response.set_header(Header::new("Clear-Site-Data", "\"cache\", \"storage\""));
+        // Without "cookies": the browser is still one that signed in before. The others are removed by name. Below a
+        // path the storage is that of other programs, too.
+        let is_alone = guards::app(request).is_ok_and(|app| app.settings.base_path.is_empty());
+        let what = if is_alone { "\"cache\", \"storage\"" } else { "\"cache\"" };
+        response.set_header(Header::new("Clear-Site-Data", what));
         Ok(response)
     }
 }

@@ -5,6 +5,7 @@
 //! would not escape it.
 
 mod audit;
+mod base_path;
 mod bulk;
 mod contexts;
 mod documentation;
@@ -46,6 +47,7 @@ pub(super) use self::time::Time;
 pub(super) use self::tokens::*;
 pub(super) use self::views::*;
 use super::assets::Assets;
+use crate::model::base_path::BasePath;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::preferences::Preferences;
@@ -117,15 +119,21 @@ pub(crate) fn folder() -> Serialized<&'static str> {
 }
 
 /// Gives Rocket the templates.
-pub(crate) fn templates(site: &SiteName, purpose: Purpose, assets: &Assets) -> impl Fairing {
-    let (site, assets) = (site.clone(), assets.clone());
+pub(crate) fn templates(site: &SiteName, purpose: Purpose, assets: &Assets, base: &BasePath) -> impl Fairing {
+    let (site, assets, base) = (site.clone(), assets.clone(), base.clone());
     Template::try_custom(move |engines| {
-        fill(&mut engines.tera, &site, purpose, &assets).map_err(|error| causes(&error).into())
+        fill(&mut engines.tera, &site, purpose, &assets, &base).map_err(|error| causes(&error).into())
     })
 }
 
 /// Gives Tera the templates, and what all of them may use.
-fn fill(tera: &mut Tera, site: &SiteName, purpose: Purpose, assets: &Assets) -> tera::Result<()> {
+fn fill(
+    tera: &mut Tera,
+    site: &SiteName,
+    purpose: Purpose,
+    assets: &Assets,
+    base: &BasePath,
+) -> tera::Result<()> {
     let (site, assets) = (site.as_str().to_owned(), assets.clone());
     // `site_name()`: the name of the installation.
     tera.register_function("site_name", move |_: &HashMap<String, tera::Value>| Ok(site.as_str().into()));
@@ -140,9 +148,10 @@ fn fill(tera: &mut Tera, site: &SiteName, purpose: Purpose, assets: &Assets) -> 
             .map(tera::Value::from)
             .ok_or_else(|| tera::Error::msg(format!("no asset {name:?}")))
     });
+    base_path::register(tera, base.clone());
     let files = Templates::iter().filter_map(|name| {
         let file = Templates::get(&name)?;
-        Some((name, String::from_utf8_lossy(&file.data).into_owned()))
+        Some((name, base_path::below(base, String::from_utf8_lossy(&file.data).into_owned())))
     });
     tera.add_raw_templates(files)
 }
@@ -183,17 +192,21 @@ mod tests {
         SiteName::try_from("<script>alert(1)</script>\"'&java".to_owned()).unwrap()
     }
 
-    /// A server with nothing but the templates.
+    fn base() -> BasePath {
+        BasePath::try_from("/usher".to_owned()).unwrap()
+    }
+
+    /// A server with nothing but the templates, below a path.
     fn server() -> Client {
         let figment = Figment::from(Config::debug_default()).merge(folder());
-        let templates = templates(&site(), Purpose::Demo, &Assets::new(Accent::default()));
+        let templates = templates(&site(), Purpose::Demo, &Assets::new(Accent::default()), &base());
         Client::untracked(rocket::custom(figment).attach(templates)).unwrap()
     }
 
     /// Why a template cannot be rendered, which Rocket only logs.
     fn problem<V: View>(view: &V) -> String {
         let mut tera = Tera::default();
-        let html = fill(&mut tera, &site(), Purpose::Demo, &Assets::new(Accent::default()))
+        let html = fill(&mut tera, &site(), Purpose::Demo, &Assets::new(Accent::default()), &base())
             .and_then(|()| tera.render(V::NAME, &tera::Context::from_serialize(view)?))
             .map_err(|error| causes(&error));
         format!("{html:?}")
@@ -206,6 +219,8 @@ mod tests {
             assert!(!html.contains("<script>alert"), "{} does not escape", V::NAME);
             assert!(!html.contains("\"'&java"), "{} does not escape quotes", V::NAME);
             assert!(html.contains("&lt;script&gt;"), "{} does not show the sample", V::NAME);
+            let (paths, below) = (html.matches("=\"/").count(), html.matches("=\"/usher/").count());
+            assert_eq!(paths, below, "{} has a link that leaves the base path", V::NAME);
         }
     }
 

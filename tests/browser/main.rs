@@ -34,6 +34,7 @@ mod actions;
 #[expect(dead_code, reason = "the unit tests use more of it")]
 #[path = "../../src/security/webauthn/authenticator.rs"]
 mod authenticator;
+mod base_path;
 mod checks;
 mod driver;
 mod jobs;

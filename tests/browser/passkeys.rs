@@ -9,13 +9,13 @@ use crate::server::Server;
 use crate::visits;
 
 /// An authenticator that its user touches whenever it asks.
-struct Device<'b> {
+pub(crate) struct Device<'b> {
     browser: &'b Browser,
     path: String,
 }
 
 impl<'b> Device<'b> {
-    fn new(browser: &'b Browser, transport: &str, knows_its_user: bool) -> Self {
+    pub(crate) fn new(browser: &'b Browser, transport: &str, knows_its_user: bool) -> Self {
         let options = json!({
             "protocol": "ctap2",
             "transport": transport,

@@ -157,6 +157,11 @@ impl Server {
 
     /// With the people, at an origin where browsers have passkeys.
     pub(crate) fn at_localhost() -> Self {
+        Self::at_localhost_below("")
+    }
+
+    /// The same below a path: its address ends with it.
+    pub(crate) fn at_localhost_below(path: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let url = copy_of_sqlite(directory.path());
         // The origin has the port in it, so it has to be known before.
@@ -166,9 +171,10 @@ impl Server {
         let origin = format!("http://localhost:{port}");
         let mut command = Self::serving(&directory, &url, "30");
         command.env("ROCKET_PORT", port.to_string()).env("USHER_PUBLIC_ORIGIN", &origin);
+        command.env("USHER_BASE_PATH", path);
         let (child, mut lines) = launch(command);
         address(&mut lines);
-        Self::new(child, origin, url, directory)
+        Self::new(child, origin + path, url, directory)
     }
 
     fn start(directory: TempDir, url: &str, free_failures: &str) -> Self {
@@ -245,6 +251,12 @@ impl Server {
         })
     }
 
+    /// The address without the path below which it stands.
+    fn origin(&self) -> &str {
+        let end = self.address.match_indices('/').nth(2).map_or(self.address.len(), |(end, _)| end);
+        &self.address[..end]
+    }
+
     /// Sends a request to a path, and reads the answer.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address));
@@ -267,7 +279,7 @@ impl Server {
         let headers = [
             ("Content-Type", "application/x-www-form-urlencoded"),
             ("Cookie", &before),
-            ("Origin", &self.address),
+            ("Origin", self.origin()),
         ];
         let answer = self.send("POST", "/sign-in", &headers, &typed);
         answer.cookie("sid").unwrap_or_else(|| panic!("{username} cannot sign in: {}", answer.text()))

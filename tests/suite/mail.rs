@@ -39,6 +39,7 @@ macro_rules! on_both_with_mail {
 }
 
 mod addresses;
+mod authorities;
 mod bulk_links;
 mod confirmed_addresses;
 mod hard_stop;

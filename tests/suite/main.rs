@@ -92,6 +92,7 @@ mod audit_attacks;
 mod audit_chain;
 mod audit_reading;
 mod audit_removal;
+mod base_path;
 mod bounds;
 mod browser_sessions;
 mod bulk;

@@ -6,6 +6,7 @@ use rocket::http::{Header, Method};
 use serde_json::{Map, Value, json};
 
 use usher::config::GetByName;
+use usher::model::base_path::BasePath;
 use usher::model::clock::Timestamp;
 
 use crate::app::{Answer, Backend, By, Person, TestApp};
@@ -33,7 +34,8 @@ async fn every_example_is_answered_as_the_document_says_with_arrays_on_postgres(
 const BOTH: [GetByName; 2] = [GetByName::Object, GetByName::Array];
 
 fn document(get_by_name: GetByName) -> Value {
-    serde_json::from_str(&usher::http::openapi::document(get_by_name, "sid")).expect("JSON")
+    serde_json::from_str(&usher::http::openapi::document(get_by_name, "sid", &BasePath::default()))
+        .expect("JSON")
 }
 
 /// Method, path and description of every operation.

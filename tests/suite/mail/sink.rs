@@ -4,16 +4,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rocket::tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use rocket::tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
 use rocket::tokio::net::{TcpListener, TcpStream};
 use rocket::tokio::task::JoinHandle;
 use rocket::tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 /// A message as a mail server gets it.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) to: Vec<String>,
     pub(crate) text: String,
+}
+
+/// How a mail server protects its connections.
+#[derive(Clone)]
+pub(super) enum Protection {
+    /// Not at all.
+    None,
+    /// After STARTTLS.
+    Starttls(TlsAcceptor),
+    /// From the first byte on.
+    Tls(TlsAcceptor),
 }
 
 /// A mail server that keeps what it gets. It takes nothing for recipients whose address has `refused` in it, and nothing
@@ -35,6 +47,14 @@ impl Sink {
 
     /// One that says nothing for a while to clients that connect.
     pub(crate) async fn slow(pause: Duration) -> Self {
+        Self::serving(pause, Protection::None).await
+    }
+
+    pub(super) async fn protected(protection: Protection) -> Self {
+        Self::serving(Duration::ZERO, protection).await
+    }
+
+    async fn serving(pause: Duration, protection: Protection) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -44,9 +64,24 @@ impl Sink {
         let task = rocket::tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (kept, heard, later) = (kept.clone(), heard.clone(), later.clone());
+                let protection = protection.clone();
                 rocket::tokio::spawn(async move {
                     sleep(pause).await;
-                    serve(stream, kept, heard, later).await;
+                    match protection {
+                        Protection::None => greet_and_serve(stream, kept, heard, later).await,
+                        // A client that does not trust the certificate goes.
+                        Protection::Tls(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                greet_and_serve(stream, kept, heard, later).await;
+                            }
+                        }
+                        Protection::Starttls(acceptor) => {
+                            let stream = until_starttls(stream, &heard).await;
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                serve(stream, kept, heard, later).await;
+                            }
+                        }
+                    }
                 });
             }
         });
@@ -80,16 +115,43 @@ impl Sink {
     }
 }
 
-async fn serve(
-    stream: TcpStream,
+/// What is said in the open.
+async fn until_starttls(mut stream: TcpStream, heard: &Mutex<Vec<String>>) -> TcpStream {
+    stream.write_all(b"220 sink ESMTP\r\n").await.unwrap();
+    let mut lines = BufReader::new(&mut stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        heard.lock().unwrap().push(line.clone());
+        let is_over = line == "STARTTLS";
+        let answer = if is_over { "220 Go on\r\n" } else { "250-sink\r\n250 STARTTLS\r\n" };
+        lines.get_mut().write_all(answer.as_bytes()).await.unwrap();
+        if is_over {
+            break;
+        }
+    }
+    drop(lines);
+    stream
+}
+
+async fn greet_and_serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     kept: Arc<Mutex<Vec<Received>>>,
     heard: Arc<Mutex<Vec<String>>>,
     is_later: Arc<AtomicBool>,
 ) {
-    let (reading, mut writing) = stream.into_split();
+    stream.write_all(b"220 sink ESMTP\r\n").await.unwrap();
+    stream.flush().await.unwrap();
+    serve(stream, kept, heard, is_later).await;
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    kept: Arc<Mutex<Vec<Received>>>,
+    heard: Arc<Mutex<Vec<String>>>,
+    is_later: Arc<AtomicBool>,
+) {
+    let (reading, mut writing) = split(stream);
     let mut lines = BufReader::new(reading).lines();
     let mut message = Received { to: Vec::new(), text: String::new() };
-    writing.write_all(b"220 sink ESMTP\r\n").await.unwrap();
     while let Ok(Some(line)) = lines.next_line().await {
         heard.lock().unwrap().push(line.clone());
         let command = line.to_ascii_uppercase();
@@ -123,6 +185,7 @@ async fn serve(
             "250 OK"
         };
         writing.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+        writing.flush().await.unwrap();
         if answer.starts_with("221") {
             return;
         }

@@ -23,10 +23,14 @@ struct Haproxy {
 
 impl Haproxy {
     fn before(servers: [&str; 2], directory: &Path) -> Self {
+        Self::with(include_str!("../../../docs/haproxy.cfg"), servers, directory)
+    }
+
+    fn with(shipped: &str, servers: [&str; 2], directory: &Path) -> Self {
         let (port, plain) = (free_port(), free_port());
         let [one, two] = servers;
         let config = adapted(
-            include_str!("../../../docs/haproxy.cfg"),
+            shipped,
             &[
                 ("127.0.0.1:8001", one.to_owned()),
                 ("127.0.0.1:8002", two.to_owned()),
@@ -98,6 +102,26 @@ fn do_1_behind_haproxy_slow_clients_are_cut_and_hurt_nobody() {
     let directory = TempDir::new().unwrap();
     let (_server, haproxy) = alone(directory.path());
     front::slow_clients_are_cut_and_hurt_nobody(directory.path(), &haproxy.front);
+}
+
+#[test]
+fn below_a_path_haproxy_hands_it_on_beside_another_program() {
+    let documentation = include_str!("../../../docs/proxy.md");
+    let (_, rest) = documentation.split_once("```haproxy\n").unwrap();
+    let changed = rest.split("```").next().unwrap();
+    let shipped = include_str!("../../../docs/haproxy.cfg");
+    let lines: Vec<&str> = shipped.lines().filter(|line| !line.contains(" path /users/import }")).collect();
+    let config = lines.join("\n").replace("    default_backend ushers\n", changed);
+    let config = config
+        + "\nbackend other\n    http-request return status 200 content-type text/plain string \"the other program\"\n";
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(directory.path(), &[&BEHIND[..], &[("USHER_BASE_PATH", "/usher")]].concat());
+    let haproxy = Haproxy::with(&config, [&server.address, &server.address], directory.path());
+    front::everything_is_below_usher(directory.path(), &haproxy.front);
+    for path in ["/", "/users", "/ushers"] {
+        assert!(haproxy.ask(&get(path, "")).ends_with("the other program"), "{path}");
+    }
+    assert!(haproxy.ask(&get("/usher", "")).to_lowercase().contains("location: /usher/sign-in"));
 }
 
 /// RL-10: two servers are restarted one after the other while clients read and write through the proxy.

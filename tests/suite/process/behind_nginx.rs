@@ -18,10 +18,14 @@ struct Nginx {
 
 impl Nginx {
     fn before(server: &Server, directory: &Path) -> Self {
+        Self::with(include_str!("../../../docs/nginx.conf"), server, directory)
+    }
+
+    fn with(shipped: &str, server: &Server, directory: &Path) -> Self {
         let (port, plain) = (free_port(), free_port());
         let path = directory.display();
         let config = adapted(
-            include_str!("../../../docs/nginx.conf"),
+            shipped,
             &[
                 ("server 127.0.0.1:8000;", format!("server {};", server.address)),
                 ("listen 80;", format!("listen 127.0.0.1:{plain};")),
@@ -128,4 +132,29 @@ fn do_1_behind_nginx_slow_clients_are_cut_and_hurt_nobody() {
     let server = Server::start(directory.path(), &BEHIND);
     let nginx = Nginx::before(&server, directory.path());
     front::slow_clients_are_cut_and_hurt_nobody(directory.path(), &nginx.front);
+}
+
+#[test]
+fn below_a_path_nginx_hands_the_path_on_or_takes_it_off() {
+    let documentation = include_str!("../../../docs/proxy.md");
+    let shipped = [
+        ("location = /users/import {", "location = /usher/users/import {"),
+        ("location / {", "location /usher/ {"),
+    ]
+    .iter()
+    .fold(include_str!("../../../docs/nginx.conf").to_owned(), |config, (shipped, changed)| {
+        assert!(config.contains(shipped) && documentation.contains(changed), "{changed}");
+        config.replace(shipped, changed)
+    });
+    let (upload, rest) = shipped.split_once("location /usher/ {").unwrap();
+    let taken_off = rest.replace("proxy_pass http://usher;", "proxy_pass http://usher/;");
+    for config in [shipped.clone(), format!("{upload}location /usher/ {{{taken_off}")] {
+        let directory = TempDir::new().unwrap();
+        let server =
+            Server::start(directory.path(), &[&BEHIND[..], &[("USHER_BASE_PATH", "/usher")]].concat());
+        let nginx = Nginx::with(&config, &server, directory.path());
+        front::everything_is_below_usher(directory.path(), &nginx.front);
+        assert_eq!(status_of(&nginx.ask(&get("/users", ""))), Some(404), "nothing is beside it");
+        assert_eq!(server.status("/readyz"), Some(200), "a check of the balancer's");
+    }
 }

@@ -59,3 +59,17 @@ fn who_listens_for_others_without_an_origin_is_warned() {
     let said = text(&run(usher(directory.path(), &variables, &["serve"]), "").stderr);
     assert!(said.contains("WARNING: public_origin is not set: links begin with http://0.0.0.0"), "{said}");
 }
+
+#[test]
+fn authorities_that_are_not_there_stop_the_start_by_the_setting_and_the_file() {
+    let directory = TempDir::new().unwrap();
+    let variables = [
+        ("USHER_SMTP_HOST", "mail.example.org"),
+        ("USHER_MAIL_FROM", "usher@example.org"),
+        ("USHER_SMTP_CA", "/no/such/ca.pem"),
+    ];
+    let output = run(usher(directory.path(), &variables, &["serve"]), "");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("usher.smtp_ca: /no/such/ca.pem: No such file or directory"), "{said}");
+}

@@ -151,3 +151,21 @@ pub(super) fn slow_clients_are_cut_and_hurt_nobody(directory: &Path, front: &Fro
         assert_ne!(end, Err(std::io::ErrorKind::WouldBlock), "a slow client is still there");
     }
 }
+
+/// Below the path `/usher` links, redirects and files are there.
+pub(super) fn everything_is_below_usher(directory: &Path, front: &Front) {
+    make_superuser(directory, &[]);
+    let redirect = front.ask(&get("/usher/users?q=x", ""));
+    let lower = redirect.to_lowercase();
+    assert_eq!(status_of(&redirect), Some(303), "{redirect}");
+    assert!(lower.contains("\r\nlocation: /usher/sign-in?next="), "{redirect}");
+    let page = front.ask(&get("/usher/sign-in", ""));
+    assert_eq!(status_of(&page), Some(200), "{page}");
+    assert!(page.contains("action=\"/usher/sign-in\""), "{page}");
+    let file =
+        page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().replace("&#x2F;", "/");
+    assert!(file.starts_with("/usher/static/app."), "{file}");
+    assert_eq!(status_of(&front.ask(&get(&file, ""))), Some(200), "{file}");
+    let request = sign_in("nobody", "x").replace("POST /v1/", "POST /usher/v1/");
+    assert_eq!(status_of(&front.ask(&request)), Some(401));
+}
