@@ -135,7 +135,7 @@ fn what_is_wrong_with_a_row_does_not_reach_the_next_and_a_file_that_ends_too_ear
             Item::Skipped(kind) => panic!("{kind}"),
         };
         let items: Vec<String> = read_by(&content, &Options::default()).into_iter().map(told).collect();
-        assert_eq!(items, ["", reason, ""], "{:.60}", bad);
+        assert_eq!(items, ["", reason, ""], "{bad:.60}");
     }
     for (content, line) in [
         (format!("{insert}('a','x'),\n('b', "), 2),
