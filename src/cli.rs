@@ -212,6 +212,9 @@ struct Import {
     /// What a column holds, such as 'Login=username'; may be given several times
     #[arg(long, value_name = "NAME=FIELD")]
     column: Vec<String>,
+    /// The realm of Keycloak's, or the table of a dump, that is read
+    #[arg(long, visible_alias = "table", value_name = "NAME")]
+    realm: Option<String>,
     /// The realm role of Keycloak's whose holders become staff
     #[arg(long, value_name = "ROLE")]
     staff_role: Option<String>,

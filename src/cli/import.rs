@@ -50,6 +50,7 @@ impl Import {
             format: self.format.map(import::Format::from),
             columns: self.column.iter().map(column).collect::<Result<_, _>>()?,
             dates: self.dates.map(DateOrder::from),
+            part: self.realm.clone(),
             staff_role: self.staff_role.clone(),
             joined: Arc::default(),
             new_keys: self.new_keys,
@@ -75,6 +76,7 @@ pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failu
             .map_err(|reason| format!("nothing was imported from {name}: {reason}"))?;
         surveyed.push((name, source, survey));
     }
+    options.joined.check()?;
     let report = arguments.report.as_deref().map(create_report).transpose()?;
     let mut out = BufWriter::new(io::stdout().lock());
     for (name, _, survey) in &surveyed {
@@ -200,6 +202,9 @@ impl<W: Write> Printer<W> {
         }
         if counts.initial > 0 {
             writeln!(out, "{} of the created have the password that was in the file", counts.initial)?;
+        }
+        if counts.external_ids > 0 {
+            writeln!(out, "{} users who are here already have new external ids", counts.external_ids)?;
         }
         if counts.external_ids_left_out > 0 {
             let left_out = counts.external_ids_left_out;

@@ -93,6 +93,12 @@ pub async fn insert_missing(tx: &mut Tx, client: UserId, user: UserId, name: &st
     Ok(tx.execute(sql.bind(client.0).bind(user.0).bind(name)).await? == 1)
 }
 
+/// Has a client call a user nothing any more; whether it did.
+pub async fn delete(tx: &mut Tx, client: UserId, user: UserId) -> Result<bool> {
+    let sql = Sql::new("DELETE FROM external_ids WHERE client_id = $1 AND user_id = $2");
+    Ok(tx.execute(sql.bind(client.0).bind(user.0)).await? > 0)
+}
+
 /// Has no client call a user anything; how many did.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<u64> {
     tx.execute(Sql::new("DELETE FROM external_ids WHERE user_id = $1").bind(user.0)).await

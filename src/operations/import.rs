@@ -13,7 +13,7 @@ mod counts;
 mod delimited;
 pub(crate) mod django;
 mod elements;
-mod external_ids;
+pub(super) mod external_ids;
 mod firebase;
 mod formats;
 mod graph;
@@ -31,6 +31,9 @@ pub(crate) mod row;
 mod scim;
 mod secret;
 mod source;
+mod sql;
+mod sql_values;
+mod sql_words;
 mod store;
 mod table;
 mod times;
@@ -50,7 +53,7 @@ use thiserror::Error as ThisError;
 pub use self::by::By;
 pub(super) use self::by::patiently;
 pub use self::counts::Counts;
-use self::external_ids::Waiting;
+use self::external_ids::{Called, Waiting};
 pub use self::formats::Format;
 pub use self::joined::{Joined, join};
 pub use self::judged::{Judged, Label};
@@ -80,6 +83,8 @@ pub struct Options {
     pub format: Option<Format>,
     /// Fields of columns: the name in the file, and the field.
     pub columns: Vec<(String, String)>,
+    /// The realm of Keycloak's, or the table of a dump, that is read.
+    pub part: Option<String>,
     /// The role of Keycloak's whose holders become staff.
     pub staff_role: Option<String>,
     /// What other files hold for these users.
@@ -242,7 +247,9 @@ async fn run_all(
         let batch;
         (batch, items) = next_batch(items).await?;
         if batch.is_empty() {
-            counts.external_ids_left_out = context.waiting.finish(app, by).await?;
+            let stored = context.waiting.finish(app, by).await?;
+            counts.external_ids_left_out = stored.left_out;
+            counts.external_ids += stored.here;
             return Ok(());
         }
         if !options.dry_run {
@@ -252,7 +259,11 @@ async fn run_all(
             counts.add(&judged);
             tell(&judged, counts)?;
         }
-        context.waiting.store(app, by).await?;
+        if options.dry_run {
+            counts.external_ids += context.waiting.rehearse(app).await?;
+        } else {
+            context.waiting.store(app, by).await?;
+        }
     }
 }
 
@@ -360,8 +371,8 @@ async fn judge(
                         named.insert(place, external_ids);
                         new.push(New { place, record });
                     }
-                    (Verdict::Unchanged, Some(id)) if !options.dry_run && id.0 != 0 => {
-                        context.waiting.add(id, external_ids);
+                    (Verdict::Unchanged, Some(user)) if user.0 != 0 => {
+                        context.waiting.add(Called { user, was_here: true }, external_ids);
                     }
                     _ => {}
                 }
@@ -375,7 +386,8 @@ async fn judge(
                 match written {
                     Written::As(id) => {
                         judged.id = Some(id);
-                        context.waiting.add(id, named.remove(&place).unwrap_or_default());
+                        let called = Called { user: id, was_here: false };
+                        context.waiting.add(called, named.remove(&place).unwrap_or_default());
                     }
                     Written::Not(verdict) => judged.overtaken(verdict),
                 }

@@ -2,7 +2,7 @@
 //!
 //! A run stores its users in batches, each in one transaction with the entries of the audit log, which name the run: so
 //! the record of a run that was cut short is still true. Taking one back removes its users, but for those who have
-//! signed in or were changed since.
+//! signed in or were changed since, and what it had clients call users who were here before.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -22,7 +22,7 @@ use crate::model::permission::IsSuperuser;
 use crate::model::presence::Presence;
 use crate::model::undo::{Obstacle, UNDO_FOR};
 use crate::model::user::UserId;
-use crate::operations::import::{self, By, Counts, Failure, Report};
+use crate::operations::import::{self, By, Counts, Failure, Report, external_ids};
 use crate::operations::uploads::{Rehearsal, Surveyed, Upload};
 use crate::operations::{Can, audit, bulk};
 
@@ -161,6 +161,8 @@ pub struct Outcome {
     pub batch: Batch,
     /// Users that were added, or removed by an undo.
     pub done: i64,
+    /// Entries about users whom clients were made to call something; or, by an undo, nothing any more.
+    pub changed: i64,
     /// What has been told of the rows, once the run has come to its end or while it goes on at this instance.
     pub counts: Option<Counts>,
     /// All rows, or users of an undo, while it goes on at this instance.
@@ -183,7 +185,7 @@ impl Outcome {
     /// # Errors
     /// What stands in the way.
     pub fn check_undo(&self, now: Timestamp) -> std::result::Result<(), Obstacle> {
-        if self.is_undo() || self.rows.is_some() || self.done == 0 {
+        if self.is_undo() || self.rows.is_some() || self.done == 0 && self.changed == 0 {
             Err(Obstacle::NotUndoable)
         } else if self.undone_by.is_some_and(|(_, is_finished)| is_finished) {
             Err(Obstacle::AlreadyUndone)
@@ -205,6 +207,7 @@ pub async fn outcome(can: &Can<IsSuperuser>, id: BatchId) -> Result<Outcome> {
     let batch = batch.filter(|batch| IMPORTS.contains(&batch.action.as_str())).ok_or(Error::NoSuchPath)?;
     let done = if batch.action == UNDO { Action::UserRemoved } else { Action::UserCreated };
     let done = db::audit::count_of_batch(&app.db, id, done).await?;
+    let changed = db::audit::count_of_batch(&app.db, id, Action::UserChanged).await?;
     let undone_by = match db::batches::undone_by(&app.db, id).await? {
         Some(undo) => {
             let found = db::batches::by_id(&app.db, undo).await?;
@@ -218,7 +221,7 @@ pub async fn outcome(can: &Can<IsSuperuser>, id: BatchId) -> Result<Outcome> {
         Some(run) => Some(run.counts()),
         None => recorded(&db::audit::of_batch_after(&app.db, id, Action::Imported, EntryId(0), 100).await?),
     };
-    Ok(Outcome { batch, done, counts, rows: running.map(|run| run.rows), left, undone_by })
+    Ok(Outcome { batch, done, changed, counts, rows: running.map(|run| run.rows), left, undone_by })
 }
 
 /// What the entries of an import's files say of their rows.
@@ -284,6 +287,18 @@ async fn take_back(can: &Can<IsSuperuser>, import: &Batch, batch: BatchId) -> Re
         last = EntryId(entry.id);
         import::patiently(app, || db::retrying(|| remove(can, batch, &entries, since))).await?;
     }
+    let mut last = EntryId(0);
+    loop {
+        import::patiently(app, || by.check(app)).await?;
+        let entries = import::patiently(app, || async {
+            let (action, limit) = (Action::UserChanged, REMOVED_AT_ONCE);
+            Ok(db::audit::of_batch_after(&app.db, import_id, action, last, limit).await?)
+        })
+        .await?;
+        let Some(entry) = entries.last() else { break };
+        last = EntryId(entry.id);
+        import::patiently(app, || db::retrying(|| remove_external_ids(can, batch, &entries))).await?;
+    }
     import::patiently(app, || conclude(can, batch)).await?;
     import::patiently(app, || bulk::finish(app, batch)).await
 }
@@ -329,6 +344,52 @@ async fn remove(
         }
     }
     removal::delete_all(&mut tx, &gone).await?;
+    db::audit::insert_all(&mut tx, &removals, app.clock.now()).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Entries about a user that are looked at to find out whether a client has changed what it calls them.
+const MOST_LATER: i64 = 1000;
+
+/// Has the clients of these entries call the users nothing any more, unless they have said something else since.
+async fn remove_external_ids(can: &Can<IsSuperuser>, batch: BatchId, entries: &[StoredEntry]) -> Result<()> {
+    let app = can.app();
+    let mut given = Vec::new();
+    for entry in entries {
+        let (Some(user), clients) = (entry.target_id.map(UserId), external_ids::clients(entry)) else {
+            continue;
+        };
+        if clients.is_empty() {
+            continue;
+        }
+        let later = db::audit::later(&app.db, user, EntryId(entry.id), MOST_LATER).await?;
+        let is_changed = |client: &UserId| {
+            let by_it = |entry: &&StoredEntry| entry.actor_id == Some(client.0);
+            later.iter().filter(by_it).any(|entry| entry.details.contains("\"external_id\""))
+        };
+        let (left, removed): (Vec<UserId>, Vec<UserId>) = clients.into_iter().partition(is_changed);
+        given.push((entry, user, left, removed));
+    }
+    let mut tx = app.db.begin().await?;
+    let mut removals = Vec::new();
+    for (entry, user, left, removed) in given {
+        if !left.is_empty() {
+            db::batches::add_not_done(&mut tx, batch, user, CHANGED_SINCE).await?;
+        }
+        let mut is_removed = false;
+        for client in removed {
+            is_removed |= db::external_ids::delete(&mut tx, client, user).await?;
+        }
+        if is_removed {
+            let undo = Entry::new(Action::UserChanged, can.author()).detail("external_id", "changed");
+            removals.push(Entry {
+                target: Some((user, entry.target_name.clone())),
+                batch_id: Some(batch),
+                undoes: Some(EntryId(entry.id)),
+                ..undo
+            });
+        }
+    }
     db::audit::insert_all(&mut tx, &removals, app.clock.now()).await?;
     Ok(tx.commit().await?)
 }

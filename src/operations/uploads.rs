@@ -44,6 +44,8 @@ pub struct Choices {
     pub encoding: String,
     /// How dates with slashes are written.
     pub dates: Option<DateOrder>,
+    /// The realm of Keycloak's, or the table of a dump, that is read; empty for the only one.
+    pub part: String,
     /// The role of Keycloak's whose holders become staff; empty for none.
     pub staff_role: String,
     /// Gives new primary keys to users whose own are taken.
@@ -57,6 +59,7 @@ impl Choices {
         Options {
             format: None,
             columns: self.columns.clone(),
+            part: Some(self.part.clone()).filter(|part| !part.is_empty()),
             staff_role: Some(self.staff_role.clone()).filter(|role| !role.is_empty()),
             joined: Arc::clone(joined),
             dates: self.dates,
@@ -119,10 +122,10 @@ impl Upload {
         self.choices.options(&rehearsal.joined, settings, false)
     }
 
-    /// Whether there is a user to import.
+    /// Whether there is anything to import: users, or what clients call those who are here.
     #[must_use]
     pub fn can_be_imported(&self) -> bool {
-        self.rehearsal.as_ref().is_ok_and(|rehearsal| rehearsal.counts.created > 0)
+        self.rehearsal.as_ref().is_ok_and(|rehearsal| rehearsal.counts.has_work())
     }
 }
 
@@ -267,6 +270,7 @@ fn prepare(
         }
         users.push(Surveyed { name, survey, source });
     }
+    joined.check()?;
     Ok(Prepared { users, others, joined })
 }
 

@@ -97,6 +97,11 @@ pub fn recognize(hash: &str) -> Recognized {
         Some(scheme) if scheme.eq_ignore_ascii_case("{ARGON2}") => &hash[8..],
         _ => hash,
     };
+    // Nextcloud puts the number of the kind before a hash.
+    let hash = match hash.as_bytes() {
+        [b'1'..=b'3', b'|', ..] => &hash[2..],
+        _ => hash,
+    };
     if known_algorithm(hash) {
         return Recognized::Usable(PasswordHash::from(hash.to_owned()));
     }

@@ -206,9 +206,10 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
 }
 
 /// What an import counts; where it has none it is not told.
-const IMPORT_COUNTS: [&str; 8] = [
+const IMPORT_COUNTS: [&str; 9] = [
     "conflicts",
     "created",
+    "external_ids",
     "external_ids_left_out",
     "initial",
     "invited",

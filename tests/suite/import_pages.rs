@@ -52,7 +52,7 @@ pub(crate) async fn import(app: &TestApp, by: &Person, html: &str) -> (String, S
 }
 
 /// The page of a run once it has come to its end.
-async fn finished(app: &TestApp, by: &Person, path: &str) -> String {
+pub(crate) async fn finished(app: &TestApp, by: &Person, path: &str) -> String {
     loop {
         let html = page(app, by, path).await.body;
         if !html.contains("Look again") {

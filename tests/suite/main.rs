@@ -109,6 +109,7 @@ mod first_superuser;
 mod generate;
 mod hostile;
 mod import;
+mod import_choices;
 mod import_pages;
 mod key_rotation;
 mod known_browsers;

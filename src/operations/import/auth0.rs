@@ -1,13 +1,18 @@
 //! Users that Auth0 exports, and their passwords, which are a file of their own.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::json::Element;
 use super::row::{Item, Place, Row};
 use crate::model::raw::Raw;
 
-/// Whether an element is a user of Auth0's.
+/// Whether an element is a user of Auth0's: of an export, or of a file that was made for its import.
 pub(super) fn is_user(element: &Element) -> bool {
-    element.get("user_id").is_some()
-        && (element.get("identities").is_some() || element.get("created_at").is_some())
+    let has = |name: &str| element.get(name).is_some();
+    has("user_id") && (has("identities") || has("created_at"))
+        || has("custom_password_hash")
+        || has("password_hash") && has("email_verified")
 }
 
 /// Whether an element is a line of the export of passwords.
@@ -48,8 +53,69 @@ pub(super) fn record(place: Place, element: &Element, find: impl Fn(&str) -> Opt
     let id = element.text("user_id").unwrap_or_default();
     if let Some(hash) = find(id.split_once('|').map_or(id, |(_, id)| id)) {
         row.add("password", hash.as_str().into());
+    } else if let Some(custom) = element.get("custom_password_hash") {
+        row.add("password", spelled(custom).unwrap_or_else(|| "unknown".to_owned()).as_str().into());
+    } else {
+        row.add_known("password", element.raw("password_hash"));
     }
     Item::Row(row)
+}
+
+/// A hash of another program as files for Auth0 describe it, in a spelling that is known here.
+fn spelled(custom: &Element) -> Option<String> {
+    if custom
+        .get("password")
+        .and_then(|password| password.text("encoding"))
+        .is_some_and(|name| name != "utf8")
+    {
+        return None;
+    }
+    let (algorithm, hash) = (custom.text("algorithm")?, custom.get("hash")?);
+    let salt = custom.get("salt");
+    match algorithm {
+        "argon2" | "bcrypt" | "ldap" | "pbkdf2" => hash.text("value").map(str::to_owned),
+        "md5" | "sha1" | "sha256" | "sha512" => {
+            let digest = bytes(hash, "hex")?;
+            let salted = salt.map_or(Some(Vec::new()), |salt| bytes(salt, "utf8"))?;
+            let is_last = salt.and_then(|salt| salt.text("position")) == Some("suffix");
+            let name = algorithm.to_uppercase();
+            let scheme = match (salted.is_empty(), is_last, algorithm) {
+                (true, _, "sha1") => "SHA".to_owned(),
+                (true, ..) => name,
+                (false, true, "sha1") => "SSHA".to_owned(),
+                (false, true, _) => format!("S{name}"),
+                (false, false, _) => format!("PREFIX-{name}"),
+            };
+            Some(format!("{{{scheme}}}{}", STANDARD.encode([digest, salted].concat())))
+        }
+        "scrypt" => {
+            let number = |name: &str| match custom.raw(name) {
+                Raw::Integer(number) => Some(number),
+                _ => None,
+            };
+            let salt =
+                String::from_utf8(bytes(salt?, "utf8")?).ok().filter(|salt| !salt.contains(['$', ':']))?;
+            let (cost, block, lanes) = (number("cost")?, number("blockSize")?, number("parallelization")?);
+            let digits =
+                bytes(hash, "hex")?.iter().fold(String::new(), |all, byte| all + &format!("{byte:02x}"));
+            Some(format!("scrypt:{cost}:{block}:{lanes}${salt}${digits}"))
+        }
+        _ => None,
+    }
+}
+
+/// What a member's `value` stands for in its `encoding`.
+fn bytes(member: &Element, usual: &str) -> Option<Vec<u8>> {
+    let value = member.text("value")?;
+    match member.text("encoding").unwrap_or(usual) {
+        "utf8" => Some(value.as_bytes().to_vec()),
+        "base64" => STANDARD.decode(value).ok(),
+        "hex" if value.is_ascii() => {
+            let pairs = value.as_bytes().chunks(2).map(std::str::from_utf8);
+            pairs.map(|pair| u8::from_str_radix(pair.ok()?, 16).ok()).collect()
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -72,5 +138,46 @@ mod tests {
             ["email", "password", "full_name", "is_blocked"].map(|field| row.get(field)),
             ["a@b.co".into(), "$2b$10$x".into(), Raw::Missing, Raw::Bool(true)]
         );
+    }
+
+    #[test]
+    fn a_file_for_its_import_has_the_hashes_of_other_programs() {
+        for (custom, spelled) in [
+            (r#"{"algorithm":"bcrypt","hash":{"value":"$2b$10$x"}}"#, "$2b$10$x"),
+            (
+                r#"{"algorithm":"pbkdf2","hash":{"value":"$pbkdf2-sha512$i=100000,l=64$c2FsdA$QUJD","encoding":"utf8"}}"#,
+                "$pbkdf2-sha512$i=100000,l=64$c2FsdA$QUJD",
+            ),
+            (r#"{"algorithm":"ldap","hash":{"value":"{SSHA}x"}}"#, "{SSHA}x"),
+            (r#"{"algorithm":"md5","hash":{"value":"414243","encoding":"hex"}}"#, "{MD5}QUJD"),
+            (
+                r#"{"algorithm":"sha256","hash":{"value":"QUJD","encoding":"base64"},"salt":{"value":"x","position":"prefix"}}"#,
+                "{PREFIX-SHA256}QUJDeA==",
+            ),
+            (
+                r#"{"algorithm":"sha1","hash":{"value":"414243"},"salt":{"value":"78","encoding":"hex","position":"suffix"}}"#,
+                "{SSHA}QUJDeA==",
+            ),
+            (
+                r#"{"algorithm":"scrypt","hash":{"value":"QUJD","encoding":"base64"},"salt":{"value":"salz"},
+                    "keylen":3,"cost":1024,"blockSize":8,"parallelization":1}"#,
+                "scrypt:1024:8:1$salz$414243",
+            ),
+            (
+                r#"{"algorithm":"hmac","hash":{"value":"414243","encoding":"hex","key":{"value":"x"}}}"#,
+                "unknown",
+            ),
+            (r#"{"algorithm":"md5","hash":{"value":"zz"}}"#, "unknown"),
+            (r#"{"algorithm":"md5","hash":{"value":"41"},"password":{"encoding":"ucs2"}}"#, "unknown"),
+        ] {
+            let user = format!(
+                r#"{{"email":"a@b.co","email_verified":true,"blocked":false,"custom_password_hash":{custom}}}"#
+            );
+            let user: Element = serde_json::from_str(&user).unwrap();
+            assert!(is_user(&user), "{custom}");
+            let Item::Row(row) = record(Place::default(), &user, |_| None) else { panic!("{custom}") };
+            assert_eq!(row.get("password"), spelled.into(), "{custom}");
+            assert_eq!((row.get("email"), row.get("is_blocked")), ("a@b.co".into(), Raw::Bool(false)));
+        }
     }
 }

@@ -22,11 +22,19 @@ pub struct Counts {
     pub layered: u64,
     /// Of the new users: those whose password itself was in the file.
     pub initial: u64,
+    /// Users who were here already, whom a client calls something new.
+    pub external_ids: u64,
     /// What clients call users that could not be stored: the client is not here, or calls another user so.
     pub external_ids_left_out: u64,
 }
 
 impl Counts {
+    /// Whether there is anything to write, of which a rehearsal tells.
+    #[must_use]
+    pub const fn has_work(&self) -> bool {
+        self.created > 0 || self.external_ids > 0
+    }
+
     /// All of them.
     #[must_use]
     pub const fn rows(&self) -> u64 {
@@ -44,6 +52,7 @@ impl Counts {
             invited: self.invited + other.invited,
             layered: self.layered + other.layered,
             initial: self.initial + other.initial,
+            external_ids: self.external_ids + other.external_ids,
             external_ids_left_out: self.external_ids_left_out + other.external_ids_left_out,
         }
     }
@@ -75,6 +84,7 @@ impl Counts {
             invited: count("invited"),
             layered: count("layered"),
             initial: count("initial"),
+            external_ids: count("external_ids"),
             external_ids_left_out: count("external_ids_left_out"),
         }
     }
@@ -89,11 +99,12 @@ impl Counts {
             ("invited", self.invited),
             ("layered", self.layered),
             ("initial", self.initial),
+            ("external_ids", self.external_ids),
             ("external_ids_left_out", self.external_ids_left_out),
         ];
-        // The last one is told only if there is any.
+        // The last two are told only if there are any.
         let counts =
-            counts.into_iter().filter(|(name, count)| *name != "external_ids_left_out" || *count > 0);
+            counts.into_iter().filter(|(name, count)| !name.starts_with("external_ids") || *count > 0);
         counts.map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
     }
 }

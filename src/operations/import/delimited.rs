@@ -18,7 +18,7 @@ const MOST_CELLS: usize = 1000;
 pub(super) struct Dialect {
     /// What stands between two cells.
     pub(super) delimiter: u8,
-    /// Whether a backslash escapes, as MySQL writes files.
+    /// Whether a backslash escapes, as MySQL and PostgreSQL write files.
     pub(super) backslash: bool,
     /// What ends a line.
     end: u8,
@@ -47,10 +47,76 @@ impl Dialect {
         // A name of ours may be "\\N".
         let is_ours = first.starts_with(FIELDS[..FIRST_FIELDS].join(",").as_bytes());
         let begins_cell = |byte: u8| byte == b'\n' || Self::DELIMITERS.contains(&byte);
-        let backslash =
-            !is_ours && head.windows(3).any(|three| begins_cell(three[0]) && three[1..] == *b"\\N");
-        Self { delimiter: told.unwrap_or(most), backslash, end }
+        let has_null = || head.windows(3).any(|three| begins_cell(three[0]) && three[1..] == *b"\\N");
+        let delimiter = told.unwrap_or(most);
+        let backslash = !is_ours && (has_null() || delimiter == b'\t' && is_escaped(head));
+        Self { delimiter, backslash, end }
     }
+}
+
+/// Whether every backslash begins an escape of databases, and some are escaped themselves: else they are signs of names
+/// such as `CORP\nils`.
+fn is_escaped(head: &[u8]) -> bool {
+    let mut rest = head;
+    let mut has_escaped = false;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        match rest.get(at + 1) {
+            Some(b'\\') => has_escaped = true,
+            Some(escape) if b"0bnrtvZN\t\n\"'".contains(escape) => {}
+            // The head may end within an escape.
+            None => break,
+            Some(_) => return false,
+        }
+        rest = &rest[at + 2..];
+    }
+    has_escaped
+}
+
+/// What stands for the bytes of a cell or a text in which a backslash escapes: a letter for a control character, digits
+/// for the number of a byte if there are numbers, and anything else for itself.
+pub(super) fn unescape(escaped: &[u8], has_numbers: bool) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(escaped.len());
+    let mut rest = escaped;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let [escape, after @ ..] = after else {
+            plain.push(*byte);
+            continue;
+        };
+        if *byte != b'\\' {
+            plain.push(*byte);
+            continue;
+        }
+        rest = after;
+        plain.push(match escape {
+            b'b' => 8,
+            b't' => b'\t',
+            b'n' => b'\n',
+            b'v' if has_numbers => 11,
+            b'f' => 12,
+            b'r' => b'\r',
+            b'Z' => 26,
+            b'0' if !has_numbers => 0,
+            b'0'..=b'7' if has_numbers => number(*escape, &mut rest, 8, 2),
+            b'x' if has_numbers && after.first().is_some_and(u8::is_ascii_hexdigit) => {
+                number(b'0', &mut rest, 16, 2)
+            }
+            other => *other,
+        });
+    }
+    plain
+}
+
+/// A byte by its number, of which the first digit is there and at most so many follow.
+fn number(first: u8, rest: &mut &[u8], base: u32, most: usize) -> u8 {
+    let digit = |byte: u8| char::from(byte).to_digit(base);
+    let mut value = digit(first).unwrap_or(0);
+    for _ in 0..most {
+        let Some(next) = rest.first().copied().and_then(digit) else { break };
+        value = value * base + next;
+        *rest = &rest[1..];
+    }
+    u8::try_from(value & 0xff).unwrap_or_default()
 }
 
 /// The delimiter that a first line such as `sep=;` names, for Excel.
@@ -168,7 +234,7 @@ impl Iterator for Records {
         // Databases write names in quotation marks between tabs as they are.
         let cells = match cells {
             Err(_) if self.dialect.delimiter == b'\t' && line.problem.is_none() => {
-                Ok(line.bytes.split(|byte| *byte == b'\t').map(|cell| Cell::Text(cell.to_vec())).collect())
+                Ok(line.bytes.split(|byte| *byte == b'\t').map(|cell| plain(cell, self.dialect)).collect())
             }
             cells => cells,
         };
@@ -190,10 +256,10 @@ fn split(text: &[u8], dialect: Dialect) -> Split {
                 Err(split) => return split,
             }
         } else {
-            let end = rest.iter().position(|byte| *byte == dialect.delimiter || *byte == b'\n');
-            let (cell, after) = rest.split_at(end.unwrap_or(rest.len()));
-            let null = dialect.backslash && cell == b"\\N";
-            (if null { Cell::Null } else { Cell::Text(cell.to_vec()) }, after)
+            match end_of_plain(rest, dialect) {
+                Some(end) => (plain(&rest[..end], dialect), &rest[end..]),
+                None => return Split::Open,
+            }
         };
         cells.push(cell);
         match after {
@@ -202,6 +268,29 @@ fn split(text: &[u8], dialect: Dialect) -> Split {
             // A line that was taken to close a cell, and does not end where that one does.
             _ => return Split::Malformed,
         }
+    }
+}
+
+/// Where a cell without quotation marks ends; `None` if its line ends with a break that is escaped.
+fn end_of_plain(rest: &[u8], dialect: Dialect) -> Option<usize> {
+    let mut at = 0;
+    while at < rest.len() {
+        match rest[at] {
+            b'\\' if dialect.backslash && at + 1 == rest.len() => return None,
+            b'\\' if dialect.backslash => at += 2,
+            byte if byte == dialect.delimiter || byte == b'\n' => return Some(at),
+            _ => at += 1,
+        }
+    }
+    Some(rest.len())
+}
+
+/// A cell without quotation marks.
+fn plain(cell: &[u8], dialect: Dialect) -> Cell {
+    match cell {
+        b"\\N" if dialect.backslash => Cell::Null,
+        cell if dialect.backslash => Cell::Text(unescape(cell, true)),
+        cell => Cell::Text(cell.to_vec()),
     }
 }
 
@@ -216,14 +305,10 @@ fn close(quoted: &[u8], dialect: Dialect) -> Result<(Vec<u8>, &[u8]), Split> {
                 cell.push(b'"');
                 rest = after;
             }
+            [b'"', after @ ..] if dialect.backslash => return Ok((unescape(&cell, true), after)),
             [b'"', after @ ..] => return Ok((cell, after)),
             [b'\\', escaped, after @ ..] if dialect.backslash => {
-                cell.push(match escaped {
-                    b'n' => b'\n',
-                    b't' => b'\t',
-                    b'r' => b'\r',
-                    other => *other,
-                });
+                cell.extend([b'\\', *escaped]);
                 rest = after;
             }
             [byte, after @ ..] => {
@@ -235,86 +320,4 @@ fn close(quoted: &[u8], dialect: Dialect) -> Result<(Vec<u8>, &[u8]), Split> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::source::tests::source;
-    use super::*;
-
-    fn read(content: &[u8]) -> Vec<(u64, Result<Vec<String>, String>)> {
-        let text = |cell: Cell| match cell {
-            Cell::Text(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Cell::Null => "NULL".into(),
-        };
-        let mut records = Records::new(source(content).stream().unwrap(), Dialect::of(content));
-        let first = records.next().map(|record| (record.line, record.cells));
-        records.expected = first.as_ref().and_then(|(_, cells)| Some(cells.as_ref().ok()?.len()));
-        let rest = records.map(|record| (record.line, record.cells));
-        let all = first.into_iter().chain(rest);
-        all.map(|(line, cells)| (line, cells.map(|cells| cells.into_iter().map(text).collect()))).collect()
-    }
-
-    fn ok(content: &str) -> Vec<Vec<String>> {
-        read(content.as_bytes()).into_iter().map(|(_, cells)| cells.unwrap()).collect()
-    }
-
-    #[test]
-    fn the_delimiter_is_that_of_the_first_line() {
-        for (content, delimiter) in [
-            ("a,b;c,d\n", b','),
-            ("a;b;\"c,d,e\"\n1,2,3,4", b';'),
-            ("a\tb\n", b'\t'),
-            ("sep=|\na;b;c|d\n", b'|'),
-            ("version:v1.0\na;b\n", b';'),
-            ("a\n", b','),
-        ] {
-            assert_eq!(Dialect::of(content.as_bytes()).delimiter, delimiter, "{content:?}");
-        }
-        assert!(Dialect::of(b"\"1\",\\N\n").backslash);
-        assert!(!Dialect::of(b"CORP\\Nils,x\n").backslash);
-    }
-
-    #[test]
-    fn cells_are_read_as_they_were_written() {
-        assert_eq!(ok("a,b\r\n\"x\"\"\ny\",\r\n\n,z\r\n"), [["a", "b"], ["x\"\ny", ""], ["", "z"]]);
-        assert_eq!(ok("a,b\r1,2\r"), [["a", "b"], ["1", "2"]]);
-        assert_eq!(
-            ok("\"a\",\"b\"\n\\N,\"say \\\"hi\\\" \\\\ there\"\n")[1],
-            ["NULL", "say \"hi\" \\ there"]
-        );
-        assert_eq!(
-            ok("a\tb\n\"Nick\" Cave\t\"x\n1\t2\n"),
-            [["a", "b"], ["\"Nick\" Cave", "\"x"], ["1", "2"]]
-        );
-    }
-
-    #[test]
-    fn lines_are_counted_whatever_is_on_them() {
-        let lines: Vec<u64> =
-            read(b"a,b\n\n1,\"x\ny\nz\"\r\n\n2,3\n").into_iter().map(|(line, _)| line).collect();
-        assert_eq!(lines, [1, 3, 7]);
-    }
-
-    #[test]
-    fn a_quotation_mark_that_is_never_closed_costs_its_own_line_only() {
-        for stray in ["3,\"x,c", "3,\"x\"y,c", "\"3,x,c"] {
-            let good: Vec<String> = (4..1000).map(|n| format!("{n},\"{n}\"\"\",{n}\n")).collect();
-            let content = format!("a,b,c\n1,2,3\n{stray}\n{}", good.concat());
-            let records = read(content.as_bytes());
-            let bad: Vec<u64> =
-                records.iter().filter(|(_, cells)| cells.is_err()).map(|(line, _)| *line).collect();
-            assert_eq!((records.len(), bad), (999, vec![3]), "{stray}");
-        }
-        let records = read(b"a,b\n1,\"x\n2,y\n");
-        assert_eq!(records[1].1, Err("has a quotation mark that is not closed as it should be.".into()));
-        assert_eq!(records[2].1, Ok(vec!["2".into(), "y".into()]));
-    }
-
-    #[test]
-    fn lines_without_end_and_cells_without_number_are_named_and_not_kept() {
-        let long = [b"a,b\n\"".to_vec(), vec![b'x'; 3 * 1024 * 1024], b"\n1,2\n".to_vec()].concat();
-        let records = read(&long);
-        assert_eq!(records[1].1, Err("is longer than 1048576 bytes.".into()));
-        assert_eq!(records[2].0, 3);
-        let wide = format!("{}\n1,2\n", "a,".repeat(200_000));
-        assert_eq!(read(wide.as_bytes())[0].1, Err("has more than 1000 cells.".into()));
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! What `manage.py dumpdata` writes: objects with `model`, `pk` and `fields`, of any user model.
 
+use super::columns::{self, Mapping};
 use super::json::Element;
 use super::row::{Item, Place, Row, field};
 use crate::model::raw::Raw;
@@ -28,7 +29,7 @@ pub(super) fn is_user(element: &Element) -> bool {
 }
 
 /// A user of a dump. Fields that are not kept here, such as `groups`, are left out.
-pub(super) fn record(place: Place, element: Element) -> Item {
+pub(super) fn record(place: Place, element: Element, mapping: &Mapping) -> Item {
     let Raw::Text(model) = element.raw("model") else {
         return Item::Row(Row::broken(place, "has no \"model\"."));
     };
@@ -49,8 +50,17 @@ pub(super) fn record(place: Place, element: Element) -> Item {
         return Item::Row(Row::broken(place, "has no \"fields\"."));
     };
     let mut others = Vec::new();
+    let given = |name: &str| mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    let taken = |field: &&str| mapping.iter().any(|(_, taken)| taken == field);
     for (name, value) in fields {
-        match field(&name).filter(|field| *field != "pk") {
+        if let Some((_, field)) = given(&name) {
+            if let Some(field) = columns::target(field) {
+                let value = value.into_raw();
+                row.add(field, if field == "password" { stored(value) } else { value });
+            }
+            continue;
+        }
+        match field(&name).filter(|field| *field != "pk" && !taken(field)) {
             Some("password") => row.add("password", stored(value.into_raw())),
             Some(field) => row.add(field, value.into_raw()),
             None => others.push((name, value)),
@@ -104,7 +114,8 @@ mod tests {
     const DJANGOS: &str = "argon2$argon2id$v=19$m=102400,t=2,p=8$dThCYnN4NWJqMXJ3RllyU3J0MXlTbw$RRfd6ACa+gzzeaLYCc/szushoKsu7UogSr4G2iy83mA";
 
     fn read(content: &str) -> Vec<Item> {
-        json::rows(source(content.as_bytes()).stream().unwrap(), record).collect()
+        let read = |place, element| record(place, element, &[]);
+        json::rows(source(content.as_bytes()).stream().unwrap(), read).collect()
     }
 
     fn row(content: &str) -> Row {
@@ -146,6 +157,16 @@ mod tests {
         let row = row(r#"[{"model":"a.b","pk":"0a93ced4-b6ea-4f2c-a9e3-0a6a08b0d400",
                  "fields":{"password":"","last_login":null,"email":"a@b.co","name":"Ada Lovelace"}}]"#);
         assert_eq!(row.get("full_name"), "Ada Lovelace".into());
+    }
+
+    #[test]
+    fn a_field_of_a_model_can_be_said_to_be_one_of_ours() {
+        let user = r#"{"model":"a.b","pk":1,"fields":{"password":"!","last_login":null,"handle":"ada","username":"x","is_staff":true}}"#;
+        let mapping = [("Handle".to_owned(), "username".to_owned()), ("is_staff".to_owned(), String::new())];
+        let Item::Row(row) = record(Place::default(), serde_json::from_str(user).unwrap(), &mapping) else {
+            panic!("{user}")
+        };
+        assert_eq!((row.get("username"), row.get("is_staff")), ("ada".into(), Raw::Missing));
     }
 
     #[test]

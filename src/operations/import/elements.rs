@@ -2,9 +2,11 @@
 //! apart on their own, so that what is wrong with one is not the problem of the others.
 //!
 //! The elements are those of the outermost array; those of an array that a known member of the outermost object
-//! holds, such as the `users` of a realm; or the objects of JSON Lines.
+//! holds, such as the `users` of a realm; those of several realms, or tables, in the outermost array; or the objects of
+//! JSON Lines.
 
 use std::io::{BufRead, ErrorKind};
+use std::sync::Arc;
 
 use super::source::Stream;
 
@@ -15,6 +17,10 @@ const LONGEST: usize = 1024 * 1024;
 const LISTS: [&str; 5] = ["users", "Resources", "value", "results", "items"];
 /// Of a table of phpMyAdmin's export, which is itself an element.
 const ROWS_OF_TABLE: &str = "data";
+/// Of a realm of Keycloak's, which may be an element itself.
+const USERS_OF_REALM: &str = "users";
+/// The longest comment that is looked at, and name of a realm or a table that is kept, in bytes.
+const LONGEST_NAME: usize = 1000;
 
 /// One element as it stands in the file.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +29,8 @@ pub(super) struct Found {
     pub(super) line: u64,
     /// The byte of that line at which it begins, from 1.
     pub(super) column: u64,
+    /// The name of the realm or the table that it is of, if the file says it.
+    pub(super) part: Option<Arc<str>>,
     /// Its bytes, or why there is none.
     pub(super) content: Result<Vec<u8>, String>,
 }
@@ -40,6 +48,7 @@ pub(super) struct Elements {
     line: u64,
     column: u64,
     frames: Vec<Frame>,
+    part: Option<Arc<str>>,
     found_any: bool,
     ended: bool,
     failure: Option<String>,
@@ -60,12 +69,40 @@ impl Kept {
             self.is_too_long = true;
         }
     }
+
+    fn extend(&mut self, other: &Self) {
+        other.bytes.iter().for_each(|byte| self.push(*byte));
+        self.is_too_long |= other.is_too_long;
+    }
+}
+
+/// What an object has said of itself before its list begins.
+#[derive(Default)]
+struct Told {
+    is_table: bool,
+    name: Option<Arc<str>>,
+    realm: Option<Arc<str>>,
+}
+
+impl Told {
+    fn hear(&mut self, key: &[u8], value: &Kept) {
+        let text = || {
+            let text: Option<String> = serde_json::from_slice(&value.bytes).ok();
+            text.filter(|text| text.len() <= LONGEST_NAME).map(Arc::from)
+        };
+        match key {
+            b"\"type\"" => self.is_table |= value.bytes == b"\"table\"",
+            b"\"name\"" => self.name = text(),
+            b"\"realm\"" => self.realm = text(),
+            _ => {}
+        }
+    }
 }
 
 impl Elements {
     pub(super) fn new(input: Stream) -> Self {
-        let frames = Vec::new();
-        Self { input, line: 1, column: 1, frames, found_any: false, ended: false, failure: None }
+        let (frames, part) = (Vec::new(), None);
+        Self { input, line: 1, column: 1, frames, part, found_any: false, ended: false, failure: None }
     }
 
     fn peek(&mut self) -> Option<u8> {
@@ -150,36 +187,43 @@ impl Elements {
     fn object(&mut self) -> Option<Found> {
         let (line, column) = (self.line, self.column);
         let mut kept = Kept::default();
-        let mut is_table = false;
+        let mut told = Told::default();
         self.take(&mut kept);
         loop {
             self.space(&mut kept);
             match self.peek() {
                 None => {
                     self.ended = true;
-                    return Some(Found { line, column, content: Err(self.reason_of_end()) });
+                    let reason = self.reason_of_end();
+                    return Some(Found { line, column, part: self.part.clone(), content: Err(reason) });
                 }
                 Some(b'}') => {
                     self.take(&mut kept);
-                    return Some(Self::found(line, column, kept));
+                    return Some(self.found(line, column, kept));
                 }
                 Some(b'"') => {
-                    let start = kept.bytes.len();
-                    self.string(&mut kept);
-                    let key = kept.bytes.get(start..).unwrap_or_default().to_vec();
+                    // By itself, as it counts also where there is no more room for the object.
+                    let mut key = Kept::default();
+                    self.string(&mut key);
+                    kept.extend(&key);
                     self.space(&mut kept);
                     if self.peek() == Some(b':') {
                         self.take(&mut kept);
                         self.space(&mut kept);
-                        if self.peek() == Some(b'[') && self.is_list(&key, is_table) {
+                        if self.peek() == Some(b'[') && self.is_list(&key.bytes, &told) {
                             self.skip();
                             self.frames.extend([Frame::Object, Frame::Array]);
+                            self.part = if told.is_table { told.name } else { told.realm };
                             return None;
                         }
-                        let start = kept.bytes.len();
-                        self.value(&mut kept);
-                        let value = kept.bytes.get(start..).unwrap_or_default();
-                        is_table |= key == b"\"type\"" && value == b"\"table\"";
+                        if self.peek() == Some(b'"') {
+                            let mut value = Kept::default();
+                            self.value(&mut value);
+                            told.hear(&key.bytes, &value);
+                            kept.extend(&value);
+                        } else {
+                            self.value(&mut kept);
+                        }
                     }
                 }
                 Some(b',' | b':') => drop(self.take(&mut kept)),
@@ -189,19 +233,50 @@ impl Elements {
     }
 
     /// Whether a member of the object that begins here holds the users.
-    fn is_list(&self, key: &[u8], is_table: bool) -> bool {
+    fn is_list(&self, key: &[u8], told: &Told) -> bool {
         let is = |name: &str| key.len() == name.len() + 2 && &key[1..=name.len()] == name.as_bytes();
         match self.frames[..] {
             [] => !self.found_any && LISTS.into_iter().any(is),
-            [Frame::Array] => is_table && is(ROWS_OF_TABLE),
+            [Frame::Array] => {
+                told.is_table && is(ROWS_OF_TABLE) || told.realm.is_some() && is(USERS_OF_REALM)
+            }
             _ => false,
         }
     }
 
-    fn found(line: u64, column: u64, kept: Kept) -> Found {
+    /// A comment, of which phpMyAdmin once put one with the names of database and table before the rows of a table.
+    fn comment(&mut self) -> Option<Found> {
+        let mut kept = Vec::new();
+        self.skip();
+        let is_long = self.peek() == Some(b'*');
+        if !is_long && self.peek() != Some(b'/') {
+            return Some(self.problem("an array or an object is expected here.".into()));
+        }
+        self.skip();
+        while let Some(byte) = self.peek().filter(|byte| is_long || *byte != b'\n') {
+            self.skip();
+            if is_long && byte == b'/' && kept.last() == Some(&b'*') {
+                return None;
+            }
+            if kept.len() == LONGEST_NAME {
+                kept.clear();
+            }
+            kept.push(byte);
+        }
+        let text = String::from_utf8_lossy(&kept);
+        if let Some((_, table)) = text.trim().split_once('.')
+            && !is_long
+            && !table.contains(char::is_whitespace)
+        {
+            self.part = Some(Arc::from(table));
+        }
+        None
+    }
+
+    fn found(&self, line: u64, column: u64, kept: Kept) -> Found {
         let too_long = format!("is longer than {LONGEST} bytes.");
         let content = if kept.is_too_long { Err(too_long) } else { Ok(kept.bytes) };
-        Found { line, column, content }
+        Found { line, column, part: self.part.clone(), content }
     }
 
     fn reason_of_end(&mut self) -> String {
@@ -214,7 +289,7 @@ impl Elements {
     /// What is wrong with the file here, after which nothing is read.
     fn problem(&mut self, reason: String) -> Found {
         self.ended = true;
-        Found { line: self.line, column: self.column, content: Err(reason) }
+        Found { line: self.line, column: self.column, part: self.part.clone(), content: Err(reason) }
     }
 
     /// A member of the outermost object behind the list.
@@ -269,17 +344,20 @@ impl Iterator for Elements {
                     self.frames.push(Frame::Array);
                     None
                 }
+                (None, b'/') => self.comment(),
                 (None, _) => Some(self.problem("an array or an object is expected here.".into())),
                 (Some(Frame::Array), b']') | (Some(Frame::Object), b'}') => {
                     self.skip();
-                    self.frames.pop();
+                    if self.frames.pop() == Some(Frame::Object) {
+                        self.part = None;
+                    }
                     None
                 }
                 (Some(Frame::Array), _) => {
                     let (line, column) = (self.line, self.column);
                     let mut kept = Kept::default();
                     self.value(&mut kept);
-                    Some(Self::found(line, column, kept))
+                    Some(self.found(line, column, kept))
                 }
                 (Some(Frame::Object), b'"') => self.member(),
                 (Some(Frame::Object), _) => Some(self.problem("a member is expected here.".into())),
@@ -294,68 +372,4 @@ impl Iterator for Elements {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::source::tests::source;
-    use super::*;
-
-    fn read(content: &str) -> Vec<(u64, u64, Result<String, String>)> {
-        let stream = source(content.as_bytes()).stream().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Elements::new(stream).map(|found| (found.line, found.column, found.content.map(text))).collect()
-    }
-
-    fn texts(content: &str) -> Vec<String> {
-        read(content).into_iter().map(|(_, _, content)| content.unwrap_or_else(|reason| reason)).collect()
-    }
-
-    #[test]
-    fn elements_are_those_of_the_array_of_the_list_in_an_object_or_of_lines() {
-        for content in [
-            r#"[{"a":[1,{}]}, 7 ,"x]"]"#,
-            r#"{"realm":"x","n":[{"users":1}],"users":[{"a":[1,{}]},7,"x]"],"roles":[{}],"z":{"users":[]}}"#,
-            r#"{"totalResults":3,"Resources":[{"a":[1,{}]},7,"x]"]}"#,
-            r#"[{"type":"header","v":"1"},{"type":"table","name":"users","data":[{"a":[1,{}]},7,"x]"]}]"#,
-        ] {
-            let texts = texts(content);
-            assert_eq!(texts[texts.len() - 3..], [r#"{"a":[1,{}]}"#, "7", "\"x]\""], "{content}");
-        }
-        assert_eq!(texts("{\"a\":1}\n{\"users\":[2]}\n"), [r#"{"a":1}"#, r#"{"users":[2]}"#]);
-        assert!(texts("[]").is_empty() && texts(" ").is_empty());
-    }
-
-    #[test]
-    fn every_element_has_its_line_and_column() {
-        let found = read("[\n  {\"a\":\n\"\\\"\"},{}\n,\n{}]\n");
-        let places: Vec<_> = found.iter().map(|(line, column, _)| (*line, *column)).collect();
-        assert_eq!(places, [(2, 3), (3, 7), (5, 1)]);
-    }
-
-    #[test]
-    fn what_is_wrong_with_one_element_does_not_reach_the_next() {
-        for bad in ["{\"a\":\"x}", "{\"a\":1e400,}", "{\"a\" 7}", "nul", "{\"a\":\"\\ud800\"}", "{:}"] {
-            let texts = texts(&format!("[{{\"n\":1}},\n{bad}\n,\n{{\"n\":2}},]"));
-            assert_eq!(texts.first().unwrap(), "{\"n\":1}");
-            assert!(
-                bad.starts_with("{\"a\":\"x") || texts.last().unwrap() == "{\"n\":2}",
-                "{bad}: {texts:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_file_that_ends_too_early_says_where() {
-        assert_eq!(read("[{}").pop().unwrap().2.unwrap_err(), "the file ends before its last bracket.");
-        let (line, column, reason) = read("[{},\n {\"a\":").pop().unwrap();
-        assert_eq!((line, column), (2, 2));
-        assert_eq!(reason.unwrap_err(), "the file ends in the middle of it.");
-        assert_eq!(texts("{} nonsense"), ["{}", "an array or an object is expected here."]);
-    }
-
-    #[test]
-    fn an_element_without_end_is_named_and_not_kept() {
-        let long = format!("[{{\"a\":\"{}\"}},{{}}]", "x".repeat(LONGEST));
-        assert_eq!(texts(&long), ["is longer than 1048576 bytes.", "{}"]);
-        let deep = "[".repeat(3_000_000);
-        assert_eq!(texts(&deep).len(), 2);
-    }
-}
+mod tests;

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde_json::Value;
+
 use super::BATCH;
 use super::by::{By, patiently};
 use crate::db::{self, external_ids, users};
-use crate::model::audit::{Action, Entry};
+use crate::model::audit::{Action, Entry, StoredEntry};
 use crate::model::error::Result;
 use crate::model::raw::Raw;
 use crate::model::text;
@@ -49,38 +51,81 @@ pub(super) fn read(given: Raw) -> std::result::Result<Named, String> {
     Ok(named)
 }
 
+/// A user whom a file names, and whether they were here before the import.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Called {
+    pub(super) user: UserId,
+    pub(super) was_here: bool,
+}
+
 /// What a client that is here calls a user.
 #[derive(Debug)]
 struct Ready {
     client: UserId,
-    user: UserId,
+    called: Called,
     id: String,
+}
+
+/// How many could be stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Users who were here before the import.
+    pub(super) here: u64,
+    /// Ids that could not be: there is no room, or the client is not here, or calls another user so.
+    pub(super) left_out: u64,
 }
 
 /// Those that are yet to be stored.
 #[derive(Debug)]
 pub(super) struct Waiting {
     /// Of the batch that is being written: the user, the client and the id.
-    new: Vec<(UserId, String, String)>,
+    new: Vec<(Called, String, String)>,
     /// Clients that are here.
     here: HashMap<String, UserId>,
     /// By clients that were not here when they were asked for: those are not asked for again before the end.
-    by_client: HashMap<String, Vec<(UserId, String)>>,
+    by_client: HashMap<String, Vec<(Called, String)>>,
     /// Bytes that may yet be kept.
     room: usize,
-    /// How many cannot be stored: there is no room, or the client is not here, or calls another user so.
-    left_out: u64,
+    stored: Stored,
 }
 
 impl Waiting {
     pub(super) fn new() -> Self {
         let (here, by_client) = (HashMap::new(), HashMap::new());
-        Self { new: Vec::new(), here, by_client, room: MOST_WAITING, left_out: 0 }
+        Self { new: Vec::new(), here, by_client, room: MOST_WAITING, stored: Stored::default() }
     }
 
     /// Adds those of a user.
-    pub(super) fn add(&mut self, user: UserId, named: Named) {
-        self.new.extend(named.into_iter().map(|(client, id)| (user, client, id)));
+    pub(super) fn add(&mut self, called: Called, named: Named) {
+        self.new.extend(named.into_iter().map(|(client, id)| (called, client, id)));
+    }
+
+    /// For how many users who are here already something of what was added since the last time would be stored.
+    pub(super) async fn rehearse(&mut self, app: &App) -> Result<u64> {
+        let new = std::mem::take(&mut self.new);
+        let clients: BTreeSet<&str> = new.iter().map(|(_, client, _)| client.as_str()).collect();
+        let here = find(app, &Vec::from_iter(clients)).await?;
+        let mut by_client: BTreeMap<UserId, Vec<(UserId, &str)>> = BTreeMap::new();
+        for (called, client, id) in &new {
+            if let Some(client) = here.get(client) {
+                by_client.entry(*client).or_default().push((called.user, id));
+            }
+        }
+        let mut changed = BTreeSet::new();
+        for (client, named) in by_client {
+            for named in named.chunks(BATCH) {
+                let (users, ids): (Vec<UserId>, Vec<&str>) = named.iter().copied().unzip();
+                let has =
+                    patiently(app, || async { Ok(external_ids::of(&app.db, client, &users).await?) }).await?;
+                let taken =
+                    patiently(app, || async { Ok(external_ids::users_called(&app.db, client, &ids).await?) })
+                        .await?;
+                let is_new =
+                    |(user, id): &&(UserId, &str)| !has.contains_key(user) && !taken.contains_key(*id);
+                changed.extend(named.iter().filter(is_new).map(|(user, _)| *user));
+            }
+        }
+        Ok(changed.len() as u64)
     }
 
     /// Stores those that were added since the last time and whose clients are here; the others wait.
@@ -91,10 +136,10 @@ impl Waiting {
             new.iter().map(|(_, client, _)| client.as_str()).filter(|client| !is_known(client)).collect();
         let found = find(app, &Vec::from_iter(unknown)).await?;
         let mut ready = Vec::new();
-        for (user, client, id) in new {
+        for (called, client, id) in new {
             match found.get(&client).or_else(|| self.here.get(&client)) {
-                Some(client) => ready.push(Ready { client: *client, user, id }),
-                None => self.wait(user, client, id),
+                Some(client) => ready.push(Ready { client: *client, called, id }),
+                None => self.wait(called, client, id),
             }
         }
         for (client, id) in found {
@@ -108,13 +153,13 @@ impl Waiting {
         Ok(())
     }
 
-    fn wait(&mut self, user: UserId, client: String, id: String) {
+    fn wait(&mut self, called: Called, client: String, id: String) {
         let is_new = !self.by_client.contains_key(&client);
-        let for_client = if is_new { size_of::<(String, Vec<(UserId, String)>)>() + client.len() } else { 0 };
-        if self.takes(for_client + size_of::<(UserId, String)>() + id.len()) {
-            self.by_client.entry(client).or_default().push((user, id));
+        let for_client = if is_new { size_of::<(String, Vec<(Called, String)>)>() + client.len() } else { 0 };
+        if self.takes(for_client + size_of::<(Called, String)>() + id.len()) {
+            self.by_client.entry(client).or_default().push((called, id));
         } else {
-            self.left_out += 1;
+            self.stored.left_out += 1;
         }
     }
 
@@ -125,22 +170,22 @@ impl Waiting {
         left.is_some()
     }
 
-    /// Stores those whose clients came after their users; how many cannot be stored at all.
-    pub(super) async fn finish(mut self, app: &App, by: &By) -> Result<u64> {
+    /// Stores those whose clients came after their users; how many were stored in all, and cannot be.
+    pub(super) async fn finish(mut self, app: &App, by: &By) -> Result<Stored> {
         let waiting = std::mem::take(&mut self.by_client);
         if waiting.is_empty() {
-            return Ok(self.left_out);
+            return Ok(self.stored);
         }
         patiently(app, || by.check(app)).await?;
         let here = find(app, &waiting.keys().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut ready = Vec::with_capacity(BATCH);
         for (client, named) in waiting {
             let Some(client) = here.get(&client) else {
-                self.left_out += named.len() as u64;
+                self.stored.left_out += named.len() as u64;
                 continue;
             };
-            for (user, id) in named {
-                ready.push(Ready { client: *client, user, id });
+            for (called, id) in named {
+                ready.push(Ready { client: *client, called, id });
                 if ready.len() == BATCH {
                     self.insert(app, by, &ready).await?;
                     ready.clear();
@@ -148,11 +193,13 @@ impl Waiting {
             }
         }
         self.insert(app, by, &ready).await?;
-        Ok(self.left_out)
+        Ok(self.stored)
     }
 
     async fn insert(&mut self, app: &App, by: &By, ready: &[Ready]) -> Result<()> {
-        self.left_out += patiently(app, || db::retrying(|| insert(app, by, ready))).await?;
+        let more = patiently(app, || db::retrying(|| insert(app, by, ready))).await?;
+        self.stored.here += more.here;
+        self.stored.left_out += more.left_out;
         Ok(())
     }
 }
@@ -167,34 +214,46 @@ async fn find(app: &App, clients: &[&str]) -> Result<HashMap<String, UserId>> {
     Ok(here)
 }
 
-/// Stores them in one transaction, with an entry for each user of whom something new is stored; how many cannot be. The
-/// ids are in no entry: each is for its client alone, and entries are for all staff.
-async fn insert(app: &App, by: &By, named: &[Ready]) -> Result<u64> {
-    let (mut stored, mut left_out) = (BTreeSet::new(), 0);
+/// Stores them in one transaction, with an entry for each user of whom something new is stored. The ids are in no entry:
+/// each is for its client alone, and entries are for all staff. Of users who were here before, it has the clients, so that
+/// an undo knows them.
+async fn insert(app: &App, by: &By, named: &[Ready]) -> Result<Stored> {
+    let (mut stored, mut left_out) = (BTreeMap::<UserId, Vec<i64>>::new(), 0);
     if named.is_empty() {
-        return Ok(left_out);
+        return Ok(Stored::default());
     }
     let mut tx = app.db.begin().await?;
-    let people: BTreeSet<UserId> = named.iter().flat_map(|ready| [ready.client, ready.user]).collect();
+    let people: BTreeSet<UserId> = named.iter().flat_map(|ready| [ready.client, ready.called.user]).collect();
     let usernames = external_ids::keep_users(&mut tx, &Vec::from_iter(people)).await?;
-    for Ready { client, user, id } in named {
+    for Ready { client, called: Called { user, was_here }, id } in named {
         // Either may have been removed since it was found.
         let are_here = usernames.contains_key(client) && usernames.contains_key(user);
         if are_here && external_ids::insert_missing(&mut tx, *client, *user, id).await? {
-            stored.insert(*user);
+            stored.entry(*user).or_default().extend(was_here.then_some(client.0));
         } else if !are_here || external_ids::get(&mut tx, *client, *user).await?.as_ref() != Some(id) {
             left_out += 1;
         }
     }
-    let entry = |user: UserId| Entry {
-        target: usernames.get(&user).map(|name| (user, name.clone())),
-        batch_id: by.batch(),
-        ..Entry::new(Action::UserChanged, by.author()).detail("external_id", "changed")
+    let here = stored.values().filter(|clients| !clients.is_empty()).count() as u64;
+    let entry = |(user, clients): (UserId, Vec<i64>)| {
+        let entry = Entry::new(Action::UserChanged, by.author()).detail("external_id", "changed");
+        let entry = if clients.is_empty() { entry } else { entry.detail(CLIENTS, clients) };
+        Entry { target: usernames.get(&user).map(|name| (user, name.clone())), batch_id: by.batch(), ..entry }
     };
     let entries: Vec<Entry> = stored.into_iter().map(entry).collect();
     db::audit::insert_all(&mut tx, &entries, app.clock.now()).await?;
     tx.commit().await?;
-    Ok(left_out)
+    Ok(Stored { here, left_out })
+}
+
+/// The detail of an entry that has the clients.
+const CLIENTS: &str = "clients";
+
+/// The clients that an import had call the user of an entry something, if the user was here before it.
+pub(in crate::operations) fn clients(entry: &StoredEntry) -> Vec<UserId> {
+    let details: Value = serde_json::from_str(&entry.details).unwrap_or_default();
+    let clients = details.get(CLIENTS).and_then(Value::as_array);
+    clients.into_iter().flatten().filter_map(Value::as_i64).map(UserId).collect()
 }
 
 #[cfg(test)]
@@ -223,6 +282,10 @@ mod tests {
         }
     }
 
+    fn called(user: i64) -> Called {
+        Called { user: UserId(user), was_here: user % 2 == 0 }
+    }
+
     fn named(client: &str, id: &str) -> Named {
         Named::from([(client.to_owned(), id.to_owned())])
     }
@@ -249,18 +312,18 @@ mod tests {
         let (app, _folder) = app().await;
         make(&app, &[(1, "ada"), (2, "bob"), (3, "cara")]).await;
         let mut waiting = Waiting::new();
-        waiting.add(UserId(1), named("okta", "a"));
+        waiting.add(called(1), named("okta", "a"));
         waiting.store(&app, &By::Operator).await.unwrap();
         make(&app, &[(4, "okta"), (5, "entra")]).await;
-        waiting.add(UserId(2), named("okta", "b"));
-        waiting.add(UserId(2), named("entra", "b"));
-        waiting.add(UserId(3), named("nowhere", "c"));
+        waiting.add(called(2), named("okta", "b"));
+        waiting.add(called(2), named("entra", "b"));
+        waiting.add(called(3), named("nowhere", "c"));
         // Removed in the meantime, as by an erasure.
-        waiting.add(UserId(99), named("entra", "d"));
+        waiting.add(called(99), named("entra", "d"));
         waiting.store(&app, &By::Operator).await.unwrap();
         assert_eq!(waiting.by_client["okta"].len(), 2, "it was not asked for again");
         assert_eq!(waiting.by_client.len(), 2);
-        assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), 2);
+        assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), Stored { here: 2, left_out: 2 });
         let of = async |id: i64| external_ids::of_user(&app.db, UserId(id), 9).await.unwrap();
         assert_eq!(of(1).await, [(4, "a".to_owned())]);
         assert_eq!(of(2).await, [(4, "b".to_owned()), (5, "b".to_owned())]);
@@ -273,12 +336,30 @@ mod tests {
         make(&app, &[(1, "ada"), (2, "okta")]).await;
         let mut waiting = Waiting { room: 300, ..Waiting::new() };
         for n in 0..100 {
-            waiting.add(UserId(1), named(&format!("nowhere{n}"), "a"));
+            waiting.add(called(1), named(&format!("nowhere{n}"), "a"));
         }
-        waiting.add(UserId(1), named("okta", "a"));
+        waiting.add(called(1), named("okta", "a"));
         waiting.store(&app, &By::Operator).await.unwrap();
         assert!(waiting.by_client.len() < 5 && !waiting.by_client.is_empty());
         assert_eq!(external_ids::of_user(&app.db, UserId(1), 9).await.unwrap(), [(2, "a".to_owned())]);
-        assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), 100);
+        assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), Stored { here: 0, left_out: 100 });
+    }
+
+    #[rocket::async_test]
+    async fn a_rehearsal_counts_the_users_who_would_be_called_something_new() {
+        let (app, _folder) = app().await;
+        make(&app, &[(1, "ada"), (2, "bob"), (3, "cara"), (4, "okta"), (5, "dora")]).await;
+        let mut waiting = Waiting::new();
+        waiting.add(called(1), named("okta", "a"));
+        waiting.store(&app, &By::Operator).await.unwrap();
+        // What is so already, what is called otherwise, what is taken, what has no client, and what is new.
+        for (user, client, id) in
+            [(1, "okta", "a"), (1, "okta", "z"), (2, "okta", "a"), (3, "nowhere", "c"), (5, "okta", "d")]
+        {
+            waiting.add(called(user), named(client, id));
+        }
+        assert_eq!(waiting.rehearse(&app).await.unwrap(), 1);
+        assert_eq!(external_ids::of_user(&app.db, UserId(5), 9).await.unwrap(), [], "it stores nothing");
+        assert_eq!(waiting.finish(&app, &By::Operator).await.unwrap(), Stored::default());
     }
 }

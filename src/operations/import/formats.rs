@@ -2,14 +2,17 @@
 //!
 //! To add a format: a variant of [`Format`], how it is told, and a function that makes rows.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use super::elements::Elements;
 use super::json::{self, Element};
-use super::row::Items;
+use super::row::{Item, Items};
 use super::source::Source;
 use super::table::Table;
-use super::{Options, auth0, django, firebase, graph, keycloak, ldif, okta, records, scim, unix, xml};
+use super::{
+    Options, auth0, columns, django, firebase, graph, keycloak, ldif, okta, records, scim, sql, unix, xml,
+};
 
 /// How a file of users is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub enum Format {
     Json,
     /// Objects that are rows of another program's table.
     Records,
+    /// A dump of a database.
+    Sql,
     /// Of an export of a realm, or of the admin API.
     Keycloak,
     /// Joined with its export of passwords.
@@ -51,6 +56,7 @@ impl Format {
             Self::Csv => "a table",
             Self::Json => "JSON records",
             Self::Records => "rows of a table in JSON",
+            Self::Sql => "a dump of a database",
             Self::Keycloak => "users of Keycloak",
             Self::Auth0 => "users of Auth0",
             Self::Firebase => "users of Firebase",
@@ -105,22 +111,37 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String>
     let Some(first) = head.iter().copied().find(|byte| !byte.is_ascii_whitespace()) else {
         return Err("the file is empty".into());
     };
-    let is_json = first == b'{' || first == b'[';
+    if let Some(reason) = not_text(source) {
+        return Err(reason.into());
+    }
+    // phpMyAdmin once began with a comment.
+    let is_json = first == b'{' || first == b'[' || head.starts_with(b"/**\n Export to JSON");
     let told = || if is_json { None } else { of_text(&head) };
     let stream = || source.stream().map_err(|error| error.to_string());
     let opened = |format, items| Ok(Opened { format, header: Vec::new(), items });
-    match options.format.or_else(told) {
+    let format = options.format.or_else(told);
+    if !is_json {
+        check_options(format.unwrap_or(Format::Csv), options)?;
+    }
+    match format {
         Some(Format::Django) if !is_json => {
-            return opened(Format::Django, Box::new(xml::Objects::new(stream()?)));
+            let mapping = options.columns.clone();
+            return opened(Format::Django, Box::new(xml::Objects::new(stream()?, mapping)));
         }
         Some(Format::Ldif) => return opened(Format::Ldif, Box::new(ldif::Entries::new(stream()?))),
         Some(format @ (Format::Passwd | Format::Htpasswd)) => {
             let kind = if format == Format::Passwd { unix::Kind::Passwd } else { unix::Kind::Htpasswd };
             let joined = Arc::clone(&options.joined);
-            return opened(format, Box::new(unix::rows(stream()?, kind, move |name| joined.password(name))));
+            return opened(format, Box::new(unix::rows(stream()?, kind, move |name| joined.shadow(name))));
+        }
+        Some(Format::Sql) => {
+            if !options.columns.is_empty() {
+                sql::check(stream()?, &head, options)?;
+            }
+            return opened(Format::Sql, Box::new(sql::Rows::new(stream()?, &head, options)));
         }
         Some(Format::Csv) => {}
-        _ if is_json => return open_json(source, options),
+        _ if is_json => return open_json(source, options, first == b'{'),
         Some(_) => return Err("the JSON is refused: expected an array of users, or an object a line".into()),
         None => {}
     }
@@ -129,12 +150,51 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String>
     Ok(Opened { format: Format::Csv, header, items: Box::new(table.rows()) })
 }
 
+/// Refuses options that say nothing about a file of this format.
+fn check_options(format: Format, options: &Options) -> Result<(), String> {
+    let has_columns = matches!(format, Format::Csv | Format::Records | Format::Sql | Format::Django);
+    if !options.columns.is_empty() && !has_columns {
+        return Err(format!("--column is for tables, in JSON and dumps, too, and this is {}", format.name()));
+    }
+    let has_parts = matches!(format, Format::Keycloak | Format::Records | Format::Sql);
+    if options.part.is_some() && !has_parts {
+        return Err(format!(
+            "--realm and --table are for files that have several, and this is {}",
+            format.name()
+        ));
+    }
+    Ok(())
+}
+
+/// What to do with a file that is no text, told from its first bytes.
+fn not_text(source: &Source) -> Option<&'static str> {
+    let mut start = [0; 16];
+    let length = source.raw().read(&mut start).ok()?;
+    let kinds: [(&[u8], &str); 8] = [
+        (b"PK\x03\x04", "it is a workbook or an archive: save the sheet as CSV, or unpack it first"),
+        (b"\xd0\xcf\x11\xe0", "it is a workbook: save the sheet as CSV first"),
+        (b"PGDMP", "it is an archive of pg_dump: have pg_restore write it as text first, with -f FILE"),
+        (b"SQLite format 3\0", "it is an SQLite database: write it as text first, with sqlite3 FILE .dump"),
+        (b"BZh", PACKED),
+        (b"\xfd7zXZ", PACKED),
+        (b"\x28\xb5\x2f\xfd", PACKED),
+        (b"%PDF", "it is a PDF, of which nothing can be read"),
+    ];
+    kinds.into_iter().find(|(first, _)| start[..length].starts_with(first)).map(|(_, reason)| reason)
+}
+
+/// Of an archive of one file.
+const PACKED: &str = "it is packed, but not by gzip: unpack it first";
+
 fn of_text(head: &[u8]) -> Option<Format> {
     if xml::is_dump(head) {
         return Some(Format::Django);
     }
     if ldif::is_ldif(head) {
         return Some(Format::Ldif);
+    }
+    if sql::is_dump(head) {
+        return Some(Format::Sql);
     }
     match unix::kind(head)? {
         unix::Kind::Passwd => Some(Format::Passwd),
@@ -143,33 +203,65 @@ fn of_text(head: &[u8]) -> Option<Format> {
     }
 }
 
-fn open_json(source: &Source, options: &Options) -> Result<Opened, String> {
+fn open_json(source: &Source, options: &Options, is_object: bool) -> Result<Opened, String> {
     let stream = || source.stream().map_err(|error| error.to_string());
-    let mut looked_at = Elements::new(stream()?).take(LOOKED_AT).filter_map(|found| json::parse(found).ok());
-    let told = || looked_at.find_map(|element| Format::of(&element));
-    let format = options.format.or_else(told).unwrap_or(Format::Json);
+    let mapping = options.columns.clone();
+    let (mut told, mut has_parts, mut names) = (None, false, Vec::new());
+    for found in Elements::new(stream()?).take(LOOKED_AT) {
+        has_parts |= found.part.is_some();
+        let Ok(element) = json::parse(found) else { continue };
+        names.extend(element.names().into_iter().map(str::to_owned));
+        if let Some(Element::Object(fields)) = element.get("fields") {
+            names.extend(fields.iter().map(|(name, _)| name.clone()));
+        }
+        told = told.or_else(|| Format::of(&element));
+        if told.is_some() && mapping.is_empty() {
+            break;
+        }
+    }
+    // Members that are named for us are those of another program.
+    let is_mapped = !mapping.is_empty() && matches!(told, None | Some(Format::Json));
+    let told = if is_mapped { Some(Format::Records) } else { told };
+    let format = options.format.or(told).unwrap_or(Format::Json);
+    check_options(format, options)?;
+    columns::check(&mapping, |name| names.iter().any(|known| known.eq_ignore_ascii_case(name)))?;
+    if options.part.is_some() && !has_parts {
+        return Err("--realm and --table are for files that have several, which this one has not".into());
+    }
+    // Most exports are one realm, and need not be read once more.
+    if format == Format::Keycloak && has_parts && (!is_object || options.part.is_some()) {
+        keycloak::check_realms(stream()?, options.part.as_deref())?;
+    }
     let (joined, staff_role) = (Arc::clone(&options.joined), options.staff_role.clone());
-    let read = move |place, element: Element| match format {
-        Format::Django => django::record(place, element),
-        Format::Keycloak => keycloak::record(place, &element, staff_role.as_deref()),
-        Format::Auth0 => auth0::record(place, &element, |key| joined.password(key)),
-        Format::Firebase => firebase::record(place, &element, joined.firebase.as_ref()),
-        Format::Scim => scim::record(place, &element),
-        Format::Okta => okta::record(place, &element),
-        Format::Graph => graph::record(place, &element),
-        Format::Records => records::record(place, element),
-        Format::Json | Format::Csv | Format::Ldif | Format::Passwd | Format::Htpasswd => {
-            json::record(place, element)
+    let (chosen, mut records) = (options.part.clone(), records::Reader::new(&mapping));
+    let read = move |place, part: Option<&str>, element: Element| {
+        if let (Some(chosen), Some(part)) = (&chosen, part)
+            && chosen != part
+        {
+            let what = if format == Format::Keycloak { "users of the realm" } else { "rows of" };
+            return Item::Skipped(format!("{what} {part}"));
+        }
+        match format {
+            Format::Django => django::record(place, element, &mapping),
+            Format::Keycloak => keycloak::record(place, &element, staff_role.as_deref()),
+            Format::Auth0 => auth0::record(place, &element, |key| joined.auth0(key)),
+            Format::Firebase => firebase::record(place, &element, joined.firebase()),
+            Format::Scim => scim::record(place, &element),
+            Format::Okta => okta::record(place, &element),
+            Format::Graph => graph::record(place, &element),
+            Format::Records => records.record(place, part, element, chosen.is_some()),
+            Format::Json | Format::Csv | Format::Sql | Format::Ldif | Format::Passwd | Format::Htpasswd => {
+                json::record(place, element)
+            }
         }
     };
-    Ok(Opened { format, header: Vec::new(), items: Box::new(json::rows(stream()?, read)) })
+    Ok(Opened { format, header: Vec::new(), items: Box::new(json::rows_of_parts(stream()?, read)) })
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::row::Item;
     use super::super::source::tests::source;
     use super::*;
     use crate::model::raw::Raw;

@@ -30,6 +30,14 @@ impl Element {
         }
     }
 
+    /// The names of its members.
+    pub(super) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Object(members) => members.iter().map(|(name, _)| name.as_str()).collect(),
+            Self::Array(_) | Self::Scalar(_) => Vec::new(),
+        }
+    }
+
     /// The member of that name.
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
@@ -77,15 +85,25 @@ impl Element {
     }
 }
 
-/// The rows of a file, one an element; what is no row by itself is `None` of `read`.
+/// The rows of a file, whatever they are of.
+#[cfg(test)]
 pub(super) fn rows(
     stream: Stream,
-    read: impl Fn(Place, Element) -> Item + Send + 'static,
+    mut read: impl FnMut(Place, Element) -> Item + Send + 'static,
+) -> impl Iterator<Item = Item> + Send {
+    rows_of_parts(stream, move |place, _, element| read(place, element))
+}
+
+/// The rows of a file, one an element. `read` is told the realm or the table that an element is of.
+pub(super) fn rows_of_parts(
+    stream: Stream,
+    mut read: impl FnMut(Place, Option<&str>, Element) -> Item + Send + 'static,
 ) -> impl Iterator<Item = Item> + Send {
     Elements::new(stream).zip(1..).map(move |(found, row)| {
         let place = Place { line: found.line, row };
+        let part = found.part.clone();
         match parse(found) {
-            Ok(element @ Element::Object(_)) => read(place, element),
+            Ok(element @ Element::Object(_)) => read(place, part.as_deref(), element),
             Ok(_) => Item::Row(Row::broken(place, "is not an object.")),
             Err(reason) => Item::Row(Row::broken(place, reason)),
         }
@@ -97,7 +115,7 @@ pub(super) fn rows(
 /// # Errors
 /// What is wrong with it, and where in the file.
 pub(super) fn parse(found: Found) -> Result<Element, String> {
-    let Found { line, column, content } = found;
+    let Found { line, column, content, .. } = found;
     serde_json::from_slice(&content?).map_err(|error| {
         let message = error.to_string();
         let reason = message.split(" at line ").next().unwrap_or_default();

@@ -1,9 +1,13 @@
 //! Users of a Keycloak realm: of an export, or of its admin API, which has no credentials.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::elements::Elements;
 use super::json::Element;
 use super::row::{Item, Place, Row};
+use super::source::Stream;
 use super::times::of_milliseconds;
 use crate::model::raw::Raw;
 
@@ -14,10 +18,37 @@ pub(super) fn is_user(element: &Element) -> bool {
         && (has("createdTimestamp") || has("requiredActions") || has("disableableCredentialTypes"))
 }
 
+/// Checks which realms a file has, if it is an array of them: users of several are not imported at once.
+///
+/// # Errors
+/// The names of the realms, unless the one that is to be read is among them.
+pub(super) fn check_realms(stream: Stream, chosen: Option<&str>) -> Result<(), String> {
+    const MOST: usize = 20;
+    let mut realms = BTreeSet::new();
+    for part in Elements::new(stream).filter_map(|found| found.part) {
+        if realms.len() < MOST {
+            realms.insert(part);
+        }
+    }
+    let names = realms.iter().map(|realm| format!("{realm:?}")).collect::<Vec<_>>().join(", ");
+    match chosen {
+        None if realms.len() > 1 => {
+            Err(format!("it has several realms: say with --realm which one of {names}"))
+        }
+        Some(chosen) if !realms.is_empty() && realms.len() < MOST && !realms.contains(chosen) => {
+            Err(format!("it has no realm {chosen:?}, but {names}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A user. Those of programs are left out. Holders of the realm role `staff_role` become staff.
 pub(super) fn record(place: Place, element: &Element, staff_role: Option<&str>) -> Item {
     if element.get("serviceAccountClientId").is_some_and(|client| *client != Element::Scalar(Raw::Null)) {
         return Item::Skipped("service accounts".into());
+    }
+    if element.get("realm").is_some() && element.get("username").is_none() {
+        return Item::Skipped("realms without users".into());
     }
     let mut row = Row::new(place);
     for (member, field) in [
@@ -132,5 +163,24 @@ mod tests {
             let element: Element = serde_json::from_str(credential).unwrap();
             assert_eq!(hash(&element).as_deref(), spelled, "{credential}");
         }
+    }
+
+    #[test]
+    fn of_several_realms_one_has_to_be_said() {
+        let check = |content: &str, chosen| {
+            check_realms(source(content.as_bytes()).stream().unwrap(), chosen).err().unwrap_or_default()
+        };
+        let two = r#"[{"realm":"master","users":[{}]},{"realm":"acme","users":[{},{}]},{"realm":"empty"}]"#;
+        assert_eq!(
+            check(two, None),
+            "it has several realms: say with --realm which one of \"acme\", \"master\""
+        );
+        assert_eq!(check(two, Some("acme")), "");
+        assert_eq!(check(two, Some("other")), "it has no realm \"other\", but \"acme\", \"master\"");
+        let one = r#"{"realm":"acme","users":[{}]}"#;
+        assert_eq!((check(one, None), check(one, Some("acme"))), (String::new(), String::new()));
+        assert!(!check(one, Some("other")).is_empty());
+        let [Item::Skipped(kind)] = &read(r#"[{"realm":"empty","enabled":true}]"#)[..] else { panic!() };
+        assert_eq!(kind, "realms without users");
     }
 }

@@ -19,7 +19,9 @@ const DISABLED: i64 = 2;
 
 /// Whether a file is one: it begins with an entry, the version or a comment of `ldapsearch`.
 pub(super) fn is_ldif(head: &[u8]) -> bool {
-    let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    // A line that begins with a space goes on with the one before, which may be a comment.
+    let lines =
+        head.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b" ")).map(<[u8]>::trim_ascii);
     let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
     let first = lines.next().unwrap_or_default().to_ascii_lowercase();
     first.starts_with(b"dn:")
@@ -42,6 +44,8 @@ impl Entries {
 struct Attribute {
     name: String,
     value: Vec<u8>,
+    /// The value is in another file, which is not read.
+    is_elsewhere: bool,
 }
 
 impl Iterator for Entries {
@@ -59,7 +63,7 @@ impl Iterator for Entries {
                 }
                 continue;
             }
-            let line = begun.get_or_insert(number);
+            begun.get_or_insert(number);
             problem = problem.or(bad);
             let mut text = bytes;
             while let Some(more) = self.lines.next_if(|line| line.bytes.first() == Some(&b' ')) {
@@ -74,7 +78,6 @@ impl Iterator for Entries {
                 problem = Some(format!("is longer than {LONGEST} bytes."));
                 attributes.clear();
             }
-            let _ = line;
             if !text.starts_with(b"#") && problem.is_none() {
                 match attribute(&text) {
                     Some(attribute) if attribute.name == "version" && attributes.is_empty() => {}
@@ -93,17 +96,18 @@ impl Iterator for Entries {
     }
 }
 
-/// `name: text` or `name:: base64`; `name:< address` has no value here.
+/// `name: text` or `name:: base64`; `name:< address` has its value elsewhere.
 fn attribute(text: &[u8]) -> Option<Attribute> {
     let colon = text.iter().position(|byte| *byte == b':')?;
     let (name, value) = (&text[..colon], &text[colon + 1..]);
+    let is_elsewhere = value.first() == Some(&b'<');
     let value = match value {
         [b':', encoded @ ..] => STANDARD.decode(encoded.trim_ascii()).ok()?,
         [b'<', ..] => Vec::new(),
         plain => plain.trim_ascii_start().to_vec(),
     };
     let name = std::str::from_utf8(name).ok()?.split(';').next()?.trim().to_ascii_lowercase();
-    Some(Attribute { name, value })
+    Some(Attribute { name, value, is_elsewhere })
 }
 
 fn entry(place: Place, attributes: &[Attribute]) -> Item {
@@ -127,6 +131,10 @@ fn entry(place: Place, attributes: &[Attribute]) -> Item {
     let mut row = Row::new(place);
     let mut add = |field: &'static str, names: &[&'static str]| {
         for name in names {
+            if all(name).next().is_some_and(|attribute| attribute.is_elsewhere) {
+                row.problems.push(format!("{field}: stands in another file, which is not read."));
+                break;
+            }
             match first(name) {
                 Ok(None) => {}
                 Ok(Some(value)) => {
@@ -193,6 +201,28 @@ mod tests {
             fields.map(|field| row.get(field)),
             ["ada", "a@b.co", "Léa", "Ada Léa", "{SHA}x", "2023-04-01T22:14:44Z"].map(Raw::from)
         );
+    }
+
+    #[test]
+    fn comments_may_go_on_in_the_next_line() {
+        let content = "# a comment that\n  goes on: here\n# another\n\ndn: uid=ada\n# a long\n  one\nuid: ada\n\
+                       # uid: bob\n uid: carl\nobjectClass: person\n";
+        assert!(is_ldif(content.as_bytes()));
+        let rows: Vec<_> = read(content).into_iter().filter(|item| matches!(item, Item::Row(_))).collect();
+        let [Item::Row(row)] = &rows[..] else { panic!("{rows:?}") };
+        assert_eq!((row.get("username"), row.problems.len()), ("ada".into(), 0));
+    }
+
+    #[test]
+    fn what_is_in_another_file_is_not_read_and_the_entry_is_refused() {
+        let person = "dn: uid=a\nobjectClass: person\nuid: a\njpegPhoto:< file:///etc/passwd\n";
+        let [Item::Row(row)] = &read(person)[..] else { panic!() };
+        assert!(row.problems.is_empty(), "a photograph is not kept anyway");
+        let [Item::Row(row)] = &read(&format!("{person}userPassword:< file:///etc/shadow\n"))[..] else {
+            panic!()
+        };
+        assert_eq!(row.problems, ["password: stands in another file, which is not read."]);
+        assert_eq!(row.get("password"), Raw::Missing);
     }
 
     #[test]

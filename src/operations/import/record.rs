@@ -95,7 +95,7 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
         email: row.get("email"),
         is_staff: flag(row.get("is_staff")),
         is_active: is_active(row),
-        must_change_password: flag(row.get("must_change_password")),
+        must_change_password: must_change_password(row),
         ..UserPatch::default()
     };
     let UserInput { mut changes, mut errors } = patch.into_input(InputMode::Part);
@@ -159,11 +159,13 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
 }
 
 /// First and last name. Where one of them is missing it is the rest of the whole name; where both are, the last
-/// word of that is the last name.
+/// word of that is the last name, or what stands before its comma.
 fn names(row: &Row) -> (Raw, Raw) {
     let (first, last) = (row.get("first_name"), row.get("last_name"));
     let Raw::Text(whole) = row.get("full_name") else { return (first, last) };
     let whole = text::tidy(&whole);
+    let turned = last_name_first(&whole);
+    let in_order = turned.map_or_else(|| whole.clone(), |(last, first)| format!("{first} {last}"));
     let known = |name: &Raw| match name {
         Raw::Missing => Some(String::new()),
         Raw::Text(name) => Some(text::tidy(name)),
@@ -171,19 +173,31 @@ fn names(row: &Row) -> (Raw, Raw) {
     };
     match (known(&first).as_deref(), known(&last).as_deref()) {
         (Some(""), Some("")) => {
-            let (first, last) = whole.rsplit_once(char::is_whitespace).unwrap_or((&whole, ""));
+            let parts = turned.map(|(last, first)| (first, last));
+            let (first, last) =
+                parts.or_else(|| whole.rsplit_once(char::is_whitespace)).unwrap_or((&whole, ""));
             (first.trim_end().into(), last.into())
         }
-        (Some(""), Some(name)) => match whole.strip_suffix(name) {
-            Some(rest) => (rest.trim_end().into(), last),
-            None => (first, last),
+        (Some(""), Some(name)) => match in_order.strip_suffix(name) {
+            Some(rest) if rest.ends_with(char::is_whitespace) => (rest.trim_end().into(), last),
+            _ => (first, last),
         },
-        (Some(name), Some("")) => match whole.strip_prefix(name) {
-            Some(rest) => (first, rest.trim_start().into()),
-            None => (first, last),
+        (Some(name), Some("")) => match in_order.strip_prefix(name) {
+            Some(rest) if rest.starts_with(char::is_whitespace) => (first, rest.trim_start().into()),
+            _ => (first, last),
         },
         _ => (first, last),
     }
+}
+
+/// The parts of `Lovelace, Ada`, but not of `Ada Lovelace, PhD`.
+fn last_name_first(whole: &str) -> Option<(&str, &str)> {
+    const AFTER: [&str; 9] = ["jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq"];
+    let (last, first) = whole.split_once(',')?;
+    let (last, first) = (last.trim(), first.trim());
+    let word: String = first.chars().filter(|c| *c != '.').collect::<String>().to_lowercase();
+    let is_name = !last.is_empty() && !first.is_empty() && !first.contains(',');
+    (is_name && !AFTER.contains(&word.as_str())).then_some((last, first))
 }
 
 /// Whether the account may be used, from the flag or from its opposite.
@@ -198,65 +212,112 @@ fn is_active(row: &Row) -> Raw {
     }
 }
 
+/// Words of spreadsheets and directories for yes, without accents. Users of Okta's who have to act, or whom it keeps out
+/// for a while, have accounts that may be used.
+const TRUE: [&str; 34] = [
+    "true",
+    "t",
+    "yes",
+    "y",
+    "on",
+    "1",
+    "wahr",
+    "ja",
+    "vrai",
+    "oui",
+    "verdadero",
+    "vero",
+    "verdadeiro",
+    "waar",
+    "si",
+    "sim",
+    "tak",
+    "prawda",
+    "active",
+    "aktiv",
+    "actif",
+    "activo",
+    "attivo",
+    "ativo",
+    "actief",
+    "aktywny",
+    "enabled",
+    "habilitado",
+    "recovery",
+    "provisioned",
+    "password expired",
+    "password reset",
+    "locked out",
+    "pending user action",
+];
+/// The same for no. A user of Okta's who is staged was not let in yet.
+const FALSE: [&str; 40] = [
+    "false",
+    "f",
+    "no",
+    "n",
+    "off",
+    "0",
+    "falsch",
+    "nein",
+    "faux",
+    "non",
+    "falso",
+    "onwaar",
+    "nao",
+    "nie",
+    "fałsz",
+    "nee",
+    "inactive",
+    "inaktiv",
+    "inactif",
+    "inactivo",
+    "inattivo",
+    "inativo",
+    "inactief",
+    "nieaktywny",
+    "suspended",
+    "deprovisioned",
+    "deactivated",
+    "staged",
+    "disabled",
+    "blocked",
+    "locked",
+    "gesperrt",
+    "suspendu",
+    "suspendido",
+    "suspenso",
+    "sospeso",
+    "bloqueado",
+    "bloccato",
+    "geblokkeerd",
+    "zablokowany",
+];
+
+/// A word as it is compared with these.
+fn word(text: &str) -> String {
+    text::searchable(text.trim()).replace('_', " ")
+}
+
 /// A truth value in the words of spreadsheets and directories; what is none stays as it is.
 fn flag(given: Raw) -> Raw {
-    const TRUE: [&str; 20] = [
-        "true",
-        "t",
-        "yes",
-        "y",
-        "on",
-        "1",
-        "wahr",
-        "ja",
-        "vrai",
-        "oui",
-        "verdadero",
-        "vero",
-        "waar",
-        "active",
-        "aktiv",
-        "enabled",
-        "sí",
-        "si",
-        "tak",
-        "prawda",
-    ];
-    const FALSE: [&str; 24] = [
-        "false",
-        "f",
-        "no",
-        "n",
-        "off",
-        "0",
-        "falsch",
-        "nein",
-        "faux",
-        "non",
-        "falso",
-        "onwaar",
-        "inactive",
-        "inaktiv",
-        "suspended",
-        "deprovisioned",
-        "disabled",
-        "blocked",
-        "locked",
-        "gesperrt",
-        "inactif",
-        "inactivo",
-        "nie",
-        "fałsz",
-    ];
     match given {
-        Raw::Text(text) => match text.trim().to_lowercase() {
-            word if TRUE.contains(&word.as_str()) => Raw::Bool(true),
-            word if FALSE.contains(&word.as_str()) => Raw::Bool(false),
+        Raw::Text(text) => match word(&text).as_str() {
+            word if TRUE.contains(&word) => Raw::Bool(true),
+            word if FALSE.contains(&word) => Raw::Bool(false),
             _ => Raw::Text(text),
         },
         Raw::Integer(1) => Raw::Bool(true),
         Raw::Integer(0) => Raw::Bool(false),
         other => other,
+    }
+}
+
+/// Whether another password is demanded, if only by the state of the account.
+fn must_change_password(row: &Row) -> Raw {
+    match (flag(row.get("must_change_password")), row.get("is_active")) {
+        (Raw::Missing, Raw::Text(state)) if word(&state) == "password expired" => Raw::Bool(true),
+        (given, _) => given,
     }
 }
 
@@ -291,17 +352,22 @@ fn read_time(
     order: Option<times::DateOrder>,
     errors: &mut FieldErrors,
 ) -> Option<Timestamp> {
-    let result = match given {
+    let text = match given {
         Raw::Missing => return None,
+        Raw::Text(text) => Ok(text),
+        Raw::Integer(number) => Ok(number.to_string()),
         Raw::Null => Err(Message::Null),
-        Raw::Text(text) => {
-            times::parse(&text, order).map_err(|times::Unreadable| match (text.contains('/'), order) {
-                (true, None) => "Say with --dates whether the day or the month comes first.".into(),
-                _ => "Must be a date and time such as 2024-02-29T12:00:00.000000Z.".into(),
-            })
-        }
-        Raw::Bool(_) | Raw::Integer(_) | Raw::Other => Err(Message::NotAString),
+        Raw::Bool(_) | Raw::Other => Err(Message::NotAString),
     };
+    let result = text.and_then(|text| {
+        times::parse(&text, order).map_err(|times::Unreadable| {
+            if order.is_none() && times::needs_order(&text) {
+                "Say with --dates whether the day or the month comes first.".into()
+            } else {
+                "Must be a date and time such as 2024-02-29T12:00:00.000000Z.".into()
+            }
+        })
+    });
     result.map_err(|message| errors.add(field, message)).ok().flatten()
 }
 

@@ -1,31 +1,99 @@
 //! Objects that are rows of other programs' tables of users, by the names that their columns have.
 
-use super::columns;
+use super::columns::{self, Mapping};
 use super::json::Element;
 use super::row::{Item, Place, Row};
 use crate::model::raw::Raw;
 
 /// Whether an element names a user by a name of another program.
 pub(super) fn is_user(element: &Element) -> bool {
-    let Element::Object(members) = element else { return false };
-    members.iter().any(|(name, _)| matches!(columns::field(name), Some("username" | "email")))
+    is_named(&element.names(), &[])
 }
 
-/// A user: the members that are known by some name. The first of two for the same field counts.
-pub(super) fn record(place: Place, element: Element) -> Item {
-    if !is_user(&element) {
-        return Item::Skipped("other objects".into());
+fn is_named(names: &[&str], mapping: &Mapping) -> bool {
+    let is_name = |field| matches!(field, Some("username" | "email"));
+    columns::assign(names, mapping).is_ok_and(|assigned| assigned.into_iter().any(is_name))
+}
+
+/// Reads objects as rows, each by the names of its members. Those of the object before are remembered, as most have the
+/// same.
+pub(super) struct Reader {
+    mapping: Vec<(String, String)>,
+    table: Option<String>,
+    names: Vec<String>,
+    /// The fields of the names; `None` where the object is no user.
+    fields: Option<Fields>,
+}
+
+/// A field for each name, if there is any.
+struct Fields {
+    first: Vec<Option<&'static str>>,
+    /// Of names that only count where the value of the first one is none.
+    second: Vec<Option<&'static str>>,
+}
+
+impl Fields {
+    fn of(names: &[&str], mapping: &Mapping) -> Option<Self> {
+        let first = columns::assign(names, mapping).ok()?;
+        let is_given = |name: &str| mapping.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let second = |(name, field): (&&str, Option<&str>)| match field {
+            None if !is_given(name) && !columns::is_weak(name) => columns::field(name),
+            _ => None,
+        };
+        let second = names.iter().zip(first.iter().copied()).map(second).collect();
+        Some(Self { first, second })
     }
-    let mut row = Row::new(place);
-    let Element::Object(members) = element else { return Item::Row(Row::broken(place, "is not an object.")) };
-    for (name, value) in members {
-        if let (Some(field), Element::Scalar(value)) = (columns::field(&name), value)
-            && value != Raw::Null
-        {
-            row.add_if_missing(field, value);
+}
+
+impl Reader {
+    /// With the fields that were given to columns.
+    pub(super) fn new(mapping: &Mapping) -> Self {
+        Self { mapping: mapping.to_vec(), table: None, names: Vec::new(), fields: None }
+    }
+
+    fn look(&mut self, table: Option<&str>, names: &[&str], is_chosen: bool) {
+        if self.names == names && self.table.as_deref() == table && !names.is_empty() {
+            return;
         }
+        self.names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.table = table.map(str::to_owned);
+        let has_users = match table {
+            Some(table) if !is_chosen => columns::has_users(table, names, &self.mapping),
+            _ => is_named(names, &self.mapping),
+        };
+        self.fields = if has_users { Fields::of(names, &self.mapping) } else { None };
     }
-    Item::Row(row)
+
+    /// A user: the members that are known by some name. What else a file holds is left out. A table that was chosen has
+    /// users, whatever it is called.
+    pub(super) fn record(
+        &mut self,
+        place: Place,
+        table: Option<&str>,
+        element: Element,
+        is_chosen: bool,
+    ) -> Item {
+        self.look(table, &element.names(), is_chosen);
+        let Some(fields) = &self.fields else {
+            return Item::Skipped(
+                table.map_or_else(|| "other objects".into(), |table| format!("rows of {table}")),
+            );
+        };
+        let mut row = Row::new(place);
+        let Element::Object(members) = element else {
+            return Item::Row(Row::broken(place, "is not an object."));
+        };
+        for fields in [&fields.first, &fields.second] {
+            for ((_, value), field) in members.iter().zip(fields) {
+                if let (Some(field), Element::Scalar(value)) = (field, value)
+                    && *value != Raw::Null
+                {
+                    row.add_if_missing(field, value.clone());
+                }
+            }
+        }
+        Item::Row(row)
+    }
 }
 
 #[cfg(test)]
@@ -36,7 +104,9 @@ mod tests {
     fn members_are_known_by_many_names_and_others_left_out() {
         let user = r#"{"ID":1,"user_login":"ada","display_name":"Ada L","user_email":"a@b.co","roles":["x"],
                        "user_pass":"$P$x","last_login":null,"user_registered":"2020-09-30 16:47:30"}"#;
-        let Item::Row(row) = record(Place::default(), serde_json::from_str(user).unwrap()) else {
+        let mut reader = Reader::new(&[]);
+        let place = Place::default();
+        let Item::Row(row) = reader.record(place, None, serde_json::from_str(user).unwrap(), false) else {
             panic!("{user}")
         };
         let fields = ["pk", "username", "full_name", "email", "password", "last_login", "is_staff"];
@@ -53,6 +123,36 @@ mod tests {
             ]
         );
         let other = serde_json::from_str(r#"{"type":"database","name":"shop"}"#).unwrap();
-        assert_eq!(record(Place::default(), other), Item::Skipped("other objects".into()));
+        assert_eq!(reader.record(place, None, other, false), Item::Skipped("other objects".into()));
+    }
+
+    #[test]
+    fn our_name_for_a_field_counts_and_a_second_one_where_the_first_has_none() {
+        let user =
+            r#"{"login":"x","username":"ada","current_sign_in_at":null,"last_sign_in_at":"2024-01-01"}"#;
+        let user = serde_json::from_str(user).unwrap();
+        let Item::Row(row) = Reader::new(&[]).record(Place::default(), None, user, false) else { panic!() };
+        assert_eq!([row.get("username"), row.get("last_login")], ["ada".into(), "2024-01-01".into()]);
+    }
+
+    #[test]
+    fn of_named_tables_those_of_users_are_read_and_the_one_that_was_chosen() {
+        let mapping = [("kennung".to_owned(), "username".to_owned())];
+        let mut reader = Reader::new(&mapping);
+        let mut read = |table, object: &str, is_chosen| {
+            let object = serde_json::from_str(object).unwrap();
+            match reader.record(Place::default(), Some(table), object, is_chosen) {
+                Item::Row(row) => row.get("username"),
+                Item::Skipped(kind) => kind.as_str().into(),
+            }
+        };
+        assert_eq!(
+            read("wp_usermeta", r#"{"user_id":"1","meta_key":"x"}"#, false),
+            "rows of wp_usermeta".into()
+        );
+        assert_eq!(read("orders", r#"{"id":"1","email":"a@b.co"}"#, false), "rows of orders".into());
+        assert_eq!(read("wp_users", r#"{"ID":"1","user_login":"ada","user_pass":"x"}"#, false), "ada".into());
+        assert_eq!(read("kunden", r#"{"Kennung":"bob","email":"x"}"#, false), "bob".into());
+        assert_eq!(read("orders", r#"{"login":"carl"}"#, true), "carl".into());
     }
 }

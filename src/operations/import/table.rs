@@ -31,7 +31,7 @@ impl Table {
     ///
     /// # Errors
     /// What is wrong with the header: the whole file would be misread. Nothing of it is repeated.
-    pub(super) fn open(source: &Source, mapping: &[(String, String)]) -> Result<Self, String> {
+    pub(super) fn open(source: &Source, mapping: &columns::Mapping) -> Result<Self, String> {
         let dialect = Dialect::of(&source.head().map_err(|error| error.to_string())?);
         let mut records = Records::new(source.stream().map_err(|error| error.to_string())?, dialect);
         let header = loop {
@@ -89,40 +89,17 @@ fn is_blank(cell: &Cell) -> bool {
 }
 
 /// Which field each column holds.
-fn assign(names: &[String], mapping: &[(String, String)]) -> Result<Vec<Column>, String> {
-    for (name, field) in mapping {
-        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            return Err(format!("the header has no column {name:?}"));
-        }
-        if !field.is_empty() && columns::target(field).is_none() {
-            return Err(format!("{field:?} is no field of a user; the fields are: {}", FIELDS.join(", ")));
-        }
-    }
-    let mapped = |name: &str| mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    let taken: Vec<&str> = mapping.iter().map(|(_, field)| field.as_str()).collect();
-    let exact: Vec<&str> = names.iter().filter_map(|name| super::row::field(name)).collect();
-    let is_named =
-        names.iter().any(|name| columns::field(name) == Some("username") && !columns::is_weak(name));
-    let mut columns = Vec::with_capacity(names.len());
-    for name in names {
-        let known = match mapped(name) {
-            Some((_, field)) => columns::target(field),
-            None => columns::field(name).filter(|field| !taken.contains(field)).filter(|field| {
-                // Of two columns for one field, the one that has our name for it.
-                super::row::field(name).is_some()
-                    || !(exact.contains(field) || *field == "username" && is_named && columns::is_weak(name))
-            }),
-        };
-        columns.push(match known {
-            Some(field) if columns.contains(&Column::Field(field)) && super::row::field(name).is_some() => {
-                return Err(format!("the header is refused: {field} is there twice"));
-            }
-            Some(field) if columns.contains(&Column::Field(field)) => Column::Other,
-            Some(field) => Column::Field(field),
-            None if name.is_empty() => Column::Unnamed,
-            None => Column::Other,
-        });
-    }
+fn assign(names: &[String], mapping: &columns::Mapping) -> Result<Vec<Column>, String> {
+    columns::check(mapping, |name| names.iter().any(|known| known.eq_ignore_ascii_case(name)))?;
+    let texts: Vec<&str> = names.iter().map(String::as_str).collect();
+    let assigned = columns::assign(&texts, mapping)
+        .map_err(|field| format!("the header is refused: {field} is there twice"))?;
+    let column = |(name, field): (&String, Option<&'static str>)| match field {
+        Some(field) => Column::Field(field),
+        None if name.is_empty() => Column::Unnamed,
+        None => Column::Other,
+    };
+    let columns: Vec<Column> = names.iter().zip(assigned).map(column).collect();
     let has = |field| columns.contains(&Column::Field(field));
     let looks_like_a_user = names.iter().any(|name| {
         name.contains('@')
@@ -179,7 +156,7 @@ fn row(number: u64, columns: &[Column], delimiter: u8, record: Record) -> Row {
 }
 
 /// What a field has that is not said.
-fn nothing(field: &str) -> Raw {
+pub(super) fn nothing(field: &str) -> Raw {
     match field {
         "first_name" | "last_name" | "email" => Raw::Text(String::new()),
         "last_login" | "valid_from" | "valid_until" | "password_changed_at" | "modified_at" => Raw::Null,
@@ -188,7 +165,7 @@ fn nothing(field: &str) -> Raw {
 }
 
 /// A table knows only text: what is empty means "none", and so do the words of databases for it.
-fn value(field: &str, cell: &str, delimiter: u8) -> Raw {
+pub(super) fn value(field: &str, cell: &str, delimiter: u8) -> Raw {
     let is_name = matches!(field, "username" | "first_name" | "last_name" | "full_name");
     match cell.trim() {
         "" if field == "username" => Raw::Text(String::new()),

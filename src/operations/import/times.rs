@@ -16,31 +16,81 @@ pub enum DateOrder {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
-/// Reads a time; `None` is what MySQL writes for none. Beyond what [`Timestamp::parse`] reads: offsets of
-/// hours only or without a colon, as PostgreSQL writes them, `UTC`, any number of fraction digits, and
-/// `31.12.2024 14:30`; with an order also dates with slashes. Without an offset the time is UTC.
+/// Reads a time; `None` is what databases write for none. Beyond what [`Timestamp::parse`] reads: offsets of
+/// hours only or without a colon, as PostgreSQL writes them, `UTC`, any number of fraction digits,
+/// `31.12.2024 14:30`, `31 Dec 2024`, counts of days, seconds and the like; with an order also dates with slashes, or
+/// hyphens and the year last. Without an offset the time is UTC.
 pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Result<Option<Timestamp>, Unreadable> {
+    // Between a time and `PM` some programs put other spaces.
+    let text = text.replace(['\u{202f}', '\u{a0}'], " ");
     let text = text.trim();
-    if text.starts_with("0000-00-00") {
+    if text.starts_with("0000-00-00") || text == "0" {
         return Ok(None);
     }
-    time(text, order).map(Some).ok_or(Unreadable)
+    of_number(text).or_else(|| time(text, order)).map(Some).ok_or(Unreadable)
+}
+
+/// Whether this may be a date in which the order of day and month has to be said.
+pub(super) fn needs_order(text: &str) -> bool {
+    let (date, _) = text.trim().split_once([' ', 'T']).unwrap_or((text.trim(), ""));
+    let is_separated = |at: usize| date.get(at..).is_some_and(|rest| rest.starts_with(['/', '-']));
+    date.starts_with(|c: char| c.is_ascii_digit()) && (is_separated(1) || is_separated(2))
+}
+
+/// A time that is written as a number, of which the count of digits tells the kind: days as spreadsheets count them,
+/// seconds, milliseconds or microseconds since 1970, or a date without what separates its parts.
+fn of_number(text: &str) -> Option<Timestamp> {
+    /// The day on which the seconds begin, as spreadsheets count.
+    const EPOCH_DAY: f64 = 25_569.0;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > 12 {
+        return None;
+    }
+    let number: i64 = whole.parse().ok()?;
+    let has_fraction = text.len() > whole.len();
+    match whole.len() {
+        // From 1954 to 2119.
+        5 if (20_000..=80_000).contains(&number) => {
+            let days: f64 = text.parse().ok()?;
+            let seconds = ((days - EPOCH_DAY) * 86_400.0).round();
+            #[expect(clippy::cast_possible_truncation, reason = "it is less than five thousand million")]
+            let seconds = seconds as i64;
+            Some(Timestamp::from_micros(seconds * 1_000_000))
+        }
+        9 | 10 => {
+            let digits = format!("{fraction:0<6}");
+            let micros: i64 = digits.get(..6)?.parse().ok()?;
+            Some(Timestamp::from_micros(number * 1_000_000 + if has_fraction { micros } else { 0 }))
+        }
+        12 | 13 => Some(Timestamp::from_micros(number * 1000)),
+        15 | 16 => Some(Timestamp::from_micros(number)),
+        8 if !has_fraction => Timestamp::parse(&format!("{}-{}-{}", &whole[..4], &whole[4..6], &whole[6..])),
+        14 if !has_fraction => {
+            let date = format!("{}-{}-{}", &whole[..4], &whole[4..6], &whole[6..8]);
+            Timestamp::parse(&format!("{date}T{}:{}:{}Z", &whole[8..10], &whole[10..12], &whole[12..]))
+        }
+        _ => None,
+    }
 }
 
 fn time(text: &str, order: Option<DateOrder>) -> Option<Timestamp> {
-    let text = text.strip_suffix("UTC").map_or(text, str::trim_end);
+    let worded = with_month_as_number(text);
+    let text = worded.as_deref().unwrap_or(text);
+    let text =
+        ["UTC", "GMT", "Uhr"].iter().find_map(|word| text.strip_suffix(word)).map_or(text, str::trim_end);
     // Only Americans write so, and they write the month first.
-    let noon =
-        text.strip_suffix("AM").map(|text| (text, 0)).or(text.strip_suffix("PM").map(|text| (text, 12)));
+    let halves = [("AM", 0), ("am", 0), ("a.m.", 0), ("PM", 12), ("pm", 12), ("p.m.", 12)];
+    let noon = halves.iter().find_map(|(word, noon)| Some((text.strip_suffix(word)?, *noon)));
     let (text, order) = noon.map_or((text, order), |(text, _)| (text, order.or(Some(DateOrder::MonthFirst))));
     let (local, offset) = split_offset(text.trim_end());
     let local = local.trim_end();
     let (date, time) = local.split_once([' ', 'T']).map_or((local, None), |(date, time)| (date, Some(time)));
-    let date = iso_date(date, order)?;
+    let date = iso_date(date.trim_end_matches(','), order)?;
     let Some(time) = time else {
         return Timestamp::parse(&date).filter(|_| offset.is_empty());
     };
-    let mut time = iso_time(time)?;
+    let mut time = iso_time(time.trim_start())?;
     if let Some((_, noon)) = noon {
         let hour: u8 = time.get(..2)?.parse().ok().filter(|hour| (1..=12).contains(hour))?;
         time = format!("{:02}{}", hour % 12 + noon, &time[2..]);
@@ -51,6 +101,44 @@ fn time(text: &str, order: Option<DateOrder>) -> Option<Timestamp> {
         _ => offset.to_owned(),
     };
     Timestamp::parse(&format!("{date}T{time}{offset}"))
+}
+
+/// `Wed, 31 Dec 2025 13:05:00 +0000`, `December 31, 2025 1:05 PM` or `31-Dec-2025`, with the date as ISO 8601 has it.
+fn with_month_as_number(text: &str) -> Option<String> {
+    const MONTHS: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let mut words: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    if let Some(first) = words.first()
+        && first.split('-').count() == 3
+    {
+        words = first.split('-').chain(words.into_iter().skip(1)).collect();
+    }
+    let month = |word: &str| {
+        let word = word.trim_end_matches('.').to_lowercase();
+        let place = MONTHS.iter().position(|month| word.len() >= 3 && month.starts_with(&word))?;
+        Some(place + 1)
+    };
+    // The day of the week says nothing more.
+    if words.len() > 3 && words[0].chars().all(char::is_alphabetic) && month(words[0]).is_none() {
+        words.remove(0);
+    }
+    let [one, two, year, rest @ ..] = words.as_slice() else { return None };
+    let (day, month) = month(two).map(|month| (one, month)).or_else(|| Some((two, month(one)?)))?;
+    let day: u8 = day.parse().ok()?;
+    let rest: Vec<&str> = rest.iter().copied().filter(|word| *word != "at").collect();
+    (year.len() == 4).then(|| format!("{year}-{month:02}-{day:02} {}", rest.join(" ")).trim_end().to_owned())
 }
 
 /// A count of milliseconds since 1970, as a number or as text, in the form that [`parse`] reads; anything else as it
@@ -85,6 +173,7 @@ fn iso_date(date: &str, order: Option<DateOrder>) -> Option<String> {
         '.' => ('.', DateOrder::DayFirst),
         '/' if date.find('/') == Some(4) => return Some(date.replace('/', "-")),
         '/' => ('/', order?),
+        '-' if date.find('-') <= Some(2) => ('-', order?),
         _ => return Some(date.to_owned()),
     };
     let mut parts = date.split(separator);
@@ -137,11 +226,33 @@ mod tests {
             ("1.3.2024 9:00", "2024-03-01T09:00:00.000000Z"),
             ("1/13/2022 4:10:30 PM", "2022-01-13T16:10:30.000000Z"),
             ("12/1/2022 12:05:00 AM", "2022-12-01T00:05:00.000000Z"),
+            ("12/31/2025 1:05 PM", "2025-12-31T13:05:00.000000Z"),
+            ("12/31/2025, 1:05:09\u{202f}pm", "2025-12-31T13:05:09.000000Z"),
+            ("31.12.2025, 13:05:09", "2025-12-31T13:05:09.000000Z"),
+            ("31.12.2025 13:05 Uhr", "2025-12-31T13:05:00.000000Z"),
+            ("2025-12-31T13:05:00", "2025-12-31T13:05:00.000000Z"),
+            ("2025-12-31T13:05:00.000+0000", "2025-12-31T13:05:00.000000Z"),
+            ("2025-12-31 13:05:00 GMT", "2025-12-31T13:05:00.000000Z"),
+            ("Wed, 31 Dec 2025 13:05:00 +0000", "2025-12-31T13:05:00.000000Z"),
+            ("31-Dec-2025", "2025-12-31T00:00:00.000000Z"),
+            ("December 31, 2025 1:05 PM", "2025-12-31T13:05:00.000000Z"),
+            ("Wednesday, 31 December 2025, 1:05 PM", "2025-12-31T13:05:00.000000Z"),
+            ("46022", "2025-12-31T00:00:00.000000Z"),
+            ("46022.5451388889", "2025-12-31T13:05:00.000000Z"),
+            ("1767186300", "2025-12-31T13:05:00.000000Z"),
+            ("1767186300.25", "2025-12-31T13:05:00.250000Z"),
+            ("1767186300250", "2025-12-31T13:05:00.250000Z"),
+            ("20251231", "2025-12-31T00:00:00.000000Z"),
+            ("20251231130500", "2025-12-31T13:05:00.000000Z"),
+            ("0", "none"),
             ("0000-00-00 00:00:00", "none"),
         ] {
             assert_eq!(read(text, None).as_deref(), Some(time), "{text}");
         }
         assert_eq!(read("03/04/2024", None), None, "March or April?");
+        assert!(needs_order("03/04/2024") && needs_order("3-4-2024 10:00") && !needs_order("2024-04-03"));
+        let hyphens = read("31-12-2025 13:05", Some(DateOrder::DayFirst));
+        assert_eq!(hyphens.as_deref(), Some("2025-12-31T13:05:00.000000Z"));
         let day = |order| read("03/04/2024", Some(order)).unwrap();
         assert!(day(DateOrder::DayFirst).starts_with("2024-04-03"));
         assert!(day(DateOrder::MonthFirst).starts_with("2024-03-04"));
@@ -158,6 +269,14 @@ mod tests {
             "2024-01-01 10:00:00.",
             "2024-01-01+00",
             "13/13/2024",
+            "7",
+            "12345678",
+            "19999",
+            "-1767186300",
+            "99999999999999999999",
+            "132514707000000000",
+            "31 Foo 2025",
+            "31 Dec 25",
         ] {
             assert_eq!(read(text, Some(DateOrder::DayFirst)), None, "{text}");
         }

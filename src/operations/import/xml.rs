@@ -33,11 +33,13 @@ pub(super) struct Objects {
     ended: bool,
     /// Whether the last tag was that of the end.
     is_closed: bool,
+    mapping: Vec<(String, String)>,
 }
 
 impl Objects {
-    pub(super) fn new(input: Stream) -> Self {
-        Self { input, line: 1, row: 0, ended: false, is_closed: false }
+    /// With the fields that were given to columns.
+    pub(super) fn new(input: Stream, mapping: Vec<(String, String)>) -> Self {
+        Self { input, line: 1, row: 0, ended: false, is_closed: false, mapping }
     }
 
     fn byte(&mut self) -> Result<Option<u8>, String> {
@@ -122,7 +124,7 @@ impl Iterator for Objects {
             Err(_) => Err("is not in UTF-8.".into()),
         };
         Some(match parsed {
-            Ok(element) => django::record(place, element),
+            Ok(element) => django::record(place, element, &self.mapping),
             Err(reason) => Item::Row(Row::broken(place, reason)),
         })
     }
@@ -199,7 +201,7 @@ mod tests {
         let content =
             format!("<?xml version=\"1.0\"?>\n<django-objects version=\"1.0\">{objects}</django-objects>");
         assert!(is_dump(content.as_bytes()));
-        Objects::new(source(content.as_bytes()).stream().unwrap()).collect()
+        Objects::new(source(content.as_bytes()).stream().unwrap(), Vec::new()).collect()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The results are texts in the alphabet of `crypt`, as they stand at the end of a stored hash.
 
 use md5::{Digest, Md5};
+use sha2::Sha512;
 
 use super::Failure;
 
@@ -76,6 +77,21 @@ pub(super) fn phpass(password: &[u8], log_rounds: u32, salt: &[u8]) -> Vec<u8> {
         push(&mut text, three(&digest, [start + 2, start + 1, start]), 4);
     }
     push(&mut text, u32::from(digest[15]), 2);
+    text
+}
+
+/// Drupal's form of phpass: 2^`log_rounds` rounds of SHA-512, of whose result 43 characters are kept. The salt has eight
+/// characters.
+pub(super) fn phpass_sha512(password: &[u8], log_rounds: u32, salt: &[u8]) -> Vec<u8> {
+    let mut digest = Sha512::new_with_prefix(salt).chain_update(password).finalize();
+    for _ in 0..1_u64 << log_rounds {
+        digest = Sha512::new_with_prefix(digest).chain_update(password).finalize();
+    }
+    let mut text = Vec::with_capacity(44);
+    for start in (0..33).step_by(3) {
+        push(&mut text, three(&digest, [start + 2, start + 1, start]), 4);
+    }
+    text.truncate(43);
     text
 }
 

@@ -5,7 +5,9 @@
 //! | `$2a$12$…`, also `2b` and `2y` | bcrypt of the password | most of them |
 //! | `$wp$2y$10$…` | bcrypt of the base64 of the HMAC-SHA-384 of the trimmed password | WordPress 6.8 |
 //! | `$pbkdf2-sha512$i=210000$salt$hash`, also without `i=` | PBKDF2, salt and hash in base64 | Keycloak's in our spelling; passlib |
-//! | `{PBKDF2-SHA512}10000$salt$hash` | the same | OpenLDAP |
+//! | `{PBKDF2-SHA512}10000$salt$hash` | the same, of SHA-1 without a name | OpenLDAP, 389 Directory Server |
+//! | `{PBKDF2_SHA256}…` | PBKDF2, in base64 with its rounds | 389 Directory Server, FreeIPA |
+//! | `:pbkdf2:sha512:30000:64:salt:hash` | PBKDF2, salt and hash in base64 | MediaWiki |
 //! | `pbkdf2:sha256:600000$salt$hex` | PBKDF2, the salt is text | Werkzeug |
 //! | base64 that begins with a byte of 0 or 1 | PBKDF2 with all its parameters | ASP.NET Identity |
 //! | `scrypt:32768:8:1$salt$hex` | scrypt, the salt is text, 64 bytes | Werkzeug |
@@ -96,6 +98,8 @@ impl<'a> ElsewhereHash<'a> {
             let scheme = scheme.to_ascii_lowercase();
             return match scheme.as_str() {
                 "crypt" => Self::parse_modular(rest),
+                "pbkdf2_sha256" => parse_directory_server(rest),
+                "pbkdf2" => parse_pbkdf2("sha1", rest),
                 _ => parse_pbkdf2(scheme.strip_prefix("pbkdf2-")?, rest),
             };
         }
@@ -105,6 +109,10 @@ impl<'a> ElsewhereHash<'a> {
         match text.split(':').collect::<Vec<_>>()[..] {
             ["pbkdf2", prf, rest] => parse_werkzeug_pbkdf2(prf, rest),
             ["scrypt", rounds, block_size, rest] => parse_werkzeug_scrypt(rounds, block_size, rest),
+            ["", "pbkdf2", prf, iterations, _, salt, output] => {
+                let (salt, output) = (LENIENT.decode(salt).ok()?, LENIENT.decode(output).ok()?);
+                pbkdf2_of(Prf::named(prf)?, parse_number(iterations)?, salt, output)
+            }
             [text] => parse_asp_net(text),
             _ => None,
         }
@@ -119,6 +127,7 @@ impl<'a> ElsewhereHash<'a> {
             "2a" | "2b" | "2y" => parse_bcrypt(text).map(Self::Bcrypt),
             "y" => parse_yescrypt(rest).map(|memory| Self::Yescrypt { memory, hash: text }),
             "firebase" => parse_firebase(rest),
+            "pbkdf2" => parse_pbkdf2("sha1", rest),
             _ => parse_pbkdf2(id.strip_prefix("pbkdf2-")?, rest),
         }
     }
@@ -184,13 +193,23 @@ fn pbkdf2_of<'a>(prf: Prf, iterations: u32, salt: Vec<u8>, output: Vec<u8>) -> O
         .then_some(ElsewhereHash::Pbkdf2 { prf, iterations, salt, output })
 }
 
-/// `i=210000$salt$hash`; other programs write no `i=`, and dots instead of plus signs.
+/// `i=210000$salt$hash`; other programs write no `i=`, or also the length of the output, and dots instead of plus signs.
 fn parse_pbkdf2<'a>(prf: &str, text: &str) -> Option<ElsewhereHash<'a>> {
     let text = text.replace('.', "+");
     let [iterations, salt, output] = text.split('$').collect::<Vec<_>>()[..] else { return None };
+    let iterations = iterations.split_once(",l=").map_or(iterations, |(iterations, _)| iterations);
     let iterations = parse_number(iterations.strip_prefix("i=").unwrap_or(iterations))?;
     let prf = Prf::named(prf)?;
     pbkdf2_of(prf, iterations, LENIENT.decode(salt).ok()?, LENIENT.decode(output).ok()?)
+}
+
+/// Four bytes of rounds, the most significant first, 64 of salt and 256 of output, of which the first block is enough.
+fn parse_directory_server<'a>(text: &str) -> Option<ElsewhereHash<'a>> {
+    let bytes = LENIENT.decode(text).ok()?;
+    let (iterations, rest) = bytes.split_first_chunk::<4>()?;
+    let (salt, output) = rest.split_at_checked(64)?;
+    let first = output.get(..Prf::Sha256.output_bytes())?;
+    pbkdf2_of(Prf::Sha256, u32::from_be_bytes(*iterations), salt.into(), first.into())
 }
 
 /// `600000$salt$hex`.

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::Failure;
 use super::argon2::{ArgonHash, Memory, OwnHashes};
@@ -35,32 +35,41 @@ enum Kind {
     /// digest(salt ‖ password)
     Md5SaltFirst,
     Sha1SaltFirst,
+    Sha256SaltFirst,
+    Sha512SaltFirst,
     /// digest(password ‖ salt), as LDAP servers do.
     Md5SaltLast,
     Sha1SaltLast,
     Sha256SaltLast,
+    Sha384SaltLast,
     Sha512SaltLast,
     Md5Crypt,
     Apr1,
     Sha256Crypt,
     Sha512Crypt,
     Phpass,
+    /// phpass with SHA-512, as Drupal has it.
+    PhpassSha512,
     DesCrypt,
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 12] = [
+    const NAMES: [(Self, &'static str); 16] = [
         (Self::Md5SaltFirst, "md5-salt-first"),
         (Self::Sha1SaltFirst, "sha1-salt-first"),
+        (Self::Sha256SaltFirst, "sha256-salt-first"),
+        (Self::Sha512SaltFirst, "sha512-salt-first"),
         (Self::Md5SaltLast, "md5"),
         (Self::Sha1SaltLast, "sha1"),
         (Self::Sha256SaltLast, "sha256"),
+        (Self::Sha384SaltLast, "sha384"),
         (Self::Sha512SaltLast, "sha512"),
         (Self::Md5Crypt, "md5-crypt"),
         (Self::Apr1, "apr1"),
         (Self::Sha256Crypt, "sha256-crypt"),
         (Self::Sha512Crypt, "sha512-crypt"),
         (Self::Phpass, "phpass"),
+        (Self::PhpassSha512, "phpass-sha512"),
         (Self::DesCrypt, "des-crypt"),
     ];
 
@@ -78,7 +87,7 @@ impl Kind {
             Self::Sha256Crypt | Self::Sha512Crypt => {
                 (LEAST_SHA_CRYPT_ROUNDS..=MOST_SHA_CRYPT_ROUNDS).contains(&cost)
             }
-            Self::Phpass => (1..=MOST_PHPASS_LOG).contains(&cost),
+            Self::Phpass | Self::PhpassSha512 => (1..=MOST_PHPASS_LOG).contains(&cost),
             _ => cost == 0,
         }
     }
@@ -105,15 +114,19 @@ impl Recipe {
         Ok(match kind {
             Kind::Md5SaltFirst => digest::<Md5>(salt, password),
             Kind::Sha1SaltFirst => digest::<Sha1>(salt, password),
+            Kind::Sha256SaltFirst => digest::<Sha256>(salt, password),
+            Kind::Sha512SaltFirst => digest::<Sha512>(salt, password),
             Kind::Md5SaltLast => digest::<Md5>(password, salt),
             Kind::Sha1SaltLast => digest::<Sha1>(password, salt),
             Kind::Sha256SaltLast => digest::<Sha256>(password, salt),
+            Kind::Sha384SaltLast => digest::<Sha384>(password, salt),
             Kind::Sha512SaltLast => digest::<Sha512>(password, salt),
             Kind::Md5Crypt => crypt::md5_crypt(password, "$1$", salt),
             Kind::Apr1 => crypt::md5_crypt(password, "$apr1$", salt),
             Kind::Sha256Crypt => crypt::sha256_crypt(password, *cost, salt)?,
             Kind::Sha512Crypt => crypt::sha512_crypt(password, *cost, salt)?,
             Kind::Phpass => crypt::phpass(password, *cost, salt),
+            Kind::PhpassSha512 => crypt::phpass_sha512(password, *cost, salt),
             Kind::DesCrypt => des_crypt::des_crypt(password, salt),
         })
     }
@@ -148,8 +161,9 @@ impl WeakHash {
         };
         match text.split('$').collect::<Vec<_>>()[..] {
             ["md5", salt, output] => of(Kind::Md5SaltFirst, salt, hexadecimal::<16>(output)?),
-            // Django's, whose salt is in the hash.
+            // Django's, whose salt is in the hash, and before it as well in old ones.
             ["crypt", "", rest] => Self::of_des_crypt(rest),
+            ["crypt", salt, rest] if rest.starts_with(salt) => Self::of_des_crypt(rest),
             ["sha1", salt, output] => of(Kind::Sha1SaltFirst, salt, hexadecimal::<20>(output)?),
             [output] if output.len() == 32 => of(Kind::Md5SaltFirst, "", hexadecimal::<16>(output)?),
             [output] if output.len() == 40 => of(Kind::Sha1SaltFirst, "", hexadecimal::<20>(output)?),
@@ -157,7 +171,8 @@ impl WeakHash {
         }
     }
 
-    /// RFC 2307 and OpenLDAP: base64 of the digest and the salt that follows it.
+    /// RFC 2307 and OpenLDAP: base64 of the digest and the salt that follows it. In a digest that is called `PREFIX` here
+    /// the salt comes first.
     fn of_ldap(scheme: &str, rest: &str) -> Option<Self> {
         let (kind, length, is_salted) = match scheme {
             "MD5" => (Kind::Md5SaltLast, 16, false),
@@ -166,8 +181,14 @@ impl WeakHash {
             "SSHA" => (Kind::Sha1SaltLast, 20, true),
             "SHA256" => (Kind::Sha256SaltLast, 32, false),
             "SSHA256" => (Kind::Sha256SaltLast, 32, true),
+            "SHA384" => (Kind::Sha384SaltLast, 48, false),
+            "SSHA384" => (Kind::Sha384SaltLast, 48, true),
             "SHA512" => (Kind::Sha512SaltLast, 64, false),
             "SSHA512" => (Kind::Sha512SaltLast, 64, true),
+            "PREFIX-MD5" => (Kind::Md5SaltFirst, 16, true),
+            "PREFIX-SHA1" => (Kind::Sha1SaltFirst, 20, true),
+            "PREFIX-SHA256" => (Kind::Sha256SaltFirst, 32, true),
+            "PREFIX-SHA512" => (Kind::Sha512SaltFirst, 64, true),
             "CRYPT" => return Self::of_crypt(rest),
             _ => return None,
         };
@@ -185,7 +206,7 @@ impl WeakHash {
         is_one.then(|| Self { recipe, output: output.into() })
     }
 
-    /// `$1$`, `$apr1$`, `$5$`, `$6$`, `$P$` and `$H$`, or the first `crypt`'s.
+    /// `$1$`, `$apr1$`, `$5$`, `$6$`, `$P$`, `$H$` and `$S$`, or the first `crypt`'s.
     fn of_crypt(text: &str) -> Option<Self> {
         if !text.starts_with('$') {
             return Self::of_des_crypt(text);
@@ -194,11 +215,16 @@ impl WeakHash {
         let is_encoded = |text: &str, length: usize| {
             text.len() == length && text.bytes().all(|byte| crypt::value(byte).is_some())
         };
-        if id == "P" || id == "H" {
+        let phpass = match id {
+            "P" | "H" => Some((Kind::Phpass, 22)),
+            "S" => Some((Kind::PhpassSha512, 43)),
+            _ => None,
+        };
+        if let Some((kind, length)) = phpass {
             let log_rounds = u32::from(crypt::value(*rest.as_bytes().first()?)?);
             let (salt, output) = rest.get(1..)?.split_at_checked(8)?;
-            let recipe = Recipe::new(Kind::Phpass, log_rounds, salt.as_bytes())?;
-            return is_encoded(output, 22).then(|| Self { recipe, output: output.into() });
+            let recipe = Recipe::new(kind, log_rounds, salt.as_bytes())?;
+            return is_encoded(output, length).then(|| Self { recipe, output: output.into() });
         }
         let (cost, rest) = match rest.strip_prefix("rounds=") {
             Some(rest) => {

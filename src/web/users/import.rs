@@ -124,6 +124,8 @@ struct ChoicesForm {
     #[field(default = "")]
     dates: String,
     #[field(default = "")]
+    part: String,
+    #[field(default = "")]
     staff_role: String,
     new_keys: Option<String>,
     no_weak_hashes: Option<String>,
@@ -141,6 +143,7 @@ impl ChoicesForm {
                 "mdy" => Some(DateOrder::MonthFirst),
                 _ => None,
             },
+            part: self.part.trim().to_owned(),
             staff_role: self.staff_role.trim().to_owned(),
             new_keys: self.new_keys.is_some(),
             no_weak_hashes: self.no_weak_hashes.is_some(),

@@ -72,7 +72,7 @@ async fn external_ids(app: &TestApp) -> Vec<(i64, i64, String)> {
 
 /// Entries of what clients call users.
 fn told_of_external_ids(entries: &[StoredEntry]) -> Vec<&StoredEntry> {
-    let told = |entry: &&StoredEntry| entry.details == "{\"external_id\":\"changed\"}";
+    let told = |entry: &&StoredEntry| entry.details.contains("\"external_id\":\"changed\"");
     entries.iter().filter(|entry| entry.action == "user_changed").filter(told).collect()
 }
 
@@ -305,4 +305,50 @@ async fn what_a_client_calls_users_by_an_import_is_recorded_with_its_author_and_
         .collect();
     let expected = [root_id, okta_id].map(|user| (Some(user), Some(root_id), run.batch_id));
     assert_eq!(told, expected, "also of superusers, and once");
+}
+
+#[apply(on_both)]
+#[with([("scim", json!(true))])]
+async fn a_file_that_only_brings_what_clients_call_users_is_imported_and_taken_back(app: TestApp) {
+    let (root, okta) = (app.person("root", "superuser").await, app.person("okta", "staff").await);
+    let ada = app.person("ada", "").await;
+    let exported = usher(&app.url, &[], &["export"]).await.stdout;
+    let mut users: Vec<Value> = serde_json::from_slice(&exported).unwrap();
+    for user in &mut users {
+        user["external_ids"] = json!({"okta": user["username"]});
+    }
+    let file = json!(users).to_string();
+    let of = |user: &Person, id: &str| (okta.id(), user.id(), id.to_owned());
+    let row = format!("({}, {}, 'before')", okta.id(), root.id());
+    app.sql(&format!("INSERT INTO external_ids (client_id, user_id, external_id) VALUES {row}")).await;
+
+    let review = check(&app, &root, &[("users.json", file.as_bytes())]).await;
+    assert!(review.contains("<dt>Here already, with new external ids</dt><dd>2</dd>"), "{review}");
+    assert!(review.contains(">Import the external ids</button>"), "{review}");
+    let (path, html) = import(&app, &root, &review).await;
+    assert!(html.contains("<h1>External ids imported</h1>"), "{html}");
+    let mut here = external_ids(&app).await;
+    here.sort();
+    let mut expected = [of(&root, "before"), of(&okta, "okta"), of(&ada, "ada")];
+    expected.sort();
+    assert_eq!(here, expected);
+    let review = check(&app, &root, &[("users.json", file.as_bytes())]).await;
+    assert!(!review.contains(">Import the"), "there is nothing left to do: {review}");
+
+    // The client has changed what it calls one of them since.
+    let ada_path = format!("/scim/v2/Users/{}", ada.id());
+    let changed = json!([{"op": "replace", "path": "externalId", "value": "ada2"}]);
+    crate::scim::patch(&app, &okta, &ada_path, changed).await;
+    let undo = format!("{path}/undo");
+    let (answer, _) =
+        crate::console::send_from(&app, &root, &path, &undo, &[("current_password", PASSWORD)]).await;
+    let path = answer.header("Location").unwrap().to_owned();
+    let html = crate::import_pages::finished(&app, &root, &path).await;
+    assert!(html.contains("<h1>External ids removed</h1>"), "{html}");
+    assert!(html.contains(">ada</a></th><td>The user was changed since.</td>"), "{html}");
+    let mut here = external_ids(&app).await;
+    here.sort();
+    let mut expected = [of(&root, "before"), of(&ada, "ada2")];
+    expected.sort();
+    assert_eq!(here, expected, "what was before stays");
 }

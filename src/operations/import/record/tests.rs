@@ -251,6 +251,12 @@ fn whole_names_and_opposite_flags_are_understood() {
         ("", "King", "Ada Byron", ("", "King")),
         ("A", "B", "Ada Byron", ("A", "B")),
         ("", "", "Ada", ("Ada", "")),
+        ("", "", "King Byron, Augusta Ada", ("Augusta Ada", "King Byron")),
+        ("", "", "Ada Byron, Ph.D.", ("Ada Byron,", "Ph.D.")),
+        ("Ada", "", "King Byron, Ada", ("Ada", "King Byron")),
+        ("", "King Byron", "King Byron, Ada", ("Ada", "King Byron")),
+        ("Jo", "", "John Smith", ("Jo", "")),
+        ("", "son", "John Johnson", ("", "son")),
     ] {
         let row = super::tests::row(&[
             ("username", text("ada")),
@@ -261,6 +267,41 @@ fn whole_names_and_opposite_flags_are_understood() {
         let user = read(&row, &Options::default()).unwrap().new_user(NOW);
         assert_eq!((user.first_name.as_str(), user.last_name.as_str()), expected, "{whole}");
     }
+}
+
+#[test]
+fn states_of_accounts_are_understood_in_the_words_of_other_programs() {
+    for (state, active, changes) in [
+        ("ACTIVE", true, false),
+        ("STAGED", false, false),
+        ("PROVISIONED", true, false),
+        ("RECOVERY", true, false),
+        ("PASSWORD_EXPIRED", true, true),
+        ("Password expired", true, true),
+        ("LOCKED_OUT", true, false),
+        ("Suspended", false, false),
+        ("Deactivated", false, false),
+        ("sí", true, false),
+        ("Não", false, false),
+        ("Inactief", false, false),
+        ("fałsz", false, false),
+    ] {
+        let user = ada("is_active", text(state)).unwrap().new_user(NOW);
+        assert_eq!((user.is_active, user.must_change_password), (active, changes), "{state}");
+    }
+    assert!(ada("is_active", text("retired")).is_err());
+}
+
+#[test]
+fn dates_may_be_numbers() {
+    let joined = |given| ada("date_joined", given).map(|record| record.new_user(NOW).date_joined.to_string());
+    assert_eq!(joined(Raw::Integer(1_704_067_200)).unwrap(), "2024-01-01T00:00:00.000000Z");
+    assert_eq!(joined(Raw::Integer(1_704_067_200_123)).unwrap(), "2024-01-01T00:00:00.123000Z");
+    assert!(ada("last_login", Raw::Integer(0)).unwrap().new_user(NOW).last_login.is_none());
+    for text_of in ["03/04/2024", "03-04-2024"] {
+        assert!(joined(text(text_of)).unwrap_err()[0].contains("--dates"), "{text_of}");
+    }
+    assert!(joined(text("yesterday")).unwrap_err()[0].contains("Must be a date and time"));
 }
 
 proptest! {

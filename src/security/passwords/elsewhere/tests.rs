@@ -8,7 +8,7 @@ use super::super::{Cost, Recognized, recognize};
 const TINY: Cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
 /// Of [`PASSWORD`], quick to compute.
-const WEAK: [&str; 24] = [
+const WEAK: [&str; 32] = [
     "md5$salz$4871de3e27b38b5bb020a657793486b7",
     "sha1$salz$2715e0b9d053b47727266234ade921224d23d35c",
     "sha1$$3612172aa98cf0a02f4bef87c4178e86359e14e7",
@@ -31,11 +31,19 @@ const WEAK: [&str; 24] = [
     "{CRYPT}$6$rounds=1000$xyz$LXyUStNan9jVRs2SX6CypUUDVaSdtJ3KB6jEVBdaYM2BN.huMvcxLPn.j1oKcNrW.glyEs/8Nim.n6ObVTYye/",
     "{CRYPT}sa0FsoY0eOEhY",
     "crypt$$sa0FsoY0eOEhY",
+    "crypt$sa$sa0FsoY0eOEhY",
+    "{SHA384}2wtGTp818tMB5IREO8FELX++67i9ibnd3msuizVoSDN6aHPqiqbXpq6reNMMDa56",
+    "{SSHA384}2Fx7DEdHa9dcd8OJNckBGNVM4584bdEKDYM+KHsvR7/0nx+atrssVh9dJ7gRkKvdc2FsdHNhbHQ=",
+    "{PREFIX-MD5}9eZMjgRx/QoDHtA0vyR0+XNhbHRzYWx0",
+    "{PREFIX-SHA1}z2boW4Xgtagz4FVB0FCa2AN2b/FzYWx0c2FsdA==",
+    "{PREFIX-SHA256}lgY489HBNNWduIzoI4CCG9R5kKzzSAsGEA6txRGaSNZzYWx0c2FsdA==",
+    "{PREFIX-SHA512}/XHHVKvVdxt+Q9qB2N1NQOccyVsGD2gul1NYQ02KpMZtf/nQIKln6lHbj67J3n9mYZbZd07iXs3wfgLxrpAE3HNhbHRzYWx0",
+    "$S$5saltsaltNEtlvhC/m2n6sq5AWYikb/GV22L/k6tPdM3PiYPcl4Z",
     "$P$6saltsalth.CZ5DIeoCf3Pn.8MJPSF1",
     "$H$6saltsalth.CZ5DIeoCf3Pn.8MJPSF1",
 ];
 /// Of [`PASSWORD`], as slow as they should be but for their costs.
-const STRONG: [&str; 18] = [
+const STRONG: [&str; 25] = [
     "$2b$04$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K",
     "$2a$04$96eAxVrpIjEueIZm0tBKJuTFjJpNcwyKKjXxjHCrPai919uPOTMum",
     "$2y$04$dTK.olHON4NMcwy7rx7nz.pN//ET4Z1jDrdjf6e7nbguqeEvoR9w2",
@@ -51,6 +59,13 @@ const STRONG: [&str; 18] = [
     "$pbkdf2-sha256$1000$t3YuxbhX6r3XGmOMEWKMcQ$ckFylTen4VjvrEHIuXFtMUraNPPlc0RPZ733bnksvuE",
     "{PBKDF2-SHA512}1000$l9Jai1Gqtdaas1aqVQpByA$UJmufIZ0Am3x7WEKlp1CvUs0rB8nIIlKkNlyuG2bNbXaFNI9GodRL/uMasTq9UDD9m1fgfDNKfElZcVVEOQYdQ",
     "scrypt:1024:8:1$salz$4a3d91860366f54e31afb6f698818be619efebba093458244f0b3c962a3d0fec9e5fa21c71ecaff61f68d1f1a9f550d9bc7949123816391266fc03638f34ebc4",
+    "{PBKDF2}1000$AAECAwQFBgcICQoLDA0ODw$.8nCgtJy3F7g2XwjBg2ZsuxpUKw",
+    "{PBKDF2-SHA1}1000$AAECAwQFBgcICQoLDA0ODw$.8nCgtJy3F7g2XwjBg2ZsuxpUKw",
+    "{PBKDF2-SHA256}1000$AAECAwQFBgcICQoLDA0ODw$.oDoS6gahe/z8QjeoD1QMEQoqxNnBExGRmEyCv.iYAo",
+    "$pbkdf2$1000$AAECAwQFBgcICQoLDA0ODw$.8nCgtJy3F7g2XwjBg2ZsuxpUKw",
+    "$pbkdf2-sha512$i=1000,l=64$AAECAwQFBgcICQoLDA0ODw$8Dc3YNyp6AIhuVrJ0iq+lwPcZFLe3mv6OQOpZow2zOG7/OmYOw05YJVFV3QTy15dmZR+0U6bJ93TSPAJXdk4dw",
+    ":pbkdf2:sha512:1000:64:AAECAwQFBgcICQoLDA0ODw==:8Dc3YNyp6AIhuVrJ0iq+lwPcZFLe3mv6OQOpZow2zOG7/OmYOw05YJVFV3QTy15dmZR+0U6bJ93TSPAJXdk4dw==",
+    "{PBKDF2_SHA256}AAAD6AABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj9HIREp3anY5lMey3ZcMT21WEQITKhYowX7JkQTTlqIOZV8EGUv7klXk94bZpqbIO2/2Yz7yvfOneoAcfpNAA+qxagzzC0axve5H6u4btEWa+iujKs70JFKu7MRpqkZlLLrpHQLEJa0jbbIHEeFkSFfOFIuV1ihlab/Y6RPpi56YMZadiY09srYVBVF6yDjnph5HCBLCRpXFvLJWR7f8pbyumivMHnJPOg4t75dvExuwpnCGdEuLQANfG/Zp3QzGfbzCEGqfvqyOreHnH8nWB8Pt8Rb1fhY5H5sIyRifH/YxL0m7fqM5dfhh79wlUUeXVWWWAVEibQ58f8igvYScuDG",
     "AQAAAAIAAAPoAAAAEAABAgMEBQYHCAkKCwwNDg/wNzdg3KnoAiG5WsnSKr6XA9xkUt7ea/o5A6lmjDbM4Q==",
     "AAABAgMEBQYHCAkKCwwNDg/7ycKC0nLcXuDZfCMGDZmy7GlQrFMymf5r0cYzyfXWgg==",
     "$y$j9T$saltsaltsalt$sGbXHrb./nONRJ5tkpvim8mFa1FQaHZ.ZDTCfoou9q.",
@@ -123,6 +138,9 @@ fn pw_3_the_work_of_a_check_is_bounded_whatever_the_hash_says() {
         format!("$6$rounds=500001$salt${sha512}"),
         format!("$6$rounds=999999999$salt${sha512}"),
         "$P$JsaltsaltAAAAAAAAAAAAAAAAAAAAAA".into(),
+        format!("$S$Jsaltsalt{output}"),
+        format!("{{PBKDF2_SHA256}}/////{}", "A".repeat(427)),
+        format!(":pbkdf2:sha512:10000001:64:c2FsdA==:{sha512}"),
         "$pbkdf2-sha512$i=10000001$c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
         format!("$pbkdf2-sha1$i=10000000$c2FsdA${}", "A".repeat(54)),
         format!("pbkdf2:sha256:4294967295$salt${}", "0".repeat(64)),
@@ -179,6 +197,8 @@ fn what_is_no_hash_that_can_be_checked_is_not_recognized() {
         assert!(matches!(recognize(text), Recognized::Unknown), "{text}");
     }
     assert!(matches!(recognize("!"), Recognized::Unusable));
+    let bcrypt = "$2b$04$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K";
+    assert_eq!(kept(&format!("1|{bcrypt}")), bcrypt, "Nextcloud's");
 }
 
 #[test]

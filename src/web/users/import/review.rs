@@ -62,6 +62,7 @@ fn rehearsed(page: ImportReviewPage, rehearsal: &Rehearsal) -> ImportReviewPage 
         rows,
         more: if more == 0 { String::new() } else { number(more) },
         button: match rehearsal.counts.created {
+            0 if rehearsal.counts.has_work() => "Import the external ids".to_owned(),
             0 => String::new(),
             1 => "Import 1 user".to_owned(),
             created => format!("Import {} users", number(created)),
@@ -84,6 +85,7 @@ pub(super) fn counts(counts: &Counts, created: &'static str) -> Vec<(&'static st
         ("Without a password, invited", counts.invited),
         ("With a weak hash, stored as argon2id of it", counts.layered),
         ("With a password from the file, to be changed", counts.initial),
+        ("Here already, with new external ids", counts.external_ids),
     ];
     let unusual = unusual.into_iter().filter(|(_, count)| *count > 0);
     usual.into_iter().chain(unusual).map(|(name, count)| (name, number(count))).collect()
@@ -144,6 +146,7 @@ fn choices(choices: &Choices) -> ChoicesState {
             Some(DateOrder::MonthFirst) => "mdy",
             None => "",
         },
+        part: choices.part.clone(),
         staff_role: choices.staff_role.clone(),
         new_keys: choices.new_keys,
         no_weak_hashes: choices.no_weak_hashes,
@@ -153,6 +156,7 @@ fn choices(choices: &Choices) -> ChoicesState {
 /// A reason as it is told on the command line, as a sentence of a page.
 fn sentence(reason: &str) -> String {
     let reason = reason.replace("--column 'NAME=username' says", "A line such as Login=username below says");
+    let reason = reason.replace("say with --realm which one of", "say below which one of");
     if reason.ends_with('.') { reason } else { format!("{reason}.") }
 }
 

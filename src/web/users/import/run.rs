@@ -110,15 +110,24 @@ fn users(count: i64) -> String {
 
 /// Such as `1,203 users imported`.
 fn title(outcome: &Outcome) -> String {
-    format!("{} {}", users(outcome.done), if outcome.is_undo() { "removed" } else { "imported" })
+    let word = if outcome.is_undo() { "removed" } else { "imported" };
+    if outcome.done == 0 && outcome.changed > 0 {
+        return format!("External ids {word}");
+    }
+    format!("{} {word}", users(outcome.done))
 }
 
 fn figures(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if outcome.is_undo() {
-        return vec![
+        let external_ids = (outcome.changed > 0)
+            .then(|| ("External ids removed of users", number(outcome.changed.unsigned_abs())));
+        return [
             ("Removed", number(outcome.done.unsigned_abs())),
             ("Left", number(outcome.left.len() as u64)),
-        ];
+        ]
+        .into_iter()
+        .chain(external_ids)
+        .collect();
     }
     outcome.counts.map(|counted| counts(&counted, "Created")).unwrap_or_default()
 }
@@ -157,8 +166,8 @@ pub(super) async fn undo(
         Err(error) => {
             let question = Question {
                 title: "Take the import back?",
-                text: "The users whom it added are removed, but for those who have signed in or were changed since.",
-                button: "Remove the users",
+                text: "The users whom it added are removed, but for those who have signed in or were changed since; and the external ids that it added to others, unless their clients have changed them.",
+                button: "Take it back",
                 action: format!("{}/undo", path(BatchId(batch))),
                 back: path(BatchId(batch)),
             };

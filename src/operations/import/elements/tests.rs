@@ -1,0 +1,99 @@
+//! Elements of every kind of file, whole and damaged.
+
+use super::super::source::tests::source;
+use super::*;
+
+fn read(content: &str) -> Vec<(u64, u64, Result<String, String>)> {
+    let stream = source(content.as_bytes()).stream().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Elements::new(stream).map(|found| (found.line, found.column, found.content.map(text))).collect()
+}
+
+fn texts(content: &str) -> Vec<String> {
+    read(content).into_iter().map(|(_, _, content)| content.unwrap_or_else(|reason| reason)).collect()
+}
+
+#[test]
+fn elements_are_those_of_the_array_of_the_list_in_an_object_or_of_lines() {
+    for content in [
+        r#"[{"a":[1,{}]}, 7 ,"x]"]"#,
+        r#"{"realm":"x","n":[{"users":1}],"users":[{"a":[1,{}]},7,"x]"],"roles":[{}],"z":{"users":[]}}"#,
+        r#"{"totalResults":3,"Resources":[{"a":[1,{}]},7,"x]"]}"#,
+        r#"[{"type":"header","v":"1"},{"type":"table","name":"users","data":[{"a":[1,{}]},7,"x]"]}]"#,
+    ] {
+        let texts = texts(content);
+        assert_eq!(texts[texts.len() - 3..], [r#"{"a":[1,{}]}"#, "7", "\"x]\""], "{content}");
+    }
+    assert_eq!(texts("{\"a\":1}\n{\"users\":[2]}\n"), [r#"{"a":1}"#, r#"{"users":[2]}"#]);
+    assert!(texts("[]").is_empty() && texts(" ").is_empty());
+}
+
+#[test]
+fn elements_of_realms_and_tables_have_their_names() {
+    let parts = |content: &str| {
+        let stream = source(content.as_bytes()).stream().unwrap();
+        let found = Elements::new(stream).filter(|found| found.part.is_some());
+        found.map(|found| (found.part.unwrap().to_string(), found.line)).collect::<Vec<_>>()
+    };
+    let of = |name: &str, line| (name.to_owned(), line);
+    assert_eq!(
+        parts(
+            "[{\"id\":\"1\",\"realm\":\"a\",\"users\":[{},\n{}],\"x\":[{}]},\n{\"realm\":\"b\",\"users\":[{}]},{\"realm\":\"c\"}]"
+        ),
+        [of("a", 1), of("a", 2), of("b", 3)]
+    );
+    assert_eq!(parts("{\"realm\":\"a\",\"users\":[{}]}"), [of("a", 1)]);
+    assert_eq!(
+        parts(
+            "[{\"type\":\"header\"},{\"type\":\"table\",\"name\":\"users\",\"data\":[{}]},{\"type\":\"table\",\"name\":\"logs\",\"data\":[{}]}]"
+        ),
+        [of("users", 1), of("logs", 1)]
+    );
+    let old = "/**\n Export to JSON plugin for PHPMyAdmin */\n// Database 'shop'\n\n// shop.users\n\n[{},{}]\n// shop.logs\n[{}]\n";
+    assert_eq!(parts(old), [of("users", 7), of("users", 7), of("logs", 9)]);
+    assert_eq!(texts("/x"), ["an array or an object is expected here."]);
+}
+
+#[test]
+fn users_are_found_behind_more_than_the_longest_element() {
+    let roles = format!("\"roles\":[\"{}\"]", "x".repeat(3 * LONGEST));
+    for content in [
+        format!("{{\"realm\":\"a\",{roles},\"users\":[7]}}"),
+        format!("[{{\"realm\":\"a\",{roles},\"users\":[7]}},{{\"realm\":\"b\",{roles},\"users\":[]}}]"),
+    ] {
+        assert_eq!(texts(&content), ["7"]);
+    }
+}
+
+#[test]
+fn every_element_has_its_line_and_column() {
+    let found = read("[\n  {\"a\":\n\"\\\"\"},{}\n,\n{}]\n");
+    let places: Vec<_> = found.iter().map(|(line, column, _)| (*line, *column)).collect();
+    assert_eq!(places, [(2, 3), (3, 7), (5, 1)]);
+}
+
+#[test]
+fn what_is_wrong_with_one_element_does_not_reach_the_next() {
+    for bad in ["{\"a\":\"x}", "{\"a\":1e400,}", "{\"a\" 7}", "nul", "{\"a\":\"\\ud800\"}", "{:}"] {
+        let texts = texts(&format!("[{{\"n\":1}},\n{bad}\n,\n{{\"n\":2}},]"));
+        assert_eq!(texts.first().unwrap(), "{\"n\":1}");
+        assert!(bad.starts_with("{\"a\":\"x") || texts.last().unwrap() == "{\"n\":2}", "{bad}: {texts:?}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_too_early_says_where() {
+    assert_eq!(read("[{}").pop().unwrap().2.unwrap_err(), "the file ends before its last bracket.");
+    let (line, column, reason) = read("[{},\n {\"a\":").pop().unwrap();
+    assert_eq!((line, column), (2, 2));
+    assert_eq!(reason.unwrap_err(), "the file ends in the middle of it.");
+    assert_eq!(texts("{} nonsense"), ["{}", "an array or an object is expected here."]);
+}
+
+#[test]
+fn an_element_without_end_is_named_and_not_kept() {
+    let long = format!("[{{\"a\":\"{}\"}},{{}}]", "x".repeat(LONGEST));
+    assert_eq!(texts(&long), ["is longer than 1048576 bytes.", "{}"]);
+    let deep = "[".repeat(3_000_000);
+    assert_eq!(texts(&deep).len(), 2);
+}
