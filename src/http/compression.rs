@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::io::{Cursor, Write};
 
+use brotli::enc::BrotliEncoderParams;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rocket::fairing::{Fairing, Info, Kind};
@@ -20,6 +21,10 @@ const SHORTEST: usize = 1000;
 /// Of flate2's 0 to 9. For pages most of the gain for little of the time; assets are fetched once.
 const PAGES: u32 = 5;
 const ASSETS: u32 = 9;
+/// Of brotli's 0 to 11, for pages: a tenth smaller than gzip's. Below it brotli gains nothing.
+const BROTLI: i32 = 5;
+/// The window of brotli, as a power of 2 of bytes: longer than any page but a list of 100.
+const WINDOW: i32 = 16;
 
 /// Compresses what is text for people, for clients that accept it.
 pub(crate) struct Pages;
@@ -38,16 +43,20 @@ impl Fairing for Pages {
         response.adjoin_header(Header::new("Vary", "Accept-Encoding"));
         let long = response.body().preset_size().is_some_and(|size| size >= SHORTEST);
         let is_done = response.headers().contains("Content-Encoding");
-        if is_done || !long || !request.headers().get("Accept-Encoding").any(|header| accepts(header, "gzip"))
-        {
-            return;
-        }
+        let is_page = response.content_type().is_some_and(|kind| kind.is_html());
+        let coding = match (is_page && accepts_brotli(request), accepts_gzip(request)) {
+            _ if is_done || !long => return,
+            (true, _) => "br",
+            (false, true) => "gzip",
+            (false, false) => return,
+        };
         // The body is in memory already; if it cannot be read the answer stays without one.
         let Ok(plain) = response.body_mut().to_bytes().await else { return };
-        let level = if response.content_type().is_some_and(|kind| kind.is_html()) { PAGES } else { ASSETS };
-        let body = match gzip(&plain, level) {
+        let level = if is_page { PAGES } else { ASSETS };
+        let compressed = if coding == "br" { brotli(&plain) } else { gzip(&plain, level) };
+        let body = match compressed {
             Ok(compressed) => {
-                response.set_header(Header::new("Content-Encoding", "gzip"));
+                response.set_header(Header::new("Content-Encoding", coding));
                 compressed
             }
             Err(_) => plain,
@@ -74,6 +83,27 @@ fn gzip(plain: &[u8], level: u32) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
+fn brotli(plain: &[u8]) -> std::io::Result<Vec<u8>> {
+    let parameters = BrotliEncoderParams {
+        quality: BROTLI,
+        lgwin: WINDOW,
+        size_hint: plain.len(),
+        ..BrotliEncoderParams::default()
+    };
+    let mut compressed = Vec::with_capacity(plain.len() / 4);
+    brotli::BrotliCompress(&mut &*plain, &mut compressed, &parameters)?;
+    Ok(compressed)
+}
+
+fn accepts_gzip(request: &Request<'_>) -> bool {
+    request.headers().get("Accept-Encoding").any(|header| accepts(header, "gzip"))
+}
+
+/// Only by its name: of what accepts anything too little is known.
+fn accepts_brotli(request: &Request<'_>) -> bool {
+    request.headers().get("Accept-Encoding").any(|header| header.contains("br") && accepts(header, "br"))
+}
+
 /// Whether the client accepts brotli.
 #[derive(Clone, Copy)]
 pub(crate) struct AcceptsBrotli(pub(crate) bool);
@@ -83,10 +113,7 @@ impl<'r> FromRequest<'r> for AcceptsBrotli {
     type Error = Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
-        let headers = request.headers().get("Accept-Encoding");
-        // Only by its name: of what accepts anything too little is known.
-        let accepts_it = |header: &str| header.contains("br") && accepts(header, "br");
-        Outcome::Success(Self(headers.into_iter().any(accepts_it)))
+        Outcome::Success(Self(accepts_brotli(request)))
     }
 }
 

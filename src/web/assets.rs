@@ -20,6 +20,9 @@ use crate::model::site::Accent;
 /// Shorter files, in bytes, fit into one packet anyway.
 const SHORT: usize = 1000;
 
+/// What the style sheet has in the place of the installation's accent.
+const ACCENT: &str = "--accent:light-dark(#0a58ca,#8cb8ff)";
+
 #[derive(RustEmbed)]
 #[folder = "static"]
 struct Files;
@@ -42,8 +45,8 @@ impl Assets {
     /// Made once: in a debug build a changed file is noticed at the next start.
     pub(crate) fn new(accent: Accent) -> Self {
         let (light, dark) = (accent.light(), accent.dark());
-        let style =
-            without_comments(&text("app.css")) + &format!(":root{{--accent:light-dark({light},{dark})}}\n");
+        let accent = format!("--accent:light-dark({light},{dark})");
+        let style = without_comments(&text("app.css")).replace(ACCENT, &accent);
         let icon = text("icon.svg").replace(&Accent::default().light(), &light);
         let files = [
             ("app.css", style),

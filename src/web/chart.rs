@@ -1,7 +1,8 @@
 //! The picture of sign-ins: bars, what they say together, and a table for screen readers.
 
 use super::text::thousands;
-use super::view::{Bars, SignInChart, SignInTime};
+use super::view::{Bars, SignInChart, SignInTime, Time};
+use crate::model::time_zone::Zone;
 use crate::operations::overview::{self, Period, Year};
 
 /// A number that was counted up to a bound.
@@ -53,8 +54,7 @@ fn bars(times: &[Period]) -> Bars {
 impl From<&Period> for SignInTime {
     fn from(day: &Period) -> Self {
         let (good, bad) = (up_to(day.good, overview::MOST - 1), up_to(day.bad, overview::MOST - 1));
-        let begin = day.begin.to_string();
-        Self { begin: begin.get(..10).unwrap_or_default().to_owned(), good, bad }
+        Self { begin: Time::from(day.begin).day_in(&Zone::UTC), good, bad }
     }
 }
 

@@ -120,7 +120,8 @@ impl<'b> Actions<'b> {
     /// The field of that label.
     pub(crate) fn field(&self, label: &str) -> Element {
         let label_for = format!("//label[starts-with(normalize-space(),{})]", quoted(label));
-        self.shown(&format!("//*[@id={label_for}/@for] | {label_for}/input"), label)
+        let named = format!("//input[starts-with(@aria-label,{})]", quoted(label));
+        self.shown(&format!("//*[@id={label_for}/@for] | {label_for}/input | {named}"), label)
     }
 
     /// What the field of that label holds.

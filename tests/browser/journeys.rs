@@ -46,7 +46,7 @@ fn two_people_who_edit_one_user_are_asked_field_by_field(world: &World) {
 fn a_second_factor_is_added_and_signs_in_by_its_code_and_by_a_recovery_code(world: &World) {
     let staff = world.signed_in(STAFF);
     staff.open("/account");
-    staff.click("Security: second factor, recovery codes");
+    staff.click("Security and second factor");
     staff.click("Add an authenticator app");
     let phone = Phone::typed_in(&staff);
     staff.fill("Code", &phone.code(0));

@@ -96,6 +96,23 @@ fn a_long_name_is_cut_and_shown_whole_where_the_focus_is_while_nothing_moves() {
     }
 }
 
+#[test]
+fn a_name_answers_the_pointer_where_its_text_is_and_nowhere_else() {
+    let world = World::new(Backend::Sqlite, Scripts::On);
+    let staff = world.signed_in(STAFF);
+    staff.open("/users");
+    // Shown whole, the name is as wide as its text: a wider link would slip from under the pointer.
+    let wider = "return [...document.querySelectorAll('.users a.cut')].filter(link => {
+        const text = document.createRange();
+        text.selectNodeContents(link);
+        return link.getBoundingClientRect().width > text.getBoundingClientRect().width + 1;
+    }).map(link => link.textContent);";
+    for width in [1440, 820, 390] {
+        world.browser.look("light", width, 900);
+        assert_eq!(findings(&world.browser, wider), [""; 0], "{width}");
+    }
+}
+
 /// Whether the first name and address are cut; with the focus on the name, whether both are whole, within the
 /// window, and whether the rows have stayed where they were.
 const WHOLE: &str = r"

@@ -19,7 +19,8 @@ pub(crate) fn lighthouse() {
     let server = Server::populated(Backend::Sqlite);
     let cookie = server.sign_in(STAFF);
     let mut table = format!("{:20}{:10}{}\n", "", "", CATEGORIES.join("  "));
-    for path in ["/sign-in", "/users", "/users?q=okafor", &format!("/users/{BERG}"), "/users/new", "/account"]
+    for path in
+        ["/sign-in", "/", "/users", "/users?q=okafor", &format!("/users/{BERG}"), "/users/new", "/account"]
     {
         for device in ["desktop", "phone"] {
             let marks = marks(&format!("{}{path}", server.address), &cookie, device);

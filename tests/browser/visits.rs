@@ -157,17 +157,19 @@ fn strings(value: &Value) -> Vec<String> {
     values.iter().map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// What Chromium accepts where the address is `https` or of this machine.
+const CODINGS: (&str, &str) = ("Accept-Encoding", "gzip, deflate, br, zstd");
+
 /// What the browser measured, and what it does not tell: the icon, and the size of the headers.
 fn size(browser: &Browser, server: &Server) -> Size {
     let measured = browser.run(SIZE);
     let number = |name: &str| measured[name].as_u64().unwrap_or_else(|| panic!("{name}: {measured}"));
     let files = strings(&measured["files"]);
     let paths = files.iter().map(|file| file.strip_prefix(&server.address).expect("a file of our own"));
-    let answers: Vec<Answer> =
-        paths.map(|path| server.send("GET", path, &[("Accept-Encoding", "gzip")], "")).collect();
+    let answers: Vec<Answer> = paths.map(|path| server.send("GET", path, &[CODINGS], "")).collect();
     assert!(answers.iter().all(|answer| answer.status == 200), "{files:?}");
     // The page itself has about the headers of this one.
-    let page = server.send("GET", "/sign-in", &[("Accept-Encoding", "gzip")], "");
+    let page = server.send("GET", "/sign-in", &[CODINGS], "");
     Size {
         requests: 1 + answers.len() as u64,
         wire: number("wire")

@@ -70,7 +70,7 @@ fn figure(html: &str, name: &str) -> String {
 }
 
 async fn has_user(app: &TestApp, by: &Person, username: &str) -> bool {
-    page(app, by, &format!("/users?q={username}")).await.body.contains(&format!(">Select {username}<"))
+    page(app, by, &format!("/users?q={username}")).await.body.contains(&format!("\"Select {username}\""))
 }
 
 fn users(lines: &[&str]) -> String {

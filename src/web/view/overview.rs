@@ -38,7 +38,7 @@ impl Bars {
 /// The sign-ins of a time: a day or a week.
 #[derive(Debug, Serialize)]
 pub(in crate::web) struct SignInTime {
-    /// The day on which it begins, in UTC, such as `2026-03-01`.
+    /// The day on which it begins, in UTC, such as `1 Mar 2026`.
     pub(in crate::web) begin: String,
     pub(in crate::web) good: String,
     pub(in crate::web) bad: String,

@@ -55,6 +55,11 @@ impl Time {
         shown_in(zone.clone(), self.0, || self.text())
     }
 
+    /// The day alone in such a zone.
+    pub(in crate::web) fn day_in(self, zone: &Zone) -> String {
+        shown_in(zone.clone(), self.0, || self.day())
+    }
+
     /// For people, the day alone.
     fn day(self) -> String {
         const MONTHS: [&str; 12] =

@@ -1,6 +1,6 @@
 //! Imports: the upload, what would become of it, and what became of it.
 
-use super::{State, spoil_tokens, state};
+use super::{State, rich, spoil_tokens, state};
 use crate::actions::Actions;
 use crate::people::{ADMIN, PASSWORD};
 use crate::server::Server;
@@ -30,7 +30,7 @@ pub(super) const STATES: &[State] = &[
             admin.click("Import 2 users");
         })
     },
-    state("import-unreadable", Some(ADMIN), "Nothing can be imported.", |admin, _| {
+    rich("import-unreadable", Some(ADMIN), "Nothing can be imported.", |admin, _| {
         fresh(admin);
         check(admin, "Kennung,Rufname\\nada,Ada\\n");
     }),

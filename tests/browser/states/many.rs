@@ -73,7 +73,7 @@ pub(super) const STATES: &[State] = &[
         let run = server.api("POST", "/v1/users/bulk", &body);
         staff.open(&format!("/users/bulk/{}", run["batch"]));
     }),
-    state("bulk-cut-short", Some(STAFF), "1 of the users below were not reached", |staff, server| {
+    state("bulk-cut-short", Some(STAFF), "1 of the users below was not reached", |staff, server| {
         let body = json!({ "action": "deactivate", "ids": [CROWD + 28, CROWD + 29] });
         let run = server.api("POST", "/v1/users/bulk", &body);
         server.cut_short(&run["batch"].to_string());
