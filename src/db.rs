@@ -48,14 +48,14 @@ mod writes;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rocket::tokio::time::{Instant, timeout_at};
+use rocket::tokio::time::{Instant, sleep, timeout_at};
 use rocket_db_pools::Database;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
-use self::budget::{Budget, LOOKUP_LIMIT};
+use self::budget::{AGAIN, Budget, LOOKUP_LIMIT};
 pub use self::connect::PoolError;
 pub use self::dialect::Dialect;
 pub use self::error::{Error, Newer, OpenError, Result, retrying};
@@ -73,7 +73,6 @@ pub use self::sql::{Sql, Value};
 use self::turns::Turns;
 pub use self::writes::Trouble;
 use self::writes::Writes;
-use crate::model::user::UserId;
 
 /// The database of the installation: section `databases.main` of Rocket's configuration. Cheap to clone.
 ///
@@ -156,11 +155,22 @@ macro_rules! read_lent {
     }};
 }
 
-/// Runs a statement that reads on any connection of PostgreSQL.
+/// Runs a statement that reads on any connection of PostgreSQL, where another server may take over again and again.
 macro_rules! read_postgres {
     ($fetch:ident, $servers:expr, $sql:expr, $end:expr) => {{
-        let mut lent = $servers.acquire($end).await?;
-        read_lent!($fetch, &mut lent, $sql, $end)
+        let (servers, mut sql, end) = ($servers, $sql, $end);
+        loop {
+            let again = servers.fails_over().then(|| sql.clone());
+            let result = match servers.acquire(end).await {
+                Ok(mut lent) => read_lent!($fetch, &mut lent, sql, end),
+                Err(error) => Err(error),
+            };
+            match (again, result) {
+                (Some(again), Err(Error::Unavailable(_))) if Instant::now() + AGAIN < end => sql = again,
+                (_, result) => break result,
+            }
+            sleep(AGAIN).await;
+        }
     }};
 }
 
@@ -231,21 +241,6 @@ impl Db {
                 PostgresTx::begin(servers, turn, end).await.map(OpenTx::Postgres)
             }
         }
-    }
-
-    /// The same database, for a request that is to be answered soon whatever it waits for.
-    pub(crate) fn for_request(&self) -> Self {
-        Self(Pool { budget: Budget::of_request(), ..self.0.clone() })
-    }
-
-    /// Notes who makes the request that this is for.
-    pub(crate) fn set_user(&self, user: UserId) {
-        self.budget.set_user(user.0);
-    }
-
-    /// The same database, for work that no request waits for.
-    pub(crate) fn detached(&self) -> Self {
-        Self(Pool { budget: self.budget.detached(), ..self.0.clone() })
     }
 
     /// Closes all connections, waiting for those in use.

@@ -68,12 +68,13 @@ pub(super) async fn run(figment: Figment, purpose: Purpose, wait: Duration) -> R
     // The lock stands beside the file: on the disk that is mounted by then.
     wait_for_database(&figment, wait).await?;
     // Before the migrations: a newer release leaves the file alone while an older one serves it.
-    let _lock = ServerLock::take(&figment.focus("databases.main"))?;
+    let lock = ServerLock::take(&figment.focus("databases.main"))?;
     let problem = Problem::default();
     let rocket = server::rocket_for(purpose, figment, Clock::System, &problem)
         .attach(Answering)
         .attach(AdHoc::on_liftoff("listening", |rocket| Box::pin(say_where(rocket))));
     let rocket = server::ignite(rocket, &problem).await?;
+    lock.confirm()?;
     let app = rocket.state::<App>().cloned().ok_or("there is no installation")?;
     remark(&app, rocket.config()).await?;
     let signals = StopSignals::install()?;

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use rocket::tokio::time::Instant;
 
-use super::{Error, Result};
+use super::{Db, Error, Pool, Pools, Result};
+use crate::model::user::UserId;
 
 /// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
 /// own, shorter limits; this one also covers a server that no longer answers.
@@ -21,6 +22,13 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(6);
 
 /// Longest time to find a session.
 pub(super) const LOOKUP_LIMIT: Duration = Duration::from_secs(3);
+
+/// How much longer it is looked for where several servers are named, while another one takes over. It is a part of the
+/// request's time: enough is left for what the request is about.
+pub(super) const FAILOVER_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long after a failure a read is tried again while another server takes over.
+pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
 /// The time of a request, and its user. Clones share both.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +98,28 @@ impl Drop for Spending<'_> {
             let nanoseconds = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
             spent.fetch_add(nanoseconds, Ordering::Relaxed);
         }
+    }
+}
+
+impl Db {
+    /// The same database, for a request that is to be answered soon whatever it waits for.
+    pub(crate) fn for_request(&self) -> Self {
+        Self(Pool { budget: Budget::of_request(), ..self.0.clone() })
+    }
+
+    /// Notes who makes the request that this is for.
+    pub(crate) fn set_user(&self, user: UserId) {
+        self.budget.set_user(user.0);
+    }
+
+    /// The same database, for work that no request waits for.
+    pub(crate) fn detached(&self) -> Self {
+        Self(Pool { budget: self.budget.detached(), ..self.0.clone() })
+    }
+
+    /// Whether another server may take over when this one is lost.
+    pub(super) fn fails_over(&self) -> bool {
+        matches!(&self.pools, Pools::Postgres(servers) if servers.fails_over())
     }
 }
 

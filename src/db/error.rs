@@ -62,6 +62,17 @@ pub enum Error {
     Shared(Arc<Error>),
 }
 
+impl Error {
+    /// Whether the database could not be reached, or did not answer.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::TimedOut => true,
+            Self::Shared(shared) => shared.is_away(),
+            _ => false,
+        }
+    }
+}
+
 /// The result of every database function.
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -9,13 +9,24 @@ use rocket_db_pools::figment::Figment;
 use rustix::fs::OFlags;
 use sqlx::sqlite::SqliteConnectOptions;
 
+use super::place::beside;
+
 /// The right to serve a database, for as long as it lives. The operating system takes it back when the
 /// process ends, however it ends: what is left of the lock's file means nothing.
 ///
 /// Subcommands need no lock. They write little, and SQLite's own locks keep them apart; but a second server
 /// would hold its own part of what one process must know alone, such as who waits to write.
 #[derive(Debug)]
-pub struct ServerLock(#[expect(dead_code, reason = "held, not used")] Option<File>);
+pub struct ServerLock(Option<Held>);
+
+/// The lock of a file.
+#[derive(Debug)]
+struct Held {
+    /// Locked as long as it is open.
+    lock: File,
+    /// The database, as the configuration names it.
+    database: PathBuf,
+}
 
 /// Why a server may not serve a database.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +34,9 @@ pub enum LockError {
     /// There is one already.
     #[error("another server is running on {}: stop it first, or give this one a database of its own", .0.display())]
     Taken(PathBuf),
+    /// Another folder is in the place of the one with the lock, as when a disk is mounted on it.
+    #[error("the folder of {} is another one than a moment ago, as if its disk had just been mounted: start again", .0.display())]
+    Moved(PathBuf),
     /// The file of the lock cannot be had.
     #[error("{} cannot be locked: {source}", path.display())]
     File {
@@ -44,17 +58,31 @@ impl ServerLock {
         let file = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(&url).ok()).flatten();
         match file.as_ref().map(SqliteConnectOptions::get_filename) {
             Some(file) if file.file_name().is_some() && !url.contains("memory") => {
-                lock(&real(file)).map(|file| Self(Some(file)))
+                let held = Held { lock: lock(&real(file))?, database: file.to_owned() };
+                Ok(Self(Some(held)))
             }
             _ => Ok(Self(None)),
+        }
+    }
+
+    /// Makes sure, once the database is open, that the lock is still beside it: else another server may have the lock
+    /// that is there now.
+    ///
+    /// # Errors
+    /// [`LockError::Moved`]
+    pub fn confirm(&self) -> Result<(), LockError> {
+        let Some(Held { lock, database }) = &self.0 else { return Ok(()) };
+        let own = lock.metadata().map(|file| (file.dev(), file.ino()));
+        let there = beside(&real(database), ".lock").symlink_metadata().map(|file| (file.dev(), file.ino()));
+        match (own, there) {
+            (Ok(own), Ok(there)) if own == there => Ok(()),
+            _ => Err(LockError::Moved(database.clone())),
         }
     }
 }
 
 fn lock(database: &Path) -> Result<File, LockError> {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
+    let path = beside(database, ".lock");
     let options = &mut OpenOptions::new();
     // The folder may belong to a user who wants root to open, and give away, another file.
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
@@ -93,5 +121,28 @@ fn real(database: &Path) -> PathBuf {
     match (folder, database.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => database.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn a_disk_that_is_mounted_after_the_lock_was_taken_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (folder, aside) = (directory.path().join("data"), directory.path().join("aside"));
+        std::fs::create_dir(&folder).unwrap();
+        let url = format!("sqlite://{}", folder.join("usher.db").display());
+        let figment = config::with_database(config::defaults(), &url);
+        let lock = ServerLock::take(&figment.focus("databases.main")).unwrap();
+        lock.confirm().unwrap();
+        std::fs::rename(&folder, &aside).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        assert!(matches!(lock.confirm(), Err(LockError::Moved(_))), "an empty folder is in its place");
+        let second = ServerLock::take(&figment.focus("databases.main")).unwrap();
+        assert!(matches!(lock.confirm(), Err(LockError::Moved(_))), "another server has the lock there");
+        second.confirm().unwrap();
     }
 }

@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rocket::tokio::spawn;
-use rocket::tokio::time::{Instant, sleep, timeout};
+use rocket::futures::StreamExt as _;
+use rocket::futures::stream::FuturesUnordered;
+use rocket::tokio::sync::Notify;
+use rocket::tokio::time::{Instant, sleep, timeout, timeout_at};
+use rocket::tokio::{select, spawn};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Row as _, raw_sql};
@@ -51,6 +54,9 @@ const LOOK: &str = "SELECT current_setting('statement_timeout') = '5s' AND curre
 const LOOKING: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How much later than another one the server of before may say that it still takes changes.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// Connections to PostgreSQL. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Servers {
@@ -69,6 +75,8 @@ struct Shared {
     is_looking: AtomicBool,
     /// Which of the hosts the pool connects to, and since when; connections from before are of no use.
     current: Arc<Mutex<Current>>,
+    /// Told when that has changed: who still connects to the one of before connects in vain.
+    moved: Notify,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +133,7 @@ impl Servers {
             is_pooled: AtomicBool::new(false),
             is_looking: AtomicBool::new(false),
             current,
+            moved: Notify::new(),
         };
         Self { pool, shared: Arc::new(shared) }
     }
@@ -132,6 +141,11 @@ impl Servers {
     /// How each of the servers is connected to.
     pub(super) fn hosts(&self) -> &[PgConnectOptions] {
         &self.shared.hosts.each
+    }
+
+    /// Whether another server may take over when this one is lost.
+    pub(super) fn fails_over(&self) -> bool {
+        self.hosts().len() > 1
     }
 
     /// Whether everything is said within transactions.
@@ -171,6 +185,7 @@ impl Servers {
     fn point_at(&self, host: usize, found: Found) {
         self.pool.set_connect_options(found.options);
         *locked(&self.shared.current) = Current { host, since: Instant::now() };
+        self.shared.moved.notify_waiters();
     }
 
     /// Connects to a server once, and sees whether and how it can be used.
@@ -255,7 +270,11 @@ impl Servers {
 
     /// A connection from the pool.
     pub(super) async fn acquire(&self, end: Instant) -> Result<Lent> {
-        let connection = until(end, Box::pin(self.pool.acquire())).await;
+        let moved = self.shared.moved.notified();
+        let connection = select! {
+            connection = until(end, Box::pin(self.pool.acquire())) => connection,
+            () = moved => until(end, Box::pin(self.pool.acquire())).await,
+        };
         self.note(&connection);
         Ok(Lent { connection: connection?, servers: self.clone(), is_open: false, is_unfit: false })
     }
@@ -263,36 +282,42 @@ impl Servers {
     /// Has the server that takes changes be looked for, where there are several, if this one seems not to.
     pub(super) fn note<T>(&self, result: &Result<T>) {
         if !matches!(result, Err(Error::Unavailable(_) | Error::TimedOut))
-            || self.hosts().len() < 2
+            || !self.fails_over()
             || self.shared.is_looking.swap(true, Ordering::AcqRel)
         {
             return;
         }
         let servers = self.clone();
         spawn(async move {
-            let end = Instant::now() + LOOKING;
-            while !servers.find().await && Instant::now() < end {
-                sleep(PAUSE).await;
-            }
+            servers.find().await;
             servers.shared.is_looking.store(false, Ordering::Release);
         });
     }
 
-    /// Points the pool at the server that takes changes, that of before if it does; whether there is one.
-    async fn find(&self) -> bool {
+    /// Points the pool at the server that takes changes, that of before if it does, as soon as there is one. Each is
+    /// asked again and again without regard to the others: one that stands still holds up no one.
+    async fn find(&self) {
         let pooler = if self.is_pooled() { Pooler::Transaction } else { Pooler::None };
         let before = locked(&self.shared.current).host;
-        let probes = self.hosts().iter().map(|options| self.probe(options, pooler));
-        let mut found = rocket::futures::future::join_all(probes).await;
-        if found.get(before).is_some_and(std::result::Result::is_ok) {
-            return true;
+        let ask = |(host, options)| async move {
+            loop {
+                if let Ok(found) = self.probe(options, pooler).await {
+                    return (host, found);
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        let mut fit: FuturesUnordered<_> = self.hosts().iter().enumerate().map(ask).collect();
+        let Ok(Some((host, found))) = timeout(LOOKING, fit.next()).await else { return };
+        let end = Instant::now() + PATIENCE;
+        let mut is_of_before = host == before;
+        while let (false, Ok(Some((host, _)))) = (is_of_before, timeout_at(end, fit.next()).await) {
+            is_of_before = host == before;
         }
-        let Some(host) = found.iter().position(std::result::Result::is_ok) else { return false };
-        if let Ok(found) = found.swap_remove(host) {
+        if !is_of_before {
             log::warn!("PostgreSQL at {} takes the changes now", hosts::name(&found.options));
             self.point_at(host, found);
         }
-        true
     }
 }
 

@@ -1,9 +1,11 @@
 //! The sessions table.
 
+use rocket::tokio::time::{Instant, sleep, timeout_at};
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
+use super::budget::{AGAIN, FAILOVER_LIMIT};
 use super::users::{UserRow, columns};
-use super::{Connection, Db, Dialect, Result, Sql, Tx, Value, from_row};
+use super::{Connection, Db, Dialect, Error, Result, Sql, Tx, Value, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::origin::Origin;
 use crate::model::preferences::Preferences;
@@ -145,7 +147,20 @@ async fn presented(db: &Db, asked: Asked) -> Result<Option<Presented>> {
             Err(error) => (None, Err(error)),
         }
     };
-    db.presented.get(asked, look_up).await
+    let found = db.presented.get(asked.clone(), &look_up).await;
+    if !found.as_ref().is_err_and(Error::is_away) || !db.fails_over() {
+        return found;
+    }
+    // Another server is about to take over. What the credential is worth only the one that takes changes knows.
+    let (_, _spending) = db.budget.spend();
+    let end = Instant::now() + FAILOVER_LIMIT;
+    loop {
+        match timeout_at(end, db.presented.get(asked.clone(), &look_up)).await {
+            Ok(Err(error)) if error.is_away() => sleep(AGAIN).await,
+            Ok(found) => return found,
+            Err(_) => return Err(Error::TimedOut),
+        }
+    }
 }
 
 /// Looks up several credentials in one statement.

@@ -29,7 +29,7 @@ fn complaint(url: &str) -> String {
 }
 
 #[rocket::async_test]
-async fn rl_12_after_a_failover_the_standby_that_was_promoted_is_used_and_nothing_acknowledged_is_lost() {
+async fn rl_12_in_a_failover_reads_wait_for_the_standby_that_is_promoted_and_nothing_acknowledged_is_lost() {
     let primary = Cluster::start();
     let standby = Cluster::standby_of(&primary);
     let mut operator = PgConnection::connect(&primary.url).await.unwrap();
@@ -47,6 +47,7 @@ async fn rl_12_after_a_failover_the_standby_that_was_promoted_is_used_and_nothin
     let mut server = Server::start(directory.path(), &variables);
     let bearer = server.sign_in();
     let (over, acknowledged) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let reads = Mutex::new(Vec::new());
     let (before, again) = std::thread::scope(|scope| {
         for writer in 0..3 {
             let (server, bearer, over, acknowledged) = (&server, &bearer, &over, &acknowledged);
@@ -64,6 +65,19 @@ async fn rl_12_after_a_failover_the_standby_that_was_promoted_is_used_and_nothin
                 }
             });
         }
+        for _ in 0..2 {
+            let (server, bearer, over, reads) = (&server, &bearer, &over, &reads);
+            scope.spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    for (method, path) in [("POST", "/v1/users/list"), ("GET", "/v1/account")] {
+                        let answer =
+                            server.ask_within(LONGEST, &json_request(method, path, bearer, &json!({})));
+                        reads.lock().unwrap().push(answer.ok().as_deref().and_then(status_of));
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
         let count = || acknowledged.lock().unwrap().len();
         assert!(eventually(LONGEST, || count() > 10), "there is load");
         primary.kill();
@@ -77,6 +91,8 @@ async fn rl_12_after_a_failover_the_standby_that_was_promoted_is_used_and_nothin
         (before, promoted.elapsed())
     });
     assert!(before > 10 && again < LONGEST, "{before} changes before, again after {again:?}");
+    let reads = reads.into_inner().unwrap();
+    assert!(reads.len() > 20 && reads.iter().all(|status| *status == Some(200)), "{reads:?}");
     let mut operator = PgConnection::connect(&standby.url).await.unwrap();
     let stored: Vec<String> =
         sqlx::query_scalar("SELECT username FROM users").fetch_all(&mut operator).await.unwrap();

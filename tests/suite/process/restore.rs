@@ -2,8 +2,9 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -220,4 +221,72 @@ fn a_copy_may_be_restored_where_there_is_no_database() {
     assert!(!elsewhere.path().join("usher.db-wal").exists());
     let server = Server::start(elsewhere.path(), &[]);
     assert_eq!(server.create(&server.sign_in(), "ada"), Some(201));
+}
+
+/// Runs a restore that is killed before the system call of one of these names that is the `nth` of its thread; whether
+/// it came so far.
+fn restore_killed(path: &Path, names: &str, nth: usize) -> bool {
+    let program = usher(path, &[], &["restore", "copy.db"]);
+    let mut strace = Command::new("strace");
+    strace.current_dir(path).args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={names}")]);
+    strace.args(["-e", &format!("inject={names}:signal=KILL:when={nth}")]);
+    let output = strace.arg(program.get_program()).args(program.get_args()).env_clear().output();
+    let output = output.expect("strace; tests/run installs it");
+    assert!(output.status.success() || output.status.signal() == Some(9), "{}", text(&output.stderr));
+    !output.status.success()
+}
+
+/// The users of a database as a server would find them, its log included; the files stay as they are.
+async fn found(database: &Path) -> Vec<String> {
+    let aside = TempDir::new().unwrap();
+    let file = aside.path().join("usher.db");
+    std::fs::copy(database, &file).unwrap();
+    let log = PathBuf::from(format!("{}-wal", database.display()));
+    if log.exists() {
+        std::fs::copy(log, aside.path().join("usher.db-wal")).unwrap();
+    }
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+    let verdict: String =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(verdict, "ok");
+    connection.close().await.unwrap();
+    users(&file).await
+}
+
+#[rocket::async_test]
+async fn cf_3_a_restore_that_is_killed_leaves_the_one_database_or_the_other_whole_and_a_second_one_works() {
+    const FORMER: [&str; 3] = ["admin", "early", "late"];
+    const RESTORED: [&str; 2] = ["admin", "early"];
+    let origin = with_copy();
+    let (mut before, mut after) = (0, 0);
+    let steps = "?link,?linkat,?rename,?renameat,?renameat2,?unlink,?unlinkat,fsync,fdatasync,ftruncate";
+    let all = (1..100).map(|nth| (steps, nth));
+    let some_writes = [1, 7, 40, 200].map(|nth| ("pwrite64", nth));
+    for (names, nth) in some_writes.into_iter().chain(all) {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path();
+        for file in ["usher.db", "usher.db-wal", "copy.db"] {
+            std::fs::copy(origin.path().join(file), path.join(file)).unwrap();
+        }
+        let is_killed = restore_killed(path, names, nth);
+        let database = path.join("usher.db");
+        let names_found = found(&database).await;
+        if names_found == FORMER {
+            assert!(is_killed, "{names} {nth}");
+            before += 1;
+        } else {
+            assert_eq!(names_found, RESTORED, "{names} {nth}");
+            after += 1;
+            let [former] = &kept(path)[..] else { panic!("{names} {nth}: {:?}", kept(path)) };
+            assert_eq!(found(former).await, FORMER, "{names} {nth}");
+        }
+        let second = restore(path, "copy.db");
+        assert!(second.status.success(), "{names} {nth}: {}", text(&second.stderr));
+        assert_eq!(users(&database).await, RESTORED, "{names} {nth}");
+        assert!(!path.join("usher.db.restoring").exists(), "{names} {nth}");
+        if !is_killed && names == steps {
+            break;
+        }
+    }
+    assert!(before > 5 && after > 1, "killed {before} times before and {after} times after the change");
 }
