@@ -108,6 +108,8 @@ class Bench:
         # What has left memory since the last time is read from the disk once; that is not what is measured.
         if not warm:
             subprocess.run(load(WARM_UP), stdout=subprocess.DEVNULL, check=True)
+            # What it left under way would take places of those that are measured.
+            time.sleep(0.5)
         command = load(seconds)
         before = server.cpu_seconds()
         with PeakMemory(server) as memory:
@@ -115,7 +117,7 @@ class Bench:
         result = json.loads(output.strip().splitlines()[-1])
         seconds = result.pop("microseconds") / 1e6
         result |= {
-            "rate": result["requests"] / seconds,
+            "rate": (result["requests"] - result["refused"]) / seconds,
             "cpu_seconds": server.cpu_seconds() - before,
             "seconds": seconds,
             "peak_bytes": memory.peak,
