@@ -139,7 +139,7 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
     let number = value.as_u64().unwrap_or_default();
     Some(match name {
         // Numbers that only link one entry with others, and what goes without saying.
-        "session" | "link" | "kept" => return None,
+        "session" | "link" | "kept" | "clients" => return None,
         "by_mail" if value == &Value::Bool(false) => return None,
         "by_mail" => "Sent by mail".to_owned(),
         "purpose" if text == "setup" => "For the first password".to_owned(),
@@ -384,5 +384,12 @@ mod tests {
                 "For 15 minutes"
             ]
         );
+    }
+
+    #[test]
+    fn numbers_that_only_link_an_entry_with_others_are_not_told() {
+        let details = json!({"session": 5, "clients": [4], "external_ids": 1});
+        let row = row(&told("user_changed", &json!({}), &details), &tokyo());
+        assert_eq!(row.notes, ["External ids: 1"]);
     }
 }

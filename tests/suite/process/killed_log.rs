@@ -70,8 +70,8 @@ fn crash(url: &str, directory: &TempDir) {
         });
         assert!(is_done, "round {round}: neither erased nor pending: {last:?}");
         let known = rocket::execute(known(url));
-        let lost: Vec<_> = erased.iter().filter(|id| !known.contains(id)).collect();
-        assert!(lost.is_empty(), "round {round}: erasures that were acknowledged are lost: {lost:?}");
+        let missing: Vec<_> = erased.iter().filter(|id| !known.contains(id)).collect();
+        assert!(missing.is_empty(), "round {round}: erasures that were acknowledged are lost: {missing:?}");
         drop(server);
         verify(directory.path(), &variables, &archives, round);
     }
