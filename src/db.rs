@@ -166,7 +166,11 @@ macro_rules! read_postgres {
                 Err(error) => Err(error),
             };
             match (again, result) {
-                (Some(again), Err(Error::Unavailable(_))) if Instant::now() + AGAIN < end => sql = again,
+                (Some(again), Err(Error::Unavailable(error)))
+                    if servers::is_of_server(&error) && Instant::now() + AGAIN < end =>
+                {
+                    sql = again;
+                }
                 (_, result) => break result,
             }
             sleep(AGAIN).await;

@@ -9,6 +9,7 @@ use super::{complain, counted, say};
 use crate::config::{self, Settings};
 use crate::db;
 use crate::model::clock::Clock;
+use crate::operations::mail::Mailer;
 use crate::operations::{App, factors};
 
 /// Fewest characters that a password should have (ASVS 6.2.1).
@@ -32,6 +33,8 @@ pub(super) async fn run(figment: &Figment) -> ExitCode {
 async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     let rocket = config::rocket_config(figment)?;
     let settings = Settings::read(figment)?;
+    // A database that is not there yet is not opened, and nothing else looks at these settings.
+    Mailer::new(&settings)?;
     let mut findings = vec![format!(
         "ok: the configuration is valid; the server will listen on {}:{}",
         rocket.address, rocket.port

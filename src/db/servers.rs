@@ -333,6 +333,13 @@ pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether it may be another server's turn: neither that a statement took too long nor that the server is short of something
+/// becomes better by asking again.
+pub(super) fn is_of_server(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    !code.is_some_and(|code| code == "57014" || code.starts_with("53"))
+}
+
 /// The value is whole even if a thread panicked while it held the lock.
 fn locked(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
     current.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,7 +1,7 @@
 //! The path below which an installation stands: taken off every request, put before every link that leaves in a header.
 //!
 //! In between, all paths are those of an installation that has its origin to itself. What leaves in a page gets the base
-//! path from the templates, see `web/view/links`; what leaves in a message or in SCIM begins with `App::base`.
+//! path from the templates, see `web/view/base_path`; what leaves in a message or in SCIM begins with `App::base`.
 
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::Header;

@@ -96,12 +96,15 @@ fn brotli(plain: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 fn accepts_gzip(request: &Request<'_>) -> bool {
-    request.headers().get("Accept-Encoding").any(|header| accepts(header, "gzip"))
+    request
+        .headers()
+        .get("Accept-Encoding")
+        .any(|header| accepts(header, "gzip").or(accepts(header, "*")) == Some(true))
 }
 
 /// Only by its name: of what accepts anything too little is known.
 fn accepts_brotli(request: &Request<'_>) -> bool {
-    request.headers().get("Accept-Encoding").any(|header| header.contains("br") && accepts(header, "br"))
+    request.headers().get("Accept-Encoding").any(|header| accepts(header, "br") == Some(true))
 }
 
 /// Whether the client accepts brotli.
@@ -117,13 +120,14 @@ impl<'r> FromRequest<'r> for AcceptsBrotli {
     }
 }
 
-/// Whether one `Accept-Encoding` header names a coding, and does not refuse it.
-fn accepts(header: &str, wanted: &str) -> bool {
-    header.split(',').any(|coding| {
+/// Whether one `Accept-Encoding` header accepts what it names; `None` if it does not name that (RFC 9110, 12.5.3).
+fn accepts(header: &str, wanted: &str) -> Option<bool> {
+    header.split(',').find_map(|coding| {
         let mut parts = coding.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted) || name == "*");
-        named
-            && !parts.any(|parameter| parameter.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32)))
+        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+        let is_zero = |weight: &str| weight.parse() == Ok(0.0_f32);
+        let is_refused = |part: &str| part.to_ascii_lowercase().strip_prefix("q=").is_some_and(is_zero);
+        is_named.then(|| !parts.any(is_refused))
     })
 }
 
@@ -132,12 +136,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_used_only_for_clients_that_accept_it() {
-        for header in ["gzip", "deflate, gzip;q=0.5, br", "*", "GZIP"] {
-            assert!(accepts(header, "gzip"), "{header}");
+    fn a_coding_is_accepted_by_its_own_name_before_any() {
+        for header in ["gzip", "deflate, gzip;q=0.5, br", "GZIP"] {
+            assert_eq!(accepts(header, "gzip"), Some(true), "{header}");
         }
-        for header in ["", "br", "identity", "gzip;q=0", "x-gzip2"] {
-            assert!(!accepts(header, "gzip"), "{header}");
+        for header in ["", "br", "identity", "x-gzip2", "*"] {
+            assert_eq!(accepts(header, "gzip"), None, "{header}");
         }
+        for header in ["gzip;q=0", "gzip;q=0, *", "gzip; Q=0.0"] {
+            assert_eq!(accepts(header, "gzip"), Some(false), "{header}");
+        }
+        assert_eq!(accepts("br;q=0, *", "*"), Some(true));
     }
 }

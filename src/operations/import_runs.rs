@@ -203,6 +203,8 @@ impl Outcome {
 /// [`Error::NoSuchPath`] without such a run.
 pub async fn outcome(can: &Can<IsSuperuser>, id: BatchId) -> Result<Outcome> {
     let app = can.app();
+    // Asked first: one that ends meanwhile is then shown as going on, not as cut short.
+    let running = app.uploads.run(id.0).filter(|run| run.is_running());
     let batch = db::batches::by_id(&app.db, id).await?;
     let batch = batch.filter(|batch| IMPORTS.contains(&batch.action.as_str())).ok_or(Error::NoSuchPath)?;
     let done = if batch.action == UNDO { Action::UserRemoved } else { Action::UserCreated };
@@ -216,7 +218,6 @@ pub async fn outcome(can: &Can<IsSuperuser>, id: BatchId) -> Result<Outcome> {
         None => None,
     };
     let left = db::batches::items(&app.db, id).await?;
-    let running = app.uploads.run(id.0).filter(|run| run.is_running());
     let counts = match &running {
         Some(run) => Some(run.counts()),
         None => recorded(&db::audit::of_batch_after(&app.db, id, Action::Imported, EntryId(0), 100).await?),

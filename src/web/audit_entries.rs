@@ -47,6 +47,8 @@ fn is_of_import(told: &ListedEntry) -> bool {
     let is_of = |action: Action| told.entry.action == action.as_str();
     [Action::Imported, Action::ImportUndone, Action::UserRemoved].into_iter().any(is_of)
         || is_of(Action::UserCreated) && told.details().get("by").and_then(Value::as_str) == Some("import")
+        // No other run gives users external ids.
+        || is_of(Action::UserChanged) && told.details().contains_key("external_id")
 }
 
 /// A sign-in, successful or failed, or another event of a session. `live` has the sessions of the user that
@@ -167,6 +169,7 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
         }
         "blocks_username" if value == &Value::Bool(true) => "The username is blocked".to_owned(),
         "blocks_username" => "The username is free".to_owned(),
+        "external_id" => "External id changed".to_owned(),
         "restored" => "Again, after a backup was restored".to_owned(),
         "reason" => reason(text),
         "by" if text == "import" => "By an import".to_owned(),
@@ -391,5 +394,16 @@ mod tests {
         let details = json!({"session": 5, "clients": [4], "external_ids": 1});
         let row = row(&told("user_changed", &json!({}), &details), &tokyo());
         assert_eq!(row.notes, ["External ids: 1"]);
+    }
+
+    #[test]
+    fn an_entry_of_an_external_id_leads_to_its_import() {
+        let mut told = told("user_changed", &json!({}), &json!({"external_id": "changed", "clients": [4]}));
+        told.entry.batch_id = Some(3);
+        let row = row(&told, &tokyo());
+        assert_eq!(
+            (row.batch_path.as_str(), &row.notes[..]),
+            ("/users/imports/3", &["External id changed".to_owned()][..])
+        );
     }
 }

@@ -69,8 +69,15 @@ pub(super) fn local_path(next: &str) -> &str {
         && !matches!(characters.next(), Some('/' | '\\'))
         && !next.contains('\\')
         && !next.chars().any(char::is_control)
+        && !has_dot_segment(next)
         && uri::Origin::parse(next).is_ok();
     if local { next } else { "/" }
+}
+
+/// Whether a browser would make another path of it (RFC 3986, 5.2.4), which may not be below the base path.
+fn has_dot_segment(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default().to_lowercase().replace("%2e", ".");
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// What the form says about the try before.

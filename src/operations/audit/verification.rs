@@ -231,6 +231,7 @@ async fn walk(app: &App) -> Result<Option<Report>> {
     if fault.is_none() {
         not_sealed += db::audit::count_sealed_earlier(&app.db, walk.place.position).await?;
     }
+    app.db.settle().await?;
     let head = found.mark().filter(|mark| fault.is_none() && !mark.is_start());
     let head = head.map(|mark| mark.head(key).to_string());
     let sealed = walk.place.position - begin.position;
@@ -281,5 +282,7 @@ pub async fn compare(app: &App, head: &Head) -> Result<HeadVerdict> {
 pub async fn head(app: &App) -> Result<Option<Head>> {
     let key = app.audit_watch.key(app).await?;
     let found = mark::read(&app.db, key).await?;
+    // Kept elsewhere, a head that the disk lost would say that the log was rewritten.
+    app.db.settle().await?;
     Ok(found.mark().filter(|mark| !mark.is_start()).map(|mark| mark.head(key)))
 }

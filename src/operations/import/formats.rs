@@ -135,9 +135,7 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String>
             return opened(format, Box::new(unix::rows(stream()?, kind, move |name| joined.shadow(name))));
         }
         Some(Format::Sql) => {
-            if !options.columns.is_empty() {
-                sql::check(stream()?, &head, options)?;
-            }
+            sql::check(stream()?, &head, options)?;
             return opened(Format::Sql, Box::new(sql::Rows::new(stream()?, &head, options)));
         }
         Some(Format::Csv) => {}

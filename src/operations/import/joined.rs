@@ -114,6 +114,9 @@ fn kind(source: &Source) -> Result<Option<Kind>, String> {
     if String::from_utf8_lossy(&head).contains("base64_signer_key") {
         return Ok(Some(Kind::FirebaseConfig));
     }
+    if head.trim_ascii_start().first() == Some(&b'[') {
+        return Ok(None);
+    }
     if head.trim_ascii_start().first() != Some(&b'{') {
         return Ok((unix::kind(&head) == Some(unix::Kind::Shadow)).then_some(Kind::Shadow));
     }

@@ -1,7 +1,7 @@
 //! Tables of users in dumps of databases: of PostgreSQL (`pg_dump`, with `COPY` or `INSERT`), MySQL and `MariaDB`
 //! (`mysqldump`, phpMyAdmin), SQLite (`.dump`) and SQL Server.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Options;
 use super::columns;
@@ -15,6 +15,8 @@ const LONGEST: usize = 1024 * 1024;
 /// The longest name that is kept, in bytes, and the most columns of all tables together.
 const LONGEST_NAME: usize = 128;
 const MOST_COLUMNS: usize = 50_000;
+/// The most tables that a message names.
+const MOST_TABLES: usize = 20;
 
 /// Whether a file is one: it begins with a comment or a statement, and has some that dumps have.
 pub(super) fn is_dump(head: &[u8]) -> bool {
@@ -50,18 +52,29 @@ pub(super) fn is_dump(head: &[u8]) -> bool {
 /// Whether texts have escapes with a backslash, as MySQL writes them.
 fn is_mysql(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head);
-    let signs =
-        ["MySQL dump", "MariaDB dump", "phpMyAdmin SQL Dump", "mariadb-dump", "/*!40101", "ENGINE=", "`"];
-    signs.iter().any(|sign| text.contains(sign))
+    // Backticks are no sign: programs that make tables of SQLite write them, too, and names of people have them.
+    let others = [
+        "PostgreSQL database dump",
+        "standard_conforming_strings",
+        "PRAGMA foreign_keys",
+        "BEGIN TRANSACTION;",
+    ];
+    let signs = ["MySQL dump", "MariaDB dump", "phpMyAdmin SQL Dump", "mariadb-dump", "/*!40101", "ENGINE="];
+    let has = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+    !has(&others) && has(&signs)
 }
 
-/// Checks that the columns which were given fields are there, in some table that is read.
+/// Checks that users of one table only are read, and that the columns which were given fields are there.
 ///
 /// # Errors
-/// The first that is not.
+/// The tables to choose from, or the first column that is not there.
 pub(super) fn check(stream: Stream, head: &[u8], options: &Options) -> Result<(), String> {
     let mut rows = Rows::new(stream, head, options);
     rows.by_ref().for_each(drop);
+    if rows.found.len() > 1 {
+        let names = rows.found.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        return Err(format!("it has several tables of users: say with --table which one of {names}"));
+    }
     columns::check(&options.columns, |name| rows.seen.contains(&name.to_ascii_lowercase()))
 }
 
@@ -82,9 +95,11 @@ pub(super) struct Rows {
     words: Words,
     mapping: Vec<(String, String)>,
     chosen: Option<String>,
-    /// The columns of tables by their names, for rows that do not name them.
+    /// The columns of tables by their whole names, for rows that do not name them.
     created: HashMap<String, Vec<String>>,
     columns: usize,
+    /// The tables that are read, by their whole names.
+    found: BTreeSet<String>,
     /// Columns of the tables that are read, in small letters.
     seen: HashSet<String>,
     state: State,
@@ -100,25 +115,30 @@ impl Rows {
             chosen: options.part.clone(),
             created: HashMap::new(),
             columns: 0,
+            found: BTreeSet::new(),
             seen: HashSet::new(),
             state: State::Outside,
             row: 0,
         }
     }
 
-    /// The table of this name, with these columns or those that it was made with.
-    fn table(&mut self, name: String, columns: Vec<String>) -> Table {
+    /// The table of this whole name, with these columns or those that it was made with.
+    fn table(&mut self, whole: &str, columns: Vec<String>) -> Table {
         let columns =
-            if columns.is_empty() { self.created.get(&name).cloned().unwrap_or_default() } else { columns };
+            if columns.is_empty() { self.created.get(whole).cloned().unwrap_or_default() } else { columns };
+        let name = whole.rsplit('.').next().unwrap_or(whole).to_owned();
         let names: Vec<&str> = columns.iter().map(String::as_str).collect();
         let is_read = match &self.chosen {
-            Some(chosen) => chosen.eq_ignore_ascii_case(&name),
+            Some(chosen) => [&name[..], whole].iter().any(|name| chosen.eq_ignore_ascii_case(name)),
             None => columns::has_users(&name, &names, &self.mapping),
         };
         let fields = if is_read { columns::assign(&names, &self.mapping).ok() } else { None };
         let fields =
             fields.filter(|fields| fields.iter().any(|field| matches!(field, Some("username" | "email"))));
         if fields.is_some() {
+            if self.found.len() < MOST_TABLES {
+                self.found.insert(whole.to_owned());
+            }
             self.seen.extend(columns.iter().map(|name| name.to_ascii_lowercase()));
         }
         Table { name, fields }
@@ -167,15 +187,35 @@ impl Rows {
         self.words.token()
     }
 
-    /// A name, of which the last part counts, and what follows it.
+    /// A name with what it is in, such as a schema, and what follows it.
     fn path(&mut self, mut token: Token) -> Option<(String, Token)> {
+        let mut whole = String::new();
         loop {
             let (Token::Word(name) | Token::Name(name)) = token else { return None };
+            whole.push_str(&name);
             token = self.next_token();
             if token != Token::Sign(b'.') {
-                return Some((name, token));
+                return Some((whole, token));
             }
+            whole.push('.');
             token = self.next_token();
+        }
+    }
+
+    /// Skips a trigger, whose statements put no rows into the dump.
+    fn trigger(&mut self) -> Option<State> {
+        let mut is_in_body = false;
+        loop {
+            match self.next_token() {
+                Token::End => return None,
+                Token::Sign(b';') if !is_in_body => return Some(State::Outside),
+                token if token.is("begin") => is_in_body = true,
+                token if token.is("end") && is_in_body => match self.next_token() {
+                    Token::Sign(b';') => return Some(State::Outside),
+                    token => self.words.put_back(token),
+                },
+                _ => {}
+            }
         }
     }
 
@@ -208,7 +248,7 @@ impl Rows {
         while ["overriding", "system", "user", "value"].iter().any(|word| token.is(word)) {
             token = self.next_token();
         }
-        token.is("values").then(|| State::Tuples(self.table(name, columns)))
+        token.is("values").then(|| State::Tuples(self.table(&name, columns)))
     }
 
     fn copy(&mut self) -> Option<State> {
@@ -223,7 +263,7 @@ impl Rows {
             }
         }
         self.words.skip_line();
-        Some(State::Lines(self.table(name, columns)))
+        Some(State::Lines(self.table(&name, columns)))
     }
 
     /// Remembers the columns of a table.
@@ -244,6 +284,9 @@ impl Rows {
         let mut token = self.next_token();
         while KINDS.iter().any(|kind| token.is(kind)) {
             token = self.next_token();
+        }
+        if token.is("trigger") {
+            return self.trigger();
         }
         if !token.is("table") {
             return None;
@@ -292,6 +335,10 @@ impl Rows {
     fn tuple(&mut self, table: Table) -> Option<Item> {
         let begins = self.next_token();
         let line = self.words.line;
+        if begins == Token::End {
+            self.state = State::Broken(self.reason_of_end("the file ends in the middle of the rows."));
+            return None;
+        }
         if begins != Token::Sign(b'(') {
             self.words.put_back(begins);
             self.words.skip_statement();
@@ -307,7 +354,12 @@ impl Rows {
                 return Some(Item::Row(Row::broken(place, reason)));
             }
             self.words.skip_statement();
-            return Some(item(place, &table, Err("has values that cannot be read.".into())));
+            return Some(item(
+                place,
+                &table,
+                Err("has values that cannot be read. What follows it in the same statement is not read."
+                    .into()),
+            ));
         };
         let values = if is_cut { Err(format!("is longer than {LONGEST} bytes.")) } else { Ok(values) };
         let item = item(place, &table, values);

@@ -14,7 +14,7 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 pub(super) fn as_configured(settings: &Settings) -> Result<Tls, ConfigError> {
     let refuse = |name: &str, reason: String| ConfigError::Value { name: name.to_owned(), reason };
     let authorities = authorities(&settings.smtp_ca).map_err(|reason| refuse("smtp_ca", reason))?;
-    let wrong = if authorities.is_some() { "smtp_ca" } else { "smtp_host" };
+    let is_own = authorities.is_some();
     let mut parameters = TlsParameters::builder(settings.smtp_host.clone());
     if let Some(authorities) = authorities {
         if settings.smtp_tls == SmtpTls::None {
@@ -23,7 +23,13 @@ pub(super) fn as_configured(settings: &Settings) -> Result<Tls, ConfigError> {
         // Instead of the public ones, as `sslrootcert` of PostgreSQL does.
         parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(authorities);
     }
-    let parameters = parameters.build().map_err(|error| refuse(wrong, error.to_string()))?;
+    let parameters = parameters.build().map_err(|error| {
+        if is_own {
+            refuse("smtp_ca", format!("{}: {error}", place(&settings.smtp_ca)))
+        } else {
+            refuse("smtp_host", error.to_string())
+        }
+    })?;
     Ok(match settings.smtp_tls {
         SmtpTls::None => Tls::None,
         SmtpTls::Starttls => Tls::Required(parameters),
@@ -31,15 +37,21 @@ pub(super) fn as_configured(settings: &Settings) -> Result<Tls, ConfigError> {
     })
 }
 
+/// What messages call where the certificates are.
+fn place(setting: &str) -> &str {
+    if setting.contains("-----BEGIN") { "the text" } else { setting }
+}
+
 /// The certificates in a file, or in the text itself; `None` without any text. Otherwise what is wrong with it.
 fn authorities(setting: &str) -> Result<Option<Certificate>, String> {
     if setting.is_empty() {
         return Ok(None);
     }
-    let (place, pem) = if setting.contains("-----BEGIN") {
-        ("the text", setting.to_owned())
+    let place = place(setting);
+    let pem = if place == setting {
+        std::fs::read_to_string(setting).map_err(|error| format!("{setting}: {error}"))?
     } else {
-        (setting, std::fs::read_to_string(setting).map_err(|error| format!("{setting}: {error}"))?)
+        setting.to_owned()
     };
     // A file with a key only has no certificates either, and would be read as none.
     if !pem.contains(BEGIN) {
@@ -82,7 +94,7 @@ mod tests {
                 assert!(said.starts_with(&format!("usher.smtp_ca: {path}: {reason}")), "{said}");
             }
             let said = refusal(&nonsense, tls);
-            assert!(said.starts_with("usher.smtp_ca: "), "{said}");
+            assert!(said.starts_with(&format!("usher.smtp_ca: {nonsense}: ")), "{said}");
         }
         let said = refusal("-----BEGIN PRIVATE KEY-----\nhidden", SmtpTls::Tls);
         assert!(said.starts_with("usher.smtp_ca: the text: ") && !said.contains("hidden"), "{said}");

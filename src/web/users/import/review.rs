@@ -86,6 +86,7 @@ pub(super) fn counts(counts: &Counts, created: &'static str) -> Vec<(&'static st
         ("With a weak hash, stored as argon2id of it", counts.layered),
         ("With a password from the file, to be changed", counts.initial),
         ("Here already, with new external ids", counts.external_ids),
+        ("External ids left out", counts.external_ids_left_out),
     ];
     let unusual = unusual.into_iter().filter(|(_, count)| *count > 0);
     usual.into_iter().chain(unusual).map(|(name, count)| (name, number(count))).collect()
