@@ -125,9 +125,12 @@ fn what_is_wrong_with_a_row_does_not_reach_the_next_and_a_file_that_ends_too_ear
     let long = "x".repeat(2 * LONGEST);
     for (bad, reason) in [
         ("('x')", "has 1 values instead of 2."),
-        ("('x', ;", "has values that cannot be read."),
+        ("('x', ;", "has values that cannot be read. What follows it in the same statement is not read."),
         (&format!("('{long}', 'x')"), "is longer than 1048576 bytes."),
-        (&format!("({}'x')", "1,".repeat(1500)), "has values that cannot be read."),
+        (
+            &format!("({}'x')", "1,".repeat(1500)),
+            "has values that cannot be read. What follows it in the same statement is not read.",
+        ),
     ] {
         let content = format!("{insert}('a','x');\n{insert}{bad};\n{insert}('b','x');\n");
         let told = |item: Item| match item {
@@ -138,6 +141,7 @@ fn what_is_wrong_with_a_row_does_not_reach_the_next_and_a_file_that_ends_too_ear
         assert_eq!(items, ["", reason, ""], "{bad:.60}");
     }
     for (content, line) in [
+        (format!("{insert}('a','x'),\n"), 2),
         (format!("{insert}('a','x'),\n('b', "), 2),
         (format!("{insert}('a','x'),\n('b', 'x"), 2),
         (POSTGRES[..POSTGRES.find("8\t").unwrap()].to_owned(), 21),
@@ -167,4 +171,46 @@ proptest! {
     ) {
         drop(read_by(&content, &Options::default()));
     }
+}
+
+/// What the check before reading says.
+fn checked(content: &str, table: Option<&str>) -> String {
+    let options = Options { part: table.map(str::to_owned), ..Options::default() };
+    check(source(content.as_bytes()).stream().unwrap(), content.as_bytes(), &options)
+        .err()
+        .unwrap_or_default()
+}
+
+#[test]
+fn of_several_tables_of_users_one_has_to_be_said_and_a_schema_is_part_of_a_name() {
+    let content = "CREATE TABLE app.users (id int, username text, password text, is_superuser bool, is_active bool);\n\
+                   CREATE TABLE legacy.users (id int, username text, password text, is_active bool, is_superuser bool);\n\
+                   INSERT INTO app.users VALUES (1,'ada',NULL,false,true);\n\
+                   INSERT INTO legacy.users VALUES (2,'bob',NULL,true,false);\n";
+    let several =
+        "it has several tables of users: say with --table which one of \"app.users\", \"legacy.users\"";
+    assert_eq!(checked(content, None), several);
+    assert_eq!(checked(content, Some("users")), several);
+    assert_eq!(checked(content, Some("app.users")), "");
+    let options = Options { part: Some("app.users".into()), ..Options::default() };
+    let rows: Vec<_> = read_by(content, &options)
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Row(row) => Some(["username", "is_superuser", "is_active"].map(|field| row.get(field))),
+            Item::Skipped(_) => None,
+        })
+        .collect();
+    assert_eq!(rows, [[text("ada"), text("false"), text("true")]]);
+}
+
+#[test]
+fn statements_of_triggers_are_no_rows_and_a_backtick_makes_no_dump_that_of_mysql() {
+    let content = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n\
+                   CREATE TABLE `users` (username TEXT, password TEXT);\n\
+                   INSERT INTO users VALUES('C:\\','x');\n\
+                   CREATE TRIGGER new_users AFTER INSERT ON users BEGIN\n\
+                   INSERT INTO users(username, password) VALUES('admin', 'y');\nEND;\n\
+                   INSERT INTO users VALUES('ada','z');\nCOMMIT;\n";
+    let (rows, _) = read(content, &["username"]);
+    assert_eq!(rows, [[Raw::Text("C:\\".into())], [Raw::Text("ada".into())]]);
 }
