@@ -3,7 +3,7 @@
 use super::row::{FIELDS, MAPPED};
 
 /// Names of fields elsewhere: in small letters, without accents and what separates words.
-const ALIASES: [(&str, &str); 15] = [
+const ALIASES: [(&str, &str); 13] = [
     ("pk", "id"),
     (
         "must_change_password",
@@ -52,8 +52,6 @@ const ALIASES: [(&str, &str); 15] = [
          deshabilitado suspendido bloccato disabilitato sospeso desativado suspenso geblokkeerd \
          uitgeschakeld zablokowany zawieszony",
     ),
-    ("is_staff", "staff mitarbeiter"),
-    ("is_superuser", "superuser"),
     (
         "date_joined",
         "joined createdat created createddatetime creationtime userregistered registered registerdate \

@@ -200,9 +200,21 @@ fn last_name_first(whole: &str) -> Option<(&str, &str)> {
     (is_name && !AFTER.contains(&word.as_str())).then_some((last, first))
 }
 
+/// Whether the account is kept from use. A state says so in its own sense: under "Locked", "locked" means yes.
+fn is_blocked(given: Raw) -> Raw {
+    let Raw::Text(text) = &given else { return flag(given) };
+    match word(text).as_str() {
+        // Okta's, whose accounts may be used again later.
+        "locked out" => Raw::Bool(true),
+        word if INACTIVE.contains(&word) => Raw::Bool(true),
+        word if ACTIVE.contains(&word) => Raw::Bool(false),
+        _ => flag(given),
+    }
+}
+
 /// Whether the account may be used, from the flag or from its opposite.
 fn is_active(row: &Row) -> Raw {
-    match (flag(row.get("is_active")), flag(row.get("is_blocked"))) {
+    match (flag(row.get("is_active")), is_blocked(row.get("is_blocked"))) {
         // Where one of the two keeps the user out, they stay out.
         (Raw::Bool(true), Raw::Bool(true)) => Raw::Bool(false),
         (Raw::Missing, Raw::Bool(blocked)) => Raw::Bool(!blocked),
@@ -212,9 +224,8 @@ fn is_active(row: &Row) -> Raw {
     }
 }
 
-/// Words of spreadsheets and directories for yes, without accents. Users of Okta's who have to act, or whom it keeps out
-/// for a while, have accounts that may be used.
-const TRUE: [&str; 34] = [
+/// Words of spreadsheets and directories for yes, without accents.
+const YES: [&str; 18] = [
     "true",
     "t",
     "yes",
@@ -233,6 +244,10 @@ const TRUE: [&str; 34] = [
     "sim",
     "tak",
     "prawda",
+];
+
+/// States of accounts that may be used. Users of Okta's who have to act, or whom it keeps out for a while, have such.
+const ACTIVE: [&str; 16] = [
     "active",
     "aktiv",
     "actif",
@@ -250,24 +265,15 @@ const TRUE: [&str; 34] = [
     "locked out",
     "pending user action",
 ];
-/// The same for no. A user of Okta's who is staged was not let in yet.
-const FALSE: [&str; 40] = [
-    "false",
-    "f",
-    "no",
-    "n",
-    "off",
-    "0",
-    "falsch",
-    "nein",
-    "faux",
-    "non",
-    "falso",
-    "onwaar",
-    "nao",
-    "nie",
-    "fałsz",
-    "nee",
+
+/// Words for no.
+const NO: [&str; 16] = [
+    "false", "f", "no", "n", "off", "0", "falsch", "nein", "faux", "non", "falso", "onwaar", "nao", "nie",
+    "fałsz", "nee",
+];
+
+/// States of accounts that may not be used.
+const INACTIVE: [&str; 24] = [
     "inactive",
     "inaktiv",
     "inactif",
@@ -303,8 +309,8 @@ fn word(text: &str) -> String {
 fn flag(given: Raw) -> Raw {
     match given {
         Raw::Text(text) => match word(&text).as_str() {
-            word if TRUE.contains(&word) => Raw::Bool(true),
-            word if FALSE.contains(&word) => Raw::Bool(false),
+            word if YES.contains(&word) || ACTIVE.contains(&word) => Raw::Bool(true),
+            word if NO.contains(&word) || INACTIVE.contains(&word) => Raw::Bool(false),
             _ => Raw::Text(text),
         },
         Raw::Integer(1) => Raw::Bool(true),

@@ -310,3 +310,22 @@ proptest! {
         drop(read(&row(&[(FIELDS[field], Raw::Text(given))]), &Options::default()));
     }
 }
+
+#[test]
+fn a_state_in_a_column_of_those_who_are_kept_out_means_what_it_says() {
+    for (told, expected) in [
+        ("gesperrt", true),
+        ("Locked", true),
+        ("Locked out", true),
+        ("Disabled", true),
+        ("Enabled", false),
+        ("aktiv", false),
+        ("ja", true),
+        ("no", false),
+        ("1", true),
+    ] {
+        assert_eq!(is_blocked(text(told)), Raw::Bool(expected), "{told}");
+    }
+    let row = row(&[("username", text("ada")), ("is_blocked", text("gesperrt"))]);
+    assert_eq!(is_active(&row), Raw::Bool(false));
+}
