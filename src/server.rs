@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
+use rocket::tokio::spawn;
 use rocket::{Build, Ignite, Rocket};
 use rocket_db_pools::Database;
 
@@ -81,10 +82,8 @@ fn installation(clock: Clock, problem: Problem) -> AdHoc {
         let Some(db) = rocket.state::<Db>().cloned() else { return Err(rocket) };
         match App::on(db, rocket.figment(), clock).await {
             Ok(app) => {
-                // Before the first answer could tell. Without it the server is of use all the same.
-                if let Err(error) = dearest_hash::look(&app).await {
-                    log::warn!("could not look for the dearest password hash: {error}");
-                }
+                let looking = app.clone();
+                spawn(async move { dearest_hash::look_first(&looking).await });
                 Ok(rocket.manage(app))
             }
             Err(error) => {

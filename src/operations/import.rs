@@ -212,6 +212,11 @@ pub async fn run(
 ) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
     let result = run_all(app, source, survey, options, by, &mut counts, tell).await;
+    if !options.dry_run
+        && let Err(error) = store::settle(app).await
+    {
+        log::warn!("the memory of an import is kept: {error}");
+    }
     if !options.dry_run && (result.is_ok() || counts.created > 0) {
         let mut details = counts.to_details();
         details.insert("format".into(), survey.format.name().into());
