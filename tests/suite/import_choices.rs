@@ -209,7 +209,7 @@ async fn dates_that_could_be_two_are_asked_for_unless_one_shows_the_order(app: T
 async fn hashes_of_next_to_no_work_are_wrapped_and_sign_in(app: TestApp) {
     let content = b"username,password\nada,pbkdf2_sha256$1$salt$1PHtEYl8qyX3WzkCFzEA3+W/5HoyY4CsO1CvBdLgFTg=\n\
                     bob,scrypt:2:1:1$salt$a11ce78f184ece07d3b9b8325882b3444af808f2e66277f8c92ce793b904f1c11e0e71d082576014c981afd78c24471b71d18133effcd7675a63834464aa558a\n\
-                    cy,$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$zqXH243JtHPDTFVTabE9Wq10PRHVsAFyrk3ouL7Yxlk\n";
+                    cy,\"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$zqXH243JtHPDTFVTabE9Wq10PRHVsAFyrk3ouL7Yxlk\"\n";
     let (summary, printed, _) = import_files(&app, &[("a.csv", content)], &[]).await;
     assert_eq!(summary, "3 created, 0 unchanged, 0 refused", "{printed}");
     assert!(printed.contains("3 of the created had a weak hash"), "{printed}");
