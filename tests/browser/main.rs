@@ -36,6 +36,7 @@ mod actions;
 mod authenticator;
 mod base_path;
 mod checks;
+mod details;
 mod driver;
 mod jobs;
 mod journeys;
