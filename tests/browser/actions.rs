@@ -87,13 +87,6 @@ impl<'b> Actions<'b> {
         self.counted();
     }
 
-    /// Chooses from a list, by the value that the form sends.
-    pub(crate) fn choose(&self, label: &str, value: &str) {
-        let id = self.browser.property(&self.field(label), "id");
-        self.browser.run(&format!("document.getElementById({id}).value = '{value}';"));
-        self.counted();
-    }
-
     /// Types in the field of that label, in place of what was there.
     pub(crate) fn fill(&self, label: &str, text: &str) {
         self.browser.fill(&self.field(label), text);

@@ -5,8 +5,7 @@ use serde_json::json;
 use crate::World;
 use crate::actions::{Actions, ENTER};
 use crate::driver::Scripts;
-use crate::people::{ADMIN, BERG, CROWD, PASSWORD, STAFF};
-use crate::server::Backend;
+use crate::people::{BERG, CROWD, PASSWORD, STAFF};
 
 /// On the users list, signed in as staff.
 fn on_the_list(world: &World) -> Actions<'_> {
@@ -145,54 +144,6 @@ fn all_that_match_are_deactivated_in_6_actions_and_brought_back_in_1(world: &Wor
     staff.click("Undo");
     staff.sees(&format!("{number} users put back as before."));
     assert_eq!(world.server.user(CROWD)["is_active"], true);
-}
-
-/// A desk, a tablet and a phone, in pixels.
-const WIDTHS: [u32; 3] = [1440, 820, 390];
-
-#[test]
-fn a_locked_account_is_found_and_unlocked_in_2_actions_on_a_desk_a_tablet_and_a_phone() {
-    for scripts in [Scripts::On, Scripts::Off] {
-        let world = World::new(Backend::Sqlite, scripts);
-        let admin = world.signed_in(ADMIN);
-        for width in WIDTHS {
-            world.browser.look("light", width, 900);
-            world.server.lock("agnieszka.vdberg");
-            admin.open("/users?status=locked");
-            admin.sees("1 user matches");
-            admin.click("Agnieszka van der Berg");
-            admin.sees("Locked");
-            admin.click("Unlock");
-            admin.sees("The account of Agnieszka van der Berg was unlocked. 6 failures were forgotten.");
-            assert_eq!(admin.count(), 2, "{scripts:?}, {width}");
-            world.server.sign_in("agnieszka.vdberg");
-        }
-    }
-}
-
-#[apply(in_browsers)]
-fn all_who_are_invited_are_sent_links_again_in_4_actions(world: &World) {
-    let staff = world.signed_in(STAFF);
-    for (invited, width) in (1..).zip(WIDTHS) {
-        let name = format!("invited{width}");
-        let email = format!("{name}@example.org");
-        let person = json!({ "username": name, "first_name": "", "last_name": "", "email": email });
-        world.server.api("POST", "/v1/users/invite", &person);
-        world.browser.look("light", width, 900);
-        staff.open("/users?status=invited");
-        staff.sees(if invited == 1 { "1 user matches" } else { " users match" });
-        match world.scripts {
-            Scripts::On => staff.tick("Select all on this page"),
-            Scripts::Off => staff.click("All on this page"),
-        }
-        staff.choose("More actions", "send_links");
-        staff.click("Go");
-        let users = if invited == 1 { "1 user".to_owned() } else { format!("{invited} users") };
-        staff.click(&format!("Send links to {users}"));
-        staff.sees(&format!("{users} "));
-        staff.sees(&name);
-        assert_eq!(staff.count(), 4, "{width}");
-    }
 }
 
 #[apply(in_browsers)]

@@ -36,7 +36,6 @@ mod actions;
 mod authenticator;
 mod base_path;
 mod checks;
-mod details;
 mod driver;
 mod jobs;
 mod journeys;

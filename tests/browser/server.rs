@@ -211,17 +211,6 @@ impl Server {
         self.ask_sqlite_with(FORGET, Some(username));
     }
 
-    /// Fails to sign in until the account is locked, for a long time.
-    pub(crate) fn lock(&self, username: &str) {
-        const LOCK: &str =
-            "UPDATE throttles SET blocked_until = 4102444800000000 WHERE blocked_until > 0 RETURNING ''";
-        let typed = json!({ "username": username, "password": "not the password" }).to_string();
-        for _ in 0..6 {
-            self.send("POST", "/v1/auth/obtain", &[("Content-Type", "application/json")], &typed);
-        }
-        assert_eq!(self.ask_sqlite(LOCK).len(), 1, "one account is locked");
-    }
-
     /// As if an action on many users had not come to the last of them.
     pub(crate) fn cut_short(&self, batch: &str) {
         const CUT_SHORT: &str = "UPDATE batch_items SET verdict = 'pending', entry_id = NULL WHERE batch_id = $1 AND \
