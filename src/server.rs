@@ -54,7 +54,7 @@ pub(crate) fn rocket_for(
         Settings::read(&figment).unwrap_or_default();
     let assets = Assets::new(accent);
     let rocket = rocket::custom(figment.merge(web::template_folder()));
-    base_path::attach(rocket, base_path.clone())
+    let rocket = base_path::attach(rocket, base_path.clone())
         .attach(web::templates(&site_name, purpose, &assets, &base_path))
         .manage(assets)
         .attach(Db::init())
@@ -73,7 +73,14 @@ pub(crate) fn rocket_for(
         .mount(scim::BASE, if speaks_scim { scim::routes() } else { Vec::new() })
         .register("/", web::catchers())
         .register(api::BASE, api::catchers())
-        .register(scim::ROOT, scim::catchers())
+        .register(scim::ROOT, scim::catchers());
+    if base_path.is_empty() {
+        return rocket;
+    }
+    // The base path is still on a request that Rocket cannot read.
+    rocket
+        .register(base_path.link_to(api::BASE), api::catchers())
+        .register(base_path.link_to(scim::ROOT), scim::catchers())
 }
 
 /// Opens the installation on the pool that Rocket's fairing made, and has Rocket manage it.

@@ -99,7 +99,7 @@ impl Pools {
                 scan.close().await;
                 write.close().await;
             }
-            Self::Postgres(servers) => servers.pool.close().await,
+            Self::Postgres(servers) => servers.pool().close().await,
         }
     }
 }
@@ -113,7 +113,7 @@ impl super::Db {
                 .map(|pool| [open(pool.size()), pool.num_idle()])
                 .into_iter()
                 .fold([0, 0], |[size, idle], [more, more_idle]| [size + more, idle + more_idle]),
-            Pools::Postgres(Servers { pool, .. }) => [open(pool.size()), pool.num_idle()],
+            Pools::Postgres(servers) => [open(servers.pool().size()), servers.pool().num_idle()],
         }
     }
 
