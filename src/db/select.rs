@@ -60,8 +60,7 @@ async fn part_of_list<L: Listed>(
         return fetch(db, reach, |sql| push_walk::<L>(sql, db.dialect(), part, None, limit)).await;
     }
     if walk.is_some() {
-        let found =
-            fetch(db, Reach::Few, |sql| push_walk::<L>(sql, db.dialect(), part, walk, limit)).await?;
+        let found = fetch(db, Reach::Few, |sql| push_walk::<L>(sql, db.dialect(), part, walk, limit)).await?;
         if i64::try_from(found.len()) == Ok(limit) {
             return Ok(found);
         }
@@ -308,7 +307,11 @@ fn push_walk<L: Listed>(
 fn push_found<L: Listed>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, L::Table>, limit: i64) {
     match dialect {
         Dialect::Sqlite => {
-            sql.push("SELECT ").push(L::COLUMNS).push(" FROM (SELECT ").push(L::Table::TABLE).push(".id AS wanted");
+            sql.push("SELECT ")
+                .push(L::COLUMNS)
+                .push(" FROM (SELECT ")
+                .push(L::Table::TABLE)
+                .push(".id AS wanted");
             search::push_sqlite_source(sql, part.filter);
             push_filter(sql, dialect, part);
             push_position(sql, part, " AND ", Columns::Computed);

@@ -116,7 +116,8 @@ pub async fn set(tx: &mut Tx, key: &Key, failures: &Failures) -> Result<()> {
 
 /// Stores what is known of each of these keys; no row for one of which that is nothing.
 pub async fn set_all(tx: &mut Tx, all: &[(&Key, &Failures)]) -> Result<()> {
-    let (nothing, known): (Vec<_>, Vec<_>) = all.iter().copied().partition(|(_, failures)| failures.is_none());
+    let (nothing, known): (Vec<_>, Vec<_>) =
+        all.iter().copied().partition(|(_, failures)| failures.is_none());
     if !nothing.is_empty() {
         let mut sql = Sql::new("DELETE FROM throttles WHERE key IN (");
         push_keys(&mut sql, nothing.into_iter().map(|(key, _)| key));

@@ -104,7 +104,9 @@ impl<'a> Value<'a> {
         match field {
             Field::Text(field) => Self::Text(Users::text(field, user)),
             Field::Flag(field) => Self::Flag(Users::flag(field, user)),
-            Field::Integer(at) => Users::integer(at, user).map_or(Self::Nothing, |it| Self::integer(field, it)),
+            Field::Integer(at) => {
+                Users::integer(at, user).map_or(Self::Nothing, |it| Self::integer(field, it))
+            }
         }
     }
 
@@ -120,7 +122,9 @@ impl<'a> Value<'a> {
     /// A number, or the microseconds of an instant.
     fn integer(field: Field, number: i64) -> Self {
         match field {
-            Field::Integer(field) if Users::is_instant(field) => Self::Instant(Timestamp::from_micros(number)),
+            Field::Integer(field) if Users::is_instant(field) => {
+                Self::Instant(Timestamp::from_micros(number))
+            }
             _ => Self::Integer(number),
         }
     }

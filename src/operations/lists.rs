@@ -30,10 +30,7 @@ pub struct List<T> {
 ///
 /// # Errors
 /// [`Error::Malformed`] for a cursor of another list.
-pub async fn begin<L: Listed>(
-    can: &Can<ManageUsers>,
-    request: &ListRequest<L::Table>,
-) -> Result<List<L>> {
+pub async fn begin<L: Listed>(can: &Can<ManageUsers>, request: &ListRequest<L::Table>) -> Result<List<L>> {
     let place = match &request.after {
         None => None,
         Some(cursor) => Some(
@@ -135,11 +132,7 @@ async fn batch<L: Listed>(
 }
 
 /// The first `limit` of what was found, and where they end if there was more.
-fn cut<L: Listed>(
-    filter: &Filter<L::Table>,
-    mut records: Vec<L>,
-    limit: i64,
-) -> (Vec<L>, Option<Cursor>) {
+fn cut<L: Listed>(filter: &Filter<L::Table>, mut records: Vec<L>, limit: i64) -> (Vec<L>, Option<Cursor>) {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = records.len() > wanted;
     records.truncate(wanted);

@@ -197,10 +197,10 @@ fn column<T: Table>(field: Field<T>) -> &'static str {
 mod tests {
     use crate::db::select::{Part, parts, push_source, push_walk};
     use crate::db::{Db, Dialect, Sql, testing};
-    use crate::model::user::User;
     use crate::model::filter::{
         Body, Expression, Filter, FlagField, IntegerField, ListRequest, Operator, Test,
     };
+    use crate::model::user::User;
 
     #[rocket::async_test]
     async fn a_list_of_staff_walks_along_an_index_of_staff() {

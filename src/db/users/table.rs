@@ -2,7 +2,9 @@
 
 use super::{UserRow, columns};
 use crate::db::select::{LOOKED_UP, Listed, Table};
-use crate::model::filter::{Field, FieldValue, FlagField, Folding, IntegerField, Operator, Test, TextField, Users};
+use crate::model::filter::{
+    Field, FieldValue, FlagField, Folding, IntegerField, Operator, Test, TextField, Users,
+};
 use crate::model::text;
 use crate::model::user::User;
 

@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use self::aliases::ALIASES;
 use super::row::{FIELDS, MAPPED, NO_USER, STATES, SURNAME};
 
+/// A column, and the field that it holds.
+type Meaning = (&'static str, &'static str);
+
 /// Tables whose columns mean something else than elsewhere: columns that they have, and what some hold; nothing for one
 /// that is left out.
-const TABLES: [(&[&str], &[(&str, &str)]); 4] = [
+const TABLES: [(&[&str], &[Meaning]); 4] = [
     // Drupal's.
     (
         &["uid", "name", "pass", "mail"],

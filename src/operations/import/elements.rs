@@ -46,6 +46,7 @@ enum Frame {
 }
 
 /// What is open, from the outside in.
+#[expect(clippy::struct_excessive_bools, reason = "each is asked at another place of the file")]
 pub(super) struct Elements {
     bytes: Bytes,
     frames: Vec<Frame>,

@@ -163,7 +163,9 @@ impl Rows {
             if self.found.len() < MOST_TABLES {
                 *self.found.entry(whole.to_owned()).or_default() |= has_passwords;
             }
-            names.iter().for_each(|name| self.sought.see(name));
+            for name in &names {
+                self.sought.see(name);
+            }
         }
         let left = columns.iter().zip(fields.iter().flatten()).filter(|(_, field)| field.is_none());
         let not_read = left.map(|(name, _)| name.clone()).collect();
@@ -224,7 +226,7 @@ impl Rows {
             Token::Sign(b',') => self.state = State::Tuples(table),
             // Only SQL Server's statements have no sign at their end.
             Token::End if self.words.has_ends || self.words.bytes.failure.is_some() => {
-                self.state = self.broken()
+                self.state = self.broken();
             }
             Token::Sign(b';') | Token::End => {}
             token => {

@@ -28,6 +28,7 @@ impl Token {
 }
 
 /// Takes a dump apart.
+#[expect(clippy::struct_excessive_bools, reason = "one says how to read, the others what was seen")]
 pub(super) struct Words {
     pub(super) bytes: Bytes,
     /// Whether a backslash escapes in every text, as in MySQL.

@@ -316,7 +316,9 @@ mod tests {
     fn one_date_shows_the_order_of_all() {
         let order = |dates: &[&str]| {
             let mut evidence = Evidence::default();
-            dates.iter().for_each(|date| evidence.see(date));
+            for date in dates {
+                evidence.see(date);
+            }
             evidence.order()
         };
         assert_eq!(order(&["3/4/2024 1:05 PM", "12/31/2025, 1:05 PM"]), Some(DateOrder::MonthFirst));

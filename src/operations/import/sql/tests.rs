@@ -305,7 +305,11 @@ fn names_of_columns_without_end_are_not_kept() {
     let columns = vec![("handle".to_owned(), "username".to_owned())];
     let mut content = String::new();
     for number in 0..200 {
-        content += &format!("INSERT INTO users (handle, password, c{number}) VALUES ('u{number}','x',1);\n");
+        content.extend([
+            "INSERT INTO users (handle, password, c",
+            &number.to_string(),
+            ") VALUES ('u','x',1);\n",
+        ]);
     }
     let options = Options { columns, ..Options::default() };
     let mut rows = Rows::new(source(content.as_bytes()).stream().unwrap(), content.as_bytes(), &options);
