@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
+use rocket::tokio::spawn;
 use rocket::{Build, Ignite, Rocket};
 use rocket_db_pools::Database;
 
@@ -53,7 +54,7 @@ pub(crate) fn rocket_for(
         Settings::read(&figment).unwrap_or_default();
     let assets = Assets::new(accent);
     let rocket = rocket::custom(figment.merge(web::template_folder()));
-    base_path::attach(rocket, base_path.clone())
+    let rocket = base_path::attach(rocket, base_path.clone())
         .attach(web::templates(&site_name, purpose, &assets, &base_path))
         .manage(assets)
         .attach(Db::init())
@@ -72,7 +73,14 @@ pub(crate) fn rocket_for(
         .mount(scim::BASE, if speaks_scim { scim::routes() } else { Vec::new() })
         .register("/", web::catchers())
         .register(api::BASE, api::catchers())
-        .register(scim::ROOT, scim::catchers())
+        .register(scim::ROOT, scim::catchers());
+    if base_path.is_empty() {
+        return rocket;
+    }
+    // The base path is still on a request that Rocket cannot read.
+    rocket
+        .register(base_path.link_to(api::BASE), api::catchers())
+        .register(base_path.link_to(scim::ROOT), scim::catchers())
 }
 
 /// Opens the installation on the pool that Rocket's fairing made, and has Rocket manage it.
@@ -81,10 +89,8 @@ fn installation(clock: Clock, problem: Problem) -> AdHoc {
         let Some(db) = rocket.state::<Db>().cloned() else { return Err(rocket) };
         match App::on(db, rocket.figment(), clock).await {
             Ok(app) => {
-                // Before the first answer could tell. Without it the server is of use all the same.
-                if let Err(error) = dearest_hash::look(&app).await {
-                    log::warn!("could not look for the dearest password hash: {error}");
-                }
+                let looking = app.clone();
+                spawn(async move { dearest_hash::look_first(&looking).await });
                 Ok(rocket.manage(app))
             }
             Err(error) => {

@@ -7,7 +7,7 @@ use super::body::JsonBody;
 use super::list::{NextPage, Records, put};
 use super::users::{Id, Routed};
 use crate::http::guards::AcceptsJson;
-use crate::model::audit::{Entries, EntryId, EntryRecord, ListedEntry};
+use crate::model::audit::{EntryId, EntryRecord, ListedEntry};
 use crate::model::error::Result;
 use crate::model::permission::ManageUsers;
 use crate::operations::{Can, audit};
@@ -22,7 +22,7 @@ pub(super) async fn list(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     body: JsonBody,
-) -> Result<Records<Entries>> {
+) -> Result<Records<ListedEntry>> {
     Records::listed(can, body.0, print).await
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn list_next(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     page: NextPage,
-) -> Result<Records<Entries>> {
+) -> Result<Records<ListedEntry>> {
     Records::listed(can, page.0, print).await
 }
 

@@ -10,7 +10,7 @@ use rocket::response::{self, Responder, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::db::select::Table;
+use crate::db::select::Listed;
 use crate::http::json;
 use crate::model::cursor::Cursor;
 use crate::model::error::{Error, Result};
@@ -26,22 +26,22 @@ type Print<T> = fn(&T, &mut Vec<u8>);
 const LONGEST_LINK: usize = 4000;
 
 /// A page of a list, or all of it, streamed.
-pub(super) struct Records<T: Table> {
+pub(super) struct Records<L: Listed> {
     can: Can<ManageUsers>,
-    request: ListRequest<T>,
+    request: ListRequest<L::Table>,
     /// The request as it came.
     members: Map<String, Value>,
     /// The beginning.
-    list: List<T::Record>,
-    print: Print<T::Record>,
+    list: List<L>,
+    print: Print<L>,
 }
 
-impl<T: Table> Records<T> {
+impl<L: Listed> Records<L> {
     /// The list that a client asks for.
     pub(super) async fn listed(
         can: Can<ManageUsers>,
         members: Map<String, Value>,
-        print: Print<T::Record>,
+        print: Print<L>,
     ) -> Result<Self> {
         let request = ListRequest::parse(members.clone()).map_err(Error::Malformed)?;
         let list = lists::begin(&can, &request).await?;
@@ -84,7 +84,7 @@ fn next_page<R: Resource>(members: &Map<String, Value>, cursor: &str) -> Option<
     (address.len() <= LONGEST_LINK).then_some(address)
 }
 
-impl<'r, T: Table> Responder<'r, 'r> for Records<T> {
+impl<'r, L: Listed + 'static> Responder<'r, 'r> for Records<L> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let Self { can, request: asked, members, list, print } = self;
         let mut response = match (list.next, asked.limit) {
@@ -95,7 +95,7 @@ impl<'r, T: Table> Responder<'r, 'r> for Records<T> {
                 let mut response = Response::new();
                 if let Some(place) = next {
                     let cursor = place.encode(&asked.filter);
-                    if let Some(address) = next_page::<T>(&members, &cursor) {
+                    if let Some(address) = next_page::<L::Table>(&members, &cursor) {
                         response.set_header(Header::new("Link", format!("<{address}>; rel=\"next\"")));
                     }
                     response.set_header(Header::new("X-Next-Cursor", cursor));
@@ -135,12 +135,12 @@ fn separated<T>(before: &[u8], records: &[T], print: Print<T>) -> Vec<u8> {
 }
 
 /// A whole list, piece by piece, each fetched when the one before has been taken.
-fn pieces<T: Table>(
+fn pieces<L: Listed>(
     can: Can<ManageUsers>,
-    filter: Filter<T>,
-    first: Vec<T::Record>,
+    filter: Filter<L::Table>,
+    first: Vec<L>,
     place: Cursor,
-    print: Print<T::Record>,
+    print: Print<L>,
 ) -> ByteStream![Vec<u8>] {
     ByteStream! {
         yield separated(b"[", &first, print);

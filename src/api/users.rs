@@ -14,9 +14,8 @@ use crate::http::conditions::{self, Condition, IfMatch};
 use crate::http::guards::AcceptsJson;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
-use crate::model::filter::Users;
 use crate::model::permission::{ManageUsers, SignedIn};
-use crate::model::record::Record;
+use crate::model::record::{ListedRecord, Record};
 use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
 use crate::operations::{Can, users};
 
@@ -218,8 +217,8 @@ pub(super) async fn list(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     body: JsonBody,
-) -> Result<Records<Users>> {
-    Records::listed(can, body.0, print).await
+) -> Result<Records<ListedRecord>> {
+    Records::listed(can, body.0, put).await
 }
 
 /// The page of a list that the link of the page before leads to.
@@ -228,10 +227,6 @@ pub(super) async fn list_next(
     _accepts: AcceptsJson,
     can: Can<ManageUsers>,
     page: NextPage,
-) -> Result<Records<Users>> {
-    Records::listed(can, page.0, print).await
-}
-
-fn print(user: &User, json: &mut Vec<u8>) {
-    put(&Record::from(user), json);
+) -> Result<Records<ListedRecord>> {
+    Records::listed(can, page.0, put).await
 }

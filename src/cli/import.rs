@@ -125,6 +125,9 @@ fn tell_survey(out: &mut impl Write, name: &str, survey: &Survey) -> io::Result<
     if !columns.is_empty() {
         writeln!(out, "columns that are not read: {}", columns.join(", "))?;
     }
+    if let Some(order) = survey.dates {
+        writeln!(out, "dates with slashes or hyphens: the {} comes first", order.first())?;
+    }
     if !survey.skipped.is_empty() {
         let kinds: Vec<_> =
             survey.skipped.iter().map(|(kind, count)| format!("{count} {}", kind.escape_debug())).collect();

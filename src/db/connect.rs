@@ -99,7 +99,7 @@ impl Pools {
                 scan.close().await;
                 write.close().await;
             }
-            Self::Postgres(servers) => servers.pool.close().await,
+            Self::Postgres(servers) => servers.pool().close().await,
         }
     }
 }
@@ -113,7 +113,7 @@ impl super::Db {
                 .map(|pool| [open(pool.size()), pool.num_idle()])
                 .into_iter()
                 .fold([0, 0], |[size, idle], [more, more_idle]| [size + more, idle + more_idle]),
-            Pools::Postgres(Servers { pool, .. }) => [open(pool.size()), pool.num_idle()],
+            Pools::Postgres(servers) => [open(servers.pool().size()), servers.pool().num_idle()],
         }
     }
 
@@ -163,6 +163,8 @@ fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> 
     let writing = options.clone().journal_mode(SqliteJournalMode::Wal).optimize_on_close(true, 400);
     // NORMAL: the log is synced before it is copied into the file, and by `log_sync` before a commit is acknowledged.
     let writing = writing.synchronous(SqliteSynchronous::Normal);
+    // In pages, 16 MiB. Changes touch many of the same pages: copied into the file together, these are written once.
+    let writing = writing.pragma("wal_autocheckpoint", "4096");
     let write = writer.connect_lazy_with(writing);
     let reader = pool.max_connections(SQLITE_READERS);
     let reading = options.pragma("query_only", "on");

@@ -101,6 +101,8 @@ fn classify_code(code: &str, constraint: &str, error: sqlx::Error) -> Error {
         _ if constraint.contains("users_pkey") || constraint.contains("users.id") => Error::IdTaken,
         // duplicate_prepared_statement, invalid_sql_statement_name
         ("42P05" | "26000", _) => Error::Pooled(error),
+        // As PgBouncer says it.
+        ("08P01", _) if constraint.contains("startup parameter") => Error::Pooled(error),
         // serialization_failure, deadlock_detected
         ("40001" | "40P01", _) => Error::Retry(error),
         // Connection exceptions (08), insufficient resources (53), operator intervention (57),

@@ -45,7 +45,8 @@ pub enum Error {
     /// The filter has too many tests for the number of rows.
     #[error("the filter has too many tests for the number of rows")]
     TooManyTests,
-    /// A statement that was prepared on one connection was used on another one.
+    /// Limits were refused that a connection asks for, or a statement that was prepared on one connection was used on
+    /// another one.
     #[error("a pooler seems to stand before PostgreSQL: set usher.database_pooler to transaction ({0})")]
     Pooled(#[source] sqlx::Error),
     /// Anything else: a defect of this program.
@@ -140,17 +141,24 @@ impl From<Error> for crate::model::error::Error {
                 log::warn!("{error}");
                 Self::Unavailable
             }
+            // If the setting does not forbid it, each transaction sets its own limits from now on.
+            Error::Pooled(_) => {
+                log::error!("{error}");
+                Self::Unavailable
+            }
             Error::Shared(shared) => match &*shared {
                 Error::Retry(_) => Self::Contended,
+                Error::Pooled(_) => {
+                    log::error!("{shared}");
+                    Self::Unavailable
+                }
                 Error::Unavailable(_) | Error::TimedOut | Error::Moved | Error::Disk(_) => {
                     log::warn!("{shared}");
                     Self::Unavailable
                 }
                 _ => Self::internal(shared),
             },
-            Error::IdTaken | Error::Pooled(_) | Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => {
-                Self::internal(error)
-            }
+            Error::IdTaken | Error::Other(_) | Error::Migrate(_) | Error::Corrupt(_) => Self::internal(error),
         }
     }
 }

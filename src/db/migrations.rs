@@ -185,7 +185,7 @@ pub(super) async fn schema(pools: &Pools) -> Result<Schema> {
     match pools {
         Pools::Sqlite { read, .. } => schema_of_file(&mut *read.acquire().await?).await,
         Pools::Postgres(servers) => {
-            let mut connection = servers.pool.acquire().await?;
+            let mut connection = servers.pool().acquire().await?;
             Ok(read_schema!(POSTGRES, connection))
         }
     }
@@ -203,7 +203,7 @@ pub(super) async fn migrate(pools: &Pools) -> Result<()> {
     loop {
         let reason = match pools {
             Pools::Sqlite { write, .. } => migrate_sqlite(write).await?,
-            Pools::Postgres(servers) => migrate_postgres(&servers.pool).await?,
+            Pools::Postgres(servers) => migrate_postgres(servers.pool()).await?,
         };
         let Some(reason) = reason else { return Ok(()) };
         waiting.pause(reason).await;

@@ -9,7 +9,8 @@ use rocket::tokio::spawn;
 use rocket::tokio::time::{Instant, timeout};
 use sqlx::{PgConnection, PgPool, raw_sql};
 
-use super::servers::{Lent, Servers};
+use super::lent::Lent;
+use super::servers::Servers;
 use super::turns::Turn;
 use super::{Error, Result, Sql, until};
 

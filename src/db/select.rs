@@ -26,17 +26,17 @@ use crate::model::user::User;
 
 pub use self::offset::page_at;
 pub(crate) use self::search::LOOKED_UP;
-pub use self::table::Table;
+pub use self::table::{Listed, Table};
 
 /// At most `limit` records of the list, from the one after `place` on.
-pub async fn page<T: Table>(
+pub async fn page<L: Listed>(
     db: &Db,
-    filter: &Filter<T>,
+    filter: &Filter<L::Table>,
     place: Option<&Cursor>,
     limit: i64,
-) -> Result<Vec<T::Record>> {
+) -> Result<Vec<L>> {
     estimate::refuse_endless(db, filter).await?;
-    let walk = if T::WALK > 0 { estimate::walk(db, filter, limit).await? } else { None };
+    let walk = if L::Table::WALK > 0 { estimate::walk(db, filter, limit).await? } else { None };
     let mut records = Vec::new();
     for part in parts(filter, place) {
         let wanted = limit.saturating_sub(i64::try_from(records.len()).unwrap_or(limit));
@@ -48,24 +48,24 @@ pub async fn page<T: Table>(
     Ok(records)
 }
 
-async fn part_of_list<T: Table>(
+async fn part_of_list<L: Listed>(
     db: &Db,
-    part: &Part<'_, T>,
+    part: &Part<'_, L::Table>,
     walk: Option<i64>,
     limit: i64,
-) -> Result<Vec<T::Record>> {
+) -> Result<Vec<L>> {
     let is_narrowed = !part.filter.expressions.is_empty() || !part.tests.is_empty();
-    if !is_narrowed || T::WALK == 0 {
+    if !is_narrowed || L::Table::WALK == 0 {
         let reach = if is_narrowed { Reach::All } else { Reach::Few };
-        return fetch::<T>(db, reach, |sql| push_walk(sql, db.dialect(), part, None, limit)).await;
+        return fetch(db, reach, |sql| push_walk::<L>(sql, db.dialect(), part, None, limit)).await;
     }
     if walk.is_some() {
-        let found = fetch::<T>(db, Reach::Few, |sql| push_walk(sql, db.dialect(), part, walk, limit)).await?;
+        let found = fetch(db, Reach::Few, |sql| push_walk::<L>(sql, db.dialect(), part, walk, limit)).await?;
         if i64::try_from(found.len()) == Ok(limit) {
             return Ok(found);
         }
     }
-    fetch::<T>(db, Reach::All, |sql| push_found(sql, db.dialect(), part, limit)).await
+    fetch(db, Reach::All, |sql| push_found::<L>(sql, db.dialect(), part, limit)).await
 }
 
 /// How many rows a statement may look at.
@@ -192,13 +192,13 @@ pub async fn search_is_indexed(db: &Db) -> Result<bool> {
 }
 
 /// Runs a SELECT of a table's columns.
-async fn fetch<T: Table>(db: &Db, reach: Reach, push_select: impl Fn(&mut Sql)) -> Result<Vec<T::Record>> {
-    let rows: Vec<T::Row> = match db.dialect() {
+async fn fetch<L: Listed>(db: &Db, reach: Reach, push_select: impl Fn(&mut Sql)) -> Result<Vec<L>> {
+    let rows: Vec<L::Row> = match db.dialect() {
         // sqlx hands over SQLite's rows one by one between threads; as one JSON value a page costs
         // a fraction of that.
         Dialect::Sqlite => {
             let mut sql = Sql::new("SELECT json_group_array(");
-            sql.push(T::JSON).push(") FROM (");
+            sql.push(L::JSON).push(") FROM (");
             push_select(&mut sql);
             sql.push(")");
             let json: Option<(String,)> = match reach {
@@ -206,7 +206,7 @@ async fn fetch<T: Table>(db: &Db, reach: Reach, push_select: impl Fn(&mut Sql)) 
                 Reach::All => db.scanning().optional(sql).await?,
             };
             let (json,) = json.unwrap_or_else(|| ("[]".into(),));
-            read_rows::<T>(&json)?
+            read_rows::<L>(&json)?
         }
         Dialect::Postgres => {
             let mut sql = Sql::new("");
@@ -220,35 +220,35 @@ async fn fetch<T: Table>(db: &Db, reach: Reach, push_select: impl Fn(&mut Sql)) 
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-fn read_rows<T: Table>(json: &str) -> Result<Vec<T::Row>> {
+fn read_rows<L: Listed>(json: &str) -> Result<Vec<L::Row>> {
     serde_json::from_str(json).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
 /// Records of a part whose records are all found, and how many these are.
-async fn counted<T: Table>(db: &Db, part: &Part<'_, T>, limit: i64) -> Result<(Vec<T::Record>, i64)> {
-    let (rows, count): (Vec<T::Row>, i64) = match db.dialect() {
+async fn counted<L: Listed>(db: &Db, part: &Part<'_, L::Table>, limit: i64) -> Result<(Vec<L>, i64)> {
+    let (rows, count): (Vec<L::Row>, i64) = match db.dialect() {
         Dialect::Sqlite => {
             let mut sql = Sql::new("WITH found AS MATERIALIZED (SELECT ");
-            sql.push(T::TABLE).push(".id");
+            sql.push(L::Table::TABLE).push(".id");
             push_order_columns(&mut sql, part);
             search::push_sqlite_source(&mut sql, part.filter);
             push_filter(&mut sql, Dialect::Sqlite, part);
             sql.push(") SELECT json_group_array(")
-                .push(T::JSON)
+                .push(L::JSON)
                 .push("), (SELECT count(*) FROM found) FROM (SELECT ");
-            sql.push(T::COLUMNS).push(" FROM (SELECT id AS wanted FROM found");
+            sql.push(L::COLUMNS).push(" FROM (SELECT id AS wanted FROM found");
             push_order(&mut sql, part, Columns::Indexed);
             sql.push(" LIMIT ").push_value(limit).push(") ");
-            push_wanted::<T>(&mut sql);
+            push_wanted::<L::Table>(&mut sql);
             sql.push(")");
             let (json, count): (String, i64) =
                 db.scanning().optional(sql).await?.unwrap_or_else(|| ("[]".into(), 0));
-            (read_rows::<T>(&json)?, count)
+            (read_rows::<L>(&json)?, count)
         }
         Dialect::Postgres => {
             let mut sql = Sql::new("");
-            push_found_in_postgres(&mut sql, part, ", (SELECT count(*) FROM found) AS count", limit);
-            let rows: Vec<Counted<T::Row>> = db.scanning().all(sql).await?;
+            push_found_in_postgres::<L>(&mut sql, part, ", (SELECT count(*) FROM found) AS count", limit);
+            let rows: Vec<Counted<L::Row>> = db.scanning().all(sql).await?;
             let count = rows.first().map_or(0, |row| row.count);
             (rows.into_iter().map(|row| row.row).collect(), count)
         }
@@ -264,26 +264,32 @@ struct Counted<Columns> {
 from_row!(Counted<Columns> { ..row, count });
 
 /// Along the order; with `walk`, no further than so many users.
-fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk: Option<i64>, limit: i64) {
-    sql.push("SELECT ").push(T::COLUMNS).push(" FROM ");
+fn push_walk<L: Listed>(
+    sql: &mut Sql,
+    dialect: Dialect,
+    part: &Part<'_, L::Table>,
+    walk: Option<i64>,
+    limit: i64,
+) {
+    sql.push("SELECT ").push(L::COLUMNS).push(" FROM ");
     if let Some(walk) = walk {
         sql.plan_for_values();
-        sql.push("(SELECT * FROM ").push(T::TABLE);
+        sql.push("(SELECT * FROM ").push(L::Table::TABLE);
         if let Some((flag, index)) = few(part) {
             if dialect == Dialect::Sqlite {
                 sql.push(index);
             }
-            sql.push(" WHERE ").push(T::flag_column(flag)).push(" = TRUE");
+            sql.push(" WHERE ").push(L::Table::flag_column(flag)).push(" = TRUE");
             push_position(sql, part, " AND ", Columns::Indexed);
         } else {
             push_order_index(sql, dialect, part);
             push_position(sql, part, " WHERE ", Columns::Indexed);
         }
         push_order(sql, part, Columns::Indexed);
-        sql.push(" LIMIT ").push_value(walk).push(") AS ").push(T::TABLE).push(" WHERE ");
+        sql.push(" LIMIT ").push_value(walk).push(") AS ").push(L::Table::TABLE).push(" WHERE ");
         push_filter(sql, dialect, part);
     } else {
-        sql.push(T::TABLE);
+        sql.push(L::Table::TABLE);
         push_order_index(sql, dialect, part);
         sql.push(" WHERE ");
         push_filter(sql, dialect, part);
@@ -298,18 +304,22 @@ fn push_walk<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, walk
 }
 
 /// All that fit, then sorted.
-fn push_found<T: Table>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, T>, limit: i64) {
+fn push_found<L: Listed>(sql: &mut Sql, dialect: Dialect, part: &Part<'_, L::Table>, limit: i64) {
     match dialect {
         Dialect::Sqlite => {
-            sql.push("SELECT ").push(T::COLUMNS).push(" FROM (SELECT ").push(T::TABLE).push(".id AS wanted");
+            sql.push("SELECT ")
+                .push(L::COLUMNS)
+                .push(" FROM (SELECT ")
+                .push(L::Table::TABLE)
+                .push(".id AS wanted");
             search::push_sqlite_source(sql, part.filter);
             push_filter(sql, dialect, part);
             push_position(sql, part, " AND ", Columns::Computed);
             push_order(sql, part, Columns::Computed);
             sql.push(" LIMIT ").push_value(limit).push(") ");
-            push_wanted::<T>(sql);
+            push_wanted::<L::Table>(sql);
         }
-        Dialect::Postgres => push_found_in_postgres(sql, part, "", limit),
+        Dialect::Postgres => push_found_in_postgres::<L>(sql, part, "", limit),
     }
 }
 
@@ -318,18 +328,23 @@ fn push_wanted<T: Table>(sql: &mut Sql) {
     sql.push("CROSS JOIN ").push(T::TABLE).push(" ON ").push(T::TABLE).push(".id = wanted");
 }
 
-fn push_found_in_postgres<T: Table>(sql: &mut Sql, part: &Part<'_, T>, more: &'static str, limit: i64) {
+fn push_found_in_postgres<L: Listed>(
+    sql: &mut Sql,
+    part: &Part<'_, L::Table>,
+    more: &'static str,
+    limit: i64,
+) {
     sql.plan_for_values();
-    sql.push("WITH found AS MATERIALIZED (SELECT ").push(T::TABLE).push(".id");
+    sql.push("WITH found AS MATERIALIZED (SELECT ").push(L::Table::TABLE).push(".id");
     push_order_columns(sql, part);
     search::push_postgres_source(sql, part.filter);
     push_filter(sql, Dialect::Postgres, part);
     push_position(sql, part, " AND ", Columns::Indexed);
     // Only those that are wanted are read whole, and put in order once more.
-    sql.push(") SELECT ").push(T::COLUMNS).push(more).push(" FROM (SELECT id AS wanted FROM found");
+    sql.push(") SELECT ").push(L::COLUMNS).push(more).push(" FROM (SELECT id AS wanted FROM found");
     push_order(sql, part, Columns::Indexed);
-    sql.push(" LIMIT ").push_value(limit).push(") AS first JOIN ").push(T::TABLE);
-    sql.push(" ON ").push(T::TABLE).push(".id = wanted");
+    sql.push(" LIMIT ").push_value(limit).push(") AS first JOIN ").push(L::Table::TABLE);
+    sql.push(" ON ").push(L::Table::TABLE).push(".id = wanted");
     push_order(sql, part, Columns::Indexed);
 }
 
@@ -367,7 +382,7 @@ mod tests {
             .iter()
             .map(|part| {
                 let mut sql = Sql::new("");
-                push_found(&mut sql, Dialect::Sqlite, part, 10);
+                push_found::<User>(&mut sql, Dialect::Sqlite, part, 10);
                 let (_, tail) = sql.text().split_once(" FROM users WHERE ").unwrap();
                 tail.split_once(") CROSS JOIN users ").unwrap().0.to_owned()
             })

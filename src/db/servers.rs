@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use rocket::futures::StreamExt as _;
@@ -14,12 +14,12 @@ use rocket::futures::stream::FuturesUnordered;
 use rocket::tokio::sync::Notify;
 use rocket::tokio::time::{Instant, sleep, timeout, timeout_at};
 use rocket::tokio::{select, spawn};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool, Postgres, Row as _, raw_sql};
+use sqlx::{Connection, PgConnection, PgPool, Row as _, raw_sql};
 
 use super::hosts::{self, Hosts};
-use super::{Error, Result, Sql, until};
+use super::lent::Lent;
+use super::{Error, Result, until};
 use crate::model::pooling::Pooler;
 
 /// What a session may take, and how it is isolated whatever the server's default is: the rule of the last superuser
@@ -36,19 +36,15 @@ const LIMITS: [(&str, &str); 5] = [
 /// also where a pooler keeps nothing.
 const DIRECT: &str = "usher.direct";
 
-/// The same limits, said within a transaction that reads, and in one that writes.
-const READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = '5s'; \
-                    SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
-                    SET LOCAL jit = off";
-const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '5s'; \
-                     SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
-                     SET LOCAL jit = off";
-
 /// What [`Looked`] has.
 const LOOK: &str = "SELECT current_setting('statement_timeout') = '5s' AND current_setting('lock_timeout') = '2s' \
                     AND current_setting('jit') = 'off', current_setting('server_encoding'), \
                     current_setting('transaction_read_only') = 'on', \
                     coalesce(current_setting('usher.direct', TRUE), '')";
+
+/// What is said of a connection whose limits are not in force.
+const NOT_LIMITED: &str = "limits that are set for a connection are not in force, as through a pooler: \
+                           usher.database_pooler must not be none";
 
 /// How long the server that takes changes is looked for, once connections have failed; and how often.
 const LOOKING: Duration = Duration::from_mins(1);
@@ -59,36 +55,38 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Connections to PostgreSQL. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Servers {
-    pub(super) pool: PgPool,
-    shared: Arc<Shared>,
-}
+pub(super) struct Servers(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    pool: PgPool,
     hosts: Hosts,
     /// Longest time to connect.
     wait: Duration,
+    /// As the operator has set it, once that was read.
+    pooler: OnceLock<Pooler>,
     /// Whether everything is said within transactions.
     is_pooled: AtomicBool,
     /// Whether the server that takes changes is being looked for.
     is_looking: AtomicBool,
     /// Which of the hosts the pool connects to, and since when; connections from before are of no use.
-    current: Arc<Mutex<Current>>,
+    current: Mutex<Current>,
     /// Told when that has changed: who still connects to the one of before connects in vain.
     moved: Notify,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Current {
     host: usize,
     since: Instant,
+    /// The value of [`DIRECT`] that its connections ask for; `None` by way of a pooler.
+    mark: Option<String>,
 }
 
 /// A server that can be used.
 struct Found {
     options: PgConnectOptions,
-    is_pooled: bool,
+    mark: Option<String>,
 }
 
 /// What a connection finds.
@@ -103,44 +101,76 @@ struct Looked {
     direct: String,
 }
 
+impl Looked {
+    async fn at(connection: &mut PgConnection) -> std::result::Result<Self, sqlx::Error> {
+        let row = raw_sql(LOOK).fetch_one(connection).await?;
+        Ok(Self {
+            is_limited: row.try_get(0)?,
+            encoding: row.try_get(1)?,
+            only_reads: row.try_get(2)?,
+            direct: row.try_get(3)?,
+        })
+    }
+
+    /// Whether no pooler stands in between that keeps nothing of what a connection asks for.
+    fn is_direct(&self, mark: &str) -> bool {
+        self.is_limited && self.direct == mark
+    }
+}
+
 impl Servers {
     /// Connects to nothing yet.
     pub(super) fn new(hosts: Hosts, connections: u32, wait: Duration) -> Self {
         let first = hosts.each.first().cloned().unwrap_or_default();
-        let current = Arc::new(Mutex::new(Current { host: 0, since: Instant::now() }));
-        let moved = Arc::clone(&current);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(wait)
-            .max_lifetime(Duration::from_mins(10))
-            .idle_timeout(Duration::from_mins(5))
-            // After a failover a pooled connection may lead to a server that only reads: drop it.
-            .before_acquire(move |connection, meta| {
-                let is_of_before = meta.age > locked(&moved).since.elapsed();
-                Box::pin(async move {
-                    if is_of_before || meta.idle_for < Duration::from_secs(1) {
-                        return Ok(!is_of_before);
-                    }
-                    let row = raw_sql("SHOW transaction_read_only").fetch_one(connection).await?;
-                    Ok(row.try_get::<&str, _>(0)? == "off")
+        let of_pool = |weak: &Weak<Shared>| {
+            let (made, used) = (weak.clone(), weak.clone());
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(wait)
+                .max_lifetime(Duration::from_mins(10))
+                .idle_timeout(Duration::from_mins(5))
+                // A failover, or a pooler that is put in between, shows in connections that are made after it.
+                .after_connect(move |connection, _| {
+                    let servers = made.upgrade().map(Self);
+                    Box::pin(async move {
+                        match servers {
+                            Some(servers) => servers.look_at_new(connection).await,
+                            None => Ok(()),
+                        }
+                    })
                 })
-            })
-            .test_before_acquire(false)
-            .connect_lazy_with(first);
-        let shared = Shared {
+                .before_acquire(move |connection, meta| {
+                    let servers = used.upgrade().map(Self);
+                    Box::pin(async move {
+                        match servers {
+                            Some(servers) => servers.is_fit(connection, meta.age, meta.idle_for).await,
+                            None => Ok(true),
+                        }
+                    })
+                })
+                .test_before_acquire(false)
+                .connect_lazy_with(first)
+        };
+        Self(Arc::new_cyclic(|weak| Shared {
+            pool: of_pool(weak),
             hosts,
             wait,
+            pooler: OnceLock::new(),
             is_pooled: AtomicBool::new(false),
             is_looking: AtomicBool::new(false),
-            current,
+            current: Mutex::new(Current { host: 0, since: Instant::now(), mark: None }),
             moved: Notify::new(),
-        };
-        Self { pool, shared: Arc::new(shared) }
+        }))
+    }
+
+    /// The connections.
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.0.pool
     }
 
     /// How each of the servers is connected to.
     pub(super) fn hosts(&self) -> &[PgConnectOptions] {
-        &self.shared.hosts.each
+        &self.0.hosts.each
     }
 
     /// Whether another server may take over when this one is lost.
@@ -150,23 +180,66 @@ impl Servers {
 
     /// Whether everything is said within transactions.
     pub(super) fn is_pooled(&self) -> bool {
-        self.shared.is_pooled.load(Ordering::Relaxed)
+        self.0.is_pooled.load(Ordering::Relaxed)
+    }
+
+    /// How a server is looked for: a pooler that was found once stays.
+    fn pooler(&self) -> Pooler {
+        if self.is_pooled() {
+            return Pooler::Transaction;
+        }
+        self.0.pooler.get().copied().unwrap_or_default()
+    }
+
+    /// Refuses a connection that was made just now, if it leads to a server that only reads, such as a former one that
+    /// came back as a standby, or by way of a pooler that was put in between. Nothing was read by it yet.
+    async fn look_at_new(&self, connection: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
+        let looked = Looked::at(connection).await?;
+        let Current { host, mark, .. } = self.current();
+        let problem = if looked.only_reads && self.0.hosts.must_write {
+            only_reads(&self.hosts()[host])
+        } else if mark.is_some_and(|mark| !looked.is_direct(&mark)) {
+            sqlx::Error::Configuration(NOT_LIMITED.into())
+        } else {
+            return Ok(());
+        };
+        self.look_around(self.pooler());
+        Err(problem)
+    }
+
+    /// Whether a connection of the pool can be used: after a failover it may lead to a server that only reads.
+    async fn is_fit(
+        &self,
+        connection: &mut PgConnection,
+        age: Duration,
+        idle_for: Duration,
+    ) -> std::result::Result<bool, sqlx::Error> {
+        let is_of_before = age > self.current().since.elapsed();
+        if is_of_before || idle_for < Duration::from_secs(1) {
+            return Ok(!is_of_before);
+        }
+        let row = raw_sql("SHOW transaction_read_only").fetch_one(connection).await?;
+        Ok(row.try_get::<&str, _>(0)? == "off")
+    }
+
+    fn current(&self) -> Current {
+        locked(&self.0.current).clone()
     }
 
     /// Finds the server to use and how, and makes the first connection.
     pub(super) async fn connect(&self, pooler: Pooler) -> std::result::Result<(), sqlx::Error> {
+        self.0.pooler.get_or_init(|| pooler);
         let mut problems = Vec::new();
         for (host, options) in self.hosts().iter().enumerate() {
             match self.probe(options, pooler).await {
                 Ok(found) => {
-                    let is_pooled = found.is_pooled;
-                    if is_pooled && !self.shared.is_pooled.swap(true, Ordering::Relaxed) {
+                    if found.mark.is_none() && !self.is_pooled() {
                         log::info!(
                             "PostgreSQL is used by way of a pooler: each transaction sets its own limits"
                         );
                     }
                     self.point_at(host, found);
-                    return self.pool.acquire().await.map(drop);
+                    return self.pool().acquire().await.map(drop);
                 }
                 Err(problem) => problems.push(problem),
             }
@@ -183,9 +256,11 @@ impl Servers {
     }
 
     fn point_at(&self, host: usize, found: Found) {
-        self.pool.set_connect_options(found.options);
-        *locked(&self.shared.current) = Current { host, since: Instant::now() };
-        self.shared.moved.notify_waiters();
+        let Found { options, mark } = found;
+        self.0.is_pooled.fetch_or(mark.is_none(), Ordering::Relaxed);
+        self.pool().set_connect_options(options);
+        *locked(&self.0.current) = Current { host, since: Instant::now(), mark };
+        self.0.moved.notify_waiters();
     }
 
     /// Connects to a server once, and sees whether and how it can be used.
@@ -194,21 +269,18 @@ impl Servers {
         options: &PgConnectOptions,
         pooler: Pooler,
     ) -> std::result::Result<Found, sqlx::Error> {
-        let within = Found { options: options.clone().statement_cache_capacity(0), is_pooled: true };
+        let within = Found { options: options.clone().statement_cache_capacity(0), mark: None };
         let mark = format!("{:016x}", getrandom::u64().unwrap_or(0));
         let limited = options.clone().options(LIMITS).options([(DIRECT, mark.as_str())]);
-        let direct = Found { options: limited, is_pooled: false };
         if pooler == Pooler::Transaction {
             let looked = self.look(&within.options).await?;
             return self.judge(within, looked);
         }
-        match self.look(&direct.options).await {
-            Ok(looked) if looked.is_limited && looked.direct == mark => self.judge(direct, looked),
-            Ok(_) if pooler == Pooler::None => {
-                let reason = "limits that are set for a connection are not in force, as through a pooler: \
-                              usher.database_pooler must not be none";
-                Err(sqlx::Error::Configuration(reason.into()))
+        match self.look(&limited).await {
+            Ok(looked) if looked.is_direct(&mark) => {
+                self.judge(Found { options: limited, mark: Some(mark) }, looked)
             }
+            Ok(_) if pooler == Pooler::None => Err(sqlx::Error::Configuration(NOT_LIMITED.into())),
             // What a pooler does not know it leaves out or refuses.
             Err(sqlx::Error::Database(error))
                 if pooler == Pooler::None || !error.message().contains("startup parameter") =>
@@ -233,9 +305,8 @@ impl Servers {
             );
             return Err(sqlx::Error::Configuration(reason.into()));
         }
-        if only_reads && self.shared.hosts.must_write {
-            let reason = format!("PostgreSQL at {} only reads", hosts::name(&found.options));
-            return Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, reason)));
+        if only_reads && self.0.hosts.must_write {
+            return Err(self::only_reads(&found.options));
         }
         Ok(found)
     }
@@ -245,17 +316,11 @@ impl Servers {
         let name = hosts::name(options);
         let look = async {
             let mut connection = PgConnection::connect_with(options).await?;
-            let row = raw_sql(LOOK).fetch_one(&mut connection).await?;
-            let found = Looked {
-                is_limited: row.try_get(0)?,
-                encoding: row.try_get(1)?,
-                only_reads: row.try_get(2)?,
-                direct: row.try_get(3)?,
-            };
+            let looked = Looked::at(&mut connection).await?;
             drop(connection.close().await);
-            Ok(found)
+            Ok(looked)
         };
-        match timeout(self.shared.wait, Box::pin(look)).await {
+        match timeout(self.0.wait, Box::pin(look)).await {
             Ok(Err(sqlx::Error::Io(error))) => {
                 Err(io::Error::new(error.kind(), format!("PostgreSQL at {name} cannot be reached: {error}"))
                     .into())
@@ -270,35 +335,42 @@ impl Servers {
 
     /// A connection from the pool.
     pub(super) async fn acquire(&self, end: Instant) -> Result<Lent> {
-        let moved = self.shared.moved.notified();
+        let moved = self.0.moved.notified();
         let connection = select! {
-            connection = until(end, Box::pin(self.pool.acquire())) => connection,
-            () = moved => until(end, Box::pin(self.pool.acquire())).await,
+            connection = until(end, Box::pin(self.pool().acquire())) => connection,
+            () = moved => until(end, Box::pin(self.pool().acquire())).await,
         };
         self.note(&connection);
-        Ok(Lent { connection: connection?, servers: self.clone(), is_open: false, is_unfit: false })
+        Ok(Lent::new(connection?, self.clone()))
     }
 
-    /// Has the server that takes changes be looked for, where there are several, if this one seems not to.
+    /// Has the server that takes changes be looked for, where there are several, if this one seems not to; and each
+    /// transaction set its own limits, if this one is shared with others.
     pub(super) fn note<T>(&self, result: &Result<T>) {
-        if !matches!(result, Err(Error::Unavailable(_) | Error::TimedOut))
-            || !self.fails_over()
-            || self.shared.is_looking.swap(true, Ordering::AcqRel)
-        {
+        match result {
+            Err(Error::Pooled(_)) if self.pooler() == Pooler::Auto => self.look_around(Pooler::Transaction),
+            Err(Error::Unavailable(_) | Error::TimedOut) if self.fails_over() => {
+                self.look_around(self.pooler());
+            }
+            _ => {}
+        }
+    }
+
+    fn look_around(&self, pooler: Pooler) {
+        if self.0.is_looking.swap(true, Ordering::AcqRel) {
             return;
         }
         let servers = self.clone();
         spawn(async move {
-            servers.find().await;
-            servers.shared.is_looking.store(false, Ordering::Release);
+            servers.find(pooler).await;
+            servers.0.is_looking.store(false, Ordering::Release);
         });
     }
 
     /// Points the pool at the server that takes changes, that of before if it does, as soon as there is one. Each is
     /// asked again and again without regard to the others: one that stands still holds up no one.
-    async fn find(&self) {
-        let pooler = if self.is_pooled() { Pooler::Transaction } else { Pooler::None };
-        let before = locked(&self.shared.current).host;
+    async fn find(&self, pooler: Pooler) {
+        let before = self.current().host;
         let ask = |(host, options)| async move {
             loop {
                 if let Ok(found) = self.probe(options, pooler).await {
@@ -308,17 +380,35 @@ impl Servers {
             }
         };
         let mut fit: FuturesUnordered<_> = self.hosts().iter().enumerate().map(ask).collect();
-        let Ok(Some((host, found))) = timeout(LOOKING, fit.next()).await else { return };
+        let Ok(Some((mut host, mut found))) = timeout(LOOKING, fit.next()).await else { return };
         let end = Instant::now() + PATIENCE;
-        let mut is_of_before = host == before;
-        while let (false, Ok(Some((host, _)))) = (is_of_before, timeout_at(end, fit.next()).await) {
-            is_of_before = host == before;
+        while host != before
+            && let Ok(Some((later, of_later))) = timeout_at(end, fit.next()).await
+        {
+            if later == before {
+                (host, found) = (later, of_later);
+            }
         }
-        if !is_of_before {
+        let is_newly_pooled = found.mark.is_none() && !self.is_pooled();
+        if is_newly_pooled {
+            log::warn!(
+                "a pooler stands before PostgreSQL now: from here on each transaction sets its own limits, as with \
+                 usher.database_pooler = \"transaction\""
+            );
+        }
+        if host != before {
             log::warn!("PostgreSQL at {} takes the changes now", hosts::name(&found.options));
+        }
+        if host != before || is_newly_pooled {
             self.point_at(host, found);
         }
     }
+}
+
+/// What is said of a server that takes no changes.
+fn only_reads(options: &PgConnectOptions) -> sqlx::Error {
+    let reason = format!("PostgreSQL at {} only reads", hosts::name(options));
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, reason))
 }
 
 /// Whether an error while connecting may pass by itself.
@@ -343,84 +433,4 @@ pub(super) fn is_of_server(error: &sqlx::Error) -> bool {
 /// The value is whole even if a thread panicked while it held the lock.
 fn locked(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
     current.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A connection that is lent by the pool. Dropped in the middle of a transaction, it is thrown away.
-#[derive(Debug)]
-pub(super) struct Lent {
-    connection: PoolConnection<Postgres>,
-    servers: Servers,
-    /// Whether a transaction was begun that did not end yet.
-    is_open: bool,
-    /// Whether it is not to be used again.
-    is_unfit: bool,
-}
-
-impl Lent {
-    /// The connection itself.
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
-    }
-
-    /// The statement as it can be sent on it.
-    pub(super) fn fit(&self, mut sql: Sql) -> Sql {
-        sql.keeps_plan &= !self.servers.is_pooled();
-        sql
-    }
-
-    /// Begins to read: through a pooler that is a transaction.
-    pub(super) async fn begin_to_read(&mut self, end: Instant) -> Result<()> {
-        if self.servers.is_pooled() { self.begin(READ, end).await } else { Ok(()) }
-    }
-
-    /// Begins a transaction that writes.
-    pub(super) async fn begin_to_write(&mut self, end: Instant) -> Result<()> {
-        let begin = if self.servers.is_pooled() { WRITE } else { "BEGIN" };
-        self.begin(begin, end).await
-    }
-
-    async fn begin(&mut self, begin: &'static str, end: Instant) -> Result<()> {
-        self.is_open = true;
-        let result = until(end, Box::pin(raw_sql(begin).execute(self.connection()))).await;
-        self.note(&result);
-        result.map(drop)
-    }
-
-    /// Ends what was begun by `begin_to_read`, of which the statement's end was noted.
-    pub(super) async fn end(&mut self, end: Instant) {
-        if self.is_open && !self.is_unfit {
-            // Of a transaction that has failed this is the end, too.
-            let ended = until(end, Box::pin(raw_sql("COMMIT").execute(self.connection()))).await;
-            self.is_open = ended.is_err();
-        }
-    }
-
-    /// Notes that the transaction is over.
-    pub(super) fn close(&mut self) {
-        self.is_open = false;
-    }
-
-    /// Notes how a statement ended.
-    pub(super) fn note<T>(&mut self, result: &Result<T>) {
-        self.servers.note(result);
-        // It may be stuck, or lead to a server that takes no changes any more.
-        self.is_unfit |= match result {
-            Err(Error::TimedOut) => true,
-            Err(Error::Unavailable(sqlx::Error::Database(error))) => error.code().as_deref() == Some("25006"),
-            _ => false,
-        };
-    }
-
-    /// The pool that it is from.
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.servers.pool
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if self.is_open || self.is_unfit {
-            self.connection.close_on_drop();
-        }
-    }
 }

@@ -1,8 +1,9 @@
 //! The throttles table: failed sign-ins by account and by address.
 
 use std::collections::HashMap;
+use std::slice;
 
-use super::{Db, Result, Sql, Tx, from_row};
+use super::{Db, Result, Sql, Tx, Value, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::throttle::{AccountFailures, Failures, Key};
 
@@ -35,13 +36,36 @@ impl From<FailuresRow> for Failures {
     }
 }
 
-const BY_KEY: &str = "SELECT failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until \
-                      FROM throttles WHERE key = $1";
+macro_rules! columns {
+    () => {
+        "key, failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until"
+    };
+}
+
+/// What selects these keys.
+fn by_keys(keys: &[Key]) -> Sql {
+    let mut sql = Sql::new(concat!("SELECT ", columns!(), " FROM throttles WHERE key IN ("));
+    push_keys(&mut sql, keys);
+    sql
+}
+
+fn push_keys<'k>(sql: &mut Sql, keys: impl IntoIterator<Item = &'k Key>) {
+    for (key, n) in keys.into_iter().zip(0..) {
+        sql.push(if n == 0 { "" } else { ", " }).push_value(key.0.to_vec());
+    }
+    sql.push(")");
+}
+
+/// In the order of the keys.
+fn of_rows(rows: Vec<KeyRow>, keys: &[Key]) -> Vec<Option<Failures>> {
+    let known: HashMap<Vec<u8>, Failures> =
+        rows.into_iter().map(|KeyRow { key, failures }| (key, failures.into())).collect();
+    keys.iter().map(|key| known.get(&key.0[..]).cloned()).collect()
+}
 
 /// What is known of a key.
 pub async fn get(db: &Db, key: &Key) -> Result<Option<Failures>> {
-    let row: Option<FailuresRow> = db.optional(Sql::new(BY_KEY).bind(key.0.to_vec())).await?;
-    Ok(row.map(Failures::from))
+    Ok(db.optional::<KeyRow>(by_keys(slice::from_ref(key))).await?.map(|row| row.failures.into()))
 }
 
 /// What is known of each of these keys; `None` for one of which nothing is.
@@ -49,27 +73,17 @@ pub async fn among(db: &Db, keys: &[Key]) -> Result<Vec<Option<Failures>>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = Sql::new(
-        "SELECT key, failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until \
-         FROM throttles WHERE key IN (",
-    );
-    for (key, n) in keys.iter().zip(0..) {
-        sql.push(if n == 0 { "" } else { ", " }).push_value(key.0.to_vec());
-    }
-    sql.push(")");
-    let rows: Vec<KeyRow> = db.all(sql).await?;
-    let known: HashMap<Vec<u8>, Failures> =
-        rows.into_iter().map(|KeyRow { key, failures }| (key, failures.into())).collect();
-    Ok(keys.iter().map(|key| known.get(&key.0[..]).cloned()).collect())
+    Ok(of_rows(db.all(by_keys(keys)).await?, keys))
 }
 
 /// What is known of an account: under its own key, and of that browser or session of its user's that is blocked longest.
 pub async fn of_account(db: &Db, account: &Key) -> Result<AccountFailures> {
     let [first, last] = account.all_of_account();
-    let sql = Sql::new(
-        "SELECT key, failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until \
-         FROM throttles WHERE key BETWEEN $1 AND $2 ORDER BY blocked_until DESC",
-    );
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM throttles WHERE key BETWEEN $1 AND $2 ORDER BY blocked_until DESC"
+    ));
     let rows: Vec<KeyRow> = db.all(sql.bind(first.0.to_vec()).bind(last.0.to_vec())).await?;
     let (own, known): (Vec<KeyRow>, Vec<KeyRow>) = rows.into_iter().partition(|row| row.key == account.0);
     let first = |rows: Vec<KeyRow>| rows.into_iter().next().map(|row| row.failures.into());
@@ -78,37 +92,61 @@ pub async fn of_account(db: &Db, account: &Key) -> Result<AccountFailures> {
 
 /// What is known of a key, with no other transaction able to change it until this one ends.
 pub async fn lock(tx: &mut Tx, key: &Key) -> Result<Option<Failures>> {
+    Ok(lock_all(tx, slice::from_ref(key)).await?.into_iter().flatten().next())
+}
+
+/// What is known of each of these keys, of which there is at least one; they are locked in their order.
+pub async fn lock_all(tx: &mut Tx, keys: &[Key]) -> Result<Vec<Option<Failures>>> {
     if tx.dialect() == super::Dialect::Postgres {
-        // The row may not exist yet, so the key itself is locked.
-        let sql = Sql::new("SELECT pg_advisory_xact_lock($1)").bind(key.as_integer());
+        // The rows may not exist yet, so the keys themselves are locked; what they say is read afterwards.
+        let mut sql = Sql::new("SELECT ");
+        for (key, n) in keys.iter().zip(0..) {
+            sql.push(if n == 0 { "pg_advisory_xact_lock(" } else { ", pg_advisory_xact_lock(" });
+            sql.push_value(key.as_integer()).push(")");
+        }
         tx.execute(sql).await?;
     }
-    let row: Option<FailuresRow> = tx.optional(Sql::new(BY_KEY).bind(key.0.to_vec())).await?;
-    Ok(row.map(Failures::from))
+    Ok(of_rows(tx.all(by_keys(keys)).await?, keys))
 }
 
 /// Stores what is known of a key; no row, if that is nothing.
 pub async fn set(tx: &mut Tx, key: &Key, failures: &Failures) -> Result<()> {
-    if failures.is_none() {
-        return delete(tx, key).await.map(drop);
+    set_all(tx, &[(key, failures)]).await
+}
+
+/// Stores what is known of each of these keys; no row for one of which that is nothing.
+pub async fn set_all(tx: &mut Tx, all: &[(&Key, &Failures)]) -> Result<()> {
+    let (nothing, known): (Vec<_>, Vec<_>) =
+        all.iter().copied().partition(|(_, failures)| failures.is_none());
+    if !nothing.is_empty() {
+        let mut sql = Sql::new("DELETE FROM throttles WHERE key IN (");
+        push_keys(&mut sql, nothing.into_iter().map(|(key, _)| key));
+        tx.execute(sql).await?;
     }
-    let sql = Sql::new(
-        "INSERT INTO throttles \
-         (key, failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, \
+    if known.is_empty() {
+        return Ok(());
+    }
+    let mut sql = Sql::new(concat!("INSERT INTO throttles (", columns!(), ") VALUES "));
+    sql.push_rows(tx.dialect(), known.into_iter().map(|(key, failures)| values(key, failures)));
+    sql.push(
+        " ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, \
          consecutive = excluded.consecutive, last_failure_at = excluded.last_failure_at, \
          blocked_until = excluded.blocked_until, undecided = excluded.undecided, \
          undecided_until = excluded.undecided_until",
     );
-    let sql = sql
-        .bind(key.0.to_vec())
-        .bind(failures.recent)
-        .bind(failures.consecutive)
-        .bind(failures.last_at.micros())
-        .bind(failures.blocked_until.micros())
-        .bind(failures.undecided)
-        .bind(failures.undecided_until.micros());
     tx.execute(sql).await.map(drop)
+}
+
+fn values(key: &Key, failures: &Failures) -> [Value; 7] {
+    [
+        key.0.to_vec().into(),
+        failures.recent.into(),
+        failures.consecutive.into(),
+        failures.last_at.micros().into(),
+        failures.blocked_until.micros().into(),
+        failures.undecided.into(),
+        failures.undecided_until.micros().into(),
+    ]
 }
 
 /// Forgets a key; whether anything was known of it.

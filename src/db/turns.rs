@@ -46,7 +46,7 @@ impl Turns {
             }
             Pools::Postgres(servers) => {
                 let connections =
-                    count(servers.pool.options().get_max_connections()).min(Semaphore::MAX_PERMITS);
+                    count(servers.pool().options().get_max_connections()).min(Semaphore::MAX_PERMITS);
                 let both = connections.saturating_sub((connections / 4).clamp(1, 2)).max(1);
                 let one_kind = both.saturating_sub(1).max(1);
                 [one_kind, one_kind, both]

@@ -1,5 +1,6 @@
 //! The users table: its columns, and every statement on it but the list, which `select` builds.
 
+mod listed;
 mod passwords;
 pub mod removal;
 mod rewriting;
@@ -286,13 +287,22 @@ pub async fn insert_all(
     Ok(stored)
 }
 
-/// Lets the connection use more memory, for inserts that touch pages all over the indexes.
+/// Lets the connection that writes use 64 MiB, for inserts that touch pages all over the indexes, until [`expect_few`].
 pub async fn expect_many(tx: &mut Tx) -> Result<()> {
     match tx.dialect() {
-        // In KiB. With the default, 2 MiB, changed pages go to the disk again and again.
-        Dialect::Sqlite => tx.execute(Sql::new("PRAGMA cache_size = -262144")).await.map(drop),
+        // With the usual cache, changed pages go to the disk and come back again and again.
+        Dialect::Sqlite => tx.execute(Sql::new("PRAGMA cache_size = -65536")).await.map(drop),
         Dialect::Postgres => Ok(()),
     }
+}
+
+/// Gives back what [`expect_many`] took: the cache is that of `connect` again.
+pub async fn expect_few(tx: &mut Tx) -> Result<()> {
+    if tx.dialect() == Dialect::Sqlite {
+        tx.execute(Sql::new("PRAGMA cache_size = -4096")).await?;
+        tx.execute(Sql::new("PRAGMA shrink_memory")).await?;
+    }
+    Ok(())
 }
 
 /// One statement for at least one user.

@@ -17,7 +17,7 @@ struct Below(BasePath);
 
 /// Has a server stand below a path.
 pub(crate) fn attach(rocket: Rocket<Build>, base: BasePath) -> Rocket<Build> {
-    if base.is_empty() { rocket } else { rocket.attach(Below(base)) }
+    if base.is_empty() { rocket } else { rocket.manage(base.clone()).attach(Below(base)) }
 }
 
 #[rocket::async_trait]

@@ -4,6 +4,8 @@ use rocket::http::Method;
 use rocket::request::Request;
 use rocket::{Orbit, Rocket};
 
+use crate::http::arrival;
+use crate::model::base_path::BasePath;
 use crate::model::user::UserId;
 
 /// Where the API is mounted.
@@ -35,7 +37,18 @@ impl<'r> RequestPath<'r> {
     /// The path of a request.
     #[must_use]
     pub fn of(request: &'r Request<'_>) -> Self {
-        Self(request.uri().path().segments().filter(|segment| !segment.is_empty()).collect())
+        let mut segments: Vec<&str> =
+            request.uri().path().segments().filter(|segment| !segment.is_empty()).collect();
+        // No fairing has taken the base path off a request that Rocket could not read.
+        if let Some(base) = request.rocket().state::<BasePath>()
+            && arrival::asked(request).is_none()
+        {
+            let base: Vec<&str> = base.segments().collect();
+            if segments.starts_with(&base) {
+                segments.drain(..base.len());
+            }
+        }
+        Self(segments)
     }
 
     /// A path of these segments.

@@ -17,6 +17,11 @@ impl BasePath {
         &self.0
     }
 
+    /// Its parts.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').filter(|part| !part.is_empty())
+    }
+
     /// Whether the whole origin is the installation's.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

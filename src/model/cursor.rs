@@ -17,7 +17,13 @@ impl Cursor {
     /// The place after `record`.
     #[must_use]
     pub fn after<R: Resource>(filter: &Filter<R>, record: &R::Record) -> Self {
-        Self(filter.full_order().iter().map(|order| order.field.of(record)).collect())
+        Self::after_values(filter, |field| field.of(record))
+    }
+
+    /// The place after a record whose fields have these values.
+    #[must_use]
+    pub fn after_values<R: Resource>(filter: &Filter<R>, value: impl Fn(Field<R>) -> FieldValue) -> Self {
+        Self(filter.full_order().iter().map(|order| value(order.field)).collect())
     }
 
     /// The opaque text for it.

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::model::clock::Timestamp;
-use crate::model::filter::{Field, Resource, Users};
+use crate::model::filter::{Field, FieldValue, FlagField, Resource, Users};
 use crate::model::user::User;
 
 /// The members of a record, in their order: all fields of users but the other name of the primary key.
@@ -52,6 +52,42 @@ impl Serialize for Record<'_> {
     }
 }
 
+/// The fields of a user by which lists of the API can be sorted, in the order in which [`ListedRecord`] has their values:
+/// those of a record, and then the rest.
+pub(crate) const LISTED: [Field; 11] = {
+    let mut fields = [HAS_FACTOR; 11];
+    let mut n = 0;
+    while n < NAMES.len() {
+        fields[n] = Users::FIELDS[n].1;
+        n += 1;
+    }
+    fields
+};
+const HAS_FACTOR: Field = Field::Flag(FlagField::HasFactor);
+
+/// A user as a list of the API reads it: the values of the [`LISTED`] fields, and nothing else.
+#[derive(Debug, PartialEq)]
+pub struct ListedRecord(pub(crate) [FieldValue; LISTED.len()]);
+
+impl ListedRecord {
+    /// The value of a field by which a list of the API can be sorted; no value of any other.
+    #[must_use]
+    pub fn value(&self, field: Field) -> FieldValue {
+        let place = LISTED.iter().position(|listed| *listed == field);
+        place.map_or(FieldValue::Null, |place| self.0[place].clone())
+    }
+}
+
+impl Serialize for ListedRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(Some(NAMES.len()))?;
+        for ((name, field), value) in MEMBERS.iter().zip(&self.0) {
+            members.serialize_entry(name, &Value::listed(*field, value))?;
+        }
+        members.end()
+    }
+}
+
 /// The value of a member. As text, nothing is the empty one.
 #[derive(serde::Serialize)]
 #[serde(untagged)]
@@ -68,11 +104,28 @@ impl<'a> Value<'a> {
         match field {
             Field::Text(field) => Self::Text(Users::text(field, user)),
             Field::Flag(field) => Self::Flag(Users::flag(field, user)),
-            Field::Integer(field) => match Users::integer(field, user) {
-                None => Self::Nothing,
-                Some(micros) if Users::is_instant(field) => Self::Instant(Timestamp::from_micros(micros)),
-                Some(number) => Self::Integer(number),
-            },
+            Field::Integer(at) => {
+                Users::integer(at, user).map_or(Self::Nothing, |it| Self::integer(field, it))
+            }
+        }
+    }
+
+    fn listed(field: Field, value: &'a FieldValue) -> Self {
+        match value {
+            FieldValue::Text(text) => Self::Text(text.into()),
+            FieldValue::Flag(flag) => Self::Flag(*flag),
+            FieldValue::Integer(number) => Self::integer(field, *number),
+            FieldValue::Null => Self::Nothing,
+        }
+    }
+
+    /// A number, or the microseconds of an instant.
+    fn integer(field: Field, number: i64) -> Self {
+        match field {
+            Field::Integer(field) if Users::is_instant(field) => {
+                Self::Instant(Timestamp::from_micros(number))
+            }
+            _ => Self::Integer(number),
         }
     }
 }

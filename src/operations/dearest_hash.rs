@@ -1,14 +1,14 @@
 //! What the dearest stored password hash costs: a failed sign-in is answered no sooner, whomever it is for.
 //!
 //! Imported hashes may cost more than ours, and a failure that takes longer would tell that the account exists.
-//! The hashes of users are looked at when the server starts, and of those who were added when the highest primary key
+//! The hashes of users are looked at when the server starts, beside its first answers, and of those who were added when the highest primary key
 //! has changed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rocket::tokio::sync::Mutex;
+use rocket::tokio::sync::{Mutex, OnceCell};
 
 use crate::db;
 use crate::model::error::Result;
@@ -28,6 +28,7 @@ pub struct DearestHash {
     /// The longest that one takes, in microseconds.
     longest: AtomicU64,
     looked: Mutex<Looked>,
+    first: OnceCell<()>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +44,19 @@ impl DearestHash {
     #[must_use]
     pub fn floor(&self) -> Duration {
         Duration::from_micros(self.longest.load(Ordering::Relaxed)) * 5 / 4
+    }
+}
+
+/// The least time of a failed sign-in, once the users who are there have been looked at: the first failures wait for that.
+pub async fn floor(app: &App) -> Duration {
+    look_first(app).await;
+    app.dearest_hash.floor()
+}
+
+/// Looks at all users, unless that was done. Without it the server is of use all the same.
+pub async fn look_first(app: &App) {
+    if let Err(error) = app.dearest_hash.first.get_or_try_init(|| look(app)).await {
+        log::warn!("could not look for the dearest password hash: {error}");
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod auth0;
 mod by;
+mod bytes;
 mod columns;
 mod counts;
 mod delimited;
@@ -23,6 +24,7 @@ mod judged;
 mod keycloak;
 mod ldif;
 mod lines;
+mod names;
 mod okta;
 mod record;
 mod records;
@@ -34,6 +36,7 @@ mod source;
 mod sql;
 mod sql_values;
 mod sql_words;
+mod states;
 mod store;
 mod table;
 mod times;
@@ -41,7 +44,7 @@ mod unix;
 mod verdict;
 mod xml;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -64,6 +67,7 @@ pub use self::row::{MAPPED as FIELDS, Place};
 pub use self::source::Source;
 use self::store::{BATCH, New, Written};
 pub use self::times::DateOrder;
+use self::times::Evidence;
 use self::verdict::Known;
 pub use self::verdict::Verdict;
 use crate::config::Settings;
@@ -116,6 +120,10 @@ pub struct Survey {
     pub first: Vec<Vec<(&'static str, String)>>,
     /// Users, good and bad.
     pub rows: u64,
+    /// The order of day and month that its dates show.
+    pub dates: Option<DateOrder>,
+    /// Names of members and of columns of a dump that are left out.
+    others: BTreeSet<String>,
     /// Objects that are no users, by their kind.
     pub skipped: BTreeMap<String, u64>,
     /// The greatest primary key of its users.
@@ -128,10 +136,22 @@ const FIRST: usize = 3;
 impl Survey {
     /// Names of columns that are left out.
     pub fn not_read(&self) -> impl Iterator<Item = &str> {
-        self.header.iter().filter(|(_, field)| field.is_none()).map(|(name, _)| name.as_str())
+        let of_table = self.header.iter().filter(|(_, field)| field.is_none()).map(|(name, _)| name.as_str());
+        of_table.chain(self.others.iter().map(String::as_str))
+    }
+
+    fn add_others(&mut self, names: &[String]) {
+        for name in names {
+            if self.others.len() < MOST_OTHERS && !self.others.contains(name) {
+                self.others.insert(name.chars().take(LONGEST_OTHER).collect());
+            }
+        }
     }
 }
 
+/// Names of members that are left out which are told, and the longest part of one, in characters.
+const MOST_OTHERS: usize = 200;
+const LONGEST_OTHER: usize = 100;
 /// Kinds of objects that are counted each by itself.
 const MOST_KINDS: usize = 100;
 
@@ -147,9 +167,12 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
         header: opened.header,
         first: Vec::new(),
         rows: 0,
+        dates: None,
+        others: BTreeSet::new(),
         skipped: BTreeMap::new(),
         highest: None,
     };
+    let (mut dates, mut not_read) = (Evidence::default(), Arc::default());
     for item in opened.items {
         match item {
             Item::Row(row) => {
@@ -160,6 +183,12 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
                 if survey.first.len() < FIRST && row.broken.is_none() {
                     survey.first.push(row.shown());
                 }
+                row.times().for_each(|time| dates.see(time));
+                // Most rows have the same.
+                if row.not_read != not_read {
+                    survey.add_others(&row.not_read);
+                    not_read = Arc::clone(&row.not_read);
+                }
                 let id = record::read(&row, options).ok().and_then(|record| record.id);
                 survey.highest = survey.highest.max(id);
             }
@@ -169,6 +198,7 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
             }
         }
     }
+    survey.dates = options.dates.or(dates.order());
     if source.is_too_large() {
         return Err("it is too large once it is unpacked: divide it, or use the command line".into());
     }
@@ -211,7 +241,13 @@ pub async fn run(
     tell: impl FnMut(&Judged, &Counts) -> io::Result<()>,
 ) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
+    let options = &Options { dates: survey.dates, ..options.clone() };
     let result = run_all(app, source, survey, options, by, &mut counts, tell).await;
+    if !options.dry_run
+        && let Err(error) = store::settle(app).await
+    {
+        log::warn!("the memory of an import is kept: {error}");
+    }
     if !options.dry_run && (result.is_ok() || counts.created > 0) {
         let mut details = counts.to_details();
         details.insert("format".into(), survey.format.name().into());

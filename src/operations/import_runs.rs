@@ -24,7 +24,7 @@ use crate::model::undo::{Obstacle, UNDO_FOR};
 use crate::model::user::UserId;
 use crate::operations::import::{self, By, Counts, Failure, Report, external_ids};
 use crate::operations::uploads::{Rehearsal, Surveyed, Upload};
-use crate::operations::{Can, audit, bulk};
+use crate::operations::{App, Can, audit, bulk};
 
 /// What a run is called that imports.
 const IMPORT: &str = "import";
@@ -309,8 +309,11 @@ async fn conclude(can: &Can<IsSuperuser>, batch: BatchId) -> Result<()> {
     let app = can.app();
     let removed = db::audit::count_of_batch(&app.db, batch, Action::UserRemoved).await?;
     let left = db::batches::items(&app.db, batch).await?.len();
-    let entry =
-        Entry::new(Action::ImportUndone, can.author()).detail("removed", removed).detail("left", left);
+    let external_ids = count_external_ids(app, batch).await?;
+    let entry = Entry::new(Action::ImportUndone, can.author())
+        .detail("removed", removed)
+        .detail("external_ids", external_ids)
+        .detail("left", left);
     let entry = Entry { batch_id: Some(batch), ..entry };
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
@@ -318,6 +321,18 @@ async fn conclude(can: &Can<IsSuperuser>, batch: BatchId) -> Result<()> {
         Ok(tx.commit().await?)
     })
     .await
+}
+
+/// How many external ids an undo has removed.
+async fn count_external_ids(app: &App, batch: BatchId) -> Result<usize> {
+    let (mut last, mut count) = (EntryId(0), 0);
+    loop {
+        let action = Action::UserChanged;
+        let entries = db::audit::of_batch_after(&app.db, batch, action, last, REMOVED_AT_ONCE).await?;
+        let Some(entry) = entries.last() else { return Ok(count) };
+        last = EntryId(entry.id);
+        count += entries.iter().map(|entry| external_ids::clients(entry).len()).sum::<usize>();
+    }
 }
 
 /// Removes the users whom these entries record, but for those who have signed in or were changed since.
@@ -377,12 +392,14 @@ async fn remove_external_ids(can: &Can<IsSuperuser>, batch: BatchId, entries: &[
         if !left.is_empty() {
             db::batches::add_not_done(&mut tx, batch, user, CHANGED_SINCE).await?;
         }
-        let mut is_removed = false;
+        let mut clients = Vec::new();
         for client in removed {
-            is_removed |= db::external_ids::delete(&mut tx, client, user).await?;
+            if db::external_ids::delete(&mut tx, client, user).await? {
+                clients.push(client);
+            }
         }
-        if is_removed {
-            let undo = Entry::new(Action::UserChanged, can.author()).detail("external_id", "changed");
+        if !clients.is_empty() {
+            let undo = external_ids::changed(can.author(), &clients);
             removals.push(Entry {
                 target: Some((user, entry.target_name.clone())),
                 batch_id: Some(batch),

@@ -2,7 +2,7 @@
 //!
 //! Users and audit entries are for those who manage users. A list for others would say so by its permission.
 
-use crate::db::select::{self, Table};
+use crate::db::select::{self, Listed, Table};
 use crate::model::cursor::Cursor;
 use crate::model::error::{Error, Result};
 use crate::model::filter::{Filter, ListRequest};
@@ -30,7 +30,7 @@ pub struct List<T> {
 ///
 /// # Errors
 /// [`Error::Malformed`] for a cursor of another list.
-pub async fn begin<T: Table>(can: &Can<ManageUsers>, request: &ListRequest<T>) -> Result<List<T::Record>> {
+pub async fn begin<L: Listed>(can: &Can<ManageUsers>, request: &ListRequest<L::Table>) -> Result<List<L>> {
     let place = match &request.after {
         None => None,
         Some(cursor) => Some(
@@ -48,11 +48,11 @@ pub async fn begin<T: Table>(can: &Can<ManageUsers>, request: &ListRequest<T>) -
 ///
 /// A list is fetched in batches, each a query of its own: no connection is held while a slow client
 /// reads, and memory does not grow with the result.
-pub async fn next_batch<T: Table>(
+pub async fn next_batch<L: Listed>(
     can: &Can<ManageUsers>,
-    filter: &Filter<T>,
+    filter: &Filter<L::Table>,
     place: &Cursor,
-) -> Result<(Vec<T::Record>, Option<Cursor>)> {
+) -> Result<(Vec<L>, Option<Cursor>)> {
     batch(can, filter, Some(place), BATCH).await
 }
 
@@ -68,12 +68,12 @@ pub struct Page<T> {
 }
 
 /// At most `limit` records after a place, or from the beginning.
-pub async fn page_after<T: Table>(
+pub async fn page_after<L: Listed>(
     can: &Can<ManageUsers>,
-    filter: &Filter<T>,
+    filter: &Filter<L::Table>,
     place: Option<&Cursor>,
     limit: i64,
-) -> Result<Page<T::Record>> {
+) -> Result<Page<L>> {
     let (records, next) = batch(can, filter, place, limit).await?;
     Ok(Page { records, has_previous: place.is_some(), has_next: next.is_some() })
 }
@@ -91,24 +91,24 @@ pub async fn first_page_and_count(
 }
 
 /// At most `limit` records before a place, or up to the end.
-pub async fn page_before<T: Table>(
+pub async fn page_before<L: Listed>(
     can: &Can<ManageUsers>,
-    filter: &Filter<T>,
+    filter: &Filter<L::Table>,
     place: Option<&Cursor>,
     limit: i64,
-) -> Result<Page<T::Record>> {
+) -> Result<Page<L>> {
     let (mut records, next) = batch(can, &filter.reversed(), place, limit).await?;
     records.reverse();
     Ok(Page { records, has_previous: next.is_some(), has_next: place.is_some() })
 }
 
 /// At most `limit` records after the first `skipped` ones. These are read, too: what is far down takes its time.
-pub async fn page_at<T: Table>(
+pub async fn page_at<L: Listed>(
     can: &Can<ManageUsers>,
-    filter: &Filter<T>,
+    filter: &Filter<L::Table>,
     skipped: i64,
     limit: i64,
-) -> Result<Vec<T::Record>> {
+) -> Result<Vec<L>> {
     Ok(select::page_at(&can.app().db, filter, skipped, limit).await?)
 }
 
@@ -122,24 +122,21 @@ pub async fn count_before<T: Table>(
     Ok(select::count_after(&can.app().db, &filter.reversed(), place, most).await?)
 }
 
-async fn batch<T: Table>(
+async fn batch<L: Listed>(
     can: &Can<ManageUsers>,
-    filter: &Filter<T>,
+    filter: &Filter<L::Table>,
     place: Option<&Cursor>,
     limit: i64,
-) -> Result<(Vec<T::Record>, Option<Cursor>)> {
+) -> Result<(Vec<L>, Option<Cursor>)> {
     Ok(cut(filter, select::page(&can.app().db, filter, place, limit + 1).await?, limit))
 }
 
 /// The first `limit` of what was found, and where they end if there was more.
-fn cut<T: Table>(
-    filter: &Filter<T>,
-    mut records: Vec<T::Record>,
-    limit: i64,
-) -> (Vec<T::Record>, Option<Cursor>) {
+fn cut<L: Listed>(filter: &Filter<L::Table>, mut records: Vec<L>, limit: i64) -> (Vec<L>, Option<Cursor>) {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = records.len() > wanted;
     records.truncate(wanted);
-    let next = records.last().filter(|_| more).map(|last| Cursor::after(filter, last));
+    let after = |last: &L| Cursor::after_values(filter, |field| last.value(field));
+    let next = records.last().filter(|_| more).map(after);
     (records, next)
 }

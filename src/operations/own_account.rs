@@ -144,7 +144,7 @@ async fn confirm_now<P: Permission>(
     let (app, session) = (attempt.app, can.session().id);
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let Some((user, failures)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
+    let Some((user, counted)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
     let mut entry =
         Entry::new(Action::PasswordConfirmed, can.author()).on(&user).detail("session", session.0);
     if user.has_factor || !can.session().has_password {
@@ -158,7 +158,7 @@ async fn confirm_now<P: Permission>(
             }
         }
     }
-    attempt.forget_failures(&mut tx, failures, now).await?;
+    attempt.forget_failures(&mut tx, counted, now).await?;
     let fresh = can.cookie().map(|_| Secret::random());
     let is_open = match can.cookie().zip(fresh.as_ref()) {
         Some((old, fresh)) => {
@@ -300,7 +300,7 @@ async fn write_password(
     let app = attempt.app;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let Some((before, failures)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
+    let Some((before, counted)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
     sessions::require_open(&mut tx, can).await?;
     let mut shown = None;
     if before.has_factor || !can.session().has_password {
@@ -314,7 +314,7 @@ async fn write_password(
             }
         }
     }
-    attempt.forget_failures(&mut tx, failures, now).await?;
+    attempt.forget_failures(&mut tx, counted, now).await?;
     let mut after = User { must_change_password: false, ..before.clone() };
     after.count_edit(now);
     db::users::edit(&mut tx, &before, &after).await?;

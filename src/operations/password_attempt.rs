@@ -9,6 +9,7 @@
 //! see [`Failures`].
 
 use std::future::Future;
+use std::iter;
 use std::time::Duration;
 
 use rocket::tokio::time::{Instant, sleep};
@@ -39,11 +40,11 @@ pub(crate) struct Attempt<'a> {
     author: Author,
     /// The canonical form of the name that was given.
     name: String,
-    /// What failures are counted under: the account, unless only a browser's or a session's tries count.
-    counter: Key,
+    /// What failures are counted under: the account, unless only a browser's or a session's tries count; and the
+    /// address, if it is known.
+    keys: Vec<Key>,
     /// Whose tries these are then, for the audit log.
     only_for: Option<&'static str>,
-    address: Option<Key>,
     /// What a passkey is asked for in place of a code; `None` where none is.
     passkey_for: Option<Purpose>,
     /// Takes turns at hashing for the account, at this address.
@@ -58,8 +59,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How long it waits before it looks again, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(80)];
 
-/// What is to be stored of a try that is let through: for its account, unless that is blocked, and its address.
-type Admitted = (Option<Failures>, Option<Failures>);
+/// What is known of the failures of an account and of an address, or is to be stored of them.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    account: Option<Failures>,
+    address: Option<Failures>,
+}
+
+/// The account's, or what stands for it, and the address's, in the order in which they are locked.
+fn keys(account: Key, origin: &Origin) -> Vec<Key> {
+    iter::once(account).chain(origin.address.map(Key::address)).collect()
+}
+
+impl Counted {
+    /// What was found for the [`keys`].
+    fn of(found: Vec<Option<Failures>>) -> Self {
+        let mut found = found.into_iter();
+        Self { account: found.next().flatten(), address: found.next().flatten() }
+    }
+}
 
 impl<'a> Attempt<'a> {
     /// At the account of this name, whether or not there is one.
@@ -69,9 +87,8 @@ impl<'a> Attempt<'a> {
             origin,
             author: Author::anonymous(origin),
             name: text::canonical(username),
-            counter: Key::account(username),
+            keys: keys(Key::account(username), origin),
             only_for: None,
-            address: origin.address.map(Key::address),
             passkey_for: None,
             hasher: app.hasher.on_behalf_of(Claimant::named(username, origin)),
         }
@@ -80,8 +97,8 @@ impl<'a> Attempt<'a> {
     /// At the account of this name, by a browser that signed in to it before: what others try does not block it,
     /// nor does it block others.
     pub(crate) fn from_known(app: &'a App, username: &str, browser: &DeviceId, origin: &'a Origin) -> Self {
-        let counter = Key::known_browser(username, browser);
-        Self { counter, only_for: Some("known_browser"), ..Self::of_known(app, username, origin) }
+        let keys = keys(Key::known_browser(username, browser), origin);
+        Self { keys, only_for: Some("known_browser"), ..Self::of_known(app, username, origin) }
     }
 
     /// At the account of this name by what it knows: tries of strangers do not take its places in the queue.
@@ -93,12 +110,12 @@ impl<'a> Attempt<'a> {
     /// At the caller's own account; the tries of a session are counted by themselves, too.
     pub(crate) fn by<P: Permission>(can: &'a Can<P>) -> Self {
         let username = can.user().username.as_str();
-        let counter = Key::session(username, can.session().id);
+        let keys = keys(Key::session(username, can.session().id), can.origin());
         let only_for = Some("session");
         let passkey_for = Some(Purpose::again(can.session()));
         Self {
             author: can.author(),
-            counter,
+            keys,
             only_for,
             passkey_for,
             ..Self::of_known(can.app(), username, can.origin())
@@ -196,65 +213,55 @@ impl<'a> Attempt<'a> {
 
     /// Lets the try through, if that can be said now; whether its account is not blocked.
     async fn try_to_admit(&self) -> Result<Option<bool>> {
-        let db = &self.app.db;
-        let account = db::throttles::get(db, &self.counter).await?;
-        let address = match &self.address {
-            Some(key) => db::throttles::get(db, key).await?,
-            None => None,
-        };
+        let known = Counted::of(db::throttles::among(&self.app.db, &self.keys).await?);
         // What has to wait, or is refused, writes nothing.
-        if self.admission(account, address)?.is_none() {
+        if self.admission(known)?.is_none() {
             return Ok(None);
         }
         self.hasher.refuse_if_full()?;
         db::retrying(|| async {
             let mut tx = self.app.db.begin().await?;
-            let (account, address) = self.lock(&mut tx).await?;
-            let Some((account, address)) = self.admission(account, address)? else { return Ok(None) };
-            let is_open = account.is_some();
-            self.store(&mut tx, account, address).await?;
+            let known = self.lock(&mut tx).await?;
+            let Some(admitted) = self.admission(known)? else { return Ok(None) };
+            self.store(&mut tx, &admitted).await?;
             tx.commit().await?;
-            Ok(Some(is_open))
+            Ok(Some(admitted.account.is_some()))
         })
         .await
     }
 
-    /// What is to be stored of the try, or `None` while others have to be decided first.
-    fn admission(&self, account: Option<Failures>, address: Option<Failures>) -> Result<Option<Admitted>> {
+    /// What is to be stored of the try, nothing for an account that is blocked; or `None` while others have to be
+    /// decided first.
+    fn admission(&self, known: Counted) -> Result<Option<Counted>> {
         let (now, thresholds) = (self.app.clock.now(), self.app.settings.thresholds());
-        let address = match &self.address {
+        let address = match self.address() {
             None => None,
-            Some(_) => match Failures::admit_to_address(address, now, thresholds) {
+            Some(_) => match Failures::admit_to_address(known.address, now, thresholds) {
                 Admission::Admitted(after) => Some(after),
                 Admission::Undecided => return Ok(None),
                 Admission::Blocked(wait) => return Err(Error::Throttled(wait.as_secs().max(1))),
             },
         };
-        Ok(match Failures::admit_to_account(account, now, thresholds) {
-            Admission::Admitted(after) => Some((Some(after), address)),
+        Ok(match Failures::admit_to_account(known.account, now, thresholds) {
+            Admission::Admitted(after) => Some(Counted { account: Some(after), address }),
             Admission::Undecided => None,
-            Admission::Blocked(_) => Some((None, address)),
+            Admission::Blocked(_) => Some(Counted { account: None, address }),
         })
     }
 
-    /// What is known of account and address, with no other transaction able to change it. Always in this order.
-    async fn lock(&self, tx: &mut Tx) -> Result<(Option<Failures>, Option<Failures>)> {
-        let account = db::throttles::lock(tx, &self.counter).await?;
-        let address = match &self.address {
-            Some(key) => db::throttles::lock(tx, key).await?,
-            None => None,
-        };
-        Ok((account, address))
+    fn address(&self) -> Option<&Key> {
+        self.keys.get(1)
     }
 
-    async fn store(&self, tx: &mut Tx, account: Option<Failures>, address: Option<Failures>) -> Result<()> {
-        if let Some(account) = account {
-            db::throttles::set(tx, &self.counter, &account).await?;
-        }
-        if let (Some(key), Some(address)) = (&self.address, address) {
-            db::throttles::set(tx, key, &address).await?;
-        }
-        Ok(())
+    /// What is known of account and address, with no other transaction able to change it.
+    async fn lock(&self, tx: &mut Tx) -> Result<Counted> {
+        Ok(Counted::of(db::throttles::lock_all(tx, &self.keys).await?))
+    }
+
+    async fn store(&self, tx: &mut Tx, counted: &Counted) -> Result<()> {
+        let all = self.keys.iter().zip([&counted.account, &counted.address]);
+        let all: Vec<_> = all.filter_map(|(key, failures)| Some((key, failures.as_ref()?))).collect();
+        Ok(db::throttles::set_all(tx, &all).await?)
     }
 
     /// The result of work after a right password; if that is an error, the try is neither a failure nor a success.
@@ -270,10 +277,10 @@ impl<'a> Attempt<'a> {
         let ended = db::retrying(|| async {
             let now = self.app.clock.now();
             let mut tx = self.app.db.begin().await?;
-            let (account, address) = self.lock(&mut tx).await?;
+            let Counted { account, address } = self.lock(&mut tx).await?;
             let [account, address] =
                 [account.filter(|_| is_open), address].map(|before| before.map(|before| before.decided(now)));
-            self.store(&mut tx, account, address).await?;
+            self.store(&mut tx, &Counted { account, address }).await?;
             Ok(tx.commit().await?)
         });
         if let Err(error) = ended.await {
@@ -303,26 +310,18 @@ impl<'a> Attempt<'a> {
         tx: &mut Tx,
         verified: &Credentials,
         now: Timestamp,
-    ) -> Result<Option<(User, Option<Failures>)>> {
-        let account = db::throttles::lock(tx, &self.counter).await?;
+    ) -> Result<Option<(User, Counted)>> {
+        let counted = self.lock(tx).await?;
         let found = db::users::lock(tx, verified.user.id).await?;
         let found = found.filter(|found| found.user.is_usable(now) && found.password == verified.password);
-        Ok(found.map(|found| (found.user, account)))
+        Ok(found.map(|found| (found.user, counted)))
     }
 
     /// Forgets the failures of the account, and decides this try for its address.
-    pub(crate) async fn forget_failures(
-        &self,
-        tx: &mut Tx,
-        account: Option<Failures>,
-        now: Timestamp,
-    ) -> Result<()> {
-        let address = match &self.address {
-            Some(key) => db::throttles::lock(tx, key).await?,
-            None => None,
-        };
-        let account = account.map(|before| before.succeeded(now));
-        self.store(tx, account, address.map(|before| before.decided(now))).await
+    pub(crate) async fn forget_failures(&self, tx: &mut Tx, counted: Counted, now: Timestamp) -> Result<()> {
+        let account = counted.account.map(|before| before.succeeded(now));
+        let address = counted.address.map(|before| before.decided(now));
+        self.store(tx, &Counted { account, address }).await
     }
 
     /// Counts a failure against account and address, and records it, with the blocks that begin by it.
@@ -345,24 +344,25 @@ impl<'a> Attempt<'a> {
             let thresholds = self.app.settings.thresholds();
             let mut tx = self.app.db.begin().await?;
             audit::record(&mut tx, &failed, now).await?;
+            let before = self.lock(&mut tx).await?;
+            let mut after = Counted::default();
             if why != BLOCKED {
-                let before = db::throttles::lock(&mut tx, &self.counter).await?;
-                let after = Failures::account(before, now, thresholds);
-                consecutive = after.consecutive;
-                db::throttles::set(&mut tx, &self.counter, &after).await?;
-                if let Some(entry) = self.account_blocked(&after, target, now) {
+                let account = Failures::account(before.account, now, thresholds);
+                consecutive = account.consecutive;
+                if let Some(entry) = self.account_blocked(&account, target, now) {
                     audit::record(&mut tx, &entry, now).await?;
                 }
+                after.account = Some(account);
             }
-            if let Some(address) = &self.address {
-                let before = db::throttles::lock(&mut tx, address).await?;
-                let was_blocked = before.as_ref().is_some_and(|before| before.wait(now).is_some());
-                let after = Failures::address(before, now, thresholds);
-                db::throttles::set(&mut tx, address, &after).await?;
-                if !was_blocked && after.wait(now).is_some() {
+            if self.address().is_some() {
+                let was_blocked = before.address.as_ref().is_some_and(|before| before.wait(now).is_some());
+                let address = Failures::address(before.address, now, thresholds);
+                if !was_blocked && address.wait(now).is_some() {
                     audit::record(&mut tx, &self.entry(Action::AddressBlocked, None), now).await?;
                 }
+                after.address = Some(address);
             }
+            self.store(&mut tx, &after).await?;
             tx.commit().await?;
             Ok(consecutive)
         })

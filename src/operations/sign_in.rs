@@ -28,7 +28,7 @@ use crate::operations::passkeys::Purpose;
 use crate::operations::password_attempt::Attempt;
 use crate::operations::second_factor::{self as second_factor_code, Presented, Refused, Shown as Factor};
 pub use crate::operations::sign_in_steps::PasswordShown;
-use crate::operations::{App, audit, session_use};
+use crate::operations::{App, audit, dearest_hash, session_use};
 use crate::security::jwt::{Kind, SessionClaim};
 use crate::security::passwords::Verification;
 
@@ -81,11 +81,11 @@ pub async fn sign_in(
     origin: &Origin,
 ) -> Result<Outcome> {
     let floor = Duration::from_millis(app.settings.sign_in_failure_milliseconds);
-    let floor = floor.max(app.dearest_hash.floor());
     let started = rocket::tokio::time::Instant::now();
     let attempt = Attempt::at(app, shown.username, browser, origin);
     let result = attempt.sign_in(shown.password, shown.code, credential).await;
     if let Err(Error::NotAuthenticated(AuthenticationFailure::NoActiveAccount)) = result {
+        let floor = floor.max(dearest_hash::floor(app).await);
         rocket::tokio::time::sleep_until(started + floor).await;
     }
     result
@@ -280,7 +280,7 @@ impl<'a> Attempt<'a> {
         let (app, id) = (self.app, verified.user.id);
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        let Some((mut user, failures)) = self.unchanged(&mut tx, verified, now).await? else {
+        let Some((mut user, counted)) = self.unchanged(&mut tx, verified, now).await? else {
             return Ok(None);
         };
         let shown = match code.filter(|_| user.has_factor) {
@@ -297,7 +297,7 @@ impl<'a> Attempt<'a> {
         if app.access(&user, shown.is_some()) == Access::AfterFactor || is_alone && shown.is_none() {
             return Ok(None);
         }
-        self.forget_failures(&mut tx, failures, now).await?;
+        self.forget_failures(&mut tx, counted, now).await?;
         if let Some(hash) = rehashed {
             db::users::set_hash(&mut tx, id, hash).await?;
         }

@@ -13,6 +13,7 @@ mod des_crypt;
 mod elsewhere;
 mod foreign;
 mod hasher;
+mod quick;
 mod stored;
 mod turns;
 mod weak;
@@ -22,6 +23,7 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use self::quick::Strength;
 use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSABLE_PREFIX};
 
 pub use hasher::{Failure, HashError, Hasher, SetupError, Verification};
@@ -102,8 +104,12 @@ pub fn recognize(hash: &str) -> Recognized {
         [b'1'..=b'3', b'|', ..] => &hash[2..],
         _ => hash,
     };
-    if known_algorithm(hash) {
-        return Recognized::Usable(PasswordHash::from(hash.to_owned()));
+    if let Some(stored) = stored::Stored::parse(hash) {
+        return match quick::strength(hash, &stored) {
+            Strength::Enough => Recognized::Usable(PasswordHash::from(hash.to_owned())),
+            Strength::Weak(weak) => Recognized::Weak(weak),
+            Strength::Hopeless => Recognized::Unknown,
+        };
     }
     WeakHash::parse(hash).map_or(Recognized::Unknown, Recognized::Weak)
 }

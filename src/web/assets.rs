@@ -1,4 +1,6 @@
-//! Style sheet, script and icon: in the binary, under names that change with their content, kept for ever.
+//! Style sheets, scripts and icon: in the binary, under names that change with their content, kept for ever.
+//!
+//! A page loads one of each. What one kind of page alone needs is in a file of its own, which follows the common one.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -47,12 +49,15 @@ impl Assets {
         let (light, dark) = (accent.light(), accent.dark());
         let accent = format!("--accent:light-dark({light},{dark})");
         let style = without_comments(&text("app.css")).replace(ACCENT, &accent);
+        let script = text("app.js");
         let icon = text("icon.svg").replace(&Accent::default().light(), &light);
         let files = [
+            ("list.css", style.clone() + &without_comments(&text("list.css"))),
+            ("list.js", script.clone() + &text("list.js")),
+            ("passkeys.js", script.clone() + &text("passkeys.js")),
             ("app.css", style),
-            ("app.js", text("app.js")),
+            ("app.js", script),
             ("icon.svg", icon),
-            ("passkeys.js", text("passkeys.js")),
         ];
         Self(files.into_iter().map(|(name, content)| File::new(name, content)).collect())
     }
@@ -144,12 +149,32 @@ mod tests {
     fn another_accent_is_in_the_style_sheet_and_the_icon_under_other_names() {
         let (ours, theirs) = (Accent::default(), Accent::try_from("#b00040".to_owned()).unwrap());
         let (ours, theirs) = (Assets::new(ours), Assets::new(theirs));
-        for (name, is_same) in
-            [("app.css", false), ("icon.svg", false), ("app.js", true), ("passkeys.js", true)]
-        {
+        for (name, is_same) in [
+            ("app.css", false),
+            ("list.css", false),
+            ("icon.svg", false),
+            ("app.js", true),
+            ("list.js", true),
+            ("passkeys.js", true),
+        ] {
             assert_eq!(ours.path_of(name) == theirs.path_of(name), is_same, "{name}");
         }
-        assert!(theirs.0[0].content.contains("--accent:light-dark(#b00040,"));
-        assert!(theirs.0[2].content.contains("fill=\"#b00040\""));
+        for style in ["app.css", "list.css"] {
+            assert!(content(&theirs, style).contains("--accent:light-dark(#b00040,"), "{style}");
+        }
+        assert!(content(&theirs, "icon.svg").contains("fill=\"#b00040\""));
+    }
+
+    fn content<'a>(assets: &'a Assets, name: &str) -> &'a str {
+        assets.0.iter().find(|file| file.name == name).map_or("", |file| &file.content)
+    }
+
+    #[test]
+    fn what_one_kind_of_page_needs_follows_what_all_need() {
+        let assets = Assets::new(Accent::default());
+        for (name, common) in [("list.css", "app.css"), ("list.js", "app.js"), ("passkeys.js", "app.js")] {
+            let (whole, common) = (content(&assets, name), content(&assets, common));
+            assert!(whole.starts_with(common) && whole.len() > common.len(), "{name}");
+        }
     }
 }

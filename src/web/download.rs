@@ -8,7 +8,7 @@ use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder};
 
 use super::view::{Answer, ConfirmationPage};
-use crate::db::select::Table;
+use crate::db::select::Listed;
 use crate::model::cursor::Cursor;
 use crate::model::error::Error;
 use crate::model::filter::Filter;
@@ -32,27 +32,24 @@ pub(super) struct Writing<R> {
 }
 
 /// All records of a list.
-pub(super) struct Download<T: Table> {
+pub(super) struct Download<L: Listed> {
     pub(super) can: Can<ManageUsers>,
-    pub(super) filter: Filter<T>,
+    pub(super) filter: Filter<L::Table>,
     /// Where it begins.
-    pub(super) list: List<T::Record>,
+    pub(super) list: List<L>,
     /// The name of the file, less the day and the ending.
     pub(super) name: String,
     pub(super) ending: &'static str,
-    pub(super) writing: Writing<T::Record>,
+    pub(super) writing: Writing<L>,
 }
 
 /// The file, or the question again.
-pub(super) enum Export<T: Table> {
+pub(super) enum Export<L: Listed> {
     Question(Answer<ConfirmationPage>),
-    File(Box<Download<T>>),
+    File(Box<Download<L>>),
 }
 
-impl<'r, T: Table> Responder<'r, 'r> for Export<T>
-where
-    T::Record: 'static,
-{
+impl<'r, L: Listed + 'static> Responder<'r, 'r> for Export<L> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         match self {
             Self::Question(page) => page.respond_to(request),
@@ -61,10 +58,7 @@ where
     }
 }
 
-impl<T: Table> Download<T>
-where
-    T::Record: 'static,
-{
+impl<L: Listed + 'static> Download<L> {
     fn respond_to<'r>(self, request: &'r Request<'_>) -> response::Result<'r> {
         let Self { can, filter, list, name, ending, writing } = self;
         let now = can.app().clock.now().to_string();
@@ -80,12 +74,12 @@ where
 }
 
 /// The file piece by piece.
-fn pieces<T: Table>(
+fn pieces<L: Listed>(
     can: Can<ManageUsers>,
-    filter: Filter<T>,
-    first: Vec<T::Record>,
+    filter: Filter<L::Table>,
+    first: Vec<L>,
     place: Option<Cursor>,
-    writing: Writing<T::Record>,
+    writing: Writing<L>,
 ) -> ByteStream![Vec<u8>] {
     ByteStream! {
         yield writing.begin.into_bytes();

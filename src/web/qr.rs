@@ -23,10 +23,15 @@ impl Qr {
         let (width, modules) = (code.width(), code.to_colors());
         let mut path = String::new();
         for (y, row) in modules.chunks(width).enumerate() {
-            let mut x = 0;
+            let (mut x, mut end) = (0, None);
             for run in row.chunk_by(|left, right| left == right) {
                 if run.first() == Some(&Color::Dark) {
-                    let _ = write!(path, "M{x} {y}h{}", run.len());
+                    // From the last stroke on: such numbers are small, and alike.
+                    let _ = match end {
+                        Some(end) => write!(path, "m{} 0h{}", x - end, run.len()),
+                        None => write!(path, "M{x} {y}h{}", run.len()),
+                    };
+                    end = Some(x + run.len());
                 }
                 x += run.len();
             }
@@ -43,8 +48,8 @@ mod tests {
     fn a_picture_begins_with_the_corner_that_phones_look_for() {
         let qr =
             Qr::of("otpauth://totp/Usher:ada?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Usher").unwrap();
-        assert!(qr.path.starts_with("M0 0h7M"), "{}", qr.path);
-        assert!(qr.path.contains("M0 1h1M6 1h1"), "{}", qr.path);
+        assert!(qr.path.starts_with("M0 0h7m"), "{}", qr.path);
+        assert!(qr.path.contains("M0 1h1m5 0h1"), "{}", qr.path);
         assert_eq!((qr.size - 2 * MARGIN - 17) % 4, 0, "a size of the standard");
         assert!(Qr::of(&"x".repeat(3_000)).is_none());
     }

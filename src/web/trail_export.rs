@@ -133,7 +133,7 @@ impl Subject {
         self,
         mut console: ConsoleSession<'_, ManageUsers>,
         sent: &Sent,
-    ) -> Result<Export<Entries>> {
+    ) -> Result<Export<ListedEntry>> {
         let format = Format::named(&sent.format);
         if console.is_stale(&sent.token) {
             let mut page = self.question(&console, format, &FieldErrors::default()).await?;
@@ -212,7 +212,7 @@ pub(super) async fn audit_page(
 pub(super) async fn audit_download(
     console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<AuditForm>,
-) -> Result<Export<Entries>> {
+) -> Result<Export<ListedEntry>> {
     form.subject(&console).await?.download(console, &form.sent()).await
 }
 
@@ -246,6 +246,6 @@ pub(super) async fn history_download(
     id: i64,
     console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<Sent>,
-) -> Result<Export<Entries>> {
+) -> Result<Export<ListedEntry>> {
     history(&console, id).await?.download(console, &form).await
 }

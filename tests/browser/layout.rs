@@ -49,7 +49,7 @@ for (const row of document.querySelectorAll('.users tbody tr')) {
     if (box.height > highest) wrong.push(`a row of ${box.height} pixels: ${row.textContent}`);
     for (const cell of row.cells) {
         const limit = cell.getBoundingClientRect().right + 1;
-        for (const part of cell.querySelectorAll('a, small, time, .tag, .cut')) {
+        for (const part of cell.querySelectorAll('a, small, span[title], .tag, .cut')) {
             if (part.getBoundingClientRect().right > limit) wrong.push(`${part.textContent} leaves its cell`);
         }
     }

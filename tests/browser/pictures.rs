@@ -1,17 +1,18 @@
 //! Pictures of every page and state, for people to look at: `tests/screenshots` takes them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::driver::Browser;
+use crate::states::State;
 use crate::visits::{THEMES, results, tour};
 
-/// Widths of a desk's and a phone's window, in pixels.
-const WIDTHS: [u32; 2] = [1440, 390];
+/// Widths of the windows of a desk, a tablet and a phone, in pixels.
+const WIDTHS: [u32; 3] = [1440, 820, 390];
 
 /// The greatest height of a picture, in pixels.
 const LONGEST: u64 = 2400;
@@ -31,20 +32,37 @@ fn folder() -> PathBuf {
 pub(crate) fn screenshots() {
     let folder = folder();
     fs::create_dir_all(&folder).expect("a folder");
-    let missed = tour(|browser, state, _| {
-        for theme in THEMES {
-            for width in WIDTHS {
-                let file = folder.join(format!("{}-{width}-{theme}.png", state.name));
-                fs::write(file, picture(browser, theme, width)).expect("a picture");
+    let missed = tour(
+        |_| true,
+        |browser, state, _| {
+            for theme in THEMES {
+                for width in WIDTHS {
+                    let file = folder.join(format!("{}-{width}-{theme}.png", state.name));
+                    fs::write(file, picture(browser, theme, width)).expect("a picture");
+                }
             }
-        }
-        for (_, file) in README.iter().filter(|(name, _)| *name == state.name) {
+        },
+    );
+    assert_eq!(missed, [""; 0]);
+}
+
+/// Takes those of the README, and puts them where it shows them.
+pub(crate) fn of_the_readme() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images");
+    let file_of = |state: &State| README.iter().find(|(name, _)| *name == state.name).map(|(_, file)| file);
+    let missed = tour(
+        |state| file_of(state).is_some(),
+        |browser, state, _| {
             browser.look("light", WIDTHS[0], 900);
             let small = json!({ "format": "webp", "quality": 75, "clip": clip(WIDTHS[0], WINDOW) });
-            fs::write(folder.join(file), taken(browser, &small)).expect("a picture");
-        }
-    });
+            let file = folder.join(file_of(state).expect("one of them"));
+            fs::write(file, taken(browser, &small)).expect("a picture");
+        },
+    );
     assert_eq!(missed, [""; 0]);
+    let size = |file: &str| fs::metadata(folder.join(file)).expect("a picture").len();
+    let together: u64 = README.iter().map(|(_, file)| size(file)).sum();
+    assert!(together <= 150 * 1024, "{together} bytes");
 }
 
 /// The page down to its end, as PNG.

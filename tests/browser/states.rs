@@ -23,7 +23,7 @@ pub(crate) struct State {
     /// Words that the page shows in this state.
     pub(crate) shows: &'static str,
     pub(crate) arrive: fn(&Actions<'_>, &Server),
-    /// Most kilobytes of 1,024 bytes over the wire, with all that the page loads.
+    /// Most kilobytes of 1,024 bytes over the wire, with all that the page loads and with headers.
     pub(crate) kilobytes: usize,
 }
 
@@ -35,16 +35,6 @@ const fn state(
     arrive: fn(&Actions<'_>, &Server),
 ) -> State {
     State { name, who, shows, arrive, kilobytes: 10 }
-}
-
-/// A page that tells much at once: a user with their form, facts and changes, or the overview.
-const fn rich(
-    name: &'static str,
-    who: Option<&'static str>,
-    shows: &'static str,
-    arrive: fn(&Actions<'_>, &Server),
-) -> State {
-    State { kilobytes: 11, ..state(name, who, shows, arrive) }
 }
 
 /// A list of 50 users.
@@ -79,23 +69,18 @@ pub(crate) const FIRST_START: &[State] = &[
 /// What a demo shows.
 pub(crate) const DEMO: &[State] = &[
     state("demo-sign-in", None, "This is a demo", |guest, _| guest.open("/sign-in")),
-    State { kilobytes: 12, ..state("demo-overview", None, "signed in,", demo) },
-    // Names in many scripts are longer, and packed less.
+    state("demo-overview", None, "signed in,", demo),
     State {
         who: None,
-        kilobytes: 15,
         ..list("demo-users", "301 users", |guest, server| {
             demo(guest, server);
             guest.open("/users");
         })
     },
-    State {
-        kilobytes: 12,
-        ..state("demo-audit", None, "This is a demo", |guest, server| {
-            demo(guest, server);
-            guest.open("/audit");
-        })
-    },
+    state("demo-audit", None, "This is a demo", |guest, server| {
+        demo(guest, server);
+        guest.open("/audit");
+    }),
 ];
 
 /// What an installation without patience for failed sign-ins shows.
@@ -135,7 +120,7 @@ const STATES: &[State] = &[
         staff.fill("Password", PASSWORD);
         staff.click("Sign in");
     }),
-    rich("overview", Some(STAFF), "Needs attention", |staff, _| staff.open("/")),
+    state("overview", Some(STAFF), "Needs attention", |staff, _| staff.open("/")),
     list("users", "2,406 users", |staff, _| staff.open("/users")),
     State {
         kilobytes: 16,
@@ -164,37 +149,37 @@ const STATES: &[State] = &[
         staff.open("/users");
         staff.click_here(STAFF);
     }),
-    rich("user", Some(STAFF), "Agnieszka van der Berg", |staff, _| staff.open(&user(BERG))),
-    rich("user-as-superuser", Some(ADMIN), "Agnieszka van der Berg", |admin, _| admin.open(&user(BERG))),
-    rich("user-deactivated", Some(STAFF), "Reactivate", |staff, _| staff.open(&user(DEACTIVATED))),
-    rich("user-longest-names", Some(STAFF), "Wolfeschlegelsteinhausen", |staff, _| {
+    state("user", Some(STAFF), "Agnieszka van der Berg", |staff, _| staff.open(&user(BERG))),
+    state("user-as-superuser", Some(ADMIN), "Agnieszka van der Berg", |admin, _| admin.open(&user(BERG))),
+    state("user-deactivated", Some(STAFF), "Reactivate", |staff, _| staff.open(&user(DEACTIVATED))),
+    state("user-longest-names", Some(STAFF), "Wolfeschlegelsteinhausen", |staff, _| {
         staff.open(&user(LONGEST));
     }),
     state("user-read-only", Some(STAFF), "superuser", |staff, _| staff.open(&user(ADMIN_ID))),
-    rich("user-oneself", Some(STAFF), "You cannot deactivate yourself.", |staff, _| {
+    state("user-oneself", Some(STAFF), "You cannot deactivate yourself.", |staff, _| {
         staff.open(&user(STAFF_ID));
     }),
-    rich("user-just-deactivated", Some(STAFF), "was deactivated", |staff, _| {
+    state("user-just-deactivated", Some(STAFF), "was deactivated", |staff, _| {
         staff.open(&user(CROWD));
         staff.click("Deactivate");
     }),
-    rich("user-just-reactivated", Some(STAFF), "was reactivated.", |staff, _| {
+    state("user-just-reactivated", Some(STAFF), "was reactivated.", |staff, _| {
         staff.open(&user(CROWD + 13));
         staff.click("Reactivate");
     }),
-    rich("user-saved", Some(STAFF), "Saved. Changed Email and First name.", |staff, _| {
+    state("user-saved", Some(STAFF), "Saved. Changed Email and First name.", |staff, _| {
         staff.open(&user(CROWD + 1));
         staff.fill("Email", "somewhere.else@example.org");
         staff.fill("First name", "Somebody");
         staff.click("Save changes");
     }),
-    rich("user-refused", Some(STAFF), "There is a problem", |staff, _| {
+    state("user-refused", Some(STAFF), "There is a problem", |staff, _| {
         staff.open(&user(CROWD + 2));
         staff.fill("Username", "two words");
         staff.fill("Email", "nowhere");
         staff.click("Save changes");
     }),
-    rich("user-conflict", Some(STAFF), "Someone else changed this user", |staff, server| {
+    state("user-conflict", Some(STAFF), "Someone else changed this user", |staff, server| {
         staff.open(&user(CROWD + 3));
         let theirs = json!({ "email": "theirs@example.org", "first_name": "Their", "is_staff": true });
         server.api("PATCH", &format!("/v1/users/{}", CROWD + 3), &theirs);
@@ -202,7 +187,7 @@ const STATES: &[State] = &[
         staff.fill("First name", "");
         staff.click("Save changes");
     }),
-    rich("user-stale", Some(STAFF), "This page was open for a long time.", |staff, _| {
+    state("user-stale", Some(STAFF), "This page was open for a long time.", |staff, _| {
         staff.open(&user(CROWD + 4));
         spoil_tokens(staff);
         staff.fill("First name", "Typed with care");
@@ -215,7 +200,7 @@ const STATES: &[State] = &[
     }),
     state("user-not-there", Some(STAFF), "No such user.", |staff, _| staff.open(&user(99_999_999))),
     state("user-new", Some(STAFF), "Add user", |staff, _| staff.open("/users/new")),
-    rich("user-new-refused", Some(STAFF), "There is a problem", |staff, _| {
+    state("user-new-refused", Some(STAFF), "There is a problem", |staff, _| {
         staff.open("/users/new");
         staff.fill("Username", ADMIN);
         staff.fill("Email", "nowhere");
@@ -223,42 +208,36 @@ const STATES: &[State] = &[
         staff.fill("Password", "password");
         staff.click("Add user");
     }),
-    rich("user-new-another", Some(STAFF), "Added one.more.", |staff, _| {
+    state("user-new-another", Some(STAFF), "Added one.more.", |staff, _| {
         staff.open("/users/new");
         staff.fill("Username", "one.more");
         staff.click("Add and start another");
     }),
-    State {
-        kilobytes: 11,
-        ..state("user-new-with-link", Some(STAFF), "Copy it now and pass it on.", |staff, _| {
-            staff.open("/users/new");
-            staff.fill("Username", "by.link");
-            staff.fill("Email", "by.link@example.org");
-            staff.click("Add user");
-        })
-    },
-    State {
-        kilobytes: 11,
-        ..state("user-link-already-shown", Some(STAFF), "Already shown.", |staff, server| {
-            server.api("POST", &format!("/v1/users/{}/link", CROWD + 7), &json!({}));
-            staff.open(&user(CROWD + 7));
-        })
-    },
-    rich("user-with-dates", Some(STAFF), "The account ended on", |staff, server| {
+    state("user-new-with-link", Some(STAFF), "Copy it now and pass it on.", |staff, _| {
+        staff.open("/users/new");
+        staff.fill("Username", "by.link");
+        staff.fill("Email", "by.link@example.org");
+        staff.click("Add user");
+    }),
+    state("user-link-already-shown", Some(STAFF), "Already shown.", |staff, server| {
+        server.api("POST", &format!("/v1/users/{}/link", CROWD + 7), &json!({}));
+        staff.open(&user(CROWD + 7));
+    }),
+    state("user-with-dates", Some(STAFF), "The account ended on", |staff, server| {
         let dates = json!({ "valid_from": "2020-01-01", "valid_until": "2021-01-01T12:00" });
         server.api("PATCH", &user_api(CROWD + 8), &dates);
         staff.open(&user(CROWD + 8));
     }),
-    rich("user-erase", Some(ADMIN), "What stays", |admin, _| {
+    state("user-erase", Some(ADMIN), "What stays", |admin, _| {
         admin.open(&format!("{}/erase", user(CROWD + 13)));
     }),
-    rich("user-erase-refused", Some(ADMIN), "There is a problem", |admin, server| {
+    state("user-erase-refused", Some(ADMIN), "There is a problem", |admin, server| {
         server.forget_passwords_given(ADMIN);
         admin.open(&format!("{}/erase", user(CROWD + 13)));
         admin.fill("Username", "another");
         admin.click("Erase this person");
     }),
-    rich("user-to-be-erased", Some(ADMIN), "This user will be erased on", |admin, server| {
+    state("user-to-be-erased", Some(ADMIN), "This user will be erased on", |admin, server| {
         let name = server.user(CROWD + 14)["username"].clone();
         let body = json!({ "confirm_username": name, "username_after": "free" });
         server.api("POST", &format!("{}/erase", user_api(CROWD + 14)), &body);
@@ -313,7 +292,7 @@ const STATES: &[State] = &[
         staff.fill("Password", "a quite different one");
         staff.click_here("Show");
     }),
-    rich("password-just-reset", Some(STAFF), "Password reset.", |staff, _| {
+    state("password-just-reset", Some(STAFF), "Password reset.", |staff, _| {
         staff.open(&password(CROWD + 6));
         staff.tick(BY_HAND);
         staff.fill("Password", "a quite different one");

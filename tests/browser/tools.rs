@@ -19,6 +19,7 @@ mod visits;
 fn main() -> std::process::ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("screenshots") => pictures::screenshots(),
+        Some("readme") => pictures::of_the_readme(),
         Some("lighthouse") => lighthouse::lighthouse(),
         _ => {
             eprintln!("run tests/screenshots or tests/lighthouse");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::actions::Actions;
 use crate::driver::{Borrowed, Browser, Scripts};
@@ -18,6 +18,9 @@ use crate::states::{self, DEMO, EMPTY, FIRST_START, IMPATIENT, State};
 /// The looks in which a state is checked: theme and width, in pixels.
 pub(crate) const THEMES: [&str; 2] = ["light", "dark"];
 pub(crate) const WIDTHS: [u32; 3] = [1440, 390, 320];
+
+/// Widths between, about the breakpoints too, at which only the layout is checked; in pixels.
+const BETWEEN: [u32; 12] = [480, 600, 700, 760, 780, 820, 900, 980, 1000, 1100, 1220, 1600];
 
 /// What is wrong on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +67,13 @@ pub(crate) fn report() -> &'static Report {
     static REPORT: OnceLock<Report> = OnceLock::new();
     REPORT.get_or_init(|| {
         let visits = Mutex::new(Vec::new());
-        let missed = tour(|browser, state, server| {
-            let visit = visit(browser, state, server);
-            visits.lock().expect("a list").push(visit);
-        });
+        let missed = tour(
+            |_| true,
+            |browser, state, server| {
+                let visit = visit(browser, state, server);
+                visits.lock().expect("a list").push(visit);
+            },
+        );
         let mut visits = visits.into_inner().expect("a list");
         visits.sort_by_key(|visit: &Visit| visit.name);
         write_table(&visits);
@@ -75,9 +81,12 @@ pub(crate) fn report() -> &'static Report {
     })
 }
 
-/// Has two browsers go through all states. `look` is called with each as it was reached: in light and
+/// Has two browsers go through all states that are wanted. `look` is called with each as it was reached: in light and
 /// on a wide window. Gives the states that were not reached; why is said where it happened.
-pub(crate) fn tour(look: impl Fn(&Browser, &State, &Server) + Sync) -> Vec<&'static str> {
+pub(crate) fn tour(
+    is_wanted: impl Fn(&State) -> bool,
+    look: impl Fn(&Browser, &State, &Server) + Sync,
+) -> Vec<&'static str> {
     let (full, empty, impatient) = (Server::populated(Backend::Sqlite), Server::empty(), Server::impatient());
     let (first, demo) = (Server::first_start(), Server::demo());
     let all: Vec<(&State, &Server)> = (states::populated().map(|state| (state, &full)))
@@ -85,6 +94,7 @@ pub(crate) fn tour(look: impl Fn(&Browser, &State, &Server) + Sync) -> Vec<&'sta
         .chain(DEMO.iter().map(|state| (state, &demo)))
         .chain(FIRST_START.iter().map(|state| (state, &first)))
         .chain(IMPATIENT.iter().map(|state| (state, &impatient)))
+        .filter(|(state, _)| is_wanted(state))
         .collect();
     let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -130,14 +140,23 @@ pub(crate) fn look_over(browser: &Browser) -> Vec<(Check, String)> {
             browser.look(theme, width, 900);
             let broken = strings(&browser.run_until_called(RUN_AXE));
             findings.extend(broken.into_iter().map(|text| (Check::Axe, format!("{theme}, {width}: {text}"))));
-            let wide = strings(&browser.run(WIDTH));
-            findings.extend(wide.into_iter().map(|text| (Check::Width, format!("{theme}, {width}: {text}"))));
+            findings.extend(wide(browser, &format!("{theme}, {width}")));
         }
+    }
+    for width in BETWEEN {
+        browser.look("light", width, 900);
+        findings.extend(wide(browser, &width.to_string()));
     }
     browser.look("light", 1440, 900);
     let said = browser.console().into_iter().filter(|message| !is_about_the_status(message));
     findings.extend(said.map(|message| (Check::Console, message)));
     findings
+}
+
+/// What is wider than the window.
+fn wide(browser: &Browser, look: &str) -> Vec<(Check, String)> {
+    let found = strings(&browser.run(WIDTH)).into_iter();
+    found.map(|text| (Check::Width, format!("{look}: {text}"))).collect()
 }
 
 fn visit(browser: &Browser, state: &State, server: &Server) -> Visit {
@@ -168,8 +187,16 @@ fn size(browser: &Browser, server: &Server) -> Size {
     let paths = files.iter().map(|file| file.strip_prefix(&server.address).expect("a file of our own"));
     let answers: Vec<Answer> = paths.map(|path| server.send("GET", path, &[CODINGS], "")).collect();
     assert!(answers.iter().all(|answer| answer.status == 200), "{files:?}");
-    // The page itself has about the headers of this one.
-    let page = server.send("GET", "/sign-in", &[CODINGS], "");
+    // The page itself has about the headers of one that is like it: a guest is given a cookie, too.
+    let cookies = browser.cdp("Network.getCookies", &json!({ "urls": [&server.address] }));
+    let session = cookies["cookies"].as_array().into_iter().flatten().find_map(|cookie| {
+        let (name, value) = (cookie["name"].as_str()?, cookie["value"].as_str()?);
+        name.starts_with("sid-").then(|| format!("{name}={value}"))
+    });
+    let page = match &session {
+        Some(session) => server.send("GET", "/shortcuts", &[CODINGS, ("Cookie", session)], ""),
+        None => server.send("GET", "/sign-in", &[CODINGS], ""),
+    };
     Size {
         requests: 1 + answers.len() as u64,
         wire: number("wire")

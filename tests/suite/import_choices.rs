@@ -156,3 +156,86 @@ async fn of_a_file_that_is_no_text_it_is_said_how_to_make_it_one(app: TestApp) {
         assert!(!is_good && printed.contains(told), "{printed}");
     }
 }
+
+/// A table of users with several states, other columns, a row that is broken and statements of other kinds.
+const STATES: &str = "-- MySQL dump 10.13\n\
+    CREATE TABLE `members` (`id` int, `login` varchar(9), `password` varchar(99), `locked` bit(1), `suspended` tinyint, `deleted_at` datetime, `state` varchar(9));\n\
+    INSERT INTO `members` VALUES (1,'ada','x',b'0',0,NULL,'a'),(2,'bob','x',b'0',1,NULL,'a'),\n\
+    (3,'carl','x',,0,NULL,'a'),\n(4,'dora','x',_binary '\\0',0,'2024-01-01 00:00:00','a'),(5,'erin','x',0x01,0,NULL,'a');\n\
+    INSERT INTO `members` SET id=6, login='fay', locked=b'0', score=.5;\n\
+    INSERT INTO `members` SELECT * FROM old;\nINSERT INTO `logs` VALUE (1,'ada');\n";
+
+#[apply(on_both)]
+async fn every_state_of_a_dump_counts_and_what_is_not_read_is_named_before(app: TestApp) {
+    let root = app.person("root", "superuser").await;
+    let file = ("dump.sql", STATES.as_bytes());
+    let html = check(&app, &root, &[file]).await;
+    for told in ["the column “state”", "the column “score”", "1 rows of logs"] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    let (summary, printed, is_good) = import_files(&app, &[file], &["--new-keys"]).await;
+    assert_eq!(summary, "5 created, 0 unchanged, 2 refused", "{printed}");
+    let before = printed.split("refused").next().unwrap();
+    assert!(before.contains("columns that are not read: \"score\", \"state\""), "{printed}");
+    assert!(before.contains("not read, as they are no users: 1 rows of logs"), "{printed}");
+    for told in ["line 4 (row 3", "line 7 (row 7", "is a statement without rows"] {
+        assert!(printed.contains(told) && !is_good, "{told}: {printed}");
+    }
+    for (name, expected) in [("ada", true), ("bob", false), ("dora", false), ("erin", false), ("fay", true)] {
+        let user = db::users::by_username_key(&app.usher.db, name).await.unwrap().unwrap();
+        assert_eq!(user.is_active, expected, "{name}");
+    }
+    // A part of a value is never taken for the whole.
+    let cut = STATES.split_once("'fay").unwrap().0.to_owned() + "'gu";
+    let (_, printed, is_good) = import_files(&app, &[("dump.sql", cut.as_bytes())], &["--new-keys"]).await;
+    assert!(!is_good && printed.contains("the file ends in the middle of it."), "{printed}");
+    assert!(!is_here(&app, "gu").await);
+}
+
+#[apply(on_both)]
+async fn dates_that_could_be_two_are_asked_for_unless_one_shows_the_order(app: TestApp) {
+    let file = |last: &str| format!("username,created\nada,3/4/2024 1:05 PM\nbob,{last}\n").into_bytes();
+    let (summary, printed, _) = import_files(&app, &[("a.csv", &file("5/6/2024 2:05 AM"))], &[]).await;
+    assert_eq!(summary, "0 created, 0 unchanged, 2 refused", "{printed}");
+    assert!(printed.contains("Say with --dates"), "{printed}");
+    let (summary, printed, _) = import_files(&app, &[("a.csv", &file("12/31/2024 2:05 AM"))], &[]).await;
+    assert_eq!(summary, "2 created, 0 unchanged, 0 refused", "{printed}");
+    assert!(printed.contains("dates with slashes or hyphens: the month comes first"), "{printed}");
+    let user = db::users::by_username_key(&app.usher.db, "ada").await.unwrap().unwrap();
+    assert_eq!(user.date_joined.to_string(), "2024-03-04T13:05:00.000000Z");
+}
+
+#[apply(on_both)]
+async fn hashes_of_next_to_no_work_are_wrapped_and_sign_in(app: TestApp) {
+    let content = b"username,password\nada,pbkdf2_sha256$1$salt$1PHtEYl8qyX3WzkCFzEA3+W/5HoyY4CsO1CvBdLgFTg=\n\
+                    bob,scrypt:2:1:1$salt$a11ce78f184ece07d3b9b8325882b3444af808f2e66277f8c92ce793b904f1c11e0e71d082576014c981afd78c24471b71d18133effcd7675a63834464aa558a\n\
+                    cy,\"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$zqXH243JtHPDTFVTabE9Wq10PRHVsAFyrk3ouL7Yxlk\"\n";
+    let (summary, printed, _) = import_files(&app, &[("a.csv", content)], &[]).await;
+    assert_eq!(summary, "3 created, 0 unchanged, 0 refused", "{printed}");
+    assert!(printed.contains("3 of the created had a weak hash"), "{printed}");
+    for name in ["ada", "bob", "cy"] {
+        let stored = db::users::credentials(&app.usher.db, name).await.unwrap().unwrap();
+        assert!(stored.password.as_str().starts_with("layered$"), "{name}");
+        assert_eq!(app.obtain(name, "otter").await.status, 401, "{name}");
+        assert_eq!(app.obtain(name, "kestrel").await.status, 200, "{name}");
+    }
+}
+
+#[apply(on_both)]
+async fn tables_of_drupal_and_columns_of_xml_need_no_guess(app: TestApp) {
+    let drupal = "-- MySQL dump 10.13\nINSERT INTO `users_field_data` (uid, langcode, name, pass, mail, status, created, access, login) VALUES \
+                  (7,'en','ada','','a@b.co',1,1446050775,1446050775,1446050776),(8,'en','bob','','b@b.co',0,1446050775,0,0);\n";
+    let (summary, printed, _) = import_files(&app, &[("d.sql", drupal.as_bytes())], &["--new-keys"]).await;
+    assert_eq!(summary, "2 created, 0 unchanged, 0 refused", "{printed}");
+    let user = async |name: &str| db::users::by_username_key(&app.usher.db, name).await.unwrap().unwrap();
+    let (ada, bob) = (user("ada").await, user("bob").await);
+    assert_eq!((ada.email.as_str(), ada.is_active, bob.is_active), ("a@b.co", true, false));
+    assert_eq!(ada.last_login.unwrap().to_string(), "2015-10-28T16:46:16.000000Z");
+    assert_eq!((ada.date_joined.to_string().as_str(), bob.last_login), ("2015-10-28T16:46:15.000000Z", None));
+    let xml = b"<?xml version=\"1.0\"?><django-objects version=\"1.0\"><object model=\"a.user\" pk=\"9\"><field name=\"password\">!</field>\
+                <field name=\"last_login\"><None/></field><field name=\"handle\">cy</field></object></django-objects>";
+    let (_, printed, is_good) = import_files(&app, &[("d.xml", xml)], &["--column", "handel=username"]).await;
+    assert!(!is_good && printed.contains("the file has no column \"handel\""), "{printed}");
+    let (summary, printed, _) = import_files(&app, &[("d.xml", xml)], &["--column", "handle=username"]).await;
+    assert_eq!(summary, "1 created, 0 unchanged, 0 refused", "{printed}");
+}

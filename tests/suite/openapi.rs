@@ -367,6 +367,8 @@ async fn cf_4_the_document_and_its_page_are_for_every_client(app: TestApp) {
         let id = operation["operationId"].as_str().unwrap();
         assert!(page.body.contains(&format!("id=\"{id}\"")), "{path}");
     }
+    let shared = page.body.matches("Overloaded, or the database is away.").count();
+    assert_eq!(shared, 1, "what a status means is said once");
     for text in [&answer.body, &page.body] {
         assert!(!text.contains(env!("CARGO_PKG_VERSION")), "no version for strangers");
     }

@@ -204,7 +204,8 @@ async fn other_models_are_counted() {
     let dump = r#"[{"model":"auth.group","pk":1,"fields":{"name":"x"}},
                    {"model":"auth.user","pk":3,"fields":{"username":"ada","password":"!","groups":[1],"phone":"?"}}]"#;
     let printed = one.import(dump, false, false).await;
-    let expected = "not read, as they are no users: 1 auth.group\n\
+    let expected = "columns that are not read: \"groups\", \"phone\"\n\
+                    not read, as they are no users: 1 auth.group\n\
                     1 of the created have no password: they need a link to choose one\n\
                     1 created, 0 unchanged, 0 refused\n";
     assert_eq!(printed, expected);

@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use super::columns;
-use crate::db::select::Table;
+use crate::db::select::{Listed, Table};
 use crate::db::{Db, Result, Sql, from_row};
 use crate::model::audit::{Action, Entries, EntryId, EntryInteger, EntryText, ListedEntry};
 use crate::model::clock::Timestamp;
-use crate::model::filter::Folding;
+use crate::model::filter::{Field, FieldValue, Folding};
 use crate::model::user::UserId;
 
 from_row!(ListedEntry { ..entry, undone_by });
@@ -21,12 +21,20 @@ macro_rules! undone_by {
     };
 }
 
-impl Table for Entries {
-    type Row = ListedEntry;
+impl Listed for ListedEntry {
+    type Table = Entries;
+    type Row = Self;
 
-    const TABLE: &'static str = "audit_entries";
     const COLUMNS: &'static str = concat!(columns!(), ", ", undone_by!());
     const JSON: &'static str = concat!("json_array(json_array(", columns!(), "), undone_by)");
+
+    fn value(&self, field: Field<Entries>) -> FieldValue {
+        field.of(self)
+    }
+}
+
+impl Table for Entries {
+    const TABLE: &'static str = "audit_entries";
 
     fn text_column(field: EntryText, folding: Folding) -> &'static str {
         match (field, folding) {

@@ -200,6 +200,7 @@ mod tests {
     use crate::model::filter::{
         Body, Expression, Filter, FlagField, IntegerField, ListRequest, Operator, Test,
     };
+    use crate::model::user::User;
 
     #[rocket::async_test]
     async fn a_list_of_staff_walks_along_an_index_of_staff() {
@@ -223,7 +224,7 @@ mod tests {
             let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
             // Of last sign-ins those who never had one are a part of their own, before the others.
             let parts = parts(&filter, None);
-            push_walk(&mut sql, Dialect::Sqlite, &parts[parts.len() - 1], Some(100), 50);
+            push_walk::<User>(&mut sql, Dialect::Sqlite, &parts[parts.len() - 1], Some(100), 50);
             let steps: Vec<(i64, i64, i64, String)> = db.all(sql).await.unwrap();
             let plan = steps.into_iter().map(|(.., step)| step).collect::<Vec<_>>().join("; ");
             assert!(plan.contains(&format!("INDEX {index}")), "{field}: {plan}");

@@ -3,19 +3,28 @@
 use serde::de::DeserializeOwned;
 
 use crate::db::Row;
-use crate::model::filter::{Field, Folding, Resource, Test};
+use crate::model::filter::{Field, FieldValue, Folding, Resource, Test};
 
-/// Where a resource's records are stored.
-pub trait Table: Resource {
-    /// A row, and the record that it is.
-    type Row: Row + DeserializeOwned + Into<Self::Record>;
+/// What a list reads of each row of a table.
+pub trait Listed: Sized + Send + Sync {
+    /// The table.
+    type Table: Table;
+    /// A row.
+    type Row: Row + DeserializeOwned + Into<Self>;
 
-    /// `FROM` what.
-    const TABLE: &'static str;
     /// The columns of a row.
     const COLUMNS: &'static str;
     /// The same as one JSON array, for SQLite.
     const JSON: &'static str;
+
+    /// The value of a field by which the list can be sorted: where the list goes on after this row.
+    fn value(&self, field: Field<Self::Table>) -> FieldValue;
+}
+
+/// Where a resource's records are stored.
+pub trait Table: Resource {
+    /// `FROM` what.
+    const TABLE: &'static str;
 
     /// The column of a text field, or of its case folded form.
     fn text_column(field: Self::Text, folding: Folding) -> &'static str;

@@ -1,19 +1,30 @@
 //! Where the users that a list shows are stored.
 
 use super::{UserRow, columns};
-use crate::db::select::{LOOKED_UP, Table};
-use crate::model::filter::{Field, FlagField, Folding, IntegerField, Operator, Test, TextField, Users};
+use crate::db::select::{LOOKED_UP, Listed, Table};
+use crate::model::filter::{
+    Field, FieldValue, FlagField, Folding, IntegerField, Operator, Test, TextField, Users,
+};
 use crate::model::text;
+use crate::model::user::User;
 
-impl Table for Users {
+impl Listed for User {
+    type Table = Users;
     type Row = UserRow;
 
-    const TABLE: &'static str = "users";
     const COLUMNS: &'static str = columns!();
     const JSON: &'static str = "json_array(id, username, username_key, first_name, last_name, email, \
                                 is_active, is_staff, is_superuser, valid_from, valid_until, \
                                 must_change_password, password_changed_at, date_joined, last_login, version, is_invited, \
                                 has_factor, is_deprovisioned, modified_at)";
+
+    fn value(&self, field: Field) -> FieldValue {
+        field.of(self)
+    }
+}
+
+impl Table for Users {
+    const TABLE: &'static str = "users";
 
     fn text_column(field: TextField, folding: Folding) -> &'static str {
         match (field, folding) {

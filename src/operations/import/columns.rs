@@ -1,83 +1,39 @@
 //! What the columns of other programs' files mean.
 
-use super::row::{FIELDS, MAPPED};
+mod aliases;
 
-/// Names of fields elsewhere: in small letters, without accents and what separates words.
-const ALIASES: [(&str, &str); 13] = [
-    ("pk", "id"),
+use std::borrow::Cow;
+
+use self::aliases::ALIASES;
+use super::row::{FIELDS, MAPPED, NO_USER, STATES, SURNAME};
+
+/// A column, and the field that it holds.
+type Meaning = (&'static str, &'static str);
+
+/// Tables whose columns mean something else than elsewhere: columns that they have, and what some hold; nothing for one
+/// that is left out.
+const TABLES: [(&[&str], &[Meaning]); 4] = [
+    // Drupal's.
     (
-        "must_change_password",
-        "changepasswordatnextsignin changepasswordatnextlogin forcepasswordchange forcechangepassword \
-         forcechangepasswordnextsignin",
+        &["uid", "name", "pass", "mail"],
+        &[
+            ("uid", "pk"),
+            ("name", "username"),
+            ("pass", "password"),
+            ("mail", "email"),
+            ("login", "last_login"),
+            ("status", "is_active"),
+        ],
     ),
+    // Gitea's and Forgejo's, where the login is the name at another server, and 1 the type of an organization.
+    (&["lower_name", "name", "passwd"], &[("name", "username"), ("login_name", ""), ("type", "no_user_1")]),
+    // phpBB's, where 2 is the type of bots and guests.
     (
-        "username",
-        "login userlogin loginname logonname user userid uid samaccountname userprincipalname benutzer \
-         benutzername anmeldename benutzerkennung identifiant utilisateur nomutilisateur nomdutilisateur \
-         nombredeusuario nombreusuario usuario utente nomeutente nomedeusuario nomeusuario \
-         nomedeutilizador utilizador gebruiker gebruikersnaam inlognaam uzytkownik nazwauzytkownika",
+        &["username_clean", "user_type", "user_inactive_time"],
+        &[("user_id", "pk"), ("user_type", "no_user_2"), ("user_inactive_time", "blocked_at")],
     ),
-    (
-        "email",
-        "mail emailaddress useremail emailadresse mailadresse courriel adresseemail adressemail \
-         adressecourriel adressedecourriel adresseelectronique correo correoelectronico direcciondecorreo \
-         direcciondecorreoelectronico primaryemail indirizzoemail indirizzomail postaelettronica \
-         indirizzodipostaelettronica enderecodeemail enderecoemail correioeletronico emailadres mailadres \
-         adresemail pocztaelektroniczna adrespocztyelektronicznej",
-    ),
-    (
-        "first_name",
-        "first givenname forename vorname prenom nombre nombres nome primeironome nomeproprio voornaam \
-         imie",
-    ),
-    (
-        "last_name",
-        "last surname sn familyname nachname familienname nom nomdefamille apellido apellidos \
-         primerapellido cognome sobrenome apelido ultimonome achternaam familienaam nazwisko",
-    ),
-    (
-        "full_name",
-        "displayname name fullname realname anzeigename nomcomplet prenometnom commonname cn \
-         nombrecompleto nombreyapellidos nomecompleto nomeecognome naam volledigenaam imieinazwisko",
-    ),
-    (
-        "is_active",
-        "active enabled accountenabled aktiv aktiviert actif compteactif activo cuentaactiva habilitado \
-         attivo abilitato actief aktywny aktywne ativo contaativa status newstatus accountstatus",
-    ),
-    (
-        "is_blocked",
-        "blocksignin blockcredential anmeldungblockieren suspended disabled accountdisabled block blocked \
-         gesperrt locked islocked islockedout deactivated bloque desactive suspendu bloqueado \
-         deshabilitado suspendido bloccato disabilitato sospeso desativado suspenso geblokkeerd \
-         uitgeschakeld zablokowany zawieszony",
-    ),
-    (
-        "date_joined",
-        "joined createdat created createddatetime creationtime userregistered registered registerdate \
-         timecreated datecreated whencreated erstelltam erstellungsdatum registriertam beitritt \
-         beitrittsdatum dateinscription datedinscription datedecreation creele fechadecreacion \
-         fechadealta fechaderegistro creadoel datadicreazione datacreazione dataregistrazione \
-         datadiregistrazione dataiscrizione datadiiscrizione datadecriacao datacriacao datadecadastro \
-         dataderegisto criadoem aangemaaktop aanmaakdatum registratiedatum datautworzenia datarejestracji \
-         datadolaczenia",
-    ),
-    (
-        "last_login",
-        "lastlogin lastlogindate lastloginat lastsignin lastsignintime currentsigninat lastsigninat \
-         lastlogondate lastvisitdate letzteanmeldung letzterlogin derniereconnexion ultimoacceso \
-         ultimaconexion ultimoiniciodesesion ultimoaccesso ultimologin ultimoacesso laatstelogin \
-         laatsteaanmelding laatstingelogd ostatnielogowanie",
-    ),
-    (
-        "initial_password",
-        "temporarypassword temppassword startpassword initialpasswort startpasswort cleartextpassword",
-    ),
-    (
-        "password",
-        "passwordhash passworddigest hashedpassword hash encryptedpassword userpass userpassword passwort \
-         passwd motdepasse contrasena senha palavrapasse wachtwoord hasło",
-    ),
+    // Discourse's, which has when the last suspension began also once that is over.
+    (&["username_lower", "suspended_at", "suspended_till"], &[("suspended_at", "")]),
 ];
 
 /// A header's cell as it is compared: without case, accents, what separates words, and what templates put
@@ -129,6 +85,11 @@ pub(super) fn target(name: &str) -> Option<&'static str> {
     MAPPED.iter().copied().find(|field| *field == name)
 }
 
+/// The kind of a row that is no user, which only is known of whole tables.
+fn no_user(name: &str) -> Option<&'static str> {
+    NO_USER.iter().map(|(field, _)| *field).find(|field| *field == name)
+}
+
 /// Checks what was given to columns against all names that a file has.
 ///
 /// # Errors
@@ -145,12 +106,64 @@ pub(super) fn check(mapping: &Mapping, has: impl Fn(&str) -> bool) -> Result<(),
     Ok(())
 }
 
-/// Which field each column holds, of all columns of a table or members of an object; the first of two for the same
-/// field counts, and of two names the one that is ours.
+/// Looks for the columns that were given fields, in files whose names are not all known at once.
+pub(super) struct Sought {
+    /// Those that were given fields.
+    pub(super) mapping: Vec<(String, String)>,
+    found: Vec<bool>,
+}
+
+impl Sought {
+    pub(super) fn new(mapping: &Mapping) -> Self {
+        Self { mapping: mapping.to_vec(), found: vec![false; mapping.len()] }
+    }
+
+    /// Takes note of a name that the file has.
+    pub(super) fn see(&mut self, name: &str) {
+        for ((sought, _), found) in self.mapping.iter().zip(&mut self.found) {
+            *found |= sought.eq_ignore_ascii_case(name);
+        }
+    }
+
+    /// Whether all are there.
+    pub(super) fn are_found(&self) -> bool {
+        self.found.iter().all(|found| *found)
+    }
+
+    /// As [`check`].
+    ///
+    /// # Errors
+    /// The first column that is not there, or field that is none.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let found = || self.mapping.iter().zip(&self.found);
+        check(&self.mapping, |name| found().any(|((sought, _), found)| *found && sought == name))
+    }
+}
+
+/// What was given to columns, and what is known of those of a whole table.
+fn completed<'a>(names: &[&str], mapping: &'a Mapping) -> Cow<'a, Mapping> {
+    let has = |column: &&str| names.iter().any(|name| name.eq_ignore_ascii_case(column));
+    let Some((_, known)) = TABLES.iter().find(|(columns, _)| columns.iter().all(has)) else {
+        return Cow::Borrowed(mapping);
+    };
+    let is_free = |(column, field): &&(&str, &str)| {
+        let is_given = |(name, given): &(String, String)| {
+            name.eq_ignore_ascii_case(column) || !field.is_empty() && given == field
+        };
+        has(column) && !mapping.iter().any(is_given)
+    };
+    let known =
+        known.iter().filter(is_free).map(|(column, field)| ((*column).to_owned(), (*field).to_owned()));
+    mapping.iter().cloned().chain(known).collect()
+}
+
+/// Which field each column holds, of all columns of a table or members of an object; of two for the same field the first
+/// counts, and of two names the one that is ours. All columns that tell the state of an account are read.
 ///
 /// # Errors
 /// A field that has two columns by our names for it, or was given to two.
 pub(super) fn assign(names: &[&str], mapping: &Mapping) -> Result<Vec<Option<&'static str>>, &'static str> {
+    let mapping = completed(names, mapping);
     let mapped = |name: &str| mapping.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let is_here = |name: &str| names.iter().any(|here| here.eq_ignore_ascii_case(name));
     let here = mapping.iter().filter(|(name, _)| is_here(name));
@@ -162,13 +175,18 @@ pub(super) fn assign(names: &[&str], mapping: &Mapping) -> Result<Vec<Option<&'s
     for (name, known) in names.iter().zip(known) {
         let is_exact = super::row::field(name).is_some();
         let field = match mapped(name) {
-            Some((_, field)) => target(field),
+            Some((_, field)) => target(field).or_else(|| no_user(field)),
             None => known.filter(|field| {
                 let gives_way = exact.contains(field) || *field == "username" && is_named && is_weak(name);
-                !taken.contains(field) && (is_exact || !gives_way)
+                STATES.contains(field) || !taken.contains(field) && (is_exact || !gives_way)
             }),
         };
-        let is_second = field.is_some() && assigned.contains(&field);
+        let is_second = match field {
+            Some(state) if STATES.contains(&state) => {
+                is_exact && names[..assigned.len()].iter().any(|before| before == name)
+            }
+            field => field.is_some() && assigned.contains(&field),
+        };
         match field {
             Some(field) if is_second && (is_exact || mapped(name).is_some()) => return Err(field),
             _ => assigned.push(field.filter(|_| !is_second)),
@@ -190,15 +208,14 @@ fn divide_names(names: &[&str], assigned: &mut [Option<&'static str>], is_given:
         (0..names.len()).find(is)
     };
     // "Name;Vorname" are the last and the first name.
-    if place(&["vorname", "voornaam"], "first_name", assigned).is_some()
+    if has("first_name", assigned)
         && !has("last_name", assigned)
         && let Some(last) = place(&["name", "naam"], "full_name", assigned)
     {
-        assigned[last] = Some("last_name");
+        assigned[last] = Some(SURNAME);
     }
     // "Nome" without "Cognome" is all of it.
-    if !has("last_name", assigned)
-        && !has("full_name", assigned)
+    if !["last_name", "full_name", SURNAME].into_iter().any(|field| has(field, assigned))
         && let Some(whole) = place(&["nome", "nombre"], "first_name", assigned)
     {
         assigned[whole] = Some("full_name");
@@ -217,114 +234,20 @@ pub(super) fn has_users(table: &str, names: &[&str], mapping: &Mapping) -> bool 
     if !has("username") && !has("email") {
         return false;
     }
+    let columns = || names.iter().zip(&assigned);
     let is_called = CALLED.iter().any(|called| table.to_lowercase().ends_with(called));
-    let is_numbered = !has("email")
-        && names.iter().zip(&assigned).any(|(name, field)| *field == Some("username") && is_weak(name));
+    let is_numbered =
+        !has("email") && columns().any(|(name, field)| *field == Some("username") && is_weak(name));
+    // A column that is only called "hash" may be one of files: there a user has a name and an address.
+    let is_of_files = columns().any(|(name, field)| *field == Some("password") && key(name) == "hash");
+    let is_fully_named = has("email") && has("username");
+    let has_password = has("password") && (!is_of_files || is_called || is_fully_named);
     match is_numbered {
         _ if names.iter().any(|name| given(name)) => true,
-        true => is_called && has("password"),
-        false => is_called || has("password"),
+        true => is_called && has_password && !is_of_files,
+        false => is_called || has_password,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_known_by_many_names() {
-        for (name, known) in [
-            ("id", Some("pk")),
-            ("Username", Some("username")),
-            ("user_login", Some("username")),
-            ("sAMAccountName", Some("username")),
-            ("User name [userPrincipalName] Required", Some("username")),
-            ("Benutzername", Some("username")),
-            ("E-Mail-Adresse", Some("email")),
-            ("Email Address [Required]", Some("email")),
-            ("Prénom", Some("first_name")),
-            ("First Name [Required]", Some("first_name")),
-            ("Nom", Some("last_name")),
-            ("sn", Some("last_name")),
-            ("Aktiv", Some("is_active")),
-            ("Block sign in (Yes/No) [accountEnabled]", Some("is_blocked")),
-            ("must_change_password", Some("must_change_password")),
-            ("Recovery Email", None),
-            ("New Primary Email [UPLOAD ONLY]", None),
-            ("secondEmail", None),
-            ("Manager Email", None),
-            ("is_staf", None),
-            ("Initial password [passwordProfile] Required", Some("initial_password")),
-            ("Password", Some("password")),
-            ("Nom d'utilisateur", Some("username")),
-            ("Adresse de courriel", Some("email")),
-            ("Dernière connexion", Some("last_login")),
-            ("Créé le", Some("date_joined")),
-            ("Nombre de usuario", Some("username")),
-            ("Correo electrónico", Some("email")),
-            ("Último acceso", Some("last_login")),
-            ("Contraseña", Some("password")),
-            ("Nome utente", Some("username")),
-            ("Ultimo accesso", Some("last_login")),
-            ("Nome de usuário", Some("username")),
-            ("Sobrenome", Some("last_name")),
-            ("Criado em", Some("date_joined")),
-            ("Gebruikersnaam", Some("username")),
-            ("E-mailadres", Some("email")),
-            ("Laatst ingelogd", Some("last_login")),
-            ("Nazwa użytkownika", Some("username")),
-            ("Imię i nazwisko", Some("full_name")),
-            ("Hasło", Some("password")),
-            ("Ostatnie logowanie", Some("last_login")),
-            ("Bloquer la connexion (Oui/Non) [accountEnabled] Requis", Some("is_blocked")),
-            ("Nom principal [userPrincipalName] Requis", Some("username")),
-            ("Nom [displayName] Requis", Some("full_name")),
-            ("Mot de passe initial [passwordProfile] Requis", Some("initial_password")),
-            ("Recovery Phone [MUST BE IN THE E.164 FORMAT]", None),
-            ("", None),
-        ] {
-            assert_eq!(field(name), known, "{name}");
-        }
-    }
-
-    fn assigned(names: &[&str]) -> Vec<&'static str> {
-        assign(names, &[]).unwrap().into_iter().map(Option::unwrap_or_default).collect()
-    }
-
-    #[test]
-    fn a_word_for_a_part_of_a_name_and_for_all_of_it_is_told_by_the_other_columns() {
-        for (names, fields) in [
-            (["Login", "Name", "Vorname"], ["username", "last_name", "first_name"]),
-            (["Login", "Naam", "Voornaam"], ["username", "last_name", "first_name"]),
-            (["Login", "Nome", "Cognome"], ["username", "first_name", "last_name"]),
-            (["Usuario", "Nombre", "Apellidos"], ["username", "first_name", "last_name"]),
-            (["Usuario", "Nombre", "Correo"], ["username", "full_name", "email"]),
-            (["Login", "Name", "E-Mail"], ["username", "full_name", "email"]),
-            (["Login", "Name", "First name"], ["username", "full_name", "first_name"]),
-        ] {
-            assert_eq!(assigned(&names), fields, "{names:?}");
-        }
-        assert_eq!(assigned(&["Name", "Vorname", "Nachname"]), ["full_name", "first_name", "last_name"]);
-        let given = [("Name".to_owned(), "full_name".to_owned())];
-        let told = assign(&["Login", "Name", "Vorname"], &given).unwrap();
-        assert_eq!(told, [Some("username"), Some("full_name"), Some("first_name")]);
-        assert_eq!(assign(&["username", "id", "pk"], &[]), Err("pk"));
-    }
-
-    #[test]
-    fn a_table_of_users_is_told_by_its_columns_and_its_name() {
-        for (table, names, expected) in [
-            ("auth_user", &["id", "username", "password"][..], true),
-            ("kunden", &["id", "email", "password_hash"], true),
-            ("wp_users", &["ID", "user_login", "user_email"], true),
-            ("oc_users", &["uid", "displayname", "password"], true),
-            ("wp_usermeta", &["umeta_id", "user_id", "meta_key"], false),
-            ("orders", &["id", "email", "total"], false),
-            ("passwords", &["user_id", "password"], false),
-            ("auth_group", &["id", "name"], false),
-        ] {
-            assert_eq!(has_users(table, names, &[]), expected, "{table}");
-        }
-        assert!(has_users("kunden", &["id", "kennung"], &[("Kennung".to_owned(), "username".to_owned())]));
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::columns::{self, Mapping};
 use super::json::Element;
-use super::row::{Item, Place, Row, field};
+use super::row::{Item, Place, Row, STATES, field};
 use crate::model::raw::Raw;
 
 /// Django's own model of users, in which exports are written.
@@ -56,13 +56,13 @@ pub(super) fn record(place: Place, element: Element, mapping: &Mapping) -> Item 
         if let Some((_, field)) = given(&name) {
             if let Some(field) = columns::target(field) {
                 let value = value.into_raw();
-                row.add(field, if field == "password" { stored(value) } else { value });
+                row.add_column(field, if field == "password" { stored(value) } else { value });
             }
             continue;
         }
         match field(&name).filter(|field| *field != "pk" && !taken(field)) {
             Some("password") => row.add("password", stored(value.into_raw())),
-            Some(field) => row.add(field, value.into_raw()),
+            Some(field) => row.add_column(field, value.into_raw()),
             None => others.push((name, value)),
         }
     }
@@ -70,16 +70,24 @@ pub(super) fn record(place: Place, element: Element, mapping: &Mapping) -> Item 
     Item::Row(row)
 }
 
-/// What models of their own call differently: a whole name, or only an address to sign in with.
+/// What models of their own call differently: a whole name, or the state of the account.
 fn complete(row: &mut Row, others: Vec<(String, Element)>) {
+    let mut not_read = Vec::new();
     for (name, value) in others {
-        let known = match name.as_str() {
-            "name" | "full_name" | "fullname" => "full_name",
-            "created_at" | "created" | "joined_at" => "date_joined",
-            _ => continue,
-        };
-        row.add_if_missing(known, value.into_raw());
+        match name.as_str() {
+            "pk" | "id" => {}
+            "name" | "full_name" | "fullname" => row.add_if_missing("full_name", value.into_raw()),
+            "created_at" | "created" | "joined_at" => row.add_if_missing("date_joined", value.into_raw()),
+            _ => match columns::field(&name)
+                .filter(|field| STATES.contains(field) || *field == "blocked_until")
+            {
+                Some(_) if value == Element::Scalar(Raw::Null) => {}
+                Some(state) => row.add_column(state, value.into_raw()),
+                None => not_read.push(name),
+            },
+        }
     }
+    row.not_read = not_read.into();
 }
 
 fn stored(hash: Raw) -> Raw {
@@ -131,6 +139,7 @@ mod tests {
         let mut expected = Row::new(Place { line: 1, row: 1 });
         expected.add("pk", Raw::Integer(7));
         expected.add("username", Raw::Text("ada".into()));
+        expected.not_read = ["groups".to_owned(), "phone".to_owned()].into();
         assert_eq!(found, expected);
     }
 
@@ -157,6 +166,18 @@ mod tests {
         let row = row(r#"[{"model":"a.b","pk":"0a93ced4-b6ea-4f2c-a9e3-0a6a08b0d400",
                  "fields":{"password":"","last_login":null,"email":"a@b.co","name":"Ada Lovelace"}}]"#);
         assert_eq!(row.get("full_name"), "Ada Lovelace".into());
+    }
+
+    #[test]
+    fn models_of_their_own_tell_the_state_of_an_account_in_several_fields() {
+        for state in
+            [r#""is_blocked":true"#, r#""status":"Suspended""#, r#""deleted_at":"2024-01-01T00:00:00Z""#]
+        {
+            let row = row(&format!(
+                r#"[{{"model":"a.b","pk":1,"fields":{{"password":"","last_login":null,"username":"ada","is_active":true,{state}}}}}]"#
+            ));
+            assert_eq!(super::super::states::is_active(&row, None), Raw::Bool(false), "{state}");
+        }
     }
 
     #[test]

@@ -5,9 +5,10 @@
 //! holds, such as the `users` of a realm; those of several realms, or tables, in the outermost array; or the objects of
 //! JSON Lines.
 
-use std::io::{BufRead, ErrorKind};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::bytes::Bytes;
 use super::source::Stream;
 
 /// The longest element that is taken apart, in bytes.
@@ -21,6 +22,8 @@ const ROWS_OF_TABLE: &str = "data";
 const USERS_OF_REALM: &str = "users";
 /// The longest comment that is looked at, and name of a realm or a table that is kept, in bytes.
 const LONGEST_NAME: usize = 1000;
+/// The most realms that are looked for.
+const MOST_REALMS: usize = 1000;
 
 /// One element as it stands in the file.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,15 +46,31 @@ enum Frame {
 }
 
 /// What is open, from the outside in.
+#[expect(clippy::struct_excessive_bools, reason = "each is asked at another place of the file")]
 pub(super) struct Elements {
-    input: Stream,
-    line: u64,
-    column: u64,
+    bytes: Bytes,
     frames: Vec<Frame>,
     part: Option<Arc<str>>,
+    /// Outermost objects, or elements of the outermost array, so far.
+    objects: u64,
+    /// The realms, by the number of their objects: one may say its name behind its users.
+    realms: Realms,
+    /// Whether the realms are yet to be found, and no list is opened.
+    looks_for_realms: bool,
     found_any: bool,
+    /// Whether the outermost objects hold lists, as several answers of an API do in one file.
+    are_lists: bool,
     ended: bool,
-    failure: Option<String>,
+}
+
+/// The names of the realms of a file, by the number of the objects that they are.
+pub(super) type Realms = HashMap<u64, Arc<str>>;
+
+/// Finds the realms of a file that have users.
+pub(super) fn realms(input: Stream) -> Realms {
+    let mut elements = Elements { looks_for_realms: true, ..Elements::new(input) };
+    elements.by_ref().for_each(drop);
+    elements.realms
 }
 
 /// The bytes of an element, up to the limit.
@@ -82,6 +101,7 @@ struct Told {
     is_table: bool,
     name: Option<Arc<str>>,
     realm: Option<Arc<str>>,
+    has_users: bool,
 }
 
 impl Told {
@@ -101,33 +121,30 @@ impl Told {
 
 impl Elements {
     pub(super) fn new(input: Stream) -> Self {
-        let (frames, part) = (Vec::new(), None);
-        Self { input, line: 1, column: 1, frames, part, found_any: false, ended: false, failure: None }
+        Self {
+            bytes: Bytes::new(input),
+            frames: Vec::new(),
+            part: None,
+            objects: 0,
+            realms: Realms::new(),
+            looks_for_realms: false,
+            found_any: false,
+            are_lists: false,
+            ended: false,
+        }
+    }
+
+    /// With the realms that were found before.
+    pub(super) fn of_realms(input: Stream, realms: Realms) -> Self {
+        Self { realms, ..Self::new(input) }
     }
 
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.input.fill_buf() {
-                Ok(buffer) => return buffer.first().copied(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failure = Some(error.to_string());
-                    return None;
-                }
-            }
-        }
+        self.bytes.peek()
     }
 
     fn skip(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.input.consume(1);
-        if byte == b'\n' {
-            self.line += 1;
-            self.column = 1;
-        } else {
-            self.column += 1;
-        }
-        Some(byte)
+        self.bytes.skip()
     }
 
     /// Keeps the next byte.
@@ -185,20 +202,29 @@ impl Elements {
 
     /// Reads an object; `None` if it holds the list of users, whose elements follow.
     fn object(&mut self) -> Option<Found> {
-        let (line, column) = (self.line, self.column);
+        let (line, column) = (self.bytes.line, self.bytes.column);
         let mut kept = Kept::default();
         let mut told = Told::default();
+        let is_outer = self.frames.len() < 2;
+        self.objects += u64::from(is_outer);
+        if is_outer && !self.looks_for_realms {
+            told.realm = self.realms.get(&self.objects).cloned();
+        }
         self.take(&mut kept);
         loop {
             self.space(&mut kept);
             match self.peek() {
                 None => {
                     self.ended = true;
-                    let reason = self.reason_of_end();
+                    let reason = self.bytes.reason_of_end("the file ends in the middle of it.");
                     return Some(Found { line, column, part: self.part.clone(), content: Err(reason) });
                 }
                 Some(b'}') => {
                     self.take(&mut kept);
+                    let has_room = self.looks_for_realms && self.realms.len() < MOST_REALMS;
+                    if let Some(realm) = told.realm.filter(|_| is_outer && told.has_users && has_room) {
+                        self.realms.insert(self.objects, realm);
+                    }
                     return Some(self.found(line, column, kept));
                 }
                 Some(b'"') => {
@@ -210,8 +236,11 @@ impl Elements {
                     if self.peek() == Some(b':') {
                         self.take(&mut kept);
                         self.space(&mut kept);
-                        if self.peek() == Some(b'[') && self.is_list(&key.bytes, &told) {
+                        let is_array = self.peek() == Some(b'[');
+                        told.has_users |= is_array && is(&key.bytes, USERS_OF_REALM);
+                        if is_array && self.is_list(&key.bytes, &told) {
                             self.skip();
+                            self.are_lists |= self.frames.is_empty();
                             self.frames.extend([Frame::Object, Frame::Array]);
                             self.part = if told.is_table { told.name } else { told.realm };
                             return None;
@@ -234,12 +263,12 @@ impl Elements {
 
     /// Whether a member of the object that begins here holds the users.
     fn is_list(&self, key: &[u8], told: &Told) -> bool {
-        let is = |name: &str| key.len() == name.len() + 2 && &key[1..=name.len()] == name.as_bytes();
+        let is_of_realm = told.realm.is_some() && is(key, USERS_OF_REALM);
+        let are_lists = !self.found_any || self.are_lists;
         match self.frames[..] {
-            [] => !self.found_any && LISTS.into_iter().any(is),
-            [Frame::Array] => {
-                told.is_table && is(ROWS_OF_TABLE) || told.realm.is_some() && is(USERS_OF_REALM)
-            }
+            _ if self.looks_for_realms => false,
+            [] => is_of_realm || are_lists && LISTS.into_iter().any(|name| is(key, name)),
+            [Frame::Array] => is_of_realm || told.is_table && is(key, ROWS_OF_TABLE),
             _ => false,
         }
     }
@@ -279,17 +308,11 @@ impl Elements {
         Found { line, column, part: self.part.clone(), content }
     }
 
-    fn reason_of_end(&mut self) -> String {
-        match self.failure.take() {
-            Some(failure) => format!("the file cannot be read on: {failure}."),
-            None => "the file ends in the middle of it.".into(),
-        }
-    }
-
     /// What is wrong with the file here, after which nothing is read.
     fn problem(&mut self, reason: String) -> Found {
         self.ended = true;
-        Found { line: self.line, column: self.column, part: self.part.clone(), content: Err(reason) }
+        let (line, column) = (self.bytes.line, self.bytes.column);
+        Found { line, column, part: self.part.clone(), content: Err(reason) }
     }
 
     /// A member of the outermost object behind the list.
@@ -303,9 +326,7 @@ impl Elements {
         }
         self.skip();
         self.space(&mut dropped);
-        if self.peek() == Some(b'[')
-            && self.frames.len() == 1
-            && LISTS.iter().any(|name| key == format!("\"{name}\"").as_bytes())
+        if self.peek() == Some(b'[') && self.frames.len() == 1 && LISTS.into_iter().any(|name| is(&key, name))
         {
             self.skip();
             self.frames.push(Frame::Array);
@@ -318,6 +339,11 @@ impl Elements {
     }
 }
 
+/// Whether a key as it stands in the file is this name.
+fn is(key: &[u8], name: &str) -> bool {
+    key.strip_prefix(b"\"").and_then(|key| key.strip_suffix(b"\"")) == Some(name.as_bytes())
+}
+
 impl Iterator for Elements {
     type Item = Found;
 
@@ -328,13 +354,10 @@ impl Iterator for Elements {
             }
             let Some(byte) = self.peek() else {
                 self.ended = true;
-                if self.frames.is_empty() && self.failure.is_none() {
+                if self.frames.is_empty() && self.bytes.failure.is_none() {
                     return None;
                 }
-                let reason = match self.failure.take() {
-                    Some(failure) => format!("the file cannot be read on: {failure}."),
-                    None => "the file ends before its last bracket.".into(),
-                };
+                let reason = self.bytes.reason_of_end("the file ends before its last bracket.");
                 return Some(self.problem(reason));
             };
             let found = match (self.frames.last(), byte) {
@@ -354,7 +377,7 @@ impl Iterator for Elements {
                     None
                 }
                 (Some(Frame::Array), _) => {
-                    let (line, column) = (self.line, self.column);
+                    let (line, column) = (self.bytes.line, self.bytes.column);
                     let mut kept = Kept::default();
                     self.value(&mut kept);
                     Some(self.found(line, column, kept))

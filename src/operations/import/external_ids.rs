@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::BATCH;
 use super::by::{By, patiently};
 use crate::db::{self, external_ids, users};
-use crate::model::audit::{Action, Entry, StoredEntry};
+use crate::model::audit::{Action, Author, Entry, StoredEntry};
 use crate::model::error::Result;
 use crate::model::raw::Raw;
 use crate::model::text;
@@ -218,7 +218,7 @@ async fn find(app: &App, clients: &[&str]) -> Result<HashMap<String, UserId>> {
 /// each is for its client alone, and entries are for all staff. Of users who were here before, it has the clients, so that
 /// an undo knows them.
 async fn insert(app: &App, by: &By, named: &[Ready]) -> Result<Stored> {
-    let (mut stored, mut left_out) = (BTreeMap::<UserId, Vec<i64>>::new(), 0);
+    let (mut stored, mut left_out) = (BTreeMap::<UserId, Vec<UserId>>::new(), 0);
     if named.is_empty() {
         return Ok(Stored::default());
     }
@@ -229,21 +229,27 @@ async fn insert(app: &App, by: &By, named: &[Ready]) -> Result<Stored> {
         // Either may have been removed since it was found.
         let are_here = usernames.contains_key(client) && usernames.contains_key(user);
         if are_here && external_ids::insert_missing(&mut tx, *client, *user, id).await? {
-            stored.entry(*user).or_default().extend(was_here.then_some(client.0));
+            stored.entry(*user).or_default().extend(was_here.then_some(*client));
         } else if !are_here || external_ids::get(&mut tx, *client, *user).await?.as_ref() != Some(id) {
             left_out += 1;
         }
     }
     let here = stored.values().filter(|clients| !clients.is_empty()).count() as u64;
-    let entry = |(user, clients): (UserId, Vec<i64>)| {
-        let entry = Entry::new(Action::UserChanged, by.author()).detail("external_id", "changed");
-        let entry = if clients.is_empty() { entry } else { entry.detail(CLIENTS, clients) };
+    let entry = |(user, clients): (UserId, Vec<UserId>)| {
+        let entry = changed(by.author(), &clients);
         Entry { target: usernames.get(&user).map(|name| (user, name.clone())), batch_id: by.batch(), ..entry }
     };
     let entries: Vec<Entry> = stored.into_iter().map(entry).collect();
     db::audit::insert_all(&mut tx, &entries, app.clock.now()).await?;
     tx.commit().await?;
     Ok(Stored { here, left_out })
+}
+
+/// An entry of a user whom these clients call something else than before.
+pub(in crate::operations) fn changed(author: Author, clients: &[UserId]) -> Entry {
+    let entry = Entry::new(Action::UserChanged, author).detail("external_id", "changed");
+    let clients: Vec<i64> = clients.iter().map(|client| client.0).collect();
+    if clients.is_empty() { entry } else { entry.detail(CLIENTS, clients) }
 }
 
 /// The detail of an entry that has the clients.

@@ -5,14 +5,13 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use super::elements::Elements;
+use super::columns::Sought;
+use super::elements::{self, Elements, Realms};
 use super::json::{self, Element};
 use super::row::{Item, Items};
 use super::source::Source;
 use super::table::Table;
-use super::{
-    Options, auth0, columns, django, firebase, graph, keycloak, ldif, okta, records, scim, sql, unix, xml,
-};
+use super::{Options, auth0, django, firebase, graph, keycloak, ldif, okta, records, scim, sql, unix, xml};
 
 /// How a file of users is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +106,17 @@ const LOOKED_AT: usize = 100;
 /// # Errors
 /// What makes the file as a whole unreadable, and where.
 pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String> {
+    let opened = open_all(source, options)?;
+    let items = opened.items.map(|item| match item {
+        Item::Row(row) if row.broken.is_none() && row.is_no_user() => {
+            Item::Skipped("rows of guests, groups or programs".into())
+        }
+        item => item,
+    });
+    Ok(Opened { items: Box::new(items), ..opened })
+}
+
+fn open_all(source: &Source, options: &Options) -> Result<Opened, String> {
     let head = source.head().map_err(|error| format!("it cannot be read: {error}"))?;
     let Some(first) = head.iter().copied().find(|byte| !byte.is_ascii_whitespace()) else {
         return Err("the file is empty".into());
@@ -126,6 +136,7 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String>
     match format {
         Some(Format::Django) if !is_json => {
             let mapping = options.columns.clone();
+            xml::check(stream()?, &mapping)?;
             return opened(Format::Django, Box::new(xml::Objects::new(stream()?, mapping)));
         }
         Some(Format::Ldif) => return opened(Format::Ldif, Box::new(ldif::Entries::new(stream()?))),
@@ -135,11 +146,11 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String>
             return opened(format, Box::new(unix::rows(stream()?, kind, move |name| joined.shadow(name))));
         }
         Some(Format::Sql) => {
-            sql::check(stream()?, &head, options)?;
-            return opened(Format::Sql, Box::new(sql::Rows::new(stream()?, &head, options)));
+            let only = sql::check(stream()?, &head, options)?;
+            return opened(Format::Sql, Box::new(sql::Rows::new(stream()?, &head, options).of(only)));
         }
         Some(Format::Csv) => {}
-        _ if is_json => return open_json(source, options, first == b'{'),
+        _ if is_json => return open_json(source, options),
         Some(_) => return Err("the JSON is refused: expected an array of users, or an object a line".into()),
         None => {}
     }
@@ -201,34 +212,41 @@ fn of_text(head: &[u8]) -> Option<Format> {
     }
 }
 
-fn open_json(source: &Source, options: &Options, is_object: bool) -> Result<Opened, String> {
+fn open_json(source: &Source, options: &Options) -> Result<Opened, String> {
     let stream = || source.stream().map_err(|error| error.to_string());
     let mapping = options.columns.clone();
-    let (mut told, mut has_parts, mut names) = (None, false, Vec::new());
-    for found in Elements::new(stream()?).take(LOOKED_AT) {
-        has_parts |= found.part.is_some();
-        let Ok(element) = json::parse(found) else { continue };
-        names.extend(element.names().into_iter().map(str::to_owned));
-        if let Some(Element::Object(fields)) = element.get("fields") {
-            names.extend(fields.iter().map(|(name, _)| name.clone()));
-        }
-        told = told.or_else(|| Format::of(&element));
-        if told.is_some() && mapping.is_empty() {
+    let (mut told, mut has_parts, mut sought) = (None, false, Sought::new(&mapping));
+    for (number, found) in Elements::new(stream()?).enumerate() {
+        // A column that was named may be one of objects behind many others.
+        if sought.are_found() && (told.is_some() || number >= LOOKED_AT) {
             break;
         }
+        has_parts |= found.part.is_some();
+        let Ok(element) = json::parse(found) else { continue };
+        element.names().into_iter().for_each(|name| sought.see(name));
+        element.get("fields").into_iter().flat_map(Element::names).for_each(|name| sought.see(name));
+        if number < LOOKED_AT {
+            told = told.or_else(|| Format::of(&element));
+        }
+    }
+    let realms = match told {
+        None | Some(Format::Keycloak) => elements::realms(stream()?),
+        Some(_) => Realms::new(),
+    };
+    if !realms.is_empty() {
+        (told, has_parts) = (Some(Format::Keycloak), true);
     }
     // Members that are named for us are those of another program.
     let is_mapped = !mapping.is_empty() && matches!(told, None | Some(Format::Json));
     let told = if is_mapped { Some(Format::Records) } else { told };
     let format = options.format.or(told).unwrap_or(Format::Json);
     check_options(format, options)?;
-    columns::check(&mapping, |name| names.iter().any(|known| known.eq_ignore_ascii_case(name)))?;
+    sought.check()?;
     if options.part.is_some() && !has_parts {
         return Err("--realm and --table are for files that have several, which this one has not".into());
     }
-    // Most exports are one realm, and need not be read once more.
-    if format == Format::Keycloak && has_parts && (!is_object || options.part.is_some()) {
-        keycloak::check_realms(stream()?, options.part.as_deref())?;
+    if format == Format::Keycloak {
+        keycloak::check_realms(&realms, options.part.as_deref())?;
     }
     let (joined, staff_role) = (Arc::clone(&options.joined), options.staff_role.clone());
     let (chosen, mut records) = (options.part.clone(), records::Reader::new(&mapping));
@@ -253,7 +271,11 @@ fn open_json(source: &Source, options: &Options, is_object: bool) -> Result<Open
             }
         }
     };
-    Ok(Opened { format, header: Vec::new(), items: Box::new(json::rows_of_parts(stream()?, read)) })
+    Ok(Opened {
+        format,
+        header: Vec::new(),
+        items: Box::new(json::rows_of_parts(Elements::of_realms(stream()?, realms), read)),
+    })
 }
 
 #[cfg(test)]
@@ -304,6 +326,33 @@ mod tests {
         ] {
             assert_eq!(name_of_last(content), ada, "{}", String::from_utf8_lossy(content));
         }
+    }
+
+    #[test]
+    fn a_column_is_found_behind_many_objects_that_are_no_users() {
+        let group = br#"{"model":"auth.group","pk":1,"fields":{"name":"x"}},"#.repeat(2 * LOOKED_AT);
+        let user =
+            br#"{"model":"a.user","pk":1,"fields":{"password":"!","last_login":null,"handle":"ada"}}]"#;
+        let content = [b"[".as_slice(), &group, user].concat();
+        let read = |name: &str| {
+            let columns = vec![(name.to_owned(), "username".to_owned())];
+            let opened = open(&source(&content), &Options { columns, ..Options::default() })?;
+            Ok::<_, String>(opened.items.last())
+        };
+        let Ok(Some(Item::Row(row))) = read("handle") else { panic!() };
+        assert_eq!(row.get("username"), "ada".into());
+        assert_eq!(read("handel").err().unwrap(), "the file has no column \"handel\"");
+    }
+
+    #[test]
+    fn a_realm_may_say_its_name_behind_its_users() {
+        let content = br#"{"users":[{"username":"ada","createdTimestamp":1}],"realm":"x"}
+                          {"realm":"y","users":[{"username":"bob","createdTimestamp":1}]}"#;
+        assert!(read(content).unwrap_err().contains("say with --realm which one of \"x\", \"y\""));
+        let options = Options { part: Some("x".into()), ..Options::default() };
+        let items: Vec<Item> = open(&source(content), &options).unwrap().items.collect();
+        let [Item::Row(row), Item::Skipped(kind)] = &items[..] else { panic!("{items:?}") };
+        assert_eq!((row.get("username"), kind.as_str()), ("ada".into(), "users of the realm y"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::elements::{Elements, Found};
 use super::row::{Item, OBJECTS, Place, Row, field};
+#[cfg(test)]
 use super::source::Stream;
 use crate::model::raw::Raw;
 
@@ -91,15 +92,15 @@ pub(super) fn rows(
     stream: Stream,
     mut read: impl FnMut(Place, Element) -> Item + Send + 'static,
 ) -> impl Iterator<Item = Item> + Send {
-    rows_of_parts(stream, move |place, _, element| read(place, element))
+    rows_of_parts(Elements::new(stream), move |place, _, element| read(place, element))
 }
 
 /// The rows of a file, one an element. `read` is told the realm or the table that an element is of.
 pub(super) fn rows_of_parts(
-    stream: Stream,
+    elements: Elements,
     mut read: impl FnMut(Place, Option<&str>, Element) -> Item + Send + 'static,
 ) -> impl Iterator<Item = Item> + Send {
-    Elements::new(stream).zip(1..).map(move |(found, row)| {
+    elements.zip(1..).map(move |(found, row)| {
         let place = Place { line: found.line, row };
         let part = found.part.clone();
         match parse(found) {

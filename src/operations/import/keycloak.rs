@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::elements::Elements;
+use super::elements::Realms;
 use super::json::Element;
 use super::row::{Item, Place, Row};
-use super::source::Stream;
 use super::times::of_milliseconds;
 use crate::model::raw::Raw;
 
@@ -22,20 +21,15 @@ pub(super) fn is_user(element: &Element) -> bool {
 ///
 /// # Errors
 /// The names of the realms, unless the one that is to be read is among them.
-pub(super) fn check_realms(stream: Stream, chosen: Option<&str>) -> Result<(), String> {
+pub(super) fn check_realms(realms: &Realms, chosen: Option<&str>) -> Result<(), String> {
     const MOST: usize = 20;
-    let mut realms = BTreeSet::new();
-    for part in Elements::new(stream).filter_map(|found| found.part) {
-        if realms.len() < MOST {
-            realms.insert(part);
-        }
-    }
-    let names = realms.iter().map(|realm| format!("{realm:?}")).collect::<Vec<_>>().join(", ");
+    let realms: BTreeSet<&str> = realms.values().map(AsRef::as_ref).collect();
+    let names = realms.iter().take(MOST).map(|realm| format!("{realm:?}")).collect::<Vec<_>>().join(", ");
     match chosen {
         None if realms.len() > 1 => {
             Err(format!("it has several realms: say with --realm which one of {names}"))
         }
-        Some(chosen) if !realms.is_empty() && realms.len() < MOST && !realms.contains(chosen) => {
+        Some(chosen) if !realms.is_empty() && !realms.contains(chosen) => {
             Err(format!("it has no realm {chosen:?}, but {names}"))
         }
         _ => Ok(()),
@@ -117,8 +111,8 @@ fn pbkdf2(algorithm: &str, iterations: u64, salt: &str, value: &str) -> Option<S
 
 #[cfg(test)]
 mod tests {
-    use super::super::json;
     use super::super::source::tests::source;
+    use super::super::{elements, json};
     use super::*;
 
     fn read(content: &str) -> Vec<Item> {
@@ -168,7 +162,8 @@ mod tests {
     #[test]
     fn of_several_realms_one_has_to_be_said() {
         let check = |content: &str, chosen| {
-            check_realms(source(content.as_bytes()).stream().unwrap(), chosen).err().unwrap_or_default()
+            let realms = elements::realms(source(content.as_bytes()).stream().unwrap());
+            check_realms(&realms, chosen).err().unwrap_or_default()
         };
         let two = r#"[{"realm":"master","users":[{}]},{"realm":"acme","users":[{},{}]},{"realm":"empty"}]"#;
         assert_eq!(

@@ -1,20 +1,24 @@
 //! From a row to a user: every value is read by the functions that both channels use, and in the spellings of
 //! other programs.
 
+use super::names::names;
 use super::row::Row;
 use super::secret::{Secret, read_hash, read_initial};
+use super::states::{self, Until, flag};
 use super::{Options, external_ids, times};
 use crate::model::clock::Timestamp;
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::preferences::Preferences;
 use crate::model::raw::Raw;
-use crate::model::text;
 use crate::model::user::{InputMode, Limit, User, UserChanges, UserId, UserInput, UserPatch, Username};
 use crate::operations::carried_factors::Factors;
 
 /// The greatest primary key: numbers up to it are exact in every JSON reader, and the database has room for as
 /// many users after it as an installation can ever have.
 pub(super) const HIGHEST_ID: i64 = 1 << 53;
+
+/// What is wrong with a date that could be two.
+const SAY_ORDER: &str = "Say with --dates whether the day or the month comes first.";
 
 /// A row that can be read. What it does not say has the value of a new user, or of the one here.
 #[derive(Debug)]
@@ -94,12 +98,13 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
         last_name,
         email: row.get("email"),
         is_staff: flag(row.get("is_staff")),
-        is_active: is_active(row),
-        must_change_password: must_change_password(row),
+        is_active: states::is_active(row, options.dates),
+        must_change_password: states::must_change_password(row),
         ..UserPatch::default()
     };
     let UserInput { mut changes, mut errors } = patch.into_input(InputMode::Part);
-    let valid_from = read_limit("valid_from", row, options, &mut errors);
+    let valid_from = read_limit("valid_from", row, options, &mut errors)
+        .or_else(|| read_end_of_block(row, options, &mut errors));
     let valid_until = read_limit("valid_until", row, options, &mut errors);
     (changes.valid_from, changes.valid_until) = (valid_from, valid_until);
     let id = read_id(row.get("pk"), options.new_keys, &mut notes, &mut errors);
@@ -158,175 +163,6 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
     }
 }
 
-/// First and last name. Where one of them is missing it is the rest of the whole name; where both are, the last
-/// word of that is the last name, or what stands before its comma.
-fn names(row: &Row) -> (Raw, Raw) {
-    let (first, last) = (row.get("first_name"), row.get("last_name"));
-    let Raw::Text(whole) = row.get("full_name") else { return (first, last) };
-    let whole = text::tidy(&whole);
-    let turned = last_name_first(&whole);
-    let in_order = turned.map_or_else(|| whole.clone(), |(last, first)| format!("{first} {last}"));
-    let known = |name: &Raw| match name {
-        Raw::Missing => Some(String::new()),
-        Raw::Text(name) => Some(text::tidy(name)),
-        _ => None,
-    };
-    match (known(&first).as_deref(), known(&last).as_deref()) {
-        (Some(""), Some("")) => {
-            let parts = turned.map(|(last, first)| (first, last));
-            let (first, last) =
-                parts.or_else(|| whole.rsplit_once(char::is_whitespace)).unwrap_or((&whole, ""));
-            (first.trim_end().into(), last.into())
-        }
-        (Some(""), Some(name)) => match in_order.strip_suffix(name) {
-            Some(rest) if rest.ends_with(char::is_whitespace) => (rest.trim_end().into(), last),
-            _ => (first, last),
-        },
-        (Some(name), Some("")) => match in_order.strip_prefix(name) {
-            Some(rest) if rest.starts_with(char::is_whitespace) => (first, rest.trim_start().into()),
-            _ => (first, last),
-        },
-        _ => (first, last),
-    }
-}
-
-/// The parts of `Lovelace, Ada`, but not of `Ada Lovelace, PhD`.
-fn last_name_first(whole: &str) -> Option<(&str, &str)> {
-    const AFTER: [&str; 9] = ["jr", "sr", "ii", "iii", "iv", "phd", "md", "mba", "esq"];
-    let (last, first) = whole.split_once(',')?;
-    let (last, first) = (last.trim(), first.trim());
-    let word: String = first.chars().filter(|c| *c != '.').collect::<String>().to_lowercase();
-    let is_name = !last.is_empty() && !first.is_empty() && !first.contains(',');
-    (is_name && !AFTER.contains(&word.as_str())).then_some((last, first))
-}
-
-/// Whether the account is kept from use. A state says so in its own sense: under "Locked", "locked" means yes.
-fn is_blocked(given: Raw) -> Raw {
-    let Raw::Text(text) = &given else { return flag(given) };
-    match word(text).as_str() {
-        // Okta's, whose accounts may be used again later.
-        "locked out" => Raw::Bool(true),
-        word if INACTIVE.contains(&word) => Raw::Bool(true),
-        word if ACTIVE.contains(&word) => Raw::Bool(false),
-        _ => flag(given),
-    }
-}
-
-/// Whether the account may be used, from the flag or from its opposite.
-fn is_active(row: &Row) -> Raw {
-    match (flag(row.get("is_active")), is_blocked(row.get("is_blocked"))) {
-        // Where one of the two keeps the user out, they stay out.
-        (Raw::Bool(true), Raw::Bool(true)) => Raw::Bool(false),
-        (Raw::Missing, Raw::Bool(blocked)) => Raw::Bool(!blocked),
-        (Raw::Missing, Raw::Null) => Raw::Missing,
-        (Raw::Missing, other) => other,
-        (active, _) => active,
-    }
-}
-
-/// Words of spreadsheets and directories for yes, without accents.
-const YES: [&str; 18] = [
-    "true",
-    "t",
-    "yes",
-    "y",
-    "on",
-    "1",
-    "wahr",
-    "ja",
-    "vrai",
-    "oui",
-    "verdadero",
-    "vero",
-    "verdadeiro",
-    "waar",
-    "si",
-    "sim",
-    "tak",
-    "prawda",
-];
-
-/// States of accounts that may be used. Users of Okta's who have to act, or whom it keeps out for a while, have such.
-const ACTIVE: [&str; 16] = [
-    "active",
-    "aktiv",
-    "actif",
-    "activo",
-    "attivo",
-    "ativo",
-    "actief",
-    "aktywny",
-    "enabled",
-    "habilitado",
-    "recovery",
-    "provisioned",
-    "password expired",
-    "password reset",
-    "locked out",
-    "pending user action",
-];
-
-/// Words for no.
-const NO: [&str; 16] = [
-    "false", "f", "no", "n", "off", "0", "falsch", "nein", "faux", "non", "falso", "onwaar", "nao", "nie",
-    "fałsz", "nee",
-];
-
-/// States of accounts that may not be used.
-const INACTIVE: [&str; 24] = [
-    "inactive",
-    "inaktiv",
-    "inactif",
-    "inactivo",
-    "inattivo",
-    "inativo",
-    "inactief",
-    "nieaktywny",
-    "suspended",
-    "deprovisioned",
-    "deactivated",
-    "staged",
-    "disabled",
-    "blocked",
-    "locked",
-    "gesperrt",
-    "suspendu",
-    "suspendido",
-    "suspenso",
-    "sospeso",
-    "bloqueado",
-    "bloccato",
-    "geblokkeerd",
-    "zablokowany",
-];
-
-/// A word as it is compared with these.
-fn word(text: &str) -> String {
-    text::searchable(text.trim()).replace('_', " ")
-}
-
-/// A truth value in the words of spreadsheets and directories; what is none stays as it is.
-fn flag(given: Raw) -> Raw {
-    match given {
-        Raw::Text(text) => match word(&text).as_str() {
-            word if YES.contains(&word) || ACTIVE.contains(&word) => Raw::Bool(true),
-            word if NO.contains(&word) || INACTIVE.contains(&word) => Raw::Bool(false),
-            _ => Raw::Text(text),
-        },
-        Raw::Integer(1) => Raw::Bool(true),
-        Raw::Integer(0) => Raw::Bool(false),
-        other => other,
-    }
-}
-
-/// Whether another password is demanded, if only by the state of the account.
-fn must_change_password(row: &Row) -> Raw {
-    match (flag(row.get("must_change_password")), row.get("is_active")) {
-        (Raw::Missing, Raw::Text(state)) if word(&state) == "password expired" => Raw::Bool(true),
-        (given, _) => given,
-    }
-}
-
 /// A primary key. With new keys, one that cannot be kept is no error.
 fn read_id(given: Raw, new_keys: bool, notes: &mut Vec<String>, errors: &mut FieldErrors) -> Option<UserId> {
     let number = match given {
@@ -368,7 +204,7 @@ fn read_time(
     let result = text.and_then(|text| {
         times::parse(&text, order).map_err(|times::Unreadable| {
             if order.is_none() && times::needs_order(&text) {
-                "Say with --dates whether the day or the month comes first.".into()
+                SAY_ORDER.into()
             } else {
                 "Must be a date and time such as 2024-02-29T12:00:00.000000Z.".into()
             }
@@ -393,6 +229,18 @@ fn read_limit(field: &'static str, row: &Row, options: &Options, errors: &mut Fi
     match row.get(field) {
         Raw::Missing => None,
         _ => Some(Limit(read_optional_time(field, row, options, errors))),
+    }
+}
+
+/// An account that is closed until some day begins on that day.
+fn read_end_of_block(row: &Row, options: &Options, errors: &mut FieldErrors) -> Option<Limit> {
+    match Until::of(&row.get("blocked_until"), options.dates) {
+        Until::Never | Until::Always => None,
+        Until::Time(time) => Some(Limit(Some(time))),
+        Until::Unclear => {
+            errors.add("blocked_until", SAY_ORDER);
+            None
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Objects that are rows of other programs' tables of users, by the names that their columns have.
 
+use std::sync::Arc;
+
 use super::columns::{self, Mapping};
 use super::json::Element;
-use super::row::{Item, Place, Row};
+use super::row::{Item, Place, Row, STATES};
 use crate::model::raw::Raw;
 
 /// Whether an element names a user by a name of another program.
@@ -30,6 +32,7 @@ struct Fields {
     first: Vec<Option<&'static str>>,
     /// Of names that only count where the value of the first one is none.
     second: Vec<Option<&'static str>>,
+    not_read: Arc<[String]>,
 }
 
 impl Fields {
@@ -40,8 +43,12 @@ impl Fields {
             None if !is_given(name) && !columns::is_weak(name) => columns::field(name),
             _ => None,
         };
-        let second = names.iter().zip(first.iter().copied()).map(second).collect();
-        Some(Self { first, second })
+        let second: Vec<Option<&str>> = names.iter().zip(first.iter().copied()).map(second).collect();
+        let fields = first.iter().zip(&second);
+        let is_read = fields.map(|(first, second)| first.is_some() || second.is_some());
+        let not_read = names.iter().zip(is_read).filter(|(_, is_read)| !is_read);
+        let not_read = not_read.map(|(name, _)| (*name).to_owned()).collect();
+        Some(Self { first, second, not_read })
     }
 }
 
@@ -80,15 +87,19 @@ impl Reader {
             );
         };
         let mut row = Row::new(place);
+        row.not_read = Arc::clone(&fields.not_read);
         let Element::Object(members) = element else {
             return Item::Row(Row::broken(place, "is not an object."));
         };
         for fields in [&fields.first, &fields.second] {
             for ((_, value), field) in members.iter().zip(fields) {
-                if let (Some(field), Element::Scalar(value)) = (field, value)
-                    && *value != Raw::Null
-                {
-                    row.add_if_missing(field, value.clone());
+                match (field, value) {
+                    (None, _) | (_, Element::Scalar(Raw::Null)) => {}
+                    (Some(field), value) if STATES.contains(field) => {
+                        row.add_column(field, value.clone().into_raw());
+                    }
+                    (Some(field), Element::Scalar(value)) => row.add_if_missing(field, value.clone()),
+                    _ => {}
                 }
             }
         }
@@ -122,8 +133,25 @@ mod tests {
                 Raw::Missing
             ]
         );
+        assert_eq!(row.not_read[..], ["roles".to_owned()]);
         let other = serde_json::from_str(r#"{"type":"database","name":"shop"}"#).unwrap();
         assert_eq!(reader.record(place, None, other, false), Item::Skipped("other objects".into()));
+    }
+
+    #[test]
+    fn all_members_of_states_are_read() {
+        for user in [
+            r#"{"username":"ada","is_active":true,"enabled":false}"#,
+            r#"{"username":"ada","is_active":true,"status":"suspended"}"#,
+            r#"{"username":"ada","is_active":true,"deleted_at":"2024-01-01"}"#,
+            r#"{"username":"ada","is_active":true,"deletedAt":{"$date":1}}"#,
+        ] {
+            let element = serde_json::from_str(user).unwrap();
+            let Item::Row(row) = Reader::new(&[]).record(Place::default(), None, element, false) else {
+                panic!()
+            };
+            assert_eq!(super::super::states::is_active(&row, None), Raw::Bool(false), "{user}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One user of a file: its members as they were written.
 
+use std::sync::Arc;
+
 use crate::model::raw::Raw;
 use crate::model::record::NAMES;
 
@@ -32,9 +34,28 @@ pub(crate) const FIELDS: [&str; NAMES.len() + BEYOND.len()] = {
     fields
 };
 
-/// What other programs write instead: a whole name, a flag that is the opposite of `is_active`, and a password itself
-/// that users are to sign in with first.
-pub(super) const FOREIGN: [&str; 3] = ["full_name", "is_blocked", "initial_password"];
+/// What other programs write instead: a whole name, a flag that is the opposite of `is_active`, when the account was closed
+/// and until when it is, and a password itself that users are to sign in with first.
+pub(super) const FOREIGN: [&str; 5] =
+    ["full_name", "is_blocked", "blocked_at", "blocked_until", "initial_password"];
+
+/// Fields that say whether an account may be used, each of which may be told by several columns.
+pub(super) const STATES: [&str; 3] = ["is_active", "is_blocked", "blocked_at"];
+
+/// Fields that hold times.
+const TIMES: [&str; 8] = [
+    "date_joined",
+    "last_login",
+    "valid_from",
+    "valid_until",
+    "password_changed_at",
+    "modified_at",
+    "blocked_at",
+    "blocked_until",
+];
+
+/// What is the last name, or the whole one, beside a first name.
+pub(super) const SURNAME: &str = "surname";
 
 /// The fields that a column can be said to hold: those of a user, and what other programs write instead.
 pub const MAPPED: &[&str] = &{
@@ -56,6 +77,9 @@ pub(super) fn field(name: &str) -> Option<&'static str> {
     let name = if name == "id" { "pk" } else { name };
     FIELDS.into_iter().find(|field| *field == name)
 }
+
+/// Kinds of rows that are no users, though they stand among them: the value of a column that says so.
+pub(super) const NO_USER: [(&str, &str); 2] = [("no_user_1", "1"), ("no_user_2", "2")];
 
 /// What a reader finds, one after the other.
 #[derive(Debug, PartialEq)]
@@ -87,6 +111,8 @@ pub(super) struct Row {
     pub(super) broken: Option<String>,
     /// What is wrong with its members, other than their values.
     pub(super) problems: Vec<String>,
+    /// Names of columns, or members, that are nothing of ours.
+    pub(super) not_read: Arc<[String]>,
     members: Vec<(&'static str, Raw)>,
 }
 
@@ -107,6 +133,15 @@ impl Row {
             self.problems.push(format!("{field}: is there twice."));
         } else {
             self.members.push((field, value));
+        }
+    }
+
+    /// Adds what a column holds. Several may tell the state of the account.
+    pub(super) fn add_column(&mut self, field: &'static str, value: Raw) {
+        if STATES.contains(&field) {
+            self.members.push((field, value));
+        } else {
+            self.add(field, value);
         }
     }
 
@@ -155,6 +190,30 @@ impl Row {
             },
             name => name,
         }
+    }
+
+    /// All values of a member.
+    pub(super) fn all(&self, field: &str) -> impl Iterator<Item = &Raw> {
+        self.members.iter().filter(move |(name, _)| *name == field).map(|(_, raw)| raw)
+    }
+
+    /// Its times that are texts.
+    pub(super) fn times(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().filter_map(|(field, raw)| match raw {
+            Raw::Text(text) if TIMES.contains(field) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether it is no user: a group or a program, or what a table keeps for guests, without a key and a name.
+    pub(super) fn is_no_user(&self) -> bool {
+        let is = |field: &str, value: &str| match self.all(field).next() {
+            Some(Raw::Text(text)) => text.trim() == value,
+            Some(Raw::Integer(number)) => number.to_string() == value,
+            _ => false,
+        };
+        NO_USER.into_iter().any(|(field, value)| is(field, value))
+            || is("pk", "0") && is("username", "") && self.get("email") == Raw::Text(String::new())
     }
 
     /// The value of a member.

@@ -1,8 +1,7 @@
 //! The words, texts and signs of a dump in SQL, one after the other. Of a long one only so much is kept as there is room
 //! for.
 
-use std::io::{BufRead, ErrorKind};
-
+use super::bytes::Bytes;
 use super::delimited::unescape;
 use super::source::Stream;
 
@@ -29,10 +28,9 @@ impl Token {
 }
 
 /// Takes a dump apart.
+#[expect(clippy::struct_excessive_bools, reason = "one says how to read, the others what was seen")]
 pub(super) struct Words {
-    input: Stream,
-    /// The line of what follows, from 1.
-    pub(super) line: u64,
+    pub(super) bytes: Bytes,
     /// Whether a backslash escapes in every text, as in MySQL.
     backslash: bool,
     /// The most bytes that are kept of what follows.
@@ -41,37 +39,30 @@ pub(super) struct Words {
     pub(super) is_cut: bool,
     /// Whether the last token was the first on its line.
     pub(super) begins_line: bool,
+    /// Whether some statement had a sign at its end.
+    pub(super) has_ends: bool,
     /// Read, but not used.
     ahead: Option<Token>,
-    /// Why the file cannot be read on.
-    pub(super) failure: Option<String>,
 }
 
 impl Words {
     pub(super) fn new(input: Stream, backslash: bool) -> Self {
-        let (room, ahead, failure) = (0, None, None);
-        Self { input, line: 1, backslash, room, is_cut: false, begins_line: true, ahead, failure }
+        let (bytes, room, ahead) = (Bytes::new(input), 0, None);
+        Self { bytes, backslash, room, is_cut: false, begins_line: true, has_ends: false, ahead }
     }
 
     /// The next byte.
     pub(super) fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.input.fill_buf() {
-                Ok(buffer) => return buffer.first().copied(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failure = Some(error.to_string());
-                    return None;
-                }
-            }
-        }
+        self.bytes.peek()
     }
 
     fn skip(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.input.consume(1);
-        self.line += u64::from(byte == b'\n');
-        Some(byte)
+        self.bytes.skip()
+    }
+
+    /// The line of what follows, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.bytes.line
     }
 
     /// Skips a byte.
@@ -98,7 +89,7 @@ impl Words {
         if let Some(token) = self.ahead.take() {
             return token;
         }
-        self.begins_line = self.line == 1;
+        self.begins_line = self.line() == 1;
         loop {
             let Some(byte) = self.peek() else { return Token::End };
             match byte {
@@ -129,6 +120,7 @@ impl Words {
                 byte if is_of_word(byte) => return self.word(b""),
                 byte => {
                     self.skip();
+                    self.has_ends |= byte == b';';
                     return Token::Sign(byte);
                 }
             }
@@ -240,17 +232,21 @@ impl Words {
         while self.skip().is_some_and(|byte| byte != b'\n') {}
     }
 
-    /// The next line as it is; `None` at the end of the file.
-    pub(super) fn whole_line(&mut self) -> Option<Vec<u8>> {
+    /// The next line as it is, and whether it has an end; `None` at the end of the file.
+    pub(super) fn whole_line(&mut self) -> Option<(Vec<u8>, bool)> {
         self.peek()?;
         let mut line = Vec::new();
-        while let Some(byte) = self.skip().filter(|byte| *byte != b'\n') {
-            self.keep(&mut line, byte);
-        }
+        let has_end = loop {
+            match self.skip() {
+                None => break false,
+                Some(b'\n') => break true,
+                Some(byte) => self.keep(&mut line, byte),
+            }
+        };
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        Some(line)
+        Some((line, has_end))
     }
 
     /// Skips what is left of a statement. SQL Server's need no sign at their end.

@@ -66,6 +66,13 @@ pub(super) async fn reserve(app: &App, highest: UserId) -> Result<()> {
     .await
 }
 
+/// Gives back the memory that writing took.
+pub(super) async fn settle(app: &App) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    users::expect_few(&mut tx).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Writes users that were judged to be new: those of one batch. Another process may have made some of them, or
 /// taken a name or a primary key, since the users were loaded.
 ///
@@ -186,6 +193,7 @@ async fn insert(
 ) -> Result<Option<HashMap<String, UserId>>> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
+    users::expect_many(&mut tx).await?;
     let stored = match users::insert_all(&mut tx, ids, rows).await {
         Ok(stored) => stored,
         Err(db::Error::UsernameTaken | db::Error::IdTaken) => return Ok(None),

@@ -2,7 +2,7 @@
 
 use super::columns;
 use super::delimited::{Cell, Dialect, Record, Records, is_preamble, separator};
-use super::row::{FIELDS, Item, Place, Row};
+use super::row::{FIELDS, Item, Place, Row, SURNAME};
 use super::source::Source;
 use crate::model::raw::Raw;
 use crate::operations::csv::unguard;
@@ -145,9 +145,9 @@ fn row(number: u64, columns: &[Column], delimiter: u8, record: Record) -> Row {
     for (column, cell) in columns.iter().zip(cells) {
         let Column::Field(field) = column else { continue };
         match cell {
-            Cell::Null => row.add(field, nothing(field)),
+            Cell::Null => row.add_column(field, nothing(field)),
             Cell::Text(text) => match std::str::from_utf8(&text) {
-                Ok(text) => row.add(field, value(field, unguard(text), delimiter)),
+                Ok(text) => row.add_column(field, value(field, unguard(text), delimiter)),
                 Err(_) => row.problems.push(format!("{field}: is not in UTF-8.")),
             },
         }
@@ -158,7 +158,7 @@ fn row(number: u64, columns: &[Column], delimiter: u8, record: Record) -> Row {
 /// What a field has that is not said.
 pub(super) fn nothing(field: &str) -> Raw {
     match field {
-        "first_name" | "last_name" | "email" => Raw::Text(String::new()),
+        "first_name" | "last_name" | "email" | SURNAME => Raw::Text(String::new()),
         "last_login" | "valid_from" | "valid_until" | "password_changed_at" | "modified_at" => Raw::Null,
         _ => Raw::Missing,
     }
@@ -166,7 +166,7 @@ pub(super) fn nothing(field: &str) -> Raw {
 
 /// A table knows only text: what is empty means "none", and so do the words of databases for it.
 pub(super) fn value(field: &str, cell: &str, delimiter: u8) -> Raw {
-    let is_name = matches!(field, "username" | "first_name" | "last_name" | "full_name");
+    let is_name = matches!(field, "username" | "first_name" | "last_name" | "full_name" | SURNAME);
     match cell.trim() {
         "" if field == "username" => Raw::Text(String::new()),
         "" => nothing(field),
@@ -289,6 +289,24 @@ mod tests {
         for (name, field) in [("Kennung", "nonsense"), ("Nothing", "username")] {
             let mapping = [(name.to_owned(), field.to_owned())];
             assert!(Table::open(&source(b"Kennung\nada\n"), &mapping).is_err());
+        }
+    }
+
+    #[test]
+    fn all_columns_of_states_are_read() {
+        let content = b"username,Locked,Suspended,Disabled,deleted_at\nada,no,no,no,\nbob,no,no,yes,\ncy,no,no,no,2024-01-01\n";
+        let active = |row: &Row| super::super::states::is_active(row, None);
+        let told: Vec<Raw> = rows(content).unwrap().iter().map(active).collect();
+        assert_eq!(told, [Raw::Bool(true), Raw::Bool(false), Raw::Bool(false)]);
+        assert!(rows(b"username,is_active,is_active\n").unwrap_err().contains("is_active is there twice"));
+    }
+
+    #[test]
+    fn words_for_people_with_rights_give_none() {
+        for word in ["Superuser", "Staff", "Mitarbeiter", "Admin", "Administrator", "is_admin", "Role"] {
+            let row = &rows(format!("username,{word}\nada,1\n").as_bytes()).unwrap()[0];
+            let rights = ["is_superuser", "is_staff"].map(|field| row.get(field));
+            assert_eq!(rights, [Raw::Missing, Raw::Missing], "{word}");
         }
     }
 

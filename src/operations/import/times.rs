@@ -12,14 +12,25 @@ pub enum DateOrder {
     MonthFirst,
 }
 
+impl DateOrder {
+    /// What comes first.
+    #[must_use]
+    pub const fn first(self) -> &'static str {
+        match self {
+            Self::DayFirst => "day",
+            Self::MonthFirst => "month",
+        }
+    }
+}
+
 /// What is no time in any form that is read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
 /// Reads a time; `None` is what databases write for none. Beyond what [`Timestamp::parse`] reads: offsets of
 /// hours only or without a colon, as PostgreSQL writes them, `UTC`, any number of fraction digits,
-/// `31.12.2024 14:30`, `31 Dec 2024`, counts of days, seconds and the like; with an order also dates with slashes, or
-/// hyphens and the year last. Without an offset the time is UTC.
+/// `31.12.2024 14:30`, `31 Dec 2024`, counts of days, seconds and the like; with an order, or a part beyond 12, also dates
+/// with slashes, or hyphens and the year last. Without an offset the time is UTC.
 pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Result<Option<Timestamp>, Unreadable> {
     // Between a time and `PM` some programs put other spaces.
     let text = text.replace(['\u{202f}', '\u{a0}'], " ");
@@ -35,6 +46,47 @@ pub(super) fn needs_order(text: &str) -> bool {
     let (date, _) = text.trim().split_once([' ', 'T']).unwrap_or((text.trim(), ""));
     let is_separated = |at: usize| date.get(at..).is_some_and(|rest| rest.starts_with(['/', '-']));
     date.starts_with(|c: char| c.is_ascii_digit()) && (is_separated(1) || is_separated(2))
+}
+
+/// What the dates of a file show of the order of day and month.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Evidence {
+    day_first: bool,
+    month_first: bool,
+}
+
+impl Evidence {
+    /// Takes note of a time.
+    pub(super) fn see(&mut self, text: &str) {
+        if !needs_order(text) {
+            return;
+        }
+        let date = text.trim().split([' ', 'T', ',']).next().unwrap_or_default();
+        let mut parts = date.split(['/', '-']);
+        if let (Some(first), Some(second), Some(_)) = (parts.next(), parts.next(), parts.next()) {
+            let order = evident_order(first, second);
+            self.day_first |= order == Some(DateOrder::DayFirst);
+            self.month_first |= order == Some(DateOrder::MonthFirst);
+        }
+    }
+
+    /// The order that all of them have which can be read in one way only.
+    pub(super) fn order(self) -> Option<DateOrder> {
+        match (self.day_first, self.month_first) {
+            (true, false) => Some(DateOrder::DayFirst),
+            (false, true) => Some(DateOrder::MonthFirst),
+            _ => None,
+        }
+    }
+}
+
+/// The order of the first two parts of a date, if one of them can be no month.
+fn evident_order(first: &str, second: &str) -> Option<DateOrder> {
+    match (first.parse::<u8>().ok()?, second.parse::<u8>().ok()?) {
+        (13..=31, 1..=12) => Some(DateOrder::DayFirst),
+        (1..=12, 13..=31) => Some(DateOrder::MonthFirst),
+        _ => None,
+    }
 }
 
 /// A time that is written as a number, of which the count of digits tells the kind: days as spreadsheets count them,
@@ -79,10 +131,9 @@ fn time(text: &str, order: Option<DateOrder>) -> Option<Timestamp> {
     let text = worded.as_deref().unwrap_or(text);
     let text =
         ["UTC", "GMT", "Uhr"].iter().find_map(|word| text.strip_suffix(word)).map_or(text, str::trim_end);
-    // Only Americans write so, and they write the month first.
     let halves = [("AM", 0), ("am", 0), ("a.m.", 0), ("PM", 12), ("pm", 12), ("p.m.", 12)];
     let noon = halves.iter().find_map(|(word, noon)| Some((text.strip_suffix(word)?, *noon)));
-    let (text, order) = noon.map_or((text, order), |(text, _)| (text, order.or(Some(DateOrder::MonthFirst))));
+    let text = noon.map_or(text, |(text, _)| text);
     let (local, offset) = split_offset(text.trim_end());
     let local = local.trim_end();
     let (date, time) = local.split_once([' ', 'T']).map_or((local, None), |(date, time)| (date, Some(time)));
@@ -170,14 +221,15 @@ fn split_offset(text: &str) -> (&str, &str) {
 /// `YYYY-MM-DD` of a date in one of the known orders.
 fn iso_date(date: &str, order: Option<DateOrder>) -> Option<String> {
     let (separator, order) = match date.chars().find(|c| !c.is_ascii_digit())? {
-        '.' => ('.', DateOrder::DayFirst),
+        '.' => ('.', Some(DateOrder::DayFirst)),
         '/' if date.find('/') == Some(4) => return Some(date.replace('/', "-")),
-        '/' => ('/', order?),
-        '-' if date.find('-') <= Some(2) => ('-', order?),
+        '/' => ('/', order),
+        '-' if date.find('-') <= Some(2) => ('-', order),
         _ => return Some(date.to_owned()),
     };
     let mut parts = date.split(separator);
     let (first, second, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let order = order.or_else(|| evident_order(first, second))?;
     let number = |text: &str| {
         let fits = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse::<u8>().ok().filter(|_| fits)
@@ -225,7 +277,8 @@ mod tests {
             ("01.03.2024 09:00", "2024-03-01T09:00:00.000000Z"),
             ("1.3.2024 9:00", "2024-03-01T09:00:00.000000Z"),
             ("1/13/2022 4:10:30 PM", "2022-01-13T16:10:30.000000Z"),
-            ("12/1/2022 12:05:00 AM", "2022-12-01T00:05:00.000000Z"),
+            ("12/31/2022 12:05:00 AM", "2022-12-31T00:05:00.000000Z"),
+            ("31/12/2022 12:05", "2022-12-31T12:05:00.000000Z"),
             ("12/31/2025 1:05 PM", "2025-12-31T13:05:00.000000Z"),
             ("12/31/2025, 1:05:09\u{202f}pm", "2025-12-31T13:05:09.000000Z"),
             ("31.12.2025, 13:05:09", "2025-12-31T13:05:09.000000Z"),
@@ -250,12 +303,29 @@ mod tests {
             assert_eq!(read(text, None).as_deref(), Some(time), "{text}");
         }
         assert_eq!(read("03/04/2024", None), None, "March or April?");
+        assert_eq!(read("3/4/2024 1:05 PM", None), None, "others than Americans write AM and PM, too");
         assert!(needs_order("03/04/2024") && needs_order("3-4-2024 10:00") && !needs_order("2024-04-03"));
         let hyphens = read("31-12-2025 13:05", Some(DateOrder::DayFirst));
         assert_eq!(hyphens.as_deref(), Some("2025-12-31T13:05:00.000000Z"));
         let day = |order| read("03/04/2024", Some(order)).unwrap();
         assert!(day(DateOrder::DayFirst).starts_with("2024-04-03"));
         assert!(day(DateOrder::MonthFirst).starts_with("2024-03-04"));
+    }
+
+    #[test]
+    fn one_date_shows_the_order_of_all() {
+        let order = |dates: &[&str]| {
+            let mut evidence = Evidence::default();
+            for date in dates {
+                evidence.see(date);
+            }
+            evidence.order()
+        };
+        assert_eq!(order(&["3/4/2024 1:05 PM", "12/31/2025, 1:05 PM"]), Some(DateOrder::MonthFirst));
+        assert_eq!(order(&["31-12-2025 13:05", "03-04-2024", ""]), Some(DateOrder::DayFirst));
+        assert_eq!(order(&["3/4/2024", "2024-12-31", "31.12.2024", "1767186300"]), None);
+        assert_eq!(order(&["12/31/2025", "31/12/2025"]), None, "they contradict each other");
+        assert_eq!(order(&["13/32/2025", "31/31/2025"]), None);
     }
 
     #[test]

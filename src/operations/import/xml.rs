@@ -1,12 +1,13 @@
 //! Django's dumps in XML: the same objects as in JSON.
 
 use std::borrow::Cow;
-use std::io::{BufRead, ErrorKind};
 
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
+use super::bytes::Bytes;
+use super::columns::{Mapping, Sought};
 use super::django;
 use super::json::Element;
 use super::row::{Item, Place, Row};
@@ -25,10 +26,29 @@ pub(super) fn is_dump(head: &[u8]) -> bool {
     head.trim_ascii_start().starts_with(b"<") && head.windows(15).any(|part| part == b"<django-objects")
 }
 
+/// Checks that the fields which were given to columns are there.
+///
+/// # Errors
+/// The first that is not there, or field that is none.
+pub(super) fn check(input: Stream, mapping: &Mapping) -> Result<(), String> {
+    let mut sought = Sought::new(mapping);
+    let mut objects = Objects::new(input, Vec::new());
+    while !sought.are_found()
+        && let Ok(Some((_, text))) = objects.object()
+    {
+        let text = std::str::from_utf8(&text).ok().filter(|text| text.len() <= LONGEST);
+        if let Some(Ok(element)) = text.map(parse)
+            && let Some(fields) = element.get("fields")
+        {
+            fields.names().into_iter().for_each(|name| sought.see(name));
+        }
+    }
+    sought.check()
+}
+
 /// Reads the objects of a dump, one after the other.
 pub(super) struct Objects {
-    input: Stream,
-    line: u64,
+    bytes: Bytes,
     row: u64,
     ended: bool,
     /// Whether the last tag was that of the end.
@@ -39,29 +59,21 @@ pub(super) struct Objects {
 impl Objects {
     /// With the fields that were given to columns.
     pub(super) fn new(input: Stream, mapping: Vec<(String, String)>) -> Self {
-        Self { input, line: 1, row: 0, ended: false, is_closed: false, mapping }
+        Self { bytes: Bytes::new(input), row: 0, ended: false, is_closed: false, mapping }
     }
 
     fn byte(&mut self) -> Result<Option<u8>, String> {
-        let byte = loop {
-            match self.input.fill_buf() {
-                Ok(buffer) => break buffer.first().copied(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("the file cannot be read on: {error}.")),
-            }
-        };
-        if let Some(byte) = byte {
-            self.input.consume(1);
-            self.line += u64::from(byte == b'\n');
+        match self.bytes.skip() {
+            None => self.bytes.failure.take().map_or(Ok(None), Err),
+            byte => Ok(byte),
         }
-        Ok(byte)
     }
 
     /// The next object with its tags and with those within it, and the line on which it begins; `None` at the end of
     /// the file.
     fn object(&mut self) -> Result<Option<(u64, Vec<u8>)>, String> {
         let (mut text, mut tag) = (Vec::new(), Vec::new());
-        let (mut line, mut depth) = (self.line, 0_u64);
+        let (mut line, mut depth) = (self.bytes.line, 0_u64);
         loop {
             let Some(byte) = self.byte()? else {
                 return match (depth, self.is_closed) {
@@ -72,7 +84,7 @@ impl Objects {
             };
             if byte == b'<' {
                 tag.clear();
-                line = if depth == 0 { self.line } else { line };
+                line = if depth == 0 { self.bytes.line } else { line };
             }
             if tag.len() < LONGEST_TAG {
                 tag.push(byte);
@@ -107,7 +119,7 @@ impl Iterator for Objects {
         if self.ended {
             return None;
         }
-        let begun = self.line;
+        let begun = self.bytes.line;
         let found = self.object();
         self.row += 1;
         let (line, text) = match found {
@@ -218,6 +230,18 @@ mod tests {
         let fields = ["pk", "username", "last_login", "email", "is_staff"];
         let expected = ["7".into(), "d'Arcy & é".into(), Raw::Null, "".into(), "True".into()];
         assert_eq!(fields.map(|field| row.get(field)), expected);
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_an_error() {
+        let content = "<django-objects><object model=\"auth.group\" pk=\"1\"><field name=\"name\">x</field></object>\
+                       <object model=\"a.user\" pk=\"1\"><field name=\"handle\">ada</field></object></django-objects>";
+        let checked = |name: &str| {
+            let mapping = [(name.to_owned(), "username".to_owned())];
+            check(source(content.as_bytes()).stream().unwrap(), &mapping)
+        };
+        assert_eq!(checked("Handle"), Ok(()));
+        assert_eq!(checked("handel"), Err("the file has no column \"handel\"".into()));
     }
 
     #[test]

@@ -164,9 +164,9 @@ async fn a_list_continues_where_the_batch_before_ended() {
     }
     let can = installation.can(&staff).await;
     let request: ListRequest = ListRequest { limit: Some(3), ..ListRequest::default() };
-    let first = lists::begin(&can, &request).await.unwrap();
+    let first = lists::begin::<User>(&can, &request).await.unwrap();
     assert_eq!(first.records.len(), 3);
     let place = first.next.expect("more users");
-    let (rest, end) = lists::next_batch(&can, &request.filter, &place).await.unwrap();
+    let (rest, end) = lists::next_batch::<User>(&can, &request.filter, &place).await.unwrap();
     assert_eq!((rest[0].username.as_str(), rest.len(), end), ("eve", 1, None));
 }

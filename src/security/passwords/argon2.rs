@@ -136,12 +136,22 @@ impl ArgonHash {
         })
     }
 
-    /// Computes the hash of the password and compares it with the stored one.
-    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, Failure> {
+    /// The stored output.
+    pub(super) fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// Computes the hash of the password, as long as the stored one.
+    pub(super) fn compute(&self, password: &[u8], memory: &mut Memory) -> Result<Vec<u8>, Failure> {
         let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
         let mut output = vec![0; self.output.len()];
         memory.compute(&argon2, password, &self.salt, &mut output)?;
-        Ok(output.ct_eq(&self.output).into())
+        Ok(output)
+    }
+
+    /// Computes the hash of the password and compares it with the stored one.
+    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, Failure> {
+        Ok(self.compute(password, memory)?.ct_eq(&self.output).into())
     }
 
     /// True if a hash made today with this cost would be better. The number of lanes does not count: it changes

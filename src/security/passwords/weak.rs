@@ -1,11 +1,12 @@
-//! Hashes that are too quick to compute: MD5, SHA-1, a single SHA-2, and those of `crypt`. They are never stored as
-//! they are: an argon2id hash is made of the quick one (OWASP's layers), and of the quick one only what has to
+//! Hashes that are too quick to compute: MD5, SHA-1, a single SHA-2, those of `crypt`, and slow ones that were made at
+//! next to no cost (`quick`). They are never stored as they are: an argon2id hash is made of the quick one (OWASP's layers), and of the quick one only what has to
 //! be known to compute it again is kept.
 //!
 //! Stored as `layered$KIND$COST$SALT$argon2id$…`, the salt in base64.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hmac::Hmac;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -14,7 +15,7 @@ use super::Failure;
 use super::argon2::{ArgonHash, Memory, OwnHashes};
 use super::crypt;
 use super::des_crypt;
-use super::foreign::parse_number;
+use super::foreign::{parse_number, pbkdf2_is_allowed, scrypt_params};
 
 /// What a layered hash begins with.
 pub(super) const PREFIX: &str = "layered$";
@@ -26,12 +27,14 @@ const LEAST_SHA_CRYPT_ROUNDS: u32 = 1000;
 const DEFAULT_SHA_CRYPT_ROUNDS: u32 = 5000;
 /// phpass's rounds, as a power of two. WordPress has 8,192, which is 13.
 const MOST_PHPASS_LOG: u32 = 20;
-/// The longest salt, in bytes.
-const LONGEST_SALT: usize = 128;
+/// The longest salt, in bytes, with what else a kind has to know.
+const LONGEST_SALT: usize = 256;
+/// The bytes that are looked at of the output of a hash which can have any length.
+const SEEN_OUTPUT: usize = 16;
 
 /// A quick hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// digest(salt ‖ password)
     Md5SaltFirst,
     Sha1SaltFirst,
@@ -51,10 +54,18 @@ enum Kind {
     /// phpass with SHA-512, as Drupal has it.
     PhpassSha512,
     DesCrypt,
+    /// The cost is the number of rounds.
+    Pbkdf2Sha1,
+    Pbkdf2Sha256,
+    Pbkdf2Sha512,
+    /// The salt has `14,8,1$` before it: the binary logarithm of N, r and p.
+    Scrypt,
+    /// The salt is all that stands before the output, and the cost is the length of that.
+    Argon2,
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 16] = [
+    const NAMES: [(Self, &'static str); 21] = [
         (Self::Md5SaltFirst, "md5-salt-first"),
         (Self::Sha1SaltFirst, "sha1-salt-first"),
         (Self::Sha256SaltFirst, "sha256-salt-first"),
@@ -71,6 +82,11 @@ impl Kind {
         (Self::Phpass, "phpass"),
         (Self::PhpassSha512, "phpass-sha512"),
         (Self::DesCrypt, "des-crypt"),
+        (Self::Pbkdf2Sha1, "pbkdf2-sha1"),
+        (Self::Pbkdf2Sha256, "pbkdf2-sha256"),
+        (Self::Pbkdf2Sha512, "pbkdf2-sha512"),
+        (Self::Scrypt, "scrypt"),
+        (Self::Argon2, "argon2"),
     ];
 
     fn name(self) -> &'static str {
@@ -82,12 +98,15 @@ impl Kind {
     }
 
     /// Whether the cost is one of this kind, and not too much.
-    fn allows(self, cost: u32) -> bool {
+    fn allows(self, cost: u32, salt: &[u8]) -> bool {
         match self {
             Self::Sha256Crypt | Self::Sha512Crypt => {
                 (LEAST_SHA_CRYPT_ROUNDS..=MOST_SHA_CRYPT_ROUNDS).contains(&cost)
             }
             Self::Phpass | Self::PhpassSha512 => (1..=MOST_PHPASS_LOG).contains(&cost),
+            Self::Pbkdf2Sha1 | Self::Pbkdf2Sha256 | Self::Pbkdf2Sha512 => pbkdf2_is_allowed(cost),
+            Self::Scrypt => cost == 0 && scrypt_of(salt).is_some(),
+            Self::Argon2 => argon2_of(salt, cost).is_some(),
             _ => cost == 0,
         }
     }
@@ -103,12 +122,19 @@ struct Recipe {
 
 impl Recipe {
     fn new(kind: Kind, cost: u32, salt: &[u8]) -> Option<Self> {
-        (kind.allows(cost) && salt.len() <= LONGEST_SALT).then(|| Self { kind, cost, salt: salt.to_vec() })
+        (salt.len() <= LONGEST_SALT && kind.allows(cost, salt)).then(|| Self {
+            kind,
+            cost,
+            salt: salt.to_vec(),
+        })
     }
 
-    fn compute(&self, password: &[u8]) -> Result<Vec<u8>, Failure> {
+    fn compute(&self, password: &[u8], memory: &mut Memory) -> Result<Vec<u8>, Failure> {
         fn digest<D: Digest>(first: &[u8], last: &[u8]) -> Vec<u8> {
             D::new().chain_update(first).chain_update(last).finalize().to_vec()
+        }
+        fn seen<E>(output: Result<[u8; SEEN_OUTPUT], E>) -> Result<Vec<u8>, Failure> {
+            output.map(Vec::from).map_err(|_| Failure::Foreign)
         }
         let Self { kind, cost, salt } = self;
         Ok(match kind {
@@ -128,8 +154,38 @@ impl Recipe {
             Kind::Phpass => crypt::phpass(password, *cost, salt),
             Kind::PhpassSha512 => crypt::phpass_sha512(password, *cost, salt),
             Kind::DesCrypt => des_crypt::des_crypt(password, salt),
+            Kind::Pbkdf2Sha1 => seen(pbkdf2::pbkdf2_array::<Hmac<Sha1>, SEEN_OUTPUT>(password, salt, *cost))?,
+            Kind::Pbkdf2Sha256 => {
+                seen(pbkdf2::pbkdf2_array::<Hmac<Sha256>, SEEN_OUTPUT>(password, salt, *cost))?
+            }
+            Kind::Pbkdf2Sha512 => {
+                seen(pbkdf2::pbkdf2_array::<Hmac<Sha512>, SEEN_OUTPUT>(password, salt, *cost))?
+            }
+            Kind::Scrypt => {
+                let (params, salt) = scrypt_of(salt).ok_or(Failure::Foreign)?;
+                let mut output = vec![0; SEEN_OUTPUT];
+                scrypt::scrypt(password, salt, &params, &mut output).map_err(|_| Failure::Foreign)?;
+                output
+            }
+            Kind::Argon2 => argon2_of(salt, *cost).ok_or(Failure::Foreign)?.compute(password, memory)?,
         })
     }
+}
+
+/// What scrypt needs beside the password.
+fn scrypt_of(salt: &[u8]) -> Option<(scrypt::Params, &[u8])> {
+    let end = salt.iter().position(|byte| *byte == b'$')?;
+    let cost = std::str::from_utf8(&salt[..end]).ok()?;
+    let [log_rounds, block_size, lanes] = cost.split(',').collect::<Vec<_>>()[..] else { return None };
+    let rounds = 1_u32.checked_shl(parse_number(log_rounds)?)?;
+    let (_, params) = scrypt_params(rounds, parse_number(block_size)?, parse_number(lanes)?)?;
+    Some((params, &salt[end + 1..]))
+}
+
+/// An argon2 hash whose output of this length is not known.
+fn argon2_of(text: &[u8], length: u32) -> Option<ArgonHash> {
+    let output = vec![0; usize::try_from(length).ok().filter(|length| *length <= LONGEST_SALT)?];
+    ArgonHash::parse(&format!("{}${}", std::str::from_utf8(text).ok()?, STANDARD_NO_PAD.encode(output)))
 }
 
 /// A quick hash as another program stored it. It is not shown when printed for debugging.
@@ -147,6 +203,25 @@ impl std::fmt::Debug for WeakHash {
 }
 
 impl WeakHash {
+    /// A hash of PBKDF2 with so many rounds.
+    pub(super) fn of_pbkdf2(kind: Kind, rounds: u32, salt: &[u8], output: &[u8]) -> Option<Self> {
+        let recipe = Recipe::new(kind, rounds, salt)?;
+        Some(Self { recipe, output: output.get(..SEEN_OUTPUT)?.into() })
+    }
+
+    /// A hash of scrypt.
+    pub(super) fn of_scrypt(params: &scrypt::Params, salt: &[u8], output: &[u8]) -> Option<Self> {
+        let cost = format!("{},{},{}$", params.log_n(), params.r(), params.p());
+        let recipe = Recipe::new(Kind::Scrypt, 0, &[cost.as_bytes(), salt].concat())?;
+        Some(Self { recipe, output: output.get(..SEEN_OUTPUT)?.into() })
+    }
+
+    /// A hash of argon2: what stands before its output, and that.
+    pub(super) fn of_argon2(text: &str, output: &[u8]) -> Option<Self> {
+        let recipe = Recipe::new(Kind::Argon2, u32::try_from(output.len()).ok()?, text.as_bytes())?;
+        Some(Self { recipe, output: output.into() })
+    }
+
     /// Reads a hash in the spelling of the program that made it.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix('{') {
@@ -280,7 +355,8 @@ impl LayeredHash {
 
     /// Computes both layers for the password and compares with the stored outer one.
     pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, Failure> {
-        self.outer.matches(&self.recipe.compute(password)?, memory)
+        let inner = self.recipe.compute(password, memory)?;
+        self.outer.matches(&inner, memory)
     }
 }
 

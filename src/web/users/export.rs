@@ -12,7 +12,7 @@ use super::selection;
 use crate::model::bulk::Chosen;
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
-use crate::model::filter::{Filter, Users};
+use crate::model::filter::Filter;
 use crate::model::permission::ManageUsers;
 use crate::model::preferences::Preferences;
 use crate::model::record::NAMES;
@@ -122,7 +122,7 @@ async fn question(
 pub(in crate::web) async fn download(
     mut console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<ExportForm>,
-) -> Result<Export<Users>> {
+) -> Result<Export<User>> {
     if console.is_stale(&form.token) {
         let mut page = question(&console, &form, &FieldErrors::default()).await?;
         page.form = page.form.stale();

@@ -15,8 +15,10 @@ pub(in crate::web) struct Operation {
     pub(in crate::web) description: String,
     /// A body, or empty.
     pub(in crate::web) example: String,
-    /// Statuses and what they mean.
+    /// Statuses of its own, and what they mean.
     pub(in crate::web) responses: Vec<(String, String)>,
+    /// Statuses that it shares with others, in a row.
+    pub(in crate::web) others: String,
 }
 
 /// Operations that belong together.
@@ -27,9 +29,11 @@ pub(in crate::web) struct OperationGroup {
 }
 
 /// `docs.html`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(in crate::web) struct DocumentationPage {
     pub(in crate::web) groups: Vec<OperationGroup>,
+    /// Statuses that several operations share, and what they mean.
+    pub(in crate::web) statuses: Vec<(String, String)>,
 }
 
 impl View for DocumentationPage {
@@ -45,7 +49,10 @@ impl View for DocumentationPage {
             description: text.to_owned(),
             example: text.to_owned(),
             responses: vec![(text.to_owned(), text.to_owned())],
+            others: text.to_owned(),
         };
-        vec![Self { groups: vec![OperationGroup { name: text.to_owned(), operations: vec![operation] }] }]
+        let statuses = operation.responses.clone();
+        let groups = vec![OperationGroup { name: text.to_owned(), operations: vec![operation] }];
+        vec![Self { groups, statuses }]
     }
 }

@@ -1,6 +1,6 @@
 //! Imports: the upload, what would become of it, and what became of it.
 
-use super::{State, rich, spoil_tokens, state};
+use super::{State, spoil_tokens, state};
 use crate::actions::Actions;
 use crate::people::{ADMIN, PASSWORD};
 use crate::server::Server;
@@ -12,25 +12,19 @@ pub(super) const STATES: &[State] = &[
         spoil_tokens(admin);
         check(admin, "username\\nnever\\n");
     }),
-    State {
-        kilobytes: 12,
-        ..state("import-review", Some(ADMIN), "Import 2 users", |admin, server| {
-            server.forget_passwords_given(ADMIN);
-            fresh(admin);
-            check(admin, ROWS);
-        })
-    },
-    State {
-        kilobytes: 12,
-        ..state("import-password-refused", Some(ADMIN), "There is a problem", |admin, server| {
-            server.forget_passwords_given(ADMIN);
-            fresh(admin);
-            check(admin, ROWS);
-            admin.fill("Your password", "not the password");
-            admin.click("Import 2 users");
-        })
-    },
-    rich("import-unreadable", Some(ADMIN), "Nothing can be imported.", |admin, _| {
+    state("import-review", Some(ADMIN), "Import 2 users", |admin, server| {
+        server.forget_passwords_given(ADMIN);
+        fresh(admin);
+        check(admin, ROWS);
+    }),
+    state("import-password-refused", Some(ADMIN), "There is a problem", |admin, server| {
+        server.forget_passwords_given(ADMIN);
+        fresh(admin);
+        check(admin, ROWS);
+        admin.fill("Your password", "not the password");
+        admin.click("Import 2 users");
+    }),
+    state("import-unreadable", Some(ADMIN), "Nothing can be imported.", |admin, _| {
         fresh(admin);
         check(admin, "Kennung,Rufname\\nada,Ada\\n");
     }),

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{State, state};
+use super::{State, list, state};
 use crate::actions::{Actions, ENTER};
 use crate::people::{ADMIN_ID, CROWD, STAFF, STAFF_ID};
 
 pub(super) const STATES: &[State] = &[
     State {
-        kilobytes: 14,
-        ..state("views", Some("user98"), "Edit views", |staff, _| {
+        who: Some("user98"),
+        ..list("views", "Edit views", |staff, _| {
             staff.open("/users?status=invited&sort=-seen");
             staff.click("Save this view");
             staff.fill("Name", "New people");
@@ -33,15 +33,12 @@ pub(super) const STATES: &[State] = &[
     state("bulk-left-out", Some(STAFF), "2 users were left out:", |staff, _| {
         staff.open(&bulk("give_staff", &[ADMIN_ID, STAFF_ID, CROWD + 20, CROWD + 32]));
     }),
-    State { kilobytes: 12, ..state("bulk-all-that-match", Some(STAFF), "to go on", |staff, _| all(staff)) },
-    State {
-        kilobytes: 12,
-        ..state("bulk-number-refused", Some(STAFF), "Type the number of users to go on.", |staff, _| {
-            all(staff);
-            staff.fill("Type ", "2");
-            staff.press_and_go(ENTER);
-        })
-    },
+    state("bulk-all-that-match", Some(STAFF), "to go on", |staff, _| all(staff)),
+    state("bulk-number-refused", Some(STAFF), "Type the number of users to go on.", |staff, _| {
+        all(staff);
+        staff.fill("Type ", "2");
+        staff.press_and_go(ENTER);
+    }),
     state("bulk-too-many", Some(STAFF), "at most 1,000 users at once", |staff, _| {
         staff.open("/users/bulk?do=end_sessions&all=1");
     }),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{State, list, rich, state, user_api};
+use super::{State, list, state, user_api};
 use crate::actions::Actions;
 use crate::people::{ADMIN, CROWD, MEMBER, PASSWORD, STAFF, STAFF_ID};
 use crate::phone;
@@ -40,8 +40,8 @@ pub(super) const STATES: &[State] = &[
         member.is(Some(&server.sign_in("user52")));
         member.open("/account");
     }),
-    rich("own-data", Some(STAFF), "What is stored about you", |staff, _| staff.open("/account/data")),
-    rich("user-data", Some(STAFF), "For answering a person who asks", |staff, _| {
+    state("own-data", Some(STAFF), "What is stored about you", |staff, _| staff.open("/account/data")),
+    state("user-data", Some(STAFF), "For answering a person who asks", |staff, _| {
         staff.open(&format!("/users/{}/data", CROWD + 53));
     }),
     state("user-data-asks", Some(ADMIN), "Take all that is stored about this user?", |admin, server| {
@@ -56,21 +56,14 @@ pub(super) const STATES: &[State] = &[
     state("security", Some(STAFF), "your password alone signs you in", |staff, _| {
         staff.open("/account/security");
     }),
-    State {
-        // The picture cannot be packed much.
-        kilobytes: 11,
-        ..state("security-add", Some(MEMBER), "Scan this picture", |member, _| {
-            member.open("/account/security/add");
-        })
-    },
-    State {
-        kilobytes: 12,
-        ..state("security-add-refused", Some(MEMBER), "There is a problem", |member, _| {
-            member.open("/account/security/add");
-            member.fill("Code", "123");
-            member.click("Add the app");
-        })
-    },
+    state("security-add", Some(MEMBER), "Scan this picture", |member, _| {
+        member.open("/account/security/add");
+    }),
+    state("security-add-refused", Some(MEMBER), "There is a problem", |member, _| {
+        member.open("/account/security/add");
+        member.fill("Code", "123");
+        member.click("Add the app");
+    }),
     state("security-add-passkey-without-tls", Some(MEMBER), "Browsers have passkeys only", |member, _| {
         member.open("/account/security/add-passkey");
     }),
@@ -90,17 +83,13 @@ pub(super) const STATES: &[State] = &[
         member.is(Some(&server.sign_in(ADMIN)));
         member.open(&format!("/users/{}/factors", CROWD + 73));
     }),
-    State {
-        // The script that asks for a passkey.
-        kilobytes: 12,
-        ..state("tokens-with-a-factor", Some("user74"), "Code of your second factor", |member, server| {
-            phone::add(member);
-            server.forget_passwords_given("user74");
-            member.open("/account/tokens");
-            member.fill("Name", "deployment");
-            member.click("Make token");
-        })
-    },
+    state("tokens-with-a-factor", Some("user74"), "Code of your second factor", |member, server| {
+        phone::add(member);
+        server.forget_passwords_given("user74");
+        member.open("/account/tokens");
+        member.fill("Name", "deployment");
+        member.click("Make token");
+    }),
     state("sign-in-code", Some("user71"), "Your second factor", |member, _| {
         phone::add(member);
         sign_in_again(member, "user71");
@@ -125,7 +114,7 @@ pub(super) const STATES: &[State] = &[
         admin.open(&format!("/users/{STAFF_ID}/tokens"));
     }),
     state("preferences", Some(STAFF), "Time zone", |staff, _| staff.open("/account/preferences")),
-    rich("preferences-refused", Some(STAFF), "There is a problem", |staff, _| {
+    state("preferences-refused", Some(STAFF), "There is a problem", |staff, _| {
         staff.open("/account/preferences");
         staff.fill("Time zone", "Louisville");
         staff.click("Save");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{State, rich, state, user, user_api};
+use super::{State, state, user, user_api};
 use crate::people::{ADMIN, ADMIN_ID, CROWD, STAFF, STAFF_ID};
 
 pub(super) const STATES: &[State] = &[
@@ -15,7 +15,7 @@ pub(super) const STATES: &[State] = &[
     state("history-read-only", Some(STAFF), "History", |staff, _| {
         staff.open(&format!("{}/history", user(ADMIN_ID)));
     }),
-    rich("user-with-changes", Some(STAFF), "Full history", |staff, server| {
+    state("user-with-changes", Some(STAFF), "Full history", |staff, server| {
         server.api("PATCH", &user_api(CROWD + 41), &json!({ "email": "other@example.org" }));
         staff.open(&user(CROWD + 41));
     }),
@@ -28,48 +28,39 @@ pub(super) const STATES: &[State] = &[
         staff.open(&format!("{}/notes", user(CROWD + 45)));
         staff.click("Add note");
     }),
-    rich("user-with-notes", Some(STAFF), "All notes", |staff, server| {
+    state("user-with-notes", Some(STAFF), "All notes", |staff, server| {
         let notes = format!("{}/notes", user_api(CROWD + 46));
         server.api("POST", &notes, &json!({ "note": "Called back." }));
         staff.open(&user(CROWD + 46));
     }),
-    rich("sign-ins", Some(ADMIN), "Signed in on", |admin, server| {
+    state("sign-ins", Some(ADMIN), "Signed in on", |admin, server| {
         server.sign_in(STAFF);
         admin.open(&format!("{}/sign-ins", user(STAFF_ID)));
     }),
     state("sign-ins-none", Some(STAFF), "Not signed in anywhere.", |staff, _| {
         staff.open(&format!("{}/sign-ins", user(CROWD + 42)));
     }),
-    State { kilobytes: 12, ..state("audit", Some(STAFF), "Audit log", |staff, _| staff.open("/audit")) },
-    State {
-        kilobytes: 11,
-        ..state("audit-filtered", Some(STAFF), "Clear all", |staff, server| {
-            server.api("PATCH", &user_api(CROWD + 43), &json!({ "email": "other@example.org" }));
-            staff.open("/audit?actor=admin&user=user43");
-        })
-    },
+    state("audit", Some(STAFF), "Audit log", |staff, _| staff.open("/audit")),
+    state("audit-filtered", Some(STAFF), "Clear all", |staff, server| {
+        server.api("PATCH", &user_api(CROWD + 43), &json!({ "email": "other@example.org" }));
+        staff.open("/audit?actor=admin&user=user43");
+    }),
     state("audit-export", Some(STAFF), "The export is recorded.", |staff, _| {
         staff.open("/audit/export?actor=admin&format=json");
     }),
     state("history-export", Some(STAFF), "The export is recorded.", |staff, _| {
         staff.open(&format!("{}/history/export", user(CROWD + 40)));
     }),
-    rich("audit-none-found", Some(STAFF), "Nothing recorded for these filters.", |staff, _| {
+    state("audit-none-found", Some(STAFF), "Nothing recorded for these filters.", |staff, _| {
         staff.open("/audit?actor=no.such.name");
     }),
-    State {
-        kilobytes: 12,
-        ..state("audit-odd-link", Some(STAFF), "a filter we do not know", |staff, _| {
-            staff.open("/audit?action=dancing&from=yesterday");
-        })
-    },
+    state("audit-odd-link", Some(STAFF), "a filter we do not know", |staff, _| {
+        staff.open("/audit?action=dancing&from=yesterday");
+    }),
     state("shortcuts", Some(STAFF), "Keyboard shortcuts", |staff, _| staff.open("/shortcuts")),
-    State { kilobytes: 13, ..state("docs", None, "The API", |guest, _| guest.open("/docs")) },
-    State {
-        kilobytes: 13,
-        ..state("docs-open", Some(STAFF), "For example:", |staff, _| {
-            staff.open("/docs");
-            staff.browser.run("for (const part of document.querySelectorAll('details')) part.open = true;");
-        })
-    },
+    state("docs", None, "The API", |guest, _| guest.open("/docs")),
+    state("docs-open", Some(STAFF), "For example:", |staff, _| {
+        staff.open("/docs");
+        staff.browser.run("for (const part of document.querySelectorAll('details')) part.open = true;");
+    }),
 ];

@@ -12,11 +12,16 @@ use super::server::{Server, status_of};
 /// Caddy with the file as it is shipped, but for what only fits the real machine: ports, and TLS, for which it would
 /// ask an authority for a certificate.
 fn caddy_before(server: &Server, directory: &Path) -> Front {
+    caddy_with(include_str!("../../../docs/Caddyfile"), server, directory)
+}
+
+/// The same with lines changed.
+fn caddy_with(config: &str, server: &Server, directory: &Path) -> Front {
     let port = free_port();
     let config = adapted(
-        include_str!("../../../docs/Caddyfile"),
+        config,
         &[
-            ("reverse_proxy 127.0.0.1:8000 {", format!("reverse_proxy {} {{", server.address)),
+            (" 127.0.0.1:8000 {", format!(" {} {{", server.address)),
             ("users.example.org {\n", format!("http://users.example.org:{port} {{\n\tbind 127.0.0.1\n")),
             // Else two tests at once would want the port of its administration.
             ("\tservers {\n", "\tadmin off\n\tservers {\n".to_owned()),
@@ -94,4 +99,39 @@ fn do_1_behind_caddy_slow_clients_are_cut_and_hurt_nobody() {
     let server = Server::start(directory.path(), &BEHIND);
     let caddy = caddy_before(&server, directory.path());
     front::slow_clients_are_cut_and_hurt_nobody(directory.path(), &caddy);
+}
+
+#[test]
+fn below_a_path_caddy_hands_it_on_beside_another_program() {
+    let documentation = include_str!("../../../docs/proxy.md");
+    let (_, rest) = documentation.split_once("```caddyfile\n").unwrap();
+    let changed = rest.split("```").next().unwrap();
+    let mut config = include_str!("../../../docs/Caddyfile").to_owned();
+    // Each of these lines takes the place of the one that begins in the same way.
+    for line in changed.lines() {
+        let begin = ["@oversized ", "@small ", "@upload ", "reverse_proxy "];
+        let begin = begin.into_iter().find(|begin| line.trim_start().starts_with(begin));
+        let shipped =
+            config.lines().find(|shipped| begin.is_some_and(|begin| shipped.trim_start().starts_with(begin)));
+        config = match shipped.map(str::to_owned) {
+            Some(shipped) => config.replacen(&shipped, line, 1),
+            None => config.replacen("\treverse_proxy ", &format!("{line}\n\treverse_proxy "), 1),
+        };
+    }
+    let other =
+        "\t@other not path /usher /usher/*\n\trespond @other \"the other program\"\n\thandle_errors {";
+    let config = config.replacen("\thandle_errors {", other, 1);
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(directory.path(), &[&BEHIND[..], &[("USHER_BASE_PATH", "/usher")]].concat());
+    let caddy = caddy_with(&config, &server, directory.path());
+    front::everything_is_below_usher(directory.path(), &caddy);
+    for path in ["/", "/users", "/ushers"] {
+        assert!(caddy.ask(&get(path, "")).ends_with("the other program"), "{path}");
+    }
+    let upload = |path: &str| {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: users.example.org\r\nConnection: close\r\n");
+        status_of(&caddy.ask(&format!("{head}Content-Length: 2000000\r\n\r\n{}", "x".repeat(2_000_000))))
+    };
+    assert_eq!(upload("/usher/v1/users/list"), Some(413));
+    assert_ne!(upload("/usher/users/import"), Some(413), "uploads may be longer");
 }

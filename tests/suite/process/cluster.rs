@@ -42,6 +42,12 @@ impl Cluster {
         cluster
     }
 
+    /// Starts it again as one that only reads, like a former primary that follows another one.
+    pub(super) fn start_as_standby(&self) {
+        std::fs::write(self.directory.path().join("data/standby.signal"), "").unwrap();
+        self.start_again();
+    }
+
     /// Ends following, and takes changes.
     pub(super) fn promote(&self) {
         self.must_run("pg_ctl", "promote -D data -w -s");

@@ -107,6 +107,50 @@ async fn rl_12_in_a_failover_reads_wait_for_the_standby_that_is_promoted_and_not
 }
 
 #[rocket::async_test]
+async fn rl_12_a_former_primary_that_comes_back_as_a_standby_answers_no_read() {
+    let primary = Cluster::start();
+    let standby = Cluster::standby_of(&primary);
+    let url = format!("postgres://usher_test@127.0.0.1:{},127.0.0.1:{}/postgres", primary.port, standby.port);
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", url.as_str())];
+    make_superuser(directory.path(), &variables);
+    let mut server = Server::start(directory.path(), &variables);
+    let account = json_request("GET", "/v1/account", &server.sign_in(), &json!({}));
+    let read = || status_of(&server.ask_within(LONGEST, &account).unwrap());
+    assert_eq!(read(), Some(200));
+    let mut follower = PgConnection::connect(&standby.url).await.unwrap();
+    let mut has_session = false;
+    for _ in 0..100 {
+        has_session = sqlx::query_scalar("SELECT count(*) > 0 FROM sessions")
+            .fetch_one(&mut follower)
+            .await
+            .unwrap_or(false);
+        if has_session {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(has_session, "the standby follows");
+    primary.kill();
+    primary.start_as_standby();
+    // Its session is there, and may be ended elsewhere by now.
+    assert_eq!(read(), Some(503));
+    standby.promote();
+    let mut operator = PgConnection::connect(&standby.url).await.unwrap();
+    sqlx::raw_sql("DELETE FROM sessions").execute(&mut operator).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(read(), Some(401));
+    }
+    let log = server.log();
+    for said in [
+        format!("127.0.0.1:{} only reads", primary.port),
+        format!("PostgreSQL at 127.0.0.1:{} takes the changes now", standby.port),
+    ] {
+        assert!(log.contains(&said), "{log}");
+    }
+}
+
+#[rocket::async_test]
 async fn rl_12_another_way_to_the_server_is_taken_when_the_first_is_cut_or_stands_still() {
     let app = TestApp::new(Backend::Postgres).await;
     let ways = [Proxy::before(&app.url), Proxy::before(&app.url)];

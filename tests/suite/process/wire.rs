@@ -40,6 +40,31 @@ fn hd_3_methods_that_are_not_in_the_standard_are_not_allowed() {
 }
 
 #[test]
+fn hd_3_below_a_path_such_methods_are_answered_in_the_same_way() {
+    let directory = TempDir::new().unwrap();
+    let settings = [("USHER_BASE_PATH", "/it/usher"), ("USHER_SCIM", "true")];
+    let server = Server::start(directory.path(), &settings);
+    let of_user = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+    for (path, status, allow, kind) in [
+        ("/v1/users/1", 405, of_user, "application/json"),
+        ("/v1/users/list", 405, "POST, OPTIONS", "application/json"),
+        ("/v1/nothing", 404, "", "application/json"),
+        ("/scim/v2/Users/1", 405, of_user, "application/scim+json"),
+        ("/scim/v2/nothing", 404, "", "application/scim+json"),
+        ("/sign-in", 405, "GET, HEAD, POST", "text/html; charset=utf-8"),
+        ("/nothing", 404, "", "text/html; charset=utf-8"),
+    ] {
+        // A proxy may take the path off.
+        for line in [format!("PROPFIND /it/usher{path}"), format!("FOO {path}")] {
+            let answer = server.ask(&request(&line, "Host: localhost\r\n\r\n")).unwrap();
+            assert_eq!(status_of(&answer), Some(status), "{line}: {answer}");
+            assert!(answer.contains(&format!("content-type: {kind}\r\n")), "{line}: {answer}");
+            assert!(allow.is_empty() || answer.contains(&format!("allow: {allow}\r\n")), "{line}: {answer}");
+        }
+    }
+}
+
+#[test]
 fn in_2_of_two_hosts_none_is_believed() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(directory.path(), &[]);

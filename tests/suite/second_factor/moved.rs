@@ -351,4 +351,8 @@ async fn a_file_that_only_brings_what_clients_call_users_is_imported_and_taken_b
     let mut expected = [of(&root, "before"), of(&ada, "ada2")];
     expected.sort();
     assert_eq!(here, expected, "what was before stays");
+    let entries = crate::audit::trail(&app).await;
+    let undone = entries.iter().find(|entry| entry.action == "import_undone").unwrap();
+    let details: Value = serde_json::from_str(&undone.details).unwrap();
+    assert_eq!(details, json!({"removed": 0, "external_ids": 1, "left": 1}));
 }

@@ -97,3 +97,33 @@ fn an_element_without_end_is_named_and_not_kept() {
     let deep = "[".repeat(3_000_000);
     assert_eq!(texts(&deep).len(), 2);
 }
+
+#[test]
+fn realms_are_found_wherever_their_names_stand_and_however_many_there_are() {
+    let parts = |content: &str| {
+        let stream = || source(content.as_bytes()).stream().unwrap();
+        let found = Elements::of_realms(stream(), realms(stream()));
+        found
+            .map(|found| {
+                let text = String::from_utf8(found.content.unwrap()).unwrap();
+                format!("{}{text}", found.part.as_deref().unwrap_or_default())
+            })
+            .collect::<Vec<_>>()
+    };
+    let after = r#"{"id":"1","users":[1,2],"realm":"a"}"#;
+    let before = r#"{"realm":"b","users":[3]}"#;
+    assert_eq!(parts(after), ["a1", "a2"]);
+    assert_eq!(parts(&format!("{after}\n{before}")), ["a1", "a2", "b3"]);
+    assert_eq!(parts(&format!("{before}{after}{before}")), ["b3", "a1", "a2", "b3"]);
+    assert_eq!(
+        parts(&format!("[{after},{{\"username\":\"x\"}},{before}]")),
+        ["a1", "a2", "{\"username\":\"x\"}", "b3"]
+    );
+    let groups = r#"[{"name":"x","users":["ada"]}]"#;
+    assert_eq!(parts(groups), [r#"{"name":"x","users":["ada"]}"#]);
+    assert_eq!(
+        texts("{\"results\":[1]}\n{\"results\":[2]}\n"),
+        ["1", "2"],
+        "answers of an API, one after the other"
+    );
+}

@@ -114,7 +114,7 @@ fn a_table_can_be_chosen_and_its_columns_be_said() {
     assert_eq!(names(&options), [text("ada")]);
     let checked =
         |options: &Options| check(source(content.as_bytes()).stream().unwrap(), content.as_bytes(), options);
-    assert_eq!(checked(&options), Ok(()));
+    assert_eq!(checked(&options), Ok(None));
     let columns = vec![("Kenung".to_owned(), "username".to_owned())];
     assert_eq!(checked(&Options { columns, ..options }), Err("the file has no column \"Kenung\"".into()));
 }
@@ -125,12 +125,11 @@ fn what_is_wrong_with_a_row_does_not_reach_the_next_and_a_file_that_ends_too_ear
     let long = "x".repeat(2 * LONGEST);
     for (bad, reason) in [
         ("('x')", "has 1 values instead of 2."),
-        ("('x', ;", "has values that cannot be read. What follows it in the same statement is not read."),
+        ("('x', ;", "has no bracket at its end."),
         (&format!("('{long}', 'x')"), "is longer than 1048576 bytes."),
-        (
-            &format!("({}'x')", "1,".repeat(1500)),
-            "has values that cannot be read. What follows it in the same statement is not read.",
-        ),
+        (&format!("({}'x')", "1,".repeat(1500)), "has values that cannot be read."),
+        ("('x',,'y')", "has values that cannot be read."),
+        ("'x', 'y'", "is no row that can be read."),
     ] {
         let content = format!("{insert}('a','x');\n{insert}{bad};\n{insert}('b','x');\n");
         let told = |item: Item| match item {
@@ -144,7 +143,11 @@ fn what_is_wrong_with_a_row_does_not_reach_the_next_and_a_file_that_ends_too_ear
         (format!("{insert}('a','x'),\n"), 2),
         (format!("{insert}('a','x'),\n('b', "), 2),
         (format!("{insert}('a','x'),\n('b', 'x"), 2),
+        (format!("{insert}('z','x');\n{insert}('a','x')"), 2),
+        (format!("{insert}('z','x');\nINSERT INTO users SET username='a', password='x"), 2),
         (POSTGRES[..POSTGRES.find("8\t").unwrap()].to_owned(), 21),
+        (POSTGRES[..POSTGRES.find("bob\t").unwrap() + 3].to_owned(), 21),
+        (POSTGRES[..POSTGRES.find("\tf\n\\.").unwrap() + 2].to_owned(), 21),
     ] {
         let last = read_by(&content, &Options::default()).pop();
         let Some(Item::Row(row)) = last else { panic!("{last:?}") };
@@ -213,4 +216,120 @@ fn statements_of_triggers_are_no_rows_and_a_backtick_makes_no_dump_that_of_mysql
                    INSERT INTO users VALUES('ada','z');\nCOMMIT;\n";
     let (rows, _) = read(content, &["username"]);
     assert_eq!(rows, [[Raw::Text("C:\\".into())], [Raw::Text("ada".into())]]);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_does_not_reach_the_next_of_its_statement() {
+    let content = "INSERT INTO users (id, username, password) VALUES\n(1,'a','x'),\n(2,,'x'),\n(3,'c',(SELECT f(1, ')'))),\n\
+                   (4,'d','x','y'),\n(5,'e',NULL);\nINSERT INTO users (id, username) VALUES (6,'f';\nINSERT INTO users (id, username) VALUES (7,'g');\n";
+    let told: Vec<(u64, String)> = read_by(content, &Options::default())
+        .into_iter()
+        .map(|item| match item {
+            Item::Row(row) => (row.place.line, row.broken.unwrap_or_default()),
+            Item::Skipped(kind) => panic!("{kind}"),
+        })
+        .collect();
+    let expected = [
+        (2, ""),
+        (3, "has values that cannot be read."),
+        (4, ""),
+        (5, "has 4 values instead of 3."),
+        (6, ""),
+        (7, "has no bracket at its end."),
+        (8, ""),
+    ];
+    assert_eq!(told, expected.map(|(line, reason)| (line, reason.to_owned())));
+}
+
+#[test]
+fn numbers_and_bits_are_values_in_every_spelling() {
+    let content = "-- MySQL dump 10.13\nINSERT INTO users (username, password, score, is_active, is_staff) VALUES\n\
+                   ('a','x',.5,b'0',b'00000001'),('b','x',+1,_binary '\\0',_binary 0x01),('c','x',-1e3,0x00,0x01),('d','x',-.5,'\\0',1);\n";
+    let (rows, _) = read(content, &["username", "is_active", "is_staff"]);
+    let flags = |row: &Vec<Raw>| [1, 2].map(|at| super::super::states::flag(row[at].clone()));
+    assert_eq!(rows.iter().map(flags).collect::<Vec<_>>(), vec![[Raw::Bool(false), Raw::Bool(true)]; 4]);
+    let values = "INSERT INTO users (username, password, last_login) VALUES ('a','x',.5),('b','x',+17),('c','x',-1e3),('d','x',+.5);\n";
+    let (rows, _) = read(values, &["last_login"]);
+    assert_eq!(rows.concat(), [text("0.5"), text("17"), text("-1e3"), text("0.5")]);
+}
+
+#[test]
+fn statements_in_other_forms_are_read_or_named() {
+    let content = "INSERT  INTO `users` (id, login, pass) VALUE (1,'a','x');\n\
+                   REPLACE INTO users SET id=2, `users`.`login` = 'b', pass=CONCAT('x', 'y'), password='z' ON DUPLICATE KEY UPDATE id=3;\n\
+                   INSERT INTO users (id, login, password) OVERRIDING SYSTEM VALUE VALUES (4,'d','x');\n\
+                   INSERT INTO users (id, login, password) VALUES ROW(5,'e','x'), ROW(6,'f','x');\n\
+                   INSERT INTO users (login, password) SELECT login, password FROM old;\n\
+                   INSERT INTO logs (SELECT * FROM old);\nINSERT INTO logs DEFAULT VALUES;\n\
+                   INSERT INTO users (login, password) VALUES ('z','x');\n";
+    let mut told = Vec::new();
+    for item in read_by(content, &Options::default()) {
+        told.push(match item {
+            Item::Skipped(kind) => kind,
+            Item::Row(row) => match (&row.broken, row.get("username")) {
+                (Some(reason), _) => format!("{}: {reason}", row.place.line),
+                (None, Raw::Text(name)) => name,
+                other => panic!("{other:?}"),
+            },
+        });
+    }
+    let lost = "5: is a statement without rows, such as INSERT … SELECT: what it adds is not in the file.";
+    let logs = "statements without rows for logs";
+    assert_eq!(told, ["a", "b", "d", "e", "f", lost, logs, logs, "z"]);
+}
+
+#[test]
+fn columns_that_are_not_read_are_named() {
+    let items = read_by(
+        "INSERT INTO users (id, username, password, state, avatar) VALUES (1,'a','x','blocked','y');\n",
+        &Options::default(),
+    );
+    let [Item::Row(row)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!(row.not_read[..], ["state".to_owned(), "avatar".to_owned()]);
+}
+
+#[test]
+fn routines_put_no_rows_into_a_dump() {
+    let content = "-- MySQL dump 10.13\nINSERT INTO users (username, password) VALUES ('a','x');\nDELIMITER ;;\n\
+                   CREATE DEFINER=`root`@`%` PROCEDURE `p`()\nBEGIN\nINSERT INTO users (username, password) VALUES ('no','x');\nEND ;;\n\
+                   DELIMITER ;\nINSERT INTO users (username, password) VALUES ('b','x');\n";
+    let (rows, _) = read(content, &["username"]);
+    assert_eq!(rows.concat(), [text("a"), text("b")]);
+    let rule = "CREATE RULE r AS ON INSERT TO x DO ALSO (\nINSERT INTO users (username, password) VALUES ('no','x');\n\
+                INSERT INTO users (username, password) VALUES ('no','x');\n);\nINSERT INTO users (username, password) VALUES ('b','x');\n";
+    assert_eq!(read_by(rule, &Options::default()).len(), 1);
+}
+
+#[test]
+fn names_of_columns_without_end_are_not_kept() {
+    let columns = vec![("handle".to_owned(), "username".to_owned())];
+    let mut content = String::new();
+    for number in 0..200 {
+        content.extend([
+            "INSERT INTO users (handle, password, c",
+            &number.to_string(),
+            ") VALUES ('u','x',1);\n",
+        ]);
+    }
+    let options = Options { columns, ..Options::default() };
+    let mut rows = Rows::new(source(content.as_bytes()).stream().unwrap(), content.as_bytes(), &options);
+    assert_eq!(rows.by_ref().count(), 200);
+    assert!(rows.sought.are_found() && rows.sought.mapping.len() == 1);
+}
+
+#[test]
+fn of_tables_that_are_called_like_users_the_only_one_with_passwords_is_read() {
+    let content = "INSERT INTO users (login, password) VALUES ('a','x');\nINSERT INTO external_user (email) VALUES ('a@b.co');\n\
+                   INSERT INTO old.users (login) VALUES ('b');\n";
+    let stream = || source(content.as_bytes()).stream().unwrap();
+    let options = Options::default();
+    let only = check(stream(), content.as_bytes(), &options).unwrap();
+    assert_eq!(only.as_deref(), Some("users"));
+    let kinds = Rows::new(stream(), content.as_bytes(), &options).of(only).map(|item| match item {
+        Item::Row(row) => row.get("username"),
+        Item::Skipped(kind) => kind.as_str().into(),
+    });
+    assert_eq!(kinds.collect::<Vec<_>>(), [text("a"), text("rows of external_user"), text("rows of users")]);
+    let two = "INSERT INTO a_user (email) VALUES ('x');\nINSERT INTO b_user (email) VALUES ('x');";
+    assert!(checked(two, None).contains("several"));
 }

@@ -98,6 +98,9 @@ fn told(name: &str, survey: &Survey) -> FileRow {
     if survey.encoding != "UTF-8" {
         what = format!("{what}, in {}", survey.encoding);
     }
+    if let Some(order) = survey.dates {
+        what = format!("{what}, dates with the {} first", order.first());
+    }
     let columns = survey.not_read().map(|name| format!("the column “{name}”"));
     let skipped = survey.skipped.iter().map(|(kind, count)| format!("{} {kind}", number(*count)));
     FileRow { name: name.to_owned(), what, not_read: columns.chain(skipped).collect::<Vec<_>>().join(", ") }
@@ -105,18 +108,24 @@ fn told(name: &str, survey: &Survey) -> FileRow {
 
 /// The columns of a table, or the members of objects, with what the first rows say.
 fn columns(survey: &Survey) -> Vec<ColumnRow> {
-    let examples = |field: &str| {
-        let values = survey.first.iter().filter_map(|row| row.iter().find(|(name, _)| *name == field));
+    // Of several columns for one field, each has its own.
+    let examples = |field: &str, place: usize| {
+        let values =
+            survey.first.iter().filter_map(|row| row.iter().filter(|(name, _)| *name == field).nth(place));
         values.map(|(_, value)| value.clone()).filter(|value| !value.is_empty()).collect()
     };
-    let column = |name: &str, field: Option<&'static str>| ColumnRow {
+    let column = |name: &str, field: Option<&'static str>, place: usize| ColumnRow {
         name: name.to_owned(),
         field: field.unwrap_or_default(),
         label: field.map(label).unwrap_or_default(),
-        examples: field.map(examples).unwrap_or_default(),
+        examples: field.map(|field| examples(field, place)).unwrap_or_default(),
     };
     if !survey.header.is_empty() {
-        return survey.header.iter().map(|(name, field)| column(name, *field)).collect();
+        let header = survey.header.iter().enumerate();
+        let before = |place: usize, field: Option<&str>| {
+            survey.header[..place].iter().filter(|(_, other)| *other == field).count()
+        };
+        return header.map(|(place, (name, field))| column(name, *field, before(place, *field))).collect();
     }
     let mut fields: Vec<&'static str> = Vec::new();
     for (field, _) in survey.first.iter().flatten() {
@@ -124,7 +133,7 @@ fn columns(survey: &Survey) -> Vec<ColumnRow> {
             fields.push(field);
         }
     }
-    fields.into_iter().map(|field| column("", Some(field))).collect()
+    fields.into_iter().map(|field| column("", Some(field), 0)).collect()
 }
 
 fn row(judged: &Judged) -> VerdictRow {
@@ -167,11 +176,13 @@ fn label(field: &'static str) -> &'static str {
         "pk" => "Primary key",
         "username" => "Username",
         "first_name" => "First name",
-        "last_name" => "Last name",
+        "last_name" | "surname" => "Last name",
         "full_name" => "Full name",
         "email" => "Email",
         "is_active" => "Active",
         "is_blocked" => "Blocked",
+        "blocked_at" => "Blocked since",
+        "blocked_until" => "Blocked until",
         "is_staff" => "Staff",
         "is_superuser" => "Superuser",
         "date_joined" => "Joined",
