@@ -223,28 +223,51 @@ pub async fn latest_targets(db: &Db, action: Action, limit: i64) -> Result<Vec<U
     Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
 }
 
+/// Those without a seal. SQLite is told the index: it may know the table as it was when it was tiny.
+fn push_unsealed(sql: &mut Sql, dialect: Dialect) -> &mut Sql {
+    sql.push(match dialect {
+        Dialect::Sqlite => " INDEXED BY audit_entries_not_sealed",
+        Dialect::Postgres => "",
+    });
+    sql.push(" WHERE position IS NULL")
+}
+
+/// The index of those with a seal, for the same reason.
+const fn by_position(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => " INDEXED BY audit_entries_position",
+        Dialect::Postgres => "",
+    }
+}
+
 /// Whether there is an entry without a seal.
 pub async fn has_unsealed(db: &Db) -> Result<bool> {
-    let sql = Sql::new("SELECT id FROM audit_entries WHERE position IS NULL LIMIT 1");
+    let mut sql = Sql::new("SELECT id FROM audit_entries");
+    push_unsealed(&mut sql, db.dialect()).push(" LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.is_some())
 }
 
 /// When the first entry without a seal was written.
 pub async fn oldest_unsealed(db: &Db) -> Result<Option<Timestamp>> {
-    let sql = Sql::new("SELECT happened_at FROM audit_entries WHERE position IS NULL ORDER BY id LIMIT 1");
+    let mut sql = Sql::new("SELECT happened_at FROM audit_entries");
+    push_unsealed(&mut sql, db.dialect()).push(" ORDER BY id LIMIT 1");
     Ok(db.optional::<(i64,)>(sql).await?.map(|(at,)| Timestamp::from_micros(at)))
 }
 
 /// How many entries have no seal.
 pub async fn count_unsealed(db: &Db) -> Result<i64> {
-    let sql = Sql::new("SELECT count(*) FROM audit_entries WHERE position IS NULL");
+    let mut sql = Sql::new("SELECT count(*) FROM audit_entries");
+    push_unsealed(&mut sql, db.dialect());
     Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
 }
 
 /// How many entries after a position have a seal of an earlier release.
 pub async fn count_sealed_earlier(db: &Db, position: i64) -> Result<i64> {
-    let sql = Sql::new("SELECT count(*) FROM audit_entries WHERE position > $1 AND commitments IS NULL");
-    Ok(db.optional::<(i64,)>(sql.bind(position)).await?.map_or(0, |(count,)| count))
+    let mut sql = Sql::new("SELECT count(*) FROM audit_entries");
+    sql.push(by_position(db.dialect()))
+        .push(" WHERE commitments IS NULL AND position > ")
+        .push_value(position);
+    Ok(db.optional::<(i64,)>(sql).await?.map_or(0, |(count,)| count))
 }
 
 /// The number of the lock under which one instance at a time adds to the chain.
@@ -273,20 +296,17 @@ pub async fn seal_at(db: &Db, position: i64) -> Result<Option<Vec<u8>>> {
 
 /// The first entries without a seal.
 pub async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<StoredEntry>> {
-    let sql = Sql::new(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM audit_entries WHERE position IS NULL ORDER BY id LIMIT $1"
-    ));
-    tx.all(sql.bind(limit)).await
+    let mut sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries"));
+    push_unsealed(&mut sql, tx.dialect()).push(" ORDER BY id LIMIT ").push_value(limit);
+    tx.all(sql).await
 }
 
 /// Takes the seals of earlier releases from the entries after a position.
 pub async fn unseal_earlier(tx: &mut Tx, position: i64) -> Result<()> {
-    let sql = Sql::new(
-        "UPDATE audit_entries SET position = NULL, seal = NULL WHERE position > $1 AND commitments IS NULL",
-    );
-    tx.execute(sql.bind(position)).await.map(drop)
+    let mut sql = Sql::new("UPDATE audit_entries");
+    sql.push(by_position(tx.dialect())).push(" SET position = NULL, seal = NULL");
+    sql.push(" WHERE commitments IS NULL AND position > ").push_value(position);
+    tx.execute(sql).await.map(drop)
 }
 
 /// A seal for an entry: its primary key, position, seal and commitments.

@@ -422,3 +422,26 @@ fn bind_all(sql: Sql, user: &User, password: &PasswordHash) -> Sql {
         .bind(user.is_deprovisioned && !user.is_active)
         .bind(user.modified_at.map(Timestamp::micros))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::testing;
+
+    #[rocket::async_test]
+    async fn the_memory_for_many_is_taken_and_given_back() {
+        let (figment, _directory) = testing::sqlite().await;
+        let db = Db::open(&figment.focus("databases.main")).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let mut caches = Vec::new();
+        for step in 0..3 {
+            match step {
+                1 => expect_many(&mut tx).await.unwrap(),
+                2 => expect_few(&mut tx).await.unwrap(),
+                _ => {}
+            }
+            caches.push(tx.optional::<(i64,)>(Sql::new("PRAGMA cache_size")).await.unwrap().unwrap().0);
+        }
+        assert_eq!(caches, [-4096, -65536, -4096]);
+    }
+}

@@ -99,7 +99,7 @@ pub async fn seal(app: &App) -> Result<usize> {
     let mut tx = app.db.begin().await?;
     let found = mark::lock(&mut tx, key).await?;
     let mut mark = begin(app, &mut tx, found).await?;
-    let salts = salts()?;
+    let (before, salts) = (mark.position, salts()?);
     let done = if mark.is_resealing() {
         reseal(&mut tx, &mut mark, key, &salts).await?
     } else {
@@ -109,6 +109,10 @@ pub async fn seal(app: &App) -> Result<usize> {
     };
     mark.sealed_at = app.clock.now().micros();
     mark::store(&mut tx, &mark, key).await?;
+    // Each time the log has doubled: an import, or a hard day, outgrows what SQLite knows of it within the hour.
+    if mark.position.max(1).ilog2() > before.max(1).ilog2() {
+        db::statistics::refresh(&mut tx).await?;
+    }
     tx.commit().await?;
     app.audit_watch.note(&mark);
     Ok(done)

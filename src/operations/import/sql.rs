@@ -22,7 +22,7 @@ const MOST_TABLES: usize = 20;
 
 /// Whether a file is one: it begins with a comment or a statement, and has some that dumps have.
 pub(super) fn is_dump(head: &[u8]) -> bool {
-    const STATEMENTS: [&[u8]; 18] = [
+    const STATEMENTS: [&[u8]; 16] = [
         b"insert into ",
         b"insert  into ",
         b"insert ignore ",
@@ -35,17 +35,23 @@ pub(super) fn is_dump(head: &[u8]) -> bool {
         b"pragma ",
         b"begin transaction",
         b"start transaction",
-        b"set names",
-        b"set sql_mode",
-        b"set statement_timeout",
+        b"select pg_catalog.",
         b"lock tables",
         b"use [",
         b"/*!",
     ];
+    // Whatever the setting: each program that dumps begins with others.
+    let is_whole = |line: &[u8]| {
+        line == b"begin;"
+            || line.starts_with(b"set names ")
+            || line.starts_with(b"set identity_insert ")
+            || line.starts_with(b"set ") && line.ends_with(b";") && line.contains(&b'=')
+    };
     let is_statement = |line: &[u8]| {
         let line = line[..line.len().min(200)].to_ascii_lowercase();
-        STATEMENTS.iter().any(|statement| line.starts_with(statement))
-            && (!line.starts_with(b"copy ") || line.windows(11).any(|part| part == b" from stdin"))
+        is_whole(&line)
+            || STATEMENTS.iter().any(|statement| line.starts_with(statement))
+                && (!line.starts_with(b"copy ") || line.windows(11).any(|part| part == b" from stdin"))
     };
     let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let mut lines = lines.filter(|line| !line.is_empty());

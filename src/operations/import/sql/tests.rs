@@ -333,3 +333,20 @@ fn of_tables_that_are_called_like_users_the_only_one_with_passwords_is_read() {
     let two = "INSERT INTO a_user (email) VALUES ('x');\nINSERT INTO b_user (email) VALUES ('x');";
     assert!(checked(two, None).contains("several"));
 }
+
+#[test]
+fn a_dump_may_begin_with_any_setting() {
+    for begin in [
+        "SET session_replication_role = replica;",
+        "SET client_encoding = 'UTF8';",
+        "SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT;",
+        "SET IDENTITY_INSERT [dbo].[Users] ON",
+        "SELECT pg_catalog.set_config('search_path', '', false);",
+        "BEGIN;",
+    ] {
+        assert!(is_dump(format!("{begin}\n\n--\n").as_bytes()), "{begin}");
+    }
+    for no_dump in ["set name;username\n", "set,username=x\n", "begin;end;username\n"] {
+        assert!(!is_dump(no_dump.as_bytes()), "{no_dump}");
+    }
+}
