@@ -6,7 +6,7 @@ use rocket::tokio::net::TcpListener;
 use rocket::tokio::task::spawn_blocking;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use usher::db;
+use usher::db::{self, Sql};
 use usher::model::audit::{Action, Author, Commitments, Entry, EntryId, Group};
 use usher::model::origin::Origin;
 use usher::operations::audit::{self, Fault, Head, HeadVerdict, hexadecimal};
@@ -336,4 +336,31 @@ async fn the_head_is_kept_in_a_file_and_sent_to_an_address_on_sqlite() {
 #[rocket::async_test]
 async fn the_head_is_kept_in_a_file_and_sent_to_an_address_on_postgres() {
     the_head_is_sent(Backend::Postgres).await;
+}
+
+/// The rows of the log that SQLite believes there are.
+async fn known_rows(app: &TestApp) -> i64 {
+    let sql = "SELECT stat FROM sqlite_stat1 WHERE idx = 'audit_entries_happened_at'";
+    let (stat,): (String,) = app.usher.db.optional(Sql::new(sql)).await.unwrap().expect("statistics");
+    stat.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Else each batch of seals would read the whole log: an import into a new installation took hours.
+#[rocket::async_test]
+async fn a_log_that_grows_quickly_is_counted_anew_while_it_is_sealed_on_sqlite() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let entry = Entry::new(Action::SignOut, Author::anonymous(&Origin::command_line()));
+    let store = async |count: usize| {
+        let mut tx = app.usher.db.begin().await.unwrap();
+        db::audit::insert_all(&mut tx, &vec![entry.clone(); count], app.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    store(1).await;
+    let mut tx = app.usher.db.begin().await.unwrap();
+    db::statistics::refresh(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(known_rows(&app).await < 10);
+    store(2_000).await;
+    seal(&app).await;
+    assert!(known_rows(&app).await > 500, "{}", known_rows(&app).await);
 }

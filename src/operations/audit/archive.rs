@@ -4,6 +4,9 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rocket::tokio::time::{Instant, sleep};
 
 use super::archive_file::{self, Contents, Head, Writer};
 use super::chain::{BATCH, Place};
@@ -18,6 +21,9 @@ use crate::operations::App;
 use crate::security::audit_key::AuditKey;
 
 pub use super::archive_file::ArchiveFault;
+
+/// Most time between two transactions, which a server beside this process has for its own: SQLite's lock has no queue.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why nothing, or not all, was archived.
 #[derive(Debug, thiserror::Error)]
@@ -286,9 +292,13 @@ async fn remove(
     let until = Until::Position(contents.end.position);
     let mut removed = 0;
     loop {
+        let begun = Instant::now();
         let told = |count, next: &Begin| (!is_recorded).then(|| entry(count, next));
         match db::retrying(|| remove_batch(app, until, &told)).await? {
-            Batch::Removed(count) => removed += count,
+            Batch::Removed(count) => {
+                removed += count;
+                sleep((begun.elapsed() * 2).min(LONGEST_PAUSE)).await;
+            }
             Batch::Nothing => return Ok(removed),
             Batch::Broken(fault) => return Err(ArchiveError::Broken(fault)),
         }
