@@ -30,17 +30,23 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
         Some(sql) => db.optional::<(i64, i64)>(sql).await?,
         None => None,
     };
-    if let Some((all, likely)) = numbers
-        && likely < LONGEST_WALK
-        && likely.saturating_mul(likely) / PROMISE < wanted.saturating_mul(all)
-    {
-        return Ok(None);
-    }
-    // Of few, more than a hundred for each that is wanted are looked at no sooner than all of them.
-    let is_indexed = search::is_of_use(filter) || super::few(&Part::whole(filter)).is_some();
+    let is_searched = search::is_of_use(filter);
+    let is_of_few = super::few(&Part::whole(filter)).is_some();
     // Without an index, finding all means to look at every row.
     let longest = (LONGEST_WALK / (tests / FEW_TESTS).max(1)).max(wanted);
-    Ok(Some(if is_indexed { wanted.saturating_mul(T::WALK).min(longest) } else { longest }))
+    // Of few, more than a hundred for each that is wanted are looked at no sooner than all of them.
+    let furthest = if is_searched || is_of_few { wanted.saturating_mul(T::WALK).min(longest) } else { longest };
+    if let Some((all, likely)) = numbers
+        && likely < LONGEST_WALK
+    {
+        // Few, as all staff, are looked at one by one to find all that fit; other indexes hardly give more than those.
+        let looked_at = if is_of_few && !is_searched { all } else { likely };
+        let walked = wanted.saturating_mul(all) / likely.max(1);
+        if walked > looked_at / PROMISE || walked > furthest {
+            return Ok(None);
+        }
+    }
+    Ok(Some(furthest))
 }
 
 /// Refuses a filter that could not be answered in time whenever it is asked for.

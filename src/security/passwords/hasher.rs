@@ -25,6 +25,9 @@ use super::weak::WeakHash;
 use super::workers::Workers;
 use super::{Cost, LONGEST_HASHED_BYTES, Limits, Password, PasswordHash};
 
+/// After so long without a hash the memory for hashing is given back. Taking it again costs a few milliseconds.
+const IDLE: Duration = Duration::from_secs(10);
+
 /// The most threads that may be asked for. It is far above what makes sense: more than the cores gains nothing.
 const MOST_THREADS: usize = 256;
 
@@ -117,9 +120,11 @@ struct Shared {
     turns: Arc<Turns>,
     /// As many threads, from the first hash on.
     workers: OnceLock<Workers>,
+    /// How long without a hash.
+    keeps_memory: Duration,
     /// The memory of the free permits. The one given back last is taken first, so that a server with
     /// few sign-ins touches only one.
-    idle: Mutex<Vec<Memory>>,
+    idle: Arc<Mutex<Vec<Memory>>>,
     operations: AtomicU64,
     /// Spent on them, in nanoseconds.
     time_spent: AtomicU64,
@@ -143,7 +148,12 @@ impl Shared {
     }
 
     fn workers(&self) -> &Workers {
-        self.workers.get_or_init(|| Workers::start(self.limits.threads))
+        self.workers.get_or_init(|| {
+            let kept = Arc::clone(&self.idle);
+            Workers::start(self.limits.threads, self.keeps_memory, move || {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            })
+        })
     }
 
     /// Whether the text has this hash. Where there is none that could be, the work is done for nothing.
@@ -170,14 +180,18 @@ impl Drop for Turn {
 }
 
 impl Hasher {
-    /// Makes a hasher. It takes no memory before the first hash, and keeps at most [`Limits::threads`] times
-    /// [`Cost::memory_kib`].
+    /// Makes a hasher. It takes no memory before the first hash, keeps at most [`Limits::threads`] times
+    /// [`Cost::memory_kib`], and gives that back after ten seconds without a hash.
     ///
     /// # Errors
     ///
     /// The cost is not one that argon2 allows or that would be accepted when checking, or the number of threads is
     /// 0 or absurd.
     pub fn new(cost: Cost, limits: Limits) -> Result<Self, SetupError> {
+        Self::with_idle(cost, limits, IDLE)
+    }
+
+    fn with_idle(cost: Cost, limits: Limits, keeps_memory: Duration) -> Result<Self, SetupError> {
         if !(1..=MOST_THREADS).contains(&limits.threads) {
             return Err(SetupError::Threads);
         }
@@ -191,7 +205,8 @@ impl Hasher {
             limits,
             turns: Turns::new(limits.threads, limits.queue),
             workers: OnceLock::new(),
-            idle: Mutex::new(Vec::with_capacity(limits.threads)),
+            keeps_memory,
+            idle: Arc::new(Mutex::new(Vec::with_capacity(limits.threads))),
             operations: AtomicU64::new(0),
             time_spent: AtomicU64::new(0),
         };

@@ -258,3 +258,22 @@ fn a_cost_or_a_number_of_threads_that_cannot_work_is_refused() {
         assert!(matches!(Hasher::new(TINY, Limits { threads, ..limits }), Err(SetupError::Threads)));
     }
 }
+
+#[test]
+fn pw_3_memory_is_given_back_when_nothing_was_hashed_for_a_while() {
+    run(async {
+        let limits = Limits { threads: 2, queue: 64, wait: FAR_TOO_LONG };
+        let kept_for_good = Hasher::with_idle(TINY, limits, FAR_TOO_LONG).unwrap();
+        let given_back = Hasher::with_idle(TINY, limits, Duration::from_millis(1)).unwrap();
+        for hasher in [&kept_for_good, &given_back] {
+            drop(hasher.hash(&password("kestrel")).await.unwrap());
+        }
+        while !given_back.shared.idle().is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(kept_for_good.shared.idle().len(), 1);
+        // What comes after that finds memory as before.
+        let stored = given_back.hash(&password("otter")).await.unwrap();
+        assert_eq!(given_back.verify(&password("otter"), Some(&stored)).await.unwrap(), Verification::Right);
+    });
+}
