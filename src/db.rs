@@ -385,19 +385,6 @@ impl Tx {
         changed
     }
 
-    /// Has the commit wait for this server's disk only: for what may be lost when a standby takes over.
-    pub async fn do_not_wait_for_standby(&mut self) -> Result<()> {
-        if self.dialect() == Dialect::Sqlite {
-            return Ok(());
-        }
-        // Where nothing waits for a standby, or not even for the disk, that stays so.
-        let sql = Sql::new(
-            "SELECT set_config('synchronous_commit', 'local', TRUE) \
-             WHERE current_setting('synchronous_commit') IN ('on', 'remote_write', 'remote_apply')",
-        );
-        self.execute(sql).await.map(drop)
-    }
-
     /// Which database it is.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
@@ -427,20 +414,34 @@ impl Tx {
     /// Makes the changes durable. After an error nothing has changed, unless it is [`Error::TimedOut`], [`Error::Disk`] or
     /// [`Error::Moved`]: then that is not known.
     pub async fn commit(self) -> Result<()> {
+        self.end(true).await
+    }
+
+    /// Ends it so that all see the changes, without waiting for a disk or a standby: for what may be lost in a power cut
+    /// or a failover, because no answer tells of it before a [`commit`](Self::commit) that follows.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn commit_asynchronously(self) -> Result<()> {
+        self.end(false).await
+    }
+
+    async fn end(self, is_durable: bool) -> Result<()> {
         let Self { on, budget, writes } = self;
         // What has no time left is rolled back: a commit that is begun may happen.
         let (end, _spending) = budget.spend_if_any()?;
         let committed = match on {
-            OpenTx::Sqlite(tx, file) => file.commit(tx, end).await,
+            OpenTx::Sqlite(tx, file) => file.commit(tx, is_durable, end).await,
             OpenTx::Postgres(tx) => {
+                let before = if is_durable { "" } else { "SET LOCAL synchronous_commit = off; " };
                 // So that a commit that waits without end can be found among those of all instances.
                 let number = getrandom::u64().unwrap_or(0);
-                let text = AssertSqlSafe(format!("COMMIT /* usher {number:016x} */")).into_sql_str();
-                tx.commit(text, end).await
+                let text = format!("{before}COMMIT /* usher {number:016x} */");
+                tx.commit(AssertSqlSafe(text).into_sql_str(), end).await
             }
         };
         writes.note(&committed);
-        if committed.is_ok() {
+        if is_durable && committed.is_ok() {
             writes.note_stored();
         }
         committed

@@ -78,9 +78,14 @@ impl OpenedFile {
     ///
     /// # Errors
     /// [`Error::Moved`] and [`Error::Disk`] as well; after these, it is not known whether the changes last.
-    pub(super) async fn commit(&self, tx: Transaction<'static, Sqlite>, end: Instant) -> Result<()> {
+    pub(super) async fn commit(
+        &self,
+        tx: Transaction<'static, Sqlite>,
+        is_durable: bool,
+        end: Instant,
+    ) -> Result<()> {
         until(end, tx.commit()).await?;
-        self.settle(end).await
+        if is_durable { self.settle(end).await } else { Ok(()) }
     }
 
     /// Returns when all that was committed before the call is on the disk.

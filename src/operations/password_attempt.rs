@@ -224,7 +224,8 @@ impl<'a> Attempt<'a> {
             let known = self.lock(&mut tx).await?;
             let Some(admitted) = self.admission(known)? else { return Ok(None) };
             self.store(&mut tx, &admitted).await?;
-            tx.commit().await?;
+            // The answer waits for how the try ends, which is durable.
+            tx.commit_asynchronously().await?;
             Ok(Some(admitted.account.is_some()))
         })
         .await

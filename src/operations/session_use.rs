@@ -95,9 +95,9 @@ pub async fn write(app: &App) -> Result<()> {
             return Ok(());
         }
         let mut tx = app.db.begin().await?;
-        tx.do_not_wait_for_standby().await?;
         db::sessions::touch(&mut tx, &batch).await?;
-        tx.commit().await?;
+        // A use that a power cut forgets makes a session look unused for a minute more.
+        tx.commit_asynchronously().await?;
         app.session_uses.forget(&batch);
     }
 }

@@ -89,8 +89,7 @@ fn serialized(entry: &impl Serialize) -> Vec<u8> {
 /// Seals some entries that are not sealed yet, in the order of their keys; how many there were.
 pub async fn seal(app: &App) -> Result<usize> {
     let key = app.audit_watch.key(app).await?;
-    let found = mark::read(&app.db, key).await?;
-    app.audit_watch.look(app, &found).await?;
+    let found = app.audit_watch.look(app, key).await?;
     let is_resealing = matches!(&found, Found::Mark(mark) if mark.is_resealing());
     if !is_resealing && !db::audit::has_unsealed(&app.db).await? {
         // The entries of an earlier release alone are sealed anew with the next one.

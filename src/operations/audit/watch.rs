@@ -66,12 +66,14 @@ impl Watch {
         }
     }
 
-    /// Compares what is stored with what this process knows.
-    pub(super) async fn look(&self, app: &App, found: &Found) -> db::Result<()> {
+    /// The mark as it is stored, compared with what this process knows.
+    pub(super) async fn look(&self, app: &App, key: &AuditKey) -> db::Result<Found> {
+        // Known before the mark is read: another task may seal more meanwhile, and note that first.
         let highest = self.seen().highest;
+        let found = mark::read(&app.db, key).await?;
         let Some(mark) = found.mark() else {
             self.tell(Fault::NoMark);
-            return Ok(());
+            return Ok(found);
         };
         if highest.is_some_and(|(position, _)| mark.position < position) {
             self.tell(Fault::MarkWentBack { position: mark.position });
@@ -86,7 +88,7 @@ impl Watch {
             }
         }
         self.note(mark);
-        Ok(())
+        Ok(found)
     }
 
     /// Whether an entry is no longer kept because of its age, as the mark of this moment says.

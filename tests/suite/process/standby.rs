@@ -6,10 +6,11 @@ use rocket::tokio::time::Instant;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+use usher::db::{self, Db};
 
 use super::cluster::Cluster;
 use super::server::{Server, eventually, json_request, make_superuser, status_of};
-use crate::app::PASSWORD;
+use crate::app::{PASSWORD, figment};
 
 /// Every request ends within the 10 seconds that are promised; the rest is for a busy machine.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -91,4 +92,29 @@ async fn do_3_a_lost_standby_keeps_no_reader_waiting_and_no_connection() {
     assert!(eventually(LONGEST, is_well), "it is not well again: {}", server.log());
     assert!(eventually(LONGEST, || server.get("/readyz").ends_with(r#"{"status":"ok"}"#)));
     assert!(!server.log().contains("panic"));
+}
+
+/// What is counted before a password is looked at, and when a session was used, is lost at worst.
+#[rocket::async_test]
+async fn do_3_what_is_committed_asynchronously_waits_for_no_standby_and_leaves_that_to_the_next_commit() {
+    let cluster = Cluster::start();
+    let db = Db::open(&figment(&cluster.url, &[]).focus("databases.main")).await.unwrap();
+    let mut operator = PgConnection::connect(&cluster.url).await.unwrap();
+    set_standby(&mut operator, "ALTER SYSTEM SET synchronous_standby_names = 'gone'").await;
+    let names = "SELECT current_setting('synchronous_standby_names')";
+    while sqlx::query_scalar::<_, String>(names).fetch_one(&mut operator).await.unwrap() != "gone" {
+        rocket::tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    // On every connection that there is, so that none waits for the standby or stops waiting for good.
+    for (name, waits) in [("one", false), ("two", true), ("three", false), ("four", true), ("five", false)] {
+        let mut tx = db.begin().await.unwrap();
+        assert!(db::installation::insert(&mut tx, name, vec![1]).await.unwrap());
+        let committed = if waits { tx.commit().await } else { tx.commit_asynchronously().await };
+        assert_eq!(matches!(committed, Err(db::Error::TimedOut)), waits, "{name}: {committed:?}");
+        assert!(waits || committed.is_ok(), "{name}: {committed:?}");
+        let mut next = db.begin().await.unwrap();
+        assert!(waits || !db::installation::insert(&mut next, name, vec![2]).await.unwrap(), "{name} is not seen");
+    }
+    db.close().await;
 }
