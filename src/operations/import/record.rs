@@ -2,7 +2,7 @@
 //! other programs.
 
 use super::names::names;
-use super::row::Row;
+use super::row::{Row, is_uuid};
 use super::secret::{Secret, read_hash, read_initial};
 use super::states::{self, Until, flag};
 use super::{Options, external_ids, times};
@@ -119,7 +119,7 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
     let external_ids = external_ids::read(row.get("external_ids"))
         .map_err(|message| errors.add("external_ids", message))
         .unwrap_or_default();
-    let mut password = read_hash(row.get("password"), options, &mut notes, &mut errors);
+    let mut password = read_hash(row, options, &mut notes, &mut errors);
     if row.username() == Raw::Missing {
         errors.add("username", Message::Required);
     }
@@ -180,12 +180,6 @@ fn read_id(given: Raw, new_keys: bool, notes: &mut Vec<String>, errors: &mut Fie
         errors.add("pk", format!("Must be a whole number from 1 to {HIGHEST_ID}."));
     }
     id
-}
-
-/// A key that cannot be kept: the user gets a new one.
-fn is_uuid(text: &str) -> bool {
-    let shape = |c: char| if c.is_ascii_hexdigit() { 'x' } else { c };
-    text.chars().map(shape).collect::<String>() == "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
 }
 
 fn read_time(
