@@ -17,6 +17,10 @@ use crate::operations::carried_factors::Factors;
 /// many users after it as an installation can ever have.
 pub(super) const HIGHEST_ID: i64 = 1 << 53;
 
+/// The most reasons that are given for a row, and the longest part of each, in characters.
+const MOST_REASONS: usize = 20;
+const LONGEST_REASON: usize = 500;
+
 /// What is wrong with a date that could be two.
 const SAY_ORDER: &str = "Say with --dates whether the day or the month comes first.";
 
@@ -159,8 +163,23 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
                 modified_at,
             })
         }
-        _ => Err(problems),
+        _ => Err(bounded(problems)),
     }
+}
+
+/// As many reasons as a person reads: a row may have any number of members, with names of any length.
+fn bounded(mut reasons: Vec<String>) -> Vec<String> {
+    let more = reasons.len().saturating_sub(MOST_REASONS);
+    reasons.truncate(MOST_REASONS);
+    for reason in &mut reasons {
+        if let Some((end, _)) = reason.char_indices().nth(LONGEST_REASON) {
+            reason.truncate(end);
+        }
+    }
+    if more > 0 {
+        reasons.push(format!("and {more} more."));
+    }
+    reasons
 }
 
 /// A primary key. With new keys, one that cannot be kept is no error.

@@ -175,7 +175,7 @@ fn sentence(reason: &str) -> String {
 /// A field in words.
 fn label(field: &'static str) -> &'static str {
     match field {
-        "pk" => "Primary key",
+        "pk" | "persons_pk" => "Primary key",
         "username" => "Username",
         "first_name" => "First name",
         "last_name" | "surname" => "Last name",
@@ -197,7 +197,6 @@ fn label(field: &'static str) -> &'static str {
         "initial_password" => "Initial password",
         "password_salt" => "Salt of the hash",
         "password_algorithm" => "Kind of the hash",
-        "persons_pk" => "Primary key",
         "is_active_if_1" | "user_account_control" => "State of the account",
         field if field.starts_with("salt_of_") => "Salt of the hash",
         field if field.starts_with("no_user_") => "Kind of account",
