@@ -212,6 +212,9 @@ struct Import {
     /// What a column holds, such as 'Login=username'; may be given several times
     #[arg(long, value_name = "NAME=FIELD")]
     column: Vec<String>,
+    /// How hashes were made whose salts stand beside them, such as 'sha1(salt+password)'
+    #[arg(long, value_name = "FORMULA")]
+    hash: Option<String>,
     /// The realm of Keycloak's, or the table of a dump, that is read
     #[arg(long, visible_alias = "table", value_name = "NAME")]
     realm: Option<String>,

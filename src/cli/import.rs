@@ -49,6 +49,7 @@ impl Import {
         Ok(Options {
             format: self.format.map(import::Format::from),
             columns: self.column.iter().map(column).collect::<Result<_, _>>()?,
+            hash: self.hash.as_deref().map(import::formula).transpose()?,
             dates: self.dates.map(DateOrder::from),
             part: self.realm.clone(),
             staff_role: self.staff_role.clone(),

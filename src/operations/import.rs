@@ -15,6 +15,7 @@ mod delimited;
 pub(crate) mod django;
 mod elements;
 pub(super) mod external_ids;
+mod failure;
 mod firebase;
 mod formats;
 mod graph;
@@ -51,19 +52,20 @@ use std::sync::Arc;
 use rocket::tokio::task::spawn_blocking;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use thiserror::Error as ThisError;
 
 pub use self::by::By;
 pub(super) use self::by::patiently;
 pub use self::counts::Counts;
 use self::external_ids::{Called, Waiting};
+pub use self::failure::Failure;
 pub use self::formats::Format;
 pub use self::joined::{Joined, join};
 pub use self::judged::{Judged, Label};
 use self::record::Record;
 pub use self::report::Report;
 use self::row::{Item, Items};
-pub use self::row::{MAPPED as FIELDS, Place};
+pub use self::row::{MAPPED as FIELDS, Place, is_told_by_others};
+pub use self::secret::formula;
 pub use self::source::Source;
 use self::store::{BATCH, New, Written};
 pub use self::times::DateOrder;
@@ -79,6 +81,7 @@ use crate::model::user::UserId;
 use crate::operations::audit::{self, hexadecimal};
 use crate::operations::carried_factors::Seals;
 use crate::operations::{App, erasures};
+use crate::security::passwords::Formula;
 
 /// How a file is to be read and imported.
 #[derive(Debug, Clone, Default)]
@@ -93,6 +96,8 @@ pub struct Options {
     pub staff_role: Option<String>,
     /// What other files hold for these users.
     pub joined: Arc<Joined>,
+    /// How hashes were made whose salts stand beside them.
+    pub hash: Option<Formula>,
     /// How dates with slashes are written.
     pub dates: Option<DateOrder>,
     /// Gives new primary keys to users whose own are taken; they are then told by their names.
@@ -203,28 +208,6 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
         return Err("it is too large once it is unpacked: divide it, or use the command line".into());
     }
     Ok(survey)
-}
-
-/// Why an import stopped. Running it again goes on where it stopped: what is written is unchanged then.
-#[derive(Debug, ThisError)]
-pub enum Failure {
-    /// The file changed, or cannot be read any more.
-    #[error("the file cannot be read: {0}")]
-    File(String),
-    /// The caller could not note a verdict.
-    #[error("the report cannot be written: {0}")]
-    Report(#[from] io::Error),
-    /// The database failed, or the import may not go on.
-    #[error("{}", in_words(.0))]
-    Stopped(#[from] Error),
-}
-
-/// With the cause, which is for the operator.
-fn in_words(error: &Error) -> String {
-    match error {
-        Error::Internal(cause) => cause.to_string(),
-        other => other.to_string(),
-    }
 }
 
 /// Judges all rows of a file in their order, and writes those that are new unless it is a rehearsal. `tell` is told

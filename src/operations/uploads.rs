@@ -42,6 +42,8 @@ pub struct Choices {
     pub columns: Vec<(String, String)>,
     /// The name of the encoding; empty: told from the content.
     pub encoding: String,
+    /// How hashes were made whose salts stand beside them; empty if that is not said.
+    pub hash: String,
     /// How dates with slashes are written.
     pub dates: Option<DateOrder>,
     /// The realm of Keycloak's, or the table of a dump, that is read; empty for the only one.
@@ -62,6 +64,7 @@ impl Choices {
             part: Some(self.part.clone()).filter(|part| !part.is_empty()),
             staff_role: Some(self.staff_role.clone()).filter(|role| !role.is_empty()),
             joined: Arc::clone(joined),
+            hash: import::formula(&self.hash).ok(),
             dates: self.dates,
             new_keys: self.new_keys,
             no_weak_hashes: self.no_weak_hashes,
@@ -248,6 +251,9 @@ fn prepare(
     settings: &Arc<Settings>,
     most: u64,
 ) -> std::result::Result<Prepared, String> {
+    if !choices.hash.is_empty() {
+        import::formula(&choices.hash)?;
+    }
     let encoding = Some(choices.encoding.as_str()).filter(|encoding| !encoding.is_empty());
     let mut sources = Vec::with_capacity(files.len());
     let mut others: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();

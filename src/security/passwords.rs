@@ -12,6 +12,7 @@ mod crypt;
 mod des_crypt;
 mod elsewhere;
 mod foreign;
+mod formula;
 mod hasher;
 mod quick;
 mod stored;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use self::quick::Strength;
 use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSABLE_PREFIX};
 
+pub use formula::{Formula, is_bare};
 pub use hasher::{Failure, HashError, Hasher, SetupError, Verification};
 pub use turns::{Claimant, Place};
 pub use weak::WeakHash;

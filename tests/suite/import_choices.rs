@@ -5,13 +5,17 @@ use serde_json::json;
 use tempfile::TempDir;
 use usher::db;
 
-use crate::app::TestApp;
+use crate::app::{Person, TestApp};
 use crate::console::{hidden, page, send, token};
 use crate::import::{summary, usher};
 use crate::import_pages::{OTTER, check, import};
 
 /// Writes files and imports them together.
-async fn import_files(app: &TestApp, files: &[(&str, &[u8])], options: &[&str]) -> (String, String, bool) {
+pub(crate) async fn import_files(
+    app: &TestApp,
+    files: &[(&str, &[u8])],
+    options: &[&str],
+) -> (String, String, bool) {
     let directory = TempDir::new().unwrap();
     let mut arguments = vec!["import".to_owned()];
     for (name, content) in files {
@@ -238,4 +242,71 @@ async fn tables_of_drupal_and_columns_of_xml_need_no_guess(app: TestApp) {
     assert!(!is_good && printed.contains("the file has no column \"handel\""), "{printed}");
     let (summary, printed, _) = import_files(&app, &[("d.xml", xml)], &["--column", "handle=username"]).await;
     assert_eq!(summary, "1 created, 0 unchanged, 0 refused", "{printed}");
+}
+
+#[apply(on_both)]
+async fn what_happens_between_the_check_and_the_import_is_noticed(app: TestApp) {
+    let root = app.person("root", "superuser").await;
+    let press = async |by: &Person, html: &str| {
+        let (form, number) = (token(html), hidden(html, "number"));
+        send(&app, by, "/users/import/run", &[("token", &form), ("number", &number)]).await
+    };
+    let file: (&str, &[u8]) = ("a.csv", b"username\nada\n");
+    // The same file twice, of which the second was checked before the first was imported.
+    let other = app.person("other", "superuser").await;
+    let (first, second) = (check(&app, &root, &[file]).await, check(&app, &other, &[file]).await);
+    import(&app, &root, &first).await;
+    let (_, html) = import(&app, &other, &second).await;
+    assert!(
+        html.contains("<h1>0 users imported</h1>") && html.contains("<dt>Unchanged</dt><dd>1</dd>"),
+        "{html}"
+    );
+    let html = check(&app, &root, &[file]).await;
+    assert!(
+        !html.contains("class=\"primary\">Import") && html.contains("<dt>Unchanged</dt><dd>1</dd>"),
+        "{html}"
+    );
+    let bob: (&str, &[u8]) = ("b.csv", b"username\nbob\n");
+    // Rights that are lost.
+    let html = check(&app, &other, &[bob]).await;
+    app.sql(&format!("UPDATE users SET is_superuser = FALSE WHERE id = {}", other.id())).await;
+    assert_eq!(press(&other, &html).await.0.status, 403);
+    assert_eq!(page(&app, &other, "/users/import/report").await.status, 403);
+    // A session that has ended.
+    let html = check(&app, &root, &[bob]).await;
+    let (answer, _) = send(&app, &root, "/sign-out", &[("token", &token(&html))]).await;
+    assert_eq!(answer.status, 303);
+    let (answer, _) = press(&root, &html).await;
+    assert_eq!(answer.status, 401, "{}", answer.body);
+    assert!(!is_here(&app, "bob").await);
+    // An upload of an hour ago.
+    let again = app.person("again", "superuser").await;
+    let html = check(&app, &again, &[bob]).await;
+    for _ in 0..3 {
+        app.clock.advance(std::time::Duration::from_mins(25));
+        page(&app, &again, "/users").await;
+    }
+    let (answer, message) = press(&again, &html).await;
+    assert_eq!((answer.status, message.as_str()), (303, "The files of that page are no longer here."));
+    for (content, problem) in [
+        (Vec::new(), "the file is empty."),
+        (b" \n\n".to_vec(), "the file is empty."),
+        (["c"; 200_000].join(",").into_bytes(), "has more than 1000 cells."),
+        ([0; 5000].to_vec(), "Nothing can be imported."),
+    ] {
+        let html = check(&app, &again, &[("a.csv", &content)]).await;
+        assert!(html.contains("Nothing can be imported.") && html.contains(problem), "{problem}: {html}");
+        assert!(html.len() < 40_000, "{}", html.len());
+    }
+    assert!(!is_here(&app, "bob").await);
+}
+
+#[apply(on_both)]
+async fn a_row_with_any_number_of_members_is_refused_in_a_few_words(app: TestApp) {
+    let members: Vec<String> = (0..5000).map(|n| format!("\"{}{n}\":1", "x".repeat(n / 50))).collect();
+    let content = format!("[{{{}}},{{\"username\":\"ada\"}}]", members.join(","));
+    let (summary, printed, is_good) =
+        import_files(&app, &[("a.json", content.as_bytes())], &["--format", "json"]).await;
+    assert!(!is_good && summary == "1 created, 0 unchanged, 1 refused", "{summary}");
+    assert!(printed.contains("and 4981 more.") && printed.len() < 10_000, "{}", printed.len());
 }

@@ -111,6 +111,7 @@ mod hostile;
 mod import;
 mod import_choices;
 mod import_pages;
+mod import_salts;
 mod key_rotation;
 mod known_browsers;
 mod link_makers;

@@ -5,14 +5,14 @@ mod aliases;
 use std::borrow::Cow;
 
 use self::aliases::ALIASES;
-use super::row::{FIELDS, MAPPED, NO_USER, STATES, SURNAME};
+use super::row::{FIELDS, MAPPED, STATES, SURNAME, known_of_tables};
 
 /// A column, and the field that it holds.
 type Meaning = (&'static str, &'static str);
 
 /// Tables whose columns mean something else than elsewhere: columns that they have, and what some hold; nothing for one
 /// that is left out.
-const TABLES: [(&[&str], &[Meaning]); 4] = [
+const TABLES: [(&[&str], &[Meaning]); 8] = [
     // Drupal's.
     (
         &["uid", "name", "pass", "mail"],
@@ -26,14 +26,37 @@ const TABLES: [(&[&str], &[Meaning]); 4] = [
         ],
     ),
     // Gitea's and Forgejo's, where the login is the name at another server, and 1 the type of an organization.
-    (&["lower_name", "name", "passwd"], &[("name", "username"), ("login_name", ""), ("type", "no_user_1")]),
+    (
+        &["lower_name", "name", "passwd"],
+        &[
+            ("name", "username"),
+            ("login_name", ""),
+            ("type", "no_user_1"),
+            ("salt", "salt_of_gitea"),
+            ("passwd_hash_algo", "password_algorithm"),
+        ],
+    ),
     // phpBB's, where 2 is the type of bots and guests.
     (
         &["username_clean", "user_type", "user_inactive_time"],
         &[("user_id", "pk"), ("user_type", "no_user_2"), ("user_inactive_time", "blocked_at")],
     ),
-    // Discourse's, which has when the last suspension began also once that is over.
-    (&["username_lower", "suspended_at", "suspended_till"], &[("suspended_at", "")]),
+    // Discourse's, which has when the last suspension began also once that is over, and programs below 0.
+    (
+        &["username_lower", "suspended_at", "suspended_till"],
+        &[("id", "persons_pk"), ("suspended_at", ""), ("salt", "salt_of_discourse")],
+    ),
+    // Redmine's, where groups are of other types, and 1 is the state of an account that may be used.
+    (
+        &["login", "hashed_password", "auth_source_id"],
+        &[("type", "no_user_but_user"), ("status", "is_active_if_1"), ("salt", "salt_of_redmine")],
+    ),
+    // vBulletin's.
+    (&["userid", "usergroupid", "passworddate"], &[("userid", "pk"), ("salt", "salt_of_vbulletin")]),
+    // Active Directory's, which has groups and computers among its users.
+    (&["objectclass", "samaccountname"], &[("objectclass", "no_user_but_class")]),
+    // MyBB's.
+    (&["uid", "usergroup", "loginkey"], &[("uid", "pk"), ("salt", "salt_of_mybb")]),
 ];
 
 /// A header's cell as it is compared: without case, accents, what separates words, and what templates put
@@ -83,11 +106,6 @@ pub(super) type Mapping = [(String, String)];
 /// The fields by their own names, which `--column` may give a column.
 pub(super) fn target(name: &str) -> Option<&'static str> {
     MAPPED.iter().copied().find(|field| *field == name)
-}
-
-/// The kind of a row that is no user, which only is known of whole tables.
-fn no_user(name: &str) -> Option<&'static str> {
-    NO_USER.iter().map(|(field, _)| *field).find(|field| *field == name)
 }
 
 /// Checks what was given to columns against all names that a file has.
@@ -175,7 +193,7 @@ pub(super) fn assign(names: &[&str], mapping: &Mapping) -> Result<Vec<Option<&'s
     for (name, known) in names.iter().zip(known) {
         let is_exact = super::row::field(name).is_some();
         let field = match mapped(name) {
-            Some((_, field)) => target(field).or_else(|| no_user(field)),
+            Some((_, field)) => target(field).or_else(|| known_of_tables(field)),
             None => known.filter(|field| {
                 let gives_way = exact.contains(field) || *field == "username" && is_named && is_weak(name);
                 STATES.contains(field) || !taken.contains(field) && (is_exact || !gives_way)

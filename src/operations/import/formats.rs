@@ -111,7 +111,11 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, String>
         Item::Row(row) if row.broken.is_none() && row.is_no_user() => {
             Item::Skipped("rows of guests, groups or programs".into())
         }
-        item => item,
+        Item::Row(mut row) => {
+            row.settle();
+            Item::Row(row)
+        }
+        item @ Item::Skipped(_) => item,
     });
     Ok(Opened { items: Box::new(items), ..opened })
 }

@@ -210,11 +210,17 @@ impl<'de> Visitor<'de> for ElementVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Element, A::Error> {
-        let mut members = Vec::new();
+        let mut members: Vec<(String, Element)> = Vec::new();
         while let Some(member) = entries.next_entry()? {
             members.push(member);
         }
-        Ok(Element::Object(members))
+        // Dates and numbers as MongoDB's export has them.
+        Ok(match &mut members[..] {
+            [(name, value)] if ["$date", "$numberLong", "$numberInt"].contains(&name.as_str()) => {
+                std::mem::replace(value, Element::Scalar(Raw::Null))
+            }
+            _ => Element::Object(members),
+        })
     }
 }
 

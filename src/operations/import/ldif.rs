@@ -6,6 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::lines::{LONGEST, Line, Lines};
 use super::row::{Item, Place, Row};
 use super::source::Stream;
+use super::states::DISABLED;
+use crate::model::clock::Timestamp;
 use crate::model::raw::Raw;
 
 /// Classes of entries that are people.
@@ -14,8 +16,6 @@ const PEOPLE: [&str; 5] = ["person", "inetorgperson", "organizationalperson", "u
 const NO_PEOPLE: [&str; 2] = ["computer", "simplesecurityobject"];
 /// Attributes that a user name may be in, the best first.
 const NAMES: [&str; 4] = ["uid", "samaccountname", "userprincipalname", "mail"];
-/// In `userAccountControl`: the account is disabled.
-const DISABLED: i64 = 2;
 
 /// Whether a file is one: it begins with an entry, the version or a comment of `ldapsearch`.
 pub(super) fn is_ldif(head: &[u8]) -> bool {
@@ -56,7 +56,7 @@ impl Iterator for Entries {
         let mut attributes: Vec<Attribute> = Vec::new();
         let mut size = 0;
         let mut problem = None;
-        while let Some(Line { number, bytes, problem: bad }) = self.lines.next() {
+        while let Some(Line { number, bytes, problem: bad, is_open }) = self.lines.next() {
             if bytes.is_empty() && bad.is_none() {
                 if begun.is_some() {
                     break;
@@ -65,13 +65,18 @@ impl Iterator for Entries {
             }
             begun.get_or_insert(number);
             problem = problem.or(bad);
-            let mut text = bytes;
+            let (mut text, mut is_open) = (bytes, is_open);
             while let Some(more) = self.lines.next_if(|line| line.bytes.first() == Some(&b' ')) {
+                is_open |= more.is_open;
                 if text.len() + more.bytes.len() > LONGEST {
                     problem = Some(format!("has an attribute of more than {LONGEST} bytes."));
                 } else {
                     text.extend_from_slice(&more.bytes[1..]);
                 }
+            }
+            // What writes directories ends each line, so the rest of the entry is missing.
+            if is_open {
+                problem = problem.or_else(|| Some("the file ends in the middle of it.".into()));
             }
             size += text.len();
             if size > LONGEST {
@@ -165,7 +170,24 @@ fn entry(place: Place, attributes: &[Attribute]) -> Item {
     if control & DISABLED != 0 || is_locked {
         row.add("is_active", Raw::Bool(false));
     }
+    if text("pwdlastset") == "0"
+        || text("shadowlastchange") == "0"
+        || text("pwdreset").eq_ignore_ascii_case("true")
+    {
+        row.add("must_change_password", Raw::Bool(true));
+    }
+    if let Some(end) = end_of_account(text) {
+        row.add("valid_until", Raw::Text(end));
+    }
     Item::Row(row)
+}
+
+/// When an account ends: as Active Directory, Kerberos or `shadow` have it, the day of which is counted from 1970.
+fn end_of_account(text: impl Fn(&'static str) -> String) -> Option<String> {
+    let days: Option<i64> = text("shadowexpire").parse().ok().filter(|days| *days > 0);
+    let of_day = || Some(Timestamp::from_micros(days?.checked_mul(24 * 60 * 60 * 1_000_000)?).to_string());
+    let of_directory = Some(text("accountexpires")).filter(|number| !["", "0"].contains(&number.as_str()));
+    of_directory.or_else(|| generalized_time(&text("krbprincipalexpiration"))).or_else(of_day)
 }
 
 /// `20230401221444Z` as ISO 8601 has it.
@@ -234,6 +256,11 @@ mod tests {
             .map(|item| if let Item::Row(row) = item { row.broken.clone() } else { panic!("{item:?}") })
             .collect();
         assert_eq!(reasons, [None, Some("line 6 is no attribute.".into()), None]);
+        for cut in ["userAccountControl: 51", "descr", "cn: a\n ada"] {
+            let items = read(&format!("{person}dn: uid=b\nobjectClass: user\nuid: b\n{cut}"));
+            let [Item::Row(_), Item::Row(row)] = &items[..] else { panic!("{items:?}") };
+            assert_eq!(row.broken.as_deref(), Some("the file ends in the middle of it."), "{cut}");
+        }
     }
 
     #[test]
@@ -241,6 +268,24 @@ mod tests {
         let person = "dn: cn=a\nobjectClass: user\nsAMAccountName: a\nuserAccountControl: 514\n";
         let [Item::Row(row)] = &read(person)[..] else { panic!() };
         assert_eq!((row.get("is_active"), row.get("username")), (Raw::Bool(false), "a".into()));
+    }
+
+    #[test]
+    fn accounts_end_when_the_directory_says_so_and_passwords_are_to_be_changed() {
+        for (attribute, field, value) in [
+            ("accountExpires: 133801632000000000", "valid_until", "133801632000000000".into()),
+            ("accountExpires: 0", "valid_until", Raw::Missing),
+            ("shadowExpire: 18000", "valid_until", "2019-04-14T00:00:00.000000Z".into()),
+            ("shadowExpire: -1", "valid_until", Raw::Missing),
+            ("krbPrincipalExpiration: 20230401221444Z", "valid_until", "2023-04-01T22:14:44Z".into()),
+            ("pwdLastSet: 0", "must_change_password", Raw::Bool(true)),
+            ("pwdReset: TRUE", "must_change_password", Raw::Bool(true)),
+            ("pwdLastSet: 132709214025576910", "must_change_password", Raw::Missing),
+        ] {
+            let person = format!("dn: uid=a\nobjectClass: person\nuid: a\n{attribute}\n");
+            let [Item::Row(row)] = &read(&person)[..] else { panic!("{attribute}") };
+            assert_eq!(row.get(field), value, "{attribute}");
+        }
     }
 
     #[test]

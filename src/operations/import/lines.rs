@@ -16,6 +16,8 @@ pub(super) struct Line {
     pub(super) bytes: Vec<u8>,
     /// Why it cannot be used.
     pub(super) problem: Option<String>,
+    /// Whether the file ends with it, without the end of a line.
+    pub(super) is_open: bool,
 }
 
 /// Reads lines. An error of the file is the problem of a last line.
@@ -40,7 +42,7 @@ impl Iterator for Lines {
         if self.ended {
             return None;
         }
-        let mut line = Line { number: self.number + 1, bytes: Vec::new(), problem: None };
+        let mut line = Line { number: self.number + 1, bytes: Vec::new(), problem: None, is_open: false };
         let mut is_empty = true;
         loop {
             let buffer = match self.input.fill_buf() {
@@ -49,6 +51,7 @@ impl Iterator for Lines {
                     if is_empty {
                         return None;
                     }
+                    line.is_open = true;
                     break;
                 }
                 Ok(buffer) => buffer,

@@ -13,7 +13,9 @@ pub(super) fn names(row: &Row) -> (Raw, Raw) {
         Raw::Text(name) => Some(text::tidy(name)),
         _ => None,
     };
-    let (full, surname) = (row.get("full_name"), row.get(SURNAME));
+    // Some programs call users without a name by their addresses.
+    let full = Some(row.get("full_name")).filter(|full| *full != row.get("email")).unwrap_or_default();
+    let surname = row.get(SURNAME);
     let whole = match (&full, &surname) {
         (Raw::Text(whole), _) | (_, Raw::Text(whole)) => Whole::of(&text::tidy(whole.as_str())),
         _ => return (first, if last == Raw::Missing { surname.clone() } else { last }),
@@ -175,5 +177,6 @@ mod tests {
             );
         }
         assert_eq!(told(&[(SURNAME, "")]), (Raw::Missing, "".into()));
+        assert_eq!(told(&[("full_name", "a@b.co"), ("email", "a@b.co")]), (Raw::Missing, Raw::Missing));
     }
 }

@@ -2,7 +2,7 @@
 //! other programs.
 
 use super::names::names;
-use super::row::Row;
+use super::row::{Row, is_uuid};
 use super::secret::{Secret, read_hash, read_initial};
 use super::states::{self, Until, flag};
 use super::{Options, external_ids, times};
@@ -16,6 +16,10 @@ use crate::operations::carried_factors::Factors;
 /// The greatest primary key: numbers up to it are exact in every JSON reader, and the database has room for as
 /// many users after it as an installation can ever have.
 pub(super) const HIGHEST_ID: i64 = 1 << 53;
+
+/// The most reasons that are given for a row, and the longest part of each, in characters.
+const MOST_REASONS: usize = 20;
+const LONGEST_REASON: usize = 500;
 
 /// What is wrong with a date that could be two.
 const SAY_ORDER: &str = "Say with --dates whether the day or the month comes first.";
@@ -119,7 +123,7 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
     let external_ids = external_ids::read(row.get("external_ids"))
         .map_err(|message| errors.add("external_ids", message))
         .unwrap_or_default();
-    let mut password = read_hash(row.get("password"), options, &mut notes, &mut errors);
+    let mut password = read_hash(row, options, &mut notes, &mut errors);
     if row.username() == Raw::Missing {
         errors.add("username", Message::Required);
     }
@@ -159,8 +163,23 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
                 modified_at,
             })
         }
-        _ => Err(problems),
+        _ => Err(bounded(problems)),
     }
+}
+
+/// As many reasons as a person reads: a row may have any number of members, with names of any length.
+fn bounded(mut reasons: Vec<String>) -> Vec<String> {
+    let more = reasons.len().saturating_sub(MOST_REASONS);
+    reasons.truncate(MOST_REASONS);
+    for reason in &mut reasons {
+        if let Some((end, _)) = reason.char_indices().nth(LONGEST_REASON) {
+            reason.truncate(end);
+        }
+    }
+    if more > 0 {
+        reasons.push(format!("and {more} more."));
+    }
+    reasons
 }
 
 /// A primary key. With new keys, one that cannot be kept is no error.
@@ -180,12 +199,6 @@ fn read_id(given: Raw, new_keys: bool, notes: &mut Vec<String>, errors: &mut Fie
         errors.add("pk", format!("Must be a whole number from 1 to {HIGHEST_ID}."));
     }
     id
-}
-
-/// A key that cannot be kept: the user gets a new one.
-fn is_uuid(text: &str) -> bool {
-    let shape = |c: char| if c.is_ascii_hexdigit() { 'x' } else { c };
-    text.chars().map(shape).collect::<String>() == "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
 }
 
 fn read_time(

@@ -71,6 +71,18 @@ impl Reader {
         self.fields = if has_users { Fields::of(names, &self.mapping) } else { None };
     }
 
+    /// The same with the parts of a name among the other members, as Google's API has them within one.
+    fn flat(element: Element) -> Element {
+        let Element::Object(members) = element else { return element };
+        let parts = |(name, value)| match value {
+            Element::Object(parts) if name == "name" => {
+                parts.into_iter().map(|(part, value)| (format!("name.{part}"), value)).collect()
+            }
+            value => vec![(name, value)],
+        };
+        Element::Object(members.into_iter().flat_map(parts).collect())
+    }
+
     /// A user: the members that are known by some name. What else a file holds is left out. A table that was chosen has
     /// users, whatever it is called.
     pub(super) fn record(
@@ -80,6 +92,7 @@ impl Reader {
         element: Element,
         is_chosen: bool,
     ) -> Item {
+        let element = Self::flat(element);
         self.look(table, &element.names(), is_chosen);
         let Some(fields) = &self.fields else {
             return Item::Skipped(
@@ -161,6 +174,18 @@ mod tests {
         let user = serde_json::from_str(user).unwrap();
         let Item::Row(row) = Reader::new(&[]).record(Place::default(), None, user, false) else { panic!() };
         assert_eq!([row.get("username"), row.get("last_login")], ["ada".into(), "2024-01-01".into()]);
+    }
+
+    #[test]
+    fn parts_of_a_name_and_dates_may_be_objects() {
+        let user = r#"{"primaryEmail":"a@b.co","name":{"givenName":"Ada","familyName":"L"},
+                       "createdAt":{"$date":"2024-01-01T00:00:00Z"},"lastLogin":{"$date":{"$numberLong":"1704067200000"}}}"#;
+        let user = serde_json::from_str(user).unwrap();
+        let Item::Row(row) = Reader::new(&[]).record(Place::default(), None, user, false) else { panic!() };
+        assert_eq!(
+            ["first_name", "last_name", "date_joined", "last_login"].map(|field| row.get(field)),
+            ["Ada", "L", "2024-01-01T00:00:00Z", "1704067200000"].map(Raw::from)
+        );
     }
 
     #[test]

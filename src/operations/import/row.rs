@@ -35,12 +35,13 @@ pub(crate) const FIELDS: [&str; NAMES.len() + BEYOND.len()] = {
 };
 
 /// What other programs write instead: a whole name, a flag that is the opposite of `is_active`, when the account was closed
-/// and until when it is, and a password itself that users are to sign in with first.
-pub(super) const FOREIGN: [&str; 5] =
-    ["full_name", "is_blocked", "blocked_at", "blocked_until", "initial_password"];
+/// and until when it is, a password itself that users are to sign in with first, and the salt of a hash.
+pub(super) const FOREIGN: [&str; 6] =
+    ["full_name", "is_blocked", "blocked_at", "blocked_until", "initial_password", "password_salt"];
 
 /// Fields that say whether an account may be used, each of which may be told by several columns.
-pub(super) const STATES: [&str; 3] = ["is_active", "is_blocked", "blocked_at"];
+pub(super) const STATES: [&str; 5] =
+    ["is_active", "is_blocked", "blocked_at", IS_ACTIVE_IF_1, USER_ACCOUNT_CONTROL];
 
 /// Fields that hold times.
 const TIMES: [&str; 8] = [
@@ -66,8 +67,41 @@ pub const MAPPED: &[&str] = &{
     fields
 };
 
+/// What only tables of known programs have: a state of which any number but 1 keeps from use, and a key that only people
+/// have which is not below 0.
+pub(super) const IS_ACTIVE_IF_1: &str = "is_active_if_1";
+/// The states of an account of Active Directory, as bits of a number.
+pub(super) const USER_ACCOUNT_CONTROL: &str = "user_account_control";
+const PERSONS_PK: &str = "persons_pk";
+
+/// The salts of known programs, and the formulas of their hashes; Gitea's are named in a column.
+pub(super) const SALTS: [(&str, &str); 5] = [
+    ("salt_of_redmine", "sha1(salt+sha1(password))"),
+    ("salt_of_discourse", "pbkdf2-sha256(password,salt,64000)"),
+    ("salt_of_vbulletin", "md5(md5(password)+salt)"),
+    ("salt_of_mybb", "md5(md5(salt)+md5(password))"),
+    (SALT_OF_GITEA, ""),
+];
+pub(super) const SALT_OF_GITEA: &str = "salt_of_gitea";
+/// The column that names the kinds of Gitea's hashes.
+pub(super) const ALGORITHM: &str = "password_algorithm";
+
+/// The field of that name that only tables of known programs have.
+pub(super) fn known_of_tables(name: &str) -> Option<&'static str> {
+    let kinds = NO_USER.iter().map(|(field, _)| *field);
+    let salts = SALTS.iter().map(|(field, _)| *field);
+    let others = [IS_ACTIVE_IF_1, USER_ACCOUNT_CONTROL, PERSONS_PK, ALGORITHM];
+    kinds.chain(salts).chain(others).find(|field| *field == name)
+}
+
+/// Whether a field is told of a column by those beside it, and cannot be given to one.
+#[must_use]
+pub fn is_told_by_others(field: &str) -> bool {
+    field == SURNAME || known_of_tables(field).is_some()
+}
+
 /// Fields whose values are never shown.
-const SECRET: [&str; 2] = ["password", "initial_password"];
+const SECRET: [&str; 4] = ["password", "initial_password", "password_salt", ALGORITHM];
 
 /// The longest part of a value that is shown, in characters.
 const LONGEST_SHOWN: usize = 100;
@@ -78,8 +112,17 @@ pub(super) fn field(name: &str) -> Option<&'static str> {
     FIELDS.into_iter().find(|field| *field == name)
 }
 
-/// Kinds of rows that are no users, though they stand among them: the value of a column that says so.
-pub(super) const NO_USER: [(&str, &str); 2] = [("no_user_1", "1"), ("no_user_2", "2")];
+/// Whether the value of a column says something.
+type Test = fn(&str) -> bool;
+
+/// Kinds of rows that are no users, though they stand among them: the values of a column that say so.
+const NO_USER: [(&str, Test); 5] = [
+    ("no_user_1", |value| value == "1"),
+    ("no_user_2", |value| value == "2"),
+    ("no_user_but_user", |value| value != "User"),
+    ("no_user_but_class", |value| !["user", "inetOrgPerson", "person"].contains(&value)),
+    (PERSONS_PK, |value| value.starts_with('-')),
+];
 
 /// What a reader finds, one after the other.
 #[derive(Debug, PartialEq)]
@@ -160,7 +203,8 @@ impl Row {
             Raw::Bool(yes) => yes.to_string(),
             Raw::Missing | Raw::Null | Raw::Other => String::new(),
         };
-        let may_be_shown = |field: &str| !SECRET.contains(&field) && !OBJECTS.contains(&field);
+        let is_secret = |field: &str| SECRET.contains(&field) || SALTS.iter().any(|(salt, _)| *salt == field);
+        let may_be_shown = |field: &str| !is_secret(field) && !OBJECTS.contains(&field);
         self.members
             .iter()
             .filter(|(field, _)| may_be_shown(field))
@@ -181,14 +225,17 @@ impl Row {
         }
     }
 
-    /// The user name; where there is none, the address is one.
+    /// The user name; where there is none, or only a key that is made by a program, the address is one.
     pub(super) fn username(&self) -> Raw {
-        match self.get("username") {
-            Raw::Missing => match self.get("email") {
-                Raw::Text(email) if !email.trim().is_empty() => Raw::Text(email),
-                _ => Raw::Missing,
-            },
-            name => name,
+        let name = self.get("username");
+        let is_name = match &name {
+            Raw::Missing => false,
+            Raw::Text(name) => !is_uuid(name) && !is_key_of_auth0(name),
+            _ => true,
+        };
+        match self.get("email") {
+            Raw::Text(email) if !is_name && !email.trim().is_empty() => Raw::Text(email),
+            _ => name,
         }
     }
 
@@ -207,17 +254,40 @@ impl Row {
 
     /// Whether it is no user: a group or a program, or what a table keeps for guests, without a key and a name.
     pub(super) fn is_no_user(&self) -> bool {
-        let is = |field: &str, value: &str| match self.all(field).next() {
-            Some(Raw::Text(text)) => text.trim() == value,
-            Some(Raw::Integer(number)) => number.to_string() == value,
-            _ => false,
+        let text = |field: &str| match self.all(field).next() {
+            Some(Raw::Text(text)) => Some(text.trim().to_owned()),
+            Some(Raw::Integer(number)) => Some(number.to_string()),
+            _ => None,
         };
-        NO_USER.into_iter().any(|(field, value)| is(field, value))
+        let is = |field: &str, value: &str| text(field).is_some_and(|text| text == value);
+        NO_USER.into_iter().any(|(field, says)| text(field).is_some_and(|text| says(&text)))
             || is("pk", "0") && is("username", "") && self.get("email") == Raw::Text(String::new())
+    }
+
+    /// Puts the key of a person in its place, once it is known that the row is one's.
+    pub(super) fn settle(&mut self) {
+        for (field, _) in &mut self.members {
+            if *field == PERSONS_PK {
+                *field = "pk";
+            }
+        }
     }
 
     /// The value of a member.
     pub(super) fn get(&self, field: &str) -> Raw {
         self.members.iter().find(|(name, _)| *name == field).map_or(Raw::Missing, |(_, raw)| raw.clone())
     }
+}
+
+/// Whether this is a key that programs make, which is no number and no name.
+pub(super) fn is_uuid(text: &str) -> bool {
+    let shape = |c: char| if c.is_ascii_hexdigit() { 'x' } else { c };
+    text.chars().map(shape).collect::<String>() == "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+}
+
+/// Whether this is a key such as `auth0|64b1f0c2a1b2c3d4e5f60718`.
+fn is_key_of_auth0(text: &str) -> bool {
+    let is_provider =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    text.split_once('|').is_some_and(|(provider, key)| is_provider(provider) && !key.is_empty())
 }

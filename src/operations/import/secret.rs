@@ -1,17 +1,20 @@
 //! What a row says of the password: a hash, or the password itself.
 
 use super::Options;
-use super::row::Row;
+use super::row::{ALGORITHM, Row, SALT_OF_GITEA, SALTS};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::{Password, PasswordHash};
 use crate::model::password_policy::OwnNames;
 use crate::model::raw::Raw;
 use crate::model::user::{UserChanges, Username};
-use crate::security::passwords::{Recognized, WeakHash, recognize};
+use crate::security::passwords::{Formula, Recognized, WeakHash, is_bare, recognize};
 
 /// The longest hash that is kept, in bytes. What is usable is shorter; what follows the `!` of an
 /// unusable one has no meaning.
 const LONGEST_HASH: usize = 512;
+/// What is wrong with a hash of which the salt is known, but not what was done with it.
+const SAY_FORMULA: &str = "Its salt stands beside it: say with --hash how it was made, such as \
+                           'sha1(salt+password)', or leave out the column of hashes with --column.";
 /// The stored hash of a user without one: no password matches it.
 const UNUSABLE: &str = "!";
 /// What a row says of the password.
@@ -36,15 +39,36 @@ impl Secret {
     }
 }
 
+/// A salt that stands beside its hash, and the formula that is known of the program.
+fn salt(row: &Row) -> (String, Option<Formula>) {
+    let text = |field: &str| match row.get(field) {
+        Raw::Text(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Raw::Integer(number) => Some(number.to_string()),
+        Raw::Missing | Raw::Null | Raw::Bool(_) | Raw::Other => None,
+    };
+    let known = || {
+        SALTS.into_iter().find_map(|(field, formula)| {
+            let salt = text(field)?;
+            let formula = if field == SALT_OF_GITEA {
+                Formula::of_gitea(&text(ALGORITHM)?, &salt)
+            } else {
+                Formula::parse(formula)
+            };
+            Some((salt, formula))
+        })
+    };
+    text("password_salt").map(|salt| (salt, None)).or_else(known).unwrap_or_default()
+}
+
 /// A hash. The messages do not repeat it. One that cannot be checked here is left out.
 pub(super) fn read_hash(
-    given: Raw,
+    row: &Row,
     options: &Options,
     notes: &mut Vec<String>,
     errors: &mut FieldErrors,
 ) -> Option<Secret> {
     let unusable = || Secret::Hash(PasswordHash::from(UNUSABLE.to_owned()));
-    let hash = match given {
+    let hash = match row.get("password") {
         Raw::Missing | Raw::Null => return Some(unusable()),
         Raw::Text(hash) => hash,
         Raw::Bool(_) | Raw::Integer(_) | Raw::Other => {
@@ -52,7 +76,18 @@ pub(super) fn read_hash(
             return None;
         }
     };
-    let recognized = if is_storable(&hash) { recognize(&hash) } else { Recognized::Unknown };
+    let (salt, known) = salt(row);
+    let by_itself = if is_storable(&hash) { recognize(&hash) } else { Recognized::Unknown };
+    let is_salted = !salt.is_empty() || by_itself == Recognized::Unknown && hash.matches(':').count() == 1;
+    let recognized = match options.hash.as_ref().or(known.as_ref()) {
+        _ if !is_bare(&hash) => by_itself,
+        Some(formula) => formula.recognize(&hash, &salt),
+        None if is_salted => {
+            errors.add("password", SAY_FORMULA);
+            return None;
+        }
+        None => by_itself,
+    };
     Some(match recognized {
         Recognized::Unusable => Secret::Hash(PasswordHash::from(hash)),
         Recognized::Usable(hash) => Secret::Hash(hash),
@@ -110,6 +145,19 @@ pub(super) fn read_initial(
         errors.add(FIELD, message);
     }
     Some(password)
+}
+
+/// The formula of hashes as it was typed.
+///
+/// # Errors
+/// That it is none.
+pub fn formula(typed: &str) -> Result<Formula, String> {
+    Formula::parse(typed).ok_or_else(|| {
+        "how hashes were made is said as in 'sha1(salt+password)', 'md5(md5(password)+salt)' or \
+         'pbkdf2-sha256(password,salt,10000)', with md5, sha1, sha256 and sha512, and unhex(salt) or unbase64(salt) \
+         for a salt of bytes"
+            .to_owned()
+    })
 }
 
 fn is_storable(hash: &str) -> bool {

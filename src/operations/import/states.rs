@@ -1,10 +1,13 @@
 //! Whether an account may be used, as other programs and people say it.
 
-use super::row::Row;
+use super::row::{IS_ACTIVE_IF_1, Row, USER_ACCOUNT_CONTROL};
 use super::times::{self, DateOrder};
 use crate::model::clock::Timestamp;
 use crate::model::raw::Raw;
 use crate::model::text;
+
+/// In `userAccountControl` of Active Directory: the account is disabled.
+pub(super) const DISABLED: i64 = 2;
 
 /// Whether the account may be used: all that say something of it have to say so.
 pub(super) fn is_active(row: &Row, order: Option<DateOrder>) -> Raw {
@@ -20,7 +23,19 @@ pub(super) fn is_active(row: &Row, order: Option<DateOrder>) -> Raw {
         Until::Always => Raw::Bool(false),
         Until::Never | Until::Time(_) | Until::Unclear => Raw::Missing,
     });
-    let told: Vec<Raw> = active.chain(blocked).chain(since).chain(until).collect();
+    let number = |raw: &Raw| match raw {
+        Raw::Text(text) => text.trim().parse().ok(),
+        Raw::Integer(number) => Some(*number),
+        _ => None,
+    };
+    let firsts = row.all(IS_ACTIVE_IF_1).map(|raw| Raw::Bool(number(raw) == Some(1)));
+    let controls = row.all(USER_ACCOUNT_CONTROL).map(|raw| match (raw, number(raw)) {
+        (Raw::Missing | Raw::Null, _) => Raw::Missing,
+        (_, Some(bits)) => Raw::Bool(bits & DISABLED == 0),
+        (other, None) => other.clone(),
+    });
+    let numbers = firsts.chain(controls);
+    let told: Vec<Raw> = active.chain(blocked).chain(since).chain(until).chain(numbers).collect();
     let is_unclear = |raw: &Raw| !matches!(raw, Raw::Bool(_) | Raw::Missing);
     if told.contains(&Raw::Bool(false)) {
         return Raw::Bool(false);

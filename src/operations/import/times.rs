@@ -35,11 +35,16 @@ pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Result<Option<Times
     // Between a time and `PM` some programs put other spaces.
     let text = text.replace(['\u{202f}', '\u{a0}'], " ");
     let text = text.trim();
-    if text.starts_with("0000-00-00") || text == "0" {
+    if text.starts_with("0000-00-00") || text == "0" || text == NEVER {
         return Ok(None);
     }
-    of_number(text).or_else(|| time(text, order)).map(Some).ok_or(Unreadable)
+    // Directories put a `Z` behind the digits.
+    let digits = text.strip_suffix('Z').filter(|digits| digits.find('.').unwrap_or(digits.len()) == 14);
+    of_number(digits.unwrap_or(text)).or_else(|| time(text, order)).map(Some).ok_or(Unreadable)
 }
+
+/// What Active Directory has for an account that does not end: the greatest number of 64 bits.
+const NEVER: &str = "9223372036854775807";
 
 /// Whether this may be a date in which the order of day and month has to be said.
 pub(super) fn needs_order(text: &str) -> bool {
@@ -117,8 +122,10 @@ fn of_number(text: &str) -> Option<Timestamp> {
         }
         12 | 13 => Some(Timestamp::from_micros(number * 1000)),
         15 | 16 => Some(Timestamp::from_micros(number)),
+        // Windows counts tenths of microseconds since 1601.
+        18 => Some(Timestamp::from_micros(number / 10 - 11_644_473_600_000_000)),
         8 if !has_fraction => Timestamp::parse(&format!("{}-{}-{}", &whole[..4], &whole[4..6], &whole[6..])),
-        14 if !has_fraction => {
+        14 => {
             let date = format!("{}-{}-{}", &whole[..4], &whole[4..6], &whole[6..8]);
             Timestamp::parse(&format!("{date}T{}:{}:{}Z", &whole[8..10], &whole[10..12], &whole[12..]))
         }
@@ -297,7 +304,11 @@ mod tests {
             ("1767186300250", "2025-12-31T13:05:00.250000Z"),
             ("20251231", "2025-12-31T00:00:00.000000Z"),
             ("20251231130500", "2025-12-31T13:05:00.000000Z"),
+            ("20251231130500.0Z", "2025-12-31T13:05:00.000000Z"),
+            ("20251231130500Z", "2025-12-31T13:05:00.000000Z"),
+            ("132514707000000000", "2020-12-03T12:05:00.000000Z"),
             ("0", "none"),
+            ("9223372036854775807", "none"),
             ("0000-00-00 00:00:00", "none"),
         ] {
             assert_eq!(read(text, None).as_deref(), Some(time), "{text}");
@@ -344,7 +355,6 @@ mod tests {
             "19999",
             "-1767186300",
             "99999999999999999999",
-            "132514707000000000",
             "31 Foo 2025",
             "31 Dec 25",
         ] {

@@ -206,7 +206,7 @@ fn parse_output<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
 }
 
 /// Two lower-case hexadecimal digits for each byte.
-fn lower_case_hex(bytes: &[u8]) -> String {
+pub(super) fn lower_case_hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         // Writing to a `String` cannot fail.

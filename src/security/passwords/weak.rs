@@ -15,7 +15,7 @@ use super::Failure;
 use super::argon2::{ArgonHash, Memory, OwnHashes};
 use super::crypt;
 use super::des_crypt;
-use super::foreign::{parse_number, pbkdf2_is_allowed, scrypt_params};
+use super::foreign::{lower_case_hex, parse_number, pbkdf2_is_allowed, scrypt_params};
 
 /// What a layered hash begins with.
 pub(super) const PREFIX: &str = "layered$";
@@ -46,6 +46,11 @@ pub(super) enum Kind {
     Sha256SaltLast,
     Sha384SaltLast,
     Sha512SaltLast,
+    /// The same of a digest of the password, in hexadecimal digits.
+    Md5OfMd5SaltFirst,
+    Md5OfMd5SaltLast,
+    Sha1OfSha1SaltFirst,
+    Sha1OfSha1SaltLast,
     Md5Crypt,
     Apr1,
     Sha256Crypt,
@@ -65,7 +70,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 21] = [
+    const NAMES: [(Self, &'static str); 25] = [
         (Self::Md5SaltFirst, "md5-salt-first"),
         (Self::Sha1SaltFirst, "sha1-salt-first"),
         (Self::Sha256SaltFirst, "sha256-salt-first"),
@@ -75,6 +80,10 @@ impl Kind {
         (Self::Sha256SaltLast, "sha256"),
         (Self::Sha384SaltLast, "sha384"),
         (Self::Sha512SaltLast, "sha512"),
+        (Self::Md5OfMd5SaltFirst, "md5-of-md5-salt-first"),
+        (Self::Md5OfMd5SaltLast, "md5-of-md5"),
+        (Self::Sha1OfSha1SaltFirst, "sha1-of-sha1-salt-first"),
+        (Self::Sha1OfSha1SaltLast, "sha1-of-sha1"),
         (Self::Md5Crypt, "md5-crypt"),
         (Self::Apr1, "apr1"),
         (Self::Sha256Crypt, "sha256-crypt"),
@@ -133,6 +142,9 @@ impl Recipe {
         fn digest<D: Digest>(first: &[u8], last: &[u8]) -> Vec<u8> {
             D::new().chain_update(first).chain_update(last).finalize().to_vec()
         }
+        fn hex<D: Digest>(password: &[u8]) -> String {
+            lower_case_hex(&D::digest(password))
+        }
         fn seen<E>(output: Result<[u8; SEEN_OUTPUT], E>) -> Result<Vec<u8>, Failure> {
             output.map(Vec::from).map_err(|_| Failure::Foreign)
         }
@@ -147,6 +159,10 @@ impl Recipe {
             Kind::Sha256SaltLast => digest::<Sha256>(password, salt),
             Kind::Sha384SaltLast => digest::<Sha384>(password, salt),
             Kind::Sha512SaltLast => digest::<Sha512>(password, salt),
+            Kind::Md5OfMd5SaltFirst => digest::<Md5>(salt, hex::<Md5>(password).as_bytes()),
+            Kind::Md5OfMd5SaltLast => digest::<Md5>(hex::<Md5>(password).as_bytes(), salt),
+            Kind::Sha1OfSha1SaltFirst => digest::<Sha1>(salt, hex::<Sha1>(password).as_bytes()),
+            Kind::Sha1OfSha1SaltLast => digest::<Sha1>(hex::<Sha1>(password).as_bytes(), salt),
             Kind::Md5Crypt => crypt::md5_crypt(password, "$1$", salt),
             Kind::Apr1 => crypt::md5_crypt(password, "$apr1$", salt),
             Kind::Sha256Crypt => crypt::sha256_crypt(password, *cost, salt)?,
@@ -203,6 +219,11 @@ impl std::fmt::Debug for WeakHash {
 }
 
 impl WeakHash {
+    /// A digest with its salt.
+    pub(super) fn of_digest(kind: Kind, salt: &[u8], output: &[u8]) -> Option<Self> {
+        Some(Self { recipe: Recipe::new(kind, 0, salt)?, output: output.into() })
+    }
+
     /// A hash of PBKDF2 with so many rounds.
     pub(super) fn of_pbkdf2(kind: Kind, rounds: u32, salt: &[u8], output: &[u8]) -> Option<Self> {
         let recipe = Recipe::new(kind, rounds, salt)?;
@@ -234,6 +255,16 @@ impl WeakHash {
         let of = |kind, salt: &str, output: Vec<u8>| {
             Some(Self { recipe: Recipe::new(kind, 0, salt.as_bytes())?, output })
         };
+        match text.split(':').collect::<Vec<_>>()[..] {
+            // MediaWiki's old ones.
+            ["", "A", output] => return of(Kind::Md5SaltLast, "", hexadecimal::<16>(output)?),
+            ["", "B", salt, output] => {
+                return of(Kind::Md5OfMd5SaltFirst, &format!("{salt}-"), hexadecimal::<16>(output)?);
+            }
+            // Magento's with SHA-256.
+            [output, salt, "1"] => return of(Kind::Sha256SaltFirst, salt, hexadecimal::<32>(output)?),
+            _ => {}
+        }
         match text.split('$').collect::<Vec<_>>()[..] {
             ["md5", salt, output] => of(Kind::Md5SaltFirst, salt, hexadecimal::<16>(output)?),
             // Django's, whose salt is in the hash, and before it as well in old ones.

@@ -17,7 +17,7 @@ use rocket::{Route, get, post, routes};
 use crate::http::upload::Uploaded;
 use crate::model::error::{Error, Result};
 use crate::model::permission::IsSuperuser;
-use crate::operations::import::DateOrder;
+use crate::operations::import::{DateOrder, is_told_by_others};
 use crate::operations::uploads::{self, Choices, MOST_ROWS, Upload};
 use crate::web::form::{FormState, STALE};
 use crate::web::form_body::FormBody;
@@ -122,6 +122,8 @@ struct ChoicesForm {
     #[field(default = "")]
     encoding: String,
     #[field(default = "")]
+    hash: String,
+    #[field(default = "")]
     dates: String,
     #[field(default = "")]
     part: String,
@@ -135,8 +137,12 @@ impl ChoicesForm {
     fn choices(&self) -> Choices {
         let typed = self.columns.lines().filter_map(|line| line.rsplit_once('='));
         let typed = typed.map(|(name, field)| (name.trim().to_owned(), field.trim().to_owned()));
+        // What columns hold because of those beside them is found anew.
+        let chosen = self.name.iter().cloned().zip(self.field.iter().cloned());
+        let chosen = chosen.filter(|(_, field)| !is_told_by_others(field));
         Choices {
-            columns: self.name.iter().cloned().zip(self.field.iter().cloned()).chain(typed).collect(),
+            columns: chosen.chain(typed).collect(),
+            hash: self.hash.trim().to_owned(),
             encoding: self.encoding.trim().to_owned(),
             dates: match self.dates.as_str() {
                 "dmy" => Some(DateOrder::DayFirst),

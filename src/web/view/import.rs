@@ -56,6 +56,8 @@ pub(in crate::web) struct ColumnRow {
     /// The field; empty for none.
     pub(in crate::web) field: &'static str,
     pub(in crate::web) label: &'static str,
+    /// Whether the field cannot be chosen, as the columns beside it tell it.
+    pub(in crate::web) is_told_by_others: bool,
     /// What the first rows have there, if it may be shown.
     pub(in crate::web) examples: Vec<String>,
 }
@@ -75,6 +77,7 @@ pub(in crate::web) struct ChoicesState {
     /// Columns and their fields, one a line; where they are not chosen from lists.
     pub(in crate::web) columns: String,
     pub(in crate::web) encoding: String,
+    pub(in crate::web) hash: String,
     pub(in crate::web) dates: &'static str,
     pub(in crate::web) part: String,
     pub(in crate::web) staff_role: String,
@@ -127,6 +130,7 @@ impl View for ImportReviewPage {
                 name: text.to_owned(),
                 field: "username",
                 label: "",
+                is_told_by_others: is_table,
                 examples: vec![text.to_owned()],
             }],
             is_table,
@@ -134,6 +138,7 @@ impl View for ImportReviewPage {
             choices: ChoicesState {
                 columns: text.to_owned(),
                 encoding: text.to_owned(),
+                hash: text.to_owned(),
                 dates: "dmy",
                 part: text.to_owned(),
                 staff_role: text.to_owned(),

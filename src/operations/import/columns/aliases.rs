@@ -1,12 +1,14 @@
 //! The words of other programs and languages for fields.
 
+use super::super::row::USER_ACCOUNT_CONTROL;
+
 /// Names of fields elsewhere: in small letters, without accents and what separates words.
-pub(super) const ALIASES: [(&str, &str); 15] = [
+pub(super) const ALIASES: [(&str, &str); 19] = [
     ("pk", "id"),
     (
         "must_change_password",
         "changepasswordatnextsignin changepasswordatnextlogin forcepasswordchange forcechangepassword \
-         forcechangepasswordnextsignin",
+         forcechangepasswordnextsignin mustchangepasswd",
     ),
     (
         "username",
@@ -25,17 +27,17 @@ pub(super) const ALIASES: [(&str, &str); 15] = [
     ),
     (
         "first_name",
-        "first givenname forename vorname prenom nombre nombres nome primeironome nomeproprio voornaam \
+        "first givenname namegivenname forename vorname prenom nombre nombres nome primeironome nomeproprio voornaam \
          imie",
     ),
     (
         "last_name",
-        "last surname sn familyname nachname familienname nom nomdefamille apellido apellidos \
+        "last surname namefamilyname sn familyname nachname familienname nom nomdefamille apellido apellidos \
          primerapellido cognome sobrenome apelido ultimonome achternaam familienaam nazwisko",
     ),
     (
         "full_name",
-        "displayname name fullname realname anzeigename nomcomplet prenometnom commonname cn \
+        "displayname name namefullname fullname realname anzeigename nomcomplet prenometnom commonname cn \
          nombrecompleto nombreyapellidos nomecompleto nomeecognome naam volledigenaam imieinazwisko",
     ),
     (
@@ -59,11 +61,14 @@ pub(super) const ALIASES: [(&str, &str); 15] = [
          suspendedat suspendedon blockedon deactivatedat deactivatedon archivedat archivedon discardedat \
          geloschtam deaktiviertam gesperrtam supprimele desactivele",
     ),
-    ("blocked_until", "banneduntil bannedtill suspendeduntil suspendedtill blockedtill disableduntil"),
+    (
+        "blocked_until",
+        "lockoutend lockoutenddateutc banneduntil bannedtill suspendeduntil suspendedtill blockedtill disableduntil",
+    ),
     (
         "date_joined",
-        "joined createdat createdunix created createddatetime creationtime userregistered registered registeredat registerdate \
-         userregdate registrationdate joindate timecreated datecreated whencreated erstelltam erstellungsdatum registriertam beitritt \
+        "joined createdat createdon createddate creationdate createdtime createdtimestamp joindate regdate createdunix created createddatetime creationtime userregistered registered registeredat registerdate \
+         userregdate registrationdate timecreated datecreated whencreated erstelltam erstellungsdatum registriertam beitritt \
          beitrittsdatum dateinscription datedinscription datedecreation creele fechadecreacion \
          fechadealta fechaderegistro creadoel datadicreazione datacreazione dataregistrazione \
          datadiregistrazione dataiscrizione datadiiscrizione datadecriacao datacriacao datadecadastro \
@@ -72,18 +77,22 @@ pub(super) const ALIASES: [(&str, &str); 15] = [
     ),
     (
         "last_login",
-        "lastlogin lastlogindate lastloginat lastloginunix userlastvisit lastsignin lastsignintime currentsigninat lastsigninat \
+        "lastlogin lastlogindate lastloginat lastloginon lastlogintime lastvisit lastloginunix userlastvisit lastsignin lastsignintime currentsigninat lastsigninat \
          lastlogondate lastvisitdate letzteanmeldung letzterlogin derniereconnexion ultimoacceso \
          ultimaconexion ultimoiniciodesesion ultimoaccesso ultimologin ultimoacesso laatstelogin \
          laatsteaanmelding laatstingelogd ostatnielogowanie",
     ),
+    (USER_ACCOUNT_CONTROL, "useraccountcontrol"),
+    ("valid_until", "accountexpires accountexpirationdate accountexpiresat accountexpiry accountvaliduntil"),
+    ("password_changed_at", "passwdchangedon"),
+    ("password_salt", "salt passwordsalt passwdsalt usersalt memberspasssalt"),
     (
         "initial_password",
         "temporarypassword temppassword startpassword initialpasswort startpasswort cleartextpassword",
     ),
     (
         "password",
-        "passwordhash passworddigest hashedpassword hash encryptedpassword userpass userpassword passwort \
+        "passwordhash passworddigest hashedpassword hash encryptedpassword userpass userpassword cryptedpassword memberspasshash passwort \
          passwd motdepasse contrasena senha palavrapasse wachtwoord hasło",
     ),
 ];

@@ -172,6 +172,12 @@ fn tables_of_programs_are_known_by_their_columns() {
     assert_eq!(assigned(&gitea), fields);
     let phpbb = ["user_id", "user_type", "username", "username_clean", "user_password", "user_inactive_time"];
     assert_eq!(assigned(&phpbb), ["pk", "no_user_2", "username", "", "password", "blocked_at"]);
+    let discourse = ["id", "username", "username_lower", "suspended_at", "suspended_till", "salt"];
+    let fields = ["persons_pk", "username", "", "", "blocked_until", "salt_of_discourse"];
+    assert_eq!(assigned(&discourse), fields);
+    let redmine = ["id", "login", "hashed_password", "status", "auth_source_id", "type", "salt"];
+    let fields = ["pk", "username", "password", "is_active_if_1", "", "no_user_but_user", "salt_of_redmine"];
+    assert_eq!(assigned(&redmine), fields);
     let given = [("type".to_owned(), "no_user_1".to_owned())];
     assert!(check(&given, |_| true).is_err(), "it is no field that can be given");
 }

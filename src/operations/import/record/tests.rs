@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::row::{FIELDS, Place};
 use super::*;
+use crate::security::passwords::Formula;
 
 fn row(members: &[(&'static str, Raw)]) -> Row {
     let mut row = Row::new(Place { line: 2, row: 1 });
@@ -175,6 +176,31 @@ fn a_weak_hash_is_wrapped_or_left_out_as_was_asked_for() {
 }
 
 #[test]
+fn a_bare_hash_with_a_salt_beside_it_needs_a_formula() {
+    let read_by = |hash: &str, salt: &str, formula: Option<&str>| {
+        let row = row(&[("username", text("ada")), ("password", text(hash)), ("password_salt", text(salt))]);
+        read(&row, &Options { hash: formula.and_then(Formula::parse), ..Options::default() })
+    };
+    let (md5, bcrypt) =
+        ("5f4dcc3b5aa765d61d8327deb882cf99", "$2y$04$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K");
+    let behind = format!("{md5}:salt");
+    for (hash, salt) in [(md5, "salt"), (&behind, "")] {
+        let reasons = read_by(hash, salt, None).unwrap_err();
+        assert!(
+            reasons[0].starts_with("password: Its salt stands beside it") && !reasons[0].contains("5f4d")
+        );
+        assert_eq!(stored(&read_by(hash, salt, Some("md5(salt+password)")).unwrap()), "weak");
+        let other = read_by(hash, salt, Some("sha1(salt+password)")).unwrap();
+        assert!(stored(&other) == "!" && other.notes[0].contains("is not a hash"), "{:?}", other.notes);
+    }
+    for formula in [None, Some("md5(salt+password)")] {
+        assert_eq!(stored(&read_by(bcrypt, "salt", formula).unwrap()), bcrypt);
+        assert_eq!(stored(&read_by(md5, "", formula).unwrap()), "weak");
+        assert_eq!(stored(&read_by("hunter2", "salt", formula).unwrap()), "!");
+    }
+}
+
+#[test]
 fn an_initial_password_is_judged_as_a_new_one_and_has_to_be_changed() {
     let record = ada("initial_password", text("walnut heron 41")).unwrap();
     assert_eq!((stored(&record), record.new_user(NOW).must_change_password), ("walnut heron 41", true));
@@ -233,6 +259,18 @@ fn without_a_name_the_address_is_one_and_a_uuid_is_no_key() {
     let row = row(&[("email", text("a@b.co")), ("pk", text("0a93ced4-b6ea-4f2c-a9e3-0a6a08b0d400"))]);
     let record = read(&row, &Options::default()).unwrap();
     assert_eq!((record.username.as_str(), record.id), ("a@b.co", None));
+}
+
+#[test]
+fn a_key_that_a_program_made_is_no_name_where_there_is_an_address() {
+    for key in ["auth0|64b1f0c2a1b2c3d4e5f60718", "google-oauth2|103", "0a93ced4-b6ea-4f2c-a9e3-0a6a08b0d400"]
+    {
+        let with = |email: &str| {
+            let row = row(&[("username", text(key)), ("email", text(email))]);
+            read(&row, &Options::default()).unwrap().username.as_str().to_owned()
+        };
+        assert_eq!((with("ada@example.org"), with("")), ("ada@example.org".to_owned(), key.to_owned()));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::IsSuperuser;
-use crate::operations::import::{Counts, DateOrder, FIELDS, Judged, Survey};
+use crate::operations::import::{Counts, DateOrder, FIELDS, Judged, Survey, is_told_by_others};
 use crate::operations::uploads::{Choices, Rehearsal, Upload};
 use crate::web::form::FormState;
 use crate::web::layout::ConsoleSession;
@@ -118,6 +118,7 @@ fn columns(survey: &Survey) -> Vec<ColumnRow> {
         name: name.to_owned(),
         field: field.unwrap_or_default(),
         label: field.map(label).unwrap_or_default(),
+        is_told_by_others: field.is_some_and(is_told_by_others),
         examples: field.map(|field| examples(field, place)).unwrap_or_default(),
     };
     if !survey.header.is_empty() {
@@ -151,6 +152,7 @@ fn choices(choices: &Choices) -> ChoicesState {
     ChoicesState {
         columns: columns.join("\n"),
         encoding: choices.encoding.clone(),
+        hash: choices.hash.clone(),
         dates: match choices.dates {
             Some(DateOrder::DayFirst) => "dmy",
             Some(DateOrder::MonthFirst) => "mdy",
@@ -173,7 +175,7 @@ fn sentence(reason: &str) -> String {
 /// A field in words.
 fn label(field: &'static str) -> &'static str {
     match field {
-        "pk" => "Primary key",
+        "pk" | "persons_pk" => "Primary key",
         "username" => "Username",
         "first_name" => "First name",
         "last_name" | "surname" => "Last name",
@@ -193,6 +195,11 @@ fn label(field: &'static str) -> &'static str {
         "password_changed_at" => "Password changed",
         "password" => "Password hash",
         "initial_password" => "Initial password",
+        "password_salt" => "Salt of the hash",
+        "password_algorithm" => "Kind of the hash",
+        "is_active_if_1" | "user_account_control" => "State of the account",
+        field if field.starts_with("salt_of_") => "Salt of the hash",
+        field if field.starts_with("no_user_") => "Kind of account",
         "preferences" => "Preferences",
         "is_deprovisioned" => "Deleted by SCIM",
         "modified_at" => "Last edited",
