@@ -10,6 +10,7 @@ mod configuration;
 mod cookies;
 mod crash;
 mod demo;
+mod documented;
 mod front;
 mod group_commit;
 mod hosts;
