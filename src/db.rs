@@ -229,6 +229,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         let on = self.open_tx().await;
         self.writes.note(&on);
+        self.budget.set_has_seen(on.is_ok());
         Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes) })
     }
 
@@ -415,13 +416,12 @@ impl Tx {
     pub async fn leave(self) -> Result<()> {
         let Self { on, budget, .. } = self;
         let (end, _spending) = budget.spend_if_any()?;
-        match on {
-            OpenTx::Sqlite(tx, file) => {
-                drop(tx);
-                file.settle(end).await
-            }
-            OpenTx::Postgres(_) => Ok(()),
+        if let OpenTx::Sqlite(tx, file) = on {
+            drop(tx);
+            file.settle(end).await?;
         }
+        budget.set_has_seen(false);
+        Ok(())
     }
 
     /// Makes the changes durable. After an error nothing has changed, unless it is [`Error::TimedOut`], [`Error::Disk`] or
@@ -442,6 +442,7 @@ impl Tx {
         writes.note(&committed);
         if committed.is_ok() {
             writes.note_stored();
+            budget.set_has_seen(false);
         }
         committed
     }

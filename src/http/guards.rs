@@ -133,7 +133,7 @@ fn credential<'r>(request: &'r Request<'_>) -> Result<Authorization<'r>> {
 }
 
 /// Whether a request changes nothing: by its method, or because it asks for one of the API's lists.
-fn only_reads(request: &Request<'_>) -> bool {
+pub(crate) fn only_reads(request: &Request<'_>) -> bool {
     is_safe(request.method()) || request.method() == Method::Post && RequestPath::of(request).is_api_list()
 }
 
