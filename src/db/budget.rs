@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rocket::tokio::time::Instant;
 
+use super::replica::Old;
 use super::{Db, Error, Pool, Pools, Result};
 use crate::model::user::UserId;
 
@@ -39,6 +40,8 @@ pub(super) struct Budget {
     user: Arc<AtomicI64>,
     /// Whether a transaction has seen what may not be on the disk yet, and was not committed itself.
     has_seen: Arc<AtomicBool>,
+    /// Whether what it reads may be old.
+    pub(super) old: Arc<Old>,
 }
 
 /// Spends time until it is dropped.
@@ -56,7 +59,7 @@ impl Budget {
 
     /// That of work for the same user that no request waits for.
     pub(super) fn detached(&self) -> Self {
-        Self { user: Arc::clone(&self.user), ..Self::default() }
+        Self { user: Arc::clone(&self.user), old: Arc::clone(&self.old), ..Self::default() }
     }
 
     /// Notes who makes the request.

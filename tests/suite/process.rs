@@ -20,6 +20,7 @@ mod logs;
 mod metrics;
 mod pooled;
 mod proxy;
+mod replica;
 mod restore;
 mod scim;
 mod server;
