@@ -187,7 +187,7 @@ impl Stage {
         for sql in ["CREATE ROLE usher LOGIN SUPERUSER", "CREATE DATABASE usher OWNER usher"] {
             sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         }
-        self.programs = cluster.programs().to_owned();
+        cluster.programs().clone_into(&mut self.programs);
         self.cluster = Some(cluster);
     }
 
