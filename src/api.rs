@@ -142,7 +142,7 @@ fn unrouted(request: &Request<'_>) -> Response<'static> {
 }
 
 /// An error as the contract's clients know it.
-fn render(error: &Error) -> Response<'static> {
+pub(crate) fn render(error: &Error) -> Response<'static> {
     if let Error::Internal(cause) = error {
         log::error!("internal error: {cause}");
     }

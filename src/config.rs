@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::error::ConfigError;
 pub use self::rocket_settings::rocket_config;
-pub use self::sources::{DEFAULT_DATABASE_URL, VARIABLE, defaults, figment, with_database};
+pub use self::sources::{DEFAULT_DATABASE_URL, VARIABLE, defaults, figment, replica_url, with_database};
 use crate::model::base_path::BasePath;
 use crate::model::head_target::HeadTarget;
 use crate::model::network::Network;

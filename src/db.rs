@@ -29,6 +29,7 @@ mod opening;
 pub mod passkeys;
 mod place;
 mod postgres_tx;
+mod replica;
 pub mod restore;
 mod row;
 pub mod select;
@@ -52,9 +53,7 @@ use std::time::Duration;
 use rocket::tokio::time::{Instant, sleep, timeout_at};
 use rocket_db_pools::Database;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, FromRow, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 use self::budget::{AGAIN, Budget, LOOKUP_LIMIT};
 pub use self::connect::PoolError;
@@ -65,6 +64,8 @@ pub use self::migrations::{Schema, Step};
 pub use self::opening::Opening;
 use self::place::OpenedFile;
 use self::postgres_tx::PostgresTx;
+use self::replica::{Replica, Rights};
+pub use self::row::Row;
 use self::row::from_row;
 pub use self::server_lock::{LockError, ServerLock};
 use self::servers::Servers;
@@ -94,6 +95,8 @@ pub struct Pool {
     writes: Arc<Writes>,
     /// The file of SQLite that was opened.
     file: Arc<OnceLock<Arc<OpenedFile>>>,
+    /// What may be read from while the server that takes changes is away.
+    replica: Arc<OnceLock<Replica>>,
     /// What the statements may take that are made by this clone.
     budget: Budget,
 }
@@ -114,10 +117,6 @@ enum Pools {
     /// One or several servers, of which one is used.
     Postgres(Servers),
 }
-
-/// A row that both databases can be read into.
-pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
-impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
 /// Gives up on work that takes too long. The driver's futures are large: callers box them.
 async fn until<T>(
@@ -193,7 +192,7 @@ impl Db {
     /// The first row, or none. Reads only.
     pub async fn optional<T: Row>(&self, sql: Sql) -> Result<Option<T>> {
         let (end, _spending) = self.budget.spend();
-        match &self.pools {
+        match self.reads() {
             Pools::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql, end),
             Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
         }
@@ -202,16 +201,13 @@ impl Db {
     /// All rows. Reads only.
     pub async fn all<T: Row>(&self, sql: Sql) -> Result<Vec<T>> {
         let (end, _spending) = self.budget.spend();
-        match &self.pools {
+        match self.reads() {
             Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql, end),
             Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
         }
     }
 
     /// A connection for several statements one after the other. Reads only.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] if none is to be had in time.
     pub async fn connection(&self) -> Result<Connection> {
         self.pools.connection().await
     }
@@ -223,16 +219,18 @@ impl Db {
     }
 
     /// Begins a transaction that writes. It is rolled back unless it is committed.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] if no connection is to be had in time.
     pub async fn begin(&self) -> Result<Tx> {
         let on = self.open_tx().await;
         self.writes.note(&on);
-        Ok(Tx { on: on?, budget: self.budget.clone(), writes: Arc::clone(&self.writes) })
+        self.budget.set_has_seen(on.is_ok());
+        let (budget, writes) = (self.budget.clone(), Arc::clone(&self.writes));
+        Ok(Tx { on: on?, budget, writes, rights: Rights::new(&self.replica) })
     }
 
     async fn open_tx(&self) -> Result<OpenTx> {
+        if self.budget.old.is_read() {
+            return Err(replica::only_reads());
+        }
         let (end, _spending) = self.budget.spend();
         match &self.pools {
             Pools::Sqlite { write, .. } => {
@@ -252,6 +250,9 @@ impl Db {
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
         self.pools.close().await;
+        if let Some(replica) = self.replica.get() {
+            replica.close().await;
+        }
     }
 }
 
@@ -292,26 +293,20 @@ pub struct Scanning<'a>(&'a Db);
 
 impl Scanning<'_> {
     /// The first row, or none.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
     pub async fn optional<T: Row>(self, sql: Sql) -> Result<Option<T>> {
         let (end, _spending) = self.0.budget.spend();
         let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
-        match &self.0.pools {
+        match self.0.reads() {
             Pools::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql, end),
             Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
         }
     }
 
     /// All rows.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::TimedOut`] if it takes too long.
     pub async fn all<T: Row>(self, sql: Sql) -> Result<Vec<T>> {
         let (end, _spending) = self.0.budget.spend();
         let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
-        match &self.0.pools {
+        match self.0.reads() {
             Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql, end),
             Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
         }
@@ -324,6 +319,7 @@ pub struct Tx {
     on: OpenTx,
     budget: Budget,
     writes: Arc<Writes>,
+    rights: Rights,
 }
 
 #[derive(Debug)]
@@ -367,6 +363,7 @@ impl Tx {
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
         let (end, _spending) = self.budget.spend();
+        let may_end_rights = replica::may_end_rights(&sql.text);
         let changed = match &mut self.on {
             OpenTx::Sqlite(tx, _) => {
                 let query = sqlx::query_with(AssertSqlSafe(sql.text), arguments::<Sqlite>(sql.values)?);
@@ -382,6 +379,9 @@ impl Tx {
             }
         };
         self.writes.note_statement(&changed);
+        if may_end_rights {
+            self.rights.note(&changed);
+        }
         changed
     }
 
@@ -402,13 +402,12 @@ impl Tx {
     pub async fn leave(self) -> Result<()> {
         let Self { on, budget, .. } = self;
         let (end, _spending) = budget.spend_if_any()?;
-        match on {
-            OpenTx::Sqlite(tx, file) => {
-                drop(tx);
-                file.settle(end).await
-            }
-            OpenTx::Postgres(_) => Ok(()),
+        if let OpenTx::Sqlite(tx, file) = on {
+            drop(tx);
+            file.settle(end).await?;
         }
+        budget.set_has_seen(false);
+        Ok(())
     }
 
     /// Makes the changes durable. After an error nothing has changed, unless it is [`Error::TimedOut`], [`Error::Disk`] or
@@ -427,7 +426,8 @@ impl Tx {
     }
 
     async fn end(self, is_durable: bool) -> Result<()> {
-        let Self { on, budget, writes } = self;
+        // What was known of rights is forgotten afterwards, whatever comes of it.
+        let Self { on, budget, writes, rights: _rights } = self;
         // What has no time left is rolled back: a commit that is begun may happen.
         let (end, _spending) = budget.spend_if_any()?;
         let committed = match on {
@@ -443,6 +443,7 @@ impl Tx {
         writes.note(&committed);
         if is_durable && committed.is_ok() {
             writes.note_stored();
+            budget.set_has_seen(false);
         }
         committed
     }

@@ -53,6 +53,7 @@ pub mod uploads;
 pub mod users;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocket::figment::Figment;
 use tokio_util::task::TaskTracker;
@@ -65,7 +66,7 @@ use self::mail::Mailer;
 use self::overview::PastDays;
 use self::session_use::SessionUses;
 use self::uploads::Uploads;
-use crate::config::{ConfigError, Settings};
+use crate::config::{self, ConfigError, Settings};
 use crate::db::{self, Db, Schema};
 use crate::model;
 use crate::model::clock::Clock;
@@ -130,6 +131,9 @@ pub enum OpenError {
     Server(String),
 }
 
+/// How long a connection to the replica may take.
+const REPLICA_WAIT: Duration = Duration::from_secs(2);
+
 impl App {
     /// Reads the configuration, opens the database, applies pending migrations if it is to, loads the keys: for what
     /// needs no server.
@@ -147,6 +151,9 @@ impl App {
     pub async fn on(db: Db, figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
         let settings = Settings::read(figment)?;
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
+        if let Some(url) = config::replica_url(figment)? {
+            db.use_replica(&url, settings.database_pooler, REPLICA_WAIT)?;
+        }
         demand_tls(&settings, &db)?;
         db.prepare(settings.opening()).await?;
         let ring = KeyRing::load(&settings, &db).await?;

@@ -55,6 +55,11 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
+/// An error as provisioning clients know it.
+pub(crate) fn render(error: &Error) -> Response<'static> {
+    error::render(error)
+}
+
 /// The catcher below [`ROOT`].
 #[must_use]
 pub fn catchers() -> Vec<Catcher> {
@@ -65,7 +70,7 @@ pub fn catchers() -> Vec<Catcher> {
 #[catch(default)]
 fn failed(status: Status, request: &Request<'_>) -> Rendered<'static> {
     Rendered(match Error::stashed(request) {
-        Some(error) => error::render(error),
+        Some(error) => render(error),
         None if arrival::asked(request).is_none() => unrouted(request),
         None if matches!(status, Status::NotFound | Status::UnprocessableEntity) => unrouted(request),
         None => error::told(status, None, status.reason_lossy()),

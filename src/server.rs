@@ -1,6 +1,7 @@
 //! The server: builds the Rocket from its fairings, routes, catchers and managed state. To add a task that runs
 //! beside the requests: a function in `maintenance`.
 
+mod durability;
 pub(crate) mod maintenance;
 pub(crate) mod metrics;
 pub(crate) mod signals;
@@ -61,6 +62,7 @@ pub(crate) fn rocket_for(
         .attach(installation(clock, problem.clone()))
         .manage(Arc::<traffic::Traffic>::default())
         .attach(arrival::Arrival)
+        .attach(durability::Durability)
         .attach(headers::Headers)
         .attach(compression::Pages)
         .attach(denials::Denials::default())

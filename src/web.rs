@@ -105,16 +105,26 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
     if let Some(Error::Internal(cause)) = stashed {
         log::error!("internal error: {cause}");
     }
-    let (status, page) = error_page::page(status, stashed, request).await;
-    let mut response = view::render(request, &page).unwrap_or_else(|_| Response::new());
-    response.set_status(status);
-    if let Some(seconds) = stashed.and_then(Error::retry_after) {
-        response.set_header(Header::new("Retry-After", seconds.to_string()));
-    }
+    let mut response = render(status, stashed, request).await;
     if let Some(Error::MethodNotAllowed { allow, .. }) = stashed {
         response.set_header(Header::new("Allow", allow.clone()));
     }
     Rendered(response)
+}
+
+/// What went wrong, as a page.
+pub(crate) async fn render<'r>(
+    status: Status,
+    error: Option<&Error>,
+    request: &'r Request<'_>,
+) -> Response<'r> {
+    let (status, page) = error_page::page(status, error, request).await;
+    let mut response = view::render(request, &page).unwrap_or_else(|_| Response::new());
+    response.set_status(status);
+    if let Some(seconds) = error.and_then(Error::retry_after) {
+        response.set_header(Header::new("Retry-After", seconds.to_string()));
+    }
+    response
 }
 
 /// No route fits because the path does not have the method.

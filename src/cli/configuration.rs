@@ -21,6 +21,10 @@ pub(super) fn run(figment: &Figment) -> Result<ExitCode, Failure> {
         ("port".to_owned(), rocket.port.to_string(), "port".to_owned()),
         ("databases.main.url".to_owned(), without_password(&url), "databases.main.url".to_owned()),
     ];
+    if let Some(url) = config::replica_url(figment)? {
+        let key = "databases.replica.url".to_owned();
+        lines.push((key.clone(), without_password(&url), key));
+    }
     for (name, value) in settings.as_object().into_iter().flatten() {
         lines.push((name.clone(), shown(name, value), format!("usher.{name}")));
     }

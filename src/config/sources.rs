@@ -14,6 +14,9 @@ use super::{ConfigError, Settings};
 /// Where the database is when nothing says otherwise.
 pub const DEFAULT_DATABASE_URL: &str = "sqlite://usher.db";
 
+/// The key of the replica's URL.
+const REPLICA: &str = "databases.replica.url";
+
 /// The file that is read from the working directory or the next folder above it that has one.
 const LOCAL_FILE: &str = "Rocket.toml";
 
@@ -109,15 +112,19 @@ pub(super) fn sources(
         };
         figment = figment.merge(Variable { name: variable, key: format!("usher.{name}"), value });
     }
-    let url = if let Some(path) = variables.get("DATABASE_URL_FILE") {
-        Some(("DATABASE_URL_FILE", content("DATABASE_URL_FILE", path, variables)?))
-    } else {
-        let url = variables.get("DATABASE_URL").filter(|url| !url.is_empty());
-        url.map(|url| ("DATABASE_URL", url.clone()))
-    };
-    if let Some((name, url)) = url {
-        let key = "databases.main.url".to_owned();
-        figment = figment.merge(Variable { name, key, value: url.into() });
+    for (direct, in_file, key) in [
+        ("DATABASE_URL", "DATABASE_URL_FILE", "databases.main.url"),
+        ("DATABASE_REPLICA_URL", "DATABASE_REPLICA_URL_FILE", REPLICA),
+    ] {
+        let url = if let Some(path) = variables.get(in_file) {
+            Some((in_file, content(in_file, path, variables)?))
+        } else {
+            let url = variables.get(direct).filter(|url| !url.is_empty());
+            url.map(|url| (direct, url.clone()))
+        };
+        if let Some((name, url)) = url {
+            figment = figment.merge(Variable { name, key: key.to_owned(), value: url.into() });
+        }
     }
     let profile = variables.get("ROCKET_PROFILE").filter(|name| !name.is_empty());
     Ok(figment.select(profile.map_or(Config::DEFAULT_PROFILE, |name| Profile::new(name))))
@@ -145,6 +152,17 @@ fn content(variable: &str, path: &str, variables: &BTreeMap<String, String>) -> 
 #[must_use]
 pub fn with_database(figment: Figment, url: &str) -> Figment {
     figment.merge(Serialized::global("databases.main.url", url))
+}
+
+/// The URL of the replica, if there is one.
+///
+/// # Errors
+/// A value that is no text.
+pub fn replica_url(figment: &Figment) -> Result<Option<String>, ConfigError> {
+    match figment.find_value(REPLICA) {
+        Ok(_) => Ok(Some(figment.extract_inner(REPLICA)?)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The defaults, for Rocket and for the database.

@@ -5,11 +5,12 @@
 //! request spends otherwise, as on reading a slow client's body, does not count.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rocket::tokio::time::Instant;
 
+use super::replica::Old;
 use super::{Db, Error, Pool, Pools, Result};
 use crate::model::user::UserId;
 
@@ -30,13 +31,17 @@ pub(super) const FAILOVER_LIMIT: Duration = Duration::from_secs(4);
 /// How long after a failure a read is tried again while another server takes over.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
-/// The time of a request, and its user. Clones share both.
+/// The time of a request, its user, and whether its answer has to wait. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Budget {
     /// What is spent, in nanoseconds; `None` for work that no request waits for.
     spent: Option<Arc<AtomicU64>>,
     /// The user who makes the request, by primary key; 0 while that is not known.
     user: Arc<AtomicI64>,
+    /// Whether a transaction has seen what may not be on the disk yet, and was not committed itself.
+    has_seen: Arc<AtomicBool>,
+    /// Whether what it reads may be old.
+    pub(super) old: Arc<Old>,
 }
 
 /// Spends time until it is dropped.
@@ -49,12 +54,12 @@ pub(super) struct Spending<'a> {
 impl Budget {
     /// That of a new request.
     pub(super) fn of_request() -> Self {
-        Self { spent: Some(Arc::default()), user: Arc::default() }
+        Self { spent: Some(Arc::default()), ..Self::default() }
     }
 
     /// That of work for the same user that no request waits for.
     pub(super) fn detached(&self) -> Self {
-        Self { spent: None, user: Arc::clone(&self.user) }
+        Self { user: Arc::clone(&self.user), old: Arc::clone(&self.old), ..Self::default() }
     }
 
     /// Notes who makes the request.
@@ -67,6 +72,11 @@ impl Budget {
     /// Who makes the request, as far as that is known.
     pub(super) fn user(&self) -> Option<i64> {
         Some(self.user.load(Ordering::Relaxed)).filter(|user| *user != 0)
+    }
+
+    /// Notes that a transaction begins, or that what it has seen is on the disk.
+    pub(super) fn set_has_seen(&self, has_seen: bool) {
+        self.has_seen.store(has_seen, Ordering::Relaxed);
     }
 
     /// Begins a statement that is not to be begun in vain: when it has to end.
@@ -110,6 +120,14 @@ impl Db {
     /// Notes who makes the request that this is for.
     pub(crate) fn set_user(&self, user: UserId) {
         self.budget.set_user(user.0);
+    }
+
+    /// Whether the answer to the request may depend on changes of others that are not on the disk yet: a transaction
+    /// ended without a commit, or the request was refused after something was read. See [`Db::settle`].
+    #[must_use]
+    pub(crate) fn has_seen(&self, is_refused: bool) -> bool {
+        let has_asked = || self.budget.spent.as_ref().is_some_and(|spent| spent.load(Ordering::Relaxed) > 0);
+        self.budget.has_seen.load(Ordering::Relaxed) || is_refused && has_asked()
     }
 
     /// The same database, for work that no request waits for.

@@ -62,6 +62,7 @@ impl rocket_db_pools::Pool for Pool {
             turns,
             writes: Arc::default(),
             file: Arc::default(),
+            replica: Arc::default(),
             budget: Budget::default(),
         })
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use super::replica::Replica;
 use super::{Db, Pools, Result, Sql};
 
 /// What the role of PostgreSQL may do that serving does not need.
@@ -37,7 +38,8 @@ impl Db {
     #[must_use]
     pub fn unverified_host(&self) -> Option<String> {
         let Pools::Postgres(servers) = &self.pools else { return None };
-        servers.hosts().iter().find_map(unverified_host)
+        let of_replica = self.replica.get().into_iter().flat_map(Replica::hosts);
+        servers.hosts().iter().chain(of_replica).find_map(unverified_host)
     }
 
     /// What the role of PostgreSQL may do; of SQLite `None`.

@@ -12,6 +12,15 @@ pub(super) struct Hosts {
     pub(super) each: Vec<PgConnectOptions>,
     /// Whether one that only reads is of no use.
     pub(super) must_write: bool,
+    /// Whether one that only reads is as good as any.
+    pub(super) may_read_only: bool,
+}
+
+impl Hosts {
+    /// The same as servers of which one is only read from.
+    pub(super) fn of_replica(self) -> Self {
+        Self { must_write: false, may_read_only: true, ..self }
+    }
 }
 
 fn refuse(reason: &str) -> sqlx::Error {
@@ -36,7 +45,7 @@ impl FromStr for Hosts {
             let options = PgConnectOptions::from_str(&format!("{scheme}://{user}{host}{path}?{parameters}"))?;
             Ok(fit(options))
         });
-        Ok(Self { each: each.collect::<Result<_, sqlx::Error>>()?, must_write })
+        Ok(Self { each: each.collect::<Result<_, sqlx::Error>>()?, must_write, may_read_only: false })
     }
 }
 

@@ -1,5 +1,9 @@
 //! How rows become structs, whichever database they are from.
 
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+
 /// Implements sqlx's `FromRow` for a struct: each field is read from the column of its name, and after `..` one
 /// that is itself read from the row. sqlx's derive does the same, but brings a second build of both drivers into
 /// the compiler, which would take a fifth of a clean build.
@@ -26,3 +30,7 @@ macro_rules! from_row {
     };
 }
 pub(super) use from_row;
+
+/// A row that both databases can be read into.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}

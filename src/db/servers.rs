@@ -219,7 +219,7 @@ impl Servers {
             return Ok(!is_of_before);
         }
         let row = raw_sql("SHOW transaction_read_only").fetch_one(connection).await?;
-        Ok(row.try_get::<&str, _>(0)? == "off")
+        Ok(self.0.hosts.may_read_only || row.try_get::<&str, _>(0)? == "off")
     }
 
     fn current(&self) -> Current {
@@ -396,7 +396,7 @@ impl Servers {
                  usher.database_pooler = \"transaction\""
             );
         }
-        if host != before {
+        if host != before && !self.0.hosts.may_read_only {
             log::warn!("PostgreSQL at {} takes the changes now", hosts::name(&found.options));
         }
         if host != before || is_newly_pooled {

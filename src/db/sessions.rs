@@ -4,6 +4,7 @@ use rocket::tokio::time::{Instant, sleep, timeout_at};
 use sqlx::{ColumnIndex, Decode, FromRow, Type};
 
 use super::budget::{AGAIN, FAILOVER_LIMIT};
+use super::replica::presented;
 use super::users::{UserRow, columns};
 use super::{Connection, Db, Dialect, Error, Result, Sql, Tx, Value, from_row};
 use crate::model::clock::Timestamp;
@@ -22,11 +23,19 @@ pub struct Asked {
     user: Option<UserId>,
     secret: SecretHash,
     credential: Credential,
-    along: Option<UserId>,
+    pub(super) along: Option<UserId>,
+}
+
+impl Asked {
+    /// What it is told from others by.
+    pub(super) fn key(&self) -> Vec<u8> {
+        let user = self.user.map_or([0; 8], |user| user.0.to_be_bytes());
+        [&user, &self.secret.0[..], self.credential.as_str().as_bytes()].concat()
+    }
 }
 
 /// A session as it was presented.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Presented {
     /// The session's user, or the one that the token names.
     pub user: User,
@@ -133,7 +142,8 @@ pub async fn by_token(
     presented(db, Asked { user: Some(id), secret, credential: Credential::Jwt, along }).await
 }
 
-async fn presented(db: &Db, asked: Asked) -> Result<Option<Presented>> {
+/// What the server knows that takes changes.
+pub(super) async fn look_up(db: &Db, asked: Asked) -> Result<Option<Presented>> {
     let look_up = async |kept: Option<Connection>, asked| {
         let connection = match kept.filter(Connection::is_fresh) {
             Some(connection) => Ok(connection),

@@ -46,6 +46,9 @@ pub(crate) async fn authenticated<'r>(request: &'r Request<'_>) -> &'r Result<Ac
             let app = app(request)?;
             let credential = credential(request)?;
             let (origin, subject) = (origin(request), subject(request));
+            if RequestPath::of(request).reads_users(request.method()) {
+                app.db.allow_old();
+            }
             let actor = authentication::authenticate_and_read(app, credential, origin, subject).await?;
             // Whatever renders a page finds them here.
             request.local_cache(|| actor.session().preferences.clone());
@@ -133,7 +136,7 @@ fn credential<'r>(request: &'r Request<'_>) -> Result<Authorization<'r>> {
 }
 
 /// Whether a request changes nothing: by its method, or because it asks for one of the API's lists.
-fn only_reads(request: &Request<'_>) -> bool {
+pub(crate) fn only_reads(request: &Request<'_>) -> bool {
     is_safe(request.method()) || request.method() == Method::Post && RequestPath::of(request).is_api_list()
 }
 

@@ -64,6 +64,11 @@ pub(crate) fn add(request: &Request<'_>, response: &mut Response<'_>) {
         }
         cross_origin(request, response, &app.settings);
     }
+    if let Some(seconds) = guards::app(request).ok().and_then(|app| app.db.age()) {
+        // RFC 9111 has dropped the second one, which clients still know.
+        response.set_header(Header::new("Age", seconds.to_string()));
+        response.set_header(Header::new("Warning", "110 - \"Response is Stale\""));
+    }
     response.set_header(Header::new("X-Request-Id", RequestId::of(request).to_string()));
     // Proxies leave before the connections are closed.
     if request.rocket().state::<Arc<Traffic>>().is_some_and(|traffic| traffic.is_stopping()) {

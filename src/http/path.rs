@@ -97,6 +97,17 @@ impl<'r> RequestPath<'r> {
         self.user().filter(|_| self.0.len() == length)
     }
 
+    /// Whether a request for it only reads users, a list of them or one.
+    #[must_use]
+    pub fn reads_users(&self, method: Method) -> bool {
+        match self.0[..] {
+            ["v1", "users", "list"] => method == Method::Post,
+            ["v1", "users", "list", "next"] | ["v1", "users", _] | ["users"] => method == Method::Get,
+            ["users", id] => method == Method::Get && is_number(id),
+            _ => false,
+        }
+    }
+
     /// Whether it is one of a route such as `/users/<id>`. A parameter `<name>` is any text, one that ends in `..`
     /// any rest, and all others are numbers.
     fn fits(&self, route: &str) -> bool {
@@ -161,6 +172,29 @@ mod tests {
         ] {
             assert_eq!(path(text).user(), user.map(UserId), "{text}");
             assert_eq!(path(text).user_alone(), user.filter(|_| alone).map(UserId), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_reads_users_is_told_by_method_and_path() {
+        for (method, text, reads) in [
+            (Method::Post, "/v1/users/list", true),
+            (Method::Get, "/v1/users/list/next", true),
+            (Method::Get, "/v1/users/7", true),
+            (Method::Get, "/v1/users/ada", true),
+            (Method::Get, "/users", true),
+            (Method::Get, "/users/7", true),
+            (Method::Post, "/users/7", false),
+            (Method::Patch, "/v1/users/7", false),
+            (Method::Post, "/v1/users/create", false),
+            (Method::Get, "/users/new", false),
+            (Method::Get, "/users/7/password", false),
+            (Method::Get, "/v1/users/7/sessions", false),
+            (Method::Get, "/v1/account", false),
+            (Method::Post, "/v1/audit/list", false),
+            (Method::Get, "/scim/v2/Users", false),
+        ] {
+            assert_eq!(path(text).reads_users(method), reads, "{method} {text}");
         }
     }
 

@@ -122,6 +122,8 @@ pub(super) struct Layout {
     pub(super) list: String,
     /// From when on the viewer has to have a second factor, which they have not.
     pub(super) factor_from: Option<Time>,
+    /// Whether what the page shows may be old, as a replica has it.
+    pub(super) is_old: bool,
 }
 
 impl Layout {
@@ -150,6 +152,7 @@ impl Layout {
             zone: preferences.time_zone.clone(),
             list: LIST.to_owned(),
             factor_from: reminder(can).map(Into::into),
+            is_old: can.app().db.age().is_some(),
         }
     }
 
@@ -172,6 +175,7 @@ impl Layout {
             zone: text.to_owned(),
             list: text.to_owned(),
             factor_from: Some(Timestamp::from_micros(0).into()),
+            is_old: true,
         }
     }
 }

@@ -53,6 +53,11 @@ impl Cluster {
         self.must_run("pg_ctl", "promote -D data -w -s");
     }
 
+    /// Where PostgreSQL's programs are.
+    pub(super) fn programs(&self) -> &Path {
+        &self.programs
+    }
+
     /// Where its socket is.
     pub(super) fn socket(&self) -> &Path {
         self.directory.path()

@@ -10,14 +10,14 @@ use crate::console::token;
 
 /// A browser as far as cookies go: it keeps them by host and not by port, and sends all of them.
 #[derive(Default)]
-struct Browser {
+pub(super) struct Browser {
     cookies: BTreeMap<String, String>,
     /// As they were set last, with their attributes.
     set: Vec<String>,
 }
 
 impl Browser {
-    fn ask(&mut self, server: &Server, line: &str, headers: &str, body: &str) -> String {
+    pub(super) fn ask(&mut self, server: &Server, line: &str, headers: &str, body: &str) -> String {
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = format!(
@@ -41,7 +41,7 @@ impl Browser {
     }
 
     /// Signs `admin` in; the answer.
-    fn sign_in(&mut self, server: &Server, headers: &str) -> String {
+    pub(super) fn sign_in(&mut self, server: &Server, headers: &str) -> String {
         let page = self.ask(server, "GET /sign-in", headers, "");
         let body = format!("token={}&username=admin&password={}", token(&page), PASSWORD.replace(' ', "+"));
         self.ask(server, "POST /sign-in", headers, &body)

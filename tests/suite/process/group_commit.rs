@@ -1,11 +1,16 @@
 //! Many changes share a sync of SQLite's log, and each is acknowledged after one that has it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use serde_json::json;
+use rocket::tokio::time::Instant;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::server::{Server, json_request, make_superuser, status_of};
+use super::cookies::Browser;
+use super::server::{Server, eventually, json_request, make_superuser, obtain_request, status_of};
+use crate::app::PASSWORD;
+use crate::console::token;
 
 /// At once.
 const WRITERS: usize = 50;
@@ -64,7 +69,7 @@ fn rl_2_changes_at_the_same_time_share_syncs_and_each_is_on_the_disk_before_it_i
         "-e",
         "trace=pwrite64,write,fdatasync,fsync,writev,sendto,sendmsg",
         "-e",
-        "inject=fdatasync:delay_enter=10000",
+        "inject=fdatasync:delay_enter=30000",
     ];
     let mut server = Server::start_under(&wrapper, directory.path(), &[]);
     let bearer = server.sign_in();
@@ -139,4 +144,108 @@ fn rl_6_after_a_sync_that_failed_nothing_is_acknowledged_until_the_server_is_sta
     }
     assert_eq!(read(&server, &bearer, "never-0"), Some(404));
     assert_eq!(server.create(&bearer, "never-0"), Some(201));
+}
+
+/// The JSON in an answer.
+fn json_of(answer: &str) -> Value {
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// For requests of a browser to any server of this machine.
+const HOST: &str = "Host: localhost\r\n";
+
+/// A server whose every sync takes so long, in microseconds; the tokens of its superuser and of `ada`, her sessions, and a
+/// browser in which the superuser is signed in.
+fn on_a_slow_disk(directory: &TempDir, microseconds: &str) -> (Server, [String; 2], Value, Browser) {
+    make_superuser(directory.path(), &[]);
+    let settings = [("USHER_SCIM", "true")];
+    let mut browser = Browser::default();
+    let (bearers, sessions) = {
+        let server = Server::start(directory.path(), &settings);
+        let bearer = server.sign_in();
+        for name in ["ada", "bob", "eve"] {
+            assert_eq!(server.create(&bearer, name), Some(201));
+        }
+        let of_ada = json_of(&server.ask(&obtain_request("ada", PASSWORD)).unwrap());
+        let of_ada = of_ada["access"].as_str().unwrap().to_owned();
+        let list = json_request("GET", "/v1/users/2/sessions", &bearer, &json!({}));
+        let sessions = json_of(&server.ask(&list).unwrap());
+        browser.sign_in(&server, HOST);
+        ([bearer, of_ada], sessions)
+    };
+    let delay = format!("inject=fdatasync:delay_enter={microseconds}");
+    let wrapper = ["strace", "-f", "-o", "trace", "-e", "trace=fdatasync", "-e", &delay];
+    (Server::start_under(&wrapper, directory.path(), &settings), bearers, sessions, browser)
+}
+
+#[test]
+fn rl_2_an_answer_that_nothing_is_left_to_do_comes_after_the_change_that_it_depends_on_is_on_the_disk() {
+    let directory = TempDir::new().unwrap();
+    let (server, [bearer, of_ada], sessions, _) = on_a_slow_disk(&directory, "1000000");
+    let session = format!("/v1/users/2/sessions/{}", sessions[0]["id"]);
+    let new =
+        json!({"username": "new", "password": PASSWORD, "first_name": "", "last_name": "", "email": ""});
+    let none = json!({});
+    // What is sent twice; how it can be seen that the first one is committed; both answers.
+    for (change, body, (look, by, seen), answers) in [
+        (("DELETE", session.as_str()), &none, ("/v1/account", &of_ada, 401), [204, 404]),
+        (("POST", "/v1/users/create"), &new, ("/v1/users/new", &bearer, 200), [201, 400]),
+        (("DELETE", "/scim/v2/Users/3"), &none, ("/scim/v2/Users/3", &bearer, 404), [204, 404]),
+        (
+            ("DELETE", "/v1/users/4"),
+            &none,
+            ("/scim/v2/Users?filter=userName+eq+%22eve%22+and+active+eq+true", &bearer, 0),
+            [204, 204],
+        ),
+    ] {
+        let request = json_request(change.0, change.1, &bearer, body);
+        let send = || {
+            let answer = server.ask(&request).unwrap();
+            (status_of(&answer).unwrap(), Instant::now(), answer)
+        };
+        let is_seen = || {
+            let answer = server.ask(&json_request("GET", look, by, &none)).unwrap();
+            if seen == 0 { json_of(&answer)["totalResults"] == 0 } else { status_of(&answer) == Some(seen) }
+        };
+        let (first, second) = std::thread::scope(|scope| {
+            let first = scope.spawn(send);
+            assert!(eventually(Duration::from_secs(20), is_seen), "{change:?}");
+            let second = send();
+            (first.join().unwrap(), second)
+        });
+        assert_eq!([first.0, second.0], answers, "{change:?}: {} {}", first.2, second.2);
+        // They may wait for the same sync, which takes a second.
+        let soon = first.1 - Duration::from_millis(400);
+        assert!(soon < second.1, "{change:?}: the second answer waits for the first change");
+    }
+}
+
+#[test]
+fn rl_2_while_the_disk_stands_still_a_change_that_is_sent_again_is_not_said_to_be_done() {
+    let directory = TempDir::new().unwrap();
+    let (server, [bearer, _], _, mut browser) = on_a_slow_disk(&directory, "60000000");
+    let form = browser.ask(&server, "GET /users/new", HOST, "");
+    let delete = json_request("DELETE", "/scim/v2/Users/3", &bearer, &json!({}));
+    let read = json_request("GET", "/scim/v2/Users/3", &bearer, &json!({}));
+    let limit = Duration::from_secs(15);
+    let answers = std::thread::scope(|scope| {
+        let first = scope.spawn(|| server.ask_within(limit, &delete).unwrap());
+        let is_seen = || status_of(&server.ask(&read).unwrap()) == Some(404);
+        assert!(eventually(limit, is_seen));
+        let second = server.ask_within(limit, &delete).unwrap();
+        [first.join().unwrap(), second]
+    });
+    // A name that is taken, perhaps only until the power is cut.
+    let typed = format!("token={}&username=eve&password={}", token(&form), PASSWORD.replace(' ', "+"));
+    let page = browser.ask(&server, "POST /users/new", HOST, &typed);
+    server.signal_process("KILL");
+    assert_eq!(status_of(&page), Some(503), "{page}");
+    assert!(
+        page.contains("Cannot reach the database.") && page.contains("content-type: text/html"),
+        "{page}"
+    );
+    for answer in &answers {
+        assert_eq!(status_of(answer), Some(503), "{answer}");
+        assert!(answer.contains("application/scim+json") && answer.contains("retry-after: "), "{answer}");
+    }
 }

@@ -11,7 +11,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, is_root};
+use super::proxy::Proxy;
 use super::server::{Server, eventually, json_request, make_superuser, run, status_of, text, usher};
+use crate::Backend;
+use crate::app::TestApp;
 
 /// Writers at once: more than the pooler has connections.
 const WRITERS: usize = 6;
@@ -184,4 +187,91 @@ async fn no_limit_is_lost_because_the_setting_is_wrong_or_the_role_has_the_same_
     make_superuser(directory.path(), &variables);
     let server = Server::start(directory.path(), &variables);
     assert_eq!(server.create(&server.sign_in(), "ada"), Some(201));
+}
+
+/// The statuses of as many changes as clients make at once.
+fn changes(server: &Server, bearer: &str, round: usize) -> Vec<Option<u16>> {
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                scope.spawn(move || {
+                    (0..EACH)
+                        .map(|n| server.create(bearer, &format!("r{round}-{writer}-{n}")))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    })
+}
+
+#[rocket::async_test]
+async fn a_pooler_that_is_put_in_between_while_the_server_runs_is_noticed() {
+    for (settings, setting) in [
+        ("pool_mode = transaction", "auto"),
+        ("pool_mode = transaction\nignore_startup_parameters = options", "auto"),
+        ("pool_mode = transaction", "none"),
+        ("pool_mode = transaction\nignore_startup_parameters = options", "none"),
+    ] {
+        let cluster = Cluster::start();
+        let line = Proxy::before(&cluster.url);
+        let pooler = Pooler::before(&cluster, settings);
+        let directory = TempDir::new().unwrap();
+        let variables = [("DATABASE_URL", line.url.as_str()), ("USHER_DATABASE_POOLER", setting)];
+        make_superuser(directory.path(), &variables);
+        let mut server = Server::start(directory.path(), &variables);
+        let bearer = server.sign_in();
+        assert_eq!(changes(&server, &bearer, 0), [Some(201); WRITERS * EACH]);
+        line.lead_to(&pooler.url);
+        if setting == "none" {
+            // Idle connections are looked at first, which finds those of before broken.
+            std::thread::sleep(Duration::from_millis(1200));
+            for _ in 0..3 {
+                assert_eq!(server.create(&bearer, "none"), Some(503), "{settings}");
+            }
+            let log = server.log();
+            assert!(log.contains("usher.database_pooler"), "{settings}: {log}");
+            continue;
+        }
+        let first = changes(&server, &bearer, 1);
+        let only_late = first.iter().all(|status| matches!(status, Some(201 | 503)));
+        assert!(only_late, "{settings}: {first:?}");
+        let is_well = || server.create(&bearer, "well") == Some(201);
+        assert!(eventually(Duration::from_secs(10), is_well), "{settings}");
+        assert_eq!(changes(&server, &bearer, 2), [Some(201); WRITERS * EACH], "{settings}");
+        let log = server.log();
+        assert!(log.contains("a pooler stands before PostgreSQL now"), "{settings}: {log}");
+        assert!(!log.contains("prepared statement"), "{settings}: {log}");
+    }
+}
+
+/// End the statements that a connection has prepared, as if others who share it had done so.
+const DEALLOCATE: [&str; 2] = [
+    "CREATE FUNCTION deallocate() RETURNS trigger LANGUAGE plpgsql AS \
+     $$ BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN NULL; END $$",
+    "CREATE TRIGGER shared AFTER INSERT ON audit_entries EXECUTE FUNCTION deallocate()",
+];
+
+#[rocket::async_test]
+async fn statements_that_clash_name_the_setting_and_cease_unless_it_forbids_that() {
+    for setting in ["auto", "none"] {
+        let app = TestApp::new(Backend::Postgres).await;
+        let directory = TempDir::new().unwrap();
+        let variables = [("DATABASE_URL", app.url.as_str()), ("USHER_DATABASE_POOLER", setting)];
+        make_superuser(directory.path(), &variables);
+        let mut server = Server::start(directory.path(), &variables);
+        let bearer = server.sign_in();
+        assert_eq!(server.create(&bearer, "before"), Some(201));
+        for sql in DEALLOCATE {
+            app.sql(sql).await;
+        }
+        let statuses: Vec<_> = (0..12).map(|n| server.create(&bearer, &format!("user-{n}"))).collect();
+        let after = (setting == "auto").then(|| changes(&server, &bearer, 0));
+        let log = server.log();
+        assert!(statuses.iter().all(|status| matches!(status, Some(201 | 503))), "{statuses:?}: {log}");
+        assert!(log.contains("set usher.database_pooler to transaction"), "{log}");
+        let is_noticed = log.contains("from here on each transaction sets its own limits");
+        assert_eq!(is_noticed, setting == "auto", "{log}");
+        assert!(after.is_none_or(|after| after == [Some(201); WRITERS * EACH]), "{log}");
+    }
 }

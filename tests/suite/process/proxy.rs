@@ -27,6 +27,8 @@ pub(super) struct Proxy {
 #[derive(Default)]
 struct State {
     line: AtomicU8,
+    /// Where it leads to.
+    server: Mutex<String>,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -53,19 +55,18 @@ impl State {
 impl Proxy {
     /// Before the server of a URL such as `postgres://user@host:5432/database`. Its threads end with the tests.
     pub(super) fn before(url: &str) -> Self {
-        let (start, rest) = url.split_once('@').expect("a URL with a user");
-        let (server, database) = rest.split_once('/').expect("a URL with a database");
-        let server = server.to_owned();
+        let (start, server, database) = parts(url);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
-        let state = Arc::<State>::default();
+        let state = Arc::new(State { server: Mutex::new(server.to_owned()), ..State::default() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 if shared.is(Line::Cut) {
                     continue;
                 }
-                let Ok(upstream) = TcpStream::connect(&server) else { continue };
+                let server = shared.server.lock().expect("no panic").clone();
+                let Ok(upstream) = TcpStream::connect(server) else { continue };
                 let both = [(&client, &upstream), (&upstream, &client)];
                 for (from, to) in both.map(|(from, to)| (from.try_clone(), to.try_clone())) {
                     let (Ok(from), Ok(to)) = (from, to) else { continue };
@@ -78,6 +79,13 @@ impl Proxy {
         Self { url: format!("{start}@{address}/{database}"), state }
     }
 
+    /// Leads to another server from now on; connections to the one of before end.
+    pub(super) fn lead_to(&self, url: &str) {
+        parts(url).1.clone_into(&mut self.state.server.lock().expect("no panic"));
+        self.set(Line::Cut);
+        self.set(Line::Open);
+    }
+
     /// Changes how the line is.
     pub(super) fn set(&self, line: Line) {
         self.state.line.store(line as u8, Ordering::SeqCst);
@@ -87,4 +95,11 @@ impl Proxy {
             }
         }
     }
+}
+
+/// What comes before a server's address in a URL, the address, and the database.
+fn parts(url: &str) -> (&str, &str, &str) {
+    let (start, rest) = url.split_once('@').expect("a URL with a user");
+    let (server, database) = rest.split_once('/').expect("a URL with a database");
+    (start, server, database)
 }

@@ -44,6 +44,11 @@ pub(super) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // Behind a wrapper it would go on without that.
+        let id = self.id();
+        if id != self.child.id() {
+            drop(Command::new("kill").args(["-KILL", &id.to_string()]).status());
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }
