@@ -18,10 +18,24 @@ const CATEGORIES: [&str; 3] = ["performance", "accessibility", "best-practices"]
 pub(crate) fn lighthouse() {
     let server = Server::populated(Backend::Sqlite);
     let cookie = server.sign_in(STAFF);
-    let mut table = format!("{:20}{:10}{}\n", "", "", CATEGORIES.join("  "));
-    for path in
-        ["/sign-in", "/", "/users", "/users?q=okafor", &format!("/users/{BERG}"), "/users/new", "/account"]
-    {
+    let mut table = format!("{:32}{:10}{}\n", "", "", CATEGORIES.join("  "));
+    let user = |page: &str| format!("/users/{BERG}{page}");
+    for path in [
+        "/sign-in",
+        "/",
+        "/users",
+        "/users?q=okafor",
+        &user(""),
+        &user("/sign-ins"),
+        &user("/history"),
+        &user("/password"),
+        &format!("/users/bulk?do=deactivate&id={BERG}"),
+        "/users/new",
+        "/audit",
+        "/account",
+        "/account/security",
+        "/account/preferences",
+    ] {
         for device in ["desktop", "phone"] {
             let marks = marks(&format!("{}{path}", server.address), &cookie, device);
             let marks: Vec<String> = CATEGORIES
@@ -29,7 +43,7 @@ pub(crate) fn lighthouse() {
                 .zip(marks)
                 .map(|(name, mark)| format!("{mark:>width$.0}", width = name.len()))
                 .collect();
-            writeln!(table, "{path:20}{device:10}{}", marks.join("  ")).expect("text");
+            writeln!(table, "{path:32}{device:10}{}", marks.join("  ")).expect("text");
         }
     }
     println!("{table}");
