@@ -8,6 +8,9 @@ use crate::people::{ADMIN, BERG, CROWD, MEMBER, PASSWORD, STAFF, STAFF_ID};
 use crate::phone;
 use crate::states::BY_HAND;
 
+/// Who is signed in, the path, what is typed under each label, and the button.
+type Form<'f> = (&'f str, &'f str, &'f [(&'f str, &'f str)], &'f str);
+
 /// Ends the session elsewhere, and sends the form.
 fn send_without_session(person: &Actions<'_>, button: &str) {
     person.is(None);
@@ -29,8 +32,8 @@ fn every_form_with_fields_comes_back_with_what_was_typed(world: &World) {
     let user = format!("/users/{BERG}");
     let sub = |part: &str| format!("{user}/{part}");
     let elsewhere = world.signed_in(MEMBER);
-    drop(phone::add(&elsewhere));
-    let forms: [(&str, &str, &[(&str, &str)], &str); 14] = [
+    phone::add(&elsewhere);
+    let forms: [Form<'_>; 14] = [
         (STAFF, "/users/new", &[("Username", "zoë.typed"), ("First name", "Zoë & <b>")], "Add user"),
         (
             STAFF,
