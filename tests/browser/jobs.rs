@@ -22,7 +22,7 @@ fn find(staff: &Actions<'_>) {
 }
 
 #[apply(on_every_screen)]
-fn a_user_is_found_by_part_of_a_name_in_2_actions(world: &World) {
+fn a_user_is_found_by_part_of_a_name_with_2_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
     staff.sees("agnieszka.vdberg@example.org");
@@ -30,7 +30,7 @@ fn a_user_is_found_by_part_of_a_name_in_2_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn the_last_sign_in_is_seen_in_2_actions(world: &World) {
+fn the_last_sign_in_is_seen_with_2_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
     staff.sees(" ago");
@@ -40,7 +40,7 @@ fn the_last_sign_in_is_seen_in_2_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn a_user_is_deactivated_in_4_actions_and_brought_back_in_1(world: &World) {
+fn a_user_is_deactivated_with_4_actions_and_brought_back_with_1(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
     staff.click("Agnieszka van der Berg");
@@ -55,7 +55,7 @@ fn a_user_is_deactivated_in_4_actions_and_brought_back_in_1(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn a_password_is_reset_by_a_link_in_5_actions(world: &World) {
+fn a_password_is_reset_by_a_link_with_5_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
     staff.click("Agnieszka van der Berg");
@@ -67,7 +67,7 @@ fn a_password_is_reset_by_a_link_in_5_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn a_user_is_added_with_four_fields_and_a_link_in_6_actions(world: &World) {
+fn a_user_is_added_with_four_fields_and_a_link_with_6_actions(world: &World) {
     let staff = on_the_list(world);
     staff.click("Add user");
     staff.fill("Username", "ada.new");
@@ -81,7 +81,7 @@ fn a_user_is_added_with_four_fields_and_a_link_in_6_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn a_user_is_made_staff_in_5_actions(world: &World) {
+fn a_user_is_made_staff_with_5_actions(world: &World) {
     let staff = on_the_list(world);
     find(&staff);
     staff.click("Agnieszka van der Berg");
@@ -93,7 +93,7 @@ fn a_user_is_made_staff_in_5_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn the_last_sign_ins_with_their_addresses_are_seen_in_3_actions(world: &World) {
+fn the_last_sign_ins_with_their_addresses_are_seen_with_3_actions(world: &World) {
     world.server.sign_in("agnieszka.vdberg");
     let staff = on_the_list(world);
     find(&staff);
@@ -103,7 +103,7 @@ fn the_last_sign_ins_with_their_addresses_are_seen_in_3_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn three_users_are_deactivated_at_once_in_7_actions(world: &World) {
+fn three_users_are_deactivated_at_once_with_7_actions(world: &World) {
     let staff = on_the_list(world);
     staff.fill("Search", "user100");
     staff.press_and_go(ENTER);
@@ -119,7 +119,7 @@ fn three_users_are_deactivated_at_once_in_7_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn all_that_match_are_deactivated_in_6_actions_and_brought_back_in_1(world: &World) {
+fn all_that_match_are_deactivated_with_6_actions_and_brought_back_with_1(world: &World) {
     let staff = on_the_list(world);
     staff.fill("Search", "lovelace");
     staff.press_and_go(ENTER);
@@ -148,7 +148,7 @@ fn all_that_match_are_deactivated_in_6_actions_and_brought_back_in_1(world: &Wor
 }
 
 #[apply(on_every_screen)]
-fn a_locked_account_is_found_and_unlocked_in_4_actions(world: &World) {
+fn a_locked_account_is_found_and_unlocked_with_4_actions(world: &World) {
     world.server.lock("agnieszka.vdberg");
     let admin = world.signed_in(ADMIN);
     admin.open("/users");
@@ -162,7 +162,7 @@ fn a_locked_account_is_found_and_unlocked_in_4_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn all_who_are_invited_are_sent_links_again_in_5_actions(world: &World) {
+fn all_who_are_invited_are_sent_links_again_with_5_actions(world: &World) {
     for name in ["invited.one", "invited.two"] {
         let person = json!({ "username": name, "first_name": "", "last_name": "",
             "email": format!("{name}@example.org") });
@@ -184,7 +184,7 @@ fn all_who_are_invited_are_sent_links_again_in_5_actions(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn a_user_is_to_be_erased_in_6_actions_and_kept_after_all_in_1(world: &World) {
+fn a_user_is_to_be_erased_with_6_actions_and_kept_after_all_with_1(world: &World) {
     let admin = world.signed_in(ADMIN);
     admin.open("/users");
     find(&admin);
@@ -200,7 +200,7 @@ fn a_user_is_to_be_erased_in_6_actions_and_kept_after_all_in_1(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn a_view_is_saved_in_3_actions_used_in_1_and_forgotten_in_2(world: &World) {
+fn a_view_is_saved_with_3_actions_used_with_1_and_forgotten_with_2(world: &World) {
     let staff = world.signed_in(STAFF);
     staff.open("/users?status=deactivated&sort=email");
     staff.click("Save this view");
@@ -220,7 +220,7 @@ fn a_view_is_saved_in_3_actions_used_in_1_and_forgotten_in_2(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn a_note_on_a_user_is_written_in_3_actions_from_their_page(world: &World) {
+fn a_note_on_a_user_is_written_with_3_actions_from_their_page(world: &World) {
     let staff = world.signed_in(STAFF);
     staff.open(&format!("/users/{BERG}"));
     staff.click("Add a note");
@@ -233,7 +233,7 @@ fn a_note_on_a_user_is_written_in_3_actions_from_their_page(world: &World) {
 }
 
 #[apply(on_every_screen)]
-fn a_filtered_list_a_history_and_the_audit_log_are_exported_in_2_actions_each(world: &World) {
+fn a_filtered_list_a_history_and_the_audit_log_are_exported_with_2_actions_each(world: &World) {
     world.server.api("PATCH", &format!("/v1/users/{BERG}"), &json!({ "first_name": "Agnes" }));
     let staff = world.signed_in(STAFF);
     let history = format!("/users/{BERG}/history");
@@ -253,7 +253,7 @@ fn a_filtered_list_a_history_and_the_audit_log_are_exported_in_2_actions_each(wo
 }
 
 #[apply(on_every_screen)]
-fn a_change_is_undone_from_the_page_of_the_user_in_1_action(world: &World) {
+fn a_change_is_undone_from_the_page_of_the_user_with_1_action(world: &World) {
     world.server.api("PATCH", &format!("/v1/users/{BERG}"), &json!({ "last_name": "Mountain" }));
     let staff = world.signed_in(STAFF);
     staff.open(&format!("/users/{BERG}"));
