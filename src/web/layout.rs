@@ -67,6 +67,8 @@ pub(super) enum Undo {
     },
     /// A run on many users, by its primary key.
     Run(i64),
+    /// The same about a run that itself took another one back.
+    RunAgain(i64),
 }
 
 impl Undo {
@@ -76,7 +78,7 @@ impl Undo {
             Self::Change { user, entry } | Self::Again { user, entry } => {
                 format!("/users/{user}/undo/{entry}")
             }
-            Self::Run(batch) => format!("/users/bulk/{batch}/undo"),
+            Self::Run(batch) | Self::RunAgain(batch) => format!("/users/bulk/{batch}/undo"),
         }
     }
 
@@ -84,7 +86,7 @@ impl Undo {
     const fn label(self) -> &'static str {
         match self {
             Self::Change { .. } | Self::Run(_) => "Undo",
-            Self::Again { .. } => "Redo",
+            Self::Again { .. } | Self::RunAgain(_) => "Redo",
         }
     }
 }

@@ -87,6 +87,21 @@ impl<'b> Actions<'b> {
         self.counted();
     }
 
+    /// Chooses from a list, by the value that the form sends.
+    pub(crate) fn choose(&self, label: &str, value: &str) {
+        let id = self.browser.property(&self.field(label), "id");
+        self.browser.run(&format!("document.getElementById({id}).value = '{value}';"));
+        self.counted();
+    }
+
+    /// Puts a text into the field of that label as a form sends it, whatever the parts in which it is typed.
+    pub(crate) fn type_in(&self, label: &str, text: &str) {
+        let id = self.browser.property(&self.field(label), "id");
+        let text = serde_json::json!(text);
+        self.browser.run(&format!("document.getElementById({id}).value = {text};"));
+        self.counted();
+    }
+
     /// Types in the field of that label, in place of what was there.
     pub(crate) fn fill(&self, label: &str, text: &str) {
         self.browser.fill(&self.field(label), text);

@@ -7,9 +7,11 @@ use std::io::{BufRead, BufReader};
 use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use ureq::Agent;
 
 /// Browsers at work at the same time.
@@ -312,6 +314,14 @@ impl Browser {
         self.cdp("Emulation.setDeviceMetricsOverride", &size);
     }
 
+    /// Has files that pages offer kept in a new folder.
+    pub(crate) fn keep_files(&self) -> Files {
+        let folder = TempDir::new().expect("a temporary directory");
+        let allow = json!({ "behavior": "allow", "downloadPath": folder.path() });
+        self.cdp("Browser.setDownloadBehavior", &allow);
+        Files(folder)
+    }
+
     /// What the browser has complained about since it was last asked.
     pub(crate) fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({ "type": "browser" }));
@@ -326,6 +336,26 @@ impl Browser {
             "httpOnly": true, "sameSite": "Lax" });
         let set = self.cdp("Network.setCookie", &cookie);
         assert_eq!(set["success"], true, "the browser refuses the cookie {name}");
+    }
+}
+
+/// Where a browser keeps the files that pages offer.
+pub(crate) struct Files(TempDir);
+
+impl Files {
+    /// Name and content of the first that comes.
+    pub(crate) fn first(&self) -> (String, String) {
+        let looks = std::iter::repeat_with(|| {
+            sleep(Duration::from_millis(50));
+            let files = std::fs::read_dir(self.0.path()).expect("a folder").map(|file| file.expect("a file"));
+            // The browser gives a file its name when it has all of it.
+            let mut named =
+                files.filter(|file| file.path().extension().is_some_and(|end| end != "crdownload"));
+            let file = named.find(|file| !file.file_name().to_string_lossy().starts_with('.'))?;
+            let name = file.file_name().into_string().expect("a name");
+            Some((name, std::fs::read_to_string(file.path()).expect("text")))
+        });
+        looks.take(1200).flatten().next().expect("a file")
     }
 }
 

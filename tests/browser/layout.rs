@@ -97,6 +97,36 @@ fn a_long_name_is_cut_and_shown_whole_where_the_focus_is_while_nothing_moves() {
 }
 
 #[test]
+fn a_long_name_is_shown_whole_under_the_pointer_and_on_the_page_of_the_user() {
+    let world = World::new(Backend::Sqlite, Scripts::On);
+    let staff = world.signed_in(STAFF);
+    staff.open(LONGEST_FIRST);
+    let point = |x: &Value, y: &Value| {
+        let moved = json!({ "type": "mouseMoved", "x": x, "y": y });
+        world.browser.cdp("Input.dispatchMouseEvent", &moved);
+    };
+    for width in [1440, 820, 390] {
+        world.browser.look("light", width, 900);
+        for part in ["a.cut", "small.cut", ".mail .cut"] {
+            let place = world.browser.run(&format!(
+                "const box = document.querySelector('.users tbody {part}').getBoundingClientRect();
+                return [box.x + 20, box.y + box.height / 2];"
+            ));
+            point(&place[0], &place[1]);
+            let whole = world.browser.run(&format!(
+                "const part = document.querySelector('.users tbody {part}'), right = part.getBoundingClientRect().right;
+                return part.scrollWidth <= part.clientWidth && right <= document.documentElement.clientWidth;"
+            ));
+            assert_eq!(whole, true, "{part} at {width}");
+            point(&json!(0), &json!(0));
+        }
+    }
+    staff.open(&format!("/users/{LONGEST}"));
+    let name = world.browser.find("//h1").first().and_then(|name| world.browser.text(name).ok());
+    assert!(name.is_some_and(|name| name.chars().count() > 300));
+}
+
+#[test]
 fn a_name_answers_the_pointer_where_its_text_is_and_nowhere_else() {
     let world = World::new(Backend::Sqlite, Scripts::On);
     let staff = world.signed_in(STAFF);

@@ -30,13 +30,58 @@ macro_rules! in_browsers {
     };
 }
 
+/// Runs a job at a desk, on a tablet and on a phone, each with scripts, on SQLite, and without, on PostgreSQL, in turn in
+/// light and in dark: `#[apply(on_every_screen)]`.
+macro_rules! on_every_screen {
+    ($(#[$attribute:meta])* fn $name:ident $($rest:tt)*) => {
+        $(#[$attribute])*
+        fn $name $($rest)*
+
+        mod $name {
+            use crate::driver::Scripts::{Off, On};
+
+            #[test]
+            fn desk_scripts() {
+                super::$name(&crate::World::seen(On, "light", 1440));
+            }
+
+            #[test]
+            fn desk_no_scripts() {
+                super::$name(&crate::World::seen(Off, "dark", 1440));
+            }
+
+            #[test]
+            fn tablet_scripts() {
+                super::$name(&crate::World::seen(On, "dark", 820));
+            }
+
+            #[test]
+            fn tablet_no_scripts() {
+                super::$name(&crate::World::seen(Off, "light", 820));
+            }
+
+            #[test]
+            fn phone_scripts() {
+                super::$name(&crate::World::seen(On, "light", 390));
+            }
+
+            #[test]
+            fn phone_no_scripts() {
+                super::$name(&crate::World::seen(Off, "dark", 390));
+            }
+        }
+    };
+}
+
 mod actions;
 #[expect(dead_code, reason = "the unit tests use more of it")]
 #[path = "../../src/security/webauthn/authenticator.rs"]
 mod authenticator;
 mod base_path;
 mod checks;
+mod details;
 mod driver;
+mod ended_sessions;
 mod jobs;
 mod journeys;
 mod keyboard;
@@ -65,6 +110,17 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(backend: Backend, scripts: Scripts) -> Self {
         Self { server: Server::populated(backend), browser: Borrowed::new(scripts), scripts }
+    }
+
+    /// In that theme, with a window so many pixels wide.
+    pub(crate) fn seen(scripts: Scripts, theme: &str, width: u32) -> Self {
+        let backend = match scripts {
+            Scripts::On => Backend::Sqlite,
+            Scripts::Off => Backend::Postgres,
+        };
+        let world = Self::new(backend, scripts);
+        world.browser.look(theme, width, 900);
+        world
     }
 
     /// A signed-in user at the browser.

@@ -18,7 +18,7 @@ const WIDTHS: [u32; 3] = [1440, 820, 390];
 const LONGEST: u64 = 2400;
 
 /// The pictures of the README, light, as a window of this height shows them: state and file.
-const README: [(&str, &str); 2] = [("demo-users", "users.webp"), ("user-with-changes", "user.webp")];
+const README: [(&str, &str); 2] = [("demo-users", "users.webp"), ("demo-user", "user.webp")];
 const WINDOW: u64 = 900;
 
 /// Where `tests/screenshots` wants them.

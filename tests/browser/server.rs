@@ -75,6 +75,8 @@ impl Answer {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // The terminal of a first start does not take the program in it along.
+        drop(Command::new("pkill").args(["-P", &self.child.id().to_string()]).status());
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -209,6 +211,28 @@ impl Server {
         const FORGET: &str = "UPDATE sessions SET confirmed_at = 0 WHERE user_id = \
                               (SELECT id FROM users WHERE username = $1) RETURNING ''";
         self.ask_sqlite_with(FORGET, Some(username));
+    }
+
+    /// Fails to sign in until the account is locked, for a long time.
+    pub(crate) fn lock(&self, username: &str) {
+        // The address has a row of its own, which is blocked less long or not at all.
+        const LOCK: &str = "UPDATE throttles SET blocked_until = 4102444800000000 \
+                            WHERE blocked_until = (SELECT max(blocked_until) FROM throttles)";
+        let typed = json!({ "username": username, "password": "not the password" }).to_string();
+        for _ in 0..6 {
+            self.send("POST", "/v1/auth/obtain", &[("Content-Type", "application/json")], &typed);
+        }
+        let locked = Runtime::new().expect("a runtime").block_on(async {
+            if self.url.starts_with("postgres:") {
+                let mut connection = PgConnection::connect(&self.url).await.expect("the database");
+                sqlx::query(LOCK).execute(&mut connection).await.expect(LOCK).rows_affected()
+            } else {
+                let options = SqliteConnectOptions::new().filename(self.directory.path().join(FILE));
+                let mut connection = options.connect().await.expect("the database");
+                sqlx::query(LOCK).execute(&mut connection).await.expect(LOCK).rows_affected()
+            }
+        });
+        assert_eq!(locked, 1, "the account is locked");
     }
 
     /// As if an action on many users had not come to the last of them.

@@ -77,6 +77,12 @@ pub(crate) const DEMO: &[State] = &[
             guest.open("/users");
         })
     },
+    state("demo-user", None, "Recent changes", |guest, server| {
+        demo(guest, server);
+        guest.open("/users?q=ali.haddad");
+        let name = guest.browser.find("//tbody//a").into_iter().next().expect("a user");
+        guest.goes_on(|| guest.browser.click(&name).expect("a link"));
+    }),
     state("demo-audit", None, "This is a demo", |guest, server| {
         demo(guest, server);
         guest.open("/audit");

@@ -153,7 +153,7 @@ pub(crate) fn look_over(browser: &Browser) -> Vec<(Check, String)> {
     findings
 }
 
-/// What is wider than the window.
+/// What is wider than the window, or leaves the column or card that it stands in.
 fn wide(browser: &Browser, look: &str) -> Vec<(Check, String)> {
     let found = strings(&browser.run(WIDTH)).into_iter();
     found.map(|text| (Check::Width, format!("{look}: {text}"))).collect()
@@ -249,8 +249,20 @@ axe.run(document, { rules, resultTypes: ['violations'] }).then(
 ";
 
 const WIDTH: &str = r"
-const root = document.documentElement;
-return root.scrollWidth > root.clientWidth ? [`${root.scrollWidth - root.clientWidth} pixels too wide`] : [];
+const root = document.documentElement, wrong = [];
+if (root.scrollWidth > root.clientWidth) wrong.push(`${root.scrollWidth - root.clientWidth} pixels too wide`);
+for (const box of document.querySelectorAll('main, main form, main .card, main .cols > *, main td, main th, main .note, main .btn')) {
+    if (getComputedStyle(box).clipPath !== 'none') continue;
+    const inner = box.getBoundingClientRect().right - parseFloat(getComputedStyle(box).paddingRight) + 1.5;
+    for (const part of box.children) {
+        if (!part.checkVisibility() || part.matches('.vh, .hit, script, noscript') || getComputedStyle(part).position === 'absolute') continue;
+        const right = part.getBoundingClientRect().right;
+        if (right > inner) {
+            wrong.push(`${Math.round(right - inner)} pixels of ${part.outerHTML.slice(0, 60)} outside of ${box.localName}.${box.className}`);
+        }
+    }
+}
+return wrong;
 ";
 
 /// The page, and every other file that it loads; what a script asks is none. Chromium lists the icon only sometimes.

@@ -166,6 +166,7 @@ async fn page(
         ids: ids.join(" "),
         number,
         asks_number: number > UNTYPED,
+        typed: String::new(),
         form: reauthentication::form(console, asked != Presence::NotAsked, errors),
         back,
     })
@@ -273,6 +274,7 @@ pub(in crate::web) async fn run(
         } else {
             page.form.problems.push(("number", "Type the number of users to go on.".to_owned()));
         }
+        page.typed.clone_from(&form.number);
         return Ok(Answer::refused(page));
     }
     let chosen = &ids[..];
@@ -283,8 +285,8 @@ pub(in crate::web) async fn run(
             Ok(Answer::Redirect(format!("/users/bulk/{}", batch.0)))
         }
         Err(error) => {
-            let errors = field_errors(error)?;
-            Ok(Answer::refused(page(&console, action, &ids, back, &errors).await?))
+            let page = page(&console, action, &ids, back, &field_errors(error)?).await?;
+            Ok(Answer::refused(BulkPage { typed: form.number.clone(), ..page }))
         }
     }
 }

@@ -124,7 +124,7 @@ pub(in crate::web) async fn save(
     let mut before = find(&console, id).await?;
     let (mut form, mut theirs) = (form.0, Vec::new());
     let unanswered = merge::unanswered(&form, &before);
-    if !unanswered.is_empty() && !console.is_stale(&form.token) {
+    if !unanswered.is_empty() {
         return asked(&console, &before, &form, unanswered, Status::UnprocessableEntity).await;
     }
     if let Some(errors) = address_question(&console, Some(before.id), &before.email, &mut form).await? {
@@ -189,7 +189,7 @@ async fn again(
 ) -> Result<Answer<UserPage>> {
     let now = find(console, id).await?;
     let shown = if let Error::Forbidden(Denial::CrossSite) = error {
-        form.shown(&FieldErrors::default()).stale()
+        form.settled(&now).shown(&FieldErrors::default()).stale()
     } else {
         let errors = field_errors(error)?;
         let is_self = console.can.user().id == now.id;

@@ -88,7 +88,8 @@ pub(in crate::web) async fn resume(
 pub(super) async fn flash_outcome(console: &ConsoleSession<'_, ManageUsers>, batch: BatchId) -> Result<()> {
     let outcome = bulk::outcome(&console.can, batch).await?;
     let can_undo = outcome.check_undo(console.app().clock.now()).is_ok();
-    console.flash(summary(&outcome), can_undo.then_some(Undo::Run(batch.0)));
+    let again = if outcome.batch.undoes.is_some() { Undo::RunAgain } else { Undo::Run };
+    console.flash(summary(&outcome), can_undo.then(|| again(batch.0)));
     Ok(())
 }
 

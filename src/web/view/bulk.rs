@@ -94,6 +94,8 @@ pub(in crate::web) struct BulkPage {
     pub(in crate::web) number: usize,
     /// Whether the number has to be typed.
     pub(in crate::web) asks_number: bool,
+    /// What was typed as the number.
+    pub(in crate::web) typed: String,
     /// The password, where it has to be given again, and what is wrong.
     pub(in crate::web) form: FormState,
     /// The list that the users were chosen from.
@@ -121,6 +123,7 @@ impl View for BulkPage {
             ids: text.to_owned(),
             number,
             asks_number: true,
+            typed: text.to_owned(),
             form,
             back: text.to_owned(),
         };
