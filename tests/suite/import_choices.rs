@@ -291,7 +291,7 @@ async fn what_happens_between_the_check_and_the_import_is_noticed(app: TestApp) 
     for (content, problem) in [
         (Vec::new(), "the file is empty."),
         (b" \n\n".to_vec(), "the file is empty."),
-        (["c"; 200_000].join(",").into_bytes(), "has more than 1000 cells."),
+        (vec!["c"; 200_000].join(",").into_bytes(), "has more than 1000 cells."),
         ([0; 5000].to_vec(), "Nothing can be imported."),
     ] {
         let html = check(&app, &again, &[("a.csv", &content)]).await;

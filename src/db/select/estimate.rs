@@ -35,7 +35,8 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
     // Without an index, finding all means to look at every row.
     let longest = (LONGEST_WALK / (tests / FEW_TESTS).max(1)).max(wanted);
     // Of few, more than a hundred for each that is wanted are looked at no sooner than all of them.
-    let furthest = if is_searched || is_of_few { wanted.saturating_mul(T::WALK).min(longest) } else { longest };
+    let furthest =
+        if is_searched || is_of_few { wanted.saturating_mul(T::WALK).min(longest) } else { longest };
     if let Some((all, likely)) = numbers
         && likely < LONGEST_WALK
     {

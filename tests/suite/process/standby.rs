@@ -114,7 +114,10 @@ async fn do_3_what_is_committed_asynchronously_waits_for_no_standby_and_leaves_t
         assert_eq!(matches!(committed, Err(db::Error::TimedOut)), waits, "{name}: {committed:?}");
         assert!(waits || committed.is_ok(), "{name}: {committed:?}");
         let mut next = db.begin().await.unwrap();
-        assert!(waits || !db::installation::insert(&mut next, name, vec![2]).await.unwrap(), "{name} is not seen");
+        assert!(
+            waits || !db::installation::insert(&mut next, name, vec![2]).await.unwrap(),
+            "{name} is not seen"
+        );
     }
     db.close().await;
 }
