@@ -173,9 +173,6 @@ class Bench:
         usher = self.usher(url)
         servers = [usher]
         try:
-            if largest:
-                # Idle is when the memory of the hashes that a start measures is given back.
-                time.sleep(12)
             idle = usher.resident_bytes()
             usher.sign_in()
             taken = operations.sample(usher, size)

@@ -30,24 +30,17 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
         Some(sql) => db.optional::<(i64, i64)>(sql).await?,
         None => None,
     };
-    let is_searched = search::is_of_use(filter);
-    let is_of_few = super::few(&Part::whole(filter)).is_some();
-    // Without an index, finding all means to look at every row.
-    let longest = (LONGEST_WALK / (tests / FEW_TESTS).max(1)).max(wanted);
-    // Of few, more than a hundred for each that is wanted are looked at no sooner than all of them.
-    let furthest =
-        if is_searched || is_of_few { wanted.saturating_mul(T::WALK).min(longest) } else { longest };
     if let Some((all, likely)) = numbers
         && likely < LONGEST_WALK
+        && likely.saturating_mul(likely) / PROMISE < wanted.saturating_mul(all)
     {
-        // Few, as all staff, are looked at one by one to find all that fit; other indexes hardly give more than those.
-        let looked_at = if is_of_few && !is_searched { all } else { likely };
-        let walked = wanted.saturating_mul(all) / likely.max(1);
-        if walked > looked_at / PROMISE || walked > furthest {
-            return Ok(None);
-        }
+        return Ok(None);
     }
-    Ok(Some(furthest))
+    // Of few, more than a hundred for each that is wanted are looked at no sooner than all of them.
+    let is_indexed = search::is_of_use(filter) || super::few(&Part::whole(filter)).is_some();
+    // Without an index, finding all means to look at every row.
+    let longest = (LONGEST_WALK / (tests / FEW_TESTS).max(1)).max(wanted);
+    Ok(Some(if is_indexed { wanted.saturating_mul(T::WALK).min(longest) } else { longest }))
 }
 
 /// Refuses a filter that could not be answered in time whenever it is asked for.
@@ -65,9 +58,15 @@ pub(super) async fn refuse_endless<T: Table>(db: &Db, filter: &Filter<T>) -> Res
 }
 
 /// Asks how many rows there are where a walk goes, which is all or those of an index of few, and how many are likely to
-/// fit.
+/// fit. `None` where only the index of few is of use: to find all that fit means to look at each of them, so a walk, which
+/// looks at a part of them, is tried first.
 fn numbers<T: Table>(dialect: Dialect, filter: &Filter<T>) -> Option<Sql> {
     let kept = T::KEPT_COUNT?;
+    let whole = Part::whole(filter);
+    let few = super::few(&whole);
+    if few.is_some() && !search::is_of_use(filter) {
+        return None;
+    }
     let mut sql = Sql::new("SELECT (");
     match dialect {
         Dialect::Sqlite => {
@@ -78,9 +77,8 @@ fn numbers<T: Table>(dialect: Dialect, filter: &Filter<T>) -> Option<Sql> {
         // Its index gives all at once, so some pages of the table are looked at: about five hundred rows.
         Dialect::Postgres => {
             sql.plan_for_values();
-            let whole = Part::whole(filter);
             sql.push(kept).push(")");
-            if let Some((flag, _)) = super::few(&whole) {
+            if let Some((flag, _)) = few {
                 sql.push(" * greatest(count(*) FILTER (WHERE ").push(T::flag_column(flag));
                 sql.push("), 1) / greatest(count(*), 1)");
             }
@@ -91,4 +89,30 @@ fn numbers<T: Table>(dialect: Dialect, filter: &Filter<T>) -> Option<Sql> {
         }
     }
     Some(sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::filter::ListRequest;
+
+    #[test]
+    fn along_the_staff_a_list_walks_without_asking_unless_a_search_says_more() {
+        let staff = serde_json::json!({"type": "exact", "field": "is_staff", "value": true});
+        let name = serde_json::json!({"type": "contains", "field": "first_name", "sub_string": "kestrel"});
+        let old = serde_json::json!({"type": "compare", "field": "last_login", "operator": "<", "value": "2026-01-01"});
+        let either = serde_json::json!({"type": "or", "sub_expressions": [name, old]});
+        for (expressions, dialect, asks) in [
+            (vec![&staff, &either], Dialect::Postgres, false),
+            (vec![&staff, &either], Dialect::Sqlite, false),
+            (vec![&staff, &name], Dialect::Postgres, true),
+            (vec![&staff, &name], Dialect::Sqlite, true),
+            (vec![&either], Dialect::Postgres, true),
+        ] {
+            let body = serde_json::json!({"expressions": expressions, "order_by": [{"field": "last_name"}]});
+            let serde_json::Value::Object(body) = body else { unreachable!() };
+            let filter: Filter = ListRequest::parse(body).unwrap().filter;
+            assert_eq!(numbers(dialect, &filter).is_some(), asks, "{dialect:?} {expressions:?}");
+        }
+    }
 }
