@@ -29,6 +29,7 @@ mod opening;
 pub mod passkeys;
 mod place;
 mod postgres_tx;
+mod readers;
 mod replica;
 pub mod restore;
 mod row;
@@ -48,22 +49,21 @@ pub mod users;
 mod writes;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use rocket::tokio::time::{Instant, sleep, timeout_at};
 use rocket_db_pools::Database;
-use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 use self::budget::{AGAIN, Budget, LOOKUP_LIMIT};
-pub use self::connect::PoolError;
+use self::connect::Link;
+pub use self::connect::{Connection, PoolError};
 pub use self::dialect::Dialect;
 pub use self::error::{Error, Newer, OpenError, Result, retrying};
-use self::lent::Lent;
 pub use self::migrations::{Schema, Step};
 pub use self::opening::Opening;
-use self::place::OpenedFile;
+use self::place::{NotedFile, OpenedFile};
 use self::postgres_tx::PostgresTx;
+use self::readers::Readers;
 use self::replica::{Replica, Rights};
 pub use self::row::Row;
 use self::row::from_row;
@@ -94,7 +94,7 @@ pub struct Pool {
     /// How the last changes went.
     writes: Arc<Writes>,
     /// The file of SQLite that was opened.
-    file: Arc<OnceLock<Arc<OpenedFile>>>,
+    file: NotedFile,
     /// What may be read from while the server that takes changes is away.
     replica: Arc<OnceLock<Replica>>,
     /// What the statements may take that are made by this clone.
@@ -108,9 +108,9 @@ enum Pools {
     /// of spinning on SQLite's lock.
     Sqlite {
         /// Connections that refuse to write.
-        read: SqlitePool,
+        read: Readers,
         /// The same for statements that may look at every row, which are broken off after a while.
-        scan: SqlitePool,
+        scan: Readers,
         /// The one connection that writes.
         write: SqlitePool,
     },
@@ -193,7 +193,9 @@ impl Db {
     pub async fn optional<T: Row>(&self, sql: Sql) -> Result<Option<T>> {
         let (end, _spending) = self.budget.spend();
         match self.reads() {
-            Pools::Sqlite { read, .. } => run!(fetch_optional, Sqlite, read, sql, end),
+            Pools::Sqlite { read, .. } => {
+                run!(fetch_optional, Sqlite, &mut *read.acquire(end).await?, sql, end)
+            }
             Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
         }
     }
@@ -202,7 +204,7 @@ impl Db {
     pub async fn all<T: Row>(&self, sql: Sql) -> Result<Vec<T>> {
         let (end, _spending) = self.budget.spend();
         match self.reads() {
-            Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, read, sql, end),
+            Pools::Sqlite { read, .. } => run!(fetch_all, Sqlite, &mut *read.acquire(end).await?, sql, end),
             Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
         }
     }
@@ -256,26 +258,7 @@ impl Db {
     }
 }
 
-/// A connection that only reads.
-#[derive(Debug)]
-pub struct Connection {
-    link: Link,
-    /// When it was taken from the pool.
-    since: Instant,
-}
-
-#[derive(Debug)]
-enum Link {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(Lent),
-}
-
 impl Connection {
-    /// Whether it may be kept: now and then the pool has to look whether it still leads to the right server.
-    fn is_fresh(&self) -> bool {
-        self.since.elapsed() < Duration::from_secs(1)
-    }
-
     /// All rows.
     async fn all<T: Row>(&mut self, sql: Sql) -> Result<Vec<T>> {
         let end = Instant::now() + LOOKUP_LIMIT;
@@ -297,7 +280,9 @@ impl Scanning<'_> {
         let (end, _spending) = self.0.budget.spend();
         let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
         match self.0.reads() {
-            Pools::Sqlite { scan, .. } => run!(fetch_optional, Sqlite, scan, sql, end),
+            Pools::Sqlite { scan, .. } => {
+                run!(fetch_optional, Sqlite, &mut *scan.acquire(end).await?, sql, end)
+            }
             Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
         }
     }
@@ -307,7 +292,7 @@ impl Scanning<'_> {
         let (end, _spending) = self.0.budget.spend();
         let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
         match self.0.reads() {
-            Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, scan, sql, end),
+            Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, &mut *scan.acquire(end).await?, sql, end),
             Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
         }
     }

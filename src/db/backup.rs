@@ -35,7 +35,7 @@ impl Db {
     /// knows.
     pub async fn damage(&self) -> super::Result<Option<String>> {
         let Pools::Sqlite { read, .. } = &self.pools else { return Ok(None) };
-        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(read).await?;
+        let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(read.pool()).await?;
         Ok(Some(verdict).filter(|verdict| verdict != "ok"))
     }
 }

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use rocket::tokio::time::Instant;
 use rocket_db_pools::figment::Figment;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection as _, Sqlite, SqliteConnection, SqlitePool};
 
-use super::place::beside;
+use super::lent::Lent;
+use super::place::{NotedFile, beside};
+use super::readers::Readers;
 use super::servers::Servers;
 use super::turns::Turns;
-use super::{Budget, Error, LOOKUP_LIMIT, Link, Pool, Pools, Result, until};
+use super::{Budget, Error, LOOKUP_LIMIT, Pool, Pools, Result};
 use crate::model::pooling::Pooler;
 
 /// The first SQLite whose checkpoints cannot corrupt the file when two connections race (3.51.3).
@@ -35,9 +38,30 @@ fn refuse(reason: impl Into<String>) -> sqlx::Error {
     sqlx::Error::Configuration(reason.into().into())
 }
 
+/// A connection that only reads.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) link: Link,
+    /// When it was taken from the pool.
+    since: Instant,
+}
+
+#[derive(Debug)]
+pub(super) enum Link {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(Lent),
+}
+
+impl Connection {
+    /// Whether it may be kept: now and then the pool has to look whether it still leads to the right server.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.since.elapsed() < Duration::from_secs(1)
+    }
+}
+
 #[rocket::async_trait]
 impl rocket_db_pools::Pool for Pool {
-    type Connection = super::Connection;
+    type Connection = Connection;
     type Error = PoolError;
 
     /// Reads the configuration, and connects to nothing yet: Rocket's fairing would only log why it cannot,
@@ -45,8 +69,9 @@ impl rocket_db_pools::Pool for Pool {
     async fn init(figment: &Figment) -> std::result::Result<Self, Self::Error> {
         let config: rocket_db_pools::Config = figment.extract()?;
         let wait = Duration::from_secs(config.connect_timeout);
+        let file = NotedFile::default();
         let pools = match config.url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => sqlite(&config.url, wait),
+            Some("sqlite") => sqlite(&config.url, wait, &file),
             Some("postgres" | "postgresql") => {
                 let connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
                 config.url.parse().map(|hosts| Pools::Postgres(Servers::new(hosts, connections, wait)))
@@ -61,7 +86,7 @@ impl rocket_db_pools::Pool for Pool {
             presented: Arc::default(),
             turns,
             writes: Arc::default(),
-            file: Arc::default(),
+            file,
             replica: Arc::default(),
             budget: Budget::default(),
         })
@@ -83,21 +108,21 @@ impl rocket_db_pools::Pool for Pool {
 
 impl Pools {
     /// A connection that only reads.
-    pub(super) async fn connection(&self) -> Result<super::Connection> {
+    pub(super) async fn connection(&self) -> Result<Connection> {
         let end = Instant::now() + LOOKUP_LIMIT;
         let link = match self {
-            Self::Sqlite { read, .. } => Link::Sqlite(until(end, read.acquire()).await?),
+            Self::Sqlite { read, .. } => Link::Sqlite(read.acquire(end).await?),
             Self::Postgres(servers) => Link::Postgres(servers.acquire(end).await?),
         };
-        Ok(super::Connection { link, since: Instant::now() })
+        Ok(Connection { link, since: Instant::now() })
     }
 
     /// Closes all connections, waiting for those in use.
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite { read, scan, write } => {
-                read.close().await;
-                scan.close().await;
+                read.pool().close().await;
+                scan.pool().close().await;
                 write.close().await;
             }
             Self::Postgres(servers) => servers.pool().close().await,
@@ -110,7 +135,7 @@ impl super::Db {
     pub(crate) fn connections(&self) -> [usize; 2] {
         let open = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
         match &self.pools {
-            Pools::Sqlite { read, scan, write } => [read, scan, write]
+            Pools::Sqlite { read, scan, write } => [read.pool(), scan.pool(), write]
                 .map(|pool| [open(pool.size()), pool.num_idle()])
                 .into_iter()
                 .fold([0, 0], |[size, idle], [more, more_idle]| [size + more, idle + more_idle]),
@@ -126,7 +151,7 @@ impl super::Db {
     }
 }
 
-fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> {
+fn sqlite(url: &str, wait: Duration, file: &NotedFile) -> std::result::Result<Pools, sqlx::Error> {
     let options = SqliteConnectOptions::from_str(url)?;
     if options.get_filename().as_os_str().is_empty()
         || [":memory:", "mode=memory"].iter().any(|word| url.contains(word))
@@ -180,6 +205,7 @@ fn sqlite(url: &str, wait: Duration) -> std::result::Result<Pools, sqlx::Error> 
             })
         });
     let scan = scanner.connect_lazy_with(reading);
+    let [read, scan] = [read, scan].map(|pool| Readers::new(pool, file));
     Ok(Pools::Sqlite { read, scan, write })
 }
 
@@ -193,8 +219,8 @@ pub(super) async fn connect(pools: &Pools, pooler: Pooler) -> std::result::Resul
                 .map_err(|error| refuse(format!("{} cannot be opened: {error}", file.display())))?;
             patiently(write).await?;
             check_version(write).await?;
-            patiently(read).await?;
-            patiently(scan).await
+            patiently(read.pool()).await?;
+            patiently(scan.pool()).await
         }
         Pools::Postgres(servers) => servers.connect(pooler).await,
     }
@@ -204,8 +230,8 @@ pub(super) async fn connect(pools: &Pools, pooler: Pooler) -> std::result::Resul
 pub(super) async fn look(pools: &Pools, pooler: Pooler) -> std::result::Result<(), sqlx::Error> {
     match pools {
         Pools::Sqlite { read, .. } => {
-            patiently(read).await?;
-            check_version(read).await
+            patiently(read.pool()).await?;
+            check_version(read.pool()).await
         }
         Pools::Postgres(servers) => servers.connect(pooler).await,
     }

@@ -183,7 +183,7 @@ fn is_missing_table(error: &sqlx::Error) -> bool {
 /// What there is of the schema.
 pub(super) async fn schema(pools: &Pools) -> Result<Schema> {
     match pools {
-        Pools::Sqlite { read, .. } => schema_of_file(&mut *read.acquire().await?).await,
+        Pools::Sqlite { read, .. } => schema_of_file(&mut *read.pool().acquire().await?).await,
         Pools::Postgres(servers) => {
             let mut connection = servers.pool().acquire().await?;
             Ok(read_schema!(POSTGRES, connection))

@@ -5,7 +5,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rocket::tokio::time::Instant;
 use sqlx::{Sqlite, Transaction};
@@ -45,6 +45,9 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The file that was opened, once something was read from it.
+pub(super) type NotedFile = Arc<OnceLock<Arc<OpenedFile>>>;
+
 impl OpenedFile {
     /// The file that is at a path now, of which something has been read already.
     fn at(path: &Path) -> io::Result<Self> {
@@ -62,7 +65,7 @@ impl OpenedFile {
     }
 
     /// Whether its path still leads to it, with its log beside it: else what was just stored is not found there.
-    fn is_in_place(&self) -> bool {
+    pub(super) fn is_in_place(&self) -> bool {
         leads_to(&self.path, self.id) && leads_to(&self.log, self.log_id)
     }
 

@@ -41,9 +41,11 @@ impl Turns {
     pub(super) fn of(pools: &Pools) -> Self {
         let count = |pool_size: u32| usize::try_from(pool_size).unwrap_or(usize::MAX);
         let [scans, changes, both] = match pools {
-            Pools::Sqlite { scan, .. } => {
-                [count(scan.options().get_max_connections()), Semaphore::MAX_PERMITS, Semaphore::MAX_PERMITS]
-            }
+            Pools::Sqlite { scan, .. } => [
+                count(scan.pool().options().get_max_connections()),
+                Semaphore::MAX_PERMITS,
+                Semaphore::MAX_PERMITS,
+            ],
             Pools::Postgres(servers) => {
                 let connections =
                     count(servers.pool().options().get_max_connections()).min(Semaphore::MAX_PERMITS);

@@ -2,7 +2,7 @@
 
 use rocket::futures::future::join_all;
 use tempfile::TempDir;
-use usher::db::{self, Sql};
+use usher::db::{self, Db, Sql};
 use usher::model::clock::Clock;
 use usher::model::user::{User, UserId};
 use usher::operations::App;
@@ -122,6 +122,27 @@ async fn every_sqlite_connection_has_its_settings_and_readers_cannot_write() {
     let refused = db.optional::<(i64,)>(write).await.expect_err("a reader wrote");
     assert!(refused.to_string().contains("readonly"), "{refused}");
     assert_eq!(app.stored(person.id()).await.version, 1);
+}
+
+#[rocket::async_test]
+async fn do_3_no_connection_is_made_to_a_file_that_was_put_in_the_place_of_the_database() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let place = |name: &str| directory.path().join(name);
+    let settings = figment(&format!("sqlite://{}", place("usher.db").display()), &[]);
+    let db = Db::open(&settings.focus("databases.main")).await.expect("a fresh file");
+    insert_all(&db, &[User { id: UserId(1), ..named("alice") }]).await.expect("a user");
+    std::fs::rename(place("usher.db"), place("moved.db")).expect("moved");
+    std::fs::write(place("usher.db"), b"").expect("another file");
+    let count = || db.scanning().optional::<(i64,)>(Sql::new("SELECT count(*) FROM users"));
+    // One of them has the connection of the start; the others need new ones.
+    let counts = join_all((0..3).map(|_| count())).await;
+    let refused = |read: &&Result<_, _>| matches!(read, Err(db::Error::Moved));
+    assert_eq!(counts.iter().filter(refused).count(), 2, "{counts:?}");
+    assert!(counts.iter().any(|read| matches!(read, Ok(Some((1,))))), "{counts:?}");
+    std::fs::rename(place("moved.db"), place("usher.db")).expect("moved back");
+    let counts = join_all((0..3).map(|_| count())).await;
+    assert!(counts.iter().all(|read| matches!(read, Ok(Some((1,))))), "{counts:?}");
+    db.close().await;
 }
 
 #[rocket::async_test]
