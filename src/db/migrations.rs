@@ -56,6 +56,7 @@ const POSTGRES: Migrations = migrations!("postgres":
     "0016" "audit_commitments",
     "0017" "erasure",
     "0021" "mail_retries",
+    "0022" "audit_vacuum",
 );
 
 /// The migration that a release must know of to work with this schema: with each one that renames, removes or demands

@@ -25,6 +25,15 @@ pub use super::archive_file::ArchiveFault;
 /// Most time between two transactions, which a server beside this process has for its own: SQLite's lock has no queue.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How many times as long as a transaction took the pause after it is. PostgreSQL works on after a commit: on its
+/// write-ahead log, on the places of what was removed.
+const fn pause_factor(dialect: db::Dialect) -> u32 {
+    match dialect {
+        db::Dialect::Sqlite => 2,
+        db::Dialect::Postgres => 9,
+    }
+}
+
 /// Why nothing, or not all, was archived.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -297,7 +306,7 @@ async fn remove(
         match db::retrying(|| remove_batch(app, until, &told)).await? {
             Batch::Removed(count) => {
                 removed += count;
-                sleep((begun.elapsed() * 2).min(LONGEST_PAUSE)).await;
+                sleep((begun.elapsed() * pause_factor(app.db.dialect())).min(LONGEST_PAUSE)).await;
             }
             Batch::Nothing => return Ok(removed),
             Batch::Broken(fault) => return Err(ArchiveError::Broken(fault)),
