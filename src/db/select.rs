@@ -37,8 +37,18 @@ pub async fn page<L: Listed>(
 ) -> Result<Vec<L>> {
     estimate::refuse_endless(db, filter).await?;
     let walk = if L::Table::WALK > 0 { estimate::walk(db, filter, limit).await? } else { None };
+    of_parts(db, parts(filter, place), walk, limit).await
+}
+
+/// At most `limit` records of parts, one after the other.
+async fn of_parts<L: Listed>(
+    db: &Db,
+    parts: Vec<Part<'_, L::Table>>,
+    walk: Option<i64>,
+    limit: i64,
+) -> Result<Vec<L>> {
     let mut records = Vec::new();
-    for part in parts(filter, place) {
+    for part in parts {
         let wanted = limit.saturating_sub(i64::try_from(records.len()).unwrap_or(limit));
         if wanted <= 0 {
             break;
@@ -81,15 +91,16 @@ enum Reach {
 pub async fn beginning(db: &Db, filter: &Filter, limit: i64, most: i64) -> Result<(Vec<User>, i64)> {
     estimate::refuse_endless(db, filter).await?;
     let parts = parts(filter, None);
+    let walk = estimate::walk(db, filter, limit).await?;
     if let [part] = &parts[..]
         && !filter.expressions.is_empty()
-        && estimate::walk(db, filter, limit).await?.is_none()
+        && walk.is_none()
     {
         // All that match are found for the page; to count them apart would find them once more.
         let (users, count) = counted(db, part, limit).await?;
         return Ok((users, count.min(most)));
     }
-    try_join!(page(db, filter, None, limit), count_up_to(db, filter, most))
+    try_join!(of_parts(db, parts, walk, limit), count_up_to(db, filter, most))
 }
 
 /// Whether all that fit have a value that an index finds: few enough to go there at once.
