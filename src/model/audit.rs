@@ -183,6 +183,12 @@ impl Author {
     pub fn anonymous(origin: &Origin) -> Self {
         Self { user: None, origin: origin.clone() }
     }
+
+    /// The operator, and what the server does by itself on their behalf.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self { user: None, origin: Origin::command_line() }
+    }
 }
 
 /// What is to be recorded.

@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{ConfigError, Settings};
 use crate::db::{self, Db};
-use crate::model::audit::{Action, Entry};
+use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::Error;
 use crate::model::mac::mac;
 use crate::model::session::{Credential, SessionId};
 use crate::model::throttle::DeviceId;
-use crate::operations::{App, audit, kept_key, operator};
+use crate::operations::{App, audit, kept_key};
 use crate::security::csrf::{self, FormKey};
 use crate::security::device_cookie::DeviceCookieKey;
 use crate::security::jwt::{Kind, SessionClaim, TokenKey};
@@ -306,7 +306,7 @@ pub async fn rotate(app: &App, at_once: bool) -> Result<Succession, RotationErro
     let next = fresh().map_err(Error::from)?;
     let begins_at = if at_once { now } else { now.plus(NOTICE) };
     let ends_at = if at_once { now } else { begins_at.plus(overlap) };
-    let entry = Entry::new(Action::KeyRotated, operator::author()).detail("begins_at", begins_at.to_string());
+    let entry = Entry::new(Action::KeyRotated, Author::operator()).detail("begins_at", begins_at.to_string());
     let entry = entry.detail("overlap_ends_at", ends_at.to_string());
     let is_made = db::retrying(|| async {
         let mut tx = app.db.begin().await?;

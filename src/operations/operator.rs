@@ -11,7 +11,6 @@ use crate::db;
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::Message;
-use crate::model::origin::Origin;
 use crate::model::second_factor::Factor;
 use crate::model::text;
 use crate::model::throttle::Key;
@@ -22,12 +21,6 @@ use crate::operations::password_links::{self, Made};
 use crate::operations::unlock::{self, Unlocked};
 use crate::operations::{App, addresses, audit, sessions, users};
 
-/// The operator, as the audit log names them.
-#[must_use]
-pub fn author() -> Author {
-    Author::anonymous(&Origin::command_line())
-}
-
 /// Makes an active superuser.
 ///
 /// # Errors
@@ -35,7 +28,7 @@ pub fn author() -> Author {
 pub async fn create_superuser(app: &App, input: &UserInput) -> Result<User> {
     let (user, password) = users::prepare_superuser(app, &app.hasher, input).await?;
     db::retrying(|| async {
-        let entry = Entry::new(Action::UserCreated, author());
+        let entry = Entry::new(Action::UserCreated, Author::operator());
         users::insert(app, app.db.begin().await?, entry, user.clone(), &password).await
     })
     .await
@@ -50,7 +43,7 @@ pub async fn change_password(app: &App, username: &str, input: &UserInput) -> Re
     let before = db::users::by_username_key(&app.db, &key).await?.ok_or(Error::NotFound)?;
     let (user, password) = users::prepare(app, &app.hasher, &before, input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
-    let entry = Entry::new(Action::PasswordReset, author()).on(&before).with_new_password();
+    let entry = Entry::new(Action::PasswordReset, Author::operator()).on(&before).with_new_password();
     db::retrying(|| async {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
@@ -60,7 +53,7 @@ pub async fn change_password(app: &App, username: &str, input: &UserInput) -> Re
         let mail_to = addresses::of(app, &mut tx, &before).await?;
         tx.commit().await?;
         let owner = Owner { user: &before, mail_to: &mail_to };
-        notices::after_change(app, owner, &user, true, &author(), now);
+        notices::after_change(app, owner, &user, true, &Author::operator(), now);
         Ok(())
     })
     .await?;
@@ -76,7 +69,7 @@ pub async fn unlock(app: &App, username: &str) -> Result<Unlocked> {
     let user = user.ok_or(Error::NotFound)?;
     let failures = db::retrying(|| async {
         let mut tx = app.db.begin().await?;
-        let failures = unlock::forget(&mut tx, &user, author(), app.clock.now()).await?;
+        let failures = unlock::forget(&mut tx, &user, Author::operator(), app.clock.now()).await?;
         tx.commit().await?;
         Ok(failures)
     })
@@ -95,7 +88,7 @@ pub async fn remove_factors(app: &App, username: &str, reason: &str) -> Result<V
     let removed = db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let user = db::users::lock(&mut tx, id).await?.ok_or(Error::NotFound)?.user;
-        let removal = Removal { author: author(), which: Which::All, reason: Some(&reason) };
+        let removal = Removal { author: Author::operator(), which: Which::All, reason: Some(&reason) };
         removal.run(app, tx, &user).await
     });
     match removed.await {
@@ -106,7 +99,8 @@ pub async fn remove_factors(app: &App, username: &str, reason: &str) -> Result<V
 
 /// Unlocks an address, of IPv6 its /64; whether anything stood against it.
 pub async fn unlock_address(app: &App, address: IpAddr) -> Result<bool> {
-    let entry = Entry::new(Action::AddressUnblocked, author()).detail("address", address.to_string());
+    let entry =
+        Entry::new(Action::AddressUnblocked, Author::operator()).detail("address", address.to_string());
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         let mut is_known = false;
@@ -131,7 +125,7 @@ pub async fn invite(app: &App, id: UserId, limit: i64, by_mail: bool) -> Result<
     let mut links = Vec::with_capacity(users.len());
     for user in &users {
         let app = if by_mail && !user.is_superuser { app } else { &silent };
-        links.extend(password_links::make_first(app, user.id, &author()).await?);
+        links.extend(password_links::make_first(app, user.id, &Author::operator()).await?);
     }
     app.background.close();
     app.background.wait().await;
@@ -141,7 +135,7 @@ pub async fn invite(app: &App, id: UserId, limit: i64, by_mail: bool) -> Result<
 
 /// Records something that is no change of a user.
 pub async fn record(app: &App, action: Action, details: Map<String, Value>) -> Result<()> {
-    let mut entry = Entry::new(action, author());
+    let mut entry = Entry::new(action, Author::operator());
     entry.details = details;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;

@@ -9,9 +9,9 @@ use super::mark::{self, Before, Begin, Found, Mark};
 use super::{hexadecimal, record};
 use crate::db::audit::Sealed;
 use crate::db::{self, Tx};
-use crate::model::audit::{Action, Commitments, Entry, Parts, SALT, StoredEntry};
+use crate::model::audit::{Action, Author, Commitments, Entry, Parts, SALT, StoredEntry};
 use crate::model::error::{Error, Result};
-use crate::operations::{App, operator};
+use crate::operations::App;
 use crate::security::audit_key::{AuditKey, SEAL};
 
 /// Entries sealed, or examined, at once.
@@ -124,7 +124,7 @@ async fn begin(app: &App, tx: &mut Tx, found: Found) -> Result<Mark> {
     let last = db::audit::last_seal(tx).await?;
     let mark = match (found, &last) {
         (Found::Mark(mark), Some((position, seal, false))) if mark.is_start() => {
-            let entry = Entry::new(Action::AuditResealed, operator::author())
+            let entry = Entry::new(Action::AuditResealed, Author::operator())
                 .detail("entries", *position)
                 .detail("head", format!("{position}:{}", hexadecimal(seal)));
             record(tx, &entry, app.clock.now()).await?;

@@ -6,10 +6,10 @@ use super::mark::{self, Begin, Found, Mark};
 use super::verification::Fault;
 use crate::db;
 use crate::db::audit::Sealed;
-use crate::model::audit::{Action, Entry};
+use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
-use crate::operations::{App, operator};
+use crate::operations::App;
 
 /// Entries that one transaction removes: writers wait for it.
 const BATCH: i64 = 1_000;
@@ -171,7 +171,7 @@ pub async fn remove_old_entries(app: &App) -> Result<()> {
 
 /// What records that entries went: how many, and the head of those that went.
 pub(super) fn entry(count: i64, begin: &Begin, before: Timestamp) -> Entry {
-    Entry::new(Action::EntriesRemoved, operator::author())
+    Entry::new(Action::EntriesRemoved, Author::operator())
         .detail("removed", count)
         .detail("head", format!("{}:{}", begin.position, super::hexadecimal(&begin.seal)))
         .detail("before", before.to_string())

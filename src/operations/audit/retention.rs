@@ -5,10 +5,10 @@ use super::mark::{self, Found};
 use super::removal::{Age, is_clock_behind};
 use crate::db::audit::erasing::{self, Erasable};
 use crate::db::{self, Tx};
-use crate::model::audit::{Action, Commitments, Entry, EntryId, Group, Parts, StoredEntry};
+use crate::model::audit::{Action, Author, Commitments, Entry, EntryId, Group, Parts, StoredEntry};
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
-use crate::operations::{App, operator};
+use crate::operations::App;
 
 /// Entries that one transaction looks at: writers wait for it.
 const BATCH: i64 = 1_000;
@@ -73,7 +73,7 @@ async fn erase_batch(app: &App, kind: &Kind, before: Timestamp) -> Result<bool> 
     if !erased.is_empty() {
         mark.erased += i64::try_from(erased.len()).unwrap_or_default();
         mark::store(&mut tx, &mark, key).await?;
-        let entry = Entry::new(Action::OriginsErased, operator::author())
+        let entry = Entry::new(Action::OriginsErased, Author::operator())
             .detail("entries", erased.len())
             .detail("of", kind.name)
             .detail("before", before.to_string());

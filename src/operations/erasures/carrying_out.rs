@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::names;
 use crate::db;
-use crate::model::audit::{Action, Entry, EntryId};
+use crate::model::audit::{Action, Author, Entry, EntryId};
 use crate::model::clock::Timestamp;
 use crate::model::erasure::NameAfter;
 use crate::model::error::Result;
 use crate::model::throttle::Key;
 use crate::model::user::UserId;
+use crate::operations::App;
 use crate::operations::audit::{self, Erased};
-use crate::operations::{App, operator};
 
 /// Erasures that one clean-up begins with.
 const AT_ONCE: i64 = 100;
@@ -74,7 +74,7 @@ async fn erase_user(app: &App, id: UserId) -> Result<bool> {
         db::erasures::merge_search(&mut tx).await?;
         let version = user.map_or(erasure.version, |user| user.version) + 1;
         db::erasures::set_erased(&mut tx, id, version, now).await?;
-        let mut entry = Entry::new(Action::UserErased, operator::author())
+        let mut entry = Entry::new(Action::UserErased, Author::operator())
             .detail("blocks_username", erasure.username_after == NameAfter::Block);
         if erasure.requested_by.is_none() {
             entry = entry.detail("restored", true);

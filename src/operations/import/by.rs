@@ -10,7 +10,7 @@ use crate::model::error::{Error, Result};
 use crate::model::permission::IsSuperuser;
 use crate::model::rules::Denial;
 use crate::model::undo::Obstacle;
-use crate::operations::{App, Can, bulk, operator};
+use crate::operations::{App, Can, bulk};
 
 /// How long an import waits for a database that is too busy, and how often it asks.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -49,7 +49,7 @@ impl By {
     /// As the audit log names them.
     pub(super) fn author(&self) -> Author {
         match self {
-            Self::Operator => operator::author(),
+            Self::Operator => Author::operator(),
             Self::Superuser(can, _) => can.author(),
         }
     }
