@@ -122,6 +122,20 @@ impl<'r> RequestPath<'r> {
         (is_open || parts.len() == self.0.len()) && parts.iter().zip(&self.0).all(part_fits)
     }
 
+    /// The path of the page that is nearest: its own, or the first above it that has one.
+    #[must_use]
+    pub fn nearest_page(&self, rocket: &Rocket<Orbit>) -> String {
+        let has_page = |path: &Self| {
+            let mut pages = rocket.routes().filter(|route| route.method == Method::Get);
+            pages.any(|route| route.uri.path() != ANY && path.fits(route.uri.path()))
+        };
+        let mut above = self.clone();
+        while !above.0.is_empty() && !has_page(&above) {
+            above.0.pop();
+        }
+        format!("/{}", above.0.join("/"))
+    }
+
     /// The value of `Allow`: the methods that the mounted routes have for the path, or `None` if there is nothing.
     /// Below the API every path also has OPTIONS.
     #[must_use]

@@ -74,19 +74,19 @@ impl Run {
 /// to be given again first.
 pub async fn start(can: &Can<IsSuperuser>, number: &str) -> Result<BatchId> {
     let app = can.app();
-    let (now, session) = (app.clock.now(), can.session().id);
+    let (now, owner) = (app.clock.now(), can.user().id);
     can.require(Presence::Always, now)?;
-    let upload = app.uploads.of(session, now).filter(|upload| upload.can_be_imported());
+    let upload = app.uploads.of(owner, now).filter(|upload| upload.can_be_imported());
     if upload.is_none_or(|upload| upload.number != number) {
         return Err(Error::PreconditionFailed);
     }
     let report = tempfile::tempfile().map_err(Error::internal)?;
     let kept = Arc::new(report.try_clone().map_err(Error::internal)?);
-    let upload = app.uploads.take(session, number).ok_or(Error::PreconditionFailed)?;
+    let upload = app.uploads.take(owner, number).ok_or(Error::PreconditionFailed)?;
     let batch = match bulk::begin(can, IMPORT, None, &[]).await {
         Ok(batch) => batch,
         Err(error) => {
-            app.uploads.put_back(session, upload);
+            app.uploads.put_back(owner, upload);
             return Err(error);
         }
     };
@@ -100,7 +100,7 @@ pub async fn start(can: &Can<IsSuperuser>, number: &str) -> Result<BatchId> {
         counts: Mutex::default(),
         is_running: AtomicBool::new(true),
     });
-    app.uploads.begin(session, Arc::clone(&run));
+    app.uploads.begin(owner, Arc::clone(&run));
     let can = can.detached();
     app.background.spawn(async move {
         let running = Running(run);
@@ -261,7 +261,7 @@ pub async fn undo(can: &Can<IsSuperuser>, id: BatchId) -> Result<BatchId> {
         counts: Mutex::default(),
         is_running: AtomicBool::new(true),
     });
-    app.uploads.begin(can.session().id, Arc::clone(&run));
+    app.uploads.begin(can.user().id, Arc::clone(&run));
     let can = can.detached();
     app.background.spawn(async move {
         let _running = Running(run);

@@ -1,8 +1,8 @@
 //! Files that a superuser uploads for an import: judged at once, then held until they are imported, replaced, thrown
 //! away, or an hour old.
 //!
-//! They have no name on the disk, so they go with the process at the latest. A session has one upload at a time, and
-//! the last import that it began.
+//! They have no name on the disk, so they go with the process at the latest. A superuser has one upload at a time, and
+//! the last import that they began: both are still there after a session has ended and another one has begun.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,7 +17,8 @@ use crate::config::Settings;
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::IsSuperuser;
-use crate::model::session::{Secret, SessionId};
+use crate::model::session::Secret;
+use crate::model::user::UserId;
 use crate::operations::Can;
 use crate::operations::import::{
     self, By, Counts, DateOrder, Failure, Joined, Judged, Options, Report, Source, Survey, Verdict,
@@ -26,7 +27,7 @@ use crate::operations::import_runs::Run;
 
 /// How long an upload, and the report of an import, are held.
 const HELD_FOR: Duration = Duration::from_hours(1);
-/// The most sessions that have an upload at a time; the oldest makes room.
+/// The most superusers who have an upload at a time; the oldest makes room.
 const MOST_UPLOADS: usize = 8;
 /// The most rows of an upload.
 pub const MOST_ROWS: u64 = 100_000;
@@ -132,14 +133,14 @@ impl Upload {
     }
 }
 
-/// Uploads, and imports that were begun, by the session that they belong to. Cheap to clone.
+/// Uploads, and imports that were begun, by the superuser whose they are. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Uploads(Arc<Mutex<Held>>);
 
 #[derive(Debug, Default)]
 struct Held {
     uploads: HashMap<i64, Arc<Upload>>,
-    runs: Vec<(SessionId, Arc<Run>)>,
+    runs: Vec<(UserId, Arc<Run>)>,
 }
 
 impl Uploads {
@@ -155,55 +156,55 @@ impl Uploads {
         held.runs.retain(|(_, run)| run.is_running() || now.since(run.at) < HELD_FOR);
     }
 
-    /// The upload of a session.
+    /// The upload of a superuser.
     #[must_use]
-    pub fn of(&self, session: SessionId, now: Timestamp) -> Option<Arc<Upload>> {
+    pub fn of(&self, owner: UserId, now: Timestamp) -> Option<Arc<Upload>> {
         self.forget_old(now);
-        self.held().uploads.get(&session.0).cloned()
+        self.held().uploads.get(&owner.0).cloned()
     }
 
-    /// The last import that a session began and that has a report.
+    /// The last import that a superuser began and that has a report.
     #[must_use]
-    pub fn run_of(&self, session: SessionId, now: Timestamp) -> Option<Arc<Run>> {
+    pub fn run_of(&self, owner: UserId, now: Timestamp) -> Option<Arc<Run>> {
         self.forget_old(now);
         let held = self.held();
-        let last = held.runs.iter().rev().find(|(owner, run)| *owner == session && run.report.is_some());
+        let last = held.runs.iter().rev().find(|(by, run)| *by == owner && run.report.is_some());
         last.map(|(_, run)| Arc::clone(run))
     }
 
-    /// An import that this instance began, whichever session did.
+    /// An import that this instance began, whichever superuser did.
     pub(super) fn run(&self, batch: i64) -> Option<Arc<Run>> {
         let held = self.held();
         held.runs.iter().find(|(_, run)| run.batch.0 == batch).map(|(_, run)| Arc::clone(run))
     }
 
-    fn put(&self, session: SessionId, upload: Arc<Upload>) {
+    fn put(&self, owner: UserId, upload: Arc<Upload>) {
         let mut held = self.held();
-        held.uploads.remove(&session.0);
+        held.uploads.remove(&owner.0);
         while held.uploads.len() >= MOST_UPLOADS {
-            let oldest = held.uploads.iter().min_by_key(|(_, upload)| upload.at).map(|(session, _)| *session);
-            held.uploads.retain(|session, _| Some(*session) != oldest);
+            let oldest = held.uploads.iter().min_by_key(|(_, upload)| upload.at).map(|(owner, _)| *owner);
+            held.uploads.retain(|owner, _| Some(*owner) != oldest);
         }
-        held.uploads.insert(session.0, upload);
+        held.uploads.insert(owner.0, upload);
     }
 
     /// Takes an upload away, if it is still the one of that number.
-    pub(super) fn take(&self, session: SessionId, number: &str) -> Option<Arc<Upload>> {
+    pub(super) fn take(&self, owner: UserId, number: &str) -> Option<Arc<Upload>> {
         let mut held = self.held();
-        let is_same = held.uploads.get(&session.0).is_some_and(|upload| upload.number == number);
-        if is_same { held.uploads.remove(&session.0) } else { None }
+        let is_same = held.uploads.get(&owner.0).is_some_and(|upload| upload.number == number);
+        if is_same { held.uploads.remove(&owner.0) } else { None }
     }
 
-    pub(super) fn put_back(&self, session: SessionId, upload: Arc<Upload>) {
-        self.held().uploads.entry(session.0).or_insert(upload);
+    pub(super) fn put_back(&self, owner: UserId, upload: Arc<Upload>) {
+        self.held().uploads.entry(owner.0).or_insert(upload);
     }
 
-    pub(super) fn begin(&self, session: SessionId, run: Arc<Run>) {
-        self.held().runs.push((session, run));
+    pub(super) fn begin(&self, owner: UserId, run: Arc<Run>) {
+        self.held().runs.push((owner, run));
     }
 }
 
-/// Judges files that were uploaded, and holds them for the session instead of those before.
+/// Judges files that were uploaded, and holds them for the superuser instead of those before.
 ///
 /// # Errors
 /// Those of the database. What is wrong with the files is in the upload.
@@ -220,7 +221,7 @@ pub async fn add(can: &Can<IsSuperuser>, files: Vec<Named>, choices: Choices) ->
     };
     let number = Secret::random().to_text();
     let upload = Upload { number, choices, rehearsal, files, at: app.clock.now() };
-    app.uploads.put(can.session().id, Arc::new(upload));
+    app.uploads.put(can.user().id, Arc::new(upload));
     Ok(())
 }
 
@@ -229,14 +230,14 @@ pub async fn add(can: &Can<IsSuperuser>, files: Vec<Named>, choices: Choices) ->
 /// # Errors
 /// [`Error::PreconditionFailed`] if it is gone; those of the database.
 pub async fn choose(can: &Can<IsSuperuser>, number: &str, choices: Choices) -> Result<()> {
-    let upload = can.app().uploads.of(can.session().id, can.app().clock.now());
+    let upload = can.app().uploads.of(can.user().id, can.app().clock.now());
     let upload = upload.filter(|upload| upload.number == number).ok_or(Error::PreconditionFailed)?;
     add(can, upload.files.clone(), choices).await
 }
 
 /// Throws an upload away.
 pub fn discard(can: &Can<IsSuperuser>, number: &str) {
-    can.app().uploads.take(can.session().id, number);
+    can.app().uploads.take(can.user().id, number);
 }
 
 struct Prepared {

@@ -53,6 +53,7 @@ impl Assets {
         let icon = text("icon.svg").replace(&Accent::default().light(), &light);
         let files = [
             ("list.css", style.clone() + &without_comments(&text("list.css"))),
+            ("charts.css", style.clone() + &without_comments(&text("charts.css"))),
             ("list.js", script.clone() + &text("list.js")),
             ("passkeys.js", script.clone() + &text("passkeys.js")),
             ("app.css", style),
@@ -152,6 +153,7 @@ mod tests {
         for (name, is_same) in [
             ("app.css", false),
             ("list.css", false),
+            ("charts.css", false),
             ("icon.svg", false),
             ("app.js", true),
             ("list.js", true),

@@ -1,10 +1,11 @@
 //! A form that was sent after its session had ended: the person signs in right there, and the form comes back with
-//! everything typed but passwords.
+//! everything typed but passwords. Where nothing else was typed, the page comes back that the form or the button is on.
 //!
 //! What was typed travels in the pages themselves, in no URL, cookie or log. It is sent on without a token, so that
 //! the page that it belongs to shows it again instead of saving it.
 
 use rocket::data::{Data, FromData, Limits, Outcome as DataOutcome};
+use rocket::http::uri::Absolute;
 use rocket::http::{RawStr, Status};
 use rocket::post;
 use rocket::request::{FromRequest, Outcome, Request};
@@ -13,20 +14,24 @@ use super::sign_in;
 use super::view::{Answer, SignInPage};
 use crate::http::body;
 use crate::http::cookies::Cookies;
-use crate::http::guards::{Site, app};
+use crate::http::guards::{Site, app, site};
+use crate::http::path::RequestPath;
+use crate::model::base_path::BasePath;
 use crate::model::error::{Error, Result};
 use crate::operations::App;
 
 /// Name and value of each field.
 pub(super) type Fields = Vec<(String, String)>;
 
-/// Most fields that are kept.
-const MOST: usize = 200;
+/// Most fields that are kept: an import of a very wide table has two for each column.
+const MOST: usize = 1000;
 
 /// The request is for a page, sends a form, and brings no session that goes on.
 pub(super) struct EndedSession {
     /// Where the form was sent.
     path: String,
+    /// The page that it is on.
+    page: String,
 }
 
 #[rocket::async_trait]
@@ -34,15 +39,41 @@ impl<'r> FromRequest<'r> for EndedSession {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let is_form = request.content_type().is_some_and(|kind| kind.is_form());
+        let is_form = request.content_type().is_some_and(|kind| kind.is_form() || kind.is_form_data());
         match Error::stashed(request) {
             Some(Error::NotAuthenticated(_)) if is_form => {
-                Outcome::Success(Self { path: request.uri().path().to_string() })
+                Outcome::Success(Self { path: request.uri().path().to_string(), page: page_of(request) })
             }
             Some(error) => Outcome::Forward(error.status()),
             None => Outcome::Forward(Status::NotFound),
         }
     }
+}
+
+/// Whether a page of this server sent a request.
+fn is_ours(request: &Request<'_>) -> bool {
+    app(request).is_ok_and(|app| site(request, &app.settings) == Site::Same)
+}
+
+/// The page that a form is on: the one that has sent it, or else the one nearest to where it was sent.
+fn page_of(request: &Request<'_>) -> String {
+    if !is_ours(request) {
+        return "/".to_owned();
+    }
+    sender(request).unwrap_or_else(|| RequestPath::of(request).nearest_page(request.rocket()))
+}
+
+/// The page that has sent a form. An answer to a form has the form's path, at which there need not be a page.
+fn sender(request: &Request<'_>) -> Option<String> {
+    let from = Absolute::parse(request.headers().get_one("Referer")?).ok()?;
+    let asked = from.path().as_str();
+    let path = request.rocket().state::<BasePath>().map_or(Some(asked), |base| base.strip(asked))?;
+    let segments = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let page = RequestPath::new(segments).nearest_page(request.rocket());
+    let query = from.query().filter(|_| page == path);
+    let page = query.map_or_else(|| page.clone(), |query| format!("{page}?{query}"));
+    // Signing in leads on from there.
+    Some(page).filter(|page| !page.starts_with("/sign-in"))
 }
 
 /// What was typed, if a page of this server sent it.
@@ -54,10 +85,9 @@ impl<'r> FromData<'r> for Typed {
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> DataOutcome<'r, Self> {
         let limit = request.limits().get("form").unwrap_or(Limits::FORM);
-        let is_ours =
-            app(request).is_ok_and(|app| crate::http::guards::site(request, &app.settings) == Site::Same);
-        // A body that cannot be read, or is another site's, is one that nothing is kept of.
-        let body = body::read(data, limit.as_u64()).await.ok().filter(|_| is_ours).unwrap_or_default();
+        // Files are not kept, nor anything of a body that cannot be read or is another site's.
+        let is_kept = is_ours(request) && request.content_type().is_some_and(|kind| kind.is_form());
+        let body = body::read(data, limit.as_u64()).await.ok().filter(|_| is_kept).unwrap_or_default();
         DataOutcome::Success(Self(kept(&body)))
     }
 }
@@ -97,7 +127,7 @@ pub(super) async fn sign_in_again(
     app: &App,
     jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
-    let page = sign_in::after_end(app, jar, &ended.path, &typed.0).await?;
+    let page = sign_in::after_end(app, jar, (&ended.path, &ended.page), &typed.0).await?;
     Ok(Answer::Page(Status::Unauthorized, Box::new(page)))
 }
 
@@ -123,6 +153,6 @@ mod tests {
         }
         let smuggled = write(&[("password".into(), "x".into()), ("action\"".into(), "x".into())]);
         assert_eq!(read(&smuggled), []);
-        assert_eq!(read(&write(&vec![("a".into(), "b".into()); 300])).len(), MOST);
+        assert_eq!(read(&write(&vec![("a".into(), "b".into()); MOST + 1])).len(), MOST);
     }
 }

@@ -56,14 +56,18 @@ async fn layout(error: Option<&Error>, request: &Request<'_>) -> Option<Layout> 
     }
 }
 
-/// The page that a button is on, which was there when it was pressed, and what it is called.
+/// The page that a button or a form is on, which was there when it was sent, and what it is called.
 fn page_of_button(status: Status, request: &Request<'_>) -> Option<(String, &'static str)> {
-    if request.method() != Method::Post || status == Status::NotFound {
+    let is_sent = request.method() == Method::Post && status != Status::NotFound;
+    if !is_sent && status != Status::MethodNotAllowed {
         None
     } else if request.uri().path().starts_with("/account/") {
         Some(("/account".to_owned(), "Back to your account"))
+    } else if let Some(page) = user_of(request) {
+        Some((page, "Back to the user"))
     } else {
-        user_of(request).map(|page| (page, "Back to the user"))
+        let page = RequestPath::of(request).nearest_page(request.rocket());
+        Some((page, "Go back")).filter(|(page, _)| !matches!(page.as_str(), "/" | "/users"))
     }
 }
 
@@ -111,16 +115,38 @@ fn of_error(error: &Error, about_a_user: bool) -> Words {
             "Cannot reach the database. What was done stays done; in a minute you can go on with the rest.".to_owned(),
         ),
         Error::Internal(_) => of_status(Status::InternalServerError),
-        other => ("That could not be answered.", other.to_string()),
+        Error::MethodNotAllowed { .. } => of_status(Status::MethodNotAllowed),
+        Error::Invalid(errors) => {
+            let messages: Vec<String> = errors.iter().map(|(_, message)| message.to_string()).collect();
+            ("Some of it does not fit.", format!("{} Nothing was saved.", messages.join(" ")))
+        }
+        Error::Malformed(reason) => (UNREADABLE, format!("{reason} {AGAIN}")),
+        Error::UnsupportedMediaType(_) | Error::UnsupportedCoding(_) => of_status(Status::BadRequest),
+        Error::Timeout => (
+            "The form took too long to arrive.",
+            "Nothing was saved. Check your connection, go back and send it again.".to_owned(),
+        ),
+        Error::NotAcceptable => (
+            "Pages come as HTML only.",
+            "Your program asked for another format. The API answers in JSON.".to_owned(),
+        ),
     }
 }
+
+/// What is said of requests that no page here makes.
+const UNREADABLE: &str = "What was sent could not be read.";
+const AGAIN: &str = "Nothing was saved. Go back, load the page again and try once more.";
 
 fn of_status(status: Status) -> Words {
     match status.code {
         404 => ("There is no such page.", "It may have moved, or the address has a slip in it.".to_owned()),
+        405 => (
+            "There is nothing to see here.",
+            "A button or a form of another page sends to this address. Go on from that page.".to_owned(),
+        ),
         413 => ("That is too large.", "Nothing was saved.".to_owned()),
         500.. => ("Something went wrong on our side.", "Nothing was saved.".to_owned()),
-        _ => ("That could not be answered.", "The request is not one that a page here sends.".to_owned()),
+        _ => (UNREADABLE, format!("It is not one that a page here sends. {AGAIN}")),
     }
 }
 
@@ -156,6 +182,21 @@ mod tests {
                 Error::CutShort(7),
                 "The action was cut short.",
                 "Cannot reach the database. What was done stays done; in a minute you can go on with the rest.",
+            ),
+            (
+                Error::Malformed("The body cannot be read.".into()),
+                UNREADABLE,
+                &*format!("The body cannot be read. {AGAIN}"),
+            ),
+            (
+                Error::UnsupportedMediaType("text/plain".into()),
+                UNREADABLE,
+                &*format!("It is not one that a page here sends. {AGAIN}"),
+            ),
+            (
+                Error::Timeout,
+                "The form took too long to arrive.",
+                "Nothing was saved. Check your connection, go back and send it again.",
             ),
             (Error::Throttled(1), "Too many tries.", "Wait a second, then try again."),
             (Error::Unavailable, "Cannot reach the database.", "Nothing was saved. Try again in a minute."),

@@ -124,18 +124,24 @@ async fn page(app: &App, jar: Cookies<'_>, next: &str, note: Option<String>) -> 
     })
 }
 
-/// The page after a form was sent to a path without a session: it keeps what was typed.
+/// The page after a form was sent without a session: it keeps what was typed. If nothing was, it leads back to the page
+/// that the form is on.
 pub(super) async fn after_end(
     app: &App,
     jar: Cookies<'_>,
-    path: &str,
+    (path, form): (&str, &str),
     typed: &[(String, String)],
 ) -> Result<SignInPage> {
-    let note = if are_unclear(jar) { UNCLEAR } else { "Your session has ended. Sign in to go on." };
-    let page = page(app, jar, "/", Some(note.to_owned())).await?;
-    if typed.is_empty() {
-        return Ok(page);
+    let is_empty = typed.is_empty();
+    let note = match (are_unclear(jar), is_empty) {
+        (true, _) => UNCLEAR,
+        (_, true) => "Your session has ended. Nothing was done yet. Sign in to go on.",
+        (_, false) => "Your session has ended. Sign in to go on.",
+    };
+    if is_empty {
+        return page(app, jar, form, Some(note.to_owned())).await;
     }
+    let page = page(app, jar, "/", Some(note.to_owned())).await?;
     Ok(SignInPage { resume: local_path(path).to_owned(), kept: ended_session::write(typed), ..page })
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::World;
 use crate::actions::Actions;
-use crate::people::{ADMIN, BERG, CROWD, MEMBER, PASSWORD, STAFF, STAFF_ID};
+use crate::people::{ADMIN, BERG, CROWD, DEACTIVATED, MEMBER, PASSWORD, STAFF, STAFF_ID};
 use crate::phone;
 use crate::states::BY_HAND;
 
@@ -71,6 +71,84 @@ fn every_form_with_fields_comes_back_with_what_was_typed(world: &World) {
         }
         assert_eq!(world.server.user(BERG), before, "{path}: nothing is saved yet");
     }
+}
+
+#[apply(in_browsers)]
+fn a_form_without_anything_but_passwords_leads_back_to_its_page(world: &World) {
+    let (user, deactivated) = (format!("/users/{BERG}"), format!("/users/{DEACTIVATED}"));
+    let everywhere = format!("{user}/sessions/end");
+    let forms: [(&str, &str, &[&str], &str); 8] = [
+        (STAFF, &user, &[], "Deactivate"),
+        (STAFF, &deactivated, &[], "Reactivate"),
+        (STAFF, &everywhere, &[], "Sign out everywhere"),
+        (STAFF, &format!("{user}/data"), &[], "Take the file"),
+        (STAFF, "/account/sessions/end", &[], "Sign out everywhere else"),
+        (STAFF, "/account/password", &["Current password", "New password"], "Change password"),
+        (ADMIN, &user, &[], "Deactivate"),
+        (STAFF, &format!("{user}?from=search"), &[], "Deactivate"),
+    ];
+    for (who, path, passwords, button) in forms {
+        let person = world.signed_in(who);
+        person.open(path);
+        for label in passwords {
+            person.fill(label, "secret and never shown");
+        }
+        let before = world.server.user(BERG);
+        person.is(None);
+        person.goes_on(|| person.follow(button));
+        person.sees("Your session has ended.");
+        assert!(!world.browser.source().contains("secret and never"), "{path}");
+        let is_kept = person.text().contains("What you typed is kept");
+        person.fill("Username", who);
+        person.fill("Password", PASSWORD);
+        person.click("Sign in");
+        if is_kept {
+            person.click("Go on");
+        }
+        let page = path.split('?').next().unwrap_or_default();
+        assert_eq!(person.path().split('?').next(), Some(page), "{path}");
+        person.sees(button);
+        assert_eq!(world.server.user(BERG), before, "{path}: nothing is done yet");
+    }
+}
+
+#[apply(in_browsers)]
+fn files_for_an_import_are_there_after_signing_in_and_so_is_how_they_are_to_be_read(world: &World) {
+    let admin = world.signed_in(ADMIN);
+    admin.open("/users/import");
+    if admin.text().contains("Discard the files") {
+        admin.click("Discard the files");
+    }
+    let choose = "const files = new DataTransfer(); \
+                  files.items.add(new File(['username,given\\nfile.typed,Zoë\\n'], 'users.csv')); \
+                  document.querySelector('#file').files = files.files;";
+    world.browser.run(choose);
+    send_files_without_session(&admin);
+    admin.fill("Username", ADMIN);
+    admin.fill("Password", PASSWORD);
+    admin.click("Sign in");
+    admin.sees("Check the files");
+
+    world.browser.run(choose);
+    admin.click("Check the files");
+    admin.choose("Field of given", "first_name");
+    admin.type_in("Realm or table", "typed");
+    send_without_session(&admin, "Check again");
+    sign_in_and_go_on(&admin, ADMIN);
+    admin.sees("This page was open for a long time");
+    assert_eq!(admin.value("Field of given"), "first_name");
+    assert_eq!(admin.value("Realm or table"), "typed");
+    admin.type_in("Realm or table", "");
+    admin.click("Check again");
+    admin.sees("Import 1 user");
+    admin.click("Discard the files");
+}
+
+/// Ends the session elsewhere, and sends the form with files, which no page can keep.
+fn send_files_without_session(person: &Actions<'_>) {
+    person.is(None);
+    person.click("Check the files");
+    person.sees("Your session has ended. Nothing was done yet.");
 }
 
 #[apply(in_browsers)]

@@ -35,6 +35,11 @@ pub(crate) fn lighthouse() {
         "/audit",
         "/account",
         "/account/security",
+        "/account/security/add",
+        "/account/password",
+        "/account/sessions",
+        "/account/tokens",
+        "/account/data",
         "/account/preferences",
     ] {
         for device in ["desktop", "phone"] {

@@ -161,6 +161,20 @@ async fn se_3_in_3_below_a_path_signing_in_and_out_stays_there_and_cookies_are_a
 }
 
 #[apply(on_both)]
+#[with([("base_path", json!("/usher/")), ("public_origin", json!("https://example.org"))])]
+async fn below_a_path_a_late_button_leads_back_to_its_page_and_never_to_another_program(app: TestApp) {
+    let user = format!("/users/{}", app.person("ada", "").await.id());
+    for (from, next) in [("/usher/users?q=x", "/users?q=x"), ("/other/users?q=x", &user), ("/usher/", "/")] {
+        let request = app.client.post(format!("/usher{user}/deactivate")).header(ContentType::Form);
+        let request = request.body("token=old").header(Header::new("Origin", "https://example.org"));
+        let request = request.header(Header::new("Referer", format!("https://example.org{from}")));
+        let ended = Answer::of(request.dispatch().await).await;
+        let told = hidden(&ended.body, "next").replace("&#x2F;", "/");
+        assert_eq!((ended.status, told.as_str()), (401, next), "{from}");
+    }
+}
+
+#[apply(on_both)]
 #[with([
     ("base_path", json!("/it/usher")),
     ("public_origin", json!("https://example.org")),

@@ -199,7 +199,7 @@ async fn fields(app: &TestApp, path: &str, root: &Person, ada: &Person) -> Strin
 }
 
 /// The paths of all forms of the console, with numbers of what is there.
-async fn forms(app: &TestApp, root: &Person, ada: &Person) -> Vec<String> {
+pub(crate) async fn forms(app: &TestApp, root: &Person, ada: &Person) -> Vec<String> {
     let user = format!("/v1/users/{}", ada.id());
     let made = async |path: &str| {
         let body = json!({"name": "script", "read_only": true});

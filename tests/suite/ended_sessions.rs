@@ -3,7 +3,9 @@
 use rocket::http::{ContentType, Header, Method};
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};
+use crate::bounds::forms;
 use crate::console::{hidden, page, send, token};
+use crate::import_pages::{check, import};
 
 /// Sends a form without a session, from a page of this site or of another one.
 async fn without_session(app: &TestApp, path: &str, body: &str, site: &'static str) -> Answer {
@@ -14,7 +16,9 @@ async fn without_session(app: &TestApp, path: &str, body: &str, site: &'static s
 /// Signs in on the page that a form without a session led to: the answer, and the person in the new session.
 async fn sign_in_on(app: &TestApp, page: &Answer, person: &Person, password: &str) -> (Answer, Person) {
     let encode = |text: &str| rocket::http::RawStr::new(text).percent_encode().to_string();
-    let plain = |name: &str| hidden(&page.body, name).replace("&quot;", "\"").replace("&#x2F;", "/");
+    let has = |name: &str| page.body.contains(&format!("name=\"{name}\""));
+    let given = |name: &str| if has(name) { hidden(&page.body, name) } else { String::new() };
+    let plain = |name: &str| given(name).replace("&quot;", "\"").replace("&#x2F;", "/").replace("&amp;", "&");
     let fields = [
         ("token", plain("token")),
         ("next", plain("next")),
@@ -84,17 +88,195 @@ async fn what_was_typed_comes_back_after_signing_in_right_there(app: TestApp) {
     assert_eq!([&stored.email, &stored.first_name], ["typed@example.org", "Zoë & \"A\""]);
 }
 
+/// What becomes of a form whose session has ended.
+enum End {
+    /// These fields come back in the form; it then contains this.
+    Comes(&'static str, &'static str),
+    /// Nothing but passwords is typed: signing in leads to this page, which the form is on.
+    Leads(&'static str),
+    /// It needs no session.
+    Open,
+}
+
+use End::{Comes, Leads, Open};
+
+/// Every form, by its path without numbers. A form without a row fails the test, and so does a row without a form.
+const FORMS: &[(&str, End)] = &[
+    ("/account", Comes("version=1&first_name=Typed+too&last_name=&email=", "Typed too")),
+    ("/account/confirm-address", Leads("/account")),
+    ("/account/password", Leads("/account/password")),
+    ("/account/password/remove", Leads("/account/password")),
+    ("/account/preferences", Comes("time_zone=Typed+too", "Typed too")),
+    ("/account/security//remove", Leads("/account/security")),
+    ("/account/security/add", Comes("name=Typed+too", "Typed too")),
+    ("/account/security/add-passkey", Comes("name=Typed+too&passkey=made", "")),
+    ("/account/security/codes", Leads("/account/security/codes")),
+    ("/account/sessions//end", Leads("/account/sessions")),
+    ("/account/sessions/end", Leads("/account/sessions/end")),
+    ("/account/tokens", Comes("name=Typed+too", "Typed too")),
+    ("/account/tokens//revoke", Leads("/account/tokens")),
+    ("/audit/export", Comes("user=typed+too&format=json", "value=\"typed too\"")),
+    ("/confirm-address", Open),
+    ("/first-superuser", Open),
+    ("/forgotten-password", Open),
+    ("/set-password", Open),
+    ("/sign-in", Open),
+    ("/sign-in/code", Open),
+    ("/sign-in/passkey", Open),
+    ("/sign-out", Leads("/")),
+    ("/users/", Comes("version=1&username=ada&email=&first_name=Typed+too", "Typed too")),
+    ("/users//data", Leads("/users//data")),
+    ("/users//deactivate", Leads("/users/")),
+    ("/users//erase", Comes("confirm_username=Typed+too&username_after=block", "Typed too")),
+    ("/users//erase/cancel", Leads("/users//erase")),
+    ("/users//factors/remove", Comes("reason=Typed+too", "")),
+    ("/users//history/export", Comes("format=json", "Export JSON")),
+    ("/users//link", Leads("/users/")),
+    ("/users//notes", Comes("note=Typed+too", "Typed too")),
+    ("/users//password", Comes("version=1&mode=password", "value=\"password\" checked")),
+    ("/users//reactivate", Leads("/users/")),
+    ("/users//sessions//end", Leads("/users/")),
+    ("/users//sessions/end", Leads("/users//sessions/end")),
+    ("/users//tokens", Comes("name=Typed+too", "Typed too")),
+    ("/users//tokens//revoke", Leads("/users//tokens")),
+    ("/users//undo/", Leads("/users/")),
+    ("/users//unlock", Leads("/users/")),
+    ("/users/bulk", Comes("do=deactivate&ids=1+2&number=typed&back=", "Deactivate 1 user")),
+    ("/users/bulk//resume", Leads("/users/bulk/")),
+    ("/users/bulk//undo", Leads("/users/bulk/")),
+    ("/users/export", Comes("q=typed+too", "value=\"typed too\"")),
+    ("/users/import", Leads("/users/import")),
+    ("/users/import/choices", Comes("number=1&encoding=typed", "")),
+    ("/users/import/discard", Comes("number=1", "This page was open for a long time")),
+    ("/users/import/run", Comes("number=1", "This page was open for a long time")),
+    ("/users/imports//undo", Leads("/users/imports/")),
+    ("/users/new", Comes("username=&first_name=Typed+too", "Typed too")),
+    ("/users/views", Comes("status=invited&name=Typed+too", "Typed too")),
+    ("/users/views/forget", Comes("name=Typed", "This page was open for a long time")),
+];
+
 #[apply(on_both)]
-async fn every_form_with_fields_is_kept(app: TestApp) {
-    let staff = app.person("staff", "staff").await;
-    let user = format!("/users/{}", staff.id());
-    for path in ["/users/new", &user, "/account", "/account/tokens", "/account/preferences", "/users/bulk"] {
-        let ended = without_session(&app, path, "name=typed+with+care&ids=1+2", "same-origin").await;
-        assert_eq!(ended.status, 401, "{path}");
-        assert_eq!(hidden(&ended.body, "resume").replace("&#x2F;", "/"), path);
-        assert!(ended.body.contains("typed with care"), "{path}: {}", ended.body);
-        assert!(ended.header("Location").is_none(), "what was typed is in no URL");
+async fn every_form_comes_back_with_what_was_typed_or_signing_in_leads_to_its_page(app: TestApp) {
+    let (root, ada) = (app.person("root", "superuser").await, app.person("ada", "").await);
+    let without_numbers = |path: &str| path.replace(|c: char| c.is_ascii_digit(), "");
+    let paths = forms(&app, &root, &ada).await;
+    let mut found: Vec<String> = paths.iter().map(|path| without_numbers(path)).collect();
+    found.sort();
+    let mut told: Vec<&str> = FORMS.iter().map(|(form, _)| *form).collect();
+    told.sort_unstable();
+    assert_eq!(found, told);
+    let mut wrong = Vec::new();
+    for path in paths {
+        let (_, end) = FORMS.iter().find(|(form, _)| *form == without_numbers(&path)).unwrap();
+        let passwords = "token=old&password=secret-1&current_password=secret-2&new_password=secret-3&code=1";
+        match end {
+            Open => {}
+            Leads(to) => {
+                let ended = without_session(&app, &path, passwords, "same-origin").await;
+                assert_eq!(ended.status, 401, "{path}");
+                assert!(ended.body.contains("Your session has ended. Nothing was done yet."), "{path}");
+                assert!(!ended.body.contains("secret-"), "{path}: {}", ended.body);
+                let next = hidden(&ended.body, "next").replace("&#x2F;", "/");
+                let status = page(&app, &root, &next).await.status;
+                // Nothing was imported.
+                let expected = if path.starts_with("/users/imports/") { 404 } else { 200 };
+                if without_numbers(&next) != *to || status != expected {
+                    wrong.push(format!("{path} leads to {next}: {status}"));
+                }
+            }
+            Comes(fields, shown) => {
+                let body = format!("{passwords}&{fields}");
+                let ended = without_session(&app, &path, &body, "same-origin").await;
+                assert_eq!(ended.status, 401, "{path}");
+                assert!(!ended.body.contains("secret-"), "{path}: {}", ended.body);
+                assert!(ended.header("Location").is_none(), "what was typed is in no URL");
+                assert_eq!(hidden(&ended.body, "resume").replace("&#x2F;", "/"), path);
+                let kept = hidden(&ended.body, "kept");
+                for (_, value) in fields.split('&').filter_map(|field| field.split_once('=')) {
+                    assert!(kept.contains(&value.replace('+', " ")), "{path}: {kept}");
+                }
+                // As the page sends it after signing in: with no token that counts.
+                let plain: Vec<(String, &str)> = fields
+                    .split('&')
+                    .filter_map(|field| field.split_once('='))
+                    .map(|(name, value)| (value.replace('+', " "), name))
+                    .collect();
+                let mut sent = vec![("token", "")];
+                sent.extend(plain.iter().map(|(value, name)| (*name, value.as_str())));
+                let (form, _) = send(&app, &root, &path, &sent).await;
+                if form.status != 422 || !form.body.replace("&quot;", "\"").contains(shown) {
+                    wrong.push(format!("{path}: {} without {shown}: {}", form.status, form.body));
+                }
+            }
+        }
     }
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[apply(on_both)]
+async fn a_button_leads_back_to_the_page_that_it_was_pressed_on(app: TestApp) {
+    let (staff, ada) = (app.person("staff", "staff").await, app.person("ada", "").await);
+    let path = format!("/users/{}/undo/1", ada.id());
+    let user = format!("/users/{}", ada.id());
+    for (from, next) in [
+        ("http://localhost/audit?actor=ada&action=user_updated", "/audit?actor=ada&action=user_updated"),
+        ("http://localhost/users?q=ada", "/users?q=ada"),
+        // No page is at the path of a form that was answered.
+        (&format!("http://localhost{path}?x=1"), &user),
+        ("http://localhost/sign-in", &user),
+        ("no address", &user),
+    ] {
+        let request = app.client.post(path.clone()).header(ContentType::Form).body("token=old");
+        let request = request.header(Header::new("Sec-Fetch-Site", "same-origin"));
+        let ended =
+            Answer::of(request.header(Header::new("Referer", from.to_owned())).dispatch().await).await;
+        let told = hidden(&ended.body, "next").replace("&#x2F;", "/").replace("&amp;", "&");
+        assert_eq!((ended.status, told.as_str()), (401, next), "{from}");
+        if next.starts_with("/audit") {
+            let (signed_in, _) = sign_in_on(&app, &ended, &staff, PASSWORD).await;
+            assert_eq!((signed_in.status, signed_in.header("Location")), (303, Some(next)));
+        }
+    }
+    let request = app.client.post(path).header(ContentType::Form).body("token=old");
+    let request = request.header(Header::new("Sec-Fetch-Site", "cross-site"));
+    let from = Header::new("Referer", "http://evil.example/audit");
+    let ended = Answer::of(request.header(from).dispatch().await).await;
+    assert_eq!(hidden(&ended.body, "next"), "&#x2F;", "another site leads nowhere");
+}
+
+#[apply(on_both)]
+async fn files_that_were_uploaded_and_how_they_are_to_be_read_outlast_the_session(app: TestApp) {
+    let admin = app.person("admin", "superuser").await;
+    let html = check(&app, &admin, &[("users.csv", b"username,given,mail\nada,Ada,ada@example.org\n")]).await;
+    let number = hidden(&html, "number");
+    let typed = format!(
+        "number={number}&name=username&field=username&name=given&field=first_name&name=mail&field=email&columns=\
+         &dates=dmy&hash=&encoding=&part=Typed+too&staff_role=&no_weak_hashes=1"
+    );
+    let ended = without_session(&app, "/users/import/choices", &typed, "same-origin").await;
+    let (_, admin) = sign_in_on(&app, &ended, &admin, PASSWORD).await;
+    let fields: Vec<(String, String)> = rocket::form::Form::values(&typed)
+        .map(|field| (field.name.source().to_string(), field.value.replace('+', " ")))
+        .collect();
+    let mut fields: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let (form, _) = send(&app, &admin, "/users/import/choices", &fields).await;
+    assert_eq!(form.status, 422);
+    for part in [
+        "value=\"first_name\" selected",
+        "value=\"email\" selected",
+        "value=\"dmy\" selected",
+        "value=\"Typed too\"",
+        "name=\"no_weak_hashes\" value=\"1\" checked",
+    ] {
+        assert!(form.body.contains(part), "{part}: {}", form.body);
+    }
+    let token = token(&form.body);
+    fields.retain(|(name, _)| *name != "part");
+    fields.push(("token", &token));
+    assert_eq!(send(&app, &admin, "/users/import/choices", &fields).await.0.status, 303);
+    let (_, outcome) = import(&app, &admin, &page(&app, &admin, "/users/import").await.body).await;
+    assert!(outcome.contains("1 user imported"), "{outcome}");
 }
 
 #[apply(on_both)]

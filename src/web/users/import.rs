@@ -30,9 +30,9 @@ pub(super) fn routes() -> Vec<Route> {
     routes![page, upload, choose, discard, report, run::run, run::outcome, run::undo]
 }
 
-/// The upload of the caller's session.
+/// The upload of the caller.
 fn held(console: &ConsoleSession<'_, IsSuperuser>) -> Option<Arc<Upload>> {
-    console.app().uploads.of(console.can.session().id, console.app().clock.now())
+    console.app().uploads.of(console.can.user().id, console.app().clock.now())
 }
 
 /// The form for files, or what was uploaded already.
@@ -67,7 +67,7 @@ fn gone(console: &ConsoleSession<'_, IsSuperuser>) -> Answer<ImportPage> {
 
 fn form(console: &ConsoleSession<'_, IsSuperuser>, problem: Option<String>) -> ImportPage {
     let app = console.app();
-    let last = app.uploads.run_of(console.can.session().id, app.clock.now());
+    let last = app.uploads.run_of(console.can.user().id, app.clock.now());
     let mut form = FormState::empty();
     form.problems.extend(problem.map(|text| ("file", text)));
     ImportPage {
@@ -159,14 +159,17 @@ impl ChoicesForm {
 
 /// Judges the same files again, read in another way.
 #[post("/users/import/choices", data = "<form>")]
-async fn choose(
-    console: ConsoleSession<'_, IsSuperuser>,
-    form: FormBody<ChoicesForm>,
-) -> Result<Answer<ImportPage>> {
-    console.check(&form.token)?;
+async fn choose(console: ConsoleSession<'_, IsSuperuser>, form: FormBody<ChoicesForm>) -> Result<Page> {
+    if console.is_stale(&form.token) {
+        let Some(upload) = held(&console).filter(|upload| upload.number == form.number) else {
+            return Ok(refused(&console));
+        };
+        let page = review::with_choices(&console, &upload, &form.choices(), FormState::empty().stale());
+        return Ok(Page::Review(Answer::refused(page)));
+    }
     match uploads::choose(&console.can, &form.number, form.choices()).await {
-        Ok(()) => Ok(Answer::Redirect("/users/import".into())),
-        Err(Error::PreconditionFailed) => Ok(gone(&console)),
+        Ok(()) => Ok(Page::Form(Answer::Redirect("/users/import".into()))),
+        Err(Error::PreconditionFailed) => Ok(Page::Form(gone(&console))),
         Err(error) => Err(error),
     }
 }
@@ -183,24 +186,33 @@ struct NumberForm {
 /// Throws the files away.
 #[post("/users/import/discard", data = "<form>")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
-fn discard(
-    console: ConsoleSession<'_, IsSuperuser>,
-    form: FormBody<NumberForm>,
-) -> Result<Answer<ImportPage>> {
-    console.check(&form.token)?;
+fn discard(console: ConsoleSession<'_, IsSuperuser>, form: FormBody<NumberForm>) -> Page {
+    if console.is_stale(&form.token) {
+        return refused(&console);
+    }
     uploads::discard(&console.can, &form.number);
     console.flash("The files are deleted.", None);
-    Ok(Answer::Redirect("/users/import".into()))
+    Page::Form(Answer::Redirect("/users/import".into()))
 }
 
-/// The verdict on every row: of the upload, or else of the import that this session began last.
+/// The page anew, for one that was open for longer than its session.
+fn refused(console: &ConsoleSession<'_, IsSuperuser>) -> Page {
+    match held(console) {
+        Some(upload) => {
+            Page::Review(Answer::refused(review::page(console, &upload, FormState::empty().stale())))
+        }
+        None => Page::Form(Answer::refused(form(console, Some(STALE.to_owned())))),
+    }
+}
+
+/// The verdict on every row: of the upload, or else of the import that the caller began last.
 #[get("/users/import/report")]
 #[expect(clippy::needless_pass_by_value, reason = "a guard is handed over by value")]
 fn report(console: ConsoleSession<'_, IsSuperuser>) -> Result<Report> {
     let app = console.app();
     let rehearsed = held(&console)
         .and_then(|upload| upload.rehearsal.as_ref().ok().map(|rehearsal| Arc::clone(&rehearsal.report)));
-    let run = || app.uploads.run_of(console.can.session().id, app.clock.now());
+    let run = || app.uploads.run_of(console.can.user().id, app.clock.now());
     let imported = || run().filter(|run| !run.is_running()).and_then(|run| run.report.clone());
     rehearsed.or_else(imported).map(Report).ok_or(Error::NoSuchPath)
 }

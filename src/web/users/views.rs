@@ -151,7 +151,12 @@ pub(in crate::web) async fn forget(
     console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<ForgetForm>,
 ) -> Result<Answer<ViewsPage>> {
-    console.check(&form.token)?;
+    if console.is_stale(&form.token) {
+        let list = ListState::read(&<ListQuery as Default>::default(), Preferences::default().rows);
+        let mut page = page_of(&console, &list, "", &FieldErrors::default());
+        page.form = page.form.stale();
+        return Ok(Answer::refused(page));
+    }
     let mut preferences = console.can.session().preferences.clone();
     preferences.views.retain(|view| view.name != form.name);
     if own_account::set_preferences(&console.can.weaken(), &preferences).await? {

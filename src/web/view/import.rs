@@ -18,7 +18,7 @@ pub(in crate::web) struct ImportPage {
     pub(in crate::web) limit: String,
     /// The most rows.
     pub(in crate::web) most: String,
-    /// The last import of this session.
+    /// The last import of the viewer.
     pub(in crate::web) last: Option<i64>,
 }
 

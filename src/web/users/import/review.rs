@@ -13,6 +13,24 @@ use crate::web::view::{ChoicesState, ColumnRow, FileRow, ImportReviewPage, Verdi
 /// What the password is needed for.
 const HINT: &str = "Asked for again because of what this does.";
 
+/// The page with a form that says otherwise how the files are to be read, and was not sent in time.
+pub(super) fn with_choices(
+    console: &ConsoleSession<'_, IsSuperuser>,
+    upload: &Upload,
+    typed: &Choices,
+    refused: FormState,
+) -> ImportReviewPage {
+    let mut page = page(console, upload, refused);
+    page.choices = choices(typed);
+    let rows = page.columns.iter_mut().filter(|row| !row.is_told_by_others);
+    for row in rows {
+        if let Some((_, field)) = typed.columns.iter().find(|(name, _)| *name == row.name) {
+            row.field = FIELDS.iter().find(|known| *known == field).copied().unwrap_or_default();
+        }
+    }
+    page
+}
+
 /// The page. A form that was refused says what is wrong; else the password is asked for unless it was just given.
 pub(super) fn page(
     console: &ConsoleSession<'_, IsSuperuser>,

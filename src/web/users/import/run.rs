@@ -11,7 +11,7 @@ use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::permission::IsSuperuser;
 use crate::operations::import_runs::{self, Outcome};
-use crate::web::form::{FormState, field_errors};
+use crate::web::form::field_errors;
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
@@ -42,21 +42,17 @@ pub(super) async fn run(
     form: FormBody<RunForm>,
 ) -> Result<Page> {
     let app = console.app().clone();
-    let begun = app.uploads.run_of(console.can.session().id, app.clock.now());
+    let begun = app.uploads.run_of(console.can.user().id, app.clock.now());
     // Sent twice.
     if let Some(run) = begun.filter(|run| run.number == form.number) {
         return Ok(Page::Form(Answer::Redirect(path(run.batch))));
     }
     let Some(upload) = held(&console).filter(|upload| upload.number == form.number) else {
-        console.check(&form.token)?;
-        return Ok(Page::Form(gone(&console)));
+        let is_stale = console.is_stale(&form.token);
+        return Ok(if is_stale { super::refused(&console) } else { Page::Form(gone(&console)) });
     };
     if console.is_stale(&form.token) {
-        return Ok(Page::Review(Answer::refused(review::page(
-            &console,
-            &upload,
-            FormState::empty().stale(),
-        ))));
+        return Ok(super::refused(&console));
     }
     let number = form.number.as_str();
     let start = |can| async move { import_runs::start(&can, number).await };
@@ -79,7 +75,7 @@ pub(super) async fn outcome(
     let app = console.app();
     let now = app.clock.now();
     let outcome = import_runs::outcome(&console.can, BatchId(batch)).await?;
-    let run = app.uploads.run_of(console.can.session().id, now);
+    let run = app.uploads.run_of(console.can.user().id, now);
     let left = outcome.left.iter().take(SHOWN).map(|item| LeftRow {
         id: item.user_id,
         username: item.username.clone().unwrap_or_default(),
