@@ -32,6 +32,7 @@ mod postgres_tx;
 mod readers;
 mod replica;
 pub mod restore;
+mod rights;
 mod row;
 pub mod select;
 mod server_lock;
@@ -64,7 +65,8 @@ pub use self::opening::Opening;
 use self::place::{NotedFile, OpenedFile};
 use self::postgres_tx::PostgresTx;
 use self::readers::Readers;
-use self::replica::{Replica, Rights};
+use self::replica::Replica;
+use self::rights::Rights;
 pub use self::row::Row;
 use self::row::from_row;
 pub use self::server_lock::{LockError, ServerLock};
@@ -348,7 +350,7 @@ impl Tx {
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
         let (end, _spending) = self.budget.spend();
-        let may_end_rights = replica::may_end_rights(&sql.text);
+        let whose = rights::may_end_rights(&sql);
         let changed = match &mut self.on {
             OpenTx::Sqlite(tx, _) => {
                 let query = sqlx::query_with(AssertSqlSafe(sql.text), arguments::<Sqlite>(sql.values)?);
@@ -364,8 +366,8 @@ impl Tx {
             }
         };
         self.writes.note_statement(&changed);
-        if may_end_rights {
-            self.rights.note(&changed);
+        if let Some(whose) = whose {
+            self.rights.note(whose, &changed);
         }
         changed
     }

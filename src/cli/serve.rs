@@ -76,6 +76,9 @@ pub(super) async fn run(figment: Figment, purpose: Purpose, wait: Duration) -> R
     let rocket = server::ignite(rocket, &problem).await?;
     lock.confirm()?;
     let app = rocket.state::<App>().cloned().ok_or("there is no installation")?;
+    if let Some(files) = app.db.served_files() {
+        lock.note(&files)?;
+    }
     remark(&app, rocket.config()).await?;
     let signals = StopSignals::install()?;
     serve_metrics(&rocket, &app).await?;

@@ -95,6 +95,18 @@ pub enum OpenError {
          To begin a new, empty one: usher migrate --create"
     )]
     Missing(String),
+    /// A server uses other files than those that are there.
+    #[error(
+        "a server is running on {0}, and its file or its log (-wal) is no longer there: put them back, or stop that \
+         server first"
+    )]
+    Elsewhere(String),
+    /// There is no database, but the log of one.
+    #[error(
+        "{0} is missing or empty, but {1} is there, with changes of a database that was moved: put that one in its \
+         place again, or remove {1} if it is gone for good"
+    )]
+    LogAlone(String, String),
     /// A newer release has changed the schema.
     #[error(transparent)]
     Newer(#[from] Newer),

@@ -6,7 +6,7 @@ use rocket::tokio::time::{Instant, sleep};
 use rocket_db_pools::figment::Figment;
 
 use super::migrations::{self, Schema};
-use super::{Db, OpenError, Pool, PoolError, Pools, connect, servers, users};
+use super::{Db, OpenError, Pool, PoolError, Pools, connect, place, servers, users};
 use crate::model::pooling::Pooler;
 
 /// How often a database that is waited for is tried.
@@ -49,6 +49,7 @@ impl Db {
     /// A file or server that cannot be opened, a database of a newer release, a migration that fails or is pending.
     pub(crate) async fn prepare(&self, opening: Opening) -> Result<(), OpenError> {
         self.demand(opening)?;
+        self.demand_own_place()?;
         connect::connect(&self.pools, opening.pooler).await.map_err(PoolError::Init)?;
         let schema = migrations::schema(&self.pools).await?;
         self.note_file()?;
@@ -74,6 +75,7 @@ impl Db {
     /// # Errors
     /// A file or server that cannot be opened.
     pub(crate) async fn inspect(&self, opening: Opening) -> Result<Schema, OpenError> {
+        self.demand_own_place()?;
         if !self.exists() {
             return Ok(Schema::none(&self.pools));
         }
@@ -111,6 +113,17 @@ impl Db {
     /// That it is missing.
     pub(crate) fn demand(&self, opening: Opening) -> Result<(), OpenError> {
         if opening.create && opening.migrate || self.exists() { Ok(()) } else { Err(self.refusal(opening)) }
+    }
+
+    /// Makes sure that a file of SQLite is not in the place of another one.
+    ///
+    /// # Errors
+    /// That it is.
+    fn demand_own_place(&self) -> Result<(), OpenError> {
+        match &self.pools {
+            Pools::Sqlite { write, .. } => place::demand_own_place(write.connect_options().get_filename()),
+            Pools::Postgres(_) => Ok(()),
+        }
     }
 
     /// Whether a file could be made.

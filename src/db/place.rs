@@ -11,7 +11,8 @@ use rocket::tokio::time::Instant;
 use sqlx::{Sqlite, Transaction};
 
 use super::log_sync::LogSync;
-use super::{Db, Error, Pools, Result, until};
+use super::server_lock::{real, served};
+use super::{Db, Error, OpenError, Pools, Result, until};
 
 /// The file that was opened.
 #[derive(Debug)]
@@ -64,6 +65,12 @@ impl OpenedFile {
         })
     }
 
+    /// Both files, as the lock of the server names them.
+    fn mark(&self) -> String {
+        let ((device, file), (_, log)) = (self.id, self.log_id);
+        format!("{device} {file} {log}")
+    }
+
     /// Whether its path still leads to it, with its log beside it: else what was just stored is not found there.
     pub(super) fn is_in_place(&self) -> bool {
         leads_to(&self.path, self.id) && leads_to(&self.log, self.log_id)
@@ -102,7 +109,35 @@ impl OpenedFile {
     }
 }
 
+/// Whether a file has something in it.
+fn is_filled(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
+}
+
+/// Makes sure, before anything connects to a file, that it is not in the place of another one: of an empty file SQLite
+/// deletes the log, in which the last changes of a database may be that was moved.
+pub(super) fn demand_own_place(database: &Path) -> std::result::Result<(), OpenError> {
+    let database = real(database);
+    if let Some(mark) = served(&database) {
+        let there = OpenedFile::at(&database).map(|file| file.mark());
+        if there.ok().is_none_or(|there| there != mark) {
+            return Err(OpenError::Elsewhere(database.display().to_string()));
+        }
+    }
+    let log = beside(&database, "-wal");
+    if is_filled(&log) && !is_filled(&database) {
+        return Err(OpenError::LogAlone(database.display().to_string(), log.display().to_string()));
+    }
+    Ok(())
+}
+
 impl Db {
+    /// Which files of SQLite's this process uses, for [`ServerLock::note`](super::ServerLock::note).
+    #[must_use]
+    pub(crate) fn served_files(&self) -> Option<String> {
+        self.file.get().map(|file| file.mark())
+    }
+
     /// Notes which file was opened, once something was read from it.
     pub(super) fn note_file(&self) -> Result<()> {
         if let Pools::Sqlite { write, .. } = &self.pools {

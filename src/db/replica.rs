@@ -1,31 +1,35 @@
 //! A replica, from which users are read while the server that takes changes cannot be reached.
 //!
-//! What a credential is worth is never read there. It counts for [`STANDS_FOR`] after it was found on the server that
-//! takes changes, as it was found there, and only while this instance has taken no right away since.
+//! What a credential is worth is never read there. It counts for half a minute after it was found on the server that
+//! takes changes, as it was found there, and only while this instance has taken no right of its user away since.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rocket::tokio::sync::OnceCell;
-use rocket::tokio::time::{Instant, timeout};
+use rocket::tokio::time::{Instant, sleep, timeout, timeout_at};
 use sqlx::postgres::PgConnectOptions;
 
+use super::budget::AGAIN;
 use super::hosts::Hosts;
+use super::rights::{Credentials, Found};
 use super::servers::Servers;
 use super::sessions::{Asked, Presented, look_up};
 use super::{Db, Error, OpenError, PoolError, Pools, Result, Sql, users};
 use crate::model::pooling::Pooler;
 
-/// How long a credential counts after it was found.
-const STANDS_FOR: Duration = Duration::from_secs(30);
-
 /// How long the server that takes changes is waited for before the replica is asked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The most credentials that are kept.
-const MOST: usize = 1000;
+/// How long a replica is looked for that answers; enough of the request's time is left to read from it.
+const SEARCH: Duration = Duration::from_secs(3);
+
+/// How much longer a credential is looked for where no replica answers.
+const REST: Duration = Duration::from_secs(4);
+
+/// How far behind a replica may be, in seconds; null where nothing was told to it yet.
+const AGE: &str = "SELECT CAST(ceil(greatest(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0)) \
+                   AS BIGINT)";
 
 /// Connections to the replica, which is used for some seconds at a time.
 const CONNECTIONS: u32 = 4;
@@ -36,75 +40,22 @@ pub(super) struct Replica {
     pools: Pools,
     servers: Servers,
     pooler: Pooler,
-    is_connected: OnceCell<()>,
     credentials: Mutex<Credentials<Presented>>,
 }
 
-/// Credentials as they were found on the server that takes changes.
-#[derive(Debug)]
-struct Credentials<V> {
-    /// How often a right may have been taken away.
-    round: u64,
-    found: HashMap<Vec<u8>, (Instant, V)>,
-}
-
-impl<V> Default for Credentials<V> {
-    fn default() -> Self {
-        Self { round: 0, found: HashMap::new() }
-    }
-}
-
-/// When a credential began to be looked for.
-#[derive(Debug, Clone, Copy)]
-struct Begin {
-    round: u64,
-    at: Instant,
-}
-
-impl<V: Clone> Credentials<V> {
-    /// Keeps what was found, unless a right may have been taken away meanwhile.
-    fn keep(&mut self, key: Vec<u8>, found: Option<&V>, begin: Begin) {
-        match found {
-            Some(found) if self.round == begin.round => {
-                if self.found.len() >= MOST {
-                    self.found.retain(|_, (at, _)| begin.at.duration_since(*at) < STANDS_FOR);
-                }
-                if self.found.len() < MOST || self.found.contains_key(&key) {
-                    self.found.insert(key, (begin.at, found.clone()));
-                }
-            }
-            _ => drop(self.found.remove(&key)),
-        }
-    }
-
-    /// What was found a short while ago.
-    fn of(&self, key: &[u8], now: Instant) -> Option<V> {
-        let (at, found) = self.found.get(key)?;
-        (now.duration_since(*at) < STANDS_FOR).then(|| found.clone())
-    }
-
-    /// A right may have been taken away.
-    fn forget(&mut self) {
-        self.round += 1;
-        self.found.clear();
-    }
-}
-
 impl Replica {
-    fn credentials(&self) -> MutexGuard<'_, Credentials<Presented>> {
+    pub(super) fn credentials(&self) -> MutexGuard<'_, Credentials<Presented>> {
         // Nothing that can panic happens under the lock.
         self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a credential is about to be looked for.
-    fn begin(&self) -> Begin {
-        Begin { round: self.credentials().round, at: Instant::now() }
-    }
-
-    /// Keeps what was found on the server that takes changes.
-    fn keep(&self, asked: &Asked, found: Option<&Presented>, begin: Begin) {
-        let found = found.filter(|found| found.session.is_some());
-        self.credentials().keep(asked.key(), found, begin);
+    /// Keeps what was found on the server that takes changes, and was looked for since then.
+    fn keep(&self, asked: &Asked, found: Option<&Presented>, at: Instant) {
+        let found = found.and_then(|found| {
+            let session = found.session.as_ref()?.id.0;
+            Some(Found { at, user: found.user.id.0, session, value: found.clone() })
+        });
+        self.credentials().keep(asked.key(), found);
     }
 
     /// What was found there a short while ago.
@@ -120,41 +71,6 @@ impl Replica {
     /// Closes its connections.
     pub(super) async fn close(&self) {
         self.pools.close().await;
-    }
-}
-
-/// Whether a statement may take a right away: each that writes users or sessions, but for those that note a use only.
-pub(super) fn may_end_rights(sql: &str) -> bool {
-    const WRITES: [&str; 4] =
-        ["UPDATE users ", "DELETE FROM users ", "UPDATE sessions ", "DELETE FROM sessions "];
-    const KEEPS: [&str; 2] = ["UPDATE users SET last_login ", "UPDATE users SET preferences "];
-    WRITES.iter().any(|begin| sql.starts_with(begin)) && !KEEPS.iter().any(|begin| sql.starts_with(begin))
-}
-
-/// Has all credentials be looked for again once a transaction is over, however it ends, that took rights away.
-#[derive(Debug)]
-pub(super) struct Rights {
-    replica: Arc<OnceLock<Replica>>,
-    have_ended: bool,
-}
-
-impl Rights {
-    /// For a transaction.
-    pub(super) fn new(replica: &Arc<OnceLock<Replica>>) -> Self {
-        Self { replica: Arc::clone(replica), have_ended: false }
-    }
-
-    /// Notes how many rows a statement has changed that may take rights away.
-    pub(super) fn note(&mut self, changed: &Result<u64>) {
-        self.have_ended |= !matches!(changed, Ok(0));
-    }
-}
-
-impl Drop for Rights {
-    fn drop(&mut self) {
-        if let Some(replica) = self.replica.get().filter(|_| self.have_ended) {
-            replica.credentials().forget();
-        }
     }
 }
 
@@ -206,7 +122,6 @@ impl Db {
             pools: Pools::Postgres(servers.clone()),
             servers,
             pooler,
-            is_connected: OnceCell::new(),
             credentials: Mutex::default(),
         });
         Ok(())
@@ -237,14 +152,24 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`], [`Error::TimedOut`]: it goes on as before.
     async fn turn_to(&self, replica: &Replica) -> Result<()> {
-        replica.is_connected.get_or_try_init(|| replica.servers.connect(replica.pooler)).await?;
+        let end = Instant::now() + SEARCH;
+        if timeout_at(end, replica.servers.connect_to_any(replica.pooler)).await.is_err() {
+            return Err(Error::TimedOut);
+        }
         let old = &self.budget.old;
         old.is_read.store(true, Ordering::Relaxed);
-        let sql = Sql::new(
-            "SELECT CAST(ceil(greatest(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0)) \
-             AS BIGINT)",
-        );
-        match self.optional::<(Option<i64>,)>(sql).await {
+        let age = loop {
+            // The one that was read from the last time may be the one that is away.
+            let age = timeout(PATIENCE, self.optional::<(Option<i64>,)>(Sql::new(AGE)));
+            match age.await.unwrap_or(Err(Error::TimedOut)) {
+                Err(error) if error.is_away() && Instant::now() < end => {
+                    replica.servers.note::<()>(&Err(error));
+                    sleep(AGAIN).await;
+                }
+                age => break age,
+            }
+        };
+        match age {
             Ok(row) => {
                 let seconds = row.and_then(|(seconds,)| seconds).unwrap_or(0);
                 old.age.store(u64::try_from(seconds).unwrap_or(0), Ordering::Relaxed);
@@ -262,13 +187,15 @@ impl Db {
 /// users, what it knew a short while ago.
 pub(super) async fn presented(db: &Db, asked: Asked) -> Result<Option<Presented>> {
     let Some(replica) = db.replica.get() else { return look_up(db, asked).await };
-    let begin = replica.begin();
+    let begin = Instant::now();
     let stand_in = replica.stand_in(&asked).filter(|_| db.budget.old.is_allowed());
     if let Some(stand_in) = stand_in {
         let found = timeout(PATIENCE, look_up(db, asked.clone())).await.unwrap_or(Err(Error::TimedOut));
         if !found.as_ref().is_err_and(Error::is_away) || db.turn_to(replica).await.is_err() {
             return match found {
-                Err(error) if error.is_away() => look_up(db, asked).await,
+                Err(error) if error.is_away() => {
+                    timeout(REST, look_up(db, asked)).await.unwrap_or(Err(error))
+                }
                 found => kept(replica, &asked, found, begin),
             };
         }
@@ -287,7 +214,7 @@ fn kept(
     replica: &Replica,
     asked: &Asked,
     found: Result<Option<Presented>>,
-    begin: Begin,
+    begin: Instant,
 ) -> Result<Option<Presented>> {
     if let Ok(found) = &found {
         replica.keep(asked, found.as_ref(), begin);
@@ -298,54 +225,4 @@ fn kept(
 /// Why a request that reads from the replica cannot change anything.
 pub(super) fn only_reads() -> Error {
     Error::Unavailable(sqlx::Error::Io(std::io::ErrorKind::ReadOnlyFilesystem.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_credential_counts_for_a_while_unless_a_right_was_taken_away_since() {
-        let mut kept = Credentials::<u8>::default();
-        let now = Instant::now();
-        let begin = Begin { round: 0, at: now };
-        let key = |n: usize| n.to_be_bytes().to_vec();
-        kept.keep(key(1), Some(&7), begin);
-        assert!(kept.of(&key(1), now + STANDS_FOR / 2).is_some() && kept.of(&key(2), now).is_none());
-        assert!(kept.of(&key(1), now + STANDS_FOR).is_none());
-        // Its session is over.
-        kept.keep(key(1), None, begin);
-        assert!(kept.of(&key(1), now).is_none());
-        kept.keep(key(1), Some(&7), begin);
-        kept.forget();
-        assert!(kept.of(&key(1), now).is_none());
-        // It was read before the right was taken away.
-        kept.keep(key(1), Some(&7), begin);
-        assert!(kept.of(&key(1), now).is_none());
-        for n in 0..2 * MOST {
-            kept.keep(key(n), Some(&7), Begin { round: 1, at: now });
-        }
-        assert_eq!(kept.found.len(), MOST);
-        let later = Begin { round: 1, at: now + STANDS_FOR };
-        kept.keep(key(2 * MOST), Some(&7), later);
-        assert_eq!(kept.found.len(), 1);
-    }
-
-    #[test]
-    fn statements_that_may_take_a_right_away_are_known() {
-        for sql in [
-            "UPDATE users SET version = $1",
-            "UPDATE users SET has_factor = EXISTS (SELECT 1)",
-            "UPDATE users SET password = $1, password_changed_at = $2 WHERE id = $3",
-            "DELETE FROM users WHERE id IN (",
-            "DELETE FROM sessions WHERE user_id = $1",
-            "UPDATE sessions SET confirmed_at = $1, secret_hash = $2 WHERE id = $3",
-        ] {
-            assert!(may_end_rights(sql), "{sql}");
-        }
-        for sql in ["UPDATE users SET last_login = $1 WHERE id = $2", "INSERT INTO sessions (id)", "SELECT 1"]
-        {
-            assert!(!may_end_rights(sql), "{sql}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! One server to an SQLite file.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,7 +15,8 @@ use super::place::beside;
 /// The right to serve a database, for as long as it lives. The operating system takes it back when the
 /// process ends, however it ends: what is left of the lock's file means nothing.
 ///
-/// Subcommands need no lock. They write little, and SQLite's own locks keep them apart; but a second server
+/// While it is taken the file says which files the server uses. Subcommands that find others there refuse to work.
+/// They need no lock: they write little, and SQLite's own locks keep them apart; but a second server
 /// would hold its own part of what one process must know alone, such as who waits to write.
 #[derive(Debug)]
 pub struct ServerLock(Option<Held>);
@@ -65,6 +67,16 @@ impl ServerLock {
         }
     }
 
+    /// Notes, for other processes, which files the server uses.
+    ///
+    /// # Errors
+    /// [`LockError::File`]
+    pub fn note(&self, files: &str) -> Result<(), LockError> {
+        let Some(Held { lock, database }) = &self.0 else { return Ok(()) };
+        let path = || beside(&real(database), ".lock");
+        (&*lock).write_all(files.as_bytes()).map_err(|source| LockError::File { path: path(), source })
+    }
+
     /// Makes sure, once the database is open, that the lock is still beside it: else another server may have the lock
     /// that is there now.
     ///
@@ -81,16 +93,29 @@ impl ServerLock {
     }
 }
 
+/// What the server of a database has noted of its files, if there is a server that has.
+pub(super) fn served(database: &Path) -> Option<String> {
+    // A server that has ended leaves its note behind.
+    let mut file = opened(&beside(database, ".lock"), OpenOptions::new().read(true)).ok()?;
+    let mut noted = String::new();
+    file.read_to_string(&mut noted).ok().filter(|length| *length > 0)?;
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(noted)
+}
+
+/// The folder may belong to a user who wants root to open, and give away, another file, or to wait for one.
+fn opened(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()).open(path)
+}
+
 fn lock(database: &Path) -> Result<File, LockError> {
     let path = beside(database, ".lock");
     let options = &mut OpenOptions::new();
-    // The folder may belong to a user who wants root to open, and give away, another file.
-    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
-    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = opened(&path, options.write(true).create(true).truncate(false).mode(0o600));
     let file = file.map_err(|source| LockError::File { path: path.clone(), source })?;
     give_to_owner(&file, database);
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        // What the server before has noted.
+        Ok(()) => file.set_len(0).map(|()| file).map_err(|source| LockError::File { path, source }),
         Err(TryLockError::WouldBlock) => Err(LockError::Taken(database.to_owned())),
         Err(TryLockError::Error(source)) => Err(LockError::File { path, source }),
     }
@@ -111,7 +136,7 @@ fn give_to_owner(file: &File, database: &Path) {
 }
 
 /// The file behind links, so that two names of one database have one lock.
-fn real(database: &Path) -> PathBuf {
+pub(super) fn real(database: &Path) -> PathBuf {
     if let Ok(real) = database.canonicalize() {
         return real;
     }

@@ -255,6 +255,14 @@ impl Servers {
         }
     }
 
+    /// Finds one of several that are as good as each other, unless one was found before: the first that answers.
+    pub(super) async fn connect_to_any(&self, pooler: Pooler) {
+        if self.0.pooler.get().is_none() {
+            self.find(pooler).await;
+            self.0.pooler.get_or_init(|| pooler);
+        }
+    }
+
     fn point_at(&self, host: usize, found: Found) {
         let Found { options, mark } = found;
         self.0.is_pooled.fetch_or(mark.is_none(), Ordering::Relaxed);
@@ -399,7 +407,7 @@ impl Servers {
         if host != before && !self.0.hosts.may_read_only {
             log::warn!("PostgreSQL at {} takes the changes now", hosts::name(&found.options));
         }
-        if host != before || is_newly_pooled {
+        if host != before || is_newly_pooled || self.0.pooler.get().is_none() {
             self.point_at(host, found);
         }
     }

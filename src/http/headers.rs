@@ -77,6 +77,10 @@ pub(crate) fn add(request: &Request<'_>, response: &mut Response<'_>) {
     response.set_max_chunk_size(CHUNK);
 }
 
+/// What pages of other origins may read beside what they always may; each header that `openapi.json` names is among them.
+const EXPOSED: &str = "Age, Allow, ETag, Link, Location, Retry-After, Warning, WWW-Authenticate, X-Next-Cursor, \
+                       X-Request-Id, X-Total-Count";
+
 /// CORS: exact origins only, and never with cookies.
 fn cross_origin(request: &Request<'_>, response: &mut Response<'_>, settings: &Settings) {
     let Some(origin) = request.headers().get_one("Origin") else { return };
@@ -85,8 +89,7 @@ fn cross_origin(request: &Request<'_>, response: &mut Response<'_>, settings: &S
     }
     response.set_header(Header::new("Access-Control-Allow-Origin", origin.to_owned()));
     response.set_header(Header::new("Cross-Origin-Resource-Policy", "cross-origin"));
-    let exposed = "ETag, Link, Location, Retry-After, X-Next-Cursor, X-Request-Id, X-Total-Count";
-    response.set_header(Header::new("Access-Control-Expose-Headers", exposed));
+    response.set_header(Header::new("Access-Control-Expose-Headers", EXPOSED));
     if request.method() == Method::Options {
         let methods = response.headers().get_one("Allow").unwrap_or_default().to_owned();
         response.set_header(Header::new("Access-Control-Allow-Methods", methods));

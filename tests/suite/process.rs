@@ -18,6 +18,7 @@ mod killed_log;
 mod least_privilege;
 mod logs;
 mod metrics;
+mod moved;
 mod pooled;
 mod proxy;
 mod replica;

@@ -47,7 +47,7 @@ async fn users_are_read_from_a_replica_while_no_server_takes_changes_and_rights_
     let both =
         format!("postgres://usher_test@127.0.0.1:{},127.0.0.1:{}/postgres", primary.port, standby.port);
     let directory = TempDir::new().unwrap();
-    let variables = [("DATABASE_URL", both.as_str()), ("DATABASE_REPLICA_URL", standby.url.as_str())];
+    let variables = [("DATABASE_URL", both.as_str()), ("DATABASE_REPLICA_URL", both.as_str())];
     make_superuser(directory.path(), &variables);
     let server = Server::start(directory.path(), &variables);
     let admin = server.sign_in();
@@ -83,6 +83,9 @@ async fn users_are_read_from_a_replica_while_no_server_takes_changes_and_rights_
     }
     let page = browser.ask(&server, "GET /users", HOST, "");
     assert!(status_of(&page) == Some(200) && !page.contains("may be some seconds old"), "{page}");
+    // A change of another user takes no right of theirs away.
+    let changed = server.answer("PATCH", "/v1/users/3", &admin, &json!({"last_name": "Bee"}));
+    assert_eq!(status_of(&changed), Some(200), "{changed}");
 
     primary.kill();
     for (path, method, holds) in [

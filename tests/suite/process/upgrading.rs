@@ -8,7 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
-use super::server::{Server, eventually, json_request, make_superuser, run, status_of, text, usher};
+use super::server::{Server, json_request, make_superuser, run, status_of, text, usher};
 use crate::Backend;
 use crate::app::TestApp;
 
@@ -375,36 +375,4 @@ fn do_3_where_a_database_must_exist_none_is_made() {
     make_superuser(directory.path(), &variables);
     let server = Server::start(directory.path(), &variables);
     assert_eq!(server.create(&server.sign_in(), "ada"), Some(201));
-}
-
-#[test]
-fn do_3_nothing_is_acknowledged_while_the_file_is_not_in_its_place() {
-    let directory = TempDir::new().unwrap();
-    make_superuser(directory.path(), &[]);
-    let server = Server::start(directory.path(), &[]);
-    let bearer = server.sign_in();
-    assert_eq!(server.create(&bearer, "ada"), Some(201));
-    let (file, moved) = (directory.path().join("usher.db"), directory.path().join("moved.db"));
-    std::fs::rename(&file, &moved).unwrap();
-    for other in [false, true] {
-        if other {
-            std::fs::write(&file, b"").unwrap();
-        }
-        assert_eq!(server.create(&bearer, "bob"), Some(503), "{other}");
-        let ready = server.get("/readyz");
-        assert!(ready.starts_with("HTTP/1.1 503 ") && ready.contains("database's place"), "{ready}");
-    }
-    std::fs::rename(&moved, &file).unwrap();
-    assert_eq!(server.create(&bearer, "bob"), Some(201), "the name is free");
-    assert!(eventually(Duration::from_secs(5), || server.status("/readyz") == Some(200)));
-    let log = directory.path().join("usher.db-wal");
-    std::fs::remove_file(&log).unwrap();
-    std::fs::remove_file(directory.path().join("usher.db-shm")).unwrap();
-    assert_eq!(server.create(&bearer, "eve"), Some(503), "its log is gone");
-    run(usher(directory.path(), &[], &["check"]), "");
-    assert!(log.exists(), "another process makes one of its own");
-    assert_eq!(server.create(&bearer, "eve"), Some(503), "its log is another one");
-    assert_eq!(server.status("/readyz"), Some(503));
-    std::fs::remove_file(&file).unwrap();
-    assert_eq!(server.create(&bearer, "eva"), Some(503));
 }
