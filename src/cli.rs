@@ -209,6 +209,9 @@ struct Import {
     /// Leave out hashes that are too quick to compute (MD5, SHA-1, crypt) instead of wrapping them in argon2id
     #[arg(long)]
     no_weak_hashes: bool,
+    /// Leave out passwords whose hash is cut off or altered, instead of refusing their users
+    #[arg(long)]
+    no_broken_hashes: bool,
     /// What a column holds, such as 'Login=username'; may be given several times
     #[arg(long, value_name = "NAME=FIELD")]
     column: Vec<String>,
@@ -224,7 +227,7 @@ struct Import {
     /// Whether the day or the month comes first in dates with slashes
     #[arg(long)]
     dates: Option<Dates>,
-    /// The encoding, such as windows-1252; left out: detected from the content
+    /// The encoding, such as windows-1250; left out: detected from the content, or guessed from the letters
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
 }

@@ -16,7 +16,7 @@ use crate::operations::import::{
     self, By, Counts, DateOrder, Judged, Options, Report, Source, Survey, Verdict,
 };
 
-/// Refusals that are printed; `--report` has them all.
+/// Refusals that are printed, and users whose hashes are left out; `--report` has them all.
 const MOST_PRINTED: u64 = 100;
 /// Rows between two signs of life on a terminal.
 const PROGRESS: u64 = 500;
@@ -56,6 +56,7 @@ impl Import {
             joined: Arc::default(),
             new_keys: self.new_keys,
             no_weak_hashes: self.no_weak_hashes,
+            no_broken_hashes: self.no_broken_hashes,
             most_rows: None,
             settings: Arc::default(),
             dry_run: self.dry_run,
@@ -84,10 +85,10 @@ pub(super) async fn run(app: &App, arguments: &Import) -> Result<ExitCode, Failu
         // What cannot be printed changes nothing: the users get in all the same.
         drop(tell_survey(&mut out, name, survey).and_then(|()| out.flush()));
     }
-    let mut printer = Printer { out, report, verbose: arguments.verbose, printed: 0, rows: 0 };
+    let mut printer = Printer { out, report, verbose: arguments.verbose, printed: 0, unchecked: 0, rows: 0 };
     let mut is_good = true;
     for (_, source, survey) in &surveyed {
-        (printer.rows, printer.printed) = (survey.rows, 0);
+        (printer.rows, printer.printed, printer.unchecked) = (survey.rows, 0, 0);
         let counts = import(app, source, survey, &options, &mut printer).await?;
         is_good &= counts.refused == 0 && counts.rows() > 0;
     }
@@ -118,8 +119,8 @@ async fn import<W: Write>(
 /// What is in the file, before anything is written.
 fn tell_survey(out: &mut impl Write, name: &str, survey: &Survey) -> io::Result<()> {
     write!(out, "{name}: {}, {} rows", survey.format.name(), survey.rows)?;
-    if survey.encoding != "UTF-8" {
-        write!(out, ", in {}", survey.encoding)?;
+    if let Some(encoding) = survey.encoding() {
+        write!(out, ", in {encoding}")?;
     }
     writeln!(out)?;
     let columns: Vec<_> = survey.not_read().map(|name| format!("{name:?}")).collect();
@@ -151,6 +152,8 @@ struct Printer<W> {
     verbose: bool,
     /// Refusals so far.
     printed: u64,
+    /// Users so far whose hashes cannot be checked here.
+    unchecked: u64,
     /// All there are, for the progress.
     rows: u64,
 }
@@ -164,8 +167,12 @@ impl<W: Write> Printer<W> {
             drop(write!(io::stderr(), "\r{} of {} rows", counts.rows(), self.rows));
         }
         let is_refused = matches!(judged.verdict, Verdict::Refused(_));
+        let is_unchecked = !is_refused && judged.has_unchecked_hash;
         self.printed += u64::from(is_refused);
-        if (is_refused && self.printed <= MOST_PRINTED) || (self.verbose && !is_refused) {
+        self.unchecked += u64::from(is_unchecked);
+        let is_notable =
+            is_refused && self.printed <= MOST_PRINTED || is_unchecked && self.unchecked <= MOST_PRINTED;
+        if is_notable || (self.verbose && !is_refused) {
             let label = format!("{}  {}", judged.word(), judged.label);
             let remarks = judged.remarks();
             let separator = if remarks.is_empty() { "" } else { ": " };
@@ -198,6 +205,18 @@ impl<W: Write> Printer<W> {
                 out,
                 "{} of the created have no password: they need a link to choose one",
                 counts.invited
+            )?;
+        }
+        if counts.unchecked > 0 {
+            let hint = if self.unchecked > MOST_PRINTED && self.report.is_none() {
+                "; --report FILE names all"
+            } else {
+                ""
+            };
+            writeln!(
+                out,
+                "{} of these have a hash that cannot be checked here, which is left out{hint}",
+                counts.unchecked
             )?;
         }
         if counts.layered > 0 {

@@ -14,6 +14,7 @@ mod counts;
 mod delimited;
 pub(crate) mod django;
 mod elements;
+mod encoding;
 pub(super) mod external_ids;
 mod failure;
 mod firebase;
@@ -39,13 +40,14 @@ mod sql_values;
 mod sql_words;
 mod states;
 mod store;
+mod survey;
 mod table;
 mod times;
 mod unix;
 mod verdict;
 mod xml;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -64,12 +66,12 @@ pub use self::judged::{Judged, Label};
 use self::record::Record;
 pub use self::report::Report;
 use self::row::{Item, Items};
-pub use self::row::{MAPPED as FIELDS, Place, is_told_by_others};
+pub use self::row::{MAPPED as FIELDS, Place, is_told_by_others, settled};
 pub use self::secret::formula;
 pub use self::source::Source;
 use self::store::{BATCH, New, Written};
+pub use self::survey::{Survey, survey};
 pub use self::times::DateOrder;
-use self::times::Evidence;
 use self::verdict::Known;
 pub use self::verdict::Verdict;
 use crate::config::Settings;
@@ -77,7 +79,6 @@ use crate::db;
 use crate::model::audit::{Action, Entry};
 use crate::model::error::Error;
 use crate::model::field_errors::Message;
-use crate::model::user::UserId;
 use crate::operations::audit::{self, hexadecimal};
 use crate::operations::carried_factors::Seals;
 use crate::operations::{App, erasures};
@@ -104,110 +105,14 @@ pub struct Options {
     pub new_keys: bool,
     /// Leaves out hashes that are too quick to compute, instead of wrapping them.
     pub no_weak_hashes: bool,
+    /// Leaves out hashes that are cut off or altered, instead of refusing their users.
+    pub no_broken_hashes: bool,
     /// The most rows that are taken; left out: any number.
     pub most_rows: Option<u64>,
     /// What initial passwords must be like.
     pub settings: Arc<Settings>,
     /// Judges, and writes no user.
     pub dry_run: bool,
-}
-
-/// What is in a file.
-#[derive(Debug)]
-pub struct Survey {
-    /// What it is.
-    pub format: Format,
-    /// The name of its encoding.
-    pub encoding: &'static str,
-    /// Of a table: the names of its columns, and the field that each holds, if any.
-    pub header: Vec<(String, Option<&'static str>)>,
-    /// What the first rows say, field by field, without passwords and hashes.
-    pub first: Vec<Vec<(&'static str, String)>>,
-    /// Users, good and bad.
-    pub rows: u64,
-    /// The order of day and month that its dates show.
-    pub dates: Option<DateOrder>,
-    /// Names of members and of columns of a dump that are left out.
-    others: BTreeSet<String>,
-    /// Objects that are no users, by their kind.
-    pub skipped: BTreeMap<String, u64>,
-    /// The greatest primary key of its users.
-    highest: Option<UserId>,
-}
-
-/// Rows that are shown before an import.
-const FIRST: usize = 3;
-
-impl Survey {
-    /// Names of columns that are left out.
-    pub fn not_read(&self) -> impl Iterator<Item = &str> {
-        let of_table = self.header.iter().filter(|(_, field)| field.is_none()).map(|(name, _)| name.as_str());
-        of_table.chain(self.others.iter().map(String::as_str))
-    }
-
-    fn add_others(&mut self, names: &[String]) {
-        for name in names {
-            if self.others.len() < MOST_OTHERS && !self.others.contains(name) {
-                self.others.insert(name.chars().take(LONGEST_OTHER).collect());
-            }
-        }
-    }
-}
-
-/// Names of members that are left out which are told, and the longest part of one, in characters.
-const MOST_OTHERS: usize = 200;
-const LONGEST_OTHER: usize = 100;
-/// Kinds of objects that are counted each by itself.
-const MOST_KINDS: usize = 100;
-
-/// Reads a file once, and writes nothing.
-///
-/// # Errors
-/// What makes the file as a whole unreadable, without any value of a file whose columns are not known.
-pub fn survey(source: &Source, options: &Options) -> Result<Survey, String> {
-    let opened = formats::open(source, options)?;
-    let mut survey = Survey {
-        format: opened.format,
-        encoding: source.encoding(),
-        header: opened.header,
-        first: Vec::new(),
-        rows: 0,
-        dates: None,
-        others: BTreeSet::new(),
-        skipped: BTreeMap::new(),
-        highest: None,
-    };
-    let (mut dates, mut not_read) = (Evidence::default(), Arc::default());
-    for item in opened.items {
-        match item {
-            Item::Row(row) => {
-                survey.rows += 1;
-                if let Some(most) = options.most_rows.filter(|most| survey.rows > *most) {
-                    return Err(format!("it has more than {most} rows: divide it, or use the command line"));
-                }
-                if survey.first.len() < FIRST && row.broken.is_none() {
-                    survey.first.push(row.shown());
-                }
-                row.times().for_each(|time| dates.see(time));
-                // Most rows have the same.
-                if row.not_read != not_read {
-                    survey.add_others(&row.not_read);
-                    not_read = Arc::clone(&row.not_read);
-                }
-                let id = record::read(&row, options).ok().and_then(|record| record.id);
-                survey.highest = survey.highest.max(id);
-            }
-            Item::Skipped(kind) => {
-                let is_known = survey.skipped.contains_key(&kind) || survey.skipped.len() < MOST_KINDS;
-                *survey.skipped.entry(if is_known { kind } else { "others".into() }).or_default() += 1;
-            }
-        }
-    }
-    survey.dates = options.dates.or(dates.order());
-    if source.is_too_large() {
-        return Err("it is too large once it is unpacked: divide it, or use the command line".into());
-    }
-    Ok(survey)
 }
 
 /// Judges all rows of a file in their order, and writes those that are new unless it is a rehearsal. `tell` is told

@@ -33,7 +33,7 @@ const MOST_UPLOADS: usize = 8;
 pub const MOST_ROWS: u64 = 100_000;
 /// How many times its size an upload may have once it is unpacked.
 const UNPACKED: u64 = 10;
-/// Rows that are shown of those that are refused, and of the others.
+/// Rows that are shown of those that are to be looked at, and of the others.
 const MOST_SHOWN: usize = 100;
 
 /// How files are to be read, as a form says it.
@@ -55,6 +55,8 @@ pub struct Choices {
     pub new_keys: bool,
     /// Leaves out hashes that are too quick to compute.
     pub no_weak_hashes: bool,
+    /// Leaves out hashes that are cut off or altered.
+    pub no_broken_hashes: bool,
 }
 
 impl Choices {
@@ -69,6 +71,7 @@ impl Choices {
             dates: self.dates,
             new_keys: self.new_keys,
             no_weak_hashes: self.no_weak_hashes,
+            no_broken_hashes: self.no_broken_hashes,
             most_rows: Some(MOST_ROWS),
             settings: Arc::clone(settings),
             dry_run,
@@ -101,8 +104,8 @@ pub struct Rehearsal {
     pub others: Vec<String>,
     /// How many rows have which verdict.
     pub counts: Counts,
-    /// The first rows that are refused.
-    pub refused: Vec<Judged>,
+    /// The first rows that are refused, or whose hash cannot be checked here.
+    pub notable: Vec<Judged>,
     /// The first of the others.
     pub good: Vec<Judged>,
     /// The verdict on every row.
@@ -292,11 +295,12 @@ async fn rehearse(
     let file = tempfile::tempfile().map_err(Error::internal)?;
     let kept = Arc::new(file.try_clone().map_err(Error::internal)?);
     let mut report = Report::begin(BufWriter::new(file)).map_err(Error::internal)?;
-    let (mut counts, mut refused, mut good) = (Counts::default(), Vec::new(), Vec::new());
+    let (mut counts, mut notable, mut good) = (Counts::default(), Vec::new(), Vec::new());
     let by = By::Superuser(can.clone(), None);
     for Surveyed { survey, source, .. } in &users {
         let tell = |judged: &Judged, _: &Counts| {
-            let shown = if matches!(judged.verdict, Verdict::Refused(_)) { &mut refused } else { &mut good };
+            let is_notable = matches!(judged.verdict, Verdict::Refused(_)) || judged.has_unchecked_hash;
+            let shown = if is_notable { &mut notable } else { &mut good };
             if shown.len() < MOST_SHOWN {
                 shown.push(judged.clone());
             }
@@ -310,7 +314,7 @@ async fn rehearse(
         }
     }
     report.flush().map_err(Error::internal)?;
-    Ok(Ok(Rehearsal { users, others, counts, refused, good, report: kept, joined }))
+    Ok(Ok(Rehearsal { users, others, counts, notable, good, report: kept, joined }))
 }
 
 /// The bytes of a report from a place on, of which there are none behind its end.

@@ -8,6 +8,7 @@
 //! reach a log by accident.
 
 mod argon2;
+mod broken;
 mod crypt;
 mod des_crypt;
 mod elsewhere;
@@ -86,6 +87,8 @@ pub enum Recognized {
     Usable(PasswordHash),
     /// It is too quick to compute: [`Hasher::layer`] makes the hash that can be stored.
     Weak(WeakHash),
+    /// It begins as a kind does that is checked here, and is cut off or altered.
+    Broken,
     /// It cannot be checked here, or is no hash.
     Unknown,
 }
@@ -96,9 +99,11 @@ pub fn recognize(hash: &str) -> Recognized {
     if hash.starts_with(UNUSABLE_PREFIX) {
         return Recognized::Unusable;
     }
-    // OpenLDAP's name for argon2 stands before what we store ourselves.
+    // The names that OpenLDAP and Spring have for them stand before hashes as they are.
     let hash = match hash.get(..8) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("{ARGON2}") => &hash[8..],
+        Some(name) if ["{ARGON2}", "{BCRYPT}"].iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+            &hash[8..]
+        }
         _ => hash,
     };
     // Nextcloud puts the number of the kind before a hash.
@@ -108,12 +113,14 @@ pub fn recognize(hash: &str) -> Recognized {
     };
     if let Some(stored) = stored::Stored::parse(hash) {
         return match quick::strength(hash, &stored) {
+            _ if stored.is_cut() => Recognized::Broken,
             Strength::Enough => Recognized::Usable(PasswordHash::from(hash.to_owned())),
             Strength::Weak(weak) => Recognized::Weak(weak),
             Strength::Hopeless => Recognized::Unknown,
         };
     }
-    WeakHash::parse(hash).map_or(Recognized::Unknown, Recognized::Weak)
+    let unknown = || if broken::is_broken(hash) { Recognized::Broken } else { Recognized::Unknown };
+    WeakHash::parse(hash).map_or_else(unknown, Recognized::Weak)
 }
 
 /// The kind of a stored hash, and a number that grows with the work of one of that kind. `None` if no password can

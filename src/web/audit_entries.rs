@@ -209,7 +209,7 @@ fn note(name: &str, value: &Value, zone: &Zone) -> Option<String> {
 }
 
 /// What an import counts; where it has none it is not told.
-const IMPORT_COUNTS: [&str; 9] = [
+const IMPORT_COUNTS: [&str; 10] = [
     "conflicts",
     "created",
     "external_ids",
@@ -219,6 +219,7 @@ const IMPORT_COUNTS: [&str; 9] = [
     "layered",
     "refused",
     "unchanged",
+    "unchecked",
 ];
 
 fn counted(number: u64, thing: &str) -> String {

@@ -110,6 +110,7 @@ mod generate;
 mod hostile;
 mod import;
 mod import_choices;
+mod import_doubts;
 mod import_pages;
 mod import_salts;
 mod key_rotation;

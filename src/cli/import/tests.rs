@@ -33,7 +33,8 @@ impl Installation {
         std::fs::write(&file, content).unwrap();
         let source = Source::open(&file, None).unwrap();
         let survey = import::survey(&source, options).unwrap();
-        let mut printer = Printer { out: Vec::new(), report: None, verbose, printed: 0, rows: survey.rows };
+        let mut printer =
+            Printer { out: Vec::new(), report: None, verbose, printed: 0, unchecked: 0, rows: survey.rows };
         tell_survey(&mut printer.out, "input", &survey).unwrap();
         import(&self.app, &source, &survey, options, &mut printer).await.unwrap();
         let output = String::from_utf8(printer.out).unwrap();
@@ -181,7 +182,7 @@ async fn bad_rows_are_refused_with_all_reasons_and_never_stop_the_good_ones() {
         refused  line 4 (row 3, pk 0, \"\\u{1b}[2J\"): pk: Must be a whole number from 1 to 9007199254740992. \
         username: Control characters are not allowed.\n\
         created  line 6 (row 4, \"bob\")\n\
-        conflict  line 7 (row 5, pk 1, \"carl\"): pk 1 belongs to another user.\n\
+        conflict  line 7 (row 5, pk 1, \"carl\"): pk 1 belongs to another user: \"ada\".\n\
         conflict  line 8 (row 6, \"ADA\"): differs from the user already here: username.\n\
         refused  line 9 (row 7, no username): has 1 cells instead of 4.\n\
         2 of the created have no password: they need a link to choose one\n";

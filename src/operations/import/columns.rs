@@ -12,7 +12,7 @@ type Meaning = (&'static str, &'static str);
 
 /// Tables whose columns mean something else than elsewhere: columns that they have, and what some hold; nothing for one
 /// that is left out.
-const TABLES: [(&[&str], &[Meaning]); 8] = [
+const TABLES: [(&[&str], &[Meaning]); 9] = [
     // Drupal's.
     (
         &["uid", "name", "pass", "mail"],
@@ -50,6 +50,11 @@ const TABLES: [(&[&str], &[Meaning]); 8] = [
     (
         &["login", "hashed_password", "auth_source_id"],
         &[("type", "no_user_but_user"), ("status", "is_active_if_1"), ("salt", "salt_of_redmine")],
+    ),
+    // Moodle's, where strangers look around as a user, and who has not confirmed the address may not sign in.
+    (
+        &["mnethostid", "username", "email"],
+        &[("username", "persons_username"), ("confirmed", "is_active"), ("auth", "is_active_unless_nologin")],
     ),
     // vBulletin's.
     (&["userid", "usergroupid", "passworddate"], &[("userid", "pk"), ("salt", "salt_of_vbulletin")]),

@@ -18,6 +18,8 @@ pub struct Counts {
     pub conflicts: u64,
     /// Of the new users: those without a password that could be used.
     pub invited: u64,
+    /// Of those: the users with a hash that cannot be checked here.
+    pub unchecked: u64,
     /// Of the new users: those whose hash was too quick to be stored as it was.
     pub layered: u64,
     /// Of the new users: those whose password itself was in the file.
@@ -50,6 +52,7 @@ impl Counts {
             refused: self.refused + other.refused,
             conflicts: self.conflicts + other.conflicts,
             invited: self.invited + other.invited,
+            unchecked: self.unchecked + other.unchecked,
             layered: self.layered + other.layered,
             initial: self.initial + other.initial,
             external_ids: self.external_ids + other.external_ids,
@@ -62,6 +65,7 @@ impl Counts {
             Verdict::Created => {
                 self.created += 1;
                 self.invited += u64::from(!judged.has_password);
+                self.unchecked += u64::from(judged.has_unchecked_hash);
                 self.layered += u64::from(judged.has_weak_hash);
                 self.initial += u64::from(judged.has_initial_password);
             }
@@ -82,6 +86,7 @@ impl Counts {
             refused: count("refused"),
             conflicts: count("conflicts"),
             invited: count("invited"),
+            unchecked: count("unchecked"),
             layered: count("layered"),
             initial: count("initial"),
             external_ids: count("external_ids"),
@@ -97,14 +102,14 @@ impl Counts {
             ("refused", self.refused),
             ("conflicts", self.conflicts),
             ("invited", self.invited),
+            ("unchecked", self.unchecked),
             ("layered", self.layered),
             ("initial", self.initial),
             ("external_ids", self.external_ids),
             ("external_ids_left_out", self.external_ids_left_out),
         ];
-        // The last two are told only if there are any.
-        let counts =
-            counts.into_iter().filter(|(name, count)| !name.starts_with("external_ids") || *count > 0);
+        let is_unusual = |name: &str| name.starts_with("external_ids") || name == "unchecked";
+        let counts = counts.into_iter().filter(|(name, count)| *count > 0 || !is_unusual(name));
         counts.map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
     }
 }

@@ -125,7 +125,7 @@ fn open_all(source: &Source, options: &Options) -> Result<Opened, String> {
     let Some(first) = head.iter().copied().find(|byte| !byte.is_ascii_whitespace()) else {
         return Err("the file is empty".into());
     };
-    if let Some(reason) = not_text(source) {
+    if let Some(reason) = not_text(source).or_else(|| is_yaml(&head).then_some(YAML)) {
         return Err(reason.into());
     }
     // phpMyAdmin once began with a comment.
@@ -194,6 +194,20 @@ fn not_text(source: &Source) -> Option<&'static str> {
         (b"%PDF", "it is a PDF, of which nothing can be read"),
     ];
     kinds.into_iter().find(|(first, _)| start[..length].starts_with(first)).map(|(_, reason)| reason)
+}
+
+/// Of the form that no reader takes apart in bounded memory.
+const YAML: &str =
+    "it is YAML, which is not read: have the program write JSON, as Django does with dumpdata --format json";
+
+/// Whether a file begins as one in YAML does: with its mark, or with a list of objects.
+fn is_yaml(head: &[u8]) -> bool {
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default();
+    let is_item = first
+        .strip_prefix(b"- ")
+        .is_some_and(|item| item.windows(2).any(|two| two == b": ") || item.ends_with(b":"));
+    first == b"---" || first.starts_with(b"--- ") || first.starts_with(b"%YAML") || is_item
 }
 
 /// Of an archive of one file.
@@ -357,6 +371,29 @@ mod tests {
         let items: Vec<Item> = open(&source(content), &options).unwrap().items.collect();
         let [Item::Row(row), Item::Skipped(kind)] = &items[..] else { panic!("{items:?}") };
         assert_eq!((row.get("username"), kind.as_str()), ("ada".into(), "users of the realm y"));
+    }
+
+    #[test]
+    fn a_file_in_yaml_is_told_from_others_and_refused_with_what_to_do() {
+        for content in [
+            "- model: auth.user\n  pk: 1\n  fields:\n    username: ada\n",
+            "- fields: {username: ada}\n  model: auth.user\n",
+            "# of a site\n---\n- model: auth.user\n",
+            "%YAML 1.1\n---\n",
+            "- fields:\n    username: ada\n",
+        ] {
+            let refusal = read(content.as_bytes()).unwrap_err();
+            assert!(refusal.contains("dumpdata --format json") && !refusal.contains("ada"), "{refusal}");
+        }
+        for content in [
+            "-- a dump: of users\n",
+            "- \nusername\n",
+            "-,username\n",
+            "---,username\n",
+            "#TYPE x: y\nusername\n",
+        ] {
+            assert!(!is_yaml(content.as_bytes()), "{content}");
+        }
     }
 
     #[test]

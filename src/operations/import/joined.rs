@@ -66,9 +66,13 @@ impl Joined {
         self.auth0.get(key).map(|found| self.found(found))
     }
 
-    /// What `shadow` says of an account, by its name.
-    pub(super) fn shadow(&self, name: &str) -> Option<String> {
-        self.shadow.get(name).map(|found| self.found(found))
+    /// What `shadow` says of an account, by its name, if there is such a file.
+    pub(super) fn shadow(&self, name: &str) -> unix::Shadow {
+        match self.shadow.get(name) {
+            Some(found) => unix::Shadow::Line(self.found(found)),
+            None if self.files.iter().any(|file| file.kind == Kind::Shadow) => unix::Shadow::Missing,
+            None => unix::Shadow::NotGiven,
+        }
     }
 
     /// The parameters of Firebase's hashes.
@@ -189,7 +193,7 @@ mod tests {
         assert_eq!(users, 1);
         assert_eq!(
             (joined.auth0("7f"), joined.shadow("ada")),
-            (Some("$2b$10$x".into()), Some("$6$x:1:0:9:7:::".into()))
+            (Some("$2b$10$x".into()), unix::Shadow::Line("$6$x:1:0:9:7:::".into()))
         );
         let refusal = joined.check().unwrap_err();
         assert!(
@@ -197,7 +201,9 @@ mod tests {
             "{refusal}"
         );
         assert!(
-            joined.firebase().is_some() && joined.auth0("ada").is_none() && joined.shadow("7f").is_none()
+            joined.firebase().is_some()
+                && joined.auth0("ada").is_none()
+                && joined.shadow("7f") == unix::Shadow::Missing
         );
         assert_eq!(joined.check(), Ok(()));
     }

@@ -189,8 +189,9 @@ impl<'de> Visitor<'de> for ElementVisitor {
         Ok(Element::Scalar(i64::try_from(value).map_or(Raw::Other, Raw::Integer)))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Element, E> {
-        Ok(Element::Scalar(Raw::Other))
+    /// Python writes whole numbers so that stand among gaps.
+    fn visit_f64<E>(self, value: f64) -> Result<Element, E> {
+        Ok(Element::Scalar(value.to_string().parse().map_or(Raw::Other, Raw::Integer)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Element, E> {

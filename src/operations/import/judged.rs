@@ -29,6 +29,8 @@ pub struct Judged {
     pub has_weak_hash: bool,
     /// Whether the password itself is in the file.
     pub has_initial_password: bool,
+    /// Whether there is a hash that cannot be checked here.
+    pub has_unchecked_hash: bool,
 }
 
 impl Judged {
@@ -42,6 +44,7 @@ impl Judged {
             has_password: false,
             has_weak_hash: false,
             has_initial_password: false,
+            has_unchecked_hash: false,
         }
     }
 
@@ -52,8 +55,18 @@ impl Judged {
         // A passkey that signs in alone stands for one: such a user needs no link.
         let has_password = record.password.is_usable() || record.factors.signs_in_alone();
         let has_initial_password = record.has_initial_password();
+        let has_unchecked_hash =
+            matches!(self.verdict, Verdict::Created) && record.password == Secret::Unchecked;
         let notes = record.notes.clone();
-        Self { is_conflict, notes, has_password, has_weak_hash, has_initial_password, ..self }
+        Self {
+            is_conflict,
+            notes,
+            has_password,
+            has_weak_hash,
+            has_initial_password,
+            has_unchecked_hash,
+            ..self
+        }
     }
 
     /// With another verdict, as another process was faster.

@@ -32,6 +32,18 @@ pub(super) fn names(row: &Row) -> (Raw, Raw) {
     }
 }
 
+/// A name in one line, and whether that was to be made: cells of spreadsheets have line breaks to look well.
+pub(super) fn in_one_line(name: Raw) -> (Raw, bool) {
+    const BREAKS: [char; 7] = ['\n', '\r', '\t', '\u{b}', '\u{c}', '\u{2028}', '\u{2029}'];
+    match &name {
+        Raw::Text(text) if text.trim().contains(BREAKS) => {
+            let parts = text.split(BREAKS).map(str::trim).filter(|part| !part.is_empty());
+            (Raw::Text(parts.collect::<Vec<_>>().join(" ")), true)
+        }
+        _ => (name, false),
+    }
+}
+
 /// A whole name, with the first name first.
 struct Whole {
     in_order: String,
@@ -158,6 +170,21 @@ mod tests {
         ] {
             assert_eq!(told(&[("full_name", whole)]), (first.into(), last.into()), "{whole}");
         }
+    }
+
+    #[test]
+    fn names_of_several_lines_are_of_one() {
+        for (text, expected) in [
+            ("Ada\nAugusta", "Ada Augusta"),
+            ("Ada \r\n Augusta\t\u{2028}King", "Ada Augusta King"),
+            ("Ada\u{b}\n", "Ada\u{b}\n"),
+            ("\n\n", "\n\n"),
+            ("Ada  Augusta", "Ada  Augusta"),
+        ] {
+            let (name, is_made) = in_one_line(text.into());
+            assert_eq!((name, is_made), (expected.into(), text != expected), "{text:?}");
+        }
+        assert_eq!(in_one_line(Raw::Null), (Raw::Null, false));
     }
 
     #[test]

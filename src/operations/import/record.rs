@@ -1,7 +1,7 @@
 //! From a row to a user: every value is read by the functions that both channels use, and in the spellings of
 //! other programs.
 
-use super::names::names;
+use super::names::{in_one_line, names};
 use super::row::{Row, is_uuid};
 use super::secret::{Secret, read_hash, read_initial};
 use super::states::{self, Until, flag};
@@ -95,6 +95,14 @@ pub(super) fn read(row: &Row, options: &Options) -> Result<Record, Vec<String>> 
     }
     let mut notes = Vec::new();
     let (first_name, last_name) = names(row);
+    let mut joined = |field: &str, name| {
+        let (name, is_joined) = in_one_line(name);
+        if is_joined {
+            notes.push(format!("{field}: its lines are joined."));
+        }
+        name
+    };
+    let (first_name, last_name) = (joined("first_name", first_name), joined("last_name", last_name));
     // Without the password: here it is a hash, not one that was typed.
     let patch = UserPatch {
         username: row.username(),
@@ -188,8 +196,12 @@ fn read_id(given: Raw, new_keys: bool, notes: &mut Vec<String>, errors: &mut Fie
         Raw::Missing | Raw::Null => return None,
         Raw::Integer(number) => Some(number),
         Raw::Text(text) if is_uuid(&text) => return None,
-        // `parse` alone would take a sign.
-        Raw::Text(text) => text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())),
+        Raw::Text(text) => {
+            // Python writes whole numbers so that stand among gaps.
+            let digits = text.trim().trim_end_matches(".0");
+            // `parse` alone would take a sign.
+            digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        }
         Raw::Bool(_) | Raw::Other => None,
     };
     let id = number.filter(|number| (1..=HIGHEST_ID).contains(number)).map(UserId);
@@ -234,6 +246,7 @@ fn read_optional_time(
 ) -> Option<Timestamp> {
     match row.get(field) {
         Raw::Null => None,
+        Raw::Text(word) if times::is_none_of(field, &word) => None,
         given => read_time(field, given, options.dates, errors),
     }
 }

@@ -35,13 +35,16 @@ pub(crate) const FIELDS: [&str; NAMES.len() + BEYOND.len()] = {
 };
 
 /// What other programs write instead: a whole name, a flag that is the opposite of `is_active`, when the account was closed
-/// and until when it is, a password itself that users are to sign in with first, and the salt of a hash.
-pub(super) const FOREIGN: [&str; 6] =
-    ["full_name", "is_blocked", "blocked_at", "blocked_until", "initial_password", "password_salt"];
+/// and until when it is, a password itself that users are to sign in with first, and the salt and the rounds of a hash.
+pub(super) const FOREIGN: [&str; 7] =
+    ["full_name", "is_blocked", "blocked_at", "blocked_until", "initial_password", "password_salt", ROUNDS];
+
+/// The rounds of a hash, where they stand beside it.
+pub(super) const ROUNDS: &str = "password_rounds";
 
 /// Fields that say whether an account may be used, each of which may be told by several columns.
-pub(super) const STATES: [&str; 5] =
-    ["is_active", "is_blocked", "blocked_at", IS_ACTIVE_IF_1, USER_ACCOUNT_CONTROL];
+pub(super) const STATES: [&str; 6] =
+    ["is_active", "is_blocked", "blocked_at", IS_ACTIVE_IF_1, IS_ACTIVE_UNLESS_NOLOGIN, USER_ACCOUNT_CONTROL];
 
 /// Fields that hold times.
 const TIMES: [&str; 8] = [
@@ -67,12 +70,14 @@ pub const MAPPED: &[&str] = &{
     fields
 };
 
-/// What only tables of known programs have: a state of which any number but 1 keeps from use, and a key that only people
-/// have which is not below 0.
+/// What only tables of known programs have: a state of which any number but 1 keeps from use, one of which a word does, a key
+/// that only people have which is not below 0, and the name of one who is no guest.
 pub(super) const IS_ACTIVE_IF_1: &str = "is_active_if_1";
+pub(super) const IS_ACTIVE_UNLESS_NOLOGIN: &str = "is_active_unless_nologin";
 /// The states of an account of Active Directory, as bits of a number.
 pub(super) const USER_ACCOUNT_CONTROL: &str = "user_account_control";
 const PERSONS_PK: &str = "persons_pk";
+const PERSONS_USERNAME: &str = "persons_username";
 
 /// The salts of known programs, and the formulas of their hashes; Gitea's are named in a column.
 pub(super) const SALTS: [(&str, &str); 5] = [
@@ -90,7 +95,7 @@ pub(super) const ALGORITHM: &str = "password_algorithm";
 pub(super) fn known_of_tables(name: &str) -> Option<&'static str> {
     let kinds = NO_USER.iter().map(|(field, _)| *field);
     let salts = SALTS.iter().map(|(field, _)| *field);
-    let others = [IS_ACTIVE_IF_1, USER_ACCOUNT_CONTROL, PERSONS_PK, ALGORITHM];
+    let others = [IS_ACTIVE_IF_1, IS_ACTIVE_UNLESS_NOLOGIN, USER_ACCOUNT_CONTROL, ALGORITHM];
     kinds.chain(salts).chain(others).find(|field| *field == name)
 }
 
@@ -98,6 +103,16 @@ pub(super) fn known_of_tables(name: &str) -> Option<&'static str> {
 #[must_use]
 pub fn is_told_by_others(field: &str) -> bool {
     field == SURNAME || known_of_tables(field).is_some()
+}
+
+/// The field that a row has in the place of one which only people have.
+#[must_use]
+pub fn settled(field: &'static str) -> &'static str {
+    match field {
+        PERSONS_PK => "pk",
+        PERSONS_USERNAME => "username",
+        field => field,
+    }
 }
 
 /// Fields whose values are never shown.
@@ -116,12 +131,13 @@ pub(super) fn field(name: &str) -> Option<&'static str> {
 type Test = fn(&str) -> bool;
 
 /// Kinds of rows that are no users, though they stand among them: the values of a column that say so.
-const NO_USER: [(&str, Test); 5] = [
+const NO_USER: [(&str, Test); 6] = [
     ("no_user_1", |value| value == "1"),
     ("no_user_2", |value| value == "2"),
     ("no_user_but_user", |value| value != "User"),
     ("no_user_but_class", |value| !["user", "inetOrgPerson", "person"].contains(&value)),
     (PERSONS_PK, |value| value.starts_with('-')),
+    (PERSONS_USERNAME, |value| value == "guest"),
 ];
 
 /// What a reader finds, one after the other.
@@ -244,6 +260,16 @@ impl Row {
         self.members.iter().filter(move |(name, _)| *name == field).map(|(_, raw)| raw)
     }
 
+    /// A name in it that is not in ASCII.
+    pub(super) fn name_beyond_ascii(&self) -> Option<String> {
+        const NAMES: [&str; 5] = ["first_name", "last_name", "full_name", SURNAME, "username"];
+        let name = |field| match self.all(field).next() {
+            Some(Raw::Text(name)) if !name.is_ascii() => Some(name.chars().take(LONGEST_SHOWN).collect()),
+            _ => None,
+        };
+        NAMES.into_iter().find_map(name)
+    }
+
     /// Its times that are texts.
     pub(super) fn times(&self) -> impl Iterator<Item = &str> {
         self.members.iter().filter_map(|(field, raw)| match raw {
@@ -264,12 +290,10 @@ impl Row {
             || is("pk", "0") && is("username", "") && self.get("email") == Raw::Text(String::new())
     }
 
-    /// Puts the key of a person in its place, once it is known that the row is one's.
+    /// Puts the key and the name of a person in their places, once it is known that the row is one's.
     pub(super) fn settle(&mut self) {
         for (field, _) in &mut self.members {
-            if *field == PERSONS_PK {
-                *field = "pk";
-            }
+            *field = settled(field);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a row says of the password: a hash, or the password itself.
 
 use super::Options;
-use super::row::{ALGORITHM, Row, SALT_OF_GITEA, SALTS};
+use super::row::{ALGORITHM, ROUNDS, Row, SALT_OF_GITEA, SALTS};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::{Password, PasswordHash};
 use crate::model::password_policy::OwnNames;
@@ -15,8 +15,14 @@ const LONGEST_HASH: usize = 512;
 /// What is wrong with a hash of which the salt is known, but not what was done with it.
 const SAY_FORMULA: &str = "Its salt stands beside it: say with --hash how it was made, such as \
                            'sha1(salt+password)', or leave out the column of hashes with --column.";
+/// What is wrong with a hash of which the rounds are not known.
+const SAY_ROUNDS: &str =
+    "Its rounds are missing: say with --column which column has them, as password_rounds.";
+/// What is wrong with a hash that is a part of one.
+const BROKEN: &str = "Its hash is cut off or altered. Mend the file; or leave out such hashes with --no-broken-hashes, \
+                      and their users are invited.";
 /// The stored hash of a user without one: no password matches it.
-const UNUSABLE: &str = "!";
+pub(super) const UNUSABLE: &str = "!";
 /// What a row says of the password.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Secret {
@@ -27,6 +33,8 @@ pub(super) enum Secret {
     /// The password itself, which the user signs in with first. A hash of it is made once it is known that the user is
     /// new.
     Initial(Password),
+    /// There is a hash, which cannot be checked here. It is not stored.
+    Unchecked,
 }
 
 impl Secret {
@@ -35,17 +43,23 @@ impl Secret {
         match self {
             Self::Hash(hash) => hash.is_usable(),
             Self::Weak(_) | Self::Initial(_) => true,
+            Self::Unchecked => false,
         }
+    }
+}
+
+/// What stands beside a hash and says something of it.
+fn text_beside(row: &Row, field: &str) -> Option<String> {
+    match row.get(field) {
+        Raw::Text(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Raw::Integer(number) => Some(number.to_string()),
+        Raw::Missing | Raw::Null | Raw::Bool(_) | Raw::Other => None,
     }
 }
 
 /// A salt that stands beside its hash, and the formula that is known of the program.
 fn salt(row: &Row) -> (String, Option<Formula>) {
-    let text = |field: &str| match row.get(field) {
-        Raw::Text(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        Raw::Integer(number) => Some(number.to_string()),
-        Raw::Missing | Raw::Null | Raw::Bool(_) | Raw::Other => None,
-    };
+    let text = |field: &str| text_beside(row, field);
     let known = || {
         SALTS.into_iter().find_map(|(field, formula)| {
             let salt = text(field)?;
@@ -60,7 +74,7 @@ fn salt(row: &Row) -> (String, Option<Formula>) {
     text("password_salt").map(|salt| (salt, None)).or_else(known).unwrap_or_default()
 }
 
-/// A hash. The messages do not repeat it. One that cannot be checked here is left out.
+/// A hash. The messages do not repeat it. One that cannot be checked here is left out; one that is broken is an error.
 pub(super) fn read_hash(
     row: &Row,
     options: &Options,
@@ -70,18 +84,30 @@ pub(super) fn read_hash(
     let unusable = || Secret::Hash(PasswordHash::from(UNUSABLE.to_owned()));
     let hash = match row.get("password") {
         Raw::Missing | Raw::Null => return Some(unusable()),
-        Raw::Text(hash) => hash,
+        // No hash begins or ends with white space, but cells of spreadsheets do.
+        Raw::Text(hash) => hash.trim().to_owned(),
         Raw::Bool(_) | Raw::Integer(_) | Raw::Other => {
             errors.add("password", Message::NotAString);
             return None;
         }
     };
     let (salt, known) = salt(row);
-    let by_itself = if is_storable(&hash) { recognize(&hash) } else { Recognized::Unknown };
+    let by_itself = match recognize(&hash) {
+        Recognized::Broken => Recognized::Broken,
+        _ if !is_storable(&hash) => Recognized::Unknown,
+        recognized => recognized,
+    };
     let is_salted = !salt.is_empty() || by_itself == Recognized::Unknown && hash.matches(':').count() == 1;
     let recognized = match options.hash.as_ref().or(known.as_ref()) {
         _ if !is_bare(&hash) => by_itself,
-        Some(formula) => formula.recognize(&hash, &salt),
+        Some(formula) => {
+            let rounds = text_beside(row, ROUNDS).and_then(|rounds| rounds.parse().ok());
+            if formula.needs_rounds() && rounds.is_none() {
+                errors.add("password", SAY_ROUNDS);
+                return None;
+            }
+            formula.recognize(&hash, &salt, rounds)
+        }
         None if is_salted => {
             errors.add("password", SAY_FORMULA);
             return None;
@@ -99,10 +125,18 @@ pub(super) fn read_hash(
             notes.push("password: its hash is a weak one; the user is invited.".into());
             unusable()
         }
+        Recognized::Broken if !options.no_broken_hashes => {
+            errors.add("password", BROKEN);
+            return None;
+        }
+        Recognized::Broken => {
+            notes.push("password: its hash is cut off or altered; the user is invited.".into());
+            Secret::Unchecked
+        }
         Recognized::Unknown if hash.is_empty() => unusable(),
         Recognized::Unknown => {
             notes.push("password: is not a hash that can be checked here; the user is invited.".into());
-            unusable()
+            Secret::Unchecked
         }
     })
 }
@@ -128,7 +162,13 @@ pub(super) fn read_initial(
         errors.add(FIELD, "There is a hash of a password, too.");
     }
     // Taken for the password itself it would let in each reader of the dump that it is from.
-    if matches!(recognize(&text), Recognized::Usable(_) | Recognized::Weak(_)) {
+    let is_hash = match recognize(text.trim()) {
+        Recognized::Usable(_) | Recognized::Weak(_) => true,
+        // Passwords are made of such digits, too.
+        Recognized::Broken => !text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        Recognized::Unusable | Recognized::Unknown => false,
+    };
+    if is_hash {
         errors.add(FIELD, "This is a hash; its column has to be read as password.");
         return None;
     }
@@ -154,8 +194,8 @@ pub(super) fn read_initial(
 pub fn formula(typed: &str) -> Result<Formula, String> {
     Formula::parse(typed).ok_or_else(|| {
         "how hashes were made is said as in 'sha1(salt+password)', 'md5(md5(password)+salt)' or \
-         'pbkdf2-sha256(password,salt,10000)', with md5, sha1, sha256 and sha512, and unhex(salt) or unbase64(salt) \
-         for a salt of bytes"
+         'pbkdf2-sha256(password,salt,10000)', with md5, sha1, sha256 and sha512, unhex(salt) or unbase64(salt) \
+         for a salt of bytes, and rounds for the number in the column that is read as password_rounds"
             .to_owned()
     })
 }

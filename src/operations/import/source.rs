@@ -7,11 +7,13 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use flate2::read::MultiGzDecoder;
 
+use super::encoding;
+
 /// How much of a file is looked at to find out what it is.
-const HEAD: usize = 64 * 1024;
+pub(super) const HEAD: usize = 64 * 1024;
 /// How much of a file is looked at to find out its encoding.
 const SNIFFED: u64 = 16 * 1024 * 1024;
 
@@ -24,6 +26,8 @@ pub struct Source {
     file: Arc<File>,
     packed: bool,
     encoding: &'static Encoding,
+    /// Whether nothing but its letters tell the encoding.
+    is_guessed: bool,
     /// Bytes of a byte order mark, which are left out.
     mark: usize,
     /// The most bytes that are read once the file is unpacked.
@@ -43,8 +47,8 @@ enum Fault {
 
 impl Source {
     /// Opens a file; `-` is standard input. What cannot be read twice is first copied to a file without a name.
-    /// Without an encoding by its name it is told from the content: UTF-16 by its byte order mark, else UTF-8, else
-    /// Windows-1252.
+    /// Without an encoding by its name it is told from the content: UTF-16 by its byte order mark, else UTF-8, else what
+    /// its letters look like.
     ///
     /// # Errors
     /// Why it cannot be read.
@@ -77,7 +81,8 @@ impl Source {
                 .ok_or_else(|| format!("the encoding {label:?} is not known"))
         });
         let (most, fault) = (u64::MAX, Arc::default());
-        let mut source = Self { file, packed: false, encoding: UTF_8, mark: 0, most, fault };
+        let (encoding, is_guessed) = (UTF_8, false);
+        let mut source = Self { file, packed: false, encoding, is_guessed, mark: 0, most, fault };
         let mut start = [0; 2];
         let length = read_up_to(&mut source.raw(), &mut start);
         source.packed = length.map_err(|error| error.to_string())? == 2 && start == [0x1f, 0x8b];
@@ -96,7 +101,10 @@ impl Source {
             // JSON is in UTF-8, whatever is wrong with it.
             (None, None) if mark[..length].trim_ascii_start().starts_with(b"{") => {}
             (None, None) if mark[..length].trim_ascii_start().starts_with(b"[") => {}
-            (None, None) if is_not_utf8(&mark[..length], sniffed) => source.encoding = WINDOWS_1252,
+            (None, None) if encoding::is_not_utf8(&mark[..length], sniffed) => {
+                source.encoding = encoding::guess(source.unpacked().take(SNIFFED));
+                source.is_guessed = true;
+            }
             (None, _) => {}
         }
         Ok(source)
@@ -126,6 +134,11 @@ impl Source {
     /// The name of the encoding, such as `windows-1252`.
     pub(super) fn encoding(&self) -> &'static str {
         self.encoding.name()
+    }
+
+    /// Whether the encoding is a guess.
+    pub(super) const fn is_guessed(&self) -> bool {
+        self.is_guessed
     }
 
     /// The beginning of the content; of a damaged archive what can be read of it.
@@ -217,7 +230,7 @@ fn keep(mut content: impl Read) -> io::Result<File> {
     Ok(file)
 }
 
-fn read_up_to(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read_up_to(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
         match source.read(&mut buffer[length..]) {
@@ -228,49 +241,6 @@ fn read_up_to(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(length)
-}
-
-/// Whether a content has bytes that are not UTF-8, and none that are more than ASCII in UTF-8. A file that has
-/// both is a damaged one in UTF-8.
-fn is_not_utf8(start: &[u8], mut rest: impl Read) -> bool {
-    let mut pending = start.to_vec();
-    let mut chunk = vec![0; HEAD];
-    let mut has_invalid = false;
-    loop {
-        let mut unread = pending.as_slice();
-        loop {
-            let (valid, after) = match std::str::from_utf8(unread) {
-                Ok(_) => (unread, None),
-                Err(error) => {
-                    let (valid, after) = unread.split_at(error.valid_up_to());
-                    (valid, Some((after, error.error_len())))
-                }
-            };
-            if !valid.is_ascii() {
-                return false;
-            }
-            match after {
-                Some((after, Some(length))) => {
-                    has_invalid = true;
-                    unread = &after[length..];
-                }
-                // A character that the chunk cuts off.
-                Some((after, None)) => {
-                    unread = after;
-                    break;
-                }
-                None => {
-                    unread = &[];
-                    break;
-                }
-            }
-        }
-        let cut_off = unread.to_vec();
-        match read_up_to(&mut rest, &mut chunk) {
-            Ok(0) | Err(_) => return has_invalid || !cut_off.is_empty(),
-            Ok(length) => pending = [&cut_off, &chunk[..length]].concat(),
-        }
-    }
 }
 
 /// Another encoding, read as UTF-8. What is not valid in it becomes the replacement character.

@@ -1,6 +1,6 @@
 //! Whether an account may be used, as other programs and people say it.
 
-use super::row::{IS_ACTIVE_IF_1, Row, USER_ACCOUNT_CONTROL};
+use super::row::{IS_ACTIVE_IF_1, IS_ACTIVE_UNLESS_NOLOGIN, Row, USER_ACCOUNT_CONTROL};
 use super::times::{self, DateOrder};
 use crate::model::clock::Timestamp;
 use crate::model::raw::Raw;
@@ -34,7 +34,11 @@ pub(super) fn is_active(row: &Row, order: Option<DateOrder>) -> Raw {
         (_, Some(bits)) => Raw::Bool(bits & DISABLED == 0),
         (other, None) => other.clone(),
     });
-    let numbers = firsts.chain(controls);
+    let kinds = row.all(IS_ACTIVE_UNLESS_NOLOGIN).map(|raw| match raw {
+        Raw::Text(kind) if kind.trim() == "nologin" => Raw::Bool(false),
+        _ => Raw::Missing,
+    });
+    let numbers = firsts.chain(controls).chain(kinds);
     let told: Vec<Raw> = active.chain(blocked).chain(since).chain(until).chain(numbers).collect();
     let is_unclear = |raw: &Raw| !matches!(raw, Raw::Bool(_) | Raw::Missing);
     if told.contains(&Raw::Bool(false)) {

@@ -8,7 +8,7 @@ use rocket::tokio::time::sleep;
 
 use super::by::{By, patiently};
 use super::record::Record;
-use super::secret::Secret;
+use super::secret::{Secret, UNUSABLE};
 use super::verdict::{Known, Verdict};
 use crate::db;
 use crate::db::users::{self, Ids};
@@ -161,6 +161,7 @@ async fn hashes(app: &App, by: &By, batch: &[New]) -> Result<Vec<PasswordHash>> 
                 Secret::Hash(hash) => Ok(hash.clone()),
                 Secret::Weak(weak) => app.hasher.layer(weak).await,
                 Secret::Initial(password) => app.hasher.hash(password).await,
+                Secret::Unchecked => Ok(PasswordHash::from(UNUSABLE.to_owned())),
             };
             match made {
                 // Sign-ins come first.
@@ -265,8 +266,13 @@ mod tests {
             write(&app, &By::Operator, new, now).await.unwrap(),
             [
                 (0, Written::As(UserId(1))),
-                (1, Written::Not(Verdict::refused("username: A user with that username already exists."))),
-                (2, Written::Not(Verdict::refused("pk 3 belongs to another user."))),
+                (
+                    1,
+                    Written::Not(Verdict::refused(
+                        "username: A user with that username already exists. It has the pk 7."
+                    ))
+                ),
+                (2, Written::Not(Verdict::refused("pk 3 belongs to another user: \"zoe\"."))),
                 (3, Written::Not(Verdict::Unchanged)),
             ]
         );

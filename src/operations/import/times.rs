@@ -46,6 +46,16 @@ pub(super) fn parse(text: &str, order: Option<DateOrder>) -> Result<Option<Times
 /// What Active Directory has for an account that does not end: the greatest number of 64 bits.
 const NEVER: &str = "9223372036854775807";
 
+/// Whether a word says that there is no such time, as PostgreSQL's `infinity` does of an end, and `-infinity` of a beginning.
+pub(super) fn is_none_of(field: &str, word: &str) -> bool {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "infinity" => field == "valid_until",
+        "-infinity" => matches!(field, "valid_from" | "last_login" | "password_changed_at" | "modified_at"),
+        "never" => matches!(field, "valid_until" | "last_login" | "password_changed_at"),
+        _ => false,
+    }
+}
+
 /// Whether this may be a date in which the order of day and month has to be said.
 pub(super) fn needs_order(text: &str) -> bool {
     let (date, _) = text.trim().split_once([' ', 'T']).unwrap_or((text.trim(), ""));
@@ -153,12 +163,18 @@ fn time(text: &str, order: Option<DateOrder>) -> Option<Timestamp> {
         let hour: u8 = time.get(..2)?.parse().ok().filter(|hour| (1..=12).contains(hour))?;
         time = format!("{:02}{}", hour % 12 + noon, &time[2..]);
     }
-    let offset = match offset.len() {
-        3 => format!("{offset}:00"),
-        5 => format!("{}:{}", &offset[..3], &offset[3..]),
-        _ => offset.to_owned(),
+    let (offset, seconds) = match offset.len() {
+        3 => (format!("{offset}:00"), 0),
+        5 => (format!("{}:{}", &offset[..3], &offset[3..]), 0),
+        // Before there were time zones, towns had their own time.
+        9 => (offset[..6].to_owned(), format!("{}{}", &offset[..1], &offset[7..]).parse().ok()?),
+        _ => (offset.to_owned(), 0_i64),
     };
-    Timestamp::parse(&format!("{date}T{time}{offset}"))
+    let of_minutes = Timestamp::parse(&format!("{date}T{time}{offset}"))?;
+    let exact = of_minutes.micros() - seconds * 1_000_000;
+    // From the year 1 to the last second of 9999: what is beyond is not printed.
+    let is_printable = seconds == 0 || (-62_135_596_800_000_000..253_402_300_799_000_000).contains(&exact);
+    is_printable.then_some(Timestamp::from_micros(exact))
 }
 
 /// `Wed, 31 Dec 2025 13:05:00 +0000`, `December 31, 2025 1:05 PM` or `31-Dec-2025`, with the date as ISO 8601 has it.
@@ -222,7 +238,7 @@ fn split_offset(text: &str) -> (&str, &str) {
     let sign = text.rfind(['+', '-']).filter(|at| *at >= 11);
     let Some((local, offset)) = sign.and_then(|at| text.split_at_checked(at)) else { return (text, "") };
     let shape: String = offset.chars().skip(1).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    if ["00", "0000", "00:00"].contains(&shape.as_str()) { (local, offset) } else { (text, "") }
+    if ["00", "0000", "00:00", "00:00:00"].contains(&shape.as_str()) { (local, offset) } else { (text, "") }
 }
 
 /// `YYYY-MM-DD` of a date in one of the known orders.
@@ -274,6 +290,9 @@ mod tests {
         for (text, time) in [
             ("2022-07-16 06:53:43.913919+00", "2022-07-16T06:53:43.913919Z"),
             ("2018-08-11 08:26:49+00", "2018-08-11T08:26:49.000000Z"),
+            ("1936-05-01 12:19:32+00:19:32", "1936-05-01T12:00:00.000000Z"),
+            ("1900-01-01 00:00:00.5-00:01:15", "1900-01-01T00:01:15.500000Z"),
+            ("0001-01-01 00:53:28+00:53:28", "0001-01-01T00:00:00.000000Z"),
             ("2024-02-29 14:30:00+0230", "2024-02-29T12:00:00.000000Z"),
             ("2024-02-29T14:30+02:30", "2024-02-29T12:00:00.000000Z"),
             ("2015-03-08 06:30:17.5+1345", "2015-03-07T16:45:17.500000Z"),

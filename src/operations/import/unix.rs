@@ -42,11 +42,22 @@ pub(super) fn kind(head: &[u8]) -> Option<Kind> {
     (!lines.is_empty() && lines.iter().all(|cells| is_hash(cells))).then_some(Kind::Htpasswd)
 }
 
-/// The rows of a file of accounts; `find` knows the hashes that another file has, by name.
+/// What a `shadow` file says of an account.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shadow {
+    /// There is no such file.
+    NotGiven,
+    /// It does not have the account.
+    Missing,
+    /// What follows the name.
+    Line(String),
+}
+
+/// The rows of a file of accounts; `find` knows what another file says of them.
 pub(super) fn rows(
     stream: Stream,
     kind: Kind,
-    find: impl Fn(&str) -> Option<String> + Send + 'static,
+    find: impl Fn(&str) -> Shadow + Send + 'static,
 ) -> impl Iterator<Item = Item> + Send {
     let lines = Lines::new(stream, b'\n');
     let lines =
@@ -63,7 +74,7 @@ pub(super) fn rows(
     })
 }
 
-fn account(place: Place, kind: Kind, cells: &[&str], find: &impl Fn(&str) -> Option<String>) -> Item {
+fn account(place: Place, kind: Kind, cells: &[&str], find: &impl Fn(&str) -> Shadow) -> Item {
     let mut row = Row::new(place);
     match (kind, cells) {
         (Kind::Passwd, [name, password, number, _, person, _, _]) => {
@@ -73,13 +84,21 @@ fn account(place: Place, kind: Kind, cells: &[&str], find: &impl Fn(&str) -> Opt
             row.add("username", (*name).into());
             row.add("full_name", person.split(',').next().unwrap_or_default().into());
             match find(name) {
-                Some(stored) => add_shadow(&mut row, &stored),
-                None => row.add("password", hash(password)),
+                Shadow::Line(stored) => add_shadow(&mut row, &stored),
+                // Its part of the file is missing.
+                Shadow::Missing if *password == "x" => {
+                    row.problems.push("password: The file of passwords does not have this account.".into());
+                }
+                Shadow::Missing | Shadow::NotGiven => row.add("password", hash(password)),
             }
         }
         (Kind::Htpasswd, [name, password]) => {
             row.add("username", (*name).into());
             row.add("password", hash(password));
+            // So ends a file that is cut off.
+            if password.is_empty() {
+                row.problems.push("password: There is none.".into());
+            }
         }
         _ => return Item::Row(Row::broken(place, format!("has {} cells, which do not fit.", cells.len()))),
     }
@@ -143,13 +162,18 @@ mod tests {
         assert_eq!(kind(PASSWD.as_bytes()), Some(Kind::Passwd));
         assert_eq!(kind(SHADOW.as_bytes()), Some(Kind::Shadow));
         let hashes: Vec<_> = shadow(source(SHADOW.as_bytes()).stream().unwrap()).collect();
-        let find =
-            move |name: &str| hashes.iter().find(|(known, _)| known == name).map(|(_, hash)| hash.clone());
+        let find = move |name: &str| {
+            let found = hashes.iter().find(|(known, _)| known == name);
+            found.map_or(Shadow::Missing, |(_, hash)| Shadow::Line(hash.clone()))
+        };
         let items: Vec<Item> =
             rows(source(PASSWD.as_bytes()).stream().unwrap(), Kind::Passwd, find).collect();
         let [Item::Skipped(_), Item::Row(ada), Item::Row(bob)] = &items[..] else { panic!("{items:?}") };
         assert_eq!((ada.get("full_name"), ada.get("password")), ("Ada Lovelace".into(), "$6$x$y".into()));
         assert_eq!((bob.get("username"), bob.get("password")), ("bob".into(), Raw::Missing));
+        let cut = rows(source(PASSWD.as_bytes()).stream().unwrap(), Kind::Passwd, |_| Shadow::Missing).last();
+        let Some(Item::Row(bob)) = cut else { panic!("{cut:?}") };
+        assert_eq!(bob.problems, ["password: The file of passwords does not have this account."]);
         let mut row = Row::new(Place { line: 1, row: 1 });
         add_shadow(&mut row, "$6$x$y:0:0:99999:7::18000:");
         assert_eq!(row.get("must_change_password"), Raw::Bool(true));
@@ -160,10 +184,16 @@ mod tests {
     fn htpasswd_is_told_by_its_hashes() {
         let content = b"ada:$apr1$x$y\nbob:{SHA}x\n\n# a comment\ncarl:$2y$05$x\n";
         assert_eq!(kind(content), Some(Kind::Htpasswd));
-        assert_eq!(rows(source(content).stream().unwrap(), Kind::Htpasswd, |_| None).count(), 3);
+        assert_eq!(rows(source(content).stream().unwrap(), Kind::Htpasswd, |_| Shadow::NotGiven).count(), 3);
+        let cut =
+            rows(source(b"ada:$apr1$x$y\nbob:").stream().unwrap(), Kind::Htpasswd, |_| Shadow::NotGiven)
+                .last();
+        let Some(Item::Row(bob)) = cut else { panic!("{cut:?}") };
+        assert_eq!(bob.problems, ["password: There is none."]);
         let old = b"ada:saDkx2A.Rz1/E\n";
         assert_eq!(kind(old), Some(Kind::Htpasswd));
-        let items: Vec<Item> = rows(source(old).stream().unwrap(), Kind::Htpasswd, |_| None).collect();
+        let items: Vec<Item> =
+            rows(source(old).stream().unwrap(), Kind::Htpasswd, |_| Shadow::NotGiven).collect();
         let [Item::Row(ada)] = &items[..] else { panic!("{items:?}") };
         assert_eq!(ada.get("password"), "{CRYPT}saDkx2A.Rz1/E".into());
         for other in [&b"a:b\n"[..], b"", b"username:email\n", b"a,b\n"] {

@@ -79,7 +79,7 @@ impl Earlier {
             }
             Some(_) => Some(Verdict::refused("differs from an earlier row with the same username.")),
             None if new_keys => None,
-            None => owner.map(|_| Verdict::refused(taken_id(user.id))),
+            None => owner.map(|_| Verdict::refused(taken_id(user.id, None))),
         }
     }
 
@@ -130,9 +130,9 @@ impl Known {
             (_, _, Some(here)) if self.new_keys => Some(compare(record, here)),
             (Some(_), Some(_), None) if self.new_keys => None,
             (Some(id), Some(_), other) => Some(Verdict::Refused(
-                [taken_id(id)].into_iter().chain(other.map(|_| taken_name())).collect(),
+                [taken_id(id, by_id)].into_iter().chain(other.map(taken_name)).collect(),
             )),
-            (Some(_), None, Some(_)) => Some(Verdict::refused(taken_name())),
+            (Some(_), None, Some(other)) => Some(Verdict::refused(taken_name(other))),
             (None, _, Some(here)) => Some(compare(record, here)),
             (_, None, None) | (None, Some(_), None) => None,
         };
@@ -155,12 +155,18 @@ impl Known {
     }
 }
 
-fn taken_id(id: UserId) -> String {
-    format!("pk {id} belongs to another user.")
+/// A primary key that another user has, who is named if they are known.
+fn taken_id(id: UserId, owner: Option<&User>) -> String {
+    match owner {
+        Some(owner) => format!("pk {id} belongs to another user: {:?}.", owner.username.as_str()),
+        None => format!("pk {id} belongs to another user."),
+    }
 }
 
-fn taken_name() -> String {
-    format!("username: {}", Message::UsernameTaken(String::new()))
+/// A name that another user has.
+fn taken_name(owner: &User) -> String {
+    let taken = format!("username: {}", Message::UsernameTaken(String::new()));
+    if owner.id.0 == 0 { taken } else { format!("{taken} It has the pk {}.", owner.id) }
 }
 
 fn compare(record: &Record, here: &User) -> Verdict {
@@ -246,9 +252,9 @@ mod tests {
         assert_eq!(
             verdicts(&HERE, &["7,carl,,no,,", "7,bob,b@b.co,no,,", "9,BOB,b@b.co,no,,"]),
             [
-                "pk 7 belongs to another user.".to_owned(),
-                format!("pk 7 belongs to another user. {NAME_TAKEN}"),
-                NAME_TAKEN.to_owned(),
+                "pk 7 belongs to another user: \"ada\".".to_owned(),
+                format!("pk 7 belongs to another user: \"ada\". {NAME_TAKEN} It has the pk 8."),
+                format!("{NAME_TAKEN} It has the pk 8."),
             ]
         );
     }
@@ -291,8 +297,8 @@ mod tests {
                 "created",
                 "unchanged",
                 "differs from the user already here: is_staff.",
-                NAME_TAKEN,
-                "pk 1 belongs to another user.",
+                "username: A user with that username already exists. It has the pk 1.",
+                "pk 1 belongs to another user: \"ada\".",
                 "created",
                 "unchanged",
                 NAME_TAKEN,

@@ -6,6 +6,7 @@
 //! | `md5(md5(password)+salt)`, `md5(md5(salt)+md5(password))` | vBulletin, `MyBB` |
 //! | `sha1(salt+sha1(password))` | Redmine |
 //! | `pbkdf2-sha256(password,salt,64000)` | Discourse |
+//! | `pbkdf2-sha512(password,unhex(salt),rounds)` | programs that have a column of rounds |
 //!
 //! A digest within another is one in hexadecimal digits. Salts are texts, but for `unhex(salt)` and `unbase64(salt)`.
 
@@ -39,6 +40,9 @@ const QUICK: [(&str, Kind, usize); 17] = [
     ("sha512(p+s)", Kind::Sha512SaltLast, 64),
     ("sha512(p)", Kind::Sha512SaltLast, 64),
 ];
+
+/// The fewest bytes of what is taken for an output, those of MD5.
+const SHORTEST_OUTPUT: usize = 16;
 
 /// How a salt is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +80,8 @@ impl Salt {
 enum Made {
     /// Quickly, with an output of so many bytes.
     Quickly(Kind, usize),
-    /// By PBKDF2 with this hash function and so many rounds.
-    Pbkdf2(&'static str, u32),
+    /// By PBKDF2 with this hash function and so many rounds, unless each hash has its own.
+    Pbkdf2(&'static str, Option<u32>),
 }
 
 /// How hashes were made whose salts stand beside them.
@@ -100,7 +104,10 @@ impl Formula {
         }
         let (name, rest) = short.split_once("(p,s,")?;
         let prf = ["pbkdf2-sha1", "pbkdf2-sha256", "pbkdf2-sha512"].into_iter().find(|prf| *prf == name)?;
-        let rounds = parse_number(rest.strip_suffix(')')?).filter(|rounds| *rounds > 0)?;
+        let rounds = match rest.strip_suffix(')')? {
+            "rounds" => None,
+            rounds => Some(parse_number(rounds).filter(|rounds| *rounds > 0)?),
+        };
         Some(Self { made: Made::Pbkdf2(prf, rounds), salt })
     }
 
@@ -115,12 +122,18 @@ impl Formula {
             _ => return None,
         };
         let salt = if salt.len() == 10 { Salt::Text } else { Salt::Hexadecimal };
-        Some(Self { made: Made::Pbkdf2("pbkdf2-sha256", rounds), salt })
+        Some(Self { made: Made::Pbkdf2("pbkdf2-sha256", Some(rounds)), salt })
+    }
+
+    /// Whether each hash has rounds of its own.
+    #[must_use]
+    pub fn needs_rounds(&self) -> bool {
+        matches!(self.made, Made::Pbkdf2(_, None))
     }
 
     /// What a hash that was made so is good for here. Where the salt is not given, it may follow the hash after a colon.
     #[must_use]
-    pub fn recognize(&self, hash: &str, salt: &str) -> Recognized {
+    pub fn recognize(&self, hash: &str, salt: &str, rounds: Option<u32>) -> Recognized {
         let (hash, salt) = match hash.split_once(':') {
             Some((hash, behind)) if salt.is_empty() => (hash, behind),
             _ => (hash, salt),
@@ -131,8 +144,10 @@ impl Formula {
                 Made::Quickly(kind, length) if output.len() == length => {
                     Recognized::Weak(WeakHash::of_digest(kind, &salt, &output)?)
                 }
+                Made::Quickly(..) if output.len() >= SHORTEST_OUTPUT => Recognized::Broken,
                 Made::Quickly(..) => return None,
-                Made::Pbkdf2(prf, rounds) => {
+                Made::Pbkdf2(prf, fixed) => {
+                    let rounds = fixed.or(rounds)?;
                     let (salt, output) = (LENIENT.encode(salt), LENIENT.encode(output));
                     recognize(&format!("${prf}$i={rounds}${salt}${output}"))
                 }
@@ -146,7 +161,7 @@ impl Formula {
 #[must_use]
 pub fn is_bare(hash: &str) -> bool {
     let hash = hash.split_once(':').map_or(hash, |(hash, _)| hash);
-    output(hash).is_some_and(|output| output.len() >= 16)
+    output(hash).is_some_and(|output| output.len() >= SHORTEST_OUTPUT)
 }
 
 /// Bytes in hexadecimal digits, or else in base64.
@@ -242,7 +257,7 @@ mod tests {
             OwnHashes::new(super::super::Cost { memory_kib: 64, iterations: 1, parallelism: 1 }).unwrap();
         let mut memory = Memory::for_hashes_of(&own);
         for (formula, salt, hash) in MADE {
-            let kept = match Formula::parse(formula).unwrap().recognize(hash, salt) {
+            let kept = match Formula::parse(formula).unwrap().recognize(hash, salt, None) {
                 Recognized::Weak(weak) => weak.layered(&own, &mut memory).unwrap(),
                 Recognized::Usable(hash) => hash.as_str().to_owned(),
                 other => panic!("{formula}: {other:?}"),
@@ -273,13 +288,21 @@ mod tests {
             assert_eq!(Formula::parse(text), None, "{text}");
         }
         let formula = Formula::parse(" SHA1( Salt + Password ) ").unwrap();
-        for hash in ["", "hunter2", "\u{e4}\u{e4}", "5f4dcc3b5aa765d61d8327deb882cf99", ":", "zz:zz"] {
-            assert_eq!(formula.recognize(hash, "x"), Recognized::Unknown, "{hash}");
+        for hash in ["", "hunter2", "\u{e4}\u{e4}", ":", "zz:zz"] {
+            assert_eq!(formula.recognize(hash, "x", None), Recognized::Unknown, "{hash}");
         }
+        let of_md5 = "5f4dcc3b5aa765d61d8327deb882cf99";
+        assert_eq!(formula.recognize(of_md5, "x", None), Recognized::Broken, "too short for SHA-1");
+        let rounds = Formula::parse("pbkdf2-sha256(password,salt,rounds)").unwrap();
+        let hash = "ab".repeat(32);
+        assert_eq!(rounds.recognize(&hash, "x", None), Recognized::Unknown);
+        let told = Formula::parse("pbkdf2-sha256(password,salt,7000)").unwrap().recognize(&hash, "x", None);
+        assert_eq!(rounds.recognize(&hash, "x", Some(7000)), told);
+        assert!(rounds.needs_rounds() && matches!(told, Recognized::Usable(_)));
         let dear = Formula::parse("pbkdf2-sha256(password,salt,4000000000)").unwrap();
-        assert_eq!(dear.recognize(&"ab".repeat(32), "x"), Recognized::Unknown);
+        assert_eq!(dear.recognize(&"ab".repeat(32), "x", None), Recognized::Unknown);
         let odd = Formula::parse("pbkdf2-sha256(password,unhex(salt),1000)").unwrap();
-        assert_eq!(odd.recognize(&"ab".repeat(32), "abc"), Recognized::Unknown);
+        assert_eq!(odd.recognize(&"ab".repeat(32), "abc", None), Recognized::Unknown);
     }
 
     #[test]

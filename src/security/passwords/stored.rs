@@ -1,6 +1,7 @@
 //! Reading a stored hash, whatever its kind.
 
 use super::argon2::{ArgonHash, Memory};
+use super::broken::is_whole_output;
 use super::elsewhere::ElsewhereHash;
 use super::foreign::ForeignHash;
 use super::weak::{self, LayeredHash};
@@ -51,6 +52,11 @@ impl<'a> Stored<'a> {
             Self::Elsewhere(hash) => hash.effort(),
             Self::Layered(hash) => hash.effort(),
         }
+    }
+
+    /// Whether its output is a part of one. Another kind than argon2 does not begin alike for a shorter one.
+    pub(super) fn is_cut(&self) -> bool {
+        matches!(self, Self::Own(hash) | Self::DjangoArgon(hash) if !is_whole_output(hash.output().len()))
     }
 
     /// Computes the hash of the password and compares it with the stored one in constant time.

@@ -131,6 +131,7 @@ struct ChoicesForm {
     staff_role: String,
     new_keys: Option<String>,
     no_weak_hashes: Option<String>,
+    no_broken_hashes: Option<String>,
 }
 
 impl ChoicesForm {
@@ -153,6 +154,7 @@ impl ChoicesForm {
             staff_role: self.staff_role.trim().to_owned(),
             new_keys: self.new_keys.is_some(),
             no_weak_hashes: self.no_weak_hashes.is_some(),
+            no_broken_hashes: self.no_broken_hashes.is_some(),
         }
     }
 }

@@ -83,6 +83,7 @@ pub(in crate::web) struct ChoicesState {
     pub(in crate::web) staff_role: String,
     pub(in crate::web) new_keys: bool,
     pub(in crate::web) no_weak_hashes: bool,
+    pub(in crate::web) no_broken_hashes: bool,
 }
 
 /// What an import would do.
@@ -104,7 +105,7 @@ pub(in crate::web) struct ImportReviewPage {
     /// The fields that a column may hold: name and label.
     pub(in crate::web) fields: Vec<(&'static str, &'static str)>,
     pub(in crate::web) choices: ChoicesState,
-    /// The first rows that are refused, then the first of the others.
+    /// The first rows that are refused or lose their hash, then the first of the others.
     pub(in crate::web) rows: Vec<VerdictRow>,
     /// How many rows there are besides.
     pub(in crate::web) more: String,
@@ -144,6 +145,7 @@ impl View for ImportReviewPage {
                 staff_role: text.to_owned(),
                 new_keys: true,
                 no_weak_hashes: true,
+                no_broken_hashes: true,
             },
             rows: vec![VerdictRow {
                 word: "created",

@@ -268,7 +268,7 @@ async fn mf_1_a_bad_row_of_second_factors_is_refused_and_the_good_ones_are_impor
         "second_factors: “phone” and “tablet” have the same secret.",
         "second_factors: There are more than 3 authenticator apps.",
         "second_factors: The passkey “again” is there twice.",
-        "belongs to another user.",
+        "belongs to another user",
         "second_factors: A passkey of them is another user's.",
     ] {
         assert!(said.contains(reason), "{reason}: {said}");

@@ -3,7 +3,7 @@
 use super::super::row::USER_ACCOUNT_CONTROL;
 
 /// Names of fields elsewhere: in small letters, without accents and what separates words.
-pub(super) const ALIASES: [(&str, &str); 19] = [
+pub(super) const ALIASES: [(&str, &str); 20] = [
     ("pk", "id"),
     (
         "must_change_password",
@@ -86,6 +86,7 @@ pub(super) const ALIASES: [(&str, &str); 19] = [
     ("valid_until", "accountexpires accountexpirationdate accountexpiresat accountexpiry accountvaliduntil"),
     ("password_changed_at", "passwdchangedon"),
     ("password_salt", "salt passwordsalt passwdsalt usersalt memberspasssalt"),
+    ("password_rounds", "rounds iterations hashiterations passworditerations hashrounds"),
     (
         "initial_password",
         "temporarypassword temppassword startpassword initialpasswort startpasswort cleartextpassword",

@@ -178,6 +178,18 @@ fn tables_of_programs_are_known_by_their_columns() {
     let redmine = ["id", "login", "hashed_password", "status", "auth_source_id", "type", "salt"];
     let fields = ["pk", "username", "password", "is_active_if_1", "", "no_user_but_user", "salt_of_redmine"];
     assert_eq!(assigned(&redmine), fields);
+    let moodle = ["id", "auth", "confirmed", "deleted", "mnethostid", "username", "password", "email"];
+    let fields = [
+        "pk",
+        "is_active_unless_nologin",
+        "is_active",
+        "is_blocked",
+        "",
+        "persons_username",
+        "password",
+        "email",
+    ];
+    assert_eq!(assigned(&moodle), fields);
     let given = [("type".to_owned(), "no_user_1".to_owned())];
     assert!(check(&given, |_| true).is_err(), "it is no field that can be given");
 }

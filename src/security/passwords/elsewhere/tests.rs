@@ -194,7 +194,7 @@ fn what_is_no_hash_that_can_be_checked_is_not_recognized() {
         "md5$salt$zz",
         "md5$a$b$c",
     ] {
-        assert!(matches!(recognize(text), Recognized::Unknown), "{text}");
+        assert!(matches!(recognize(text), Recognized::Unknown | Recognized::Broken), "{text}");
     }
     assert!(matches!(recognize("!"), Recognized::Unusable));
     let bcrypt = "$2b$04$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K";

@@ -2,7 +2,7 @@
 
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::IsSuperuser;
-use crate::operations::import::{Counts, DateOrder, FIELDS, Judged, Survey, is_told_by_others};
+use crate::operations::import::{Counts, DateOrder, FIELDS, Judged, Survey, is_told_by_others, settled};
 use crate::operations::uploads::{Choices, Rehearsal, Upload};
 use crate::web::form::FormState;
 use crate::web::layout::ConsoleSession;
@@ -64,8 +64,8 @@ pub(super) fn page(
 }
 
 fn rehearsed(page: ImportReviewPage, rehearsal: &Rehearsal) -> ImportReviewPage {
-    let (refused, good) = (&rehearsal.refused, &rehearsal.good);
-    let rows: Vec<VerdictRow> = refused.iter().chain(good).map(row).collect();
+    let (notable, good) = (&rehearsal.notable, &rehearsal.good);
+    let rows: Vec<VerdictRow> = notable.iter().chain(good).map(row).collect();
     let more = rehearsal.counts.rows().saturating_sub(rows.len() as u64);
     let (is_table, columns) = match &rehearsal.users[..] {
         [only] => (!only.survey.header.is_empty(), columns(&only.survey)),
@@ -101,6 +101,7 @@ pub(super) fn counts(counts: &Counts, created: &'static str) -> Vec<(&'static st
         ("Conflicts", counts.conflicts),
         ("Refused", counts.refused.saturating_sub(counts.conflicts)),
         ("Without a password, invited", counts.invited),
+        ("Of these with a hash that cannot be checked here", counts.unchecked),
         ("With a weak hash, stored as argon2id of it", counts.layered),
         ("With a password from the file, to be changed", counts.initial),
         ("Here already, with new external ids", counts.external_ids),
@@ -113,8 +114,8 @@ pub(super) fn counts(counts: &Counts, created: &'static str) -> Vec<(&'static st
 fn told(name: &str, survey: &Survey) -> FileRow {
     let rows = if survey.rows == 1 { "1 row".to_owned() } else { format!("{} rows", number(survey.rows)) };
     let mut what = format!("{}, {rows}", survey.format.name());
-    if survey.encoding != "UTF-8" {
-        what = format!("{what}, in {}", survey.encoding);
+    if let Some(encoding) = survey.encoding() {
+        what = format!("{what}, in {encoding}");
     }
     if let Some(order) = survey.dates {
         what = format!("{what}, dates with the {} first", order.first());
@@ -137,7 +138,7 @@ fn columns(survey: &Survey) -> Vec<ColumnRow> {
         field: field.unwrap_or_default(),
         label: field.map(label).unwrap_or_default(),
         is_told_by_others: field.is_some_and(is_told_by_others),
-        examples: field.map(|field| examples(field, place)).unwrap_or_default(),
+        examples: field.map(|field| examples(settled(field), place)).unwrap_or_default(),
     };
     if !survey.header.is_empty() {
         let header = survey.header.iter().enumerate();
@@ -180,6 +181,7 @@ fn choices(choices: &Choices) -> ChoicesState {
         staff_role: choices.staff_role.clone(),
         new_keys: choices.new_keys,
         no_weak_hashes: choices.no_weak_hashes,
+        no_broken_hashes: choices.no_broken_hashes,
     }
 }
 
@@ -194,7 +196,7 @@ fn sentence(reason: &str) -> String {
 fn label(field: &'static str) -> &'static str {
     match field {
         "pk" | "persons_pk" => "Primary key",
-        "username" => "Username",
+        "username" | "persons_username" => "Username",
         "first_name" => "First name",
         "last_name" | "surname" => "Last name",
         "full_name" => "Full name",
@@ -215,7 +217,8 @@ fn label(field: &'static str) -> &'static str {
         "initial_password" => "Initial password",
         "password_salt" => "Salt of the hash",
         "password_algorithm" => "Kind of the hash",
-        "is_active_if_1" | "user_account_control" => "State of the account",
+        "password_rounds" => "Rounds of the hash",
+        "is_active_if_1" | "is_active_unless_nologin" | "user_account_control" => "State of the account",
         field if field.starts_with("salt_of_") => "Salt of the hash",
         field if field.starts_with("no_user_") => "Kind of account",
         "preferences" => "Preferences",
