@@ -115,7 +115,7 @@ async fn a_conflict_names_the_user_and_strangers_of_moodle_stay_out(app: TestApp
     let admin = app.person("admin", "superuser").await;
     let taken = format!("pk,username\n{},bob\n900,admin\n", admin.id());
     let html = check(&app, &admin, &[("users.csv", taken.as_bytes())]).await;
-    let owner = format!("pk {} belongs to another user: &quot;admin&quot;.", admin.id());
+    let owner = format!("pk {} belongs to another user: \"admin\".", admin.id());
     assert!(html.contains(&owner), "{html}");
     assert!(
         html.contains(&format!("A user with that username already exists. It has the pk {}.", admin.id())),
