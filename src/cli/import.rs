@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::{Dates, Failure, Format, Import};
 use crate::operations::App;
 use crate::operations::import::{
-    self, By, Counts, DateOrder, Judged, Options, Report, Source, Survey, Verdict,
+    self, By, Counts, DateOrder, Judged, LeftOut, Options, Report, Source, Survey, Verdict,
 };
 
 /// Refusals that are printed, and users whose hashes are left out; `--report` has them all.
@@ -55,8 +55,7 @@ impl Import {
             staff_role: self.staff_role.clone(),
             joined: Arc::default(),
             new_keys: self.new_keys,
-            no_weak_hashes: self.no_weak_hashes,
-            no_broken_hashes: self.no_broken_hashes,
+            left_out: LeftOut { weak: self.no_weak_hashes, broken: self.no_broken_hashes },
             most_rows: None,
             settings: Arc::default(),
             dry_run: self.dry_run,

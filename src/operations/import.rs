@@ -84,6 +84,15 @@ use crate::operations::carried_factors::Seals;
 use crate::operations::{App, erasures};
 use crate::security::passwords::Formula;
 
+/// Hashes without which their users are imported: these are invited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Those that are too quick to compute, which are wrapped otherwise.
+    pub weak: bool,
+    /// Those that are cut off or altered, whose users are refused otherwise.
+    pub broken: bool,
+}
+
 /// How a file is to be read and imported.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -103,10 +112,8 @@ pub struct Options {
     pub dates: Option<DateOrder>,
     /// Gives new primary keys to users whose own are taken; they are then told by their names.
     pub new_keys: bool,
-    /// Leaves out hashes that are too quick to compute, instead of wrapping them.
-    pub no_weak_hashes: bool,
-    /// Leaves out hashes that are cut off or altered, instead of refusing their users.
-    pub no_broken_hashes: bool,
+    /// Hashes without which their users are imported.
+    pub left_out: LeftOut,
     /// The most rows that are taken; left out: any number.
     pub most_rows: Option<u64>,
     /// What initial passwords must be like.

@@ -21,7 +21,7 @@ use crate::model::session::Secret;
 use crate::model::user::UserId;
 use crate::operations::Can;
 use crate::operations::import::{
-    self, By, Counts, DateOrder, Failure, Joined, Judged, Options, Report, Source, Survey, Verdict,
+    self, By, Counts, DateOrder, Failure, Joined, Judged, LeftOut, Options, Report, Source, Survey, Verdict,
 };
 use crate::operations::import_runs::Run;
 
@@ -70,8 +70,7 @@ impl Choices {
             hash: import::formula(&self.hash).ok(),
             dates: self.dates,
             new_keys: self.new_keys,
-            no_weak_hashes: self.no_weak_hashes,
-            no_broken_hashes: self.no_broken_hashes,
+            left_out: LeftOut { weak: self.no_weak_hashes, broken: self.no_broken_hashes },
             most_rows: Some(MOST_ROWS),
             settings: Arc::clone(settings),
             dry_run,

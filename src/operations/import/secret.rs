@@ -117,7 +117,7 @@ pub(super) fn read_hash(
     Some(match recognized {
         Recognized::Unusable => Secret::Hash(PasswordHash::from(hash)),
         Recognized::Usable(hash) => Secret::Hash(hash),
-        Recognized::Weak(weak) if !options.no_weak_hashes => {
+        Recognized::Weak(weak) if !options.left_out.weak => {
             notes.push("password: its hash is a weak one, and is stored as argon2id of it.".into());
             Secret::Weak(weak)
         }
@@ -125,7 +125,7 @@ pub(super) fn read_hash(
             notes.push("password: its hash is a weak one; the user is invited.".into());
             unusable()
         }
-        Recognized::Broken if !options.no_broken_hashes => {
+        Recognized::Broken if !options.left_out.broken => {
             errors.add("password", BROKEN);
             return None;
         }

@@ -80,16 +80,16 @@ pub(super) fn is_broken(hash: &str) -> bool {
     }
 }
 
-/// Whether so many parts stand between dollar signs, and the last one is whole.
+/// Whether so many parts stand between dollar signs, and the last one, the output, is whole.
 fn has_parts(text: &str, least: usize, most: usize, lengths: &[usize]) -> bool {
     let parts = text.split('$').count();
-    let last = text.rsplit('$').next().unwrap_or_default();
+    let output = text.rsplit('$').next().unwrap_or_default();
     let is_whole = match lengths {
         [] => {
-            let output = STANDARD_NO_PAD.decode(last.trim_end_matches('=').replace('.', "+"));
-            output.is_ok_and(|output| is_whole_output(output.len()))
+            let bytes = STANDARD_NO_PAD.decode(output.trim_end_matches('=').replace('.', "+"));
+            bytes.is_ok_and(|bytes| is_whole_output(bytes.len()))
         }
-        lengths => lengths.contains(&last.len()),
+        lengths => lengths.contains(&output.len()),
     };
     (least..=most).contains(&parts) && is_whole
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::row::{FIELDS, Place};
 use super::*;
+use crate::operations::import::LeftOut;
 use crate::security::passwords::Formula;
 
 fn row(members: &[(&'static str, Raw)]) -> Row {
@@ -180,7 +181,11 @@ fn a_broken_hash_is_refused_or_left_out_as_was_asked_for() {
         let reasons = read(&row, &Options::default()).unwrap_err();
         assert!(reasons[0].starts_with("password: Its hash is cut off or altered."), "{hash}: {reasons:?}");
         assert!(!reasons.concat().contains("mFQ75") && !reasons.concat().contains("salt"), "{reasons:?}");
-        let left_out = read(&row, &Options { no_broken_hashes: true, ..Options::default() }).unwrap();
+        let left_out = read(
+            &row,
+            &Options { left_out: LeftOut { broken: true, ..LeftOut::default() }, ..Options::default() },
+        )
+        .unwrap();
         assert!(stored(&left_out) == "unchecked" && left_out.notes[0].contains("the user is invited"));
         assert!(ada("initial_password", text(hash)).unwrap_err()[0].contains("This is a hash"), "{hash}");
     }
@@ -256,7 +261,9 @@ fn a_weak_hash_is_wrapped_or_left_out_as_was_asked_for() {
     let row = row(&[("username", text("ada")), ("password", text("5f4dcc3b5aa765d61d8327deb882cf99"))]);
     let wrapped = read(&row, &Options::default()).unwrap();
     assert!(stored(&wrapped) == "weak" && wrapped.notes[0].contains("is stored as argon2id of it"));
-    let left_out = read(&row, &Options { no_weak_hashes: true, ..Options::default() }).unwrap();
+    let left_out =
+        read(&row, &Options { left_out: LeftOut { weak: true, ..LeftOut::default() }, ..Options::default() })
+            .unwrap();
     assert!(stored(&left_out) == "!" && left_out.notes[0].contains("the user is invited"));
 }
 
