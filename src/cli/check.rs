@@ -10,7 +10,7 @@ use crate::config::{self, Settings};
 use crate::db;
 use crate::model::clock::Clock;
 use crate::operations::mail::Mailer;
-use crate::operations::{App, factors};
+use crate::operations::{App, factors, keys};
 
 /// Fewest characters that a password should have (ASVS 6.2.1).
 const FEWEST_CHARACTERS: usize = 8;
@@ -35,6 +35,7 @@ async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     let settings = Settings::read(figment)?;
     // A database that is not there yet is not opened, and nothing else looks at these settings.
     Mailer::new(&settings)?;
+    keys::check_settings(&settings)?;
     let mut findings = vec![format!(
         "ok: the configuration is valid; the server will listen on {}:{}",
         rocket.address, rocket.port

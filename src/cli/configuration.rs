@@ -42,14 +42,25 @@ fn shown(name: &str, value: &Value) -> String {
     }
 }
 
-/// A database's address without what stands between the user and the host.
+/// A database's address without its password, which may stand between the user and the host, or among the parameters.
 fn without_password(url: &str) -> String {
     let hidden = url.split_once("://").and_then(|(scheme, rest)| {
         let (user, host) = rest.rsplit_once('@')?;
         let (user, _) = user.split_once(':')?;
         Some(format!("{scheme}://{user}:(secret)@{host}"))
     });
-    format!("{:?}", hidden.unwrap_or_else(|| url.to_owned()))
+    let address = hidden.unwrap_or_else(|| url.to_owned());
+    let shown = address.split_inclusive(['?', '&']).map(|part| {
+        let (parameter, end) = part.split_at(part.trim_end_matches(['?', '&']).len());
+        match parameter.split_once('=') {
+            // Letters of a name may be escaped.
+            Some((name, _)) if name.contains('%') || name.to_lowercase().contains("password") => {
+                format!("{name}=(secret){end}")
+            }
+            _ => part.to_owned(),
+        }
+    });
+    format!("{:?}", shown.collect::<String>())
 }
 
 /// Where a value comes from.
@@ -77,6 +88,15 @@ mod tests {
             ("postgres://ada:p@ss:w@host/usher", "\"postgres://ada:(secret)@host/usher\""),
             ("postgres://ada@host/usher", "\"postgres://ada@host/usher\""),
             ("sqlite://usher.db", "\"sqlite://usher.db\""),
+            (
+                "postgres://ada@host/usher?password=hidden&sslmode=require",
+                "\"postgres://ada@host/usher?password=(secret)&sslmode=require\"",
+            ),
+            ("postgres://a:b?c@host/usher?pass%77ord=hidden&x=a@b", "\"postgres://a:(secret)@b\""),
+            (
+                "postgres://host/usher?user=a@b&password=hidden",
+                "\"postgres://host/usher?user=a@b&password=(secret)\"",
+            ),
         ] {
             assert_eq!(without_password(url), expected);
         }

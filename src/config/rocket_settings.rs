@@ -22,6 +22,15 @@ const EFFECTIVE: [&str; 12] = [
     "usher",
 ];
 
+/// What may be set of a database, with the bounds of numbers; `rocket_db_pools` has more, which count for nothing here.
+type OfDatabase = (&'static str, Option<(u64, u64)>);
+
+/// The databases that are used.
+const DATABASES: [(&str, &[OfDatabase]); 2] = [
+    ("main", &[("url", None), ("max_connections", Some((1, 10_000))), ("connect_timeout", Some((1, 600)))]),
+    ("replica", &[("url", None)]),
+];
+
 /// What would count for nothing, and what to do instead.
 const INSTEAD: [(&str, &str); 11] = [
     ("tls", "this build speaks plain HTTP only; the proxy in front speaks TLS, as docs/proxy.md says"),
@@ -45,6 +54,8 @@ pub fn rocket_config(figment: &Figment) -> Result<Config, ConfigError> {
     let given: Dict = figment.extract()?;
     let known: Dict = defaults().select(figment.profile().clone()).extract()?;
     refuse_ineffective("", &given, &known)?;
+    refuse_misplaced(figment)?;
+    check_databases(&given)?;
     let config = Config::try_from(figment)?;
     for (name, number) in [("workers", config.workers), ("max_blocking", config.max_blocking)] {
         if number == 0 {
@@ -56,6 +67,43 @@ pub fn rocket_config(figment: &Figment) -> Result<Config, ConfigError> {
         return Err(refused("ip_header", reason));
     }
     Ok(config)
+}
+
+/// Refuses sections whose profile was left out: they would be profiles of these names, which are not in use.
+fn refuse_misplaced(figment: &Figment) -> Result<(), ConfigError> {
+    for section in ["usher", "databases", "limits", "shutdown"] {
+        let is_left_out = figment.profiles().any(|profile| profile == section);
+        if is_left_out && figment.profile() != section {
+            return Err(refused(section, &format!("it belongs into a profile: [default.{section}]")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what would count for nothing of the databases: with a name that is misspelt another database would be made.
+fn check_databases(given: &Dict) -> Result<(), ConfigError> {
+    let Some(Value::Dict(_, databases)) = given.get("databases") else { return Ok(()) };
+    for (database, settings) in databases {
+        let name = format!("databases.{database}");
+        let known = DATABASES.iter().find(|(known, _)| known == database);
+        let (Some((_, known)), Value::Dict(_, settings)) = (known, settings) else {
+            return Err(refused(&name, instead("")));
+        };
+        for (setting, value) in settings {
+            let name = format!("{name}.{setting}");
+            let known = known.iter().find(|(known, _)| known == setting);
+            let (_, bounds) = known.ok_or_else(|| refused(&name, instead("")))?;
+            let signed = || value.to_i128().and_then(|number| u128::try_from(number).ok());
+            let number = value.to_u128().or_else(signed);
+            let is_within = |(least, most): &(u64, u64)| {
+                number.is_some_and(|number| (u128::from(*least)..=u128::from(*most)).contains(&number))
+            };
+            if let Some((least, most)) = bounds.as_ref().filter(|bounds| !is_within(bounds)) {
+                return Err(refused(&name, &format!("must be from {least} to {most}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what differs from the defaults without having an effect.
@@ -105,6 +153,33 @@ mod tests {
     fn settings_that_this_build_does_not_have_are_refused_by_name() {
         for (file, complaint) in [
             ("[default.tls]\ncerts = \"a.pem\"\nkey = \"b.pem\"", "tls: this build speaks plain HTTP only"),
+            (
+                "[default.databases.mian]\nurl = \"postgres://h/x\"",
+                "databases.mian: there is no such setting",
+            ),
+            ("[default.databases]\nurl = \"postgres://h/x\"", "databases.url: there is no such setting"),
+            (
+                "[default.databases.main]\nmax_conections = 5",
+                "databases.main.max_conections: there is no such",
+            ),
+            ("[default.databases.main]\nidle_timeout = 5", "databases.main.idle_timeout: there is no such"),
+            (
+                "[default.databases.main]\nmax_connections = 0",
+                "databases.main.max_connections: must be from 1 to",
+            ),
+            (
+                "[default.databases.main]\nconnect_timeout = 9223372036854775807",
+                "databases.main.connect_timeout: must be from 1 to 600",
+            ),
+            (
+                "[default.databases.replica]\nmax_connections = 3",
+                "databases.replica.max_connections: there is no",
+            ),
+            (
+                "[databases.main]\nurl = \"postgres://h/x\"",
+                "databases: it belongs into a profile: [default.databases]",
+            ),
+            ("[usher]\nsite_name = \"x\"", "usher: it belongs into a profile: [default.usher]"),
             ("[default]\nhttp2 = true", "http2: this build speaks HTTP/1.1 only"),
             ("[default]\nsecret_key = \"x\"", "secret_key: "),
             ("[default]\nadress = \"0.0.0.0\"", "adress: there is no such setting"),

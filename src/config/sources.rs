@@ -104,7 +104,12 @@ pub(super) fn sources(
         let base = name.strip_suffix("_file").filter(|_| default(&name).is_none());
         let (name, value) = match base {
             Some(base) if matches!(default(base), Some(Value::String(..))) => {
-                (base.to_owned(), Value::from(content(variable, value, variables)?))
+                let text = content(variable, value, variables)?;
+                if text.is_empty() && base.starts_with("secret_key") {
+                    // Without the secret another one would be made, and all that this one signs be void.
+                    return Err(empty(variable, value));
+                }
+                (base.to_owned(), Value::from(text))
             }
             _ if matches!(default(&name), Some(Value::String(..))) => (name, Value::from(value.as_str())),
             // Written like a value in the file; what is not one is a text.
@@ -117,7 +122,11 @@ pub(super) fn sources(
         ("DATABASE_REPLICA_URL", "DATABASE_REPLICA_URL_FILE", REPLICA),
     ] {
         let url = if let Some(path) = variables.get(in_file) {
-            Some((in_file, content(in_file, path, variables)?))
+            let url = content(in_file, path, variables)?;
+            if url.is_empty() {
+                return Err(empty(in_file, path));
+            }
+            Some((in_file, url))
         } else {
             let url = variables.get(direct).filter(|url| !url.is_empty());
             url.map(|url| (direct, url.clone()))
@@ -135,6 +144,10 @@ fn is_of_kubernetes(variable: &str) -> bool {
     ["USHER_SERVICE_HOST", "USHER_SERVICE_PORT", "USHER_PORT"].contains(&variable)
         || variable.starts_with("USHER_SERVICE_PORT_")
         || variable.starts_with("USHER_PORT_")
+}
+
+fn empty(variable: &str, path: &str) -> ConfigError {
+    ConfigError::File { name: variable.to_owned(), reason: format!("{path} is empty") }
 }
 
 /// The text of the file that a variable names, without its last line's end.
@@ -237,6 +250,13 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             let path = path.to_str().unwrap();
             assert_eq!(settings(&[("USHER_SMTP_PASSWORD_FILE", path)]).smtp_password, expected);
+        }
+        for variable in ["USHER_SECRET_KEY_FILE", "DATABASE_URL_FILE", "DATABASE_REPLICA_URL_FILE"] {
+            let message = refusal(&[(variable, path.to_str().unwrap())]);
+            assert!(
+                message.starts_with(&format!("{variable}: ")) && message.ends_with("secret is empty"),
+                "{message}"
+            );
         }
         std::fs::write(&path, "postgres://host/usher\n").unwrap();
         let figment = configured("", &[("DATABASE_URL_FILE", path.to_str().unwrap())]);

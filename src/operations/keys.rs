@@ -346,6 +346,19 @@ fn refuse(name: &str, reason: &str) -> ConfigError {
     ConfigError::Value { name: name.to_owned(), reason: reason.to_owned() }
 }
 
+/// Whether the configured secrets can be used, without a database.
+///
+/// # Errors
+/// A secret that is too short, made of one byte, or published.
+pub fn check_settings(settings: &Settings) -> Result<(), ConfigError> {
+    let configured =
+        [("secret_key", &settings.secret_key), ("secret_key_before", &settings.secret_key_before)];
+    configured
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .try_for_each(|(name, text)| check(name, &decode(name, text)?))
+}
+
 fn decode(name: &str, text: &str) -> Result<Vec<u8>, ConfigError> {
     if PUBLISHED.contains(&text.trim()) {
         return Err(refuse(

@@ -4,6 +4,7 @@ mod backup;
 mod behind_caddy;
 mod behind_haproxy;
 mod behind_nginx;
+mod behind_traefik;
 mod clients;
 mod cluster;
 mod configuration;

@@ -73,3 +73,38 @@ fn authorities_that_are_not_there_stop_the_start_by_the_setting_and_the_file() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("usher.smtp_ca: /no/such/ca.pem: No such file or directory"), "{said}");
 }
+
+/// With a name that is misspelt the default would count: another, empty database.
+#[test]
+fn every_subcommand_refuses_a_database_or_a_secret_that_would_not_count() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    let secret = path.join("secret");
+    std::fs::write(&secret, "\n").unwrap();
+    let in_file = |name| (name, secret.to_str().unwrap());
+    for (file, variable, complaint) in [
+        (
+            "[default.databases.mian]\nurl = \"sqlite://x.db\"",
+            None,
+            "databases.mian: there is no such setting",
+        ),
+        ("[databases.main]\nurl = \"sqlite://x.db\"", None, "databases: it belongs into a profile"),
+        ("[usher]\nsite_name = \"x\"", None, "usher: it belongs into a profile"),
+        ("", Some(in_file("DATABASE_URL_FILE")), "secret is empty"),
+        ("", Some(in_file("USHER_SECRET_KEY_FILE")), "secret is empty"),
+        ("", Some(("USHER_SECRET_KEY", "short")), "usher.secret_key: "),
+    ] {
+        std::fs::write(path.join("Rocket.toml"), file).unwrap();
+        let variables: Vec<(&str, &str)> = variable.into_iter().collect();
+        for arguments in
+            [&["check"][..], &["serve"], &["createsuperuser", "--username", "a", "--password-stdin"]]
+        {
+            let output = run(usher(path, &variables, arguments), "violet harbour 41 lantern\n");
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{file} {variable:?} {arguments:?}: {said}");
+            assert!(said.contains(complaint), "{file} {variable:?} {arguments:?}: {said}");
+        }
+        let makes_none = variable.is_none_or(|(name, _)| name != "USHER_SECRET_KEY");
+        assert!(!makes_none || !path.join("usher.db").exists(), "{file} {variable:?}");
+    }
+}

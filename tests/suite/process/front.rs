@@ -64,7 +64,7 @@ fn sign_in(username: &str, password: &str) -> String {
     obtain_request(username, password).replace("Host: localhost", "Host: users.example.org")
 }
 
-fn post(length: usize) -> String {
+pub(super) fn post(length: usize) -> String {
     format!(
         "POST /v1/auth/obtain HTTP/1.1\r\nHost: users.example.org\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{}",
