@@ -83,13 +83,13 @@ pub(super) fn is_broken(hash: &str) -> bool {
 /// Whether so many parts stand between dollar signs, and the last one is whole.
 fn has_parts(text: &str, least: usize, most: usize, lengths: &[usize]) -> bool {
     let parts = text.split('$').count();
-    let last = text.rsplit('$').next().unwrap_or_default();
+    let end = text.rsplit('$').next().unwrap_or_default();
     let is_whole = match lengths {
         [] => {
-            let output = STANDARD_NO_PAD.decode(last.trim_end_matches('=').replace('.', "+"));
+            let output = STANDARD_NO_PAD.decode(end.trim_end_matches('=').replace('.', "+"));
             output.is_ok_and(|output| is_whole_output(output.len()))
         }
-        lengths => lengths.contains(&last.len()),
+        lengths => lengths.contains(&end.len()),
     };
     (least..=most).contains(&parts) && is_whole
 }
