@@ -95,7 +95,6 @@ pub struct LeftOut {
 
 /// How a file is to be read and imported.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "a switch each")]
 pub struct Options {
     /// Left out: told from the content.
     pub format: Option<Format>,
