@@ -33,6 +33,21 @@ pub(super) const BEHIND: [(&str, &str); 3] = [
     ("USHER_SIGN_IN_FAILURE_MILLISECONDS", "0"),
 ];
 
+/// That a page came through, with each header of the server's once.
+pub(super) fn assert_whole_with_headers(page: &str) {
+    assert_eq!(status_of(page), Some(200), "{page}");
+    let lower = page.to_lowercase();
+    for header in [
+        "strict-transport-security: max-age=63072000; includesubdomains",
+        "content-security-policy: ",
+        "x-frame-options: deny",
+        "x-request-id: ",
+        "cache-control: no-store",
+    ] {
+        assert_eq!(lower.matches(header).count(), 1, "{header}: {page}");
+    }
+}
+
 /// A port that is free at this moment.
 pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
