@@ -168,3 +168,13 @@ async fn az_5_the_isolation_of_transactions_does_not_depend_on_the_server() {
     let level = later.usher.db.optional::<(String,)>(sql).await.expect("a level");
     assert_eq!(level, Some(("read committed".to_owned(),)));
 }
+
+#[rocket::async_test]
+async fn postgres_gives_the_places_of_sealed_entries_to_later_ones_soon() {
+    let app = TestApp::new(Backend::Postgres).await;
+    let sql =
+        Sql::new("SELECT array_to_string(reloptions, ' ') FROM pg_class WHERE relname = 'audit_entries'");
+    let options = app.usher.db.optional::<(String,)>(sql).await.expect("a table").expect("options").0;
+    assert!(options.contains("autovacuum_vacuum_scale_factor=0.02"), "{options}");
+    assert!(options.contains("autovacuum_vacuum_threshold=5000"), "{options}");
+}
