@@ -1,7 +1,7 @@
 //! The headers that the document describes for answers.
 
 use rocket::http::Header;
-use serde_json::{Value, json};
+use serde_json::Value;
 use usher::config::GetByName;
 
 use super::{BOTH, document, operations, resolved};
