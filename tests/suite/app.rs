@@ -1,6 +1,7 @@
 //! A whole server on a fresh database, and the people who use it.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -351,7 +352,7 @@ pub(crate) async fn fresh(backend: Backend) -> (String, TempDir) {
     let directory = TempDir::new().expect("a temporary directory");
     let url = match backend {
         Backend::Sqlite => fresh_sqlite(&directory).await,
-        Backend::Postgres | Backend::Pooled => fresh_postgres().await,
+        Backend::Postgres | Backend::Pooled => fresh_postgres(&directory).await,
     };
     (url, directory)
 }
@@ -400,10 +401,12 @@ fn through_pooler(url: &str) -> String {
     format!("{user}@{pooler}/{database}")
 }
 
-/// A fresh database on the server: a copy of one that was migrated once.
-async fn fresh_postgres() -> String {
+/// A fresh database on the server: a copy of one that was migrated once. It is dropped when another is made after
+/// the folder is gone: a thousand of them fill a disk.
+async fn fresh_postgres(directory: &TempDir) -> String {
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    static IN_USE: Mutex<Vec<(PathBuf, String)>> = Mutex::new(Vec::new());
     let server = postgres_server();
     let template = TEMPLATE
         .get_or_init(|| async {
@@ -421,9 +424,17 @@ async fn fresh_postgres() -> String {
         .await;
     let name = format!("{template}_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let mut connection = PgConnection::connect(&server).await.expect("the PostgreSQL server");
-    for statement in
-        [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name} TEMPLATE {template}")]
+    let mut statements = vec![
+        format!("DROP DATABASE IF EXISTS {name}"),
+        format!("CREATE DATABASE {name} TEMPLATE {template}"),
+    ];
     {
+        let mut in_use = IN_USE.lock().expect("no test panics here");
+        let left = in_use.extract_if(.., |(directory, _)| !directory.exists());
+        statements.extend(left.map(|(_, name)| format!("DROP DATABASE {name} WITH (FORCE)")));
+        in_use.push((directory.path().to_owned(), name.clone()));
+    }
+    for statement in statements {
         sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("a copy of the template");
     }
     on_server(&server, &name)

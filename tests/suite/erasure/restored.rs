@@ -13,17 +13,17 @@ use crate::app::{Backend, TestApp, fresh};
 
 /// A copy of the database as it is now: its URL, and the folder of its file.
 async fn backup(app: &TestApp, backend: Backend) -> (String, TempDir) {
-    let folder = TempDir::new().unwrap();
     match backend {
         Backend::Sqlite => {
+            let folder = TempDir::new().unwrap();
             let file = folder.path().join("usher.db");
             db::backup::copy(&app.usher.db, &file).await.unwrap();
             (format!("sqlite://{}", file.display()), folder)
         }
         Backend::Postgres | Backend::Pooled => {
+            let (url, folder) = fresh(backend).await;
             let dump = folder.path().join("dump.sql");
             std::fs::write(&dump, dumped(&app.url)).unwrap();
-            let (url, _) = fresh(backend).await;
             let empty = "DROP SCHEMA public CASCADE; CREATE SCHEMA public;";
             for arguments in [vec!["-c", empty], vec!["-f", dump.to_str().unwrap()]] {
                 let mut command = Command::new(postgres_program("psql"));
