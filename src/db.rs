@@ -23,6 +23,7 @@ pub mod known_browsers;
 mod lent;
 pub mod links;
 mod log_sync;
+mod looked;
 pub mod mails;
 mod migrations;
 mod opening;
