@@ -47,6 +47,7 @@ pub(crate) mod testing;
 pub mod throttles;
 mod turns;
 pub mod unconfirmed_addresses;
+pub mod unfinished;
 pub mod users;
 mod writes;
 
