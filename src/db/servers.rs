@@ -223,6 +223,7 @@ impl Servers {
             let name = hosts::name(options);
             let problem = match problem {
                 sqlx::Error::Configuration(reason) => reason.to_string(),
+                sqlx::Error::Database(error) => error.message().to_owned(),
                 other => other.to_string(),
             };
             if problem.contains(&name) { problem } else { format!("PostgreSQL at {name}: {problem}") }
