@@ -143,9 +143,6 @@ fn unrouted(request: &Request<'_>) -> Response<'static> {
 
 /// An error as the contract's clients know it.
 pub(crate) fn render(error: &Error) -> Response<'static> {
-    if let Error::Internal(cause) = error {
-        log::error!("internal error: {cause}");
-    }
     let mut response = answer(error.status(), &body(error));
     if let Some(seconds) = error.retry_after() {
         response.set_header(Header::new("Retry-After", seconds.to_string()));

@@ -13,7 +13,7 @@ mod sources;
 use rocket::figment::Figment;
 use serde::{Deserialize, Serialize};
 
-pub use self::error::ConfigError;
+pub use self::error::{ConfigError, variable};
 pub use self::rocket_settings::rocket_config;
 pub use self::sources::{DEFAULT_DATABASE_URL, VARIABLE, defaults, figment, replica_url, with_database};
 use crate::model::base_path::BasePath;

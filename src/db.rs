@@ -23,6 +23,7 @@ pub mod known_browsers;
 mod lent;
 pub mod links;
 mod log_sync;
+mod looked;
 pub mod mails;
 mod migrations;
 mod opening;
@@ -46,6 +47,7 @@ pub(crate) mod testing;
 pub mod throttles;
 mod turns;
 pub mod unconfirmed_addresses;
+pub mod unfinished;
 pub mod users;
 mod writes;
 

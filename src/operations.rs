@@ -151,14 +151,12 @@ impl App {
     pub async fn on(db: Db, figment: &Figment, clock: Clock) -> Result<Self, OpenError> {
         let settings = Settings::read(figment)?;
         let hasher = Hasher::new(settings.cost(), settings.limits())?;
-        if let Some(url) = config::replica_url(figment)? {
-            db.use_replica(&url, settings.database_pooler, REPLICA_WAIT)?;
-        }
-        demand_tls(&settings, &db)?;
+        set_up(&db, &settings, figment)?;
         db.prepare(settings.opening()).await?;
         let ring = KeyRing::load(&settings, &db).await?;
         kept_key::look(&settings, &db).await?;
-        let cookie_tag = keys::cookie_tag(&db).await?.into();
+        let cookie_tag: Arc<str> = keys::cookie_tag(&db).await?.into();
+        db.demand_replica_of(&cookie_tag);
         let mailer = Mailer::new(&settings)?.map(Arc::new);
         let origin: Arc<str> = password_links::origin(&settings, figment).into();
         let base = origin.to_string() + settings.base_path.as_str();
@@ -190,7 +188,7 @@ impl App {
     pub(crate) async fn inspect(figment: &Figment) -> Result<(Db, Schema), OpenError> {
         let settings = Settings::read(figment)?;
         let db = Db::unconnected(&figment.focus("databases.main")).await?;
-        demand_tls(&settings, &db)?;
+        set_up(&db, &settings, figment)?;
         let schema = db.inspect(settings.opening()).await?;
         if schema.is_new && settings.database_must_exist {
             // Says what is missing.
@@ -224,13 +222,17 @@ impl App {
     }
 }
 
-/// Refuses a database that is reached over a network without verified TLS, where the settings demand that.
-fn demand_tls(settings: &Settings, db: &Db) -> Result<(), ConfigError> {
+/// Names the replica, if there is one. Refuses a database that is reached over a network without verified TLS, where the
+/// settings demand that.
+fn set_up(db: &Db, settings: &Settings, figment: &Figment) -> Result<(), OpenError> {
+    if let Some(url) = config::replica_url(figment)? {
+        db.use_replica(&url, settings.database_pooler, REPLICA_WAIT)?;
+    }
     if settings.require_database_tls
         && let Some(host) = db.unverified_host()
     {
         let reason = format!("{host} is reached without verified TLS; add sslmode=verify-full to its URL");
-        return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason });
+        return Err(ConfigError::Value { name: "require_database_tls".to_owned(), reason }.into());
     }
     Ok(())
 }

@@ -102,9 +102,6 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
     {
         return Rendered(response);
     }
-    if let Some(Error::Internal(cause)) = stashed {
-        log::error!("internal error: {cause}");
-    }
     let mut response = render(status, stashed, request).await;
     if let Some(Error::MethodNotAllowed { allow, .. }) = stashed {
         response.set_header(Header::new("Allow", allow.clone()));

@@ -7,8 +7,11 @@ use rocket::{State, get};
 use rocket_db_pools::Connection;
 use serde_json::json;
 
-use crate::db::{self, Db, PoolError};
+use crate::db::{self, Db, PoolError, Trouble};
 use crate::http::traffic::Traffic;
+
+/// What is said while only the server that takes changes can be read from.
+const NO_REPLICA: &str = "Users cannot be read from the replica: the log says why.";
 
 /// The process answers.
 #[get("/livez")]
@@ -17,23 +20,23 @@ pub(super) fn live() -> (ContentType, &'static str) {
 }
 
 /// The database answers, too, and the server is not stopping. While it can be read but takes no changes the server is
-/// of use all the same, and says so: else a balancer would take every instance away.
+/// of use all the same, and says so: else a balancer would take every instance away. The same of a replica that fails.
 #[get("/readyz")]
 pub(super) async fn ready(
     connection: Result<Connection<Db>, Option<PoolError>>,
     db: &State<Db>,
     traffic: &State<Arc<Traffic>>,
 ) -> (Status, (ContentType, String)) {
-    let trouble = match problem(connection, db, traffic).await {
+    let detail = match problem(connection, db, traffic).await {
         Some(detail) => {
             let body = json!({"status": "unavailable", "detail": detail});
             return (Status::ServiceUnavailable, (ContentType::JSON, body.to_string()));
         }
-        None => db.trouble(),
+        None => db.trouble().map(Trouble::sentence).or(db.replica_fails().then_some(NO_REPLICA)),
     };
-    let body = match trouble {
+    let body = match detail {
         None => json!({"status": "ok"}),
-        Some(trouble) => json!({"status": "degraded", "detail": trouble.sentence()}),
+        Some(detail) => json!({"status": "degraded", "detail": detail}),
     };
     (Status::Ok, (ContentType::JSON, body.to_string()))
 }

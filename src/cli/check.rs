@@ -71,6 +71,13 @@ async fn findings(figment: &Figment) -> Result<Vec<String>, super::Failure> {
     } else {
         "note: there is no active superuser; make one with usher createsuperuser --username NAME".to_owned()
     });
+    match app.db.look_at_replica().await {
+        Some(Ok(())) => findings.push("ok: users can be read from the replica".to_owned()),
+        Some(Err(problem)) => {
+            findings.push(format!("warning: users cannot be read from the replica: {problem}"));
+        }
+        None => {}
+    }
     findings
         .extend(warnings(&app, &settings).await?.into_iter().map(|warning| format!("warning: {warning}")));
     if !db::select::search_is_indexed(&app.db).await? {

@@ -16,11 +16,31 @@ pub(super) fn run(figment: &Figment) -> Result<ExitCode, Failure> {
     let settings = serde_json::to_value(Settings::read(figment)?)?;
     let url: String =
         figment.extract_inner("databases.main.url").unwrap_or_else(|_| DEFAULT_DATABASE_URL.to_owned());
-    let mut lines = vec![
-        ("address".to_owned(), rocket.address.to_string(), "address".to_owned()),
-        ("port".to_owned(), rocket.port.to_string(), "port".to_owned()),
-        ("databases.main.url".to_owned(), without_password(&url), "databases.main.url".to_owned()),
+    let form = rocket.limits.get("form").map(|limit| format!("\"{limit}\""));
+    let text = |text: &dyn std::fmt::Display| format!("\"{text}\"");
+    let of_rocket = [
+        ("address", text(&rocket.address)),
+        ("port", rocket.port.to_string()),
+        ("workers", rocket.workers.to_string()),
+        ("max_blocking", rocket.max_blocking.to_string()),
+        ("keep_alive", rocket.keep_alive.to_string()),
+        ("limits.form", form.unwrap_or_default()),
+        ("ip_header", rocket.ip_header.as_ref().map_or_else(|| "false".to_owned(), |name| text(name))),
+        ("ident", rocket.ident.as_str().map_or_else(|| "false".to_owned(), |name| text(&name))),
+        ("shutdown.grace", rocket.shutdown.grace.to_string()),
+        ("shutdown.mercy", rocket.shutdown.mercy.to_string()),
+        ("databases.main.url", without_password(&url)),
+        (
+            "databases.main.max_connections",
+            figment.extract_inner::<u64>("databases.main.max_connections")?.to_string(),
+        ),
+        (
+            "databases.main.connect_timeout",
+            figment.extract_inner::<u64>("databases.main.connect_timeout")?.to_string(),
+        ),
     ];
+    let mut lines: Vec<_> =
+        of_rocket.into_iter().map(|(key, value)| (key.to_owned(), value, key.to_owned())).collect();
     if let Some(url) = config::replica_url(figment)? {
         let key = "databases.replica.url".to_owned();
         lines.push((key.clone(), without_password(&url), key));
@@ -65,12 +85,10 @@ fn without_password(url: &str) -> String {
 
 /// Where a value comes from.
 fn place(figment: &Figment, key: &str) -> String {
-    let Some(metadata) = figment.find_metadata(key) else { return "default".to_owned() };
-    match &metadata.source {
-        Some(Source::File(path)) => path.display().to_string(),
-        _ if metadata.name.starts_with(config::VARIABLE) || metadata.name.contains("environment") => {
-            metadata.name.to_string()
-        }
+    let metadata = figment.find_metadata(key);
+    match (metadata.and_then(|metadata| metadata.source.as_ref()), config::variable(metadata, key)) {
+        (Some(Source::File(path)), _) => path.display().to_string(),
+        (_, Some(variable)) => format!("the variable {variable}"),
         _ => "default".to_owned(),
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Restore {
 
 pub(super) async fn run(figment: &Figment, arguments: &Restore) -> Result<ExitCode, Failure> {
     let section = figment.focus("databases.main");
-    let _lock = ServerLock::take(&section)?;
+    let _lock = ServerLock::take(&section).await?;
     let db = Db::unconnected(&section).await?;
     let now: String =
         Clock::System.now().to_string().chars().filter(char::is_ascii_alphanumeric).take(15).collect();

@@ -68,7 +68,7 @@ pub(super) async fn run(figment: Figment, purpose: Purpose, wait: Duration) -> R
     // The lock stands beside the file: on the disk that is mounted by then.
     wait_for_database(&figment, wait).await?;
     // Before the migrations: a newer release leaves the file alone while an older one serves it.
-    let lock = ServerLock::take(&figment.focus("databases.main"))?;
+    let lock = ServerLock::take(&figment.focus("databases.main")).await?;
     let problem = Problem::default();
     let rocket = server::rocket_for(purpose, figment, Clock::System, &problem)
         .attach(Answering)

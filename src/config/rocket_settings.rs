@@ -1,6 +1,9 @@
 //! Rocket's own settings: those that count here, and why the others are refused instead of ignored.
 
+use std::ops::RangeInclusive;
+
 use rocket::Config;
+use rocket::data::ByteUnit;
 use rocket::figment::Figment;
 use rocket::figment::value::{Dict, Value};
 
@@ -31,6 +34,18 @@ const DATABASES: [(&str, &[OfDatabase]); 2] = [
     ("replica", &[("url", None)]),
 ];
 
+/// Sections that are easily written without their profile.
+pub(super) const MISPLACED: [&str; 4] = ["usher", "databases", "limits", "shutdown"];
+
+/// The server's own numbers, with what they may be: so many threads can be made, so much fits into memory.
+const NUMBERS: [(&str, RangeInclusive<u64>); 5] = [
+    ("workers", 1..=1_024),
+    ("max_blocking", 1..=10_000),
+    ("limits.form", 1..=67_108_864),
+    ("shutdown.grace", 0..=3_600),
+    ("shutdown.mercy", 0..=3_600),
+];
+
 /// What would count for nothing, and what to do instead.
 const INSTEAD: [(&str, &str); 11] = [
     ("tls", "this build speaks plain HTTP only; the proxy in front speaks TLS, as docs/proxy.md says"),
@@ -51,15 +66,23 @@ const INSTEAD: [(&str, &str); 11] = [
 /// # Errors
 /// A setting that this build does not have, or that counts for nothing in it, by its name.
 pub fn rocket_config(figment: &Figment) -> Result<Config, ConfigError> {
+    checked(figment).map_err(|error| error.named_as_in(figment))
+}
+
+fn checked(figment: &Figment) -> Result<Config, ConfigError> {
     let given: Dict = figment.extract()?;
     let known: Dict = defaults().select(figment.profile().clone()).extract()?;
     refuse_ineffective("", &given, &known)?;
     refuse_misplaced(figment)?;
     check_databases(&given)?;
     let config = Config::try_from(figment)?;
-    for (name, number) in [("workers", config.workers), ("max_blocking", config.max_blocking)] {
-        if number == 0 {
-            return Err(refused(name, "must be at least 1"));
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let form = config.limits.get("form").map_or(0, ByteUnit::as_u64);
+    let (workers, max_blocking) = (count(config.workers), count(config.max_blocking));
+    let numbers = [workers, max_blocking, form, config.shutdown.grace.into(), config.shutdown.mercy.into()];
+    for ((name, range), number) in NUMBERS.iter().zip(numbers) {
+        if !range.contains(&number) {
+            return Err(refused(name, &format!("must be from {} to {}", range.start(), range.end())));
         }
     }
     if config.ip_header.is_some() && Settings::read(figment)?.trusted_proxies.is_empty() {
@@ -71,7 +94,7 @@ pub fn rocket_config(figment: &Figment) -> Result<Config, ConfigError> {
 
 /// Refuses sections whose profile was left out: they would be profiles of these names, which are not in use.
 fn refuse_misplaced(figment: &Figment) -> Result<(), ConfigError> {
-    for section in ["usher", "databases", "limits", "shutdown"] {
+    for section in MISPLACED {
         let is_left_out = figment.profiles().any(|profile| profile == section);
         if is_left_out && figment.profile() != section {
             return Err(refused(section, &format!("it belongs into a profile: [default.{section}]")));
@@ -82,7 +105,11 @@ fn refuse_misplaced(figment: &Figment) -> Result<(), ConfigError> {
 
 /// Refuses what would count for nothing of the databases: with a name that is misspelt another database would be made.
 fn check_databases(given: &Dict) -> Result<(), ConfigError> {
-    let Some(Value::Dict(_, databases)) = given.get("databases") else { return Ok(()) };
+    let databases = match given.get("databases") {
+        None => return Ok(()),
+        Some(Value::Dict(_, databases)) => databases,
+        Some(_) => return Err(refused("databases", "it is a section: [default.databases.main]")),
+    };
     for (database, settings) in databases {
         let name = format!("databases.{database}");
         let known = DATABASES.iter().find(|(known, _)| known == database);
@@ -93,6 +120,9 @@ fn check_databases(given: &Dict) -> Result<(), ConfigError> {
             let name = format!("{name}.{setting}");
             let known = known.iter().find(|(known, _)| known == setting);
             let (_, bounds) = known.ok_or_else(|| refused(&name, instead("")))?;
+            if bounds.is_none() && value.as_str().is_none() {
+                return Err(refused(&name, "must be a text"));
+            }
             let signed = || value.to_i128().and_then(|number| u128::try_from(number).ok());
             let number = value.to_u128().or_else(signed);
             let is_within = |(least, most): &(u64, u64)| {
@@ -101,6 +131,9 @@ fn check_databases(given: &Dict) -> Result<(), ConfigError> {
             if let Some((least, most)) = bounds.as_ref().filter(|bounds| !is_within(bounds)) {
                 return Err(refused(&name, &format!("must be from {least} to {most}")));
             }
+        }
+        if !settings.contains_key("url") {
+            return Err(refused(&name, "its url is missing"));
         }
     }
     Ok(())
@@ -175,6 +208,7 @@ mod tests {
                 "[default.databases.replica]\nmax_connections = 3",
                 "databases.replica.max_connections: there is no",
             ),
+            ("[default.databases.replica]", "databases.replica: its url is missing"),
             (
                 "[databases.main]\nurl = \"postgres://h/x\"",
                 "databases: it belongs into a profile: [default.databases]",
@@ -195,7 +229,13 @@ mod tests {
             ("[default.limits]\nnothing = \"5MiB\"", "limits.nothing: of the limits only `form` counts"),
             ("[default.shutdown]\nsignals = [\"hup\"]", "shutdown.signals: "),
             ("[default.shutdown]\ngraec = 5", "shutdown.graec: there is no such setting"),
-            ("[default]\nworkers = 0", "workers: must be at least 1"),
+            ("[default]\nworkers = 0", "workers: must be from 1 to 1024"),
+            ("[default]\nworkers = 100000", "workers: must be from 1 to 1024"),
+            ("[default]\nmax_blocking = 99999999999", "max_blocking: must be from 1 to 10000"),
+            ("[default.limits]\nform = 0", "limits.form: must be from 1 to 67108864"),
+            ("[default.limits]\nform = \"9GiB\"", "limits.form: must be from 1 to 67108864"),
+            ("[default.shutdown]\ngrace = 4294967295", "shutdown.grace: must be from 0 to 3600"),
+            ("[default]\ndatabases = 5", "databases: it is a section"),
             ("[default]\nip_header = \"X-Real-IP\"", "ip_header: any client could send that header"),
         ] {
             let message = rocket_config(&configured(file, &[])).unwrap_err().to_string();

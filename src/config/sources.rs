@@ -1,6 +1,7 @@
 //! Where the configuration comes from: the defaults, one file, the environment.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use rocket::Config;
@@ -9,6 +10,7 @@ use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::value::{Dict, Map, Value};
 use rocket::figment::{Figment, Metadata, Profile, Provider};
 
+use super::rocket_settings::MISPLACED;
 use super::{ConfigError, Settings};
 
 /// Where the database is when nothing says otherwise.
@@ -52,16 +54,31 @@ impl Provider for Variable<'_> {
 /// [`ConfigError::File`] for a file that is named and cannot be read.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn figment() -> Result<Figment, ConfigError> {
-    // Variables that are not UTF-8 are none of ours.
-    let variables: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let variables = variables(std::env::vars_os())?;
     let folders = std::env::current_dir().unwrap_or_default();
     let named = variables.get("ROCKET_CONFIG").map(String::as_str);
     match file(named, &folders, Path::new(SYSTEM_FILE))? {
         Some(path) => sources(Toml::file(path).nested(), &variables),
         None => sources(Toml::string("").nested(), &variables),
     }
+}
+
+/// The environment. What is not UTF-8 is refused where it would be a setting, and none of ours elsewhere.
+fn variables(
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in environment {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => drop(variables.insert(name, value)),
+            Err(_) if ["USHER_", "ROCKET_", "DATABASE_"].iter().any(|prefix| name.starts_with(prefix)) => {
+                return Err(ConfigError::File { name, reason: "its value is not UTF-8".to_owned() });
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(variables)
 }
 
 /// The file to read, if there is any.
@@ -74,17 +91,27 @@ fn file(named: Option<&str>, folder: &Path, system: &Path) -> Result<Option<Path
     };
     if let Some(named) = named.filter(|name| !name.is_empty()) {
         let path = folder.join(named);
-        return if exists(&path)? { Ok(Some(path)) } else { Err(missing("ROCKET_CONFIG", &path)) };
+        return if exists(&path)? { read_as_file("ROCKET_CONFIG", path) } else { Err(missing(&path)) };
     }
     let mut candidates = folder.ancestors().map(|folder| folder.join(LOCAL_FILE));
     if let Some(path) = candidates.find(|path| path.is_file()) {
         return Ok(Some(path));
     }
-    Ok(exists(system)?.then(|| system.to_owned()))
+    if exists(system)? { read_as_file("the configuration", system.to_owned()) } else { Ok(None) }
 }
 
-fn missing(variable: &str, path: &Path) -> ConfigError {
-    ConfigError::File { name: variable.to_owned(), reason: format!("there is no file {}", path.display()) }
+/// A folder, as container engines make one in the place of a file that is missing, would count for nothing.
+fn read_as_file(name: &str, path: PathBuf) -> Result<Option<PathBuf>, ConfigError> {
+    if path.is_dir() {
+        let reason = format!("{} is a folder, not a file", path.display());
+        return Err(ConfigError::File { name: name.to_owned(), reason });
+    }
+    Ok(Some(path))
+}
+
+fn missing(path: &Path) -> ConfigError {
+    let reason = format!("there is no file {}", path.display());
+    ConfigError::File { name: "ROCKET_CONFIG".to_owned(), reason }
 }
 
 /// The sources, each over the one before.
@@ -105,12 +132,13 @@ pub(super) fn sources(
         let (name, value) = match base {
             Some(base) if matches!(default(base), Some(Value::String(..))) => {
                 let text = content(variable, value, variables)?;
+                // Without the secret another one would be made, and all that this one signs be void.
                 if text.is_empty() && base.starts_with("secret_key") {
-                    // Without the secret another one would be made, and all that this one signs be void.
                     return Err(empty(variable, value));
                 }
                 (base.to_owned(), Value::from(text))
             }
+            _ if value.is_empty() && name == "secret_key" => return Err(unset(variable)),
             _ if matches!(default(&name), Some(Value::String(..))) => (name, Value::from(value.as_str())),
             // Written like a value in the file; what is not one is a text.
             _ => (name, value.parse().unwrap_or_else(|never| match never {})),
@@ -128,15 +156,41 @@ pub(super) fn sources(
             }
             Some((in_file, url))
         } else {
-            let url = variables.get(direct).filter(|url| !url.is_empty());
+            // Without a replica is a choice; without a database another, empty one would be made.
+            let url = variables.get(direct).filter(|url| !url.is_empty() || key != REPLICA);
             url.map(|url| (direct, url.clone()))
         };
         if let Some((name, url)) = url {
+            if url.is_empty() {
+                return Err(unset(name));
+            }
             figment = figment.merge(Variable { name, key: key.to_owned(), value: url.into() });
         }
     }
-    let profile = variables.get("ROCKET_PROFILE").filter(|name| !name.is_empty());
-    Ok(figment.select(profile.map_or(Config::DEFAULT_PROFILE, |name| Profile::new(name))))
+    let chosen = variables.get("ROCKET_PROFILE").filter(|name| !name.is_empty());
+    let profile = chosen.map_or(Config::DEFAULT_PROFILE, |name| Profile::new(name));
+    check_profiles(&figment, &profile, chosen.is_some())?;
+    Ok(figment.select(profile))
+}
+
+/// Refuses a profile that nothing is set for, and, where none is chosen, sections of profiles that are never in use: what
+/// stands there would count for nothing.
+fn check_profiles(figment: &Figment, profile: &Profile, is_chosen: bool) -> Result<(), ConfigError> {
+    let is_usual =
+        |profile: &Profile| ["default", "global", "debug", "release"].iter().any(|usual| profile == usual);
+    if is_chosen && !is_usual(profile) && !figment.profiles().any(|there| there == profile) {
+        let reason = format!("there is no section [{profile}]");
+        return Err(ConfigError::File { name: "ROCKET_PROFILE".to_owned(), reason });
+    }
+    let is_misplaced = |there: &&Profile| MISPLACED.iter().any(|section| *there == section);
+    match figment.profiles().find(|there| !is_chosen && !is_usual(there) && !is_misplaced(there)) {
+        Some(unused) => Err(ConfigError::Rocket {
+            name: unused.to_string(),
+            reason: "no such section is in use: settings belong into [default], or ROCKET_PROFILE chooses it"
+                .to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Kubernetes describes a service called `usher` to each of its pods in variables of these names.
@@ -144,6 +198,11 @@ fn is_of_kubernetes(variable: &str) -> bool {
     ["USHER_SERVICE_HOST", "USHER_SERVICE_PORT", "USHER_PORT"].contains(&variable)
         || variable.starts_with("USHER_SERVICE_PORT_")
         || variable.starts_with("USHER_PORT_")
+}
+
+fn unset(variable: &str) -> ConfigError {
+    let reason = "it is empty: set it, or leave it out".to_owned();
+    ConfigError::File { name: variable.to_owned(), reason }
 }
 
 fn empty(variable: &str, path: &str) -> ConfigError {
@@ -279,6 +338,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_empty_and_would_count_for_another_one_is_refused() {
+        for variable in ["DATABASE_URL", "USHER_SECRET_KEY"] {
+            assert_eq!(
+                refusal(&[(variable, "")]),
+                format!("{variable}: it is empty: set it, or leave it out")
+            );
+        }
+        let figment = configured("", &[("DATABASE_REPLICA_URL", "")]);
+        assert_eq!(replica_url(&figment).unwrap(), None);
+    }
+
+    #[test]
+    fn a_setting_that_is_not_utf_8_is_refused_and_other_variables_are_not() {
+        use std::os::unix::ffi::OsStringExt;
+        let given =
+            |name: &str| variables([(name.into(), OsString::from_vec(b"M\xfcller".to_vec()))].into_iter());
+        for name in ["USHER_SITE_NAME", "DATABASE_URL", "ROCKET_CONFIG"] {
+            assert_eq!(given(name).unwrap_err().to_string(), format!("{name}: its value is not UTF-8"));
+        }
+        assert!(given("LS_COLORS").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_section_that_is_never_in_use_is_refused() {
+        let file = |text: &str, profile: &str| {
+            let variables = [("ROCKET_PROFILE".to_owned(), profile.to_owned())];
+            sources(Toml::string(text).nested(), &variables.into_iter().collect())
+        };
+        let message = |text: &str, profile: &str| file(text, profile).unwrap_err().to_string();
+        let staging = "[default]\nport = 1\n[staging]\nport = 2\n[production.usher]\nsite_name = \"X\"";
+        assert!(message(staging, "").ends_with("or ROCKET_PROFILE chooses it"));
+        let port =
+            |text: &str, profile: &str| file(text, profile).unwrap().extract_inner::<u16>("port").unwrap();
+        assert_eq!((port(staging, "staging"), port(staging, "production")), (2, 1));
+        assert_eq!(message(staging, "prodution"), "ROCKET_PROFILE: there is no section [prodution]");
+        let message = message("[defualt.usher]\nsite_name = \"X\"", "");
+        assert!(message.starts_with("defualt: no such section is in use: "), "{message}");
+        for profile in ["default", "release", "debug"] {
+            assert_eq!(port("[global]\nport = 3", profile), 3);
+        }
+    }
+
+    #[test]
     fn the_file_is_the_named_one_or_the_nearest_or_the_package_s() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("a/b");
@@ -292,6 +394,11 @@ mod tests {
         assert_eq!(
             file(Some("../Rocket.toml"), &inner, &system).unwrap(),
             Some(inner.join("../Rocket.toml"))
+        );
+        let message = file(Some("."), &inner, &system).unwrap_err().to_string();
+        assert!(
+            message.starts_with("ROCKET_CONFIG: ") && message.ends_with(" is a folder, not a file"),
+            "{message}"
         );
         let message = file(Some("other.toml"), &inner, &system).unwrap_err().to_string();
         assert_eq!(

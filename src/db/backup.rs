@@ -1,13 +1,14 @@
 //! A copy of an SQLite file, made while the server goes on.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::place::beside;
+use super::unfinished::{self, UnfinishedError};
 use super::{Db, Pools};
 
 /// Why there is no copy.
@@ -22,6 +23,9 @@ pub enum BackupError {
     /// The file is there already, or cannot be made or kept.
     #[error("the copy cannot be written: {0}")]
     File(#[from] std::io::Error),
+    /// The same, as the name under which it is written is in use.
+    #[error("the copy cannot be written: {0}")]
+    Unfinished(#[from] UnfinishedError),
     /// The database failed.
     #[error("the copy could not be made: {0}")]
     Database(#[from] sqlx::Error),
@@ -47,8 +51,13 @@ impl Db {
 /// [`BackupError`]
 pub async fn copy(db: &Db, path: &Path) -> Result<(), BackupError> {
     let Pools::Sqlite { write, .. } = &db.pools else { return Err(BackupError::NotSqlite) };
-    path.to_str().ok_or(BackupError::Name)?;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    if path.symlink_metadata().is_ok() {
+        return Err(BackupError::File(Errno::EXIST.into()));
+    }
+    let unfinished = unfinished::name_for(path);
+    let file = unfinished::open(&unfinished)?;
+    // Of a copy that was cut short: SQLite would take it for that of the new one.
+    drop(std::fs::remove_file(beside(&unfinished, "-journal")));
     // With a connection that changes nothing in the database. Other processes write on meanwhile.
     let options = SqliteConnectOptions::new()
         .filename(write.connect_options().get_filename())
@@ -57,18 +66,16 @@ pub async fn copy(db: &Db, path: &Path) -> Result<(), BackupError> {
         .disable_statement_logging();
     let copied = async {
         let mut connection = SqliteConnection::connect_with(&options).await?;
-        write_into(&mut connection, path).await?;
+        write_into(&mut connection, &unfinished).await?;
         connection.close().await?;
-        check(path).await?;
-        File::open(path)?.sync_all()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-        Ok(())
+        check(&unfinished).await?;
+        file.sync_all()?;
+        Ok(unfinished::put_in_place(&unfinished, path)?)
     };
     let result = copied.await;
     if result.is_err() {
-        // What is there is of no use; that it cannot be removed would be said by the next try.
-        drop(std::fs::remove_file(path));
+        // What is there is of no use; the next try writes it over.
+        drop(std::fs::remove_file(&unfinished));
     }
     result
 }

@@ -1,5 +1,8 @@
 //! Opening the two databases: URL, pragmas, session settings.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection as _, Sqlite, SqliteConnection, SqlitePool};
 
 use super::lent::Lent;
-use super::place::{NotedFile, beside};
+use super::place::{NotedFile, beside, folder_of};
 use super::readers::Readers;
 use super::servers::Servers;
 use super::turns::Turns;
@@ -260,12 +263,25 @@ async fn patiently(pool: &SqlitePool) -> std::result::Result<(), sqlx::Error> {
     pool.acquire().await.map(drop)
 }
 
-/// Makes the file, if there is none, so that only its owner can read it; SQLite gives the files
-/// beside it the same permissions.
+/// Makes the file, if there is none, so that only its owner can read it; SQLite gives the files beside it the same
+/// permissions. What root makes in the folder of another user is for that one, as the lock is.
 fn create_private(file: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let options = &mut std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
+    let options = &mut OpenOptions::new();
+    options.write(true).mode(0o600);
+    match options.clone().create_new(true).open(file) {
+        Ok(made) => {
+            let (own, folder) = (made.metadata()?, folder_of(file).metadata()?);
+            if own.uid() != folder.uid() {
+                // Others than root cannot, and need not.
+                drop(fchown(&made, Some(folder.uid()), Some(folder.gid())));
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            options.create(true).truncate(false).open(file).map(drop)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn check_version(pool: &SqlitePool) -> std::result::Result<(), sqlx::Error> {

@@ -95,6 +95,12 @@ pub enum OpenError {
          To begin a new, empty one: usher migrate --create"
     )]
     Missing(String),
+    /// The same of PostgreSQL.
+    #[error(
+        "the PostgreSQL database is empty, and usher.database_must_exist says that it is not: is its URL right? To begin \
+         a new installation in it: usher migrate --create"
+    )]
+    Empty,
     /// A server uses other files than those that are there.
     #[error(
         "a server is running on {0}, and its file or its log (-wal) is no longer there: put them back, or stop that \

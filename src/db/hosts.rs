@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use rocket::http::RawStr;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
@@ -49,6 +50,44 @@ impl FromStr for Hosts {
     }
 }
 
+/// Parameters that name the file with the certificates of authorities.
+const CERTIFICATES: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
+
+/// All others that the driver knows.
+const KNOWN: [&str; 15] = [
+    "sslmode",
+    "ssl-mode",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// Makes sure that there are certificates: at each connection the driver would say only that there is no file, or that it
+/// does not know who has signed.
+fn demand_certificates(name: &str, value: &str) -> Result<(), sqlx::Error> {
+    const BEGIN: &str = "-----BEGIN";
+    let path = RawStr::new(value).url_decode_lossy().into_owned();
+    let text = if path.starts_with(BEGIN) {
+        path
+    } else {
+        std::fs::read_to_string(&path).map_err(|error| refuse(&format!("{name}: {path}: {error}")))?
+    };
+    if text.contains("-----BEGIN CERTIFICATE-----") {
+        return Ok(());
+    }
+    Err(refuse(&format!("{name}: there is no certificate in it")))
+}
+
 /// The parameters that the driver knows, and whether a server that only reads is of no use.
 fn parameters(query: &str, several: bool) -> Result<(String, bool), sqlx::Error> {
     let (mut kept, mut must_write) = (Vec::new(), several);
@@ -76,7 +115,16 @@ fn parameters(query: &str, several: bool) -> Result<(String, bool), sqlx::Error>
                     "several hosts belong before the path, as in postgres://user@one,two:5433/database",
                 ));
             }
-            _ => kept.push(parameter),
+            _ if CERTIFICATES.contains(&name) => {
+                demand_certificates(name, value)?;
+                kept.push(parameter);
+            }
+            _ if KNOWN.contains(&name) || name.starts_with("options[") => kept.push(parameter),
+            // The driver would leave it out: with sslmode misspelt, the connection would be open to others.
+            _ => {
+                let name: String = name.chars().take(40).collect();
+                return Err(refuse(&format!("there is no parameter {name:?}")));
+            }
         }
     }
     Ok((kept.join("&"), must_write))
@@ -90,8 +138,12 @@ fn fit(options: PgConnectOptions) -> PgConnectOptions {
         Some(host) => options.host(&host),
         None => options,
     };
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("usher"),
+    };
     // Numbers with a fraction are not used, and poolers refuse this parameter.
-    options.application_name("usher").extra_float_digits(None).disable_statement_logging()
+    options.extra_float_digits(None).disable_statement_logging()
 }
 
 /// What an operator calls a server.
@@ -151,6 +203,16 @@ mod tests {
             (
                 "postgres://u:hunter2@one,two/usher?target_session_attrs=any",
                 "target_session_attrs must be read-write",
+            ),
+            ("postgres://u:hunter2@db/usher?sslmod=verify-full", "there is no parameter \"sslmod\""),
+            ("postgres://u:hunter2@db/usher?connect_timeout=3", "there is no parameter \"connect_timeout\""),
+            (
+                "postgres://u:hunter2@db/usher?sslrootcert=/no/such%20ca.pem",
+                "sslrootcert: /no/such ca.pem: No such file",
+            ),
+            (
+                "postgres://u:hunter2@db/usher?sslrootcert=/etc/passwd",
+                "sslrootcert: there is no certificate in it",
             ),
             (
                 "postgres://u:hunter2@db/usher?target_session_attrs=standby",

@@ -151,9 +151,11 @@ impl Db {
         if opening.create {
             return OpenError::Pending(migrations::first(&self.pools));
         }
-        OpenError::Missing(match &self.pools {
-            Pools::Sqlite { write, .. } => write.connect_options().get_filename().display().to_string(),
-            Pools::Postgres(_) => "the PostgreSQL database".to_owned(),
-        })
+        match &self.pools {
+            Pools::Sqlite { write, .. } => {
+                OpenError::Missing(write.connect_options().get_filename().display().to_string())
+            }
+            Pools::Postgres(_) => OpenError::Empty,
+        }
     }
 }

@@ -46,6 +46,11 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The folder of a file.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The file that was opened, once something was read from it.
 pub(super) type NotedFile = Arc<OnceLock<Arc<OpenedFile>>>;
 

@@ -1,5 +1,7 @@
 //! A replica, from which users are read while the server that takes changes cannot be reached.
 //!
+//! It must be of the same installation, and follow another server. That is looked at now and then, as it is needed seldom.
+//!
 //! What a credential is worth is never read there. It counts for half a minute after it was found on the server that
 //! takes changes, as it was found there, and only while this instance has taken no right of its user away since.
 
@@ -41,12 +43,18 @@ pub(super) struct Replica {
     servers: Servers,
     pooler: Pooler,
     credentials: Mutex<Credentials<Presented>>,
+    /// Why it could not be read from when it was looked at last.
+    problem: Mutex<Option<String>>,
 }
 
 impl Replica {
     pub(super) fn credentials(&self) -> MutexGuard<'_, Credentials<Presented>> {
         // Nothing that can panic happens under the lock.
         self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn problem(&self) -> MutexGuard<'_, Option<String>> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps what was found on the server that takes changes, and was looked for since then.
@@ -116,15 +124,50 @@ impl Db {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(refuse("it must begin with postgres: or postgresql:"));
         }
-        let hosts: Hosts = url.parse().map_err(PoolError::Init)?;
+        let hosts: Hosts = url.parse().map_err(|error: sqlx::Error| refuse(&error.to_string()))?;
         let servers = Servers::new(hosts.of_replica(), CONNECTIONS, wait);
         self.replica.get_or_init(|| Replica {
             pools: Pools::Postgres(servers.clone()),
             servers,
             pooler,
             credentials: Mutex::default(),
+            problem: Mutex::default(),
         });
         Ok(())
+    }
+
+    /// Says which installation it is that a replica has to be of.
+    pub(crate) fn demand_replica_of(&self, installation: &str) {
+        if let Some(replica) = self.replica.get() {
+            replica.servers.demand_replica_of(installation);
+        }
+    }
+
+    /// Whether there is a replica, and why it cannot be read from, if so, as is found out now.
+    pub(crate) async fn look_at_replica(&self) -> Option<std::result::Result<(), String>> {
+        let replica = self.replica.get()?;
+        Some(replica.servers.look_at_all(replica.pooler).await)
+    }
+
+    /// Looks whether the replica could be read from, and tells of it in the log when that changes: it is used in need
+    /// only.
+    pub(crate) async fn watch_replica(&self) {
+        let (Some(replica), Some(found)) = (self.replica.get(), self.look_at_replica().await) else { return };
+        let problem = found.err();
+        let before = std::mem::replace(&mut *replica.problem(), problem.clone());
+        match problem {
+            Some(problem) if before.as_ref() != Some(&problem) => {
+                log::warn!("users cannot be read from the replica: {problem}");
+            }
+            None if before.is_some() => log::info!("users can be read from the replica again"),
+            _ => {}
+        }
+    }
+
+    /// Whether there is a replica that could not be read from when it was looked at last.
+    #[must_use]
+    pub(crate) fn replica_fails(&self) -> bool {
+        self.replica.get().is_some_and(|replica| replica.problem().is_some())
     }
 
     /// Lets what the request reads come from the replica, if there is one and the server that takes changes is away.

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, Row as _, SqliteConnection, raw_sql};
 
 use super::backup::{self, BackupError};
-use super::place::beside;
+use super::place::{beside, folder_of};
 use super::{Db, Newer, Pools, migrations};
 
 /// What SQLite may have left beside a database.
@@ -137,7 +137,7 @@ async fn take_place(
     database: &Path,
     suffix: &str,
 ) -> Result<Option<PathBuf>, RestoreError> {
-    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(database);
     let had_one = database.exists();
     let own = at(new, file.metadata())?;
     let named = at(new, std::fs::symlink_metadata(new))?;
@@ -256,9 +256,12 @@ async fn fold(database: &Path) -> Result<(), RestoreError> {
     let folded = async {
         let mut connection = SqliteConnection::connect_with(&options).await?;
         let row = connection.fetch_one(raw_sql("PRAGMA journal_mode = DELETE")).await;
+        // Without a log that tells nothing of others: a transaction of theirs does.
+        let is_alone = connection.execute(raw_sql("BEGIN EXCLUSIVE; ROLLBACK")).await;
         // Whatever has come of it: nothing may have the file open when it is moved.
         let closed = connection.close().await;
         let mode: String = row?.try_get(0)?;
+        is_alone?;
         closed.map(|()| mode)
     };
     let error = match folded.await {

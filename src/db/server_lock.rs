@@ -5,12 +5,18 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
+use rocket::tokio::time::{Instant, sleep};
 use rocket_db_pools::figment::Figment;
 use rustix::fs::OFlags;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::place::beside;
+use super::place::{beside, folder_of};
+
+/// How long, and how often, the lock is tried: a subcommand that looks whether there is a server has it for a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The right to serve a database, for as long as it lives. The operating system takes it back when the
 /// process ends, however it ends: what is left of the lock's file means nothing.
@@ -55,12 +61,12 @@ impl ServerLock {
     ///
     /// # Errors
     /// [`LockError::Taken`] if another server has it.
-    pub fn take(section: &Figment) -> Result<Self, LockError> {
+    pub async fn take(section: &Figment) -> Result<Self, LockError> {
         let url: String = section.extract_inner("url").unwrap_or_default();
         let file = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(&url).ok()).flatten();
         match file.as_ref().map(SqliteConnectOptions::get_filename) {
             Some(file) if file.file_name().is_some() && !url.contains("memory") => {
-                let held = Held { lock: lock(&real(file))?, database: file.to_owned() };
+                let held = Held { lock: lock(&real(file)).await?, database: file.to_owned() };
                 Ok(Self(Some(held)))
             }
             _ => Ok(Self(None)),
@@ -107,13 +113,20 @@ fn opened(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
     options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()).open(path)
 }
 
-fn lock(database: &Path) -> Result<File, LockError> {
+async fn lock(database: &Path) -> Result<File, LockError> {
     let path = beside(database, ".lock");
     let options = &mut OpenOptions::new();
     let file = opened(&path, options.write(true).create(true).truncate(false).mode(0o600));
     let file = file.map_err(|source| LockError::File { path: path.clone(), source })?;
     give_to_owner(&file, database);
-    match file.try_lock() {
+    let end = Instant::now() + PATIENCE;
+    let locked = loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < end => sleep(PAUSE).await,
+            locked => break locked,
+        }
+    };
+    match locked {
         // What the server before has noted.
         Ok(()) => file.set_len(0).map(|()| file).map_err(|source| LockError::File { path, source }),
         Err(TryLockError::WouldBlock) => Err(LockError::Taken(database.to_owned())),
@@ -141,9 +154,7 @@ pub(super) fn real(database: &Path) -> PathBuf {
         return real;
     }
     // It is not there yet.
-    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
-    match (folder, database.file_name()) {
+    match (folder_of(database).canonicalize(), database.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => database.to_owned(),
     }
@@ -154,19 +165,35 @@ mod tests {
     use super::*;
     use crate::config;
 
-    #[test]
-    fn a_disk_that_is_mounted_after_the_lock_was_taken_is_noticed() {
+    #[rocket::async_test]
+    async fn a_lock_that_another_process_has_for_a_moment_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("usher.db").display());
+        let section = config::with_database(config::defaults(), &url).focus("databases.main");
+        let other = File::create(directory.path().join("usher.db.lock")).unwrap();
+        other.lock_shared().unwrap();
+        let release = async {
+            sleep(Duration::from_millis(100)).await;
+            drop(other);
+        };
+        let (lock, ()) = rocket::tokio::join!(ServerLock::take(&section), release);
+        let _lock = lock.unwrap();
+        assert!(matches!(ServerLock::take(&section).await, Err(LockError::Taken(_))), "a server keeps it");
+    }
+
+    #[rocket::async_test]
+    async fn a_disk_that_is_mounted_after_the_lock_was_taken_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let (folder, aside) = (directory.path().join("data"), directory.path().join("aside"));
         std::fs::create_dir(&folder).unwrap();
         let url = format!("sqlite://{}", folder.join("usher.db").display());
         let figment = config::with_database(config::defaults(), &url);
-        let lock = ServerLock::take(&figment.focus("databases.main")).unwrap();
+        let lock = ServerLock::take(&figment.focus("databases.main")).await.unwrap();
         lock.confirm().unwrap();
         std::fs::rename(&folder, &aside).unwrap();
         std::fs::create_dir(&folder).unwrap();
         assert!(matches!(lock.confirm(), Err(LockError::Moved(_))), "an empty folder is in its place");
-        let second = ServerLock::take(&figment.focus("databases.main")).unwrap();
+        let second = ServerLock::take(&figment.focus("databases.main")).await.unwrap();
         assert!(matches!(lock.confirm(), Err(LockError::Moved(_))), "another server has the lock there");
         second.confirm().unwrap();
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use rocket::futures::StreamExt as _;
+use rocket::futures::future::join_all;
 use rocket::futures::stream::FuturesUnordered;
 use rocket::tokio::sync::Notify;
 use rocket::tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -19,28 +20,9 @@ use sqlx::{Connection, PgConnection, PgPool, Row as _, raw_sql};
 
 use super::hosts::{self, Hosts};
 use super::lent::Lent;
+use super::looked::{DIRECT, LIMITS, Looked};
 use super::{Error, Result, until};
 use crate::model::pooling::Pooler;
-
-/// What a session may take, and how it is isolated whatever the server's default is: the rule of the last superuser
-/// must see what was committed while it waited for its lock. Compiling short queries costs more than running them.
-const LIMITS: [(&str, &str); 5] = [
-    ("statement_timeout", "5s"),
-    ("lock_timeout", "2s"),
-    ("idle_in_transaction_session_timeout", "10s"),
-    ("default_transaction_isolation", "read committed"),
-    ("jit", "off"),
-];
-
-/// A setting with a value that only the connection itself has asked for: the limits alone may be the role's defaults,
-/// also where a pooler keeps nothing.
-const DIRECT: &str = "usher.direct";
-
-/// What [`Looked`] has.
-const LOOK: &str = "SELECT current_setting('statement_timeout') = '5s' AND current_setting('lock_timeout') = '2s' \
-                    AND current_setting('jit') = 'off', current_setting('server_encoding'), \
-                    current_setting('transaction_read_only') = 'on', \
-                    coalesce(current_setting('usher.direct', TRUE), '')";
 
 /// What is said of a connection whose limits are not in force.
 const NOT_LIMITED: &str = "limits that are set for a connection are not in force, as through a pooler: \
@@ -65,6 +47,8 @@ struct Shared {
     wait: Duration,
     /// As the operator has set it, once that was read.
     pooler: OnceLock<Pooler>,
+    /// The installation that they are to be replicas of, once that is known; not of those that take changes.
+    replica_of: OnceLock<String>,
     /// Whether everything is said within transactions.
     is_pooled: AtomicBool,
     /// Whether the server that takes changes is being looked for.
@@ -87,35 +71,6 @@ struct Current {
 struct Found {
     options: PgConnectOptions,
     mark: Option<String>,
-}
-
-/// What a connection finds.
-struct Looked {
-    /// Whether the limits are in force.
-    is_limited: bool,
-    /// How text is stored.
-    encoding: String,
-    /// Whether changes are refused.
-    only_reads: bool,
-    /// The value of [`DIRECT`].
-    direct: String,
-}
-
-impl Looked {
-    async fn at(connection: &mut PgConnection) -> std::result::Result<Self, sqlx::Error> {
-        let row = raw_sql(LOOK).fetch_one(connection).await?;
-        Ok(Self {
-            is_limited: row.try_get(0)?,
-            encoding: row.try_get(1)?,
-            only_reads: row.try_get(2)?,
-            direct: row.try_get(3)?,
-        })
-    }
-
-    /// Whether no pooler stands in between that keeps nothing of what a connection asks for.
-    fn is_direct(&self, mark: &str) -> bool {
-        self.is_limited && self.direct == mark
-    }
 }
 
 impl Servers {
@@ -156,6 +111,7 @@ impl Servers {
             hosts,
             wait,
             pooler: OnceLock::new(),
+            replica_of: OnceLock::new(),
             is_pooled: AtomicBool::new(false),
             is_looking: AtomicBool::new(false),
             current: Mutex::new(Current { host: 0, since: Instant::now(), mark: None }),
@@ -171,6 +127,11 @@ impl Servers {
     /// How each of the servers is connected to.
     pub(super) fn hosts(&self) -> &[PgConnectOptions] {
         &self.0.hosts.each
+    }
+
+    /// Refuses from now on all that are no replicas of this installation.
+    pub(super) fn demand_replica_of(&self, installation: &str) {
+        self.0.replica_of.get_or_init(|| installation.to_owned());
     }
 
     /// Whether another server may take over when this one is lost.
@@ -194,7 +155,7 @@ impl Servers {
     /// Refuses a connection that was made just now, if it leads to a server that only reads, such as a former one that
     /// came back as a standby, or by way of a pooler that was put in between. Nothing was read by it yet.
     async fn look_at_new(&self, connection: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
-        let looked = Looked::at(connection).await?;
+        let looked = Looked::at(connection, self.0.replica_of.get()).await?;
         let Current { host, mark, .. } = self.current();
         let problem = if looked.only_reads && self.0.hosts.must_write {
             only_reads(&self.hosts()[host])
@@ -244,15 +205,42 @@ impl Servers {
                 Err(problem) => problems.push(problem),
             }
         }
-        // Where the servers differ, the first problem that may pass is the one to wait for.
-        let passing = problems.iter().position(is_passing);
-        match (problems.len(), passing) {
-            (1, _) | (_, None) => Err(problems.swap_remove(0)),
-            (_, Some(_)) => {
-                let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                Err(sqlx::Error::Io(io::Error::other(all.join("; "))))
+        if problems.len() == 1 {
+            return Err(problems.swap_remove(0));
+        }
+        let all = self.in_words(&problems);
+        // If one of them may pass, it is waited for.
+        Err(if problems.iter().any(is_passing) {
+            sqlx::Error::Io(io::Error::other(all))
+        } else {
+            sqlx::Error::Configuration(all.into())
+        })
+    }
+
+    /// The problem of each server, with its name.
+    fn in_words(&self, problems: &[sqlx::Error]) -> String {
+        let each = self.hosts().iter().zip(problems).map(|(options, problem)| {
+            let name = hosts::name(options);
+            let problem = match problem {
+                sqlx::Error::Configuration(reason) => reason.to_string(),
+                sqlx::Error::Database(error) => error.message().to_owned(),
+                other => other.to_string(),
+            };
+            if problem.contains(&name) { problem } else { format!("PostgreSQL at {name}: {problem}") }
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Whether one of them can be used at this moment; else why each cannot.
+    pub(super) async fn look_at_all(&self, pooler: Pooler) -> std::result::Result<(), String> {
+        let mut problems = Vec::new();
+        for found in join_all(self.hosts().iter().map(|options| self.probe(options, pooler))).await {
+            match found {
+                Ok(_) => return Ok(()),
+                Err(problem) => problems.push(problem),
             }
         }
+        Err(self.in_words(&problems))
     }
 
     /// Finds one of several that are as good as each other, unless one was found before: the first that answers.
@@ -324,7 +312,7 @@ impl Servers {
         let name = hosts::name(options);
         let look = async {
             let mut connection = PgConnection::connect_with(options).await?;
-            let looked = Looked::at(&mut connection).await?;
+            let looked = Looked::at(&mut connection, self.0.replica_of.get()).await?;
             drop(connection.close().await);
             Ok(looked)
         };

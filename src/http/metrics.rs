@@ -105,6 +105,8 @@ pub(crate) fn page(app: &App, traffic: &Traffic, metrics: &Metrics) -> prometheu
     gauge("database_connections_idle", "Those that are not in use.", count(idle))?;
     let cannot_write = f64::from(u8::from(app.db.trouble().is_some()));
     gauge("database_cannot_write", "1 while changes cannot be stored.", cannot_write)?;
+    let fails = f64::from(u8::from(app.db.replica_fails()));
+    gauge("replica_unavailable", "1 while there is a replica that cannot be read from.", fails)?;
     let broken = f64::from(u8::from(app.audit_watch.fault().is_some()));
     gauge("audit_log_broken", "1 if entries of the audit log are not as they were sealed.", broken)?;
     let uses = count(app.session_uses.waiting());

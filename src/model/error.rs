@@ -146,9 +146,11 @@ impl AuthenticationFailure {
 }
 
 impl Error {
-    /// An internal error from any cause.
+    /// An internal error from any cause, which goes to the log here: of what happens beside the requests, too.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal(Arc::from(cause.into()))
+        let cause = Arc::from(cause.into());
+        log::error!("internal error: {cause}");
+        Self::Internal(cause)
     }
 
     /// A validation error of one field.

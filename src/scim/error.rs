@@ -99,9 +99,6 @@ impl<'r> Responder<'r, 'static> for Failure {
 
 /// An error of every channel as provisioning clients know it.
 pub(super) fn render(error: &Error) -> Response<'static> {
-    if let Error::Internal(cause) = error {
-        log::error!("internal error: {cause}");
-    }
     let mut response = match error {
         Error::Invalid(fields) => {
             let is_taken =

@@ -16,6 +16,11 @@ const CLEAN_UP_INTERVAL: Duration = Duration::from_mins(10);
 /// How often it is looked whether changes can be stored.
 const WRITE_TRIAL_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether the replica could be read from, and how soon first: a new one follows at once, but not
+/// sooner.
+const REPLICA_INTERVAL: Duration = Duration::from_secs(10);
+const REPLICA_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often the whole audit log is examined.
 const EXAMINE_INTERVAL: Duration = Duration::from_hours(24);
 
@@ -42,6 +47,11 @@ fn start(rocket: &Rocket<Orbit>) {
     // Before a user finds out that changes cannot be stored.
     every("try to write", WRITE_TRIAL_INTERVAL, WRITE_TRIAL_INTERVAL).run(|app| async move {
         app.db.try_to_write().await;
+        Result::Ok(())
+    });
+    // Before it is needed.
+    every("look at the replica", REPLICA_PAUSE, REPLICA_INTERVAL).run(|app| async move {
+        app.db.watch_replica().await;
         Result::Ok(())
     });
     every("seal the audit log", soon, audit::SEALING_INTERVAL).run(|app| async move { seal(&app).await });

@@ -1,8 +1,7 @@
 //! Archives of the audit log: old entries are written to a file, and are removed once that is on the disk.
 
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::removal::{self, Age, Batch, Until, remove_batch};
 use super::verification::Fault;
 use super::{Head as KeptHead, hexadecimal};
 use crate::db;
+use crate::db::unfinished::{self, UnfinishedError};
 use crate::model::clock::Timestamp;
 use crate::model::error::Error;
 use crate::operations::App;
@@ -67,6 +67,16 @@ pub enum ArchiveError {
     /// The installation failed.
     #[error(transparent)]
     Failed(#[from] Error),
+}
+
+impl From<UnfinishedError> for ArchiveError {
+    fn from(error: UnfinishedError) -> Self {
+        match error {
+            UnfinishedError::File(error) => Self::File(error),
+            UnfinishedError::Exists(file, why) => Self::Exists(file, why),
+            UnfinishedError::Busy(file) => Self::Busy(file),
+        }
+    }
 }
 
 impl From<db::Error> for ArchiveError {
@@ -151,13 +161,6 @@ async fn resumable(
     }
 }
 
-/// The name under which a file is written.
-fn partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    name.into()
-}
-
 async fn write(
     app: &App,
     before: Timestamp,
@@ -165,15 +168,15 @@ async fn write(
     key: &AuditKey,
     mark: &Mark,
 ) -> Result<Contents, ArchiveError> {
-    let unfinished = partial(path);
-    let file = open_unfinished(&unfinished)?;
+    let unfinished = unfinished::name_for(path);
+    let file = unfinished::open(&unfinished)?;
     let written = match write_to(app, before, &file, key, mark).await {
         Err(ArchiveError::Broken(fault)) => Err(broken(app, key, mark, fault).await),
         written => written,
     };
     let written = written.and_then(|contents| {
         file.sync_all()?;
-        put_in_place(&unfinished, path)?;
+        unfinished::put_in_place(&unfinished, path)?;
         Ok(contents)
     });
     if written.is_err() {
@@ -181,32 +184,6 @@ async fn write(
         drop(fs::remove_file(&unfinished));
     }
     written
-}
-
-/// An empty file under this name, locked. What a run left that was cut short is written over, but neither while that still
-/// runs, nor a file that has another name, too.
-fn open_unfinished(path: &Path) -> Result<File, ArchiveError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
-    let busy = || ArchiveError::Busy(path.display().to_string());
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(busy()),
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    }
-    // The run that had the lock may have given the file its name.
-    let (locked, named) = (file.metadata()?, fs::symlink_metadata(path).map_err(|_| busy())?);
-    if (locked.dev(), locked.ino()) != (named.dev(), named.ino()) {
-        return Err(busy());
-    }
-    if !locked.is_file() || locked.nlink() != 1 {
-        let why = "and is no file that has this name only".to_owned();
-        return Err(ArchiveError::Exists(path.display().to_string(), why));
-    }
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    file.set_len(0)?;
-    Ok(file)
 }
 
 /// What it means that an entry was not as it was sealed, or where it was: the server may have removed what is old meanwhile.
@@ -267,20 +244,6 @@ async fn write_to(
     // The file is not to have an entry that the database may still lose.
     app.db.settle().await?;
     Ok(Contents { begin, end, before, erased: place.erased, sought: None, sha256 })
-}
-
-/// Gives the file its name, which no other file may have, and has the disk keep that.
-fn put_in_place(unfinished: &Path, path: &Path) -> Result<(), ArchiveError> {
-    let exists = || ArchiveError::Exists(path.display().to_string(), "and is not written over".to_owned());
-    match fs::hard_link(unfinished, path) {
-        Ok(()) => fs::remove_file(unfinished)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
-        // A file system without links.
-        Err(_) if path.try_exists()? => return Err(exists()),
-        Err(_) => fs::rename(unfinished, path)?,
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    Ok(File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?)
 }
 
 /// Removes from the log what is in a file. The first transaction records it, unless a run did that was cut short.

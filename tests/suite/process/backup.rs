@@ -61,6 +61,31 @@ fn rl_5_a_copy_made_under_load_has_all_that_was_acknowledged_before() {
     }
 }
 
+/// Whatever a monitor finds under the name is whole.
+#[test]
+fn a_copy_has_its_name_when_it_is_whole() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    make_superuser(path, &[]);
+    let users: Vec<String> = (0..20_000).map(|number| format!("user{number}")).collect();
+    std::fs::write(path.join("users.csv"), format!("username\n{}\n", users.join("\n"))).unwrap();
+    let imported = run(usher(path, &[], &["import", "users.csv"]), "");
+    assert!(imported.status.success(), "{}", text(&imported.stderr));
+    for pause in 1..8 {
+        let mut backup = usher(path, &[], &["backup", "copy.db"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(pause * 20));
+        drop(backup.kill());
+        backup.wait().unwrap();
+        if path.join("copy.db").exists() {
+            let check = run(usher(path, &[("DATABASE_URL", "sqlite://copy.db")], &["check"]), "");
+            let said = text(&check.stdout);
+            assert!(check.status.success() && said.contains("active superuser"), "{said}");
+            std::fs::remove_file(path.join("copy.db")).unwrap();
+        }
+    }
+    assert!(run(usher(path, &[], &["backup", "copy.db"]), "").status.success());
+}
+
 #[test]
 fn a_copy_overwrites_nothing_and_is_made_of_sqlite_only() {
     let directory = TempDir::new().unwrap();
@@ -78,5 +103,15 @@ fn a_copy_overwrites_nothing_and_is_made_of_sqlite_only() {
         assert!(text(&refused.stderr).contains(reason), "{}", text(&refused.stderr));
     }
     assert_eq!(std::fs::read_to_string(path.join("there.db")).unwrap(), "mine");
+    // What a backup leaves that is cut short has another name, and is in no way of the next one.
+    std::fs::write(path.join("again.db.partial"), "half of a copy").unwrap();
+    std::fs::write(path.join("again.db.partial-journal"), "and what would undo it").unwrap();
+    let made = run(usher(path, &[], &["backup", "again.db"]), "");
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let mut names: Vec<_> = std::fs::read_dir(path).unwrap().map(|file| file.unwrap().file_name()).collect();
+    names.retain(|name| name.to_string_lossy().starts_with("again.db"));
+    assert_eq!(names, ["again.db"]);
+    let check = run(usher(path, &[("DATABASE_URL", "sqlite://again.db")], &["check"]), "");
+    assert!(check.status.success(), "{}", text(&check.stderr));
     assert!(!path.join("copy.db").exists());
 }

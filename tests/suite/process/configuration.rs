@@ -17,6 +17,7 @@ fn the_settings_in_force_are_printed_with_their_source_and_without_secrets() {
         ("USHER_SMTP_PASSWORD_FILE", secret.to_str().unwrap()),
         ("USHER_PUBLIC_ORIGIN", "HTTPS://Users.Example.org:443/"),
         ("ROCKET_PORT", "8123"),
+        ("ROCKET_SHUTDOWN", "{grace=20}"),
     ];
     let output = run(usher(directory.path(), &variables, &["config"]), "");
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -29,13 +30,72 @@ fn the_settings_in_force_are_printed_with_their_source_and_without_secrets() {
     ] {
         assert!(printed.contains(line), "{line}: {printed}");
     }
-    assert!(printed.contains("port = 8123    # "), "{printed}");
+    for line in [
+        "port = 8123    # the variable ROCKET_PORT",
+        "address = \"127.0.0.1\"    # default",
+        "limits.form = \"32KiB\"    # default",
+        "shutdown.grace = 20    # the variable ROCKET_SHUTDOWN, grace",
+        "shutdown.mercy = 1    # default",
+        "ip_header = false    # default",
+        "databases.main.max_connections = 10    # default",
+    ] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
     assert!(
         printed
             .lines()
             .any(|line| line.starts_with("site_name = \"Staff\"") && line.ends_with("Rocket.toml"))
     );
     assert!(!printed.contains("very"), "{printed}");
+}
+
+#[test]
+fn a_setting_of_the_server_that_is_refused_is_named_as_it_is_written() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    let refusal = |variables: &[(&str, &str)]| {
+        let output = run(usher(path, variables, &["check"]), "");
+        assert_eq!(output.status.code(), Some(1), "{variables:?}: {}", text(&output.stdout));
+        text(&output.stderr)
+    };
+    for (variable, value, named) in [
+        ("ROCKET_PORT", "70000", "ROCKET_PORT: "),
+        ("ROCKET_PORT", "-1", "ROCKET_PORT: "),
+        ("ROCKET_PORT", "http", "ROCKET_PORT: "),
+        ("ROCKET_ADDRESS", "localhost", "ROCKET_ADDRESS: "),
+        ("ROCKET_WORKERS", "0", "ROCKET_WORKERS: must be from 1 to 1024"),
+        ("ROCKET_WORKERS", "many", "ROCKET_WORKERS: "),
+        ("ROCKET_KEEP_ALIVE", "-1", "ROCKET_KEEP_ALIVE: "),
+        ("ROCKET_LIMITS", "{form=\"many\"}", "ROCKET_LIMITS, form: "),
+        ("ROCKET_SHUTDOWN", "{grace=\"x\"}", "ROCKET_SHUTDOWN, grace: "),
+        ("ROCKET_SHUTDOWN", "20", "ROCKET_SHUTDOWN: "),
+        ("ROCKET_TLS", "{certs=\"a\"}", "ROCKET_TLS: this build speaks plain HTTP only"),
+        ("ROCKET_ADRESS", "::1", "ROCKET_ADRESS: there is no such setting"),
+        ("ROCKET_IP_HEADER", "X-Real-IP", "ROCKET_IP_HEADER: any client could send"),
+        ("ROCKET_DATABASES", "{mian={url=\"x\"}}", "ROCKET_DATABASES, mian: there is no such setting"),
+        ("ROCKET_DATABASES", "{main={max_connections=0}}", "ROCKET_DATABASES, main.max_connections: must be"),
+        ("USHER_SMTP_PORT", "70000", "usher.smtp_port: "),
+    ] {
+        let said = refusal(&[(variable, value)]);
+        assert!(
+            said.contains(&format!("usher: {named}")) || said.contains(&format!("refused: {named}")),
+            "{said}"
+        );
+        assert!(variable == "USHER_SMTP_PORT" || !said.contains("usher: usher."), "{said}");
+    }
+    for (file, named) in [
+        ("[default]\nport = 70000", "port: "),
+        ("[default]\naddress = \"localhost\"", "address: "),
+        ("[default.shutdown]\ngrace = -1", "shutdown.grace: "),
+        ("[default]\nhttp2 = true", "http2: this build speaks HTTP/1.1 only"),
+        ("[default.databases.mian]\nurl = \"sqlite://x.db\"", "databases.mian: there is no such setting"),
+        ("[default.databases.main]\nurl = 5", "databases.main.url: "),
+    ] {
+        std::fs::write(path.join("Rocket.toml"), file).unwrap();
+        let said = refusal(&[]);
+        assert!(said.starts_with(&format!("usher: {named}")), "{said}");
+        assert!(said.trim_end().ends_with("Rocket.toml)"), "{said}");
+    }
 }
 
 #[test]

@@ -200,6 +200,14 @@ async fn a_server_that_cannot_be_used_is_named_with_the_reason() {
         "CREATE DATABASE {latin} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
     ))
     .await;
+    // Of several the reason of each.
+    let (_, host) = server.rsplit_once('@').unwrap();
+    let nothing = complaint(&format!("{server},{free}/{database}_nothing"));
+    assert!(
+        nothing.contains(&format!("PostgreSQL at {host}: database \"{database}_nothing\" does not exist"))
+            && nothing.contains(&format!("PostgreSQL at {free} cannot be reached")),
+        "{nothing}"
+    );
     let encoded = complaint(&format!("{server}/{latin}"));
     assert!(encoded.contains("the database is encoded in LATIN1"), "{encoded}");
     app.sql(&format!("ALTER DATABASE {database} SET default_transaction_read_only = on")).await;
@@ -220,6 +228,9 @@ async fn a_socket_and_an_address_of_ipv6_lead_to_a_server() {
     if TcpListener::bind("[::1]:0").is_ok() {
         urls.push(format!("postgres://usher_test@[::1]:{}/postgres", cluster.port));
     }
+    let must_exist = [("DATABASE_URL", urls[0].as_str()), ("USHER_DATABASE_MUST_EXIST", "true")];
+    let empty = run(usher(directory.path(), &must_exist, &["migrate"]), "");
+    assert!(text(&empty.stderr).contains("the PostgreSQL database is empty"), "{}", text(&empty.stderr));
     for url in urls {
         let output = run(usher(directory.path(), &[("DATABASE_URL", &url)], &["migrate"]), "");
         assert!(output.status.success(), "{url}: {}", text(&output.stderr));

@@ -5,14 +5,30 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
-use super::server::{Server, json_request, make_superuser, obtain_request};
+use super::server::{Server, json_request, make_superuser, obtain_request, run, text, usher};
 use crate::app::{PASSWORD, TestApp};
 
 /// All lines, each an object.
 fn lines(log: &str) -> Vec<Value> {
     log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+}
+
+/// The answer to a client never has it; what an operator runs has no answer.
+#[rocket::async_test]
+async fn the_cause_of_an_internal_error_is_told_to_the_operator_of_a_subcommand() {
+    let directory = TempDir::new().unwrap();
+    make_superuser(directory.path(), &[]);
+    let url = format!("sqlite://{}", directory.path().join("usher.db").display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("DROP TABLE throttles").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let output = run(usher(directory.path(), &[], &["unlock", "admin"]), "");
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("internal error: ") && said.contains("no such table: throttles"), "{said}");
 }
 
 /// The line of the one request for a path.

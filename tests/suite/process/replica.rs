@@ -128,6 +128,96 @@ async fn users_are_read_from_a_replica_while_no_server_takes_changes_and_rights_
     assert!(status_of(&listed) == Some(200) && !is_old(&listed), "{listed}");
 }
 
+/// The cases in which only a failover would have told.
+#[rocket::async_test]
+async fn check_says_why_a_replica_cannot_be_read_from_and_is_content_with_the_rest() {
+    let primary = Cluster::start();
+    let standby = Cluster::standby_of(&primary);
+    let directory = TempDir::new().unwrap();
+    let at = |port: u16, name: &str| format!("postgres://usher_test@127.0.0.1:{port}/{name}");
+    let main = at(primary.port, "postgres");
+    make_superuser(directory.path(), &[("DATABASE_URL", main.as_str())]);
+    let mut operator = PgConnection::connect(&primary.url).await.unwrap();
+    sqlx::raw_sql("CREATE DATABASE other").execute(&mut operator).await.unwrap();
+    sqlx::raw_sql("CREATE DATABASE empty").execute(&mut operator).await.unwrap();
+    make_superuser(directory.path(), &[("DATABASE_URL", at(primary.port, "other").as_str())]);
+    let check = |replica: &str| {
+        let variables = [("DATABASE_URL", main.as_str()), ("DATABASE_REPLICA_URL", replica)];
+        let output = run(usher(directory.path(), &variables, &["check"]), "");
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let follows = |replica: &str| check(replica).1.contains("ok: users can be read from the replica");
+    assert!(eventually(LONGEST, || follows(&at(standby.port, "postgres"))), "{:?}", check(&standby.url));
+    // One that is away does not matter, nor that the others are there as well.
+    let all = format!(
+        "postgres://usher_test@127.0.0.1:1,127.0.0.1:{},127.0.0.1:{}/postgres",
+        primary.port, standby.port
+    );
+    assert!(follows(&all), "{:?}", check(&all));
+    for (replica, reason) in [
+        (at(1, "postgres"), "PostgreSQL at 127.0.0.1:1 cannot be reached: Connection refused"),
+        (at(standby.port, "nothing"), "database \"nothing\" does not exist"),
+        (standby.url.replace("usher_test", "stranger"), "role \"stranger\" does not exist"),
+        (at(standby.port, "empty"), "there are no users of Usher in its database"),
+        (at(standby.port, "other"), "its database is that of another installation"),
+        (main.clone(), "it follows no other server"),
+    ] {
+        let (code, said) = check(&replica);
+        assert_eq!(code, Some(0), "the server starts all the same: {said}");
+        let warned =
+            said.lines().find(|line| line.starts_with("warning: users cannot be read from the replica: "));
+        let warned = warned.unwrap_or_else(|| panic!("{replica}: {said}"));
+        assert!(
+            warned.contains(reason) && warned.contains("PostgreSQL at 127.0.0.1:"),
+            "{replica}: {warned}"
+        );
+    }
+}
+
+#[rocket::async_test]
+async fn a_replica_that_is_away_is_told_of_at_the_start_and_not_any_more_when_it_is_there() {
+    let primary = Cluster::start();
+    let standby = Cluster::standby_of(&primary);
+    let directory = TempDir::new().unwrap();
+    let variables = [
+        ("DATABASE_URL", primary.url.as_str()),
+        ("DATABASE_REPLICA_URL", standby.url.as_str()),
+        ("USHER_METRICS_ADDRESS", "127.0.0.1:0"),
+    ];
+    make_superuser(directory.path(), &variables);
+    standby.kill();
+    let mut server = Server::start(directory.path(), &variables);
+    let fails = || server.numbers()["usher_replica_unavailable"] > 0.0;
+    assert!(eventually(LONGEST, fails), "it is found out without a failover");
+    let ready = server.get("/readyz");
+    assert!(status_of(&ready) == Some(200) && ready.contains("cannot be read from the replica"), "{ready}");
+    standby.start_again();
+    assert!(eventually(LONGEST * 2, || !fails()), "it is there again");
+    assert!(server.get("/readyz").ends_with(r#"{"status":"ok"}"#), "{}", server.get("/readyz"));
+    let log = server.log();
+    let reason = format!(
+        "users cannot be read from the replica: error communicating with database: PostgreSQL at 127.0.0.1:{}",
+        standby.port
+    );
+    assert!(log.contains(&reason) && log.contains("users can be read from the replica again"), "{log}");
+}
+
+#[rocket::async_test]
+async fn users_of_another_installation_are_never_read() {
+    let (primary, other) = (Cluster::start(), Cluster::start());
+    let directory = TempDir::new().unwrap();
+    let variables = [("DATABASE_URL", primary.url.as_str()), ("DATABASE_REPLICA_URL", other.url.as_str())];
+    make_superuser(directory.path(), &[("DATABASE_URL", other.url.as_str())]);
+    make_superuser(directory.path(), &variables);
+    let server = Server::start(directory.path(), &variables);
+    let bearer = server.sign_in();
+    let read = || server.answer("GET", "/v1/users/1", &bearer, &json!({}));
+    assert_eq!(status_of(&read()), Some(200));
+    primary.kill();
+    let away = read();
+    assert!(status_of(&away) == Some(503) && !is_old(&away), "{away}");
+}
+
 #[rocket::async_test]
 async fn a_replica_is_refused_where_there_can_be_none() {
     let directory = TempDir::new().unwrap();
@@ -135,12 +225,15 @@ async fn a_replica_is_refused_where_there_can_be_none() {
     for (database, replica, complaint) in [
         ("sqlite://usher.db", "postgres://usher@localhost/usher", "only PostgreSQL has replicas"),
         (cluster.url.as_str(), "sqlite://usher.db", "it must begin with postgres:"),
+        (cluster.url.as_str(), "postgres://host:x/usher", "invalid port number"),
     ] {
         let variables = [("DATABASE_URL", database), ("DATABASE_REPLICA_URL", replica)];
-        let output = run(usher(directory.path(), &variables, &["migrate"]), "");
-        assert_eq!(output.status.code(), Some(1));
-        let said = text(&output.stderr);
-        assert!(said.contains("databases.replica.url") && said.contains(complaint), "{said}");
+        for command in ["migrate", "check"] {
+            let output = run(usher(directory.path(), &variables, &[command]), "");
+            assert_eq!(output.status.code(), Some(1), "{command}");
+            let said = text(&output.stderr);
+            assert!(said.contains("databases.replica.url") && said.contains(complaint), "{said}");
+        }
     }
     let secret = "postgres://usher:hidden@replica.example.org/usher";
     let variables = [("DATABASE_URL", cluster.url.as_str()), ("DATABASE_REPLICA_URL", secret)];

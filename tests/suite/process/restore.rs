@@ -127,6 +127,14 @@ async fn a_database_that_another_process_has_open_is_not_replaced() {
     );
     other.close().await.unwrap();
     assert!(restore(path, "copy.db").status.success());
+    // There is no log any more, by which others are noticed; a transaction is.
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE; DELETE FROM sessions").execute(&mut other).await.unwrap();
+    let refused = restore(path, "copy.db");
+    assert!(text(&refused.stderr).contains("has the database open"), "{}", text(&refused.stderr));
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    assert!(restore(path, "copy.db").status.success());
 }
 
 #[rocket::async_test]

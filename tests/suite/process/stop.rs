@@ -221,10 +221,9 @@ fn a_server_that_root_starts_leaves_no_file_behind_that_the_owner_of_the_folder_
     let directory = TempDir::new().unwrap();
     let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     let owner = if is_root { 12_345 } else { directory.path().metadata().unwrap().uid() };
+    std::os::unix::fs::chown(directory.path(), Some(owner), None).unwrap();
+    // The database itself is made by root, too.
     make_superuser(directory.path(), &[]);
-    for path in [directory.path().to_owned(), directory.path().join("usher.db")] {
-        std::os::unix::fs::chown(path, Some(owner), None).unwrap();
-    }
     let mut server = Server::start(directory.path(), &[]);
     assert_eq!(server.create(&server.sign_in(), "ada"), Some(201));
     for file in std::fs::read_dir(directory.path()).unwrap() {
