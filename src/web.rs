@@ -7,6 +7,7 @@ mod account;
 mod assets;
 mod audit;
 mod audit_entries;
+mod audit_export;
 mod chart;
 mod confirm_address;
 mod device_cookie;
@@ -29,9 +30,9 @@ mod set_password;
 mod sign_in;
 mod text;
 mod tokens;
-mod trail_export;
 mod users;
 mod view;
+mod with_query;
 
 use rocket::http::{Header, Method, Status};
 use rocket::request::Request;
@@ -55,10 +56,10 @@ pub fn routes() -> Vec<Route> {
     let mut routes = routes![
         overview::home,
         audit::page,
-        trail_export::audit_page,
-        trail_export::audit_download,
-        trail_export::history_page,
-        trail_export::history_download,
+        audit_export::audit_page,
+        audit_export::audit_download,
+        audit_export::history_page,
+        audit_export::history_download,
         documentation::page,
         sign_in::form,
         sign_in::submit,

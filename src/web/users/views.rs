@@ -15,35 +15,15 @@ use crate::web::form::{Field, FormState};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ViewsPage};
+use crate::web::with_query::WithQuery;
 
-/// What the form sends: a name, and the parameters of the list.
+/// What the form sends besides the list.
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct ViewForm {
     #[field(default = "")]
     token: String,
     #[field(default = "")]
     name: String,
-    q: Option<String>,
-    status: Option<String>,
-    role: Option<String>,
-    seen: Option<String>,
-    ends: Option<String>,
-    sort: Option<String>,
-}
-
-impl ViewForm {
-    fn list(&self) -> ListState {
-        let query = ListQuery {
-            q: self.q.clone(),
-            status: self.status.clone(),
-            role: self.role.clone(),
-            seen: self.seen.clone(),
-            ends: self.ends.clone(),
-            sort: self.sort.clone(),
-            ..Default::default()
-        };
-        ListState::read(&query, Preferences::default().rows)
-    }
 }
 
 /// What the button to forget a view sends.
@@ -90,7 +70,7 @@ pub(in crate::web) fn page(query: ListQuery, console: ConsoleSession<'_, ManageU
 #[post("/users/views", data = "<form>")]
 pub(in crate::web) async fn save(
     console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<ViewForm>,
+    form: FormBody<WithQuery<ViewForm, ListQuery>>,
 ) -> Result<Answer<ViewsPage>> {
     let list = form.list();
     if console.is_stale(&form.token) {
