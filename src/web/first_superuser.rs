@@ -11,13 +11,12 @@ use super::pre_session;
 use super::sign_in::{enter, too_many_tries};
 use super::view::{Answer, FirstSuperuserPage};
 use crate::http::cookies::Cookies;
-use crate::http::guards::Site;
+use crate::http::guards::NotCrossSite;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::link::secret_in;
 use crate::model::origin::Origin;
 use crate::model::password::Password;
-use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::model::user::{InputMode, UserPatch};
 use crate::operations::sign_in::{self, Outcome, Shown};
@@ -82,12 +81,9 @@ pub(super) async fn submit(
     form: FormBody<FirstSuperuserForm>,
     app: &App,
     origin: &Origin,
-    site: Site,
+    _site: NotCrossSite,
     jar: Cookies<'_>,
 ) -> Result<Answer<FirstSuperuserPage>> {
-    if site == Site::Other {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
     if !first_superuser::is_open(app).await? {
         return Ok(gone());
     }

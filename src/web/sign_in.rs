@@ -17,12 +17,11 @@ use super::pre_session::{self, UNCLEAR};
 use super::view::{Answer, PasskeyAsked, SignInPage};
 use crate::db;
 use crate::http::cookies::{CookieName, Cookies, Sent};
-use crate::http::guards::{self, Site};
+use crate::http::guards::{self, NotCrossSite};
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::Password;
 use crate::model::permission::HasSession;
-use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::operations::authentication::{Authorization, authenticate};
 use crate::operations::first_superuser;
@@ -196,12 +195,9 @@ pub(super) async fn submit(
     form: FormBody<SignInForm>,
     app: &App,
     origin: &Origin,
-    site: Site,
+    _site: NotCrossSite,
     jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
-    if site == Site::Other {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
     let tried = |problem: String| {
         let SignInForm { username, next, resume, kept, .. } = &*form;
         Tried { username, next, resume, kept, problem }
