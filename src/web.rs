@@ -34,7 +34,7 @@ mod users;
 mod view;
 mod with_query;
 
-use rocket::http::{Header, Method, Status};
+use rocket::http::{Method, Status};
 use rocket::request::Request;
 use rocket::response::{Redirect, Responder, Response};
 use rocket::{Catcher, Route, catch, catchers, routes};
@@ -106,11 +106,7 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
     if let Some(Error::Internal(cause)) = stashed {
         log::error!("internal error: {cause}");
     }
-    let mut response = render(status, stashed, request).await;
-    if let Some(Error::MethodNotAllowed { allow, .. }) = stashed {
-        response.set_header(Header::new("Allow", allow.clone()));
-    }
-    Rendered(response)
+    Rendered(render(status, stashed, request).await)
 }
 
 /// What went wrong, as a page.
@@ -122,8 +118,8 @@ pub(crate) async fn render<'r>(
     let (status, page) = error_page::page(status, error, request).await;
     let mut response = view::render(request, &page).unwrap_or_else(|_| Response::new());
     response.set_status(status);
-    if let Some(seconds) = error.and_then(Error::retry_after) {
-        response.set_header(Header::new("Retry-After", seconds.to_string()));
+    if let Some(error) = error {
+        error.add_headers(&mut response);
     }
     response
 }
