@@ -12,6 +12,7 @@ pub mod clock;
 pub mod cursor;
 pub mod erasure;
 pub mod error;
+pub mod failure_reason;
 pub mod field_errors;
 pub mod filter;
 pub mod head_target;

@@ -40,6 +40,7 @@ pub mod password_links;
 pub mod password_removal;
 pub mod personal_data;
 pub mod provisioning;
+pub mod reauthentication;
 mod second_factor;
 pub mod session_use;
 pub mod sessions;

@@ -8,6 +8,7 @@ use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
+use crate::model::failure_reason::FailureReason;
 use crate::model::link::LinkPurpose;
 use crate::model::origin::Origin;
 use crate::model::text;
@@ -79,7 +80,7 @@ async fn at_address(app: &App, address: &str) -> Result<Vec<User>> {
 }
 
 async fn record_unknown(app: &App, origin: &Origin) -> Result<()> {
-    let entry = requested(origin).detail("reason", "unknown_user");
+    let entry = requested(origin).detail("reason", FailureReason::UnknownUser.as_str());
     let mut tx = app.db.begin().await?;
     audit::record(&mut tx, &entry, app.clock.now()).await?;
     Ok(tx.commit().await?)

@@ -16,6 +16,7 @@ use crate::db::users::Credentials;
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::failure_reason::FailureReason;
 use crate::model::origin::Origin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::second_factor::Access;
@@ -110,7 +111,7 @@ pub async fn second_step(
         Err((found, why)) => {
             attempt.count_failure(Action::SignInFailed, found.as_ref(), why).await?;
             // A block is not told, as at the first step.
-            Err(if why == "changed_meanwhile" { REFUSED } else { WRONG_CODE })
+            Err(if why == FailureReason::ChangedMeanwhile { REFUSED } else { WRONG_CODE })
         }
     }
 }
@@ -134,7 +135,7 @@ pub async fn by_passkey(
             None => return attempt.open(&found, None, Some(passkey), Credential::Cookie).await,
             Some(why) => (Some(found.user), why),
         },
-        Err((None, "changed_meanwhile")) => (None, "unknown_passkey"),
+        Err((None, FailureReason::ChangedMeanwhile)) => (None, FailureReason::UnknownPasskey),
         Err(failure) => failure,
     };
     attempt.count_failure(Action::SignInFailed, found.as_ref(), why).await?;
@@ -142,8 +143,8 @@ pub async fn by_passkey(
 }
 
 /// Why an account may not be used now, for the audit log.
-fn unusable(user: &User, now: Timestamp) -> Option<&'static str> {
-    let why = if user.is_active { "outside_dates" } else { "inactive" };
+fn unusable(user: &User, now: Timestamp) -> Option<FailureReason> {
+    let why = if user.is_active { FailureReason::OutsideDates } else { FailureReason::Inactive };
     (!user.is_usable(now)).then_some(why)
 }
 
@@ -245,10 +246,7 @@ impl<'a> Attempt<'a> {
         code: Option<&str>,
         credential: Credential,
     ) -> Result<OpenedSession> {
-        let presented = match code {
-            Some(code) => Some(self.unless_given_up(Presented::read(self, &found.user, code).await).await?),
-            None => None,
-        };
+        let presented = self.read_code(&found.user, code).await?;
         let open = || self.open_session(found, rehashed, presented.as_ref(), credential);
         let opened = self.succeed(Action::SignInFailed, found, open).await?.ok_or(REFUSED)?;
         let (opened, shown) = match opened {
