@@ -28,10 +28,10 @@ use crate::model::throttle::{Admission, DeviceId, Failures, HARD_LIMIT, Key};
 use crate::model::user::User;
 use crate::operations::block_notice::Blocked;
 use crate::operations::notices::{self, Event, Owner};
-use crate::operations::passkeys::Purpose;
+use crate::operations::passkeys::ChallengePurpose;
 use crate::operations::second_factor::Refused;
 use crate::operations::{App, Can, addresses, audit, block_notice};
-use crate::security::passwords::{Claimant, Hasher, Place, Verification};
+use crate::security::passwords::{Claimant, Hasher, QueuePlace, Verification};
 
 /// One try.
 pub(crate) struct Attempt<'a> {
@@ -47,7 +47,7 @@ pub(crate) struct Attempt<'a> {
     /// Whose tries these are then, for the audit log.
     only_for: Option<&'static str>,
     /// What a passkey is asked for in place of a code; `None` where none is.
-    passkey_for: Option<Purpose>,
+    passkey_for: Option<ChallengePurpose>,
     /// Takes turns at hashing for the account, at this address.
     pub(crate) hasher: Hasher,
 }
@@ -113,7 +113,7 @@ impl<'a> Attempt<'a> {
         let username = can.user().username.as_str();
         let keys = keys(Key::session(username, can.session().id), can.origin());
         let only_for = Some("session");
-        let passkey_for = Some(Purpose::again(can.session()));
+        let passkey_for = Some(ChallengePurpose::again(can.session()));
         Self {
             author: can.author(),
             keys,
@@ -203,7 +203,7 @@ impl<'a> Attempt<'a> {
             if place.is_none() {
                 place = Some(self.hasher.queue_up()?);
             }
-            if place.as_ref().is_some_and(Place::is_lost) || Instant::now() + pause > end {
+            if place.as_ref().is_some_and(QueuePlace::is_lost) || Instant::now() + pause > end {
                 return Err(Error::Unavailable);
             }
             sleep(pause).await;
@@ -388,18 +388,18 @@ impl<'a> Attempt<'a> {
     }
 
     /// The same try where a passkey may be shown in place of a code, for this purpose.
-    pub(crate) fn asking_for(self, purpose: Purpose) -> Self {
+    pub(crate) fn asking_for(self, purpose: ChallengePurpose) -> Self {
         Self { passkey_for: Some(purpose), ..self }
     }
 
     /// What a passkey is asked for, if one is.
-    pub(crate) const fn passkey_for(&self) -> Option<&Purpose> {
+    pub(crate) const fn passkey_for(&self) -> Option<&ChallengePurpose> {
         self.passkey_for.as_ref()
     }
 
     /// Whether a passkey is all that is shown: there was no password.
     pub(crate) fn is_by_passkey_alone(&self) -> bool {
-        self.passkey_for.as_ref().is_some_and(Purpose::demands_verification)
+        self.passkey_for.as_ref().is_some_and(ChallengePurpose::demands_verification)
     }
 
     /// Tells the owner of the account. What has been done stays done if that cannot be.

@@ -181,7 +181,7 @@ pub async fn delete(can: &Can<ManageUsers>, id: UserId, expected: &Precondition)
 
 /// Which part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Pagination {
     /// After so many users.
     Index(i64),
     /// Where this cursor says; `None` is the beginning.
@@ -207,28 +207,28 @@ pub struct Listed {
 pub async fn list(
     can: &Can<ManageUsers>,
     filter: Filter,
-    place: &Place,
+    pagination: &Pagination,
     limit: i64,
 ) -> Result<Option<Listed>> {
     let mut filter = Filter { include_inactive: true, ..filter };
     let is_all = filter.expressions.is_empty();
     filter.expressions.push(Expression::of(deprovisioned(false)));
-    if let Place::Cursor(Some(cursor)) = place
+    if let Pagination::Cursor(Some(cursor)) = pagination
         && Cursor::decode(&filter, cursor).is_none()
     {
         return Ok(None);
     }
     let limit = limit.clamp(0, MAX_LIMIT);
-    let (records, next) = match place {
+    let (records, next) = match pagination {
         _ if limit == 0 => (Vec::new(), None),
-        Place::Index(skipped) if *skipped > 0 => {
+        Pagination::Index(skipped) if *skipped > 0 => {
             (lists::page_at(can, &filter, *skipped, limit).await?, None)
         }
-        Place::Index(_) => begin(can, &filter, None, limit).await?,
-        Place::Cursor(cursor) => begin(can, &filter, cursor.clone(), limit).await?,
+        Pagination::Index(_) => begin(can, &filter, None, limit).await?,
+        Pagination::Cursor(cursor) => begin(can, &filter, cursor.clone(), limit).await?,
     };
     let is_whole =
-        next.is_none() && limit > 0 && matches!(place, Place::Index(0) | Place::Cursor(None));
+        next.is_none() && limit > 0 && matches!(pagination, Pagination::Index(0) | Pagination::Cursor(None));
     let total = if is_whole {
         records.len().try_into().unwrap_or(i64::MAX)
     } else {

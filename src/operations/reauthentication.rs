@@ -11,7 +11,7 @@ use crate::model::permission::Permission;
 use crate::model::session::Secret;
 use crate::model::user::User;
 use crate::operations::password_attempt::Attempt;
-use crate::operations::second_factor::{self, Shown, Presented, Refused};
+use crate::operations::second_factor::{self, AcceptedFactor, Presented, Refused};
 use crate::operations::{Can, audit, password_links, sessions};
 
 const WRONG: &str = "Your current password is wrong.";
@@ -103,7 +103,7 @@ pub(super) async fn show_code<P: Permission>(
     user: &User,
     code: Option<&Presented>,
     now: Timestamp,
-) -> Result<std::result::Result<Option<Shown>, Refused>> {
+) -> Result<std::result::Result<Option<AcceptedFactor>, Refused>> {
     if !user.has_factor && can.session().has_password {
         return Ok(Ok(None));
     }

@@ -13,7 +13,7 @@ use crate::model::failure_reason::FailureReason;
 use crate::model::second_factor::{Code, RecoveryCode};
 use crate::model::throttle::{Failures, Key};
 use crate::model::user::User;
-use crate::operations::passkeys::{self, Verdict};
+use crate::operations::passkeys::{self, PasskeyVerdict};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::{App, audit, kept_key};
 use crate::security::seal::SealKey;
@@ -26,7 +26,7 @@ pub(super) const TOTP: &str = "totp";
 pub(crate) struct Presented {
     code: Option<Code>,
     key: Option<SealKey>,
-    passkey: Option<passkeys::Shown>,
+    passkey: Option<passkeys::PasskeyAnswer>,
     /// What is recorded of a passkey that counts backwards, as the attempt does it.
     refused: Entry,
 }
@@ -44,7 +44,7 @@ impl Presented {
         };
         let passkey = match (&code, attempt.passkey_for()) {
             (Some(Code::Passkey(answer)), Some(purpose)) => {
-                passkeys::Shown::read(attempt.app, purpose, answer)
+                passkeys::PasskeyAnswer::read(attempt.app, purpose, answer)
             }
             _ => None,
         };
@@ -80,7 +80,7 @@ impl From<FailureReason> for Refused {
 
 /// A factor that was shown, as the audit log names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum AcceptedFactor {
     /// The name of an authenticator app.
     Totp(String),
     /// The name of a passkey.
@@ -89,7 +89,7 @@ pub(crate) enum Shown {
     RecoveryCode,
 }
 
-impl Shown {
+impl AcceptedFactor {
     /// For the audit log.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -108,7 +108,7 @@ pub(crate) async fn show(
     user: &User,
     presented: &Presented,
     now: Timestamp,
-) -> Result<std::result::Result<Shown, Refused>> {
+) -> Result<std::result::Result<AcceptedFactor, Refused>> {
     if let Some(Code::Passkey(_)) = presented.code {
         return Ok(passkey(tx, user, presented, now).await?.map_err(Refused::from));
     }
@@ -153,16 +153,16 @@ async fn passkey(
     user: &User,
     presented: &Presented,
     now: Timestamp,
-) -> Result<std::result::Result<Shown, FailureReason>> {
+) -> Result<std::result::Result<AcceptedFactor, FailureReason>> {
     let verdict = match &presented.passkey {
         Some(shown) => shown.check(tx, user, now).await?,
-        None => Verdict::Wrong,
+        None => PasskeyVerdict::Wrong,
     };
     Ok(match verdict {
-        Verdict::Right(name) => Ok(Shown::Passkey(name)),
-        Verdict::Wrong => Err(FailureReason::WrongPasskey),
-        Verdict::Spent => Err(FailureReason::PasskeyUsedBefore),
-        Verdict::CountsBack(name) => {
+        PasskeyVerdict::Right(name) => Ok(AcceptedFactor::Passkey(name)),
+        PasskeyVerdict::Wrong => Err(FailureReason::WrongPasskey),
+        PasskeyVerdict::Spent => Err(FailureReason::PasskeyUsedBefore),
+        PasskeyVerdict::CountsBack(name) => {
             let why = FailureReason::PasskeyCountsBack;
             let entry = presented.refused.clone().detail("name", name).detail("reason", why.as_str());
             audit::record(tx, &entry, now).await?;
@@ -177,7 +177,7 @@ async fn totp(
     digits: &str,
     key: &SealKey,
     now: Timestamp,
-) -> Result<Option<Shown>> {
+) -> Result<Option<AcceptedFactor>> {
     for stored in db::factors::totps(tx, user.id).await? {
         let secret = key.open(TOTP, &stored.sealed).and_then(|bytes| TotpSecret::from_bytes(&bytes));
         let newest = TotpSecret::newest_step(now);
@@ -186,12 +186,12 @@ async fn totp(
         if let Some(step) = secret.and_then(|secret| secret.step_of(digits, now, after))
             && db::factors::take_step(tx, &stored, step, newest, now).await?
         {
-            return Ok(Some(Shown::Totp(stored.name)));
+            return Ok(Some(AcceptedFactor::Totp(stored.name)));
         }
     }
     Ok(None)
 }
 
-async fn recovery_code(tx: &mut Tx, user: &User, code: &RecoveryCode) -> Result<Option<Shown>> {
-    Ok(db::factors::take_code(tx, user.id, &code.hash()).await?.then_some(Shown::RecoveryCode))
+async fn recovery_code(tx: &mut Tx, user: &User, code: &RecoveryCode) -> Result<Option<AcceptedFactor>> {
+    Ok(db::factors::take_code(tx, user.id, &code.hash()).await?.then_some(AcceptedFactor::RecoveryCode))
 }

@@ -25,9 +25,9 @@ use crate::model::throttle::DeviceId;
 use crate::model::user::User;
 use crate::operations::authentication::{self, API_TOKEN_PREFIX, Actor};
 use crate::operations::notices::Event;
-use crate::operations::passkeys::Purpose;
+use crate::operations::passkeys::ChallengePurpose;
 use crate::operations::password_attempt::Attempt;
-use crate::operations::second_factor::{self as second_factor_code, Presented, Refused, Shown as Factor};
+use crate::operations::second_factor::{self as second_factor_code, AcceptedFactor, Presented, Refused};
 pub use crate::operations::sign_in_steps::PasswordShown;
 use crate::operations::{App, audit, dearest_hash, session_use};
 use crate::security::jwt::{Kind, SessionClaim};
@@ -46,7 +46,7 @@ pub struct OpenedSession {
 
 /// What a client shows to sign in.
 #[derive(Debug)]
-pub struct Shown<'a> {
+pub struct SignInInput<'a> {
     /// As it was typed.
     pub username: &'a str,
     /// As it was typed.
@@ -76,7 +76,7 @@ pub enum Outcome {
 /// failures; [`Error::Unavailable`] when too many passwords wait to be checked.
 pub async fn sign_in(
     app: &App,
-    shown: Shown<'_>,
+    shown: SignInInput<'_>,
     credential: Credential,
     browser: Option<&DeviceId>,
     origin: &Origin,
@@ -105,7 +105,7 @@ pub async fn second_step(
     origin: &Origin,
 ) -> Result<OpenedSession> {
     let attempt = Attempt::at(app, before.username(), browser, origin)
-        .asking_for(Purpose::SecondStep(cookie.to_owned()));
+        .asking_for(ChallengePurpose::SecondStep(cookie.to_owned()));
     match attempt.check_again(|found| before.is_of(&found.password)).await? {
         Ok(found) => attempt.open(&found, None, Some(code), Credential::Cookie).await,
         Err((found, why)) => {
@@ -129,7 +129,7 @@ pub async fn by_passkey(
     origin: &Origin,
 ) -> Result<OpenedSession> {
     let attempt = Attempt::at(app, username.unwrap_or_default(), browser, origin)
-        .asking_for(Purpose::SignIn(cookie.to_owned()));
+        .asking_for(ChallengePurpose::SignIn(cookie.to_owned()));
     let (found, why) = match attempt.check_again(|_| username.is_some()).await? {
         Ok(found) => match unusable(&found.user, app.clock.now()) {
             None => return attempt.open(&found, None, Some(passkey), Credential::Cookie).await,
@@ -260,7 +260,7 @@ impl<'a> Attempt<'a> {
         if credential == Credential::Cookie && !self.is_known() && found.user.last_login.is_some() {
             self.tell_owner(&found.user, Event::NewBrowser).await;
         }
-        if shown == Some(Factor::RecoveryCode) {
+        if shown == Some(AcceptedFactor::RecoveryCode) {
             self.tell_owner(&found.user, Event::RecoveryCodeUsed).await;
         }
         Ok(opened)
@@ -338,7 +338,7 @@ impl<'a> Attempt<'a> {
 }
 
 /// A session and the factor that was shown for it, or why its code is refused.
-type Opening = std::result::Result<(OpenedSession, Option<Factor>), Refused>;
+type Opening = std::result::Result<(OpenedSession, Option<AcceptedFactor>), Refused>;
 
 /// The two tokens of a client that has signed in.
 #[derive(Debug, serde::Serialize)]

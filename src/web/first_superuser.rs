@@ -19,7 +19,7 @@ use crate::model::origin::Origin;
 use crate::model::password::Password;
 use crate::model::session::Credential;
 use crate::model::user::{InputMode, UserPatch};
-use crate::operations::sign_in::{self, Outcome, Shown};
+use crate::operations::sign_in::{self, Outcome, SignInInput};
 use crate::operations::{App, first_superuser};
 use crate::web::form_body::FormBody;
 
@@ -122,7 +122,7 @@ pub(super) async fn submit(
         Err(error) => return Ok(Answer::refused(page(app, jar, &form, &field_errors(error)?))),
     };
     let (name, password) = (user.username.as_str(), Password::new(password.clone()));
-    let shown = Shown { username: name, password: &password, code: None };
+    let shown = SignInInput { username: name, password: &password, code: None };
     match sign_in::sign_in(app, shown, Credential::Cookie, None, origin).await {
         Ok(Outcome::Opened(signed_in)) => {
             enter(app, jar, origin, &signed_in).await?;

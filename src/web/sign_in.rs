@@ -26,7 +26,7 @@ use crate::model::session::Credential;
 use crate::operations::authentication::{Authorization, authenticate};
 use crate::operations::first_superuser;
 use crate::operations::passkeys;
-use crate::operations::sign_in::{self, OpenedSession, Outcome, Shown};
+use crate::operations::sign_in::{self, OpenedSession, Outcome, SignInInput};
 use crate::operations::{App, Can};
 use crate::web::form_body::FormBody;
 
@@ -208,7 +208,7 @@ pub(super) async fn submit(
     }
     let password = Password::new(form.password.clone());
     let browser = device_cookie::find(app, jar, &form.username).await?;
-    let shown = Shown { username: &form.username, password: &password, code: None };
+    let shown = SignInInput { username: &form.username, password: &password, code: None };
     match sign_in::sign_in(app, shown, Credential::Cookie, browser.as_ref(), origin).await {
         Ok(Outcome::Opened(signed_in)) => {
             let SignInForm { next, resume, kept, .. } = &*form;
