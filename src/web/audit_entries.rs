@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::text::encode;
-use super::view::{Change, TrailRow, SignInRow, Time};
+use super::view::{Change, EntryRow, SignInRow, Time};
 use crate::model::audit::{Action, ListedEntry};
 use crate::model::clock::Timestamp;
 use crate::model::failure_reason::FailureReason;
@@ -14,11 +14,11 @@ use crate::model::time_zone::Zone;
 use crate::model::undo;
 
 /// An entry as a row of a table, with the times among its words in a zone.
-pub(super) fn row(told: &ListedEntry, zone: &Zone) -> TrailRow {
+pub(super) fn row(told: &ListedEntry, zone: &Zone) -> EntryRow {
     let entry = &told.entry;
     let known = entry.actor_id.map(|id| named(id, &entry.actor_name));
     let runs = if is_of_import(told) { "/users/imports" } else { "/users/bulk" };
-    TrailRow {
+    EntryRow {
         when: Timestamp::from_micros(entry.happened_at).into(),
         actor_path: match entry.actor_name.as_str() {
             "" => String::new(),
