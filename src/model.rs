@@ -16,6 +16,7 @@ pub mod failure_reason;
 pub mod field_errors;
 pub mod filter;
 pub mod head_target;
+pub mod label;
 pub mod link;
 pub mod mac;
 pub mod mail;

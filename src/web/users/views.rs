@@ -7,9 +7,9 @@ use super::query::{ListQuery, ListState};
 use super::selection;
 use crate::model::error::Result;
 use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::label;
 use crate::model::permission::ManageUsers;
 use crate::model::preferences::{LONGEST_VIEW, LONGEST_VIEW_NAME, MOST_VIEWS, Preferences, SavedView};
-use crate::model::text;
 use crate::operations::own_account;
 use crate::web::form::{Field, FormState};
 use crate::web::form_body::FormBody;
@@ -98,17 +98,7 @@ fn with_view(
     name: &str,
     list: &ListState,
 ) -> std::result::Result<Preferences, Message> {
-    let name = text::tidy(name);
-    let given = name.chars().count();
-    if name.is_empty() {
-        return Err(Message::Blank);
-    }
-    if given > LONGEST_VIEW_NAME {
-        return Err(Message::TooLong { most: LONGEST_VIEW_NAME, given });
-    }
-    if let Some(refusal) = text::refusal(&name) {
-        return Err(Message::Character(refusal));
-    }
+    let name = label::parse(name, LONGEST_VIEW_NAME)?;
     let path = selection::path("", &list.parameters());
     let Some(query) = path.strip_prefix('?') else {
         return Err("Filter, search or sort the list first.".into());
