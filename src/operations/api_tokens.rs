@@ -23,7 +23,7 @@ use crate::model::second_factor::Access;
 use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
 use crate::model::user::{User, UserId};
 use crate::operations::authentication::API_TOKEN_PREFIX;
-use crate::operations::{App, Can, audit, own_changes, sessions, users};
+use crate::operations::{App, Can, audit, request_limits, sessions, users};
 
 /// Tokens of one user at once.
 const MOST_TOKENS: usize = 50;
@@ -184,7 +184,7 @@ async fn make<P: Permission>(can: &Can<P>, id: UserId, input: &TokenInput) -> Re
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, id).await?.user;
         if id == can.user().id {
-            own_changes::count(&mut tx, id, now).await?;
+            request_limits::count_own_change(&mut tx, id, now).await?;
         }
         let made = insert(&mut tx, can, &user, input, now).await?;
         tx.commit().await?;

@@ -20,7 +20,7 @@ use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::reauthentication::{self, Proof};
 use crate::operations::second_factor::{Presented, Refused};
-use crate::operations::{App, Can, addresses, audit, own_changes, sessions, users};
+use crate::operations::{App, Can, addresses, audit, request_limits, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
@@ -66,7 +66,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         if !address::are_same(&after.email, &before.email) {
             can.require(Presence::Always, now)?;
         }
-        own_changes::count(&mut tx, before.id, now).await?;
+        request_limits::count_own_change(&mut tx, before.id, now).await?;
         after.count_edit(now);
         let mail_to = addresses::of(app, &mut tx, &before).await?;
         db::users::edit(&mut tx, &before, &after).await?;
@@ -213,7 +213,7 @@ pub async fn set_preferences(can: &Can<SignedIn>, preferences: &Preferences) -> 
             tx.leave().await?;
             return Ok(false);
         }
-        own_changes::count(&mut tx, id, app.clock.now()).await?;
+        request_limits::count_own_change(&mut tx, id, app.clock.now()).await?;
         db::users::set_preferences(&mut tx, id, &preferences.to_json()).await?;
         let mut entry = Entry::new(Action::PreferencesChanged, can.author()).on(can.user());
         entry.changes = differences;
