@@ -22,15 +22,14 @@ mod tokens;
 mod undo;
 mod users;
 
-use rocket::http::{ContentType, Header, Method, Status};
+use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::Response;
 use rocket::{Catcher, Route, catch, catchers, routes};
 use serde_json::{Value, json};
 
-use crate::http::arrival;
-use crate::http::error::Rendered;
-use crate::http::path::{API_BASE, RequestPath};
+use crate::http::error::{ProgramErrors, Rendered, json_answer};
+use crate::http::path::API_BASE;
 use crate::model::error::{AuthenticationFailure, Error};
 use crate::model::rules::Denial;
 
@@ -111,54 +110,19 @@ pub fn catchers() -> Vec<Catcher> {
     catchers![error]
 }
 
-/// Renders whatever went wrong below [`BASE`]: what a guard or handler said, or that no route fits.
+/// Renders whatever went wrong below [`BASE`].
 #[catch(default)]
 fn error(status: Status, request: &Request<'_>) -> Rendered<'static> {
-    Rendered(match Error::stashed(request) {
-        Some(error) => render(error),
-        None if arrival::asked(request).is_none() => unrouted(request),
-        None if matches!(status, Status::NotFound | Status::UnprocessableEntity) => unrouted(request),
-        None => answer(status, &json!({ "detail": status.reason_lossy() })),
-    })
-}
-
-/// No route fits: the path may not exist, or not have the method, or only be asked what it has.
-fn unrouted(request: &Request<'_>) -> Response<'static> {
-    let allowed = RequestPath::of(request).allowed_methods(request.rocket());
-    let is_known = arrival::asked(request).is_some();
-    match (allowed, request.method()) {
-        (None, _) => render(&Error::NoSuchPath),
-        (Some(allow), Method::Options) => {
-            let mut response = Response::new();
-            response.set_status(Status::NoContent);
-            response.set_header(Header::new("Allow", allow));
-            response
-        }
-        (Some(allow), method) => {
-            let method = if is_known { method.as_str() } else { arrival::UNKNOWN_METHOD };
-            render(&Error::MethodNotAllowed { method: method.to_owned(), allow })
-        }
-    }
+    let by_status = |status: Status| answer(status, &json!({ "detail": status.reason_lossy() }));
+    ProgramErrors { error: render, status: by_status }.caught(status, request)
 }
 
 /// An error as the contract's clients know it.
 pub(crate) fn render(error: &Error) -> Response<'static> {
     let mut response = answer(error.status(), &body(error));
-    if let Some(seconds) = error.retry_after() {
-        response.set_header(Header::new("Retry-After", seconds.to_string()));
-    }
-    match error {
-        Error::NotAuthenticated(_) => {
-            response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"api\""));
-        }
-        // What could be sent instead (RFC 9110, 12.5.3).
-        Error::UnsupportedCoding(_) => {
-            response.set_header(Header::new("Accept-Encoding", "identity"));
-        }
-        Error::MethodNotAllowed { allow, .. } => {
-            response.set_header(Header::new("Allow", allow.clone()));
-        }
-        _ => {}
+    error.add_headers(&mut response);
+    if let Error::NotAuthenticated(_) = error {
+        response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"api\""));
     }
     response
 }
@@ -191,12 +155,6 @@ fn with_code(detail: &str, code: Option<&str>) -> Value {
     }
 }
 
-/// A JSON answer.
 fn answer(status: Status, body: &Value) -> Response<'static> {
-    let body = body.to_string();
-    let mut response = Response::new();
-    response.set_status(status);
-    response.set_header(ContentType::JSON);
-    response.set_sized_body(body.len(), std::io::Cursor::new(body));
-    response
+    json_answer(status, ContentType::JSON, body)
 }

@@ -1,4 +1,4 @@
-//! What both channels share of HTTP: request guards, error responses, headers, the request ID, logs and counters.
+//! What the channels share of HTTP: request guards, error responses, headers, the request ID, logs and counters.
 //!
 //! To add something that applies to every request: a fairing in a file here, attached in `server`.
 

@@ -15,15 +15,14 @@ mod resource;
 mod search;
 mod users;
 
-use rocket::http::{ContentType, Method, Status};
+use rocket::http::{ContentType, Status};
 use rocket::request::Request;
 use rocket::response::Response;
 use rocket::{Catcher, Route, catch, catchers, routes};
 use serde_json::Value;
 
-use crate::http::arrival;
-use crate::http::error::Rendered;
-use crate::http::path::{RequestPath, SCIM_BASE, SCIM_ROOT};
+use crate::http::error::{ProgramErrors, Rendered, json_answer};
+use crate::http::path::{SCIM_BASE, SCIM_ROOT};
 use crate::model::error::Error;
 
 /// Where the resources are.
@@ -66,33 +65,11 @@ pub fn catchers() -> Vec<Catcher> {
     catchers![failed]
 }
 
-/// Renders whatever went wrong: what a guard or handler said, or that no route fits.
+/// Renders whatever went wrong below [`ROOT`].
 #[catch(default)]
 fn failed(status: Status, request: &Request<'_>) -> Rendered<'static> {
-    Rendered(match Error::stashed(request) {
-        Some(error) => render(error),
-        None if arrival::asked(request).is_none() => unrouted(request),
-        None if matches!(status, Status::NotFound | Status::UnprocessableEntity) => unrouted(request),
-        None => error::told(status, None, status.reason_lossy()),
-    })
-}
-
-/// No route fits: the path may not exist, or not have the method.
-fn unrouted(request: &Request<'_>) -> Response<'static> {
-    let is_known = arrival::asked(request).is_some();
-    match (RequestPath::of(request).allowed_methods(request.rocket()), request.method()) {
-        (None, _) => error::render(&Error::NoSuchPath),
-        (Some(allow), Method::Options) => {
-            let mut response = Response::new();
-            response.set_status(Status::NoContent);
-            response.set_raw_header("Allow", allow);
-            response
-        }
-        (Some(allow), method) => {
-            let method = if is_known { method.as_str() } else { arrival::UNKNOWN_METHOD };
-            error::render(&Error::MethodNotAllowed { method: method.to_owned(), allow })
-        }
-    }
+    let by_status = |status: Status| error::told(status, None, status.reason_lossy());
+    ProgramErrors { error: render, status: by_status }.caught(status, request)
 }
 
 /// The type of every body.
@@ -100,12 +77,7 @@ fn content_type() -> ContentType {
     ContentType::new("application", "scim+json")
 }
 
-/// A JSON answer.
+/// An answer with such a body.
 fn answer(status: Status, body: &Value) -> Response<'static> {
-    let body = body.to_string();
-    let mut response = Response::new();
-    response.set_status(status);
-    response.set_header(content_type());
-    response.set_sized_body(body.len(), std::io::Cursor::new(body));
-    response
+    json_answer(status, content_type(), body)
 }

@@ -7,6 +7,7 @@ mod account;
 mod assets;
 mod audit;
 mod audit_entries;
+mod audit_export;
 mod chart;
 mod confirm_address;
 mod device_cookie;
@@ -29,11 +30,11 @@ mod set_password;
 mod sign_in;
 mod text;
 mod tokens;
-mod trail_export;
 mod users;
 mod view;
+mod with_query;
 
-use rocket::http::{Header, Method, Status};
+use rocket::http::{Method, Status};
 use rocket::request::Request;
 use rocket::response::{Redirect, Responder, Response};
 use rocket::{Catcher, Route, catch, catchers, routes};
@@ -55,10 +56,10 @@ pub fn routes() -> Vec<Route> {
     let mut routes = routes![
         overview::home,
         audit::page,
-        trail_export::audit_page,
-        trail_export::audit_download,
-        trail_export::history_page,
-        trail_export::history_download,
+        audit_export::audit_page,
+        audit_export::audit_download,
+        audit_export::history_page,
+        audit_export::history_download,
         documentation::page,
         sign_in::form,
         sign_in::submit,
@@ -102,11 +103,7 @@ async fn error<'r>(status: Status, request: &'r Request<'_>) -> Rendered<'r> {
     {
         return Rendered(response);
     }
-    let mut response = render(status, stashed, request).await;
-    if let Some(Error::MethodNotAllowed { allow, .. }) = stashed {
-        response.set_header(Header::new("Allow", allow.clone()));
-    }
-    Rendered(response)
+    Rendered(render(status, stashed, request).await)
 }
 
 /// What went wrong, as a page.
@@ -118,8 +115,8 @@ pub(crate) async fn render<'r>(
     let (status, page) = error_page::page(status, error, request).await;
     let mut response = view::render(request, &page).unwrap_or_else(|_| Response::new());
     response.set_status(status);
-    if let Some(seconds) = error.and_then(Error::retry_after) {
-        response.set_header(Header::new("Retry-After", seconds.to_string()));
+    if let Some(error) = error {
+        error.add_headers(&mut response);
     }
     response
 }

@@ -19,8 +19,9 @@ use crate::model::permission::{MayChangePassword, Permission, SignedIn};
 use crate::model::raw::Raw;
 use crate::model::user::{InputMode, UserPatch};
 use crate::operations::Can;
-use crate::operations::own_account::{self, Proof};
+use crate::operations::own_account;
 use crate::operations::password_removal;
+use crate::operations::reauthentication::{self, Proof};
 
 /// The caller's record.
 #[get("/account")]
@@ -119,7 +120,7 @@ pub(super) async fn confirm(
     let code = code(body.0.otp, &mut errors);
     errors.into_result()?;
     let proof = Proof { password: ("password", password), code: ("otp", code.as_deref()) };
-    let confirmed = own_account::confirm(&can, &proof).await?;
+    let confirmed = reauthentication::confirm(&can, &proof).await?;
     if let Some(secret) = confirmed.cookie() {
         guards::carry(jar, secret);
     }

@@ -14,7 +14,7 @@ use crate::model::password::Password;
 use crate::model::raw::Raw;
 use crate::model::session::Credential;
 use crate::operations::App;
-use crate::operations::sign_in::{self, Outcome, Shown, TokenPair};
+use crate::operations::sign_in::{self, Outcome, SignInInput, TokenPair};
 
 /// Name and password, and the code of a second factor.
 #[derive(Debug, Default, Deserialize)]
@@ -57,7 +57,7 @@ pub(super) async fn obtain(
     };
     errors.into_result()?;
     let (password, code) = (Password::new(password), code.as_deref());
-    let shown = Shown { username: &username, password: &password, code };
+    let shown = SignInInput { username: &username, password: &password, code };
     match sign_in::sign_in(app, shown, Credential::Jwt, None, origin).await? {
         Outcome::Opened(signed_in) => Ok(Json(sign_in::tokens(app, &signed_in))),
         Outcome::NeedsCode(_) => Err(Error::NotAuthenticated(AuthenticationFailure::SecondFactorRequired)),

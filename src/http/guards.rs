@@ -166,6 +166,11 @@ pub fn site(request: &Request<'_>, settings: &Settings) -> Site {
     if same { Site::Same } else { Site::Other }
 }
 
+/// No page of another site sent this form, as far as the browser says. For forms that are sent before there is a session:
+/// with one, [`Can`] asks the same.
+#[derive(Debug)]
+pub struct NotCrossSite;
+
 /// Whether a person will see the answer: what is shown once is shown only then. Not for HEAD, which Rocket
 /// answers by the routes of GET, nor for requests that a page of another site caused.
 #[derive(Debug, Clone, Copy)]
@@ -307,12 +312,13 @@ impl<'r> FromRequest<'r> for &'r App {
 }
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Site {
+impl<'r> FromRequest<'r> for NotCrossSite {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        match app(request) {
-            Ok(app) => Outcome::Success(site(request, &app.settings)),
+        match app(request).map(|app| site(request, &app.settings)) {
+            Ok(Site::Same | Site::Unknown) => Outcome::Success(Self),
+            Ok(Site::Other) => fail(request, Error::Forbidden(Denial::CrossSite)),
             Err(error) => fail(request, error),
         }
     }

@@ -1,6 +1,6 @@
 //! What is wrong with the fields of a form or body.
 //!
-//! Errors are found once, for both channels, and worded in two ways: clients of the API get the sentences
+//! Errors are found once, for all channels, and worded in two ways: clients of the API get the sentences
 //! that they know, people in the console get sentences that name the field and what was typed.
 //! To add one: a variant of [`Message`], and its two sentences.
 

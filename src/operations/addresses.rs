@@ -16,10 +16,9 @@ use crate::model::origin::Origin;
 use crate::model::permission::{Permission, SignedIn};
 use crate::model::presence::Presence;
 use crate::model::session::Secret;
-use crate::model::throttle::{Failures, Key};
 use crate::model::user::User;
 use crate::operations::notices::{self, Event, Owner};
-use crate::operations::{App, Can, audit, mail, sessions};
+use crate::operations::{App, Can, audit, mail, request_limits, sessions};
 
 /// How long a link to an address works.
 const LIFE: Duration = Duration::from_hours(24);
@@ -71,7 +70,7 @@ pub(crate) async fn changed<P: Permission>(
 
 /// Stores what a link to the user's address will confirm.
 async fn ask(app: &App, tx: &mut Tx, user: &User, mail_to: String, now: Timestamp) -> Result<ToConfirm> {
-    count(app, tx, user, now).await?;
+    request_limits::count_link_to(app, tx, user.id, now).await?;
     let secret = Secret::random();
     let new = Unconfirmed {
         user: user.id,
@@ -111,17 +110,6 @@ pub async fn send_again(can: &Can<SignedIn>) -> Result<Option<String>> {
     let address = to_confirm.address.clone();
     send(app, &user, Some(to_confirm));
     Ok(Some(address))
-}
-
-/// Counts one more message that a user has had sent to an address of their choice.
-async fn count(app: &App, tx: &mut Tx, user: &User, now: Timestamp) -> Result<()> {
-    let key = Key::link_requests_for(user.id);
-    let before = db::throttles::lock(tx, &key).await?;
-    if let Some(wait) = before.as_ref().and_then(|before| before.wait(now)) {
-        return Err(Error::Throttled(wait.as_secs().max(1)));
-    }
-    let after = Failures { consecutive: 0, ..Failures::account(before, now, app.settings.thresholds()) };
-    Ok(db::throttles::set(tx, &key, &after).await?)
 }
 
 /// Sends the link, after its transaction. No request waits for it; a stop of the server does.

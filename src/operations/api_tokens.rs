@@ -14,19 +14,17 @@ use crate::db::{self, Tx};
 use crate::model::audit::{Action, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
-use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::field_errors::FieldErrors;
+use crate::model::label;
 use crate::model::permission::{IsSuperuser, Permission, SignedIn};
 use crate::model::presence::Presence;
 use crate::model::raw::Raw;
 use crate::model::second_factor::Access;
 use crate::model::session::{Credential, LiveSession, NewSession, Secret, SessionId};
-use crate::model::text;
 use crate::model::user::{User, UserId};
 use crate::operations::authentication::API_TOKEN_PREFIX;
-use crate::operations::{App, Can, audit, own_changes, sessions, users};
+use crate::operations::{App, Can, audit, request_limits, sessions, users};
 
-/// Longest name, in characters.
-const NAME_LENGTH: usize = 100;
 /// Tokens of one user at once.
 const MOST_TOKENS: usize = 50;
 /// Days until a token expires when nothing else is said.
@@ -105,7 +103,8 @@ impl TokenRequest {
     #[must_use]
     pub fn into_input(self, settings: &Settings) -> TokenInput {
         let mut errors = FieldErrors::default();
-        let name = self.name.required_text("name", &mut errors, name).unwrap_or_default();
+        let parse = |given: &str| label::parse(given, label::LONGEST);
+        let name = self.name.required_text("name", &mut errors, parse).unwrap_or_default();
         let days = match self.expires_in_days {
             Raw::Missing | Raw::Null => Some(default_days(settings)),
             Raw::Integer(days) => u64::try_from(days).ok(),
@@ -129,19 +128,6 @@ impl TokenInput {
     /// [`Error::Invalid`] with the messages of all fields.
     pub fn check(&self) -> Result<()> {
         Ok(self.errors.clone().into_result()?)
-    }
-}
-
-/// A name that a user gives to what they have: 1 to 100 characters.
-pub(super) fn name(given: &str) -> std::result::Result<String, Message> {
-    let name = text::tidy(given);
-    match text::refusal(&name) {
-        Some(refusal) => Err(Message::Character(refusal)),
-        None if name.is_empty() => Err(Message::Blank),
-        None => match name.chars().count() {
-            given if given > NAME_LENGTH => Err(Message::TooLong { most: NAME_LENGTH, given }),
-            _ => Ok(name),
-        },
     }
 }
 
@@ -198,7 +184,7 @@ async fn make<P: Permission>(can: &Can<P>, id: UserId, input: &TokenInput) -> Re
         let mut tx = app.db.begin().await?;
         let user = sessions::lock_target(&mut tx, can, id).await?.user;
         if id == can.user().id {
-            own_changes::count(&mut tx, id, now).await?;
+            request_limits::count_own_change(&mut tx, id, now).await?;
         }
         let made = insert(&mut tx, can, &user, input, now).await?;
         tx.commit().await?;

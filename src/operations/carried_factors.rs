@@ -13,12 +13,13 @@ use crate::db::carried::{Carried, Stored};
 use crate::db::{self, Tx};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
+use crate::model::label;
 use crate::model::passkey::{Credential, HANDLE, Transport};
 use crate::model::second_factor::RECOVERY_CODES;
 use crate::model::user::UserId;
 use crate::operations::factors::{MOST, MOST_APPS};
 use crate::operations::second_factor::TOTP;
-use crate::operations::{App, api_tokens, kept_key, keys};
+use crate::operations::{App, kept_key, keys};
 use crate::security::seal::SealKey;
 use crate::security::totp::TotpSecret;
 use crate::security::webauthn;
@@ -355,6 +356,6 @@ fn read_factor(written: WrittenFactor) -> std::result::Result<ReadFactor, String
     };
     let at = |text: &str| Timestamp::parse(text).ok_or_else(not_ours);
     let last_used_at = last_used_at.as_deref().map(at).transpose()?;
-    let name = api_tokens::name(&name).map_err(|_| not_ours())?;
+    let name = label::parse(&name, label::LONGEST).map_err(|_| not_ours())?;
     Ok(ReadFactor { name, created_at: at(&created_at)?, last_used_at, what: what.ok_or_else(not_ours)? })
 }

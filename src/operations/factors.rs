@@ -14,6 +14,7 @@ use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
+use crate::model::label;
 use crate::model::passkey::Credential;
 use crate::model::permission::{IsSuperuser, ManageUsers, MayEnrol, Permission, SignedIn};
 use crate::model::presence::Presence;
@@ -24,7 +25,7 @@ use crate::model::user::{User, UserId};
 use crate::operations::notices::{self, Event, Owner};
 use crate::operations::passkeys::NewPasskey;
 use crate::operations::second_factor::TOTP;
-use crate::operations::{App, Can, addresses, api_tokens, audit, kept_key, sessions, users};
+use crate::operations::{App, Can, addresses, audit, kept_key, sessions, users};
 use crate::security::seal::SealKey;
 use crate::security::totp::TotpSecret;
 
@@ -155,7 +156,7 @@ pub async fn add_passkey(
 /// What its owner calls a factor; its kind if they say nothing.
 fn name_of(name: &str, kind: FactorKind) -> Result<String> {
     let name = if name.trim().is_empty() { kind.words() } else { name };
-    api_tokens::name(name).map_err(|message| Error::invalid("name", message))
+    label::parse(name, label::LONGEST).map_err(|message| Error::invalid("name", message))
 }
 
 /// A factor whose owner has shown it.
@@ -360,7 +361,7 @@ pub async fn remove_of(
 
 /// Why factors of another user are removed, as it is recorded: 1 to 100 characters.
 pub(super) fn reason(given: &str) -> Result<String> {
-    api_tokens::name(given).map_err(|message| Error::invalid("reason", message))
+    label::parse(given, label::LONGEST).map_err(|message| Error::invalid("reason", message))
 }
 
 /// What is removed, by whom, and of another user why.

@@ -109,7 +109,9 @@ impl Opened<'_> {
             if db::users::lock_superuser_exists(&mut tx).await? {
                 return Ok(None);
             }
-            users::insert(app, tx, entry.clone(), user.clone(), &password).await.map(Some)
+            let user = users::insert(app, &mut tx, entry.clone(), &user, &password).await?;
+            tx.commit().await?;
+            Ok(Some(user))
         })
         .await
     }

@@ -8,13 +8,14 @@ use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
+use crate::model::failure_reason::FailureReason;
 use crate::model::link::LinkPurpose;
 use crate::model::origin::Origin;
 use crate::model::text;
-use crate::model::throttle::{Failures, Key};
+use crate::model::throttle::Key;
 use crate::model::user::{User, UserId};
 use crate::operations::password_links::{self, NewLink};
-use crate::operations::{App, addresses, audit};
+use crate::operations::{App, addresses, audit, request_limits};
 
 /// Accounts with one address that are sent a link at once.
 const MOST_ACCOUNTS: i64 = 10;
@@ -39,12 +40,7 @@ async fn count_address(app: &App, origin: &Origin) -> Result<()> {
     let Some(key) = origin.address.map(Key::link_requests_from) else { return Ok(()) };
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
-    let before = db::throttles::lock(&mut tx, &key).await?;
-    if let Some(wait) = before.as_ref().and_then(|before| before.wait(now)) {
-        return Err(Error::Throttled(wait.as_secs().max(1)));
-    }
-    let after = Failures::address(before, now, app.settings.thresholds());
-    db::throttles::set(&mut tx, &key, &after).await?;
+    request_limits::count_link_from(app, &mut tx, &key, now).await?;
     Ok(tx.commit().await?)
 }
 
@@ -79,7 +75,7 @@ async fn at_address(app: &App, address: &str) -> Result<Vec<User>> {
 }
 
 async fn record_unknown(app: &App, origin: &Origin) -> Result<()> {
-    let entry = requested(origin).detail("reason", "unknown_user");
+    let entry = requested(origin).detail("reason", FailureReason::UnknownUser.as_str());
     let mut tx = app.db.begin().await?;
     audit::record(&mut tx, &entry, app.clock.now()).await?;
     Ok(tx.commit().await?)
@@ -118,13 +114,8 @@ async fn link_for(app: &App, id: UserId, origin: &Origin) -> Result<Option<(User
 
 /// Counts one more link for a user; whether it is not yet too many.
 async fn count_user(app: &App, tx: &mut Tx, id: UserId, now: Timestamp) -> Result<bool> {
-    let key = Key::link_requests_for(id);
-    let before = db::throttles::lock(tx, &key).await?;
-    if before.as_ref().is_some_and(|before| before.wait(now).is_some()) {
-        return Ok(false);
+    match request_limits::count_link_to(app, tx, id, now).await {
+        Err(Error::Throttled(_)) => Ok(false),
+        counted => counted.map(|()| true),
     }
-    // Never for good: only failures to sign in are counted up to the hard limit.
-    let after = Failures { consecutive: 0, ..Failures::account(before, now, app.settings.thresholds()) };
-    db::throttles::set(tx, &key, &after).await?;
-    Ok(true)
 }

@@ -29,7 +29,10 @@ pub async fn create_superuser(app: &App, input: &UserInput) -> Result<User> {
     let (user, password) = users::prepare_superuser(app, &app.hasher, input).await?;
     db::retrying(|| async {
         let entry = Entry::new(Action::UserCreated, Author::operator());
-        users::insert(app, app.db.begin().await?, entry, user.clone(), &password).await
+        let mut tx = app.db.begin().await?;
+        let user = users::insert(app, &mut tx, entry, &user, &password).await?;
+        tx.commit().await?;
+        Ok(user)
     })
     .await
 }

@@ -1,5 +1,4 @@
-//! What users do with their own account: names, e-mail address, password, preferences, and
-//! giving the password again for actions that ask for it.
+//! What users do with their own account: names, e-mail address, password, preferences.
 
 use crate::db;
 use crate::db::audit::SignInEntry;
@@ -10,7 +9,7 @@ use crate::model::error::{Error, Result};
 use crate::model::field_errors::{FieldErrors, Message};
 use crate::model::password::{Password, PasswordHash};
 use crate::model::password_policy::OwnNames;
-use crate::model::permission::{MayChangePassword, Permission, SignedIn};
+use crate::model::permission::{MayChangePassword, SignedIn};
 use crate::model::precondition::Precondition;
 use crate::model::preferences::Preferences;
 use crate::model::presence::Presence;
@@ -19,16 +18,12 @@ use crate::model::session::{Credential, NewSession, Secret, SessionId};
 use crate::model::user::{User, UserInput, check_new_email};
 use crate::operations::notices::{self, Owner};
 use crate::operations::password_attempt::Attempt;
-use crate::operations::second_factor::{self, Presented, Refused};
-use crate::operations::{App, Can, addresses, audit, own_changes, password_links, sessions, users};
+use crate::operations::reauthentication::{self, Proof};
+use crate::operations::second_factor::{Presented, Refused};
+use crate::operations::{App, Can, addresses, audit, request_limits, sessions, users};
 
 /// Sign-ins that are shown.
 const SIGN_INS: i64 = 50;
-
-const WRONG: &str = "Your current password is wrong.";
-const CODE_MISSING: &str = "Enter a code of your second factor, too.";
-const PASSKEY_MISSING: &str = "Use your passkey to go on.";
-const PASSKEY_WRONG: &str = "This passkey was not accepted. Try again.";
 
 /// Changes the caller's names and e-mail address. Links are sent to the address, so its change asks for the
 /// password, and with a mail server it counts only [when it is confirmed](addresses).
@@ -71,7 +66,7 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         if !address::are_same(&after.email, &before.email) {
             can.require(Presence::Always, now)?;
         }
-        own_changes::count(&mut tx, before.id, now).await?;
+        request_limits::count_own_change(&mut tx, before.id, now).await?;
         after.count_edit(now);
         let mail_to = addresses::of(app, &mut tx, &before).await?;
         db::users::edit(&mut tx, &before, &after).await?;
@@ -90,137 +85,6 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
     .await
 }
 
-/// What a user shows to prove that they are there, and what the fields are called that are wrong if it is not right. Of a
-/// user without a password the code alone counts, which has to be a passkey whose device has verified its user.
-#[derive(Debug)]
-pub struct Proof<'a> {
-    /// The password, and its field.
-    pub password: (&'static str, Password),
-    /// The code of a second factor, if one was sent, and its field.
-    pub code: (&'static str, Option<&'a str>),
-}
-
-/// Notes that the password was given in this session, for what asks for it in the next minutes; of an account with a
-/// second factor a code, too. The proof that is given back knows of it. A browser's session gets another secret, which
-/// its cookie must carry from now on: a cookie that was stolen before is not confirmed with its owner's, it ends.
-///
-/// # Errors
-/// [`Error::Invalid`] for a wrong password or code, which counts like a failed sign-in; [`Error::Forbidden`] by
-/// an API token; [`Error::NotAuthenticated`] if the session has ended or has another secret meanwhile.
-pub async fn confirm<P: Permission>(can: &Can<P>, proof: &Proof<'_>) -> Result<Can<P>> {
-    can.require_sign_in()?;
-    let code_field = proof.code.0;
-    let code = proof.code();
-    if let Some(missing) = missing(can, code) {
-        return Err(Error::invalid(code_field, missing));
-    }
-    let attempt = Attempt::by(can);
-    let Some(verified) = proven(&attempt, can, proof).await? else { return Err(proof.wrong(can)) };
-    let presented = match code {
-        Some(code) => {
-            Some(attempt.unless_given_up(Presented::read(&attempt, &verified.user, code).await).await?)
-        }
-        None => None,
-    };
-    let confirm = || confirm_now(&attempt, can, &verified, presented.as_ref());
-    let confirmed = attempt.succeed(Action::PasswordConfirmationFailed, &verified, confirm).await?;
-    match confirmed {
-        None => Err(proof.wrong(can)),
-        Some(Ok(can)) => Ok(can),
-        Some(Err(why)) => {
-            attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, second_factor::refusal(why.why)))
-        }
-    }
-}
-
-/// Confirms in one transaction. `None` if the password is another one by now; within, why the code is refused.
-async fn confirm_now<P: Permission>(
-    attempt: &Attempt<'_>,
-    can: &Can<P>,
-    verified: &Credentials,
-    code: Option<&Presented>,
-) -> Result<Option<std::result::Result<Can<P>, Refused>>> {
-    let (app, session) = (attempt.app, can.session().id);
-    let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
-    let Some((user, counted)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
-    let mut entry =
-        Entry::new(Action::PasswordConfirmed, can.author()).on(&user).detail("session", session.0);
-    if user.has_factor || !can.session().has_password {
-        // One that was added meanwhile has ended this session.
-        let Some(code) = code else { return Err(sessions::ended(can)) };
-        match second_factor::show(app, &mut tx, &user, code, now).await? {
-            Ok(shown) => entry = entry.detail("second_factor", shown.describe()),
-            Err(why) => {
-                tx.commit().await?;
-                return Ok(Some(Err(why)));
-            }
-        }
-    }
-    attempt.forget_failures(&mut tx, counted, now).await?;
-    let fresh = can.cookie().map(|_| Secret::random());
-    let is_open = match can.cookie().zip(fresh.as_ref()) {
-        Some((old, fresh)) => {
-            password_links::reseal(&mut tx, can.user().id, old, fresh).await?;
-            db::sessions::renew(&mut tx, session, &old.hash(), &fresh.hash(), now).await?
-        }
-        None => db::sessions::set_confirmed(&mut tx, session, now).await?,
-    };
-    if !is_open {
-        return Err(sessions::ended(can));
-    }
-    audit::record(&mut tx, &entry, now).await?;
-    tx.commit().await?;
-    Ok(Some(Ok(can.confirmed(now, fresh))))
-}
-
-impl<'a> Proof<'a> {
-    /// The code, if one was sent.
-    fn code(&self) -> Option<&'a str> {
-        self.code.1.filter(|code| !code.trim().is_empty())
-    }
-
-    /// What is said of a password that is wrong, or that there is meanwhile or no more.
-    fn wrong<P: Permission>(&self, can: &Can<P>) -> Error {
-        if can.session().has_password {
-            Error::invalid(self.password.0, WRONG)
-        } else {
-            Error::invalid(self.code.0, PASSKEY_WRONG)
-        }
-    }
-}
-
-/// What is said of a code that is asked for and was not sent.
-fn missing<P: Permission>(can: &Can<P>, code: Option<&str>) -> Option<&'static str> {
-    match (code, can.session().has_password) {
-        (None, false) => Some(PASSKEY_MISSING),
-        (None, true) if can.user().has_factor => Some(CODE_MISSING),
-        _ => None,
-    }
-}
-
-/// The credentials if that is the password, or if there is none and a passkey is to be shown; else the failure is
-/// counted.
-async fn proven<P: Permission>(
-    attempt: &Attempt<'_>,
-    can: &Can<P>,
-    proof: &Proof<'_>,
-) -> Result<Option<Credentials>> {
-    let checked = if can.session().has_password {
-        attempt.check(&proof.password.1).await?.map(|(verified, _)| verified)
-    } else {
-        attempt.check_again(|found| !found.password.is_usable()).await?
-    };
-    match checked {
-        Ok(verified) => Ok(Some(verified)),
-        Err((found, why)) => {
-            attempt.count_failure(Action::PasswordConfirmationFailed, found.as_ref(), why).await?;
-            Ok(None)
-        }
-    }
-}
-
 /// Changes the caller's password; of an account with a second factor with a code, too: the session that stays is as good
 /// as one that was just confirmed. All sessions and tokens end, this one included; if the caller is a
 /// browser that is to stay signed in, it gets a new session, whose key and secret are returned.
@@ -235,43 +99,28 @@ pub async fn change_password(
 ) -> Result<Option<(SessionId, Secret)>> {
     let app = can.app();
     can.require_sign_in()?;
-    let ((field, current), code_field, code) = (&proof.password, proof.code.0, proof.code());
     let attempt = Attempt::by(can);
     let mut errors = FieldErrors::default();
-    for message in refusals(app, can.user(), current, new) {
+    for message in refusals(app, can.user(), &proof.password.1, new) {
         errors.add("new_password", message);
     }
-    if let Some(missing) = missing(can, code) {
-        errors.add(code_field, missing);
+    if let Some((field, message)) = proof.missing(can) {
+        errors.add(field, message);
     }
-    let verified = proven(&attempt, can, proof).await?;
-    if verified.is_none() && can.session().has_password {
-        errors.add(field, WRONG);
-    } else if verified.is_none() {
-        errors.add(code_field, PASSKEY_WRONG);
-    }
-    let Some(verified) = verified else { return Err(Error::Invalid(errors)) };
+    let Some(verified) = proof.verify(&attempt, can).await? else {
+        let (field, message) = proof.wrong(can);
+        errors.add(field, message);
+        return Err(Error::Invalid(errors));
+    };
     let hash = match errors.into_result() {
         Ok(()) => attempt.hasher.hash(new).await.map_err(Error::from),
         Err(errors) => Err(Error::Invalid(errors)),
     };
     let hash = attempt.unless_given_up(hash).await?;
-    let presented = match code {
-        Some(code) => {
-            Some(attempt.unless_given_up(Presented::read(&attempt, &verified.user, code).await).await?)
-        }
-        None => None,
-    };
-    let write = || write_password(&attempt, can, &verified, presented.as_ref(), &hash, stays);
+    let code = attempt.read_code(&verified.user, proof.code()).await?;
+    let write = || write_password(&attempt, can, &verified, code.as_ref(), &hash, stays);
     let written = attempt.succeed(Action::PasswordConfirmationFailed, &verified, write).await?;
-    match written {
-        None => Err(proof.wrong(can)),
-        Some(Ok(opened)) => Ok(opened),
-        Some(Err(why)) => {
-            attempt.count_failure(Action::PasswordConfirmationFailed, Some(&verified.user), why).await?;
-            Err(Error::invalid(code_field, second_factor::refusal(why.why)))
-        }
-    }
+    proof.outcome(&attempt, can, &verified, written).await
 }
 
 /// Why the user cannot have this password.
@@ -302,18 +151,13 @@ async fn write_password(
     let mut tx = app.db.begin().await?;
     let Some((before, counted)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
     sessions::require_open(&mut tx, can).await?;
-    let mut shown = None;
-    if before.has_factor || !can.session().has_password {
-        // One that was added meanwhile has ended this session.
-        let Some(code) = code else { return Err(sessions::ended(can)) };
-        match second_factor::show(app, &mut tx, &before, code, now).await? {
-            Ok(factor) => shown = Some(factor),
-            Err(why) => {
-                tx.commit().await?;
-                return Ok(Some(Err(why)));
-            }
+    let shown = match reauthentication::show_code(&mut tx, can, &before, code, now).await? {
+        Ok(shown) => shown,
+        Err(why) => {
+            tx.commit().await?;
+            return Ok(Some(Err(why)));
         }
-    }
+    };
     attempt.forget_failures(&mut tx, counted, now).await?;
     let mut after = User { must_change_password: false, ..before.clone() };
     after.count_edit(now);
@@ -369,7 +213,7 @@ pub async fn set_preferences(can: &Can<SignedIn>, preferences: &Preferences) -> 
             tx.leave().await?;
             return Ok(false);
         }
-        own_changes::count(&mut tx, id, app.clock.now()).await?;
+        request_limits::count_own_change(&mut tx, id, app.clock.now()).await?;
         db::users::set_preferences(&mut tx, id, &preferences.to_json()).await?;
         let mut entry = Entry::new(Action::PreferencesChanged, can.author()).on(can.user());
         entry.changes = differences;

@@ -32,7 +32,7 @@ const CHALLENGE: usize = 32;
 
 /// What an answer is good for. No answer to a question for one purpose is one for another.
 #[derive(Debug, Clone)]
-pub(crate) enum Purpose {
+pub(crate) enum ChallengePurpose {
     /// Another passkey for the user of this session.
     Register(SessionId),
     /// Re-authentication in this session, beside the password.
@@ -45,7 +45,7 @@ pub(crate) enum Purpose {
     SignIn(String),
 }
 
-impl Purpose {
+impl ChallengePurpose {
     /// For the seal.
     fn text(&self) -> String {
         match self {
@@ -90,18 +90,18 @@ impl Challenge {
     }
 
     /// As a page carries it, with what else belongs to the question.
-    fn seal(&self, app: &App, purpose: &Purpose, more: &[u8]) -> Result<String> {
+    fn seal(&self, app: &App, purpose: &ChallengePurpose, more: &[u8]) -> Result<String> {
         let content = [&self.runs_out_at.micros().to_be_bytes()[..], &self.random, more].concat();
         Ok(URL_SAFE_NO_PAD.encode(app.keys().seals.seal(&purpose.text(), &content)?))
     }
 
     /// From a page, with what else belongs to the question; `None` if it is none of ours, or too old.
-    fn open(app: &App, purpose: &Purpose, sealed: &str) -> Option<(Self, Vec<u8>)> {
+    fn open(app: &App, purpose: &ChallengePurpose, sealed: &str) -> Option<(Self, Vec<u8>)> {
         Self::of_any_age(app, purpose, sealed)
             .filter(|(challenge, _)| app.clock.now() < challenge.runs_out_at)
     }
 
-    fn of_any_age(app: &App, purpose: &Purpose, sealed: &str) -> Option<(Self, Vec<u8>)> {
+    fn of_any_age(app: &App, purpose: &ChallengePurpose, sealed: &str) -> Option<(Self, Vec<u8>)> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let content = app.keys().open_seal(&purpose.text(), &sealed)?;
         let (runs_out_at, rest) = content.split_first_chunk::<8>()?;
@@ -144,7 +144,12 @@ fn descriptors<'a>(credentials: impl Iterator<Item = &'a Credential>) -> Vec<Val
 }
 
 /// The question for one of these passkeys, or for any if there are none.
-fn request(app: &App, rp: &RelyingParty, purpose: &Purpose, passkeys: &[Passkey]) -> Result<Question> {
+fn request(
+    app: &App,
+    rp: &RelyingParty,
+    purpose: &ChallengePurpose,
+    passkeys: &[Passkey],
+) -> Result<Question> {
     let challenge = Challenge::new(app)?;
     let verification = if purpose.demands_verification() { "required" } else { "preferred" };
     let options = json!({
@@ -157,7 +162,7 @@ fn request(app: &App, rp: &RelyingParty, purpose: &Purpose, passkeys: &[Passkey]
     Ok(Question { state: challenge.seal(app, purpose, &[])?, options })
 }
 
-async fn question_for(app: &App, user: UserId, purpose: &Purpose) -> Result<Option<Question>> {
+async fn question_for(app: &App, user: UserId, purpose: &ChallengePurpose) -> Result<Option<Question>> {
     let Some(rp) = relying_party(app) else { return Ok(None) };
     let passkeys = db::passkeys::of_user(&app.db, user).await?;
     if passkeys.is_empty() {
@@ -168,7 +173,7 @@ async fn question_for(app: &App, user: UserId, purpose: &Purpose) -> Result<Opti
 
 /// Asks for a passkey of the caller, where the password is asked for again; `None` if there is none to ask for.
 pub async fn to_confirm<P: Permission>(can: &Can<P>) -> Result<Option<Question>> {
-    question_for(can.app(), can.user().id, &Purpose::again(can.session())).await
+    question_for(can.app(), can.user().id, &ChallengePurpose::again(can.session())).await
 }
 
 /// Whether a passkey of the caller's is enough to sign in: its device has verified its user.
@@ -181,7 +186,7 @@ pub async fn sign_in_alone<P: Permission>(can: &Can<P>) -> Result<bool> {
 /// if there is none to ask for.
 pub async fn for_second_step(app: &App, cookie: &str, username: &str) -> Result<Option<Question>> {
     let Some(found) = db::users::credentials(&app.db, username).await? else { return Ok(None) };
-    question_for(app, found.user.id, &Purpose::SecondStep(cookie.to_owned())).await
+    question_for(app, found.user.id, &ChallengePurpose::SecondStep(cookie.to_owned())).await
 }
 
 /// Asks a browser with this cookie for any passkey whose device has verified its user; `None` if no user has one, or
@@ -191,7 +196,7 @@ pub async fn to_sign_in(app: &App, cookie: &str) -> Result<Option<Question>> {
     if !db::passkeys::any_exists(&app.db).await? {
         return Ok(None);
     }
-    request(app, &rp, &Purpose::SignIn(cookie.to_owned()), &[]).map(Some)
+    request(app, &rp, &ChallengePurpose::SignIn(cookie.to_owned()), &[]).map(Some)
 }
 
 /// Whether the browser with this cookie answers a question that has run out, as a page that was left open asks: a try that
@@ -200,7 +205,7 @@ pub async fn to_sign_in(app: &App, cookie: &str) -> Result<Option<Question>> {
 pub fn is_too_late(app: &App, cookie: &str, shown: &str) -> bool {
     let Some(Code::Passkey(answer)) = Code::parse(shown) else { return false };
     let Some((state, _)) = answer.split_once('.') else { return false };
-    let asked = Challenge::of_any_age(app, &Purpose::SignIn(cookie.to_owned()), state);
+    let asked = Challenge::of_any_age(app, &ChallengePurpose::SignIn(cookie.to_owned()), state);
     asked.is_some_and(|(challenge, _)| app.clock.now() >= challenge.runs_out_at)
 }
 
@@ -208,7 +213,9 @@ pub fn is_too_late(app: &App, cookie: &str, shown: &str) -> bool {
 /// to what the browser was asked. Nothing is proven by that yet.
 pub async fn owner(app: &App, cookie: &str, shown: &str) -> Result<Option<String>> {
     let Some(Code::Passkey(answer)) = Code::parse(shown) else { return Ok(None) };
-    let Some(shown) = Shown::read(app, &Purpose::SignIn(cookie.to_owned()), &answer) else { return Ok(None) };
+    let Some(shown) = PasskeyAnswer::read(app, &ChallengePurpose::SignIn(cookie.to_owned()), &answer) else {
+        return Ok(None);
+    };
     // Step 5 of 7.2: a device that is not told whom to sign in has to name the user.
     if !shown.answer.names_user() {
         return Ok(None);
@@ -218,7 +225,7 @@ pub async fn owner(app: &App, cookie: &str, shown: &str) -> Result<Option<String
 }
 
 /// What a browser's answer is held against, and what it spends.
-pub(crate) struct Shown {
+pub(crate) struct PasskeyAnswer {
     challenge: Challenge,
     relying_party: RelyingParty,
     answer: Assertion,
@@ -226,7 +233,7 @@ pub(crate) struct Shown {
 }
 
 /// What a passkey that was shown leads to.
-pub(crate) enum Verdict {
+pub(crate) enum PasskeyVerdict {
     /// It is right. Its name.
     Right(String),
     /// It is none of the user's, or the answer is not right.
@@ -237,10 +244,10 @@ pub(crate) enum Verdict {
     CountsBack(String),
 }
 
-impl Shown {
+impl PasskeyAnswer {
     /// Reads what the script of a page has put together: the state and the answer, both in base64. `None` if it is not
     /// the answer to a question for this purpose.
-    pub(crate) fn read(app: &App, purpose: &Purpose, text: &str) -> Option<Self> {
+    pub(crate) fn read(app: &App, purpose: &ChallengePurpose, text: &str) -> Option<Self> {
         let (state, answer) = text.split_once('.')?;
         let (challenge, _) = Challenge::open(app, purpose, state)?;
         let answer = String::from_utf8(URL_SAFE_NO_PAD.decode(answer).ok()?).ok()?;
@@ -250,14 +257,16 @@ impl Shown {
     }
 
     /// Accepts a passkey of a user, whose row is locked, once.
-    pub(crate) async fn check(&self, tx: &mut Tx, user: &User, now: Timestamp) -> Result<Verdict> {
+    pub(crate) async fn check(&self, tx: &mut Tx, user: &User, now: Timestamp) -> Result<PasskeyVerdict> {
         let passkeys = db::passkeys::among(tx, user.id).await?;
         let is_shown = |passkey: &Passkey| passkey.credential.id == self.answer.credential_id();
-        let Some(found) = passkeys.into_iter().find(is_shown) else { return Ok(Verdict::Wrong) };
-        let Some(handle) = db::passkeys::handle_of(tx, user.id).await? else { return Ok(Verdict::Wrong) };
+        let Some(found) = passkeys.into_iter().find(is_shown) else { return Ok(PasskeyVerdict::Wrong) };
+        let Some(handle) = db::passkeys::handle_of(tx, user.id).await? else {
+            return Ok(PasskeyVerdict::Wrong);
+        };
         // A device that never verified its user while the password was shown, too, is not believed that it does.
         if self.user_verification && !found.credential.user_verified {
-            return Ok(Verdict::Wrong);
+            return Ok(PasskeyVerdict::Wrong);
         }
         let expected = Expected {
             relying_party: &self.relying_party,
@@ -267,15 +276,15 @@ impl Shown {
         let asserted = match self.answer.verify(&found.credential, &handle, &expected) {
             Ok(asserted) => asserted,
             // The same answer once more is none of a copy.
-            Err(Fault::Counter) if !self.challenge.spend(tx).await? => return Ok(Verdict::Spent),
-            Err(Fault::Counter) => return Ok(Verdict::CountsBack(found.name)),
+            Err(Fault::Counter) if !self.challenge.spend(tx).await? => return Ok(PasskeyVerdict::Spent),
+            Err(Fault::Counter) => return Ok(PasskeyVerdict::CountsBack(found.name)),
             Err(fault) => {
                 log::info!("a passkey of user {} was refused: {fault}", user.id);
-                return Ok(Verdict::Wrong);
+                return Ok(PasskeyVerdict::Wrong);
             }
         };
         if !self.challenge.spend(tx).await? {
-            return Ok(Verdict::Spent);
+            return Ok(PasskeyVerdict::Spent);
         }
         let after = Credential {
             sign_count: asserted.sign_count,
@@ -284,7 +293,7 @@ impl Shown {
             ..found.credential
         };
         db::passkeys::note_use(tx, found.id, &after, now).await?;
-        Ok(Verdict::Right(found.name))
+        Ok(PasskeyVerdict::Right(found.name))
     }
 }
 
@@ -328,14 +337,15 @@ impl NewPasskey {
             },
             "attestation": "none",
         });
-        let state = challenge.seal(app, &Purpose::Register(can.session().id), &handle)?;
+        let state = challenge.seal(app, &ChallengePurpose::Register(can.session().id), &handle)?;
         Ok(Some(Question { state, options }))
     }
 
     /// What such a page asked; `None` if it is too old.
     #[must_use]
     pub fn resume<P: Permission>(can: &Can<P>, state: &str) -> Option<Self> {
-        let (challenge, handle) = Challenge::open(can.app(), &Purpose::Register(can.session().id), state)?;
+        let (challenge, handle) =
+            Challenge::open(can.app(), &ChallengePurpose::Register(can.session().id), state)?;
         let handle = handle.try_into().ok()?;
         Some(Self { challenge, handle, relying_party: relying_party(can.app())? })
     }

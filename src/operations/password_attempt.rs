@@ -19,6 +19,7 @@ use crate::db::{self, Tx};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
+use crate::model::failure_reason::FailureReason;
 use crate::model::origin::Origin;
 use crate::model::password::Password;
 use crate::model::permission::Permission;
@@ -27,10 +28,10 @@ use crate::model::throttle::{Admission, DeviceId, Failures, HARD_LIMIT, Key};
 use crate::model::user::User;
 use crate::operations::block_notice::Blocked;
 use crate::operations::notices::{self, Event, Owner};
-use crate::operations::passkeys::Purpose;
+use crate::operations::passkeys::ChallengePurpose;
 use crate::operations::second_factor::Refused;
-use crate::operations::{App, Can, addresses, audit, block_notice, second_factor};
-use crate::security::passwords::{Claimant, Hasher, Place, Verification};
+use crate::operations::{App, Can, addresses, audit, block_notice};
+use crate::security::passwords::{Claimant, Hasher, QueuePlace, Verification};
 
 /// One try.
 pub(crate) struct Attempt<'a> {
@@ -46,13 +47,13 @@ pub(crate) struct Attempt<'a> {
     /// Whose tries these are then, for the audit log.
     only_for: Option<&'static str>,
     /// What a passkey is asked for in place of a code; `None` where none is.
-    passkey_for: Option<Purpose>,
+    passkey_for: Option<ChallengePurpose>,
     /// Takes turns at hashing for the account, at this address.
     pub(crate) hasher: Hasher,
 }
 
-/// The user whose password was wrong, if there is one, and why it was refused, for the audit log only.
-type Failure = (Option<User>, &'static str);
+/// What a check finds, or the user at whom it failed, if there is one, and why: for the audit log only.
+pub(crate) type Checked<T> = std::result::Result<T, (Option<User>, FailureReason)>;
 
 /// How long a try waits for others that are being checked.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -112,7 +113,7 @@ impl<'a> Attempt<'a> {
         let username = can.user().username.as_str();
         let keys = keys(Key::session(username, can.session().id), can.origin());
         let only_for = Some("session");
-        let passkey_for = Some(Purpose::again(can.session()));
+        let passkey_for = Some(ChallengePurpose::again(can.session()));
         Self {
             author: can.author(),
             keys,
@@ -133,10 +134,7 @@ impl<'a> Attempt<'a> {
     /// # Errors
     /// [`Error::Throttled`] for an address with too many failures; [`Error::Unavailable`] when too many
     /// passwords wait to be checked.
-    pub(crate) async fn check(
-        &self,
-        password: &Password,
-    ) -> Result<std::result::Result<(Credentials, Verification), Failure>> {
+    pub(crate) async fn check(&self, password: &Password) -> Result<Checked<(Credentials, Verification)>> {
         let is_open = self.admit().await?;
         let looked_at = self.look_at(password, !is_open).await;
         if looked_at.is_err() {
@@ -149,14 +147,16 @@ impl<'a> Attempt<'a> {
         &self,
         password: &Password,
         is_blocked: bool,
-    ) -> Result<std::result::Result<(Credentials, Verification), Failure>> {
+    ) -> Result<Checked<(Credentials, Verification)>> {
         let found = db::users::credentials(&self.app.db, &self.name).await?;
         let stored = found.as_ref().map(|found| &found.password).filter(|_| !is_blocked);
         let verdict = self.hasher.verify(password, stored).await?;
         Ok(match found {
-            _ if is_blocked => Err((found.map(|found| found.user), BLOCKED)),
-            None => Err((None, "unknown_user")),
-            Some(found) if verdict == Verification::Wrong => Err((Some(found.user), "wrong_password")),
+            _ if is_blocked => Err((found.map(|found| found.user), FailureReason::Blocked)),
+            None => Err((None, FailureReason::UnknownUser)),
+            Some(found) if verdict == Verification::Wrong => {
+                Err((Some(found.user), FailureReason::WrongPassword))
+            }
             Some(found) => Ok((found, verdict)),
         })
     }
@@ -169,7 +169,7 @@ impl<'a> Attempt<'a> {
     pub(crate) async fn check_again(
         &self,
         is_same: impl FnOnce(&Credentials) -> bool,
-    ) -> Result<std::result::Result<Credentials, Failure>> {
+    ) -> Result<Checked<Credentials>> {
         let is_open = self.admit().await?;
         let found = match db::users::credentials(&self.app.db, &self.name).await {
             Ok(found) => found,
@@ -179,9 +179,9 @@ impl<'a> Attempt<'a> {
             }
         };
         Ok(match found {
-            _ if !is_open => Err((found.map(|found| found.user), BLOCKED)),
+            _ if !is_open => Err((found.map(|found| found.user), FailureReason::Blocked)),
             Some(found) if is_same(&found) => Ok(found),
-            found => Err((found.map(|found| found.user), "changed_meanwhile")),
+            found => Err((found.map(|found| found.user), FailureReason::ChangedMeanwhile)),
         })
     }
 
@@ -203,7 +203,7 @@ impl<'a> Attempt<'a> {
             if place.is_none() {
                 place = Some(self.hasher.queue_up()?);
             }
-            if place.as_ref().is_some_and(Place::is_lost) || Instant::now() + pause > end {
+            if place.as_ref().is_some_and(QueuePlace::is_lost) || Instant::now() + pause > end {
                 return Err(Error::Unavailable);
             }
             sleep(pause).await;
@@ -299,7 +299,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<Option<T>> {
         let done = self.unless_given_up(db::retrying(work).await).await?;
         if done.is_none() {
-            self.count_failure(action, Some(&verified.user), "changed_meanwhile").await?;
+            self.count_failure(action, Some(&verified.user), FailureReason::ChangedMeanwhile).await?;
         }
         Ok(done)
     }
@@ -335,7 +335,7 @@ impl<'a> Attempt<'a> {
         why: impl Into<Refused>,
     ) -> Result<()> {
         let Refused { why, wrong_codes } = why.into();
-        let mut failed = self.entry(action, target).detail("reason", why);
+        let mut failed = self.entry(action, target).detail("reason", why.as_str());
         if !self.origin.device.is_empty() {
             failed = failed.detail("device", self.origin.device.as_str());
         }
@@ -347,7 +347,7 @@ impl<'a> Attempt<'a> {
             audit::record(&mut tx, &failed, now).await?;
             let before = self.lock(&mut tx).await?;
             let mut after = Counted::default();
-            if why != BLOCKED {
+            if why != FailureReason::Blocked {
                 let account = Failures::account(before.account, now, thresholds);
                 consecutive = account.consecutive;
                 if let Some(entry) = self.account_blocked(&account, target, now) {
@@ -369,10 +369,10 @@ impl<'a> Attempt<'a> {
         })
         .await;
         if counted.is_err() {
-            self.give_up(why != BLOCKED).await;
+            self.give_up(why != FailureReason::Blocked).await;
         }
         let consecutive = counted?;
-        if let (Some(user), second_factor::COUNTS_BACK) = (target, why) {
+        if let (Some(user), FailureReason::PasskeyCountsBack) = (target, why) {
             self.tell_owner(user, Event::PasskeyRefused).await;
         }
         let blocked = match (consecutive, wrong_codes) {
@@ -388,18 +388,18 @@ impl<'a> Attempt<'a> {
     }
 
     /// The same try where a passkey may be shown in place of a code, for this purpose.
-    pub(crate) fn asking_for(self, purpose: Purpose) -> Self {
+    pub(crate) fn asking_for(self, purpose: ChallengePurpose) -> Self {
         Self { passkey_for: Some(purpose), ..self }
     }
 
     /// What a passkey is asked for, if one is.
-    pub(crate) const fn passkey_for(&self) -> Option<&Purpose> {
+    pub(crate) const fn passkey_for(&self) -> Option<&ChallengePurpose> {
         self.passkey_for.as_ref()
     }
 
     /// Whether a passkey is all that is shown: there was no password.
     pub(crate) fn is_by_passkey_alone(&self) -> bool {
-        self.passkey_for.as_ref().is_some_and(Purpose::demands_verification)
+        self.passkey_for.as_ref().is_some_and(ChallengePurpose::demands_verification)
     }
 
     /// Tells the owner of the account. What has been done stays done if that cannot be.
@@ -436,6 +436,3 @@ impl<'a> Attempt<'a> {
         })
     }
 }
-
-/// The account is blocked, so the password was not looked at.
-const BLOCKED: &str = "blocked";

@@ -25,7 +25,7 @@ use crate::model::session::Secret;
 use crate::model::user::{InputMode, User, UserId, UserInput, UserPatch};
 use crate::operations::mail::{self, Queued};
 use crate::operations::notices::{self, Owner};
-use crate::operations::{App, Can, addresses, audit, erasures, sessions, users};
+use crate::operations::{App, Can, addresses, audit, sessions, users};
 use crate::security::passwords::Claimant;
 
 /// A link that was just made: the only moment at which its address is known.
@@ -123,11 +123,7 @@ pub(crate) fn finish(app: &App, user: User, stored: Stored) -> Made {
 /// As [`users::create`].
 pub async fn invite(can: &Can<ManageUsers>, input: &UserInput, reveal_to: Option<&Secret>) -> Result<Made> {
     let app = can.app();
-    let blank = User::blank(app.clock.now());
-    let asked = input.changes.apply(&blank);
-    app.settings.rules().may_create(can.user(), &asked)?;
-    can.require(presence::of_new(&asked), app.clock.now())?;
-    let (invited, _) = users::prepare(app, &can.hasher(), &blank, input).await?;
+    let (invited, _) = users::prepare_new(can, input).await?;
     let entry = Entry::new(Action::LinkMade, can.author());
     let made_by = Some(can.user().id);
     let new = NewLink { purpose: LinkPurpose::Setup, made_by, reveal_to, entry };
@@ -135,12 +131,8 @@ pub async fn invite(can: &Can<ManageUsers>, input: &UserInput, reveal_to: Option
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;
-        let mut user = invited.clone();
-        user.id = db::users::insert(&mut tx, &user, &PasswordHash::unusable()).await?;
-        erasures::refuse_blocked_in(app, &mut tx, &user.username).await?;
-        let entry =
-            Entry::new(Action::UserCreated, can.author()).on(&user).changing(&User::blank(now), &user);
-        audit::record(&mut tx, &entry, now).await?;
+        let entry = Entry::new(Action::UserCreated, can.author());
+        let user = users::insert(app, &mut tx, entry, &invited, &PasswordHash::unusable()).await?;
         let stored = insert(app, &mut tx, &user, &new, now).await?;
         tx.commit().await?;
         Ok((user, stored))

@@ -18,10 +18,9 @@ use crate::model::filter::{Expression, Filter, FlagField, ListRequest, MAX_LIMIT
 use crate::model::password::PasswordHash;
 use crate::model::permission::ManageUsers;
 use crate::model::precondition::Precondition;
-use crate::model::presence;
 use crate::model::user::{User, UserId, UserInput};
 use crate::operations::users::{self, Change};
-use crate::operations::{Can, audit, erasures, lists, sessions};
+use crate::operations::{Can, lists, sessions};
 
 /// A user, and what the caller calls them.
 #[derive(Debug, Clone)]
@@ -88,27 +87,17 @@ pub async fn create(
         return change(can, found.id, wish, may_be).await;
     }
     let app = can.app();
-    let blank = User::blank(app.clock.now());
-    let asked = input.changes.apply(&blank);
-    app.settings.rules().may_create(can.user(), &asked)?;
-    can.require(presence::of_new(&asked), app.clock.now())?;
-    let (new, password) = users::prepare(app, &can.hasher(), &blank, input).await?;
-    let changed_at = password.is_some().then_some(app.clock.now());
-    let new = User { password_changed_at: changed_at, ..new };
+    let (new, password) = users::prepare_new(can, input).await?;
     let password = password.unwrap_or_else(PasswordHash::unusable);
     let user = db::retrying(|| async {
-        let now = app.clock.now();
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;
-        let mut user = new.clone();
-        user.id = db::users::insert(&mut tx, &user, &password).await?;
-        erasures::refuse_blocked_in(app, &mut tx, &user.username).await?;
-        let mut entry =
-            Entry::new(Action::UserCreated, can.author()).on(&user).changing(&User::blank(now), &user);
-        if external_ids::change(&mut tx, can, user.id, Some(external_id)).await? {
+        let mut entry = Entry::new(Action::UserCreated, can.author());
+        if external_id.as_deref().is_some() {
             entry = entry.detail("external_id", "changed");
         }
-        audit::record(&mut tx, &entry, now).await?;
+        let user = users::insert(app, &mut tx, entry, &new, &password).await?;
+        external_ids::change(&mut tx, can, user.id, Some(external_id)).await?;
         tx.commit().await?;
         Ok(user)
     })
@@ -161,31 +150,17 @@ async fn change(
 ) -> Result<Provisioned> {
     let Wish { input, external_id, expected, renews } = wish;
     let (app, asked_at) = (can.app(), can.app().clock.now());
-    // Checked before anything is hashed, and again on the row that is changed.
     let before = db::users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     may_be(&before)?;
-    let after = input.changes.apply(&before);
-    app.settings.rules().may_change(can.user(), &before, &after)?;
-    expected.check(&before)?;
     let new_password = input.changes.password.is_some() || renews;
-    can.require(presence::of_change(can.user().id, &before, &after, new_password), asked_at)?;
-    let (_, password) = users::prepare(app, &can.hasher(), &before, input).await?;
+    let password = users::prepare_change(can, &before, input, expected, (new_password, asked_at)).await?;
     let password = password.or_else(|| renews.then(PasswordHash::unusable));
     let apply = |before: &User| {
         may_be(before)?;
         input.fitting(app.settings.policy(), before)
     };
-    let change = Change {
-        id,
-        expected,
-        password,
-        apply,
-        batch_id: None,
-        undoes: None,
-        external_id,
-        renews: renews.then_some(CREATED_AGAIN),
-        asked_at,
-    };
+    let renews = renews.then_some(CREATED_AGAIN);
+    let change = Change { password, external_id, renews, ..Change::new(id, expected, asked_at, apply) };
     let update = db::retrying(|| users::write(can, &change)).await?;
     with_external_id(can, update.user).await
 }
@@ -199,25 +174,14 @@ pub async fn delete(can: &Can<ManageUsers>, id: UserId, expected: &Precondition)
         require_shown(before)?;
         Ok(User { is_active: false, is_deprovisioned: true, ..before.clone() })
     };
-    let external_id = Some(ExternalId::NONE);
-    let asked_at = can.app().clock.now();
-    let change = Change {
-        id,
-        expected,
-        password: None,
-        apply,
-        batch_id: None,
-        undoes: None,
-        external_id,
-        renews: None,
-        asked_at,
-    };
+    let change = Change::new(id, expected, can.app().clock.now(), apply);
+    let change = Change { external_id: Some(ExternalId::NONE), ..change };
     db::retrying(|| users::write(can, &change)).await.map(drop)
 }
 
 /// Which part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Pagination {
     /// After so many users.
     Index(i64),
     /// Where this cursor says; `None` is the beginning.
@@ -243,25 +207,28 @@ pub struct Listed {
 pub async fn list(
     can: &Can<ManageUsers>,
     filter: Filter,
-    place: &Place,
+    pagination: &Pagination,
     limit: i64,
 ) -> Result<Option<Listed>> {
     let mut filter = Filter { include_inactive: true, ..filter };
     let is_all = filter.expressions.is_empty();
     filter.expressions.push(Expression::of(deprovisioned(false)));
-    if let Place::Cursor(Some(cursor)) = place
+    if let Pagination::Cursor(Some(cursor)) = pagination
         && Cursor::decode(&filter, cursor).is_none()
     {
         return Ok(None);
     }
     let limit = limit.clamp(0, MAX_LIMIT);
-    let (records, next) = match place {
+    let (records, next) = match pagination {
         _ if limit == 0 => (Vec::new(), None),
-        Place::Index(skipped) if *skipped > 0 => (lists::page_at(can, &filter, *skipped, limit).await?, None),
-        Place::Index(_) => begin(can, &filter, None, limit).await?,
-        Place::Cursor(cursor) => begin(can, &filter, cursor.clone(), limit).await?,
+        Pagination::Index(skipped) if *skipped > 0 => {
+            (lists::page_at(can, &filter, *skipped, limit).await?, None)
+        }
+        Pagination::Index(_) => begin(can, &filter, None, limit).await?,
+        Pagination::Cursor(cursor) => begin(can, &filter, cursor.clone(), limit).await?,
     };
-    let is_whole = next.is_none() && limit > 0 && matches!(place, Place::Index(0) | Place::Cursor(None));
+    let is_whole =
+        next.is_none() && limit > 0 && matches!(pagination, Pagination::Index(0) | Pagination::Cursor(None));
     let total = if is_whole {
         records.len().try_into().unwrap_or(i64::MAX)
     } else {

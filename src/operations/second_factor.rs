@@ -9,10 +9,11 @@ use crate::db::{self, Tx};
 use crate::model::audit::{Action, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::Result;
+use crate::model::failure_reason::FailureReason;
 use crate::model::second_factor::{Code, RecoveryCode};
 use crate::model::throttle::{Failures, Key};
 use crate::model::user::User;
-use crate::operations::passkeys::{self, Verdict};
+use crate::operations::passkeys::{self, PasskeyVerdict};
 use crate::operations::password_attempt::Attempt;
 use crate::operations::{App, audit, kept_key};
 use crate::security::seal::SealKey;
@@ -25,14 +26,14 @@ pub(super) const TOTP: &str = "totp";
 pub(crate) struct Presented {
     code: Option<Code>,
     key: Option<SealKey>,
-    passkey: Option<passkeys::Shown>,
+    passkey: Option<passkeys::PasskeyAnswer>,
     /// What is recorded of a passkey that counts backwards, as the attempt does it.
     refused: Entry,
 }
 
 impl Presented {
     /// Reads a code of the user of an attempt. To be called before the transaction in which it is shown.
-    pub(crate) async fn read(attempt: &Attempt<'_>, user: &User, typed: &str) -> Result<Self> {
+    async fn read(attempt: &Attempt<'_>, user: &User, typed: &str) -> Result<Self> {
         // No code stands for the password.
         let is_passkey = |code: &Code| matches!(code, Code::Passkey(_));
         let code = Code::parse(typed)
@@ -43,7 +44,7 @@ impl Presented {
         };
         let passkey = match (&code, attempt.passkey_for()) {
             (Some(Code::Passkey(answer)), Some(purpose)) => {
-                passkeys::Shown::read(attempt.app, purpose, answer)
+                passkeys::PasskeyAnswer::read(attempt.app, purpose, answer)
             }
             _ => None,
         };
@@ -51,25 +52,35 @@ impl Presented {
     }
 }
 
+impl Attempt<'_> {
+    /// Reads the code that came with the right password, if one did.
+    pub(crate) async fn read_code(&self, user: &User, code: Option<&str>) -> Result<Option<Presented>> {
+        match code {
+            Some(code) => self.unless_given_up(Presented::read(self, user, code).await).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
 /// Why a code is refused.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refused {
     /// For the audit log.
-    pub(crate) why: &'static str,
+    pub(crate) why: FailureReason,
     /// Wrong codes in a row, with this one.
     pub(crate) wrong_codes: i64,
 }
 
-impl From<&'static str> for Refused {
+impl From<FailureReason> for Refused {
     /// What counts no wrong code.
-    fn from(why: &'static str) -> Self {
+    fn from(why: FailureReason) -> Self {
         Self { why, wrong_codes: 0 }
     }
 }
 
 /// A factor that was shown, as the audit log names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum AcceptedFactor {
     /// The name of an authenticator app.
     Totp(String),
     /// The name of a passkey.
@@ -78,7 +89,7 @@ pub(crate) enum Shown {
     RecoveryCode,
 }
 
-impl Shown {
+impl AcceptedFactor {
     /// For the audit log.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -97,18 +108,18 @@ pub(crate) async fn show(
     user: &User,
     presented: &Presented,
     now: Timestamp,
-) -> Result<std::result::Result<Shown, Refused>> {
+) -> Result<std::result::Result<AcceptedFactor, Refused>> {
     if let Some(Code::Passkey(_)) = presented.code {
         return Ok(passkey(tx, user, presented, now).await?.map_err(Refused::from));
     }
     let counter = Key::codes_of(user.id);
     let before = db::throttles::lock(tx, &counter).await?;
     if before.as_ref().is_some_and(|before| before.wait(now).is_some()) {
-        return Ok(Err("codes_blocked".into()));
+        return Ok(Err(FailureReason::CodesBlocked.into()));
     }
     if matches!(presented.code, Some(Code::Totp(_))) && presented.key.is_none() {
         // Nothing was guessed: the log says what the operator has to do, and recovery codes go on working.
-        return Ok(Err("factor_key_missing".into()));
+        return Ok(Err(FailureReason::FactorKeyMissing.into()));
     }
     let shown = match (&presented.code, &presented.key) {
         (Some(Code::Totp(digits)), Some(key)) => totp(tx, user, digits, key, now).await?,
@@ -123,39 +134,39 @@ pub(crate) async fn show(
     if let Some(after) = after {
         db::throttles::set(tx, &counter, &after).await?;
     }
-    Ok(shown.ok_or(Refused { why: "wrong_code", wrong_codes }))
+    Ok(shown.ok_or(Refused { why: FailureReason::WrongCode, wrong_codes }))
 }
 
 /// What is said to a user whose code or passkey is refused.
-pub(crate) fn refusal(why: &str) -> &'static str {
-    if why.contains("passkey") {
-        "This passkey was not accepted. Try again, or enter a code."
-    } else {
-        "This code is wrong or was used before."
+pub(crate) fn refusal(why: FailureReason) -> &'static str {
+    use FailureReason::{PasskeyCountsBack, PasskeyUsedBefore, UnknownPasskey, WrongPasskey};
+    match why {
+        UnknownPasskey | WrongPasskey | PasskeyUsedBefore | PasskeyCountsBack => {
+            "This passkey was not accepted. Try again, or enter a code."
+        }
+        _ => "This code is wrong or was used before.",
     }
 }
-
-/// Why a passkey is refused whose device counts backwards: there may be two of it.
-pub(crate) const COUNTS_BACK: &str = "passkey_counts_back";
 
 async fn passkey(
     tx: &mut Tx,
     user: &User,
     presented: &Presented,
     now: Timestamp,
-) -> Result<std::result::Result<Shown, &'static str>> {
+) -> Result<std::result::Result<AcceptedFactor, FailureReason>> {
     let verdict = match &presented.passkey {
         Some(shown) => shown.check(tx, user, now).await?,
-        None => Verdict::Wrong,
+        None => PasskeyVerdict::Wrong,
     };
     Ok(match verdict {
-        Verdict::Right(name) => Ok(Shown::Passkey(name)),
-        Verdict::Wrong => Err("wrong_passkey"),
-        Verdict::Spent => Err("passkey_used_before"),
-        Verdict::CountsBack(name) => {
-            let entry = presented.refused.clone().detail("name", name).detail("reason", COUNTS_BACK);
+        PasskeyVerdict::Right(name) => Ok(AcceptedFactor::Passkey(name)),
+        PasskeyVerdict::Wrong => Err(FailureReason::WrongPasskey),
+        PasskeyVerdict::Spent => Err(FailureReason::PasskeyUsedBefore),
+        PasskeyVerdict::CountsBack(name) => {
+            let why = FailureReason::PasskeyCountsBack;
+            let entry = presented.refused.clone().detail("name", name).detail("reason", why.as_str());
             audit::record(tx, &entry, now).await?;
-            Err(COUNTS_BACK)
+            Err(why)
         }
     })
 }
@@ -166,7 +177,7 @@ async fn totp(
     digits: &str,
     key: &SealKey,
     now: Timestamp,
-) -> Result<Option<Shown>> {
+) -> Result<Option<AcceptedFactor>> {
     for stored in db::factors::totps(tx, user.id).await? {
         let secret = key.open(TOTP, &stored.sealed).and_then(|bytes| TotpSecret::from_bytes(&bytes));
         let newest = TotpSecret::newest_step(now);
@@ -175,12 +186,12 @@ async fn totp(
         if let Some(step) = secret.and_then(|secret| secret.step_of(digits, now, after))
             && db::factors::take_step(tx, &stored, step, newest, now).await?
         {
-            return Ok(Some(Shown::Totp(stored.name)));
+            return Ok(Some(AcceptedFactor::Totp(stored.name)));
         }
     }
     Ok(None)
 }
 
-async fn recovery_code(tx: &mut Tx, user: &User, code: &RecoveryCode) -> Result<Option<Shown>> {
-    Ok(db::factors::take_code(tx, user.id, &code.hash()).await?.then_some(Shown::RecoveryCode))
+async fn recovery_code(tx: &mut Tx, user: &User, code: &RecoveryCode) -> Result<Option<AcceptedFactor>> {
+    Ok(db::factors::take_code(tx, user.id, &code.hash()).await?.then_some(AcceptedFactor::RecoveryCode))
 }

@@ -16,6 +16,7 @@ use crate::db::users::Credentials;
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
+use crate::model::failure_reason::FailureReason;
 use crate::model::origin::Origin;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::second_factor::Access;
@@ -24,9 +25,9 @@ use crate::model::throttle::DeviceId;
 use crate::model::user::User;
 use crate::operations::authentication::{self, API_TOKEN_PREFIX, Actor};
 use crate::operations::notices::Event;
-use crate::operations::passkeys::Purpose;
+use crate::operations::passkeys::ChallengePurpose;
 use crate::operations::password_attempt::Attempt;
-use crate::operations::second_factor::{self as second_factor_code, Presented, Refused, Shown as Factor};
+use crate::operations::second_factor::{self as second_factor_code, AcceptedFactor, Presented, Refused};
 pub use crate::operations::sign_in_steps::PasswordShown;
 use crate::operations::{App, audit, dearest_hash, session_use};
 use crate::security::jwt::{Kind, SessionClaim};
@@ -45,7 +46,7 @@ pub struct OpenedSession {
 
 /// What a client shows to sign in.
 #[derive(Debug)]
-pub struct Shown<'a> {
+pub struct SignInInput<'a> {
     /// As it was typed.
     pub username: &'a str,
     /// As it was typed.
@@ -75,7 +76,7 @@ pub enum Outcome {
 /// failures; [`Error::Unavailable`] when too many passwords wait to be checked.
 pub async fn sign_in(
     app: &App,
-    shown: Shown<'_>,
+    shown: SignInInput<'_>,
     credential: Credential,
     browser: Option<&DeviceId>,
     origin: &Origin,
@@ -104,13 +105,13 @@ pub async fn second_step(
     origin: &Origin,
 ) -> Result<OpenedSession> {
     let attempt = Attempt::at(app, before.username(), browser, origin)
-        .asking_for(Purpose::SecondStep(cookie.to_owned()));
+        .asking_for(ChallengePurpose::SecondStep(cookie.to_owned()));
     match attempt.check_again(|found| before.is_of(&found.password)).await? {
         Ok(found) => attempt.open(&found, None, Some(code), Credential::Cookie).await,
         Err((found, why)) => {
             attempt.count_failure(Action::SignInFailed, found.as_ref(), why).await?;
             // A block is not told, as at the first step.
-            Err(if why == "changed_meanwhile" { REFUSED } else { WRONG_CODE })
+            Err(if why == FailureReason::ChangedMeanwhile { REFUSED } else { WRONG_CODE })
         }
     }
 }
@@ -128,13 +129,13 @@ pub async fn by_passkey(
     origin: &Origin,
 ) -> Result<OpenedSession> {
     let attempt = Attempt::at(app, username.unwrap_or_default(), browser, origin)
-        .asking_for(Purpose::SignIn(cookie.to_owned()));
+        .asking_for(ChallengePurpose::SignIn(cookie.to_owned()));
     let (found, why) = match attempt.check_again(|_| username.is_some()).await? {
         Ok(found) => match unusable(&found.user, app.clock.now()) {
             None => return attempt.open(&found, None, Some(passkey), Credential::Cookie).await,
             Some(why) => (Some(found.user), why),
         },
-        Err((None, "changed_meanwhile")) => (None, "unknown_passkey"),
+        Err((None, FailureReason::ChangedMeanwhile)) => (None, FailureReason::UnknownPasskey),
         Err(failure) => failure,
     };
     attempt.count_failure(Action::SignInFailed, found.as_ref(), why).await?;
@@ -142,8 +143,8 @@ pub async fn by_passkey(
 }
 
 /// Why an account may not be used now, for the audit log.
-fn unusable(user: &User, now: Timestamp) -> Option<&'static str> {
-    let why = if user.is_active { "outside_dates" } else { "inactive" };
+fn unusable(user: &User, now: Timestamp) -> Option<FailureReason> {
+    let why = if user.is_active { FailureReason::OutsideDates } else { FailureReason::Inactive };
     (!user.is_usable(now)).then_some(why)
 }
 
@@ -245,10 +246,7 @@ impl<'a> Attempt<'a> {
         code: Option<&str>,
         credential: Credential,
     ) -> Result<OpenedSession> {
-        let presented = match code {
-            Some(code) => Some(self.unless_given_up(Presented::read(self, &found.user, code).await).await?),
-            None => None,
-        };
+        let presented = self.read_code(&found.user, code).await?;
         let open = || self.open_session(found, rehashed, presented.as_ref(), credential);
         let opened = self.succeed(Action::SignInFailed, found, open).await?.ok_or(REFUSED)?;
         let (opened, shown) = match opened {
@@ -262,7 +260,7 @@ impl<'a> Attempt<'a> {
         if credential == Credential::Cookie && !self.is_known() && found.user.last_login.is_some() {
             self.tell_owner(&found.user, Event::NewBrowser).await;
         }
-        if shown == Some(Factor::RecoveryCode) {
+        if shown == Some(AcceptedFactor::RecoveryCode) {
             self.tell_owner(&found.user, Event::RecoveryCodeUsed).await;
         }
         Ok(opened)
@@ -340,7 +338,7 @@ impl<'a> Attempt<'a> {
 }
 
 /// A session and the factor that was shown for it, or why its code is refused.
-type Opening = std::result::Result<(OpenedSession, Option<Factor>), Refused>;
+type Opening = std::result::Result<(OpenedSession, Option<AcceptedFactor>), Refused>;
 
 /// The two tokens of a client that has signed in.
 #[derive(Debug, serde::Serialize)]

@@ -62,17 +62,8 @@ pub(crate) async fn take_back(
         let changes = check(&entry, user, is_undone, app.clock.now())?;
         UserInput::from(changes).fitting(app.settings.policy(), user)
     };
-    let change = Change {
-        id: target,
-        expected: &Precondition::Any,
-        password: None,
-        apply,
-        batch_id,
-        undoes: Some(id),
-        external_id: None,
-        renews: None,
-        asked_at,
-    };
+    let change = Change::new(target, &Precondition::Any, asked_at, apply);
+    let change = Change { batch_id, undoes: Some(id), ..change };
     match db::retrying(|| users::write(can, &change)).await {
         Err(Error::CannotUndo(Obstacle::ChangedSince(fields))) => {
             let fields = with_authors(app, target, id, fields).await?;

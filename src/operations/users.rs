@@ -1,4 +1,4 @@
-//! The operations on users, for both channels.
+//! The operations on users, for all channels.
 //!
 //! An operation takes the proof of a permission, runs the rules on the record before and after the
 //! change, and writes in one transaction. It knows neither the web server nor SQL. To add one: a
@@ -135,19 +135,33 @@ pub async fn namesake(can: &Can<ManageUsers>, email: &str, but: Option<UserId>) 
 /// [`Error::Forbidden`], [`Error::Invalid`] with the messages of all fields.
 pub async fn create(can: &Can<ManageUsers>, input: &UserInput) -> Result<User> {
     let app = can.app();
-    let blank = User::blank(app.clock.now());
-    let asked = input.changes.apply(&blank);
-    app.settings.rules().may_create(can.user(), &asked)?;
-    can.require(presence::of_new(&asked), app.clock.now())?;
-    let (user, password) = prepare(app, &can.hasher(), &blank, input).await?;
+    let (new, password) = prepare_new(can, input).await?;
     let password = password.ok_or_else(|| Error::invalid("password", Message::Required))?;
     db::retrying(|| async {
         let mut tx = app.db.begin().await?;
         sessions::require_open(&mut tx, can).await?;
         let entry = Entry::new(Action::UserCreated, can.author());
-        insert(app, tx, entry, user.clone(), &password).await
+        let user = insert(app, &mut tx, entry, &new, &password).await?;
+        tx.commit().await?;
+        Ok(user)
     })
     .await
+}
+
+/// The user whom the caller wants to make, not stored yet, and the hash of the password, if one was given.
+///
+/// # Errors
+/// As [`create`].
+pub(super) async fn prepare_new(
+    can: &Can<ManageUsers>,
+    input: &UserInput,
+) -> Result<(User, Option<PasswordHash>)> {
+    let app = can.app();
+    let blank = User::blank(app.clock.now());
+    let asked = input.changes.apply(&blank);
+    app.settings.rules().may_create(can.user(), &asked)?;
+    can.require(presence::of_new(&asked), app.clock.now())?;
+    prepare(app, &can.hasher(), &blank, input).await
 }
 
 /// What a superuser is made of, who needs no other user's right to be made.
@@ -161,21 +175,20 @@ pub(super) async fn prepare_superuser(
     Ok((user, password.ok_or_else(|| Error::invalid("password", Message::Required))?))
 }
 
-/// Stores a new user, with the entry that says who makes them and how.
+/// Stores a new user in a transaction, with the entry that says who makes them and how; the user with their primary key.
 pub(super) async fn insert(
     app: &App,
-    mut tx: Tx,
+    tx: &mut Tx,
     entry: Entry,
-    mut user: User,
+    new: &User,
     password: &PasswordHash,
 ) -> Result<User> {
     let now = app.clock.now();
-    user.password_changed_at = Some(now);
-    user.id = db::users::insert(&mut tx, &user, password).await?;
-    erasures::refuse_blocked_in(app, &mut tx, &user.username).await?;
+    let mut user = User { password_changed_at: password.is_usable().then_some(now), ..new.clone() };
+    user.id = db::users::insert(tx, &user, password).await?;
+    erasures::refuse_blocked_in(app, tx, &user.username).await?;
     let entry = entry.on(&user).changing(&User::blank(now), &user);
-    audit::record(&mut tx, &entry, now).await?;
-    tx.commit().await?;
+    audit::record(tx, &entry, now).await?;
     Ok(user)
 }
 
@@ -199,6 +212,42 @@ pub(crate) struct Change<'a, F> {
     pub(crate) asked_at: Timestamp,
 }
 
+impl<'a, F: Fn(&User) -> Result<User> + Sync> Change<'a, F> {
+    /// A change of the record alone, which is no part of anything else.
+    pub(crate) fn new(id: UserId, expected: &'a Precondition, asked_at: Timestamp, apply: F) -> Self {
+        Self {
+            id,
+            expected,
+            password: None,
+            apply,
+            batch_id: None,
+            undoes: None,
+            external_id: None,
+            renews: None,
+            asked_at,
+        }
+    }
+
+    /// The user after it, if the caller may make it of the user as stored.
+    fn allowed(&self, can: &Can<ManageUsers>, before: &User) -> Result<User> {
+        let rules = can.app().settings.rules();
+        rules.may_touch(can.user(), before)?;
+        let after = (self.apply)(before)?;
+        rules.may_change(can.user(), before, &after)?;
+        self.expected.check(before)?;
+        Ok(after)
+    }
+
+    /// The entry that records it, without what else ends by it.
+    fn entry(&self, can: &Can<ManageUsers>, before: &User, after: &User) -> Entry {
+        let new_password = self.password.is_some();
+        let action = action(before, after, new_password);
+        let entry = Entry::new(action, can.author()).on(before).changing(before, after);
+        let entry = if new_password { entry.with_new_password() } else { entry };
+        Entry { batch_id: self.batch_id, undoes: self.undoes, ..entry }
+    }
+}
+
 /// Changes a user.
 ///
 /// # Errors
@@ -211,27 +260,33 @@ pub async fn update(
     expected: &Precondition,
 ) -> Result<Update> {
     let (app, asked_at) = (can.app(), can.app().clock.now());
-    // Checked before anything is hashed, and again on the row that is changed.
     let before = of_key(app, id).await?;
-    let after = input.changes.apply(&before);
-    app.settings.rules().may_change(can.user(), &before, &after)?;
-    expected.check(&before)?;
     let new_password = input.changes.password.is_some();
-    can.require(presence::of_change(can.user().id, &before, &after, new_password), asked_at)?;
-    let (_, password) = prepare(app, &can.hasher(), &before, input).await?;
+    let password = prepare_change(can, &before, input, expected, (new_password, asked_at)).await?;
     let apply = |before: &User| input.fitting(app.settings.policy(), before);
-    let change = Change {
-        id,
-        expected,
-        password,
-        apply,
-        batch_id: None,
-        undoes: None,
-        external_id: None,
-        renews: None,
-        asked_at,
-    };
+    let change = Change { password, ..Change::new(id, expected, asked_at, apply) };
     db::retrying(|| write(can, &change)).await
+}
+
+/// The hash of the password that a change brings, if it brings one. The rules are asked before anything is hashed;
+/// [`write`] asks them again, on the row that is changed.
+///
+/// # Errors
+/// As [`update`].
+pub(super) async fn prepare_change(
+    can: &Can<ManageUsers>,
+    before: &User,
+    input: &UserInput,
+    expected: &Precondition,
+    (new_password, asked_at): (bool, Timestamp),
+) -> Result<Option<PasswordHash>> {
+    let app = can.app();
+    let after = input.changes.apply(before);
+    app.settings.rules().may_change(can.user(), before, &after)?;
+    expected.check(before)?;
+    can.require(presence::of_change(can.user().id, before, &after, new_password), asked_at)?;
+    let (_, password) = prepare(app, &can.hasher(), before, input).await?;
+    Ok(password)
 }
 
 /// Marks a user as inactive. Nothing is deleted but their sessions.
@@ -240,18 +295,7 @@ pub async fn update(
 /// As [`update`].
 pub async fn deactivate(can: &Can<ManageUsers>, id: UserId, expected: &Precondition) -> Result<Update> {
     let apply = |before: &User| Ok(User { is_active: false, ..before.clone() });
-    let asked_at = can.app().clock.now();
-    let change = Change {
-        id,
-        expected,
-        password: None,
-        apply,
-        batch_id: None,
-        undoes: None,
-        external_id: None,
-        renews: None,
-        asked_at,
-    };
+    let change = Change::new(id, expected, can.app().clock.now(), apply);
     db::retrying(|| write(can, &change)).await
 }
 
@@ -268,10 +312,7 @@ pub(crate) async fn write(
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let before = sessions::lock_target(&mut tx, can, change.id).await?.user;
-    app.settings.rules().may_touch(can.user(), &before)?;
-    let mut after = (change.apply)(&before)?;
-    app.settings.rules().may_change(can.user(), &before, &after)?;
-    change.expected.check(&before)?;
+    let mut after = change.allowed(can, &before)?;
     if after.is_active && !before.is_active {
         erasures::refuse_pending(&mut tx, change.id).await?;
     }
@@ -305,21 +346,10 @@ pub(crate) async fn write(
         }
         None => Vec::new(),
     };
-    let ends_sessions = rules::ends_sessions(&before, &after, new_password);
-    let sessions_ended = if ends_sessions { sessions::end_all(&mut tx, change.id).await? } else { 0 };
-    if rules::ends_links(&before, &after, new_password) {
-        db::links::delete_of_user(&mut tx, change.id).await?;
-    }
-    if rules::ends_made_links(&before, &after) {
-        db::links::delete_made_by(&mut tx, change.id).await?;
-    }
-    let mut entry =
-        Entry::new(action(&before, &after, new_password), can.author()).on(&before).changing(&before, &after);
-    if new_password {
-        entry = entry.with_new_password();
-    }
-    if ends_sessions {
-        entry = entry.detail("sessions_ended", sessions_ended);
+    let sessions_ended = end_credentials(&mut tx, &before, &after, new_password).await?;
+    let mut entry = change.entry(can, &before, &after);
+    if let Some(ended) = sessions_ended {
+        entry = entry.detail("sessions_ended", ended);
     }
     if is_renamed {
         entry = entry.detail("external_id", "changed");
@@ -331,8 +361,6 @@ pub(crate) async fn write(
             entry = entry.detail("external_ids_of_others_dropped", others);
         }
     }
-    entry.batch_id = change.batch_id;
-    entry.undoes = change.undoes;
     let entry = audit::record(&mut tx, &entry, now).await?;
     if let Some(batch) = change.batch_id {
         db::batches::set_done(&mut tx, batch, change.id, entry).await?;
@@ -344,7 +372,28 @@ pub(crate) async fn write(
         notices::tell(app, owner, Event::FactorRemoved, &can.author(), now);
     }
     addresses::send(app, &after, to_confirm);
-    Ok(Update { user: after, entry: Some(entry), sessions_ended })
+    Ok(Update { user: after, entry: Some(entry), sessions_ended: sessions_ended.unwrap_or(0) })
+}
+
+/// Ends the sessions and links of a user that do not outlast a change; how many sessions, if the change ends any.
+async fn end_credentials(
+    tx: &mut Tx,
+    before: &User,
+    after: &User,
+    new_password: bool,
+) -> Result<Option<u64>> {
+    let sessions_ended = if rules::ends_sessions(before, after, new_password) {
+        Some(sessions::end_all(tx, before.id).await?)
+    } else {
+        None
+    };
+    if rules::ends_links(before, after, new_password) {
+        db::links::delete_of_user(tx, before.id).await?;
+    }
+    if rules::ends_made_links(before, after) {
+        db::links::delete_made_by(tx, before.id).await?;
+    }
+    Ok(sessions_ended)
 }
 
 /// The action under which a change is recorded: that of its most important part.

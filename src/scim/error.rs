@@ -114,20 +114,9 @@ pub(super) fn render(error: &Error) -> Response<'static> {
         Error::Forbidden(denial) => told(Status::Forbidden, None, denial.sentence()),
         error => told(error.status(), None, &error.to_string()),
     };
-    if let Some(seconds) = error.retry_after() {
-        response.set_header(Header::new("Retry-After", seconds.to_string()));
-    }
-    match error {
-        Error::NotAuthenticated(_) => {
-            response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"scim\""));
-        }
-        Error::UnsupportedCoding(_) => {
-            response.set_header(Header::new("Accept-Encoding", "identity"));
-        }
-        Error::MethodNotAllowed { allow, .. } => {
-            response.set_header(Header::new("Allow", allow.clone()));
-        }
-        _ => {}
+    error.add_headers(&mut response);
+    if let Error::NotAuthenticated(_) = error {
+        response.set_header(Header::new("WWW-Authenticate", "Bearer realm=\"scim\""));
     }
     response
 }

@@ -11,7 +11,7 @@ use crate::http::{body, guards, json};
 use crate::model::error::{Error, Result};
 use crate::model::filter::MAX_LIMIT;
 use crate::model::precondition::Precondition;
-use crate::operations::provisioning::Place;
+use crate::operations::provisioning::Pagination;
 
 /// Users of a page, if the client does not say.
 const COUNT: i64 = 100;
@@ -147,7 +147,7 @@ pub(super) struct Search {
     pub(super) filter: Option<String>,
     pub(super) sort_by: Option<String>,
     pub(super) sort_order: Option<String>,
-    pub(super) place: Place,
+    pub(super) pagination: Pagination,
     pub(super) count: i64,
     pub(super) selection: Selection,
 }
@@ -163,7 +163,7 @@ impl Search {
             filter: owned(query.filter),
             sort_by: owned(query.sort_by),
             sort_order: owned(query.sort_order),
-            place: place(number("startIndex", query.start_index)?, owned(query.cursor))?,
+            pagination: pagination(number("startIndex", query.start_index)?, owned(query.cursor))?,
             count: count(number("count", query.count)?),
             selection: Selection::parse(query.attributes, query.excluded)?,
         })
@@ -193,7 +193,7 @@ impl Search {
             filter: text("filter")?,
             sort_by: text("sortBy")?,
             sort_order: text("sortOrder")?,
-            place: place(number("startIndex")?, text("cursor")?)?,
+            pagination: pagination(number("startIndex")?, text("cursor")?)?,
             count: count(number("count")?),
             selection: Selection::parse(attributes.as_deref(), excluded.as_deref())?,
         })
@@ -206,13 +206,13 @@ fn no_number(name: &str) -> Refusal {
 }
 
 /// An index below 1 is 1. An empty cursor is the beginning.
-fn place(start_index: Option<i64>, cursor: Option<String>) -> std::result::Result<Place, Refusal> {
+fn pagination(start_index: Option<i64>, cursor: Option<String>) -> std::result::Result<Pagination, Refusal> {
     match (start_index, cursor) {
         (Some(_), Some(_)) => {
             Err(Refusal::new(Kind::InvalidCursor, "cursor: cannot be used together with startIndex"))
         }
-        (start_index, None) => Ok(Place::Index(start_index.unwrap_or(1).max(1) - 1)),
-        (None, Some(cursor)) => Ok(Place::Cursor(Some(cursor).filter(|cursor| !cursor.is_empty()))),
+        (start_index, None) => Ok(Pagination::Index(start_index.unwrap_or(1).max(1) - 1)),
+        (None, Some(cursor)) => Ok(Pagination::Cursor(Some(cursor).filter(|cursor| !cursor.is_empty()))),
     }
 }
 

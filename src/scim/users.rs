@@ -17,7 +17,7 @@ use crate::model::permission::ManageUsers;
 use crate::model::user::UserId;
 use crate::operations::Can;
 use crate::operations::provisioning::external_ids::ExternalId;
-use crate::operations::provisioning::{self, Place, Provisioned};
+use crate::operations::provisioning::{self, Pagination, Provisioned};
 
 /// The schema of lists.
 pub(super) const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
@@ -103,7 +103,7 @@ async fn find(can: &Can<ManageUsers>, search: Search) -> Result<Many> {
         let called = provisioning::users_called(can, &searching::external_ids(&asked)).await?;
         filter.expressions.push(searching::expression(&asked, &called)?);
     }
-    let listed = match provisioning::list(can, filter, &search.place, search.count).await {
+    let listed = match provisioning::list(can, filter, &search.pagination, search.count).await {
         Err(Error::Malformed(reason)) => return Err(Refusal::new(Kind::InvalidFilter, reason).into()),
         listed => listed?,
     };
@@ -115,9 +115,9 @@ async fn find(can: &Can<ManageUsers>, search: Search) -> Result<Many> {
         listed.users.iter().map(|user| search.selection.of(write(user, &base))).collect();
     let mut body =
         json!({ "schemas": [LIST], "totalResults": listed.total, "itemsPerPage": resources.len() });
-    match search.place {
-        Place::Index(skipped) => body["startIndex"] = (skipped + 1).into(),
-        Place::Cursor(_) => {
+    match search.pagination {
+        Pagination::Index(skipped) => body["startIndex"] = (skipped + 1).into(),
+        Pagination::Cursor(_) => {
             if let Some(next) = listed.next {
                 body["nextCursor"] = next.into();
             }

@@ -30,7 +30,7 @@ use crate::model::password::{LONGEST_HASHED_BYTES, Password, PasswordHash, UNUSA
 
 pub use formula::{Formula, is_bare};
 pub use hasher::{Failure, HashError, Hasher, SetupError, Verification};
-pub use turns::{Claimant, Place};
+pub use turns::{Claimant, QueuePlace};
 pub use weak::WeakHash;
 
 /// What one hash of ours costs. The default is the first of the settings that the OWASP Password Storage Cheat

@@ -5,19 +5,20 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::text::encode;
-use super::view::{Change, SignInRow, Time, TrailRow};
+use super::view::{Change, EntryRow, SignInRow, Time};
 use crate::model::audit::{Action, ListedEntry};
 use crate::model::clock::Timestamp;
+use crate::model::failure_reason::FailureReason;
 use crate::model::rules::Denial;
 use crate::model::time_zone::Zone;
 use crate::model::undo;
 
 /// An entry as a row of a table, with the times among its words in a zone.
-pub(super) fn row(told: &ListedEntry, zone: &Zone) -> TrailRow {
+pub(super) fn row(told: &ListedEntry, zone: &Zone) -> EntryRow {
     let entry = &told.entry;
     let known = entry.actor_id.map(|id| named(id, &entry.actor_name));
     let runs = if is_of_import(told) { "/users/imports" } else { "/users/bulk" };
-    TrailRow {
+    EntryRow {
         when: Timestamp::from_micros(entry.happened_at).into(),
         actor_path: match entry.actor_name.as_str() {
             "" => String::new(),
@@ -226,24 +227,33 @@ fn counted(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
-/// Why a sign-in was refused.
+/// Why a sign-in failed, or a link was not sent.
 fn reason(code: &str) -> String {
+    if let Some(reason) = FailureReason::named(code) {
+        return failure(reason).to_owned();
+    }
     match code {
-        "unknown_user" => "No such user".to_owned(),
-        "wrong_password" => "Wrong password".to_owned(),
-        "wrong_code" => "The password was right, the code of the second factor was not".to_owned(),
-        "codes_blocked" => "Blocked after wrong codes, so the code was not looked at".to_owned(),
         "no_second_factor" => "There is none yet: it has to be added in the console first".to_owned(),
-        "wrong_passkey" => "The passkey was not right".to_owned(),
-        "unknown_passkey" => "No user has this passkey".to_owned(),
-        "passkey_used_before" => "The answer of the passkey was used before".to_owned(),
-        "passkey_counts_back" => "The passkey counts backwards: there may be a copy of it".to_owned(),
-        "blocked" => "Blocked after failures, so the password was not looked at".to_owned(),
-        "inactive" => "The account is deactivated".to_owned(),
-        "changed_meanwhile" => "The account was changed while the password was checked".to_owned(),
-        "outside_dates" => "Outside the account's dates".to_owned(),
         "superuser" => "Superusers are sent no link".to_owned(),
         other => sentence(other),
+    }
+}
+
+const fn failure(reason: FailureReason) -> &'static str {
+    match reason {
+        FailureReason::UnknownUser => "No such user",
+        FailureReason::WrongPassword => "Wrong password",
+        FailureReason::Blocked => "Blocked after failures, so the password was not looked at",
+        FailureReason::Inactive => "The account is deactivated",
+        FailureReason::OutsideDates => "Outside the account's dates",
+        FailureReason::ChangedMeanwhile => "The account was changed while the password was checked",
+        FailureReason::WrongCode => "The password was right, the code of the second factor was not",
+        FailureReason::CodesBlocked => "Blocked after wrong codes, so the code was not looked at",
+        FailureReason::FactorKeyMissing => "The second factors are sealed by a secret key that is not set",
+        FailureReason::UnknownPasskey => "No user has this passkey",
+        FailureReason::WrongPasskey => "The passkey was not right",
+        FailureReason::PasskeyUsedBefore => "The answer of the passkey was used before",
+        FailureReason::PasskeyCountsBack => "The passkey counts backwards: there may be a copy of it",
     }
 }
 

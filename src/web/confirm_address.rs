@@ -10,10 +10,9 @@ use super::form::STALE;
 use super::pre_session;
 use super::view::{Answer, ConfirmAddressPage};
 use crate::http::cookies::Cookies;
-use crate::http::guards::Site;
+use crate::http::guards::NotCrossSite;
 use crate::model::error::{Error, Result};
 use crate::model::origin::Origin;
-use crate::model::rules::Denial;
 use crate::operations::{App, addresses};
 use crate::web::form_body::FormBody;
 
@@ -48,13 +47,10 @@ pub(super) async fn submit(
     form: FormBody<ConfirmAddressForm>,
     app: &App,
     origin: &Origin,
-    site: Site,
+    _site: NotCrossSite,
     jar: Cookies<'_>,
 ) -> Result<Answer<ConfirmAddressPage>> {
     require_mail(app)?;
-    if site == Site::Other {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
     let refused = |problem: String| Ok(Answer::refused(page(app, jar, Some(problem))));
     if let Some(problem) = pre_session::refusal(app, jar, &form.token, STALE) {
         return refused(problem);

@@ -11,16 +11,15 @@ use super::pre_session;
 use super::sign_in::{enter, too_many_tries};
 use super::view::{Answer, FirstSuperuserPage};
 use crate::http::cookies::Cookies;
-use crate::http::guards::Site;
+use crate::http::guards::NotCrossSite;
 use crate::model::error::{Error, Result};
 use crate::model::field_errors::FieldErrors;
 use crate::model::link::secret_in;
 use crate::model::origin::Origin;
 use crate::model::password::Password;
-use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::model::user::{InputMode, UserPatch};
-use crate::operations::sign_in::{self, Outcome, Shown};
+use crate::operations::sign_in::{self, Outcome, SignInInput};
 use crate::operations::{App, first_superuser};
 use crate::web::form_body::FormBody;
 
@@ -82,12 +81,9 @@ pub(super) async fn submit(
     form: FormBody<FirstSuperuserForm>,
     app: &App,
     origin: &Origin,
-    site: Site,
+    _site: NotCrossSite,
     jar: Cookies<'_>,
 ) -> Result<Answer<FirstSuperuserPage>> {
-    if site == Site::Other {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
     if !first_superuser::is_open(app).await? {
         return Ok(gone());
     }
@@ -126,7 +122,7 @@ pub(super) async fn submit(
         Err(error) => return Ok(Answer::refused(page(app, jar, &form, &field_errors(error)?))),
     };
     let (name, password) = (user.username.as_str(), Password::new(password.clone()));
-    let shown = Shown { username: name, password: &password, code: None };
+    let shown = SignInInput { username: name, password: &password, code: None };
     match sign_in::sign_in(app, shown, Credential::Cookie, None, origin).await {
         Ok(Outcome::Opened(signed_in)) => {
             enter(app, jar, origin, &signed_in).await?;

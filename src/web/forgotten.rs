@@ -8,10 +8,9 @@ use super::pre_session;
 use super::sign_in;
 use super::view::{Answer, ForgottenPage};
 use crate::http::cookies::Cookies;
-use crate::http::guards::Site;
+use crate::http::guards::NotCrossSite;
 use crate::model::error::{Error, Result};
 use crate::model::origin::Origin;
-use crate::model::rules::Denial;
 use crate::operations::{App, forgotten_password};
 use crate::web::form_body::FormBody;
 
@@ -45,13 +44,10 @@ pub(super) async fn submit(
     form: FormBody<Strict<ForgottenForm>>,
     app: &App,
     origin: &Origin,
-    site: Site,
+    _site: NotCrossSite,
     jar: Cookies<'_>,
 ) -> Result<Answer<ForgottenPage>> {
     require_mail(app)?;
-    if site == Site::Other {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
     let refused = |problem: &str| Answer::refused(page(app, jar, &form.name, Some(problem.to_owned())));
     if let Some(problem) = pre_session::refusal(app, jar, &form.token, STALE) {
         return Ok(refused(&problem));

@@ -9,7 +9,7 @@ use super::audit_entries;
 use super::form_body::FormBody;
 use super::layout::ConsoleSession;
 use super::reauthentication::{self, ConfirmedForm, Question};
-use super::view::{Answer, ConfirmationPage, DataSection, PersonalDataPage, Time, TrailRow};
+use super::view::{Answer, ConfirmationPage, DataSection, EntryRow, PersonalDataPage, Time};
 use crate::http::personal_data::PersonalFileAnswer;
 use crate::model::audit::ListedEntry;
 use crate::model::clock::Timestamp;
@@ -112,8 +112,8 @@ async fn page<P: Permission>(
 }
 
 /// An entry without links: the person may not follow them.
-fn row(told: &ListedEntry, person: UserId, zone: &Zone) -> TrailRow {
-    let mut row = TrailRow { actor_path: String::new(), batch: None, ..audit_entries::row(told, zone) };
+fn row(told: &ListedEntry, person: UserId, zone: &Zone) -> EntryRow {
+    let mut row = EntryRow { actor_path: String::new(), batch: None, ..audit_entries::row(told, zone) };
     if told.entry.actor_id.is_some_and(|id| id != person.0) {
         "Staff".clone_into(&mut row.actor);
     }

@@ -21,7 +21,7 @@ use crate::model::permission::Permission;
 use crate::model::rules::Denial;
 use crate::model::session::Secret;
 use crate::operations::Can;
-use crate::operations::own_account::{self, Proof};
+use crate::operations::reauthentication::{self, Proof};
 
 /// What the password is needed for where an account of another user is changed.
 pub(super) const FOR_ADMINISTRATORS: &str = "Needed because the account is, or becomes, an administrator's.";
@@ -186,7 +186,7 @@ pub(super) async fn with<P: Permission, T, F: Future<Output = Result<T>>>(
         Err(Error::Forbidden(Denial::ConfirmationRequired)) if is_shown(console, typed) => {
             let (password, code) = (Password::new(typed.to_owned()), console.typed_code.get());
             let (password, code) = ((CURRENT_PASSWORD, password), (CURRENT_CODE, code.as_deref()));
-            console.can = own_account::confirm(&console.can, &Proof { password, code }).await?;
+            console.can = reauthentication::confirm(&console.can, &Proof { password, code }).await?;
             if let Some(secret) = console.can.cookie() {
                 guards::carry(console.jar, secret);
                 console.renewed.keep(secret);

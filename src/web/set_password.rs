@@ -12,12 +12,11 @@ use super::form::{Field, FormState, STALE, field_errors};
 use super::pre_session;
 use super::view::{Answer, SetPasswordPage};
 use crate::http::cookies::Cookies;
-use crate::http::guards::Site;
-use crate::model::error::{Error, Result};
+use crate::http::guards::NotCrossSite;
+use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::link::secret_in;
 use crate::model::origin::Origin;
-use crate::model::rules::Denial;
 use crate::model::user::User;
 use crate::operations::{App, password_links};
 use crate::web::form_body::FormBody;
@@ -91,12 +90,9 @@ pub(super) async fn submit(
     form: FormBody<SetPasswordForm>,
     app: &App,
     origin: &Origin,
-    site: Site,
+    _site: NotCrossSite,
     jar: Cookies<'_>,
 ) -> Result<Answer<SetPasswordPage>> {
-    if site == Site::Other {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
     let link = secret_in(&form.link);
     let refusal = pre_session::refusal(app, jar, &form.token, STALE);
     let refused = |mut page: SetPasswordPage, problem| {

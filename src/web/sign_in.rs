@@ -17,17 +17,16 @@ use super::pre_session::{self, UNCLEAR};
 use super::view::{Answer, PasskeyAsked, SignInPage};
 use crate::db;
 use crate::http::cookies::{CookieName, Cookies, Sent};
-use crate::http::guards::{self, Site};
+use crate::http::guards::{self, NotCrossSite};
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
 use crate::model::password::Password;
 use crate::model::permission::HasSession;
-use crate::model::rules::Denial;
 use crate::model::session::Credential;
 use crate::operations::authentication::{Authorization, authenticate};
 use crate::operations::first_superuser;
 use crate::operations::passkeys;
-use crate::operations::sign_in::{self, OpenedSession, Outcome, Shown};
+use crate::operations::sign_in::{self, OpenedSession, Outcome, SignInInput};
 use crate::operations::{App, Can};
 use crate::web::form_body::FormBody;
 
@@ -196,12 +195,9 @@ pub(super) async fn submit(
     form: FormBody<SignInForm>,
     app: &App,
     origin: &Origin,
-    site: Site,
+    _site: NotCrossSite,
     jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
-    if site == Site::Other {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
     let tried = |problem: String| {
         let SignInForm { username, next, resume, kept, .. } = &*form;
         Tried { username, next, resume, kept, problem }
@@ -212,7 +208,7 @@ pub(super) async fn submit(
     }
     let password = Password::new(form.password.clone());
     let browser = device_cookie::find(app, jar, &form.username).await?;
-    let shown = Shown { username: &form.username, password: &password, code: None };
+    let shown = SignInInput { username: &form.username, password: &password, code: None };
     match sign_in::sign_in(app, shown, Credential::Cookie, browser.as_ref(), origin).await {
         Ok(Outcome::Opened(signed_in)) => {
             let SignInForm { next, resume, kept, .. } = &*form;

@@ -55,14 +55,14 @@ impl MakeForm {
     }
 }
 
-/// Where the page is: its path, what it belongs to, and whose tokens they are.
-struct Place {
+/// Whose tokens a page shows: its path, the page that it belongs to, and the owner's name; empty for the caller.
+struct Holder {
     path: String,
     back: (String, String),
     owner: String,
 }
 
-impl Place {
+impl Holder {
     fn own() -> Self {
         let back = ("/account".to_owned(), "my account".to_owned());
         Self { path: "/account/tokens".into(), back, owner: String::new() }
@@ -115,17 +115,17 @@ impl Place {
 /// so there is no page to lead to that could show it. Sent again, the form is refused for its name.
 fn after<P: Permission>(
     console: &ConsoleSession<'_, P>,
-    place: Place,
+    holder: Holder,
     tokens: Vec<ApiToken>,
     form: &MakeForm,
     result: Result<MadeToken>,
 ) -> Result<Answer<TokensPage>> {
     let made = match result {
         Ok(made) => made,
-        Err(error) => return Ok(Answer::refused(place.page(console, tokens, form, &field_errors(error)?))),
+        Err(error) => return Ok(Answer::refused(holder.page(console, tokens, form, &field_errors(error)?))),
     };
     let form = MakeForm::new(api_tokens::default_days(&console.app().settings));
-    let page = place.page(console, tokens, &form, &FieldErrors::default());
+    let page = holder.page(console, tokens, &form, &FieldErrors::default());
     let MadeToken { listed, token } = made;
     let made = NewToken { name: listed.name, token, expires_at: listed.expires_at.into() };
     Ok(Answer::page(TokensPage { made: Some(made), ..page }))
@@ -134,11 +134,11 @@ fn after<P: Permission>(
 /// The form again, for a page that was open for longer than its session.
 fn stale<P: Permission>(
     console: &ConsoleSession<'_, P>,
-    place: Place,
+    holder: Holder,
     tokens: Vec<ApiToken>,
     form: &MakeForm,
 ) -> Answer<TokensPage> {
-    let mut page = place.page(console, tokens, form, &FieldErrors::default());
+    let mut page = holder.page(console, tokens, form, &FieldErrors::default());
     page.form = page.form.stale();
     Answer::refused(page)
 }
@@ -148,7 +148,7 @@ fn stale<P: Permission>(
 async fn own(console: ConsoleSession<'_>) -> Result<Answer<TokensPage>> {
     let tokens = api_tokens::own(&console.can).await?;
     let form = MakeForm::new(api_tokens::default_days(&console.app().settings));
-    Ok(Answer::page(Place::own().page(&console, tokens, &form, &FieldErrors::default())))
+    Ok(Answer::page(Holder::own().page(&console, tokens, &form, &FieldErrors::default())))
 }
 
 /// Makes one for the user.
@@ -156,13 +156,13 @@ async fn own(console: ConsoleSession<'_>) -> Result<Answer<TokensPage>> {
 async fn make_own(mut console: ConsoleSession<'_>, form: FormBody<MakeForm>) -> Result<Answer<TokensPage>> {
     if console.is_stale(&form.token) {
         let tokens = api_tokens::own(&console.can).await?;
-        return Ok(stale(&console, Place::own(), tokens, &form));
+        return Ok(stale(&console, Holder::own(), tokens, &form));
     }
     let input = &form.input(&console.app().settings);
     let make = |can| async move { api_tokens::make_own(&can, input).await };
     let result = reauthentication::with(&mut console, &form.current_password, make).await;
     let tokens = api_tokens::own(&console.can).await?;
-    after(&console, Place::own(), tokens, &form, result)
+    after(&console, Holder::own(), tokens, &form, result)
 }
 
 /// Revokes one of the user's own.
@@ -189,7 +189,7 @@ async fn of_user(id: i64, console: ConsoleSession<'_, IsSuperuser>) -> Result<An
     let user = owner(&console, id).await?;
     let tokens = api_tokens::of_user(&console.can, user.id).await?;
     let form = MakeForm::new(api_tokens::default_days(&console.app().settings));
-    Ok(Answer::page(Place::of(&user).page(&console, tokens, &form, &FieldErrors::default())))
+    Ok(Answer::page(Holder::of(&user).page(&console, tokens, &form, &FieldErrors::default())))
 }
 
 /// Makes one for a user.
@@ -202,13 +202,13 @@ async fn make_for(
     let user = owner(&console, id).await?;
     if console.is_stale(&form.token) {
         let tokens = api_tokens::of_user(&console.can, user.id).await?;
-        return Ok(stale(&console, Place::of(&user), tokens, &form));
+        return Ok(stale(&console, Holder::of(&user), tokens, &form));
     }
     let (id, input) = (user.id, &form.input(&console.app().settings));
     let make = |can| async move { api_tokens::make_for(&can, id, input).await };
     let result = reauthentication::with(&mut console, &form.current_password, make).await;
     let tokens = api_tokens::of_user(&console.can, user.id).await?;
-    after(&console, Place::of(&user), tokens, &form, result)
+    after(&console, Holder::of(&user), tokens, &form, result)
 }
 
 /// Revokes one of a user.

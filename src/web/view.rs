@@ -1,8 +1,8 @@
 //! Templates, and answers made of them.
 //!
 //! The templates are in the binary; a debug build reads them from their folder, again after each change. To
-//! add one: a struct with its [`View`] in `contexts`, and a file of that name that ends in `.html`, or Tera
-//! would not escape it.
+//! add one: a struct with its [`View`] in the file of its subject, and a template of that name that ends in `.html`, or
+//! Tera would not escape it.
 
 mod audit;
 mod base_path;

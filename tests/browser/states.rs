@@ -3,10 +3,10 @@
 //! To add one: an entry in a table here or in a module below, that says who sees it, how they get there, and
 //! words that only this state shows. All checks, the table of sizes and the pictures then cover it.
 
+mod audit;
 mod imports;
 mod many;
 mod own;
-mod trail;
 
 use serde_json::json;
 
@@ -103,7 +103,7 @@ pub(crate) const IMPATIENT: &[State] = &[state("sign-in-throttled", None, "Too m
 /// What an installation full of people shows. The states are visited in any order, so each that changes a
 /// user has one of its own.
 pub(crate) fn populated() -> impl Iterator<Item = &'static State> {
-    [STATES, imports::STATES, many::STATES, own::STATES, trail::STATES].into_iter().flatten()
+    [STATES, imports::STATES, many::STATES, own::STATES, audit::STATES].into_iter().flatten()
 }
 
 /// The list, each user, and the way in.

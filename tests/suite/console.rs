@@ -354,3 +354,22 @@ async fn cs_1_a_form_without_its_token_or_from_another_site_changes_nothing(app:
     }
     assert!(app.stored(ada.id()).await.is_active);
 }
+
+#[test]
+fn every_page_has_its_address_in_the_documentation() {
+    let document = include_str!("../../docs/console.md");
+    let rows: Vec<(&str, &str)> =
+        document.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once(" | ")).collect();
+    for route in usher::web::routes() {
+        let path = route.uri.path().replace("<id>", "{pk}").replace("<batch>", "{batch}");
+        if route.method != Method::Get || path.starts_with("/static/") {
+            continue;
+        }
+        let (page, part) = path.rsplit_once('/').unwrap();
+        let has = |addresses: &str, path: &str| format!("`/{addresses}").contains(&format!("`{path}`"));
+        let is_told = rows.iter().any(|(addresses, text)| {
+            has(addresses, &path) || has(addresses, page) && text.contains(&format!("`/{part}`"))
+        });
+        assert!(is_told, "docs/console.md has no row for {path}");
+    }
+}

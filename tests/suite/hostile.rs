@@ -14,7 +14,8 @@ use usher::model::preferences::Preferences;
 use usher::model::session::SessionId;
 use usher::model::user::{InputMode, UserChanges, UserId, UserInput, UserPatch};
 use usher::operations::api_tokens::{self, TokenRequest};
-use usher::operations::own_account::{self, Proof};
+use usher::operations::own_account;
+use usher::operations::reauthentication::Proof;
 use usher::operations::{Can, bulk, export, maintenance, password_links, sessions, sign_in, undo, users};
 
 use crate::app::{Answer, By, PASSWORD, Person, TestApp, cookie_header};

@@ -90,6 +90,8 @@ mod audit;
 mod audit_archive;
 mod audit_attacks;
 mod audit_chain;
+mod audit_exports;
+mod audit_pages;
 mod audit_reading;
 mod audit_removal;
 mod base_path;
@@ -152,8 +154,6 @@ mod sign_in_page;
 mod source;
 mod statuses;
 mod storage;
-mod trail_exports;
-mod trail_pages;
 mod undo;
 mod users_list;
 

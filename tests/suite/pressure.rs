@@ -9,7 +9,7 @@ use rocket::tokio::time::{Instant, sleep};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use usher::db::Sql;
-use usher::operations::own_changes;
+use usher::operations::request_limits;
 
 use crate::app::{Answer, By, Person, TestApp};
 use crate::lists::population::{insert_all, named};
@@ -124,7 +124,7 @@ async fn do_4_users_change_what_is_their_own_sixty_times_at_once_and_then_in_its
     let change = async |person: &Person, name: String| {
         app.send(person, Method::Patch, "/v1/account", &json!({ "first_name": name })).await
     };
-    for n in 0..own_changes::AT_ONCE {
+    for n in 0..request_limits::CHANGES_AT_ONCE {
         let answer = change(&ada, format!("Ada {n}")).await;
         assert_eq!(answer.status, 200, "change {n}: {}", answer.body);
     }

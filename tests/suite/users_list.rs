@@ -258,6 +258,26 @@ async fn a_list_is_saved_as_a_view_and_forgotten(app: TestApp) {
 }
 
 #[apply(on_all)]
+async fn a_view_keeps_whatever_narrows_and_sorts_its_list(app: TestApp) {
+    let staff = app.person("staff", "staff").await;
+    let parameters = [
+        ("q", "a"),
+        ("status", "invited"),
+        ("role", "none"),
+        ("seen", "never"),
+        ("ends", "7d"),
+        ("factor", "none"),
+        ("sort", "-email"),
+    ];
+    let query = parameters.map(|(name, value)| format!("{name}={value}")).join("&");
+    let fields = [&[("name", "Mine")], &parameters[..]].concat();
+    let (saved, _) = send_from(&app, &staff, &format!("/users/views?{query}"), "/users/views", &fields).await;
+    let list = format!("/users?{query}");
+    assert_eq!((saved.status, saved.header("Location")), (303, Some(list.as_str())), "{}", saved.body);
+    assert_eq!(link(&page(&app, &staff, "/users").await.body, "Mine"), list);
+}
+
+#[apply(on_all)]
 async fn the_style_sheet_comes_in_the_best_encoding_that_the_browser_takes(app: TestApp) {
     let page =
         app.client.get("/sign-in").dispatch().await.into_string().await.unwrap().replace("&#x2F;", "/");

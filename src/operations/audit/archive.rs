@@ -8,7 +8,7 @@ use std::time::Duration;
 use rocket::tokio::time::{Instant, sleep};
 
 use super::archive_file::{self, Contents, Head, Writer};
-use super::chain::{BATCH, Place};
+use super::chain::{BATCH, ChainPosition};
 use super::mark::{self, Begin, Mark};
 use super::removal::{self, Age, Batch, Until, remove_batch};
 use super::verification::Fault;
@@ -204,7 +204,7 @@ async fn write_to(
 ) -> Result<Contents, ArchiveError> {
     let start = mark.begin();
     let begin = Head { position: start.position, seal: start.seal };
-    let mut place = Place::after(&start);
+    let mut place = ChainPosition::after(&start);
     let mut writer = Writer::begin(BufWriter::new(file), key, before, begin)?;
     let newest = db::audit::sealed_after(&app.db, mark.position - 1, 1).await?;
     let age = Age::new(before, app.clock.now(), &newest);

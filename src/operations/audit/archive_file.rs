@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::chain::Place;
+use super::chain::ChainPosition;
 use super::hexadecimal;
 use crate::db::audit::Sealed;
 use crate::model::audit::StoredEntry;
@@ -193,7 +193,7 @@ pub(super) fn read(
         return Ok(Err(ArchiveFault::OtherKey));
     }
     let begin = Head { position: first.position, seal };
-    let mut place = Place { position: begin.position, seal, erased: 0, groups_erased: 0 };
+    let mut place = ChainPosition { position: begin.position, seal, erased: 0, groups_erased: 0 };
     let mut found = None;
     digest.update(&lines.line);
     loop {

@@ -35,7 +35,7 @@ pub(super) fn seal_of(
 
 /// A place in the chain, and what was erased on the way there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct ChainPosition {
     /// The position of the last entry.
     pub position: i64,
     /// Its seal.
@@ -46,7 +46,7 @@ pub(super) struct Place {
     pub groups_erased: i64,
 }
 
-impl Place {
+impl ChainPosition {
     /// Before the first entry that is kept.
     pub(super) const fn after(begin: &Begin) -> Self {
         Self { position: begin.position, seal: begin.seal, erased: 0, groups_erased: 0 }

@@ -1,7 +1,7 @@
 //! Entries that are no longer kept: they go from the begin of the chain, in small transactions, and the mark says where the
 //! rest begins. Only what is as it was sealed goes: what was altered is left for an examination to find.
 
-use super::chain::Place;
+use super::chain::ChainPosition;
 use super::mark::{self, Begin, Found, Mark};
 use super::verification::Fault;
 use crate::db;
@@ -118,7 +118,7 @@ pub(super) async fn remove_batch(
             age.count(may_go.map(|sealed| sealed.entry.happened_at))
         }
     };
-    let mut place = Place::after(&begin);
+    let mut place = ChainPosition::after(&begin);
     let mut next = begin;
     for sealed in entries.iter().take(count) {
         if !place.step(key, sealed) {

@@ -1,6 +1,6 @@
 //! The examination of the chain: every seal is made anew and compared.
 
-use super::chain::{BATCH, Place, seal_of_before};
+use super::chain::{BATCH, ChainPosition, seal_of_before};
 use super::mark::{self, Begin, Found, Head, Mark};
 use crate::db;
 use crate::db::audit::Sealed;
@@ -110,7 +110,7 @@ struct Walk<'a> {
     key: &'a AuditKey,
     /// Where the log began when the walk did.
     begin: Begin,
-    place: Place,
+    place: ChainPosition,
     previous_before: Vec<u8>,
 }
 
@@ -154,7 +154,7 @@ impl Walk<'_> {
     /// What is wrong with the end of the chain.
     fn end(&self, found: &Found, erased_at_begin: i64) -> Option<Fault> {
         let Some(mark) = found.mark() else { return Some(Fault::NoMark) };
-        let Place { position, seal, groups_erased, .. } = self.place;
+        let ChainPosition { position, seal, groups_erased, .. } = self.place;
         if mark.is_start() && seal == [0; SEAL] {
             return None;
         }
@@ -193,7 +193,7 @@ async fn walk(app: &App) -> Result<Option<Report>> {
     let mut not_sealed = db::audit::count_unsealed(&app.db).await?;
     let mut found = mark::read(&app.db, key).await?;
     let begin = found.mark().map(Mark::begin).unwrap_or_default();
-    let mut walk = Walk { key, begin, place: Place::after(&begin), previous_before: Vec::new() };
+    let mut walk = Walk { key, begin, place: ChainPosition::after(&begin), previous_before: Vec::new() };
     let was_start = found.mark().is_some_and(Mark::is_start);
     let erased = found.mark().map_or(0, |mark| mark.erased);
     // Whatever number a position is, it is looked at.

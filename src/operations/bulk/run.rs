@@ -93,18 +93,8 @@ async fn go_on(can: &Can<ManageUsers>, work: Work, action: BulkAction, ids: Vec<
             BulkAction::SendLinks => links::send_link(can, batch, id, asked_at).await,
             _ => {
                 let apply = |before: &User| Ok(action.apply(before));
-                let (expected, batch_id) = (&Precondition::Any, Some(batch));
-                let change = Change {
-                    id,
-                    expected,
-                    password: None,
-                    apply,
-                    batch_id,
-                    undoes: None,
-                    external_id: None,
-                    renews: None,
-                    asked_at,
-                };
+                let change = Change::new(id, &Precondition::Any, asked_at, apply);
+                let change = Change { batch_id: Some(batch), ..change };
                 db::retrying(|| users::write(can, &change))
                     .await
                     .map(|changed| changed.entry.ok_or(UNCHANGED))

@@ -6,6 +6,7 @@ use super::people::Random;
 use super::{DAY, Kind, SEED, earlier, later};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
+use crate::model::failure_reason::FailureReason;
 use crate::model::origin::{Channel, Origin};
 use crate::model::throttle::HARD_LIMIT;
 use crate::model::user::User;
@@ -116,7 +117,7 @@ impl History<'_> {
                 let origin = self.origin();
                 if self.random.happens(1, 9) {
                     let entry = Entry::new(Action::SignInFailed, Author::anonymous(&origin)).on(user);
-                    let entry = entry.detail("reason", "wrong_password");
+                    let entry = entry.detail("reason", FailureReason::WrongPassword.as_str());
                     self.add(earlier(at, 20), entry.detail("device", origin.device.as_str()));
                 }
                 let entry = Entry::new(Action::SignIn, Author::user(user, &origin)).on(user);
@@ -131,7 +132,10 @@ impl History<'_> {
         let author = Author::anonymous(&self.origin());
         for minute in (1..=12).rev() {
             let entry = Entry::new(Action::SignInFailed, author.clone()).on(user);
-            self.add(earlier(self.now, minute * 60), entry.detail("reason", "wrong_password"));
+            self.add(
+                earlier(self.now, minute * 60),
+                entry.detail("reason", FailureReason::WrongPassword.as_str()),
+            );
         }
         let entry = Entry::new(Action::AccountBlocked, author).on(user).detail("seconds", DAY);
         self.add(earlier(self.now, 30), entry.detail("failures", HARD_LIMIT));

@@ -20,7 +20,7 @@ use crate::model::error::Error as AppError;
 
 use super::argon2::{Memory, OwnHashes, is_within_ceiling};
 use super::stored::Stored;
-use super::turns::{Asked, Claimant, Permit, Place, Turns};
+use super::turns::{Asked, Claimant, Permit, QueuePlace, Turns};
 use super::weak::WeakHash;
 use super::workers::Workers;
 use super::{Cost, LONGEST_HASHED_BYTES, Limits, Password, PasswordHash};
@@ -327,7 +327,7 @@ impl Hasher {
     /// # Errors
     ///
     /// [`HashError::Busy`] if there is none left.
-    pub fn queue_up(&self) -> Result<Place, HashError> {
+    pub fn queue_up(&self) -> Result<QueuePlace, HashError> {
         self.shared.turns.queue_up(&self.claimant).ok_or(HashError::Busy)
     }
 

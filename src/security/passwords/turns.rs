@@ -76,7 +76,7 @@ pub(super) struct Permit(Arc<Turns>);
 
 /// A place among the callers that wait; dropping it leaves the queue.
 #[derive(Debug)]
-pub struct Place {
+pub struct QueuePlace {
     turns: Arc<Turns>,
     number: u64,
 }
@@ -86,7 +86,7 @@ pub(super) enum Asked {
     /// The turn.
     Now(Permit),
     /// A place, and where the turn arrives; nothing arrives if the place goes to another caller.
-    Later(Place, oneshot::Receiver<Permit>),
+    Later(QueuePlace, oneshot::Receiver<Permit>),
 }
 
 impl Turns {
@@ -109,13 +109,13 @@ impl Turns {
         }
         let (turn, given) = oneshot::channel();
         let number = state.join(self.places, claimant, Some(turn))?;
-        Some(Asked::Later(Place { turns: Arc::clone(self), number }, given))
+        Some(Asked::Later(QueuePlace { turns: Arc::clone(self), number }, given))
     }
 
     /// A place for a caller that waits for something else first; `None` if it gets none.
-    pub(super) fn queue_up(self: &Arc<Self>, claimant: &Claimant) -> Option<Place> {
+    pub(super) fn queue_up(self: &Arc<Self>, claimant: &Claimant) -> Option<QueuePlace> {
         let number = self.state().join(self.places, claimant, None)?;
-        Some(Place { turns: Arc::clone(self), number })
+        Some(QueuePlace { turns: Arc::clone(self), number })
     }
 
     /// Whether a caller would get a turn or a place now.
@@ -229,7 +229,7 @@ impl Drop for Permit {
     }
 }
 
-impl Place {
+impl QueuePlace {
     /// Whether it went to another caller.
     #[must_use]
     pub fn is_lost(&self) -> bool {
@@ -237,7 +237,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         self.turns.state().waiting.retain(|other| other.number != self.number);
     }
@@ -252,7 +252,7 @@ mod tests {
         Claimant { account: Some(Key::account(account)), address: Some(Key::address(address)) }
     }
 
-    type Waits = (String, Place, oneshot::Receiver<Permit>);
+    type Waits = (String, QueuePlace, oneshot::Receiver<Permit>);
 
     fn wait(turns: &Arc<Turns>, account: &str, address: u8) -> Option<Waits> {
         match turns.ask(&claimant(account, address))? {

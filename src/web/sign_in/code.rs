@@ -7,10 +7,9 @@ use rocket::post;
 
 use super::{GoOn, Tried, again, go_on, too_many_tries};
 use crate::http::cookies::Cookies;
-use crate::http::guards::Site;
+use crate::http::guards::NotCrossSite;
 use crate::model::error::{AuthenticationFailure, Error, Result};
 use crate::model::origin::Origin;
-use crate::model::rules::Denial;
 use crate::operations::App;
 use crate::operations::passkeys;
 use crate::operations::sign_in::{self, PasswordShown};
@@ -76,12 +75,9 @@ pub(in crate::web) async fn submit(
     form: FormBody<CodeForm>,
     app: &App,
     origin: &Origin,
-    site: Site,
+    _site: NotCrossSite,
     jar: Cookies<'_>,
 ) -> Result<Answer<SignInPage>> {
-    if site == Site::Other {
-        return Err(Error::Forbidden(Denial::CrossSite));
-    }
     let CodeForm { next, resume, kept, .. } = &*form;
     let tried = |problem: &str| Tried { username: "", next, resume, kept, problem: problem.to_owned() };
     let expired = "Signing in took too long. Enter your username and your password again.";

@@ -10,7 +10,6 @@ use crate::model::bulk::{BulkAction, Chosen, Previewed, sentence};
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::permission::ManageUsers;
-use crate::model::preferences::Preferences;
 use crate::model::presence::Presence;
 use crate::model::user::UserId;
 use crate::operations::App;
@@ -22,6 +21,7 @@ use crate::web::reauthentication;
 use crate::web::sign_in::local_path;
 use crate::web::text::thousands;
 use crate::web::view::{Answer, BulkChoicePage, BulkPage, Candidate};
+use crate::web::with_query::WithQuery;
 
 /// Users that are shown before an action.
 const SHOWN: usize = 20;
@@ -47,7 +47,7 @@ pub(super) fn actions(app: &App) -> Vec<(&'static str, &'static str)> {
     ACTIONS.into_iter().filter(|(name, _)| *name != SEND_LINKS || app.mailer.is_some()).collect()
 }
 
-/// What the list sends: an action, and either the boxes that are ticked or all that match.
+/// What a list sends: an action, and either the boxes that are ticked or all that match.
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct BulkQuery {
     #[field(name = "do", default = "")]
@@ -56,32 +56,11 @@ pub(in crate::web) struct BulkQuery {
     more: String,
     id: Vec<String>,
     all: Option<String>,
-    q: Option<String>,
-    status: Option<String>,
-    role: Option<String>,
-    seen: Option<String>,
-    ends: Option<String>,
-    factor: Option<String>,
-    sort: Option<String>,
 }
 
 impl BulkQuery {
     fn action(&self) -> &str {
         if self.action == "more" { &self.more } else { &self.action }
-    }
-
-    fn list(&self) -> ListState {
-        let query = ListQuery {
-            q: self.q.clone(),
-            status: self.status.clone(),
-            role: self.role.clone(),
-            seen: self.seen.clone(),
-            ends: self.ends.clone(),
-            factor: self.factor.clone(),
-            sort: self.sort.clone(),
-            ..Default::default()
-        };
-        ListState::read(&query, Preferences::default().rows)
     }
 }
 
@@ -93,7 +72,7 @@ pub(super) fn ids<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<UserId> {
 /// Asks whether to do it. Nothing is stored: the users are fixed in the form itself.
 #[get("/users/bulk?<query..>")]
 pub(in crate::web) async fn confirm(
-    query: BulkQuery,
+    query: WithQuery<BulkQuery, ListQuery>,
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Either<Answer<BulkPage>, Answer<BulkChoicePage>>> {
     let mut state = query.list();

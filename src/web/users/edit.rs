@@ -25,7 +25,7 @@ use crate::web::form::{FormState, field_errors};
 use crate::web::form_body::FormBody;
 use crate::web::layout::{ConsoleSession, Said, TokenForm};
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
-use crate::web::view::{Answer, ConfirmationPage, FieldConflict, Time, TrailRow, UserPage, initials, role};
+use crate::web::view::{Answer, ConfirmationPage, EntryRow, FieldConflict, Time, UserPage, initials, role};
 
 /// The page, with this form on it.
 async fn page_of(
@@ -173,7 +173,7 @@ async fn asked(
     }
     let page = page_of(console, now, shown, form.zone()).await?;
     for conflict in &mut conflicts {
-        let is_about = |row: &&TrailRow| row.changes.iter().any(|change| change.label == conflict.label);
+        let is_about = |row: &&EntryRow| row.changes.iter().any(|change| change.label == conflict.label);
         conflict.changed = page.recent.changes.iter().find(is_about).map(|row| (row.actor.clone(), row.when));
     }
     Ok(Answer::Page(status, Box::new(UserPage { conflicts, ..page })))

@@ -6,7 +6,7 @@ use rocket::{get, post};
 
 use super::bulk::{ids, users};
 use super::lookup::know_locked;
-use super::query::{ListQuery, ListState};
+use super::query::ListQuery;
 use super::search_results::COUNTED;
 use super::selection;
 use crate::model::bulk::Chosen;
@@ -14,7 +14,6 @@ use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
 use crate::model::filter::Filter;
 use crate::model::permission::ManageUsers;
-use crate::model::preferences::Preferences;
 use crate::model::record::NAMES;
 use crate::model::user::User;
 use crate::operations::{bulk, csv, export, users};
@@ -25,8 +24,9 @@ use crate::web::layout::ConsoleSession;
 use crate::web::reauthentication;
 use crate::web::text::thousands;
 use crate::web::view::{Answer, ConfirmationPage};
+use crate::web::with_query::WithQuery;
 
-/// What to export: these users, or the list that the rest says. The form sends it, too.
+/// What to export of a list: these users, or all of it. The form sends it, too.
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct ExportForm {
     #[field(default = "")]
@@ -37,30 +37,9 @@ pub(in crate::web) struct ExportForm {
     /// The same as many `id`s.
     #[field(default = "")]
     ids: String,
-    q: Option<String>,
-    status: Option<String>,
-    role: Option<String>,
-    seen: Option<String>,
-    ends: Option<String>,
-    factor: Option<String>,
-    sort: Option<String>,
 }
 
-impl ExportForm {
-    fn list(&self) -> ListState {
-        let query = ListQuery {
-            q: self.q.clone(),
-            status: self.status.clone(),
-            role: self.role.clone(),
-            seen: self.seen.clone(),
-            ends: self.ends.clone(),
-            factor: self.factor.clone(),
-            sort: self.sort.clone(),
-            ..Default::default()
-        };
-        ListState::read(&query, Preferences::default().rows)
-    }
-
+impl WithQuery<ExportForm, ListQuery> {
     async fn chosen(&self, console: &ConsoleSession<'_, ManageUsers>) -> Result<Chosen> {
         let ids = ids(self.id.iter().map(String::as_str).chain(self.ids.split_ascii_whitespace()));
         if !ids.is_empty() {
@@ -75,7 +54,7 @@ impl ExportForm {
 /// Asks whether to export, and for the password before very many. A page, so that reading it writes nothing.
 #[get("/users/export?<query..>")]
 pub(in crate::web) async fn page(
-    query: ExportForm,
+    query: WithQuery<ExportForm, ListQuery>,
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<ConfirmationPage>> {
     Ok(Answer::page(question(&console, &query, &FieldErrors::default()).await?))
@@ -83,7 +62,7 @@ pub(in crate::web) async fn page(
 
 async fn question(
     console: &ConsoleSession<'_, ManageUsers>,
-    form: &ExportForm,
+    form: &WithQuery<ExportForm, ListQuery>,
     errors: &FieldErrors,
 ) -> Result<ConfirmationPage> {
     let chosen = form.chosen(console).await?;
@@ -121,7 +100,7 @@ async fn question(
 #[post("/users/export", data = "<form>")]
 pub(in crate::web) async fn download(
     mut console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<ExportForm>,
+    form: FormBody<WithQuery<ExportForm, ListQuery>>,
 ) -> Result<Export<User>> {
     if console.is_stale(&form.token) {
         let mut page = question(&console, &form, &FieldErrors::default()).await?;

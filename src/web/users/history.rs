@@ -17,7 +17,7 @@ use crate::operations::{audit, overview, sessions};
 use crate::web::audit_entries;
 use crate::web::chart;
 use crate::web::layout::ConsoleSession;
-use crate::web::view::{Answer, Beside, HistoryPage, Recent, SignInsPage, TrailRow};
+use crate::web::view::{Answer, Beside, EntryRow, HistoryPage, Recent, SignInsPage};
 
 /// Rows on a page.
 const ROWS: i64 = 25;
@@ -58,7 +58,7 @@ pub(super) fn beside(path: &str, page: &Page<ListedEntry>) -> Vec<Beside> {
 }
 
 /// Entries about the user, those that the viewer can take back with a way to do so.
-fn changes(console: &ConsoleSession<'_, ManageUsers>, user: &User, records: &[ListedEntry]) -> Vec<TrailRow> {
+fn changes(console: &ConsoleSession<'_, ManageUsers>, user: &User, records: &[ListedEntry]) -> Vec<EntryRow> {
     let now = console.app().clock.now();
     let rules = console.app().settings.rules();
     let zone = console.zone();
@@ -66,7 +66,7 @@ fn changes(console: &ConsoleSession<'_, ManageUsers>, user: &User, records: &[Li
         let can_be = undo::check(&told.entry, user, told.undone_by.is_some(), now)
             .is_ok_and(|before| rules.may_change(console.can.user(), user, &before.apply(user)).is_ok());
         let path = if can_be { format!("/users/{}/undo/{}", user.id, told.entry.id) } else { String::new() };
-        TrailRow { undo: path, ..audit_entries::row(told, &zone) }
+        EntryRow { undo: path, ..audit_entries::row(told, &zone) }
     };
     records.iter().map(row).collect()
 }

@@ -9,11 +9,16 @@ use crate::model::clock::Timestamp;
 use crate::model::filter::{
     Body, Expression, Field, Filter, FlagField, IntegerField, Operator, Order, Test, TextField,
 };
+use crate::model::preferences::Preferences;
 use crate::model::user::UserId;
 use crate::web::text::encode;
+use crate::web::with_query::WithQuery;
 
 /// Longest search text, in characters.
 const LONGEST_SEARCH: usize = 128;
+/// The order of a list whose query says none.
+const DEFAULT_SORT: (&str, &str) = ("sort", "name");
+
 /// The query as it arrived. What is unknown is ignored, with a note.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromForm)]
 pub(in crate::web) struct ListQuery {
@@ -29,6 +34,13 @@ pub(in crate::web) struct ListQuery {
     pub(in crate::web) before: Option<String>,
     pub(in crate::web) count: Option<String>,
     pub(in crate::web) select: Option<String>,
+}
+
+impl<T> WithQuery<T, ListQuery> {
+    /// The list; how many rows a page of it has does not matter here.
+    pub(super) fn list(&self) -> ListState {
+        ListState::read(&self.query, Preferences::default().rows)
+    }
 }
 
 /// The list that a query asks for.
@@ -91,18 +103,17 @@ impl ListState {
             _ => rows,
         };
         let q = query.q.as_deref().unwrap_or_default().trim().chars().take(LONGEST_SEARCH).collect();
-        let sort = if sort.is_empty() { "name" } else { sort };
+        let sort = if sort.is_empty() { DEFAULT_SORT.1 } else { sort };
         Self { q, status, role, seen, ends, factor, sort, per, rows, notes, locked: Vec::new() }
     }
 
     /// Whether anything narrows the list.
     pub(in crate::web) fn is_narrowed(&self) -> bool {
-        let narrowing = [self.q.as_str(), self.status, self.role, self.seen, self.ends, self.factor];
-        narrowing.iter().any(|value| !value.is_empty())
+        self.narrowing().iter().any(|(_, value)| !value.is_empty())
     }
 
-    /// What narrows and sorts the list: name and value of each parameter that is not the default.
-    pub(in crate::web) fn parameters(&self) -> Vec<(&'static str, String)> {
+    /// Name and value of each parameter that narrows the list, if it is not empty.
+    fn narrowing(&self) -> [(&'static str, &str); 6] {
         [
             ("q", self.q.as_str()),
             ("status", self.status),
@@ -110,36 +121,29 @@ impl ListState {
             ("seen", self.seen),
             ("ends", self.ends),
             ("factor", self.factor),
-            ("sort", if self.sort == "name" { "" } else { self.sort }),
         ]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name, value.to_owned()))
-        .collect()
+    }
+
+    /// What narrows and sorts the list: name and value of each parameter that is not the default.
+    pub(in crate::web) fn parameters(&self) -> Vec<(&'static str, String)> {
+        let parameters = self.narrowing().into_iter().chain([("sort", self.sort)]);
+        let said = parameters.filter(|pair| !pair.1.is_empty() && *pair != DEFAULT_SORT);
+        said.map(|(name, value)| (name, value.to_owned())).collect()
     }
 
     /// The query of this list, with one parameter set to another value; defaults and empty ones are
     /// left out. A change of anything drops the cursor.
     pub(in crate::web) fn query_with(&self, name: &str, value: &str) -> String {
         let (per, rows) = (self.per.to_string(), self.rows.to_string());
-        let own = [
-            ("q", self.q.as_str()),
-            ("status", self.status),
-            ("role", self.role),
-            ("seen", self.seen),
-            ("ends", self.ends),
-            ("factor", self.factor),
-            ("sort", self.sort),
-            ("per", &per),
-        ];
+        let own = self.narrowing().into_iter().chain([("sort", self.sort), ("per", per.as_str())]);
         let mut pairs: Vec<(&str, &str)> =
-            own.iter().map(|(own, given)| (*own, if *own == name { value } else { given })).collect();
-        if own.iter().all(|(own, _)| *own != name) {
+            own.map(|(own, given)| (own, if own == name { value } else { given })).collect();
+        if pairs.iter().all(|(own, _)| *own != name) {
             pairs.push((name, value));
         }
         let parts: Vec<String> = pairs
             .into_iter()
-            .filter(|pair| !pair.1.is_empty() && *pair != ("sort", "name") && *pair != ("per", rows.as_str()))
+            .filter(|pair| !pair.1.is_empty() && *pair != DEFAULT_SORT && *pair != ("per", rows.as_str()))
             .map(|(name, value)| format!("{name}={}", encode(value)))
             .collect();
         parts.join("&")
@@ -248,6 +252,7 @@ impl ListState {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rocket::form::Form;
 
     use super::*;
     use crate::model::preferences::ROWS;
@@ -326,6 +331,21 @@ mod tests {
                 assert_eq!(state.filter(now).matches(&user), shown == name, "{value}: {user:?}");
             }
         }
+    }
+
+    #[derive(FromForm)]
+    struct Named {
+        name: String,
+        q: Option<String>,
+    }
+
+    #[test]
+    fn a_form_carries_every_parameter_of_its_list() {
+        let list = "q=a&status=invited&role=staff&seen=7d&ends=7d&factor=none&sort=-seen";
+        let sent = format!("name=mine&{list}");
+        let form: WithQuery<Named, ListQuery> = Form::parse(&sent).unwrap();
+        assert_eq!((form.name.as_str(), form.q.as_deref()), ("mine", Some("a")), "its own, too");
+        assert_eq!(form.list().query_with("per", "50"), list);
     }
 
     #[test]

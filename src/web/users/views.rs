@@ -7,43 +7,23 @@ use super::query::{ListQuery, ListState};
 use super::selection;
 use crate::model::error::Result;
 use crate::model::field_errors::{FieldErrors, Message};
+use crate::model::label;
 use crate::model::permission::ManageUsers;
 use crate::model::preferences::{LONGEST_VIEW, LONGEST_VIEW_NAME, MOST_VIEWS, Preferences, SavedView};
-use crate::model::text;
 use crate::operations::own_account;
 use crate::web::form::{Field, FormState};
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::view::{Answer, ViewsPage};
+use crate::web::with_query::WithQuery;
 
-/// What the form sends: a name, and the parameters of the list.
+/// What the form sends besides the list.
 #[derive(Debug, FromForm)]
 pub(in crate::web) struct ViewForm {
     #[field(default = "")]
     token: String,
     #[field(default = "")]
     name: String,
-    q: Option<String>,
-    status: Option<String>,
-    role: Option<String>,
-    seen: Option<String>,
-    ends: Option<String>,
-    sort: Option<String>,
-}
-
-impl ViewForm {
-    fn list(&self) -> ListState {
-        let query = ListQuery {
-            q: self.q.clone(),
-            status: self.status.clone(),
-            role: self.role.clone(),
-            seen: self.seen.clone(),
-            ends: self.ends.clone(),
-            sort: self.sort.clone(),
-            ..Default::default()
-        };
-        ListState::read(&query, Preferences::default().rows)
-    }
 }
 
 /// What the button to forget a view sends.
@@ -90,7 +70,7 @@ pub(in crate::web) fn page(query: ListQuery, console: ConsoleSession<'_, ManageU
 #[post("/users/views", data = "<form>")]
 pub(in crate::web) async fn save(
     console: ConsoleSession<'_, ManageUsers>,
-    form: FormBody<ViewForm>,
+    form: FormBody<WithQuery<ViewForm, ListQuery>>,
 ) -> Result<Answer<ViewsPage>> {
     let list = form.list();
     if console.is_stale(&form.token) {
@@ -118,17 +98,7 @@ fn with_view(
     name: &str,
     list: &ListState,
 ) -> std::result::Result<Preferences, Message> {
-    let name = text::tidy(name);
-    let given = name.chars().count();
-    if name.is_empty() {
-        return Err(Message::Blank);
-    }
-    if given > LONGEST_VIEW_NAME {
-        return Err(Message::TooLong { most: LONGEST_VIEW_NAME, given });
-    }
-    if let Some(refusal) = text::refusal(&name) {
-        return Err(Message::Character(refusal));
-    }
+    let name = label::parse(name, LONGEST_VIEW_NAME)?;
     let path = selection::path("", &list.parameters());
     let Some(query) = path.strip_prefix('?') else {
         return Err("Filter, search or sort the list first.".into());

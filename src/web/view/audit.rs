@@ -22,7 +22,7 @@ pub(in crate::web) struct Change {
 
 /// An entry of the audit log.
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::web) struct TrailRow {
+pub(in crate::web) struct EntryRow {
     pub(in crate::web) when: Time,
     pub(in crate::web) actor: String,
     /// Everything that they did; empty for an unknown actor.
@@ -62,8 +62,8 @@ pub(in crate::web) struct SignInRow {
 #[derive(Debug, Clone, Default, Serialize)]
 pub(in crate::web) struct Recent {
     pub(in crate::web) sign_ins: Vec<SignInRow>,
-    pub(in crate::web) changes: Vec<TrailRow>,
-    pub(in crate::web) notes: Vec<TrailRow>,
+    pub(in crate::web) changes: Vec<EntryRow>,
+    pub(in crate::web) notes: Vec<EntryRow>,
 }
 
 /// The notes on a user.
@@ -73,7 +73,7 @@ pub(in crate::web) struct NotesPage {
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
     pub(in crate::web) form: FormState,
-    pub(in crate::web) rows: Vec<TrailRow>,
+    pub(in crate::web) rows: Vec<EntryRow>,
     pub(in crate::web) pages: Vec<Beside>,
 }
 
@@ -90,12 +90,12 @@ impl View for NotesPage {
             rows,
             pages: vec![(text.to_owned(), "Older", "next")],
         };
-        vec![sample(TrailRow::samples(text)), sample(Vec::new())]
+        vec![sample(EntryRow::samples(text)), sample(Vec::new())]
     }
 }
 
 #[cfg(test)]
-impl TrailRow {
+impl EntryRow {
     pub(super) fn samples(text: &str) -> Vec<Self> {
         let change = |is_told, old: &str, new: &str| Change {
             label: text.to_owned(),
@@ -149,8 +149,8 @@ impl Recent {
     pub(in crate::web) fn sample(text: &str) -> Self {
         Self {
             sign_ins: SignInRow::samples(text),
-            changes: TrailRow::samples(text),
-            notes: TrailRow::samples(text),
+            changes: EntryRow::samples(text),
+            notes: EntryRow::samples(text),
         }
     }
 }
@@ -166,7 +166,7 @@ pub(in crate::web) struct HistoryPage {
     pub(in crate::web) gone_until: Option<Time>,
     pub(in crate::web) id: i64,
     pub(in crate::web) name: String,
-    pub(in crate::web) rows: Vec<TrailRow>,
+    pub(in crate::web) rows: Vec<EntryRow>,
     pub(in crate::web) pages: Vec<Beside>,
 }
 
@@ -175,7 +175,7 @@ impl View for HistoryPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        [TrailRow::samples(text), Vec::new()]
+        [EntryRow::samples(text), Vec::new()]
             .into_iter()
             .map(|rows| Self {
                 layout: Layout::sample(text),
@@ -246,7 +246,7 @@ pub(in crate::web) struct AuditPage {
     pub(in crate::web) narrowed: bool,
     /// Where the export as CSV and as JSON begins.
     pub(in crate::web) exports: [String; 2],
-    pub(in crate::web) rows: Vec<TrailRow>,
+    pub(in crate::web) rows: Vec<EntryRow>,
     pub(in crate::web) pages: Vec<Beside>,
 }
 
@@ -255,7 +255,7 @@ impl View for AuditPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        [(TrailRow::samples(text), true), (Vec::new(), false)]
+        [(EntryRow::samples(text), true), (Vec::new(), false)]
             .into_iter()
             .map(|(rows, narrowed)| Self {
                 layout: Layout::sample(text),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{TrailRow, View};
+use super::{EntryRow, View};
 use crate::web::layout::Layout;
 
 /// How many users a list has.
@@ -72,7 +72,7 @@ pub(in crate::web) struct OverviewPage {
     pub(in crate::web) tiles: Vec<Tile>,
     pub(in crate::web) attention: Vec<AttentionItem>,
     pub(in crate::web) chart: SignInChart,
-    pub(in crate::web) changes: Vec<TrailRow>,
+    pub(in crate::web) changes: Vec<EntryRow>,
     pub(in crate::web) recent: Vec<RecentUser>,
 }
 
@@ -97,6 +97,6 @@ impl View for OverviewPage {
             recent: vec![RecentUser { id: 7, name: text.to_owned() }],
         };
         let item = AttentionItem { text: text.to_owned(), path: text.to_owned(), label: "Show" };
-        vec![sample(vec![item], TrailRow::samples(text)), sample(Vec::new(), Vec::new())]
+        vec![sample(vec![item], EntryRow::samples(text)), sample(Vec::new(), Vec::new())]
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{TrailRow, View};
+use super::{EntryRow, View};
 use crate::web::layout::Layout;
 
 /// A part of what is stored: facts, or a table.
@@ -38,7 +38,7 @@ pub(in crate::web) struct PersonalDataPage {
     pub(in crate::web) id: Option<i64>,
     pub(in crate::web) name: String,
     pub(in crate::web) sections: Vec<DataSection>,
-    pub(in crate::web) rows: Vec<TrailRow>,
+    pub(in crate::web) rows: Vec<EntryRow>,
     /// Whether there are more entries, which only the file has.
     pub(in crate::web) has_more: bool,
 }
@@ -48,7 +48,7 @@ impl View for PersonalDataPage {
 
     #[cfg(test)]
     fn samples(text: &str) -> Vec<Self> {
-        let sample = |id, rows: Vec<TrailRow>| Self {
+        let sample = |id, rows: Vec<EntryRow>| Self {
             layout: Layout::sample(text),
             title: text.to_owned(),
             id,
@@ -61,6 +61,6 @@ impl View for PersonalDataPage {
             has_more: !rows.is_empty(),
             rows,
         };
-        vec![sample(Some(7), TrailRow::samples(text)), sample(None, Vec::new())]
+        vec![sample(Some(7), EntryRow::samples(text)), sample(None, Vec::new())]
     }
 }

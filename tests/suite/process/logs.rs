@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
-use super::server::{Server, json_request, make_superuser, obtain_request, run, text, usher};
+use super::server::{Server, json_request, make_superuser, obtain_request, run, signal, text, usher};
 use crate::app::{PASSWORD, TestApp};
 
 /// All lines, each an object.
@@ -219,7 +219,7 @@ fn lg_1_the_link_for_the_first_superuser_is_printed_on_a_terminal_and_nowhere_el
     let log = server.log();
     assert!(log.contains("usher createsuperuser") && !log.contains(LINK), "{log}");
 
-    let program = format!("exec {} serve 2>log", env!("CARGO_BIN_EXE_usher"));
+    let program = format!("echo $$ >pid; exec {} serve 2>log", env!("CARGO_BIN_EXE_usher"));
     let mut command = Command::new("script");
     command.args(["-qec", &program, "/dev/null"]).env_clear().env("ROCKET_PORT", "0");
     command.current_dir(directory.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -236,8 +236,10 @@ fn lg_1_the_link_for_the_first_superuser_is_printed_on_a_terminal_and_nowhere_el
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("Paste the link"), "{answer}");
-    // The terminal goes away, and the program with it.
-    terminal.kill().unwrap();
+    // The program outlives a terminal that goes away, so it goes first.
+    let pid = std::fs::read_to_string(directory.path().join("pid")).unwrap();
+    signal(pid.trim().parse().unwrap(), "KILL");
+    drop(terminal.stdin.take());
     terminal.wait().unwrap();
     let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
     assert!(log.contains("listening on") && !log.contains(LINK) && !log.contains(secret), "{log}");

@@ -15,6 +15,7 @@ use super::reauthentication;
 use super::text::thousands;
 use super::users::find;
 use super::view::{Answer, ConfirmationPage};
+use super::with_query::WithQuery;
 use crate::model::audit::{Entries, EntryRecord, ListedEntry};
 use crate::model::error::Result;
 use crate::model::field_errors::FieldErrors;
@@ -160,51 +161,29 @@ impl Subject {
 }
 
 /// What the page of the audit log sends.
-#[derive(Debug, Default, FromForm)]
-pub(super) struct AuditForm {
-    #[field(default = "")]
-    token: String,
-    #[field(default = "")]
-    current_password: String,
-    #[field(default = "")]
-    format: String,
-    actor: Option<String>,
-    user: Option<String>,
-    action: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-}
+type AuditForm = WithQuery<Sent, AuditQuery>;
 
-impl AuditForm {
-    fn sent(&self) -> Sent {
-        let (token, current_password) = (self.token.clone(), self.current_password.clone());
-        Sent { token, current_password, format: self.format.clone() }
-    }
-
-    async fn subject(&self, console: &ConsoleSession<'_, ManageUsers>) -> Result<Subject> {
-        let (actor, user, action) = (self.actor.clone(), self.user.clone(), self.action.clone());
-        let (from, to) = (self.from.clone(), self.to.clone());
-        let mut state = AuditState::read(&AuditQuery { actor, user, action, from, to, ..Default::default() });
-        Ok(Subject {
-            filter: state.filter(console).await?,
-            page: state.path("", ""),
-            action: "/audit/export".to_owned(),
-            hidden: state.parameters(),
-            title: "the audit log",
-            name: "audit-log".to_owned(),
-            section: "audit",
-        })
-    }
+async fn audit_log(console: &ConsoleSession<'_, ManageUsers>, query: &AuditQuery) -> Result<Subject> {
+    let mut state = AuditState::read(query);
+    Ok(Subject {
+        filter: state.filter(console).await?,
+        page: state.path("", ""),
+        action: "/audit/export".to_owned(),
+        hidden: state.parameters(),
+        title: "the audit log",
+        name: "audit-log".to_owned(),
+        section: "audit",
+    })
 }
 
 /// Asks whether to export the audit log: a page, so that reading it writes nothing.
-#[get("/audit/export?<query..>")]
+#[get("/audit/export?<form..>")]
 pub(super) async fn audit_page(
-    query: AuditForm,
+    form: AuditForm,
     console: ConsoleSession<'_, ManageUsers>,
 ) -> Result<Answer<ConfirmationPage>> {
-    let subject = query.subject(&console).await?;
-    Ok(Answer::page(subject.question(&console, Format::named(&query.format), &FieldErrors::default()).await?))
+    let subject = audit_log(&console, &form.query).await?;
+    Ok(Answer::page(subject.question(&console, Format::named(&form.format), &FieldErrors::default()).await?))
 }
 
 /// Exports the audit log.
@@ -213,7 +192,7 @@ pub(super) async fn audit_download(
     console: ConsoleSession<'_, ManageUsers>,
     form: FormBody<AuditForm>,
 ) -> Result<Export<ListedEntry>> {
-    form.subject(&console).await?.download(console, &form.sent()).await
+    audit_log(&console, &form.query).await?.download(console, &form).await
 }
 
 async fn history(console: &ConsoleSession<'_, ManageUsers>, id: i64) -> Result<Subject> {
