@@ -72,7 +72,11 @@ fn variables(
         let Ok(name) = name.into_string() else { continue };
         match value.into_string() {
             Ok(value) => drop(variables.insert(name, value)),
-            Err(_) if ["USHER_", "ROCKET_", "DATABASE_"].iter().any(|prefix| name.starts_with(prefix)) => {
+            Err(_)
+                if ["USHER_", "ROCKET_", "DATABASE_URL", "DATABASE_REPLICA_URL"]
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix)) =>
+            {
                 return Err(ConfigError::File { name, reason: "its value is not UTF-8".to_owned() });
             }
             Err(_) => {}
