@@ -72,6 +72,20 @@ const KNOWN: [&str; 15] = [
     "options",
 ];
 
+/// Those of libpq that only tune a connection, and that URLs of providers have: Usher has times of its own.
+const WITHOUT_EFFECT: [&str; 10] = [
+    "connect_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_count",
+    "tcp_user_timeout",
+    "fallback_application_name",
+    "load_balance_hosts",
+    "gssencmode",
+    "channel_binding",
+];
+
 /// Makes sure that there are certificates: at each connection the driver would say only that there is no file, or that it
 /// does not know who has signed.
 fn demand_certificates(name: &str, value: &str) -> Result<(), sqlx::Error> {
@@ -115,10 +129,22 @@ fn parameters(query: &str, several: bool) -> Result<(String, bool), sqlx::Error>
                     "several hosts belong before the path, as in postgres://user@one,two:5433/database",
                 ));
             }
+            // The driver has Mozilla's list of authorities; as in libpq it must then be used.
+            "sslrootcert" if value == "system" => kept.push("sslmode=verify-full"),
+            "sslmode" if query.contains("sslrootcert=system") && value != "verify-full" => {
+                return Err(refuse("sslrootcert=system needs sslmode=verify-full"));
+            }
             _ if CERTIFICATES.contains(&name) => {
                 demand_certificates(name, value)?;
                 kept.push(parameter);
             }
+            "channel_binding" | "gssencmode" if value == "require" => {
+                return Err(refuse(&format!(
+                    "{name}=require is more than the driver can do: leave it out, and have the server's certificate \
+                     checked with sslmode=verify-full"
+                )));
+            }
+            _ if WITHOUT_EFFECT.contains(&name) => {}
             _ if KNOWN.contains(&name) || name.starts_with("options[") => kept.push(parameter),
             // The driver would leave it out: with sslmode misspelt, the connection would be open to others.
             _ => {
@@ -198,6 +224,17 @@ mod tests {
     }
 
     #[test]
+    fn parameters_that_only_tune_have_no_effect_and_the_known_authorities_are_used() {
+        for (query, kept) in [
+            ("connect_timeout=10&keepalives=1&sslmode=require&channel_binding=prefer", "sslmode=require"),
+            ("sslrootcert=system", "sslmode=verify-full"),
+            ("application_name=usher-1&options[search_path]=users", "application_name=usher-1&options[search_path]=users"),
+        ] {
+            assert_eq!(parameters(query, false).unwrap(), (kept.to_owned(), false), "{query}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_followed_is_refused_by_name_and_repeats_no_password() {
         for (url, reason) in [
             (
@@ -205,7 +242,14 @@ mod tests {
                 "target_session_attrs must be read-write",
             ),
             ("postgres://u:hunter2@db/usher?sslmod=verify-full", "there is no parameter \"sslmod\""),
-            ("postgres://u:hunter2@db/usher?connect_timeout=3", "there is no parameter \"connect_timeout\""),
+            (
+                "postgres://u:hunter2@db/usher?sslmode=require&channel_binding=require",
+                "checked with sslmode=verify-full",
+            ),
+            (
+                "postgres://u:hunter2@db/usher?sslmode=require&sslrootcert=system",
+                "sslrootcert=system needs sslmode=verify-full",
+            ),
             (
                 "postgres://u:hunter2@db/usher?sslrootcert=/no/such%20ca.pem",
                 "sslrootcert: /no/such ca.pem: No such file",
