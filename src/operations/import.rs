@@ -285,6 +285,7 @@ async fn judge(
                 Judged::new(label, Verdict::Refused(vec![reason])).with(&record)
             }
             Ok(mut record) => {
+                let line = label.place.line;
                 let is_here = context.known.id_of(&record.username);
                 let refusal = match is_here {
                     None => context.refusal(app, &record).await?,
@@ -292,7 +293,7 @@ async fn judge(
                 };
                 let verdict = match refusal {
                     Some(reason) => Verdict::refused(reason),
-                    None => context.known.judge(&mut record, now),
+                    None => context.known.judge(&mut record, line, now),
                 };
                 let judged = Judged::new(label, verdict).with(&record);
                 let external_ids = std::mem::take(&mut record.external_ids);

@@ -2,7 +2,8 @@
 //!
 //! [`Hasher`] makes our own hashes (argon2id) and checks ours and those that came from other programs, on a bounded
 //! number of threads and with a bounded queue. To add a kind of hash that can be checked: a variant in `foreign`
-//! (Django's), `elsewhere`, or `weak` for one that is too quick to be stored as it is.
+//! (Django's), `elsewhere`, or `weak` for one that is too quick to be stored as it is; where a program only spells such a
+//! one in its own way, as in `spring`.
 //!
 //! Neither [`Password`] nor [`PasswordHash`] shows its content when it is printed for debugging, so that neither can
 //! reach a log by accident.
@@ -16,6 +17,7 @@ mod foreign;
 mod formula;
 mod hasher;
 mod quick;
+mod spring;
 mod stored;
 mod turns;
 mod weak;
@@ -99,13 +101,7 @@ pub fn recognize(hash: &str) -> Recognized {
     if hash.starts_with(UNUSABLE_PREFIX) {
         return Recognized::Unusable;
     }
-    // The names that OpenLDAP and Spring have for them stand before hashes as they are.
-    let hash = match hash.get(..8) {
-        Some(name) if ["{ARGON2}", "{BCRYPT}"].iter().any(|known| known.eq_ignore_ascii_case(name)) => {
-            &hash[8..]
-        }
-        _ => hash,
-    };
+    let hash = &*spring::respelled(hash);
     // Nextcloud puts the number of the kind before a hash.
     let hash = match hash.as_bytes() {
         [b'1'..=b'3', b'|', ..] => &hash[2..],

@@ -72,7 +72,7 @@ async fn of_several_realms_the_one_that_is_said_is_imported(app: TestApp) {
 async fn a_realm_can_be_said_in_the_console(app: TestApp) {
     let root = app.person("root", "superuser").await;
     let html = check(&app, &root, &[("realms.json", realms().as_bytes())]).await;
-    assert!(html.contains("say below which one of \"acme\", \"master\""), "{html}");
+    assert!(html.contains("say with “Realm or table” which one of \"acme\", \"master\""), "{html}");
     let (form_token, number) = (token(&html), hidden(&html, "number"));
     let fields = [("token", form_token.as_str()), ("number", number.as_str()), ("part", "acme")];
     let (answer, _) = send(&app, &root, "/users/import/choices", &fields).await;

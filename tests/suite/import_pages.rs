@@ -272,7 +272,8 @@ async fn what_a_column_holds_and_how_a_file_is_read_can_be_said(app: TestApp) {
     };
     let html = choose(&[("columns", "Kennung=username\nRufname=first_name\nBeginn=date_joined\n")]).await;
     assert!(
-        html.contains("is_active: Must be a valid boolean.") && html.contains("Say with --dates"),
+        html.contains("is_active: Must be a valid boolean.")
+            && html.contains("Say with “Dates with slashes”"),
         "{html}"
     );
     let mut columns = Vec::new();

@@ -45,6 +45,36 @@ async fn pw_1_how_hashes_with_salts_beside_them_were_made_is_asked_for(app: Test
     signs_in(&app, "erin").await;
 }
 
+/// Of "kestrel", by Python's hashlib, as Spring Security's encoders write them; of "otter" in clear.
+const SPRING: &[u8] = b"username,password,enabled\n\
+    ada,{pbkdf2}0001020304050607dd1acfe02bdb20f433649c31ac5560728748faf854ffe9978c8db283a78bd968,true\n\
+    bob,{pbkdf2@SpringSecurity_v5_8}000102030405060708090a0b0c0d0e0fa897c35769a98d7f62e73e10762ff1e60e1cd804a99a3addb1ee8484abd17aae,true\n\
+    cy,{scrypt}$e0801$AAECAwQFBgcICQoLDA0ODw==$r0/TPFyRGEXvbGRTlycFkx5LUfclz1skM8GkVoecBL8=,true\n\
+    dora,{sha256}0001020304050607cef4f2f36e01f11b5a67a04fff719b31d0578d85c959df863b961040614aa59d,true\n\
+    erin,{SHA-1}{c2FsdA==}38220f309ce8c7bd3f180cf252fee158942c3409,true\n\
+    fay,{ldap}{SSHA}0rOLQUT3SSEAS/yj5yCoeZ6g6GdzYWx0c2FsdA==,true\n\
+    gil,{noop}otter,true\n\
+    hal,{bcrypt}$2b$04$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K,false\n";
+
+#[apply(on_both)]
+async fn hashes_of_springs_encoders_sign_in_and_passwords_in_clear_do_not(app: TestApp) {
+    let files = [("spring.csv", SPRING)];
+    let (summary, printed, is_good) = import_files(&app, &files, &["--verbose"]).await;
+    assert_eq!(summary, "8 created, 0 unchanged, 0 refused", "{printed}");
+    assert!(is_good && printed.contains("3 of the created had a weak hash"), "{printed}");
+    assert!(printed.contains("\"gil\"): password: is the password itself, which is not stored"), "{printed}");
+    for name in ["ada", "bob", "cy", "dora", "erin", "fay"] {
+        signs_in(&app, name).await;
+    }
+    for (name, password) in [("gil", "otter"), ("gil", "{noop}otter"), ("hal", "kestrel")] {
+        assert_eq!(app.obtain(name, password).await.status, 401, "{name}");
+    }
+    let cut = b"username,password\nivy,{pbkdf2}0001020304050607\n";
+    let (summary, printed, _) = import_files(&app, &[("cut.csv", cut)], &[]).await;
+    assert_eq!(summary, "0 created, 0 unchanged, 1 refused", "{printed}");
+    assert!(printed.contains("Its hash is cut off or altered"), "{printed}");
+}
+
 #[apply(on_both)]
 async fn pw_1_the_salts_of_known_programs_need_no_option(app: TestApp) {
     let redmine = "-- MySQL dump 10.13\nINSERT INTO `users` (`id`,`login`,`hashed_password`,`firstname`,`lastname`,`admin`,`status`,\
@@ -104,7 +134,7 @@ async fn how_hashes_were_made_can_be_said_in_the_console_and_what_columns_tell_o
     let root = app.person("root", "superuser").await;
     let content = b"Benutzername;Vorname;Name;passwort;salt\nada;Ada;Byron;e32c843e5c3cd1e3270152b3021a3a36d0a0ace9;q7Wz\n";
     let html = check(&app, &root, &[("a.csv", content)]).await;
-    assert!(html.contains("say with --hash") && !html.contains("q7Wz"), "{html}");
+    assert!(html.contains("say with “Hashes with a salt beside them”") && !html.contains("q7Wz"), "{html}");
     assert!(
         html.contains("<option value=\"surname\" selected>Last name, by the other columns</option>"),
         "{html}"

@@ -178,12 +178,12 @@ async fn bad_rows_are_refused_with_all_reasons_and_never_stop_the_good_ones() {
     let expected = "\
         created  line 2 (row 1, pk 1, \"ada\")\n\
         refused  line 3 (row 2, pk 99999999999999999, \"O'Sullivan\"): is_staff: Must be a valid boolean. \
-        pk: Must be a whole number from 1 to 9007199254740992.\n\
-        refused  line 4 (row 3, pk 0, \"\\u{1b}[2J\"): pk: Must be a whole number from 1 to 9007199254740992. \
+        pk: Must be a whole number from 1 to 9007199254740992; --new-keys gives a new one.\n\
+        refused  line 4 (row 3, pk 0, \"\\u{1b}[2J\"): pk: Must be a whole number from 1 to 9007199254740992; --new-keys gives a new one. \
         username: Control characters are not allowed.\n\
         created  line 6 (row 4, \"bob\")\n\
-        conflict  line 7 (row 5, pk 1, \"carl\"): pk 1 belongs to another user: \"ada\".\n\
-        conflict  line 8 (row 6, \"ADA\"): differs from the user already here: username.\n\
+        conflict  line 7 (row 5, pk 1, \"carl\"): pk 1 belongs to another user: \"ada\" of line 2.\n\
+        conflict  line 8 (row 6, \"ADA\"): differs from the user of line 2: username.\n\
         refused  line 9 (row 7, no username): has 1 cells instead of 4.\n\
         2 of the created have no password: they need a link to choose one\n";
     let dry = one.import(file, true, true).await;

@@ -93,12 +93,11 @@ fn spelled(custom: &Element) -> Option<String> {
                 Raw::Integer(number) => Some(number),
                 _ => None,
             };
-            let salt =
-                String::from_utf8(bytes(salt?, "utf8")?).ok().filter(|salt| !salt.contains(['$', ':']))?;
-            let (cost, block, lanes) = (number("cost")?, number("blockSize")?, number("parallelization")?);
-            let digits =
-                bytes(hash, "hex")?.iter().fold(String::new(), |all, byte| all + &format!("{byte:02x}"));
-            Some(format!("scrypt:{cost}:{block}:{lanes}${salt}${digits}"))
+            let (salt, output) =
+                (STANDARD.encode(bytes(salt?, "utf8")?), STANDARD.encode(bytes(hash, "hex")?));
+            let log_cost = u32::try_from(number("cost")?).ok().filter(|cost| cost.is_power_of_two())?.ilog2();
+            let (block, lanes) = (number("blockSize")?, number("parallelization")?);
+            Some(format!("$scrypt$ln={log_cost},r={block},p={lanes}${salt}${output}"))
         }
         _ => None,
     }
@@ -161,7 +160,12 @@ mod tests {
             (
                 r#"{"algorithm":"scrypt","hash":{"value":"QUJD","encoding":"base64"},"salt":{"value":"salz"},
                     "keylen":3,"cost":1024,"blockSize":8,"parallelization":1}"#,
-                "scrypt:1024:8:1$salz$414243",
+                "$scrypt$ln=10,r=8,p=1$c2Fseg==$QUJD",
+            ),
+            (
+                r#"{"algorithm":"scrypt","hash":{"value":"414243"},"salt":{"value":"//8=","encoding":"base64"},
+                    "cost":16384,"blockSize":8,"parallelization":2}"#,
+                "$scrypt$ln=14,r=8,p=2$//8=$QUJD",
             ),
             (
                 r#"{"algorithm":"hmac","hash":{"value":"414243","encoding":"hex","key":{"value":"x"}}}"#,

@@ -11,13 +11,15 @@ pub(super) struct Bytes {
     pub(super) line: u64,
     /// The byte of that line, from 1.
     pub(super) column: u64,
+    /// Whether nothing but white space stands before it on that line.
+    pub(super) is_first: bool,
     /// Why the file cannot be read on.
     pub(super) failure: Option<String>,
 }
 
 impl Bytes {
     pub(super) fn new(input: Stream) -> Self {
-        Self { input, line: 1, column: 1, failure: None }
+        Self { input, line: 1, column: 1, is_first: true, failure: None }
     }
 
     /// The next byte; `None` at the end of the file, or where it cannot be read on.
@@ -41,8 +43,10 @@ impl Bytes {
         if byte == b'\n' {
             self.line += 1;
             self.column = 1;
+            self.is_first = true;
         } else {
             self.column += 1;
+            self.is_first &= byte.is_ascii_whitespace();
         }
         Some(byte)
     }

@@ -58,6 +58,8 @@ pub(super) struct Elements {
     /// Whether the realms are yet to be found, and no list is opened.
     looks_for_realms: bool,
     found_any: bool,
+    /// The column at which the element before began, if it had a line for itself.
+    column_of_lines: Option<u64>,
     /// Whether the outermost objects hold lists, as several answers of an API do in one file.
     are_lists: bool,
     ended: bool,
@@ -129,6 +131,7 @@ impl Elements {
             realms: Realms::new(),
             looks_for_realms: false,
             found_any: false,
+            column_of_lines: None,
             are_lists: false,
             ended: false,
         }
@@ -173,12 +176,19 @@ impl Elements {
         }
     }
 
+    /// Whether the next element of those that have a line each begins here, so that the one before has no end.
+    fn is_next_line(&mut self) -> bool {
+        let is_aligned = self.bytes.is_first && self.column_of_lines == Some(self.bytes.column);
+        is_aligned && !self.looks_for_realms && self.peek() == Some(b'{')
+    }
+
     /// A value of any kind, at least one byte.
     fn value(&mut self, kept: &mut Kept) {
         let mut depth = 0_u64;
         loop {
             match self.peek() {
                 None => return,
+                Some(_) if depth > 0 && self.is_next_line() => return,
                 Some(b'"') => self.string(kept),
                 Some(byte) => {
                     self.take(kept);
@@ -236,6 +246,9 @@ impl Elements {
                     if self.peek() == Some(b':') {
                         self.take(&mut kept);
                         self.space(&mut kept);
+                        if self.is_next_line() {
+                            return Some(self.found(line, column, kept));
+                        }
                         let is_array = self.peek() == Some(b'[');
                         told.has_users |= is_array && is(&key.bytes, USERS_OF_REALM);
                         if is_array && self.is_list(&key.bytes, &told) {
@@ -255,6 +268,8 @@ impl Elements {
                         }
                     }
                 }
+                // Where a name is expected the next one begins: this one has no end.
+                Some(b'{') => return Some(self.found(line, column, kept)),
                 Some(b',' | b':') => drop(self.take(&mut kept)),
                 Some(_) => self.value(&mut kept),
             }
@@ -279,7 +294,7 @@ impl Elements {
         self.skip();
         let is_long = self.peek() == Some(b'*');
         if !is_long && self.peek() != Some(b'/') {
-            return Some(self.problem("an array or an object is expected here.".into()));
+            return Some(self.stray_line());
         }
         self.skip();
         while let Some(byte) = self.peek().filter(|byte| is_long || *byte != b'\n') {
@@ -306,6 +321,16 @@ impl Elements {
         let too_long = format!("is longer than {LONGEST} bytes.");
         let content = if kept.is_too_long { Err(too_long) } else { Ok(kept.bytes) };
         Found { line, column, part: self.part.clone(), content }
+    }
+
+    /// What stands between the outermost values, up to the end of the line.
+    fn stray_line(&mut self) -> Found {
+        let (line, column) = (self.bytes.line, self.bytes.column);
+        while self.peek().is_some_and(|byte| byte != b'\n') {
+            self.skip();
+        }
+        let reason = "an array or an object is expected here.".into();
+        Found { line, column, part: self.part.clone(), content: Err(reason) }
     }
 
     /// What is wrong with the file here, after which nothing is read.
@@ -360,6 +385,8 @@ impl Iterator for Elements {
                 let reason = self.bytes.reason_of_end("the file ends before its last bracket.");
                 return Some(self.problem(reason));
             };
+            let (line, column) = (self.bytes.line, self.bytes.column);
+            let (is_first, depth) = (self.bytes.is_first, self.frames.len());
             let found = match (self.frames.last(), byte) {
                 (None | Some(Frame::Array), b'{') => self.object(),
                 (None, b'[') => {
@@ -368,7 +395,7 @@ impl Iterator for Elements {
                     None
                 }
                 (None, b'/') => self.comment(),
-                (None, _) => Some(self.problem("an array or an object is expected here.".into())),
+                (None, _) => Some(self.stray_line()),
                 (Some(Frame::Array), b']') | (Some(Frame::Object), b'}') => {
                     self.skip();
                     if self.frames.pop() == Some(Frame::Object) {
@@ -385,8 +412,14 @@ impl Iterator for Elements {
                 (Some(Frame::Object), b'"') => self.member(),
                 (Some(Frame::Object), _) => Some(self.problem("a member is expected here.".into())),
             };
+            if self.frames.len() != depth {
+                self.column_of_lines = None;
+            }
             if found.is_some() {
                 self.found_any = true;
+                if !self.is_next_line() {
+                    self.column_of_lines = (is_first && self.bytes.line == line).then_some(column);
+                }
                 return found;
             }
         }

@@ -1,4 +1,4 @@
-//! Which encoding a file is in that does not say it.
+//! Which encoding a file is in that does not say it, and those that can be said.
 
 use std::io::Read;
 
@@ -29,6 +29,55 @@ const LATIN: [&Encoding; 12] = [
 
 /// How many letters have to differ from those of Windows-1252.
 const LEAST_LETTERS: usize = 3;
+
+/// Names that programs have for encodings beside those of browsers, which are known.
+const ALIASES: [(&str, &str); 13] = [
+    ("ansi", "windows-1252"),
+    ("latin9", "iso-8859-15"),
+    ("macroman", "macintosh"),
+    ("utf8bom", "utf-8"),
+    ("utf8sig", "utf-8"),
+    ("cp65001", "utf-8"),
+    ("ucs2", "utf-16le"),
+    ("cp1200", "utf-16le"),
+    ("cp1201", "utf-16be"),
+    ("cp932", "shift_jis"),
+    ("cp936", "gbk"),
+    ("cp949", "euc-kr"),
+    ("cp950", "big5"),
+];
+/// What can be said, for people.
+const KNOWN: &str = "it may be utf-8, utf-16le, utf-16be, windows-1250 to windows-1258, windows-874, iso-8859-1 to \
+                     iso-8859-16, macintosh, ibm866, koi8-r, koi8-u, shift_jis, euc-jp, iso-2022-jp, euc-kr, gbk, \
+                     gb18030 or big5. Save a file in another one, such as cp850 and cp437 of DOS, as \"CSV UTF-8\", or \
+                     convert it first: iconv -f CP850 -t UTF-8 users.csv";
+
+/// The encoding of a name, as browsers and other programs have it.
+///
+/// # Errors
+/// That it is not known, and those that are.
+pub(super) fn named(name: &str) -> Result<&'static Encoding, String> {
+    let lower = name.trim().to_lowercase();
+    let short: String = lower.chars().filter(|c| c.is_alphanumeric()).collect();
+    let alias = ALIASES.into_iter().find(|(alias, _)| *alias == short).map(|(_, label)| label);
+    let hyphened = lower.replace(['_', ' '], "-");
+    let windows = ["cp", "win", "windows"].iter().find_map(|prefix| short.strip_prefix(prefix));
+    let spellings = [
+        format!("x-{hyphened}"),
+        format!("windows-{}", windows.unwrap_or_default()),
+        hyphened,
+        short,
+        alias.unwrap_or_default().to_owned(),
+        lower,
+    ];
+    // Those that browsers refuse to read are known to them, too.
+    let known = |spelling: &String| Encoding::for_label_no_replacement(spelling.as_bytes());
+    spellings
+        .iter()
+        .rev()
+        .find_map(known)
+        .ok_or_else(|| format!("the encoding {name:?} is not known: {KNOWN}"))
+}
 
 /// Guesses the encoding of a content that is not in UTF-8.
 pub(super) fn guess(mut content: impl Read) -> &'static Encoding {
@@ -128,5 +177,73 @@ mod tests {
         // One name that may be in either is taken for the more usual one.
         let (content, ..) = WINDOWS_1250.encode("first_name;last_name\nAnton\u{ed}n;Dvo\u{159}\u{e1}k\n");
         assert_eq!(guess(&*content), WINDOWS_1252);
+    }
+
+    #[test]
+    fn encodings_have_the_names_of_browsers_and_of_other_programs() {
+        for (name, encoding) in [
+            ("utf8", "UTF-8"),
+            ("UTF_8", "UTF-8"),
+            ("utf-8-sig", "UTF-8"),
+            ("utf-16le", "UTF-16LE"),
+            ("UTF-16BE", "UTF-16BE"),
+            ("latin1", "windows-1252"),
+            ("Latin-1", "windows-1252"),
+            ("latin-9", "ISO-8859-15"),
+            ("iso-8859-1", "windows-1252"),
+            ("ISO_8859_15", "ISO-8859-15"),
+            ("iso8859-2", "ISO-8859-2"),
+            ("cp1252", "windows-1252"),
+            ("CP-1250", "windows-1250"),
+            ("win1251", "windows-1251"),
+            (" Windows 1252 ", "windows-1252"),
+            ("ansi", "windows-1252"),
+            ("mac", "macintosh"),
+            ("mac-roman", "macintosh"),
+            ("MacRoman", "macintosh"),
+            ("mac_roman", "macintosh"),
+            ("x-mac-cyrillic", "x-mac-cyrillic"),
+            ("mac-cyrillic", "x-mac-cyrillic"),
+            ("cp866", "IBM866"),
+            ("shift-jis", "Shift_JIS"),
+            ("Shift_JIS", "Shift_JIS"),
+            ("sjis", "Shift_JIS"),
+            ("cp932", "Shift_JIS"),
+            ("gbk", "GBK"),
+            ("gb2312", "GBK"),
+            ("cp936", "GBK"),
+            ("cp949", "EUC-KR"),
+            ("big5", "Big5"),
+            ("koi8-r", "KOI8-R"),
+        ] {
+            assert_eq!(named(name).map(Encoding::name), Ok(encoding), "{name}");
+        }
+        for name in [
+            "cp850",
+            "cp437",
+            "IBM850",
+            "klingon",
+            "",
+            "-",
+            "windows-",
+            "iso-2022-kr",
+            "hz-gb-2312",
+            "utf-32",
+        ] {
+            let reason = named(name).unwrap_err();
+            assert!(
+                reason.starts_with(&format!("the encoding {name:?} is not known: it may be utf-8,")),
+                "{reason}"
+            );
+            assert!(reason.contains("windows-1250") && reason.contains("iconv -f CP850"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn each_encoding_that_is_told_to_be_known_is() {
+        let told = KNOWN.strip_prefix("it may be ").unwrap().split(". ").next().unwrap();
+        for name in told.split([',', ' ']).filter(|name| !["", "to", "or"].contains(name)) {
+            assert!(named(name).is_ok(), "{name}");
+        }
     }
 }

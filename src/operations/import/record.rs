@@ -208,7 +208,8 @@ fn read_id(given: Raw, new_keys: bool, notes: &mut Vec<String>, errors: &mut Fie
     if id.is_none() && new_keys {
         notes.push("pk: gets a new one.".into());
     } else if id.is_none() {
-        errors.add("pk", format!("Must be a whole number from 1 to {HIGHEST_ID}."));
+        errors
+            .add("pk", format!("Must be a whole number from 1 to {HIGHEST_ID}; --new-keys gives a new one."));
     }
     id
 }

@@ -21,6 +21,12 @@ const SAY_ROUNDS: &str =
 /// What is wrong with a hash that is a part of one.
 const BROKEN: &str = "Its hash is cut off or altered. Mend the file; or leave out such hashes with --no-broken-hashes, \
                       and their users are invited.";
+/// The same of hexadecimal digits, which may be anything.
+const BROKEN_DIGITS: &str = "Its hash is cut off or altered, or no hash: MD5 has 32 hexadecimal digits, SHA-1 has \
+                             40. Mend the file; or leave out such hashes with --no-broken-hashes, and their users are \
+                             invited.";
+/// What Spring puts before a password that it stores in clear.
+const CLEAR: &str = "{noop}";
 /// The stored hash of a user without one: no password matches it.
 pub(super) const UNUSABLE: &str = "!";
 /// What a row says of the password.
@@ -126,7 +132,8 @@ pub(super) fn read_hash(
             unusable()
         }
         Recognized::Broken if !options.left_out.broken => {
-            errors.add("password", BROKEN);
+            let is_digits = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            errors.add("password", if is_digits { BROKEN_DIGITS } else { BROKEN });
             return None;
         }
         Recognized::Broken => {
@@ -134,6 +141,10 @@ pub(super) fn read_hash(
             Secret::Unchecked
         }
         Recognized::Unknown if hash.is_empty() => unusable(),
+        Recognized::Unknown if hash.starts_with(CLEAR) => {
+            notes.push("password: is the password itself, which is not stored; the user is invited.".into());
+            Secret::Unchecked
+        }
         Recognized::Unknown => {
             notes.push("password: is not a hash that can be checked here; the user is invited.".into());
             Secret::Unchecked
@@ -152,7 +163,7 @@ pub(super) fn read_initial(
     const FIELD: &str = "initial_password";
     let text = match row.get(FIELD) {
         Raw::Missing | Raw::Null => return None,
-        Raw::Text(text) => text,
+        Raw::Text(text) => text.strip_prefix(CLEAR).map(str::to_owned).unwrap_or(text),
         Raw::Bool(_) | Raw::Integer(_) | Raw::Other => {
             errors.add(FIELD, Message::NotAString);
             return None;

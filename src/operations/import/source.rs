@@ -76,10 +76,7 @@ impl Source {
     /// # Errors
     /// Why it cannot be read.
     pub fn of(file: Arc<File>, encoding: Option<&str>) -> Result<Self, String> {
-        let named = encoding.map(|label| {
-            Encoding::for_label(label.as_bytes())
-                .ok_or_else(|| format!("the encoding {label:?} is not known"))
-        });
+        let named = encoding.map(encoding::named);
         let (most, fault) = (u64::MAX, Arc::default());
         let (encoding, is_guessed) = (UTF_8, false);
         let mut source = Self { file, packed: false, encoding, is_guessed, mark: 0, most, fault };
@@ -94,6 +91,8 @@ impl Source {
             (source.encoding, source.mark) = (encoding, bytes);
         }
         match (named.transpose()?, marked) {
+            // No text in another one begins with these marks.
+            (Some(_), Some((mark, _))) if [UTF_16LE, UTF_16BE].contains(&mark) => {}
             (Some(named), _) => source.encoding = named,
             (None, None) if mark[..length].contains(&0) => {
                 source.encoding = if mark[0] == 0 { UTF_16BE } else { UTF_16LE };

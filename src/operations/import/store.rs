@@ -126,7 +126,7 @@ async fn write_batch(
         } else {
             let mut known = Known::new(false, false);
             known.replace(load(app, &[&record]).await?);
-            Written::Not(match known.judge(&mut record, now) {
+            Written::Not(match known.judge(&mut record, 0, now) {
                 Verdict::Created => Verdict::refused("was in the way of another change; import it again."),
                 verdict => verdict,
             })

@@ -17,20 +17,21 @@ pub(super) enum Kind {
     Htpasswd,
 }
 
-/// Told from the first lines: each kind has so many colons, and something in a certain place.
+/// Told from most of the first lines: each kind has so many colons, and something in a certain place.
 pub(super) fn kind(head: &[u8]) -> Option<Kind> {
     let text = String::from_utf8_lossy(head);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     // The last one may be cut off.
     let lines: Vec<Vec<&str>> = lines.take(20).map(|line| line.split(':').collect()).collect();
     let lines = if lines.len() > 1 { &lines[..lines.len() - 1] } else { &lines[..] };
-    let all = |test: fn(&[&str]) -> bool| !lines.is_empty() && lines.iter().all(|cells| test(cells));
+    let are_most =
+        |test: &dyn Fn(&[&str]) -> bool| 2 * lines.iter().filter(|cells| test(cells)).count() > lines.len();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_passwd = |cells: &[&str]| cells.len() == 7 && is_number(cells[2]) && is_number(cells[3]);
-    if !lines.is_empty() && lines.iter().all(|cells| is_passwd(cells)) {
+    if are_most(&is_passwd) {
         return Some(Kind::Passwd);
     }
-    if all(|cells| cells.len() == 9 && !cells[0].is_empty()) {
+    if are_most(&|cells| cells.len() == 9 && !cells[0].is_empty()) {
         return Some(Kind::Shadow);
     }
     let is_hash = |cells: &[&str]| {
@@ -39,7 +40,7 @@ pub(super) fn kind(head: &[u8]) -> Option<Kind> {
             && !cells[0].is_empty()
             && (known.iter().any(|known| cells[1].starts_with(known)) || is_des_crypt(cells[1]))
     };
-    (!lines.is_empty() && lines.iter().all(|cells| is_hash(cells))).then_some(Kind::Htpasswd)
+    are_most(&is_hash).then_some(Kind::Htpasswd)
 }
 
 /// What a `shadow` file says of an account.
@@ -178,6 +179,22 @@ mod tests {
         add_shadow(&mut row, "$6$x$y:0:0:99999:7::18000:");
         assert_eq!(row.get("must_change_password"), Raw::Bool(true));
         assert_eq!(row.get("valid_until"), "2019-04-14T00:00:00.000000Z".into());
+    }
+
+    #[test]
+    fn a_damaged_line_hides_neither_what_a_file_is_nor_itself() {
+        for (file, kind_of) in [(PASSWD, Kind::Passwd), (SHADOW, Kind::Shadow)] {
+            let damaged = format!("{}{file}", file.replacen("ada:", "ada", 1));
+            assert_eq!(kind(damaged.as_bytes()), Some(kind_of));
+            assert_eq!(kind(format!("+\n{file}").as_bytes()), Some(kind_of));
+        }
+        let content = b"ada:$apr1$x$y\nbob:\ncarl:$2y$05$x\ndora:{SHA}x\n";
+        assert_eq!(kind(content), Some(Kind::Htpasswd));
+        let damaged = PASSWD.replacen("ada:", "ada", 1);
+        let mut items =
+            rows(source(damaged.as_bytes()).stream().unwrap(), Kind::Passwd, |_| Shadow::NotGiven);
+        let Some(Item::Row(ada)) = items.nth(1) else { panic!("no row") };
+        assert_eq!(ada.broken.as_deref(), Some("has 6 cells, which do not fit."));
     }
 
     #[test]

@@ -32,7 +32,7 @@ const MOST_EARLIER: usize = 1_800_000;
 /// The users that a row may meet: those here, as far as the present rows may meet them, and those of the rows before.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    users: Vec<User>,
+    users: Vec<Met>,
     by_id: HashMap<UserId, usize>,
     by_key: HashMap<String, usize>,
     /// Whether a primary key that is taken is replaced.
@@ -41,29 +41,37 @@ pub(super) struct Known {
     earlier: Option<Earlier>,
 }
 
+/// A user whom a row may meet, and the line of the file that says so, unless they are here.
+#[derive(Debug)]
+struct Met {
+    user: User,
+    line: Option<u64>,
+}
+
 /// What a rehearsal keeps of the rows that it would have written.
 #[derive(Debug, Default)]
 struct Earlier {
     state: RandomState,
-    /// Digests of name and record.
-    names: HashMap<u64, u64>,
+    /// Digests of name and record, and the line: half a number for each of both, as there are many rows.
+    names: HashMap<u64, (u32, u32)>,
     /// Whose digest of the name each primary key has.
     ids: HashMap<UserId, u64>,
 }
 
 impl Earlier {
-    fn digest(&self, user: &User) -> (u64, u64) {
+    fn digest(&self, user: &User) -> (u64, u32) {
         let texts = (user.username.as_str(), &user.first_name, &user.last_name, &user.email);
         let flags =
             (user.is_active, user.is_staff, user.is_superuser, user.is_deprovisioned, user.has_factor);
         let times = [Some(user.date_joined), user.valid_from, user.valid_until];
-        (self.state.hash_one(user.username.key()), self.state.hash_one((texts, flags, times)))
+        let record = self.state.hash_one((texts, flags, times)) >> 32;
+        (self.state.hash_one(user.username.key()), u32::try_from(record).unwrap_or_default())
     }
 
-    fn add(&mut self, user: &User) {
+    fn add(&mut self, user: &User, line: u64) {
         if self.names.len() < MOST_EARLIER {
             let (name, record) = self.digest(user);
-            self.names.insert(name, record);
+            self.names.insert(name, (record, u32::try_from(line).unwrap_or(u32::MAX)));
             if user.id.0 != 0 {
                 self.ids.insert(user.id, name);
             }
@@ -74,12 +82,15 @@ impl Earlier {
         let (name, record) = self.digest(user);
         let owner = self.ids.get(&user.id);
         match self.names.get(&name) {
-            Some(other) if *other == record && (new_keys || user.id.0 == 0 || owner == Some(&name)) => {
+            Some((other, _)) if *other == record && (new_keys || user.id.0 == 0 || owner == Some(&name)) => {
                 Some(Verdict::Unchanged)
             }
-            Some(_) => Some(Verdict::refused("differs from an earlier row with the same username.")),
+            Some((_, line)) => Some(Verdict::refused(format!("differs from the user of line {line}."))),
             None if new_keys => None,
-            None => owner.map(|_| Verdict::refused(taken_id(user.id, None))),
+            None => {
+                let (_, line) = self.names.get(owner?)?;
+                Some(Verdict::refused(format!("pk {} belongs to the user of line {line}.", user.id)))
+            }
         }
     }
 
@@ -100,37 +111,38 @@ impl Known {
         self.by_id.clear();
         self.by_key.clear();
         for user in users {
-            self.add(user);
+            self.add(Met { user, line: None });
         }
     }
 
     /// Adds a user. One that has no primary key yet is known by its name only.
-    fn add(&mut self, user: User) {
+    fn add(&mut self, met: Met) {
+        let user = &met.user;
         if user.id.0 != 0 {
             self.by_id.insert(user.id, self.users.len());
         }
         self.by_key.insert(user.username.key().to_owned(), self.users.len());
-        self.users.push(user);
+        self.users.push(met);
     }
 
     /// The primary key of the user of this name whom the present rows may meet; 0 while it is not known.
     pub(super) fn id_of(&self, name: &Username) -> Option<UserId> {
-        self.users.get(*self.by_key.get(name.key())?).map(|user| user.id)
+        self.users.get(*self.by_key.get(name.key())?).map(|met| met.user.id)
     }
 
-    /// Judges a record. If it is to be created then the users known contain it from now on, and it has lost a
+    /// Judges the record of a line. If it is to be created then the users known contain it from now on, and it has lost a
     /// primary key that is to be replaced.
-    pub(super) fn judge(&mut self, record: &mut Record, now: Timestamp) -> Verdict {
+    pub(super) fn judge(&mut self, record: &mut Record, line: u64, now: Timestamp) -> Verdict {
         let find = |place: Option<&usize>| place.and_then(|place| self.users.get(*place));
         let by_id = find(record.id.and_then(|id| self.by_id.get(&id)));
         let by_key = find(self.by_key.get(record.username.key()));
-        let same_name = |user: &&User| user.username.key() == record.username.key();
+        let same_name = |met: &&Met| met.user.username.key() == record.username.key();
         let judged = match (record.id, by_id, by_key) {
             (_, Some(here), _) if same_name(&here) => Some(compare(record, here)),
             (_, _, Some(here)) if self.new_keys => Some(compare(record, here)),
             (Some(_), Some(_), None) if self.new_keys => None,
-            (Some(id), Some(_), other) => Some(Verdict::Refused(
-                [taken_id(id, by_id)].into_iter().chain(other.map(taken_name)).collect(),
+            (Some(id), Some(owner), other) => Some(Verdict::Refused(
+                [taken_id(id, owner)].into_iter().chain(other.map(taken_name)).collect(),
             )),
             (Some(_), None, Some(other)) => Some(Verdict::refused(taken_name(other))),
             (None, _, Some(here)) => Some(compare(record, here)),
@@ -148,28 +160,29 @@ impl Known {
         }
         let user = record.new_user(now);
         if let Some(earlier) = &mut self.earlier {
-            earlier.add(&user);
+            earlier.add(&user, line);
         }
-        self.add(user);
+        self.add(Met { user, line: Some(line) });
         Verdict::Created
     }
 }
 
-/// A primary key that another user has, who is named if they are known.
-fn taken_id(id: UserId, owner: Option<&User>) -> String {
-    match owner {
-        Some(owner) => format!("pk {id} belongs to another user: {:?}.", owner.username.as_str()),
-        None => format!("pk {id} belongs to another user."),
-    }
+/// A primary key that another user has.
+fn taken_id(id: UserId, owner: &Met) -> String {
+    let of_line = owner.line.map(|line| format!(" of line {line}")).unwrap_or_default();
+    format!("pk {id} belongs to another user: {:?}{of_line}.", owner.user.username.as_str())
 }
 
 /// A name that another user has.
-fn taken_name(owner: &User) -> String {
+fn taken_name(owner: &Met) -> String {
     let taken = format!("username: {}", Message::UsernameTaken(String::new()));
-    if owner.id.0 == 0 { taken } else { format!("{taken} It has the pk {}.", owner.id) }
+    match owner.line {
+        Some(line) => format!("{taken} It is that of line {line}."),
+        None => format!("{taken} It has the pk {}.", owner.user.id),
+    }
 }
 
-fn compare(record: &Record, here: &User) -> Verdict {
+fn compare(record: &Record, Met { user: here, line }: &Met) -> Verdict {
     let given = record.applied_to(here);
     if given == *here {
         return Verdict::Unchanged;
@@ -191,7 +204,8 @@ fn compare(record: &Record, here: &User) -> Verdict {
     .into_iter()
     .filter_map(|(field, differs)| differs.then_some(field))
     .collect();
-    Verdict::refused(format!("differs from the user already here: {}.", differing.join(", ")))
+    let whom = line.map_or_else(|| "already here".to_owned(), |line| format!("of line {line}"));
+    Verdict::refused(format!("differs from the user {whom}: {}.", differing.join(", ")))
 }
 
 #[cfg(test)]
@@ -209,10 +223,12 @@ mod tests {
         let items = formats::open(&source(content.as_bytes()), &options).unwrap().items;
         let judge = |(n, item)| {
             let Item::Row(row) = item else { panic!("{item:?}") };
-            if known.earlier.is_some() && n == here.len() {
-                known.replace(Vec::new());
+            if n == here.len() {
+                let users = known.users.drain(..).map(|met| met.user).collect();
+                known.replace(if known.earlier.is_some() { Vec::new() } else { users });
             }
-            match known.judge(&mut record::read(&row, &options).unwrap(), Timestamp::from_micros(7)) {
+            let mut record = record::read(&row, &options).unwrap();
+            match known.judge(&mut record, row.place.line, Timestamp::from_micros(7)) {
                 Verdict::Created => "created".to_owned(),
                 Verdict::Unchanged => "unchanged".to_owned(),
                 Verdict::Refused(reasons) => reasons.join(" "),
@@ -270,10 +286,11 @@ mod tests {
     fn a_rehearsal_remembers_the_rows_before() {
         let lines =
             ["7,ada,a@b.co,no,,", ",bob,b@b.co,no,,", "7,carl,,no,,", "9,ada,a@b.co,no,,", "8,bob,,no,,"];
-        let differs = "differs from an earlier row with the same username.";
-        let expected = ["unchanged", "unchanged", "pk 7 belongs to another user.", differs, differs];
+        let differs = ["differs from the user of line 2.", "differs from the user of line 3."];
+        let taken = "pk 7 belongs to the user of line 2.";
+        let expected = ["unchanged", "unchanged", taken, differs[0], differs[1]];
         assert_eq!(told(Known::new(false, true), &HERE, &lines, false), expected);
-        let expected = ["unchanged", "unchanged", "created", "unchanged", differs];
+        let expected = ["unchanged", "unchanged", "created", "unchanged", differs[1]];
         assert_eq!(told(Known::new(true, true), &HERE, &lines, true), expected);
     }
 
@@ -296,12 +313,12 @@ mod tests {
             [
                 "created",
                 "unchanged",
-                "differs from the user already here: is_staff.",
-                "username: A user with that username already exists. It has the pk 1.",
-                "pk 1 belongs to another user: \"ada\".",
+                "differs from the user of line 3: is_staff.",
+                "username: A user with that username already exists. It is that of line 3.",
+                "pk 1 belongs to another user: \"ada\" of line 3.",
                 "created",
                 "unchanged",
-                NAME_TAKEN,
+                "username: A user with that username already exists. It is that of line 8.",
             ]
         );
     }

@@ -4,11 +4,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::weak;
+use super::{spring, weak};
 
 /// What a kind begins with, how many parts there are between the `$`, at least and at most, and how long the last one may
 /// be; without a length it is base64 of any output.
-const KINDS: [(&str, usize, usize, &[usize]); 20] = [
+const KINDS: [(&str, usize, usize, &[usize]); 21] = [
     ("$2", 4, 4, &[53]),
     ("$argon2", 5, 6, &[]),
     ("pbkdf2_sha256$", 4, 4, &[44]),
@@ -28,6 +28,7 @@ const KINDS: [(&str, usize, usize, &[usize]); 20] = [
     ("$firebase$", 7, 7, &[]),
     ("pbkdf2:", 3, 3, &[40, 64, 128]),
     ("scrypt:", 3, 3, &[128]),
+    ("$scrypt$", 5, 5, &[]),
     (weak::PREFIX, 9, 9, &[]),
 ];
 
@@ -57,6 +58,9 @@ const LEAST_NAME: usize = 7;
 
 /// Tells it of a hash that is not known as it stands.
 pub(super) fn is_broken(hash: &str) -> bool {
+    if spring::is_cut(hash) {
+        return true;
+    }
     if let Some((kind, rest)) = hash.split_once('}').filter(|_| hash.starts_with('{')) {
         let kind = format!("{}}}", kind.to_ascii_uppercase());
         if let Some((_, least)) = DIGESTS.into_iter().find(|(known, _)| *known == kind) {
@@ -102,8 +106,12 @@ pub(super) const fn is_whole_output(bytes: usize) -> bool {
 fn is_cut_in_its_name(hash: &str) -> bool {
     let is_sure =
         hash.starts_with('$') || hash.starts_with('{') && hash.len() > 1 || hash.len() >= LEAST_NAME;
-    let names = KINDS.into_iter().map(|(kind, ..)| kind).chain(WRAPPINGS);
-    is_sure && names.chain(DIGESTS.into_iter().map(|(kind, _)| kind)).any(|kind| kind.starts_with(hash))
+    let names = KINDS.into_iter().map(|(kind, ..)| kind).chain(WRAPPINGS).chain(spring::NAMES);
+    let begins = |kind: &str| match kind.get(..hash.len()) {
+        Some(start) if hash.starts_with('{') => start.eq_ignore_ascii_case(hash),
+        start => start == Some(hash),
+    };
+    is_sure && names.chain(DIGESTS.into_iter().map(|(kind, _)| kind)).any(begins)
 }
 
 /// Whether these are more hexadecimal digits than of any number of a person, and fewer than of MD5 or SHA-1.
@@ -187,11 +195,10 @@ mod tests {
             "$2b$20$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K",
             "$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
             "pbkdf2_sha256$99000000$salt$XpXOQQ8fv/daUi48T63mbhH/KAcKDLwnFpZsQr7xpoA=",
-            "$scrypt$ln=16,r=8,p=1$abc$def",
+            "$scrypt$ln=26,r=8,p=1$abc$OAOec05+bXxvuu/1qZ6NUR+xQYvYv7BeL1QxwRpY5Pc",
             "$sha1$40000$jtNX3nZ2$hBNaIXkt4wBI2o5rsi8KejSjNqIq",
             "$7$C6..../....salt$hash",
             "{noop}otter",
-            "{PBKDF2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc",
             "otter",
             "scrypt",
             "0123456789abcdef",

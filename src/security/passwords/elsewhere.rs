@@ -11,6 +11,7 @@
 //! | `pbkdf2:sha256:600000$salt$hex` | PBKDF2, the salt is text | Werkzeug |
 //! | base64 that begins with a byte of 0 or 1 | PBKDF2 with all its parameters | ASP.NET Identity |
 //! | `scrypt:32768:8:1$salt$hex` | scrypt, the salt is text, 64 bytes | Werkzeug |
+//! | `$scrypt$ln=16,r=8,p=1$salt$hash` | scrypt, salt and hash in base64 | passlib; Spring's and Auth0's in our spelling |
 //! | `$firebase$ln=14,r=8$salt$separator$signer$hash` | scrypt, which encrypts the project's key | Firebase, in our spelling |
 //! | `$y$…` | yescrypt | libxcrypt |
 
@@ -28,6 +29,7 @@ use subtle::ConstantTimeEq;
 use yescrypt::{PasswordVerifier, Yescrypt};
 
 use super::Failure;
+use super::broken::is_whole_output;
 use super::foreign::{
     bcrypt_effort, bcrypt_matches, parse_bcrypt, parse_number, pbkdf2_is_allowed, scrypt_params,
 };
@@ -126,6 +128,7 @@ impl<'a> ElsewhereHash<'a> {
         match id {
             "2a" | "2b" | "2y" => parse_bcrypt(text).map(Self::Bcrypt),
             "y" => parse_yescrypt(rest).map(|memory| Self::Yescrypt { memory, hash: text }),
+            "scrypt" => parse_scrypt(rest),
             "firebase" => parse_firebase(rest),
             "pbkdf2" => parse_pbkdf2("sha1", rest),
             _ => parse_pbkdf2(id.strip_prefix("pbkdf2-")?, rest),
@@ -226,6 +229,18 @@ fn parse_werkzeug_scrypt<'a>(rounds: &str, block_size: &str, text: &str) -> Opti
         scrypt_params(parse_number(rounds)?, parse_number(block_size)?, parse_number(lanes)?)?;
     let output = hexadecimal(output)?;
     is_comparable(&output).then(|| ElsewhereHash::Scrypt { work, params, salt: salt.into(), output })
+}
+
+/// `ln=16,r=8,p=1$salt$hash`.
+fn parse_scrypt<'a>(text: &str) -> Option<ElsewhereHash<'a>> {
+    let [cost, salt, output] = text.split('$').collect::<Vec<_>>()[..] else { return None };
+    let [log_rounds, block_size, lanes] = cost.split(',').collect::<Vec<_>>()[..] else { return None };
+    let number = |text: &str, name: &str| parse_number(text.strip_prefix(name)?);
+    let rounds = 1_u32.checked_shl(number(log_rounds, "ln=")?)?;
+    let (work, params) = scrypt_params(rounds, number(block_size, "r=")?, number(lanes, "p=")?)?;
+    let (salt, output) = (LENIENT.decode(salt).ok()?, LENIENT.decode(output).ok()?);
+    let is_whole = is_comparable(&output) && is_whole_output(output.len());
+    is_whole.then_some(ElsewhereHash::Scrypt { work, params, salt, output })
 }
 
 /// Version 2 is a byte of 0, 16 bytes of salt and 32 of SHA-1's output after 1,000 rounds; version 3 a byte of 1,

@@ -165,11 +165,11 @@ pub fn is_bare(hash: &str) -> bool {
 }
 
 /// Bytes in hexadecimal digits, or else in base64.
-fn output(text: &str) -> Option<Vec<u8>> {
+pub(super) fn output(text: &str) -> Option<Vec<u8>> {
     hexadecimal(text).or_else(|| LENIENT.decode(text).ok())
 }
 
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+pub(super) fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     let pair = |pair: &[u8]| match pair {
         [high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
             u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()

@@ -27,6 +27,12 @@ const LEAST_SHA_CRYPT_ROUNDS: u32 = 1000;
 const DEFAULT_SHA_CRYPT_ROUNDS: u32 = 5000;
 /// phpass's rounds, as a power of two. WordPress has 8,192, which is 13.
 const MOST_PHPASS_LOG: u32 = 20;
+/// The rounds of a plain SHA-256 that are ever computed.
+const MOST_SHA256_ROUNDS: u32 = 1_000_000;
+/// Those of Spring's.
+const SPRING_ROUNDS: u32 = 1024;
+/// The bytes of its salt, which stands before the output.
+const SPRING_SALT: usize = 8;
 /// The longest salt, in bytes, with what else a kind has to know.
 const LONGEST_SALT: usize = 256;
 /// The bytes that are looked at of the output of a hash which can have any length.
@@ -51,6 +57,8 @@ pub(super) enum Kind {
     Md5OfMd5SaltLast,
     Sha1OfSha1SaltFirst,
     Sha1OfSha1SaltLast,
+    /// digest(salt ‖ password), and the digest of that as often as the cost says.
+    Sha256Rounds,
     Md5Crypt,
     Apr1,
     Sha256Crypt,
@@ -70,7 +78,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const NAMES: [(Self, &'static str); 25] = [
+    const NAMES: [(Self, &'static str); 26] = [
         (Self::Md5SaltFirst, "md5-salt-first"),
         (Self::Sha1SaltFirst, "sha1-salt-first"),
         (Self::Sha256SaltFirst, "sha256-salt-first"),
@@ -84,6 +92,7 @@ impl Kind {
         (Self::Md5OfMd5SaltLast, "md5-of-md5"),
         (Self::Sha1OfSha1SaltFirst, "sha1-of-sha1-salt-first"),
         (Self::Sha1OfSha1SaltLast, "sha1-of-sha1"),
+        (Self::Sha256Rounds, "sha256-rounds"),
         (Self::Md5Crypt, "md5-crypt"),
         (Self::Apr1, "apr1"),
         (Self::Sha256Crypt, "sha256-crypt"),
@@ -112,6 +121,7 @@ impl Kind {
             Self::Sha256Crypt | Self::Sha512Crypt => {
                 (LEAST_SHA_CRYPT_ROUNDS..=MOST_SHA_CRYPT_ROUNDS).contains(&cost)
             }
+            Self::Sha256Rounds => (1..=MOST_SHA256_ROUNDS).contains(&cost),
             Self::Phpass | Self::PhpassSha512 => (1..=MOST_PHPASS_LOG).contains(&cost),
             Self::Pbkdf2Sha1 | Self::Pbkdf2Sha256 | Self::Pbkdf2Sha512 => pbkdf2_is_allowed(cost),
             Self::Scrypt => cost == 0 && scrypt_of(salt).is_some(),
@@ -163,6 +173,10 @@ impl Recipe {
             Kind::Md5OfMd5SaltLast => digest::<Md5>(hex::<Md5>(password).as_bytes(), salt),
             Kind::Sha1OfSha1SaltFirst => digest::<Sha1>(salt, hex::<Sha1>(password).as_bytes()),
             Kind::Sha1OfSha1SaltLast => digest::<Sha1>(hex::<Sha1>(password).as_bytes(), salt),
+            Kind::Sha256Rounds => {
+                let first = digest::<Sha256>(salt, password);
+                (1..*cost).fold(first, |output, _| digest::<Sha256>(&output, &[]))
+            }
             Kind::Md5Crypt => crypt::md5_crypt(password, "$1$", salt),
             Kind::Apr1 => crypt::md5_crypt(password, "$apr1$", salt),
             Kind::Sha256Crypt => crypt::sha256_crypt(password, *cost, salt)?,
@@ -278,8 +292,13 @@ impl WeakHash {
     }
 
     /// RFC 2307 and OpenLDAP: base64 of the digest and the salt that follows it. In a digest that is called `PREFIX` here
-    /// the salt comes first.
+    /// the salt comes first. What Spring calls `sha256` is in hexadecimal digits.
     fn of_ldap(scheme: &str, rest: &str) -> Option<Self> {
+        if let ("SHA256", Some(bytes)) = (scheme, hexadecimal::<{ SPRING_SALT + 32 }>(rest)) {
+            let (salt, output) = bytes.split_at(SPRING_SALT);
+            let recipe = Recipe::new(Kind::Sha256Rounds, SPRING_ROUNDS, salt)?;
+            return Some(Self { recipe, output: output.into() });
+        }
         let (kind, length, is_salted) = match scheme {
             "MD5" => (Kind::Md5SaltLast, 16, false),
             "SMD5" => (Kind::Md5SaltLast, 16, true),

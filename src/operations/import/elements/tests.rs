@@ -82,6 +82,46 @@ fn what_is_wrong_with_one_element_does_not_reach_the_next() {
 }
 
 #[test]
+fn a_line_of_json_lines_that_is_cut_off_or_none_does_not_reach_the_next() {
+    for bad in [
+        "garbage",
+        "}",
+        "]",
+        "/x",
+        "7",
+        "{\"a\":",
+        "{\"a\":\"x",
+        "{\"a\":\"x\\",
+        "{\"a\":[{\"b\":1},",
+        "{\"a\":{\"b\":[",
+        "{\"a\":1,",
+        "{\"a\"",
+        "{",
+    ] {
+        let found = read(&format!("{{\"n\":1}}\n{bad}\n{{\"n\":2}}\n\n{{\"n\":3}}\n"));
+        let lines: Vec<_> = found.iter().map(|(line, ..)| *line).collect();
+        assert_eq!(lines, [1, 2, 3, 5], "{bad}: {found:?}");
+        let last: Vec<_> = found[2..].iter().map(|(.., text)| text.as_deref().unwrap()).collect();
+        assert_eq!(last, ["{\"n\":2}", "{\"n\":3}"], "{bad}");
+    }
+    assert_eq!(texts("[{\"n\":1},\n{\"a\":\"x\n{\"n\":2}]").last().unwrap(), "{\"n\":2}");
+    let indented = "[\n  {\"n\":1},\n  {\"a\":[1,\n  {\"a\":[2,\n  {\"n\":2}\n]";
+    assert_eq!((texts(indented).len(), texts(indented).pop().unwrap()), (4, "{\"n\":2}".to_owned()));
+    // Neither where elements have several lines, nor where they stand behind one another.
+    for whole in [
+        "[\n{\"n\":[\n{\"b\":1}\n]},\n{\"n\":[\n{\"b\":2}\n]}\n]",
+        "{\n\"n\":\n{\"b\":1}}\n{\n\"n\":\n{\"b\":2}}",
+        "[{\"n\":1},{\"n\":[\n{\"b\":2}]}]",
+    ] {
+        assert_eq!(texts(whole).len(), 2, "{whole}");
+        assert!(
+            texts(whole).iter().all(|text| serde_json::from_str::<serde_json::Value>(text).is_ok()),
+            "{whole}"
+        );
+    }
+}
+
+#[test]
 fn a_file_that_ends_too_early_says_where() {
     assert_eq!(read("[{}").pop().unwrap().2.unwrap_err(), "the file ends before its last bracket.");
     let (line, column, reason) = read("[{},\n {\"a\":").pop().unwrap();

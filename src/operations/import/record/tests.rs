@@ -169,6 +169,19 @@ fn a_hash_that_cannot_be_checked_is_left_out_and_never_repeated() {
 }
 
 #[test]
+fn a_password_that_spring_stores_in_clear_is_one_only_where_passwords_are_expected() {
+    let record = ada("password", text("{noop}walnut heron 41")).unwrap();
+    let notes = record.notes.concat();
+    assert!(stored(&record) == "unchecked" && notes.contains("is the password itself"), "{notes}");
+    assert!(!notes.contains("walnut"), "{notes}");
+    for given in ["walnut heron 41", "{noop}walnut heron 41"] {
+        assert_eq!(stored(&ada("initial_password", text(given)).unwrap()), "walnut heron 41");
+    }
+    let encoded = "{sha256}97cde38028ad898ebc02e690819fa220e88c62e0699403e94fff291cfffaf8410849f27605abcbc0";
+    assert!(ada("initial_password", text(encoded)).unwrap_err()[0].contains("This is a hash"));
+}
+
+#[test]
 fn a_broken_hash_is_refused_or_left_out_as_was_asked_for() {
     for hash in [
         "$2y$10$mFQ75T7cwus7NO/rsH4II",
@@ -189,6 +202,10 @@ fn a_broken_hash_is_refused_or_left_out_as_was_asked_for() {
         assert!(stored(&left_out) == "unchecked" && left_out.notes[0].contains("the user is invited"));
         assert!(ada("initial_password", text(hash)).unwrap_err()[0].contains("This is a hash"), "{hash}");
     }
+    let digits = "deadbeef20240101cafebabe";
+    let reasons = ada("password", text(digits)).unwrap_err();
+    assert!(reasons[0].contains("or no hash: MD5 has 32 hexadecimal digits"), "{reasons:?}");
+    assert!(reasons[0].contains("--no-broken-hashes") && !reasons[0].contains(digits), "{reasons:?}");
     let bcrypt = "$2y$04$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K";
     let spaced = format!(" {{bcrypt}}{bcrypt} ");
     assert_eq!(stored(&ada("password", text(&spaced)).unwrap()), bcrypt);

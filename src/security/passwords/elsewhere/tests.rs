@@ -1,5 +1,5 @@
 //! Hashes of other programs, each made by another implementation: Python's hashlib and passlib, libxcrypt, and the
-//! published examples of Firebase and ASP.NET.
+//! published examples of Firebase, ASP.NET, Spring and passlib.
 
 use super::super::argon2::{Memory, OwnHashes};
 use super::super::stored::Stored;
@@ -8,7 +8,7 @@ use super::super::{Cost, Recognized, recognize};
 const TINY: Cost = Cost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
 /// Of [`PASSWORD`], quick to compute.
-const WEAK: [&str; 32] = [
+const WEAK: [&str; 40] = [
     "md5$salz$4871de3e27b38b5bb020a657793486b7",
     "sha1$salz$2715e0b9d053b47727266234ade921224d23d35c",
     "sha1$$3612172aa98cf0a02f4bef87c4178e86359e14e7",
@@ -41,9 +41,17 @@ const WEAK: [&str; 32] = [
     "$S$5saltsaltNEtlvhC/m2n6sq5AWYikb/GV22L/k6tPdM3PiYPcl4Z",
     "$P$6saltsalth.CZ5DIeoCf3Pn.8MJPSF1",
     "$H$6saltsalth.CZ5DIeoCf3Pn.8MJPSF1",
+    "{sha256}0001020304050607403b11e28c639e09a273aa155e78e7cc600de415291c4b011ffad3b7e954db65",
+    "{MD5}{thisissalt}770f6525bd252f090911e64935709d15",
+    "{SHA-1}{thisissalt}766bfb0324439f3c89a3623019c63abd7efb0ed6",
+    "{SHA-256}{a:b}90ac2d95486f55a34644f46ea2fde65739dda45fdcf1ab81977c608f33adde62",
+    "{MD5}097c4675864a973ff8b3c076b54b5866",
+    "{SHA-1}{}82ac07ebc066baf7b124a130868f45c6ee5c8b1d",
+    "{SHA-256}611872753c5d1e3c1a7a975ed46c87b1e3c4d6d0a5b04eca0edaaeb2778ff4f5",
+    "{ldap}{SSHA}bAvANAt18f8jMrBtHnMNmoTORFZzYWx0c2FsdA==",
 ];
 /// Of [`PASSWORD`], as slow as they should be but for their costs.
-const STRONG: [&str; 25] = [
+const STRONG: [&str; 30] = [
     "$2b$04$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K",
     "$2a$04$96eAxVrpIjEueIZm0tBKJuTFjJpNcwyKKjXxjHCrPai919uPOTMum",
     "$2y$04$dTK.olHON4NMcwy7rx7nz.pN//ET4Z1jDrdjf6e7nbguqeEvoR9w2",
@@ -69,16 +77,28 @@ const STRONG: [&str; 25] = [
     "AQAAAAIAAAPoAAAAEAABAgMEBQYHCAkKCwwNDg/wNzdg3KnoAiG5WsnSKr6XA9xkUt7ea/o5A6lmjDbM4Q==",
     "AAABAgMEBQYHCAkKCwwNDg/7ycKC0nLcXuDZfCMGDZmy7GlQrFMymf5r0cYzyfXWgg==",
     "$y$j9T$saltsaltsalt$sGbXHrb./nONRJ5tkpvim8mFa1FQaHZ.ZDTCfoou9q.",
+    "{pbkdf2}0001020304050607f7179f25d241960a7266c21db45852ed745ebb1c3f43988dffc9d4a89e6f7d7a",
+    "{pbkdf2}AAECAwQFBgf3F58l0kGWCnJmwh20WFLtdF67HD9DmI3/ydSonm99eg==",
+    "{pbkdf2@SpringSecurity_v5_8}000102030405060708090a0b0c0d0e0f317ef944a1386b1a8d3b2b451d861c2368f586b3d7ab6af442fd89d4189dd1bd",
+    "{scrypt}$e0801$AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8AAQIDBAUGBwgJCgsMDQ4PAAECAwQFBgcICQoLDA0ODw==$8BZnvSLrnvDw6d1LFY9aw86KysHxoFACoJP9Aa1+bMg=",
+    "{scrypt@SpringSecurity_v5_8}$100801$AAECAwQFBgcICQoLDA0ODw==$U92v+fY1SQ7EGvdvOFoFq53nahhs1lQUee0YmOCXOSk=",
 ];
 const PASSWORD: &str = "kestrel-żółw";
 
 /// The published examples, with their passwords.
-const PUBLISHED: [(&str, &str); 2] = [
+const PUBLISHED: [(&str, &str); 6] = [
     (
         "user1password",
         "$firebase$ln=14,r=8$42xEC+ixf3L2lw==$Bw==$jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ==",
     ),
     ("my password", "AQAAAAIAAAAyAAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw"),
+    ("password", "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc"),
+    (
+        "password",
+        "{scrypt}$e0801$8bWJaSu2IKSn9Z9kM+TPXfOc/9bdYSrN1oD9qfVThWEwdRTnO7re7Ei+fUZRJ68k9lTyuTeUp4of4g24hHnazw==$OAOec05+bXxvuu/1qZ6NUR+xQYvYv7BeL1QxwRpY5Pc=",
+    ),
+    ("password", "{sha256}97cde38028ad898ebc02e690819fa220e88c62e0699403e94fff291cfffaf8410849f27605abcbc0"),
+    ("password", "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E"),
 ];
 
 fn matches(password: &str, hash: &str) -> bool {
@@ -146,6 +166,11 @@ fn pw_3_the_work_of_a_check_is_bounded_whatever_the_hash_says() {
         format!("pbkdf2:sha256:4294967295$salt${}", "0".repeat(64)),
         format!("scrypt:1048576:8:1$salt${}", "0".repeat(128)),
         format!("scrypt:262144:8:5$salt${}", "0".repeat(128)),
+        format!("$scrypt$ln=20,r=8,p=1$c2FsdA${output}"),
+        format!("$scrypt$ln=18,r=8,p=5$c2FsdA${output}"),
+        format!("$scrypt$ln=32,r=8,p=1$c2FsdA${output}"),
+        format!("{{scrypt}}$ffffffff$c2FsdA==${output}="),
+        format!("layered$sha256-rounds$1000001$c2FsdA$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ${output}"),
         format!("$firebase$ln=31,r=8$c2FsdA$Bw${output}${output}"),
         format!("$firebase$ln=99,r=8$c2FsdA$Bw${output}${output}"),
         "$2b$17$mFQ75T7cwus7NO/rsH4IIexaQFziC49ZLDPkUtFKN4QLE6tNqX77K".into(),

@@ -161,7 +161,7 @@ fn row(judged: &Judged) -> VerdictRow {
         word: judged.word(),
         line: judged.label.place.line,
         username: judged.label.username().to_owned(),
-        remarks: judged.remarks(),
+        remarks: on_the_page(&judged.remarks()),
     }
 }
 
@@ -185,10 +185,27 @@ fn choices(choices: &Choices) -> ChoicesState {
     }
 }
 
+/// What messages call options of the command line, and what these are called on the page.
+const OPTIONS: [(&str, &str); 9] = [
+    ("--column 'NAME=username' says", "A line such as Login=username below says"),
+    ("--realm and --table are", "“Realm or table” is"),
+    ("--realm", "“Realm or table”"),
+    ("--table", "“Realm or table”"),
+    ("--column", "the columns below"),
+    ("--dates", "“Dates with slashes”"),
+    ("--hash", "“Hashes with a salt beside them”"),
+    ("--new-keys", "“Give new primary keys”"),
+    ("--no-broken-hashes", "“Leave out passwords whose hash is cut off or altered”"),
+];
+
+/// With what options are called on the page.
+fn on_the_page(text: &str) -> String {
+    OPTIONS.into_iter().fold(text.to_owned(), |text, (option, name)| text.replace(option, name))
+}
+
 /// A reason as it is told on the command line, as a sentence of a page.
 fn sentence(reason: &str) -> String {
-    let reason = reason.replace("--column 'NAME=username' says", "A line such as Login=username below says");
-    let reason = reason.replace("say with --realm which one of", "say below which one of");
+    let reason = on_the_page(reason);
     if reason.ends_with('.') { reason } else { format!("{reason}.") }
 }
 
