@@ -228,7 +228,10 @@ mod tests {
         for (query, kept) in [
             ("connect_timeout=10&keepalives=1&sslmode=require&channel_binding=prefer", "sslmode=require"),
             ("sslrootcert=system", "sslmode=verify-full"),
-            ("application_name=usher-1&options[search_path]=users", "application_name=usher-1&options[search_path]=users"),
+            (
+                "application_name=usher-1&options[search_path]=users",
+                "application_name=usher-1&options[search_path]=users",
+            ),
         ] {
             assert_eq!(parameters(query, false).unwrap(), (kept.to_owned(), false), "{query}");
         }
