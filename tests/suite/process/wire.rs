@@ -187,11 +187,14 @@ fn ip_1_the_header_that_is_configured_counts_and_no_other() {
 fn settings_that_would_count_for_nothing_stop_the_start_and_say_what_to_do() {
     let directory = TempDir::new().unwrap();
     for (variable, complaint) in [
-        (("ROCKET_TLS", "{certs=\"a.pem\",key=\"b.pem\"}"), "tls: this build speaks plain HTTP only"),
-        (("ROCKET_HTTP2", "true"), "http2: this build speaks HTTP/1.1 only"),
-        (("ROCKET_PROT", "8000"), "prot: there is no such setting"),
-        (("ROCKET_LOG_LEVEL", "debug"), "log_level: how much is logged is the setting usher.log_level"),
-        (("ROCKET_IP_HEADER", "X-Real-IP"), "ip_header: any client could send that header"),
+        (("ROCKET_TLS", "{certs=\"a.pem\",key=\"b.pem\"}"), "ROCKET_TLS: this build speaks plain HTTP only"),
+        (("ROCKET_HTTP2", "true"), "ROCKET_HTTP2: this build speaks HTTP/1.1 only"),
+        (("ROCKET_PROT", "8000"), "ROCKET_PROT: there is no such setting"),
+        (
+            ("ROCKET_LOG_LEVEL", "debug"),
+            "ROCKET_LOG_LEVEL: how much is logged is the setting usher.log_level",
+        ),
+        (("ROCKET_IP_HEADER", "X-Real-IP"), "ROCKET_IP_HEADER: any client could send that header"),
         (
             ("USHER_CONNECTIONS", "500"),
             "usher.connections: there is no such setting any more: the proxy in front",
