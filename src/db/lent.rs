@@ -45,17 +45,22 @@ impl Lent {
 
     /// Begins to read: through a pooler that is a transaction.
     pub(super) async fn begin_to_read(&mut self, end: Instant) -> Result<()> {
-        if self.servers.is_pooled() { self.begin(READ, end).await } else { Ok(()) }
+        if self.servers.is_pooled() { self.begin(Sql::new(READ), end).await } else { Ok(()) }
     }
 
-    /// Begins a transaction that writes.
-    pub(super) async fn begin_to_write(&mut self, end: Instant) -> Result<()> {
-        let begin = if self.servers.is_pooled() { WRITE } else { "BEGIN" };
+    /// Begins a transaction that writes, and locks these numbers in their order.
+    pub(super) async fn begin_to_write(&mut self, locks: &[i64], end: Instant) -> Result<()> {
+        let mut begin = Sql::new(if self.servers.is_pooled() { WRITE } else { "BEGIN" });
+        for (n, lock) in locks.iter().enumerate() {
+            begin.push(if n == 0 { "; SELECT " } else { ", " });
+            begin.push("pg_advisory_xact_lock('").push_number(*lock).push("')");
+        }
         self.begin(begin, end).await
     }
 
-    async fn begin(&mut self, begin: &'static str, end: Instant) -> Result<()> {
+    async fn begin(&mut self, begin: Sql, end: Instant) -> Result<()> {
         self.is_open = true;
+        let (begin, ..) = begin.for_driver();
         let result = until(end, Box::pin(raw_sql(begin).execute(self.connection()))).await;
         self.note(&result);
         result.map(drop)

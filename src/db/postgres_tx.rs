@@ -31,10 +31,12 @@ pub(super) struct PostgresTx {
 }
 
 impl PostgresTx {
-    pub(super) async fn begin(servers: &Servers, turn: Turn, end: Instant) -> Result<Self> {
-        let mut lent = servers.acquire(end).await?;
-        lent.begin_to_write(end).await?;
-        Ok(Self { open: Some((lent, turn)), is_late: false })
+    /// Begins one, with these numbers locked in their order.
+    pub(super) async fn begin(servers: &Servers, locks: &[i64], turn: Turn, end: Instant) -> Result<Self> {
+        let mut tx = Self { open: Some((servers.acquire(end).await?, turn)), is_late: false };
+        let begun = tx.lent()?.begin_to_write(locks, end).await;
+        tx.is_late = matches!(begun, Err(Error::TimedOut));
+        begun.map(|()| tx)
     }
 
     fn lent(&mut self) -> Result<&mut Lent> {
@@ -65,13 +67,16 @@ impl PostgresTx {
         }
     }
 
-    /// Commits, by a text that no other commit has.
-    pub(super) async fn commit(mut self, text: sqlx::SqlStr, end: Instant) -> Result<()> {
-        let committed = until(end, raw_sql(text.clone()).execute(self.connection()?)).await;
+    /// Commits, by a text that no other commit has: one that waits without end is found among those of all instances.
+    pub(super) async fn commit(mut self, is_durable: bool, end: Instant) -> Result<()> {
+        let mut sql = Sql::new(if is_durable { "" } else { "SET LOCAL synchronous_commit = off; " });
+        sql.push("COMMIT /* usher ").push_number(getrandom::u64().unwrap_or(0).cast_signed()).push(" */");
+        let text = sql.text().to_owned();
+        let committed = until(end, raw_sql(sql.for_driver().0).execute(self.connection()?)).await;
         self.note(&committed);
         if self.is_late {
             // The client is told that it may not have happened, so nothing waits for the standby any longer.
-            spawn(give_up(self.lent()?.pool().clone(), text.as_str().to_owned()));
+            spawn(give_up(self.lent()?.pool().clone(), text));
         } else if let Some((mut lent, _turn)) = self.open.take() {
             // Over, by success or by an error.
             lent.close();

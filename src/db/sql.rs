@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sqlx::{Encode, Type};
+use sqlx::{AssertSqlSafe, Encode, Type};
 
 use super::Dialect;
 
@@ -127,6 +127,65 @@ impl Sql {
         self.push(")")
     }
 
+    /// Adds a whole number as it is, for a statement to which nothing can be bound.
+    pub(super) fn push_number(&mut self, number: i64) -> &mut Self {
+        self.text.to_mut().push_str(&number.to_string());
+        self
+    }
+
+    /// The statement that does what all these do, and gives the rows of the last. PostgreSQL runs them at once, so no two
+    /// may concern the same row. `$` and `?` stand for nothing but placeholders in them.
+    pub(super) fn together(dialect: Dialect, first: Vec<Self>, last: Self) -> Self {
+        if first.is_empty() {
+            return last;
+        }
+        let mut all = Self::new("");
+        for (n, sql) in (0..).zip(first) {
+            match dialect {
+                Dialect::Sqlite => all.push_numbered(sql).push(";"),
+                Dialect::Postgres => {
+                    all.push(if n == 0 { "WITH first_" } else { ", first_" }).push_number(n);
+                    all.push(" AS (").push_numbered(sql).push(")")
+                }
+            };
+        }
+        all.push(" ").push_numbered(last);
+        all
+    }
+
+    /// Adds another statement and its values, with the numbers that its placeholders have here.
+    fn push_numbered(&mut self, sql: Self) -> &mut Self {
+        let Self { text, values, keeps_plan } = sql;
+        let before = self.values.len();
+        self.values.extend(values);
+        self.keeps_plan &= keeps_plan;
+        let mut unnumbered = before;
+        let all = self.text.to_mut();
+        let mut rest = &*text;
+        while let Some(at) = rest.find(['$', '?']) {
+            all.push_str(&rest[..at]);
+            let after = &rest[at + 1..];
+            let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+            let number = if let Ok(number) = after[..digits].parse::<usize>() {
+                before + number
+            } else {
+                unnumbered += 1;
+                unnumbered
+            };
+            all.push('$');
+            all.push_str(&number.to_string());
+            rest = &after[digits..];
+        }
+        all.push_str(rest);
+        self
+    }
+
+    /// Its text, its values, and whether a plan may be kept of it.
+    pub(super) fn for_driver(self) -> (AssertSqlSafe<Cow<'static, str>>, Vec<Value>, bool) {
+        let Self { text, values, keeps_plan } = self;
+        (AssertSqlSafe(text), values, keeps_plan)
+    }
+
     /// The text, for tests.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -162,4 +221,34 @@ where
         .map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_become_one_whose_placeholders_keep_their_values() {
+        let mut upsert = Sql::new("INSERT INTO a (x, y) VALUES ");
+        upsert.push_rows(Dialect::Sqlite, [[Value::from(3), Value::from(4)]]);
+        let mut last = Sql::new("UPDATE b SET x = $2 WHERE id = $1 RETURNING x").bind(5).bind("six");
+        let first = vec![Sql::new("DELETE FROM c WHERE id IN ($1, $2) AND y > $1").bind(1).bind(2), upsert];
+        let together = |dialect| Sql::together(dialect, first.clone(), last.clone());
+        assert_eq!(
+            together(Dialect::Sqlite).text(),
+            "DELETE FROM c WHERE id IN ($1, $2) AND y > $1;INSERT INTO a (x, y) VALUES ($3, $4); \
+             UPDATE b SET x = $6 WHERE id = $5 RETURNING x"
+        );
+        let postgres = together(Dialect::Postgres);
+        assert_eq!(
+            postgres.text(),
+            "WITH first_0 AS (DELETE FROM c WHERE id IN ($1, $2) AND y > $1), first_1 AS (INSERT INTO a (x, y) \
+             VALUES ($3, $4)) UPDATE b SET x = $6 WHERE id = $5 RETURNING x"
+        );
+        assert!(matches!(&postgres.values[..], [.., Value::Integer(4), Value::Integer(5), Value::Text(_)]));
+        assert_eq!(Sql::together(Dialect::Postgres, Vec::new(), last.clone()).text(), last.text());
+        assert!(
+            !Sql::together(Dialect::Sqlite, vec![last.clone()], last.plan_for_values().clone()).keeps_plan
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::slice;
 
-use super::{Db, Result, Sql, Tx, Value, from_row};
+use super::{Db, Dialect, Result, Sql, Tx, Value, from_row};
 use crate::model::clock::Timestamp;
 use crate::model::throttle::{AccountFailures, Failures, Key};
 
@@ -92,49 +92,59 @@ pub async fn of_account(db: &Db, account: &Key) -> Result<AccountFailures> {
 
 /// What is known of a key, with no other transaction able to change it until this one ends.
 pub async fn lock(tx: &mut Tx, key: &Key) -> Result<Option<Failures>> {
-    Ok(lock_all(tx, slice::from_ref(key)).await?.into_iter().flatten().next())
+    if tx.dialect() == Dialect::Postgres {
+        tx.execute(Sql::new("SELECT pg_advisory_xact_lock($1)").bind(key.as_integer())).await?;
+    }
+    Ok(tx.optional::<KeyRow>(by_keys(slice::from_ref(key))).await?.map(|row| row.failures.into()))
 }
 
-/// What is known of each of these keys, of which there is at least one; they are locked in their order.
-pub async fn lock_all(tx: &mut Tx, keys: &[Key]) -> Result<Vec<Option<Failures>>> {
-    if tx.dialect() == super::Dialect::Postgres {
-        // The rows may not exist yet, so the keys themselves are locked; what they say is read afterwards.
-        let mut sql = Sql::new("SELECT ");
-        for (key, n) in keys.iter().zip(0..) {
-            sql.push(if n == 0 { "pg_advisory_xact_lock(" } else { ", pg_advisory_xact_lock(" });
-            sql.push_value(key.as_integer()).push(")");
-        }
-        tx.execute(sql).await?;
-    }
-    Ok(of_rows(tx.all(by_keys(keys)).await?, keys))
+/// Begins a transaction that writes with these keys locked in their order, and what is known of each.
+pub async fn begin_holding(db: &Db, keys: &[Key]) -> Result<(Tx, Vec<Option<Failures>>)> {
+    // The rows may not exist yet, so the keys themselves are locked; what they say is read afterwards.
+    let locks: Vec<i64> = keys.iter().map(Key::as_integer).collect();
+    let mut tx = db.begin_holding(&locks).await?;
+    let known = of_rows(tx.all(by_keys(keys)).await?, keys);
+    Ok((tx, known))
 }
 
 /// Stores what is known of a key; no row, if that is nothing.
 pub async fn set(tx: &mut Tx, key: &Key, failures: &Failures) -> Result<()> {
-    set_all(tx, &[(key, failures)]).await
+    for sql in storing(tx.dialect(), &[(key, failures)]) {
+        tx.execute(sql).await?;
+    }
+    Ok(())
 }
 
-/// Stores what is known of each of these keys; no row for one of which that is nothing.
-pub async fn set_all(tx: &mut Tx, all: &[(&Key, &Failures)]) -> Result<()> {
+/// Stores what is known of each of these keys, [with the next statement](Tx::execute_with_next); no row for one of which
+/// that is nothing.
+pub fn set_all(tx: &mut Tx, all: &[(&Key, &Failures)]) {
+    for sql in storing(tx.dialect(), all) {
+        tx.execute_with_next(sql);
+    }
+}
+
+/// The statements that store what is known of these keys.
+fn storing(dialect: Dialect, all: &[(&Key, &Failures)]) -> Vec<Sql> {
     let (nothing, known): (Vec<_>, Vec<_>) =
         all.iter().copied().partition(|(_, failures)| failures.is_none());
+    let mut statements = Vec::new();
     if !nothing.is_empty() {
         let mut sql = Sql::new("DELETE FROM throttles WHERE key IN (");
         push_keys(&mut sql, nothing.into_iter().map(|(key, _)| key));
-        tx.execute(sql).await?;
+        statements.push(sql);
     }
-    if known.is_empty() {
-        return Ok(());
+    if !known.is_empty() {
+        let mut sql = Sql::new(concat!("INSERT INTO throttles (", columns!(), ") VALUES "));
+        sql.push_rows(dialect, known.into_iter().map(|(key, failures)| values(key, failures)));
+        sql.push(
+            " ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, \
+             consecutive = excluded.consecutive, last_failure_at = excluded.last_failure_at, \
+             blocked_until = excluded.blocked_until, undecided = excluded.undecided, \
+             undecided_until = excluded.undecided_until",
+        );
+        statements.push(sql);
     }
-    let mut sql = Sql::new(concat!("INSERT INTO throttles (", columns!(), ") VALUES "));
-    sql.push_rows(tx.dialect(), known.into_iter().map(|(key, failures)| values(key, failures)));
-    sql.push(
-        " ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, \
-         consecutive = excluded.consecutive, last_failure_at = excluded.last_failure_at, \
-         blocked_until = excluded.blocked_until, undecided = excluded.undecided, \
-         undecided_until = excluded.undecided_until",
-    );
-    tx.execute(sql).await.map(drop)
+    statements
 }
 
 fn values(key: &Key, failures: &Failures) -> [Value; 7] {

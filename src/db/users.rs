@@ -23,7 +23,7 @@ pub use self::passwords::{hashes_unlike, with_password, without_password_after};
 pub(super) use self::rewriting::rewrite;
 pub use self::row::UserRow;
 pub(super) use self::row::columns;
-pub use self::updating::{edit, update};
+pub use self::updating::{edit, set_last_login, update};
 
 /// A user with the hash of their password: read only where a password is checked.
 #[derive(Debug)]
@@ -387,12 +387,6 @@ pub async fn preferences_of(db: &Db, id: UserId) -> Result<String> {
 pub async fn set_preferences(tx: &mut Tx, id: UserId, json: &str) -> Result<()> {
     let sql = Sql::new("UPDATE users SET preferences = $1 WHERE id = $2");
     tx.execute(sql.bind(json).bind(id.0)).await.map(drop)
-}
-
-/// Notes a successful sign-in.
-pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()> {
-    let sql = Sql::new("UPDATE users SET last_login = $1 WHERE id = $2");
-    tx.execute(sql.bind(now.micros()).bind(id.0)).await.map(drop)
 }
 
 fn bind_username(sql: Sql, user: &User) -> Sql {

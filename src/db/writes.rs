@@ -91,6 +91,13 @@ impl Writes {
         }
     }
 
+    /// Notes how a transaction began that was to hold locks: that another one has them says nothing about others.
+    pub(super) fn note_held<T>(&self, result: &Result<T>) {
+        if let Err(error) = result {
+            self.note_trouble(Trouble::of(error).filter(|trouble| *trouble != Trouble::Locked));
+        }
+    }
+
     /// Notes how a statement of a transaction went: one that waits for a lock says nothing about others.
     pub(super) fn note_statement<T>(&self, result: &Result<T>) {
         if let Err(error) = result {

@@ -148,8 +148,9 @@ async fn write_password(
 ) -> Result<Option<std::result::Result<Option<(SessionId, Secret)>, Refused>>> {
     let app = attempt.app;
     let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
-    let Some((before, counted)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
+    let Some((mut tx, before, counted)) = attempt.begin_unchanged(verified, now).await? else {
+        return Ok(None);
+    };
     sessions::require_open(&mut tx, can).await?;
     let shown = match reauthentication::show_code(&mut tx, can, &before, code, now).await? {
         Ok(shown) => shown,
@@ -158,7 +159,7 @@ async fn write_password(
             return Ok(Some(Err(why)));
         }
     };
-    attempt.forget_failures(&mut tx, counted, now).await?;
+    attempt.forget_failures(&mut tx, counted, now);
     let mut after = User { must_change_password: false, ..before.clone() };
     after.count_edit(now);
     db::users::edit(&mut tx, &before, &after).await?;

@@ -220,10 +220,9 @@ impl<'a> Attempt<'a> {
         }
         self.hasher.refuse_if_full()?;
         db::retrying(|| async {
-            let mut tx = self.app.db.begin().await?;
-            let known = self.lock(&mut tx).await?;
+            let (mut tx, known) = self.begin().await?;
             let Some(admitted) = self.admission(known)? else { return Ok(None) };
-            self.store(&mut tx, &admitted).await?;
+            self.store(&mut tx, &admitted);
             // The answer waits for how the try ends, which is durable.
             tx.commit_asynchronously().await?;
             Ok(Some(admitted.account.is_some()))
@@ -254,15 +253,16 @@ impl<'a> Attempt<'a> {
         self.keys.get(1)
     }
 
-    /// What is known of account and address, with no other transaction able to change it.
-    async fn lock(&self, tx: &mut Tx) -> Result<Counted> {
-        Ok(Counted::of(db::throttles::lock_all(tx, &self.keys).await?))
+    /// Begins a transaction, with what is known of account and address: no other one is able to change that.
+    async fn begin(&self) -> Result<(Tx, Counted)> {
+        let (tx, found) = db::throttles::begin_holding(&self.app.db, &self.keys).await?;
+        Ok((tx, Counted::of(found)))
     }
 
-    async fn store(&self, tx: &mut Tx, counted: &Counted) -> Result<()> {
+    fn store(&self, tx: &mut Tx, counted: &Counted) {
         let all = self.keys.iter().zip([&counted.account, &counted.address]);
         let all: Vec<_> = all.filter_map(|(key, failures)| Some((key, failures.as_ref()?))).collect();
-        Ok(db::throttles::set_all(tx, &all).await?)
+        db::throttles::set_all(tx, &all);
     }
 
     /// The result of work after a right password; if that is an error, the try is neither a failure nor a success.
@@ -277,11 +277,10 @@ impl<'a> Attempt<'a> {
     async fn give_up(&self, is_open: bool) {
         let ended = db::retrying(|| async {
             let now = self.app.clock.now();
-            let mut tx = self.app.db.begin().await?;
-            let Counted { account, address } = self.lock(&mut tx).await?;
+            let (mut tx, Counted { account, address }) = self.begin().await?;
             let [account, address] =
                 [account.filter(|_| is_open), address].map(|before| before.map(|before| before.decided(now)));
-            self.store(&mut tx, &Counted { account, address }).await?;
+            self.store(&mut tx, &Counted { account, address });
             Ok(tx.commit().await?)
         });
         if let Err(error) = ended.await {
@@ -289,7 +288,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Does what the right password is for, in a transaction that begins with [`unchanged`](Self::unchanged);
+    /// Does what the right password is for, in a transaction that [`begin_unchanged`](Self::begin_unchanged) begins;
     /// `None`, counted as a failure, if that says so.
     pub(crate) async fn succeed<T, F: Future<Output = Result<Option<T>>>>(
         &self,
@@ -304,25 +303,25 @@ impl<'a> Attempt<'a> {
         Ok(done)
     }
 
-    /// The user, locked, if the password that was checked is still theirs and the account may be used; and what is
-    /// known of the failures that were counted with this try, for [`forget_failures`](Self::forget_failures).
-    pub(crate) async fn unchanged(
+    /// Begins a transaction with the user locked, if the password that was checked is still theirs and the account may be
+    /// used; and what is known of the failures that were counted with this try, for
+    /// [`forget_failures`](Self::forget_failures).
+    pub(crate) async fn begin_unchanged(
         &self,
-        tx: &mut Tx,
         verified: &Credentials,
         now: Timestamp,
-    ) -> Result<Option<(User, Counted)>> {
-        let counted = self.lock(tx).await?;
-        let found = db::users::lock(tx, verified.user.id).await?;
+    ) -> Result<Option<(Tx, User, Counted)>> {
+        let (mut tx, counted) = self.begin().await?;
+        let found = db::users::lock(&mut tx, verified.user.id).await?;
         let found = found.filter(|found| found.user.is_usable(now) && found.password == verified.password);
-        Ok(found.map(|found| (found.user, counted)))
+        Ok(found.map(|found| (tx, found.user, counted)))
     }
 
-    /// Forgets the failures of the account, and decides this try for its address.
-    pub(crate) async fn forget_failures(&self, tx: &mut Tx, counted: Counted, now: Timestamp) -> Result<()> {
+    /// Forgets the failures of the account, and decides this try for its address, with the next statement.
+    pub(crate) fn forget_failures(&self, tx: &mut Tx, counted: Counted, now: Timestamp) {
         let account = counted.account.map(|before| before.succeeded(now));
         let address = counted.address.map(|before| before.decided(now));
-        self.store(tx, &Counted { account, address }).await
+        self.store(tx, &Counted { account, address });
     }
 
     /// Counts a failure against account and address, and records it, with the blocks that begin by it.
@@ -343,9 +342,8 @@ impl<'a> Attempt<'a> {
             let mut consecutive = 0;
             let now = self.app.clock.now();
             let thresholds = self.app.settings.thresholds();
-            let mut tx = self.app.db.begin().await?;
+            let (mut tx, before) = self.begin().await?;
             audit::record(&mut tx, &failed, now).await?;
-            let before = self.lock(&mut tx).await?;
             let mut after = Counted::default();
             if why != FailureReason::Blocked {
                 let account = Failures::account(before.account, now, thresholds);
@@ -363,7 +361,7 @@ impl<'a> Attempt<'a> {
                 }
                 after.address = Some(address);
             }
-            self.store(&mut tx, &after).await?;
+            self.store(&mut tx, &after);
             tx.commit().await?;
             Ok(consecutive)
         })

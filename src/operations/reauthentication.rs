@@ -61,8 +61,9 @@ async fn confirm_now<P: Permission>(
 ) -> Result<Option<std::result::Result<Can<P>, Refused>>> {
     let (app, session) = (attempt.app, can.session().id);
     let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
-    let Some((user, counted)) = attempt.unchanged(&mut tx, verified, now).await? else { return Ok(None) };
+    let Some((mut tx, user, counted)) = attempt.begin_unchanged(verified, now).await? else {
+        return Ok(None);
+    };
     let shown = match show_code(&mut tx, can, &user, code, now).await? {
         Ok(shown) => shown,
         Err(why) => {
@@ -70,7 +71,7 @@ async fn confirm_now<P: Permission>(
             return Ok(Some(Err(why)));
         }
     };
-    attempt.forget_failures(&mut tx, counted, now).await?;
+    attempt.forget_failures(&mut tx, counted, now);
     let fresh = can.cookie().map(|_| Secret::random());
     let is_open = match can.cookie().zip(fresh.as_ref()) {
         Some((old, fresh)) => {

@@ -277,8 +277,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<Option<Opening>> {
         let (app, id) = (self.app, verified.user.id);
         let now = app.clock.now();
-        let mut tx = app.db.begin().await?;
-        let Some((mut user, counted)) = self.unchanged(&mut tx, verified, now).await? else {
+        let Some((mut tx, mut user, counted)) = self.begin_unchanged(verified, now).await? else {
             return Ok(None);
         };
         let shown = match code.filter(|_| user.has_factor) {
@@ -295,11 +294,11 @@ impl<'a> Attempt<'a> {
         if app.access(&user, shown.is_some()) == Access::AfterFactor || is_alone && shown.is_none() {
             return Ok(None);
         }
-        self.forget_failures(&mut tx, counted, now).await?;
         if let Some(hash) = rehashed {
             db::users::set_hash(&mut tx, id, hash).await?;
         }
-        db::users::set_last_login(&mut tx, id, now).await?;
+        self.forget_failures(&mut tx, counted, now);
+        let open = db::users::set_last_login(&mut tx, id, credential, now).await?;
         user.last_login = Some(now);
         let secret = Secret::random();
         let expires_at = now.plus(app.settings.session_lifetime(credential));
@@ -313,10 +312,10 @@ impl<'a> Attempt<'a> {
         };
         // A bound of parallel sessions (ASVS 7.1.2). One kind does not crowd out the other.
         let ended = match app.settings.most_sessions(credential) {
-            Some(most) => {
+            Some(most) if open >= u64::from(most) => {
                 db::sessions::delete_least_recent(&mut tx, id, credential, most.saturating_sub(1)).await?
             }
-            None => 0,
+            Some(_) | None => 0,
         };
         let session = db::sessions::insert(&mut tx, id, &new, &secret.hash(), self.origin, now).await?;
         let mut entry = Entry::new(Action::SignIn, Author::user(&user, self.origin))

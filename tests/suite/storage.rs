@@ -2,6 +2,7 @@
 
 mod opening;
 mod scans;
+mod transactions;
 
 use rocket::futures::future::join_all;
 use rocket::http::{Header, Method};

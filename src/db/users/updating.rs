@@ -1,9 +1,10 @@
-//! Writing an edit.
+//! Writing an edit, or a sign-in.
 
 use crate::db::{Result, Sql, Tx, Value};
 use crate::model::clock::Timestamp;
+use crate::model::session::Credential;
 use crate::model::text;
-use crate::model::user::User;
+use crate::model::user::{User, UserId};
 
 /// Writes the fields of a user that an edit may change, as the next version.
 ///
@@ -20,6 +21,16 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
 /// As [`update`].
 pub async fn edit(tx: &mut Tx, before: &User, after: &User) -> Result<()> {
     tx.execute(statement(Some(before), after)).await.map(drop)
+}
+
+/// Notes a successful sign-in of a user whose row is locked; how many sessions of the kind they have.
+pub async fn set_last_login(tx: &mut Tx, id: UserId, kind: Credential, now: Timestamp) -> Result<u64> {
+    let sql = Sql::new(
+        "UPDATE users SET last_login = $1 WHERE id = $2 \
+         RETURNING (SELECT COUNT(*) FROM sessions WHERE user_id = $2 AND carrier = $3)",
+    );
+    let row: Option<(i64,)> = tx.optional(sql.bind(now.micros()).bind(id.0).bind(kind.as_str())).await?;
+    Ok(row.map_or(0, |(open,)| open.cast_unsigned()))
 }
 
 fn statement(before: Option<&User>, user: &User) -> Sql {

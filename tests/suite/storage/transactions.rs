@@ -1,0 +1,129 @@
+//! What a transaction does in one way to the database and back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rocket::futures::future::join_all;
+use rocket::tokio::join;
+use rocket::tokio::time::sleep;
+use usher::db::{self, Db, Sql};
+use usher::model::user::UserId;
+
+use crate::app::TestApp;
+
+fn rename(id: UserId, name: &str) -> Sql {
+    Sql::new("UPDATE users SET first_name = $1 WHERE id = $2").bind(name).bind(id.0)
+}
+
+fn row_of_text(sql: &'static str, text: &str, id: UserId) -> Sql {
+    Sql::new(sql).bind(text).bind(id.0)
+}
+
+const LAST_NAME: &str = "UPDATE users SET last_name = $1 WHERE id = $2 RETURNING last_name";
+
+/// Of all users by primary key.
+async fn first_names(db: &Db) -> String {
+    let sql = Sql::new("SELECT first_name FROM users ORDER BY id");
+    db.all::<(String,)>(sql).await.unwrap().into_iter().map(|(name,)| name + ";").collect()
+}
+
+#[apply(on_all)]
+async fn statements_that_wait_for_the_next_are_a_part_of_the_transaction(app: TestApp) {
+    let (ada, bob) = (app.person("ada", "ordinary").await.user.id, app.person("bob", "staff").await.user.id);
+    let db = &app.usher.db;
+    let before = first_names(db).await;
+
+    let mut tx = db.begin().await.unwrap();
+    tx.execute_with_next(rename(ada, "one"));
+    drop(tx);
+    let mut tx = db.begin().await.unwrap();
+    tx.execute_with_next(rename(ada, "one"));
+    tx.leave().await.unwrap();
+    assert_eq!(first_names(db).await, before, "without a commit nothing happens");
+
+    let mut tx = db.begin().await.unwrap();
+    tx.execute_with_next(rename(ada, "one"));
+    tx.execute_with_next(rename(bob, "two"));
+    let row: Option<(String,)> = tx.optional(row_of_text(LAST_NAME, "Lovelace", UserId(0))).await.unwrap();
+    assert_eq!(row, None);
+    tx.execute_with_next(rename(bob, "three"));
+    let row: Option<(String,)> = tx.optional(row_of_text(LAST_NAME, "Lovelace", ada)).await.unwrap();
+    assert_eq!(row.unwrap().0, "Lovelace");
+    tx.commit().await.unwrap();
+    assert_eq!(first_names(db).await, "one;three;", "with one that gives rows");
+
+    let mut tx = db.begin().await.unwrap();
+    tx.execute_with_next(Sql::new("UPDATE users SET first_name = 'all'"));
+    assert_eq!(tx.execute(rename(bob, "four")).await.unwrap(), 1, "rows are counted of the last alone");
+    tx.commit().await.unwrap();
+    assert_eq!(first_names(db).await, "all;four;", "before one that gives none");
+
+    let mut tx = db.begin().await.unwrap();
+    tx.execute_with_next(rename(ada, "five"));
+    tx.execute_with_next(rename(bob, "six"));
+    tx.commit().await.unwrap();
+    assert_eq!(first_names(db).await, "five;six;", "before the commit");
+}
+
+#[apply(on_all)]
+async fn the_error_of_a_statement_that_waits_is_told_by_the_next(app: TestApp) {
+    let (ada, bob) = (app.person("ada", "ordinary").await.user.id, app.person("bob", "staff").await.user.id);
+    let db = &app.usher.db;
+    let before = first_names(db).await;
+    let faulty = || row_of_text("UPDATE users SET username_key = $1 WHERE id = $2", "ada", bob);
+
+    let mut tx = db.begin().await.unwrap();
+    tx.execute_with_next(faulty());
+    let refused = tx.optional::<(String,)>(row_of_text(LAST_NAME, "Lovelace", ada)).await;
+    assert!(matches!(refused, Err(db::Error::UsernameTaken)), "{refused:?}");
+    drop(tx);
+    let mut tx = db.begin().await.unwrap();
+    tx.execute_with_next(faulty());
+    let refused = tx.execute(rename(ada, "one")).await;
+    assert!(matches!(refused, Err(db::Error::UsernameTaken)), "{refused:?}");
+    drop(tx);
+    let mut tx = db.begin().await.unwrap();
+    tx.execute_with_next(rename(ada, "one"));
+    tx.execute_with_next(faulty());
+    let refused = tx.commit().await;
+    assert!(matches!(refused, Err(db::Error::UsernameTaken)), "{refused:?}");
+    assert_eq!(first_names(db).await, before);
+}
+
+#[apply(on_all)]
+async fn numbers_are_held_until_a_transaction_ends(app: TestApp) {
+    let db = &app.usher.db;
+    let numbers = [i64::MIN, -1, i64::MAX];
+    let held = db.begin_holding(&numbers).await.unwrap();
+    let has_ended = AtomicBool::new(false);
+    let waits = async {
+        let waited = db.begin_holding(&[i64::MAX]).await.unwrap();
+        assert!(has_ended.load(Ordering::Relaxed));
+        waited.commit().await.unwrap();
+    };
+    let holds = async {
+        sleep(Duration::from_millis(50)).await;
+        has_ended.store(true, Ordering::Relaxed);
+        held.commit().await.unwrap();
+    };
+    join!(waits, holds);
+}
+
+#[apply(on_all)]
+async fn waiting_in_vain_for_a_number_is_trouble_only_where_all_changes_wait(app: TestApp) {
+    let db = &app.usher.db;
+    let held = db.begin_holding(&[7]).await.unwrap();
+    let refused = db.begin_holding(&[7]).await;
+    assert!(matches!(refused, Err(db::Error::Unavailable(_))), "{refused:?}");
+    let is_sqlite = db.dialect() == db::Dialect::Sqlite;
+    if !is_sqlite {
+        db.begin_holding(&[8]).await.unwrap().commit().await.unwrap();
+    }
+    assert_eq!(db.trouble(), is_sqlite.then_some(db::Trouble::Late));
+    held.commit().await.unwrap();
+    let again = (0..10).map(|_| async { db.begin_holding(&[7]).await?.commit().await });
+    for done in join_all(again).await {
+        done.unwrap();
+    }
+    assert_eq!(db.trouble(), None);
+}
