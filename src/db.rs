@@ -1,8 +1,9 @@
 //! The database: one pool, one transaction type and one statement type over SQLite and PostgreSQL.
 //!
-//! What is handed to the driver comes from `sql`, which builds it of literals only (a test checks it). Statements are written once, in the
-//! modules below it, with `$1` placeholders that both databases understand; where they differ, `dialect` names the expression.
-//! To add a statement: a function in the module of its table. Only errors other than [`Error`] are documented.
+//! Only `sql`, which builds statements of literals and numbers, marks them as safe for the driver (a test checks it).
+//! Statements are written once, in the modules below it, with `$1` placeholders that both databases understand; where they
+//! differ, `dialect` names the expression. To add a statement: a function in the module of its table. Only errors other
+//! than [`Error`] are documented.
 
 pub mod audit;
 pub mod backup;

@@ -10,7 +10,6 @@ use rocket::tokio::time::{Instant, timeout};
 use sqlx::{PgConnection, PgPool, raw_sql};
 
 use super::lent::Lent;
-use super::servers::Servers;
 use super::turns::Turn;
 use super::{Error, Result, Sql, until};
 
@@ -31,12 +30,16 @@ pub(super) struct PostgresTx {
 }
 
 impl PostgresTx {
-    /// Begins one, with these numbers locked in their order.
-    pub(super) async fn begin(servers: &Servers, locks: &[i64], turn: Turn, end: Instant) -> Result<Self> {
-        let mut tx = Self { open: Some((servers.acquire(end).await?, turn)), is_late: false };
-        let begun = tx.lent()?.begin_to_write(locks, end).await;
-        tx.is_late = matches!(begun, Err(Error::TimedOut));
-        begun.map(|()| tx)
+    /// One that is yet to begin.
+    pub(super) const fn new(lent: Lent, turn: Turn) -> Self {
+        Self { open: Some((lent, turn)), is_late: false }
+    }
+
+    /// Begins, with these numbers locked in their order.
+    pub(super) async fn begin(&mut self, locks: &[i64], end: Instant) -> Result<()> {
+        let begun = self.lent()?.begin_to_write(locks, end).await;
+        self.is_late = matches!(begun, Err(Error::TimedOut));
+        begun
     }
 
     fn lent(&mut self) -> Result<&mut Lent> {

@@ -56,7 +56,7 @@ impl From<Vec<u8>> for Value {
     }
 }
 
-/// A statement with its values. Its text can only be put together from literals of this program:
+/// A statement with its values. Its text can only be put together from literals and whole numbers of this program:
 /// what comes from outside can only be bound.
 #[derive(Debug, Clone)]
 pub struct Sql {
@@ -133,8 +133,8 @@ impl Sql {
         self
     }
 
-    /// The statement that does what all these do, and gives the rows of the last. PostgreSQL runs them at once, so no two
-    /// may concern the same row. `$` and `?` stand for nothing but placeholders in them.
+    /// The statement that does what all these do, and gives the rows of the last; for what they may be, see
+    /// [`Tx::execute_with_next`](super::Tx::execute_with_next). `$` and `?` are nothing but placeholders in them.
     pub(super) fn together(dialect: Dialect, first: Vec<Self>, last: Self) -> Self {
         if first.is_empty() {
             return last;

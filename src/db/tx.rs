@@ -3,6 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
+use rocket::tokio::time::Instant;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::budget::Budget;
@@ -19,25 +20,37 @@ impl Db {
         self.begin_holding(&[]).await
     }
 
-    /// The same, with these numbers locked in their order until it ends. SQLite has one writer, whom nothing more keeps
-    /// others from; PostgreSQL does both at once.
+    /// The same, with these numbers locked in their order until it ends, in one round trip. On SQLite the one writer
+    /// excludes all others anyway.
     pub async fn begin_holding(&self, locks: &[i64]) -> Result<Tx> {
         let on = self.open_tx(locks).await;
-        if locks.is_empty() {
-            self.writes.note(&on);
-        } else {
-            self.writes.note_held(&on);
-        }
         self.budget.set_has_seen(on.is_ok());
         let (budget, writes) = (self.budget.clone(), Arc::clone(&self.writes));
-        Ok(Tx { on: on?, first: Vec::new(), budget, writes, rights: Rights::new(&self.replica) })
+        Ok(Tx { on: on?, queued: Vec::new(), budget, writes, rights: Rights::new(&self.replica) })
     }
 
     async fn open_tx(&self, locks: &[i64]) -> Result<OpenTx> {
+        let (end, _spending) = self.budget.spend();
+        let ready = self.ready_tx(end).await;
+        self.writes.note(&ready);
+        let mut on = ready?;
+        if let OpenTx::Postgres(tx) = &mut on {
+            let begun = tx.begin(locks, end).await;
+            if locks.is_empty() {
+                self.writes.note(&begun);
+            } else {
+                self.writes.note_held(&begun);
+            }
+            begun?;
+        }
+        Ok(on)
+    }
+
+    /// One of SQLite that has begun, or one of PostgreSQL that is to begin.
+    async fn ready_tx(&self, end: Instant) -> Result<OpenTx> {
         if self.budget.old.is_read() {
             return Err(replica::only_reads());
         }
-        let (end, _spending) = self.budget.spend();
         match &self.pools {
             Pools::Sqlite { write, .. } => {
                 let file = self.file.get().map(Arc::clone).ok_or(Error::Moved)?;
@@ -48,7 +61,7 @@ impl Db {
             }
             Pools::Postgres(servers) => {
                 let turn = self.turns.change(end).await?;
-                PostgresTx::begin(servers, locks, turn, end).await.map(OpenTx::Postgres)
+                Ok(OpenTx::Postgres(PostgresTx::new(servers.acquire(end).await?, turn)))
             }
         }
     }
@@ -58,8 +71,8 @@ impl Db {
 #[derive(Debug)]
 pub struct Tx {
     on: OpenTx,
-    /// What runs together with the next statement.
-    first: Vec<Sql>,
+    /// What waits for the next statement.
+    queued: Vec<Sql>,
     budget: Budget,
     writes: Arc<Writes>,
     rights: Rights,
@@ -73,11 +86,11 @@ enum OpenTx {
     Postgres(PostgresTx),
 }
 
-/// Runs a statement of a transaction, and what waits for it.
+/// Runs a statement of a transaction, and what waits for it, in one round trip.
 macro_rules! run_in_tx {
     ($fetch:ident, $tx:expr, $sql:expr) => {{
         let tx = $tx;
-        let sql = Sql::together(tx.dialect(), mem::take(&mut tx.first), $sql);
+        let sql = Sql::together(tx.dialect(), mem::take(&mut tx.queued), $sql);
         let (end, _spending) = tx.budget.spend();
         let result = match &mut tx.on {
             OpenTx::Sqlite(tx, _) => run!($fetch, Sqlite, &mut **tx, sql, end),
@@ -106,24 +119,25 @@ impl Tx {
 
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&mut self, sql: Sql) -> Result<u64> {
-        self.execute_first().await?;
+        self.execute_queued().await?;
         self.execute_now(sql).await
     }
 
-    /// Runs a statement by the time the next one ends or the transaction is committed, which tell of its errors: together
-    /// with the next one if that gives rows, on one way to the database and back. The two may not concern the same rows.
+    /// Queues an INSERT, UPDATE or DELETE without RETURNING. It runs with the next statement, in the same round trip if that
+    /// gives rows, or before the commit; its errors are theirs.
+    ///
+    /// That statement may neither read nor write the same rows, nor begin with WITH: PostgreSQL runs both as one.
     pub fn execute_with_next(&mut self, sql: Sql) {
         if let Some(whose) = rights::may_end_rights(&sql) {
             self.rights.note(whose, &Ok(1));
         }
-        self.first.push(sql);
+        self.queued.push(sql);
     }
 
-    /// Runs what waits for the next statement.
-    async fn execute_first(&mut self) -> Result<()> {
-        let mut first = mem::take(&mut self.first);
-        if let Some(last) = first.pop() {
-            self.execute_now(Sql::together(self.dialect(), first, last)).await?;
+    async fn execute_queued(&mut self) -> Result<()> {
+        let mut queued = mem::take(&mut self.queued);
+        if let Some(last) = queued.pop() {
+            self.execute_now(Sql::together(self.dialect(), queued, last)).await?;
         }
         Ok(())
     }
@@ -162,7 +176,7 @@ impl Tx {
     }
 
     /// Ends it without a change, for an answer that says how things are: it returns when what the transaction has seen is
-    /// on the disk.
+    /// on the disk. What is queued does not run.
     ///
     /// # Errors
     /// As [`Self::commit`].
@@ -193,7 +207,7 @@ impl Tx {
     }
 
     async fn end(mut self, is_durable: bool) -> Result<()> {
-        self.execute_first().await?;
+        self.execute_queued().await?;
         // What was known of rights is forgotten afterwards, whatever comes of it.
         let Self { on, budget, writes, rights: _rights, .. } = self;
         // What has no time left is rolled back: a commit that is begun may happen.

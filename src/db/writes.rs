@@ -91,10 +91,11 @@ impl Writes {
         }
     }
 
-    /// Notes how a transaction began that was to hold locks: that another one has them says nothing about others.
+    /// Notes how a transaction of PostgreSQL began that locks numbers: that others hold them says nothing of other changes.
     pub(super) fn note_held<T>(&self, result: &Result<T>) {
         if let Err(error) = result {
-            self.note_trouble(Trouble::of(error).filter(|trouble| *trouble != Trouble::Locked));
+            let is_held = |trouble: &Trouble| matches!(trouble, Trouble::Locked | Trouble::Late);
+            self.note_trouble(Trouble::of(error).filter(|trouble| !is_held(trouble)));
         }
     }
 

@@ -298,7 +298,7 @@ impl<'a> Attempt<'a> {
             db::users::set_hash(&mut tx, id, hash).await?;
         }
         self.forget_failures(&mut tx, counted, now);
-        let open = db::users::set_last_login(&mut tx, id, credential, now).await?;
+        let sessions = db::users::set_last_login(&mut tx, id, credential, now).await?;
         user.last_login = Some(now);
         let secret = Secret::random();
         let expires_at = now.plus(app.settings.session_lifetime(credential));
@@ -312,7 +312,7 @@ impl<'a> Attempt<'a> {
         };
         // A bound of parallel sessions (ASVS 7.1.2). One kind does not crowd out the other.
         let ended = match app.settings.most_sessions(credential) {
-            Some(most) if open >= u64::from(most) => {
+            Some(most) if sessions >= u64::from(most) => {
                 db::sessions::delete_least_recent(&mut tx, id, credential, most.saturating_sub(1)).await?
             }
             Some(_) | None => 0,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rocket::futures::future::join_all;
 use rocket::http::{ContentType, Header, Method};
 use serde_json::{Value, json};
 use usher::model::session::Credential;
@@ -261,6 +262,18 @@ async fn se_10_sessions_are_bounded_by_kind_and_the_least_recently_used_goes_fir
     assert_eq!((of("token"), of("cookie"), of("named")), (4, 3, 1));
     assert!(works(&app, &first).await, "browsers sign no API client out");
     assert!(app.is_signed_in(&named, By::Bearer).await, "API tokens do not count");
+}
+
+#[apply(on_both)]
+#[with([("browser_sessions", json!(3)), ("client_sessions", json!(4))])]
+async fn se_10_sessions_are_bounded_however_many_begin_at_once(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let clients = join_all((0..6).map(|_| client(&app))).await;
+    let browsers = join_all((0..5).map(|_| browser(&app, &ada))).await;
+    let works = join_all(clients.iter().map(|refresh| works(&app, refresh))).await;
+    assert_eq!(works.into_iter().filter(|works| *works).count(), 4);
+    let signed_in = join_all(browsers.iter().map(|browser| app.is_signed_in(browser, By::Cookie))).await;
+    assert_eq!(signed_in.into_iter().filter(|is| *is).count(), 3);
 }
 
 #[apply(on_all)]

@@ -44,7 +44,7 @@ fn az_1_the_proof_of_a_permission_is_made_by_the_guard_only() {
 }
 
 #[test]
-fn in_1_built_sql_reaches_the_driver_in_one_file_only() {
+fn in_1_built_sql_is_marked_as_safe_in_one_file_only() {
     assert_eq!(files_with("AssertSqlSafe"), ["db/sql.rs"]);
 }
 

@@ -23,7 +23,8 @@ pub async fn edit(tx: &mut Tx, before: &User, after: &User) -> Result<()> {
     tx.execute(statement(Some(before), after)).await.map(drop)
 }
 
-/// Notes a successful sign-in of a user whose row is locked; how many sessions of the kind they have.
+/// Notes a successful sign-in of a user whose row is locked; how many sessions of the kind they have, whether or not
+/// these have ended.
 pub async fn set_last_login(tx: &mut Tx, id: UserId, kind: Credential, now: Timestamp) -> Result<u64> {
     let sql = Sql::new(
         "UPDATE users SET last_login = $1 WHERE id = $2 \

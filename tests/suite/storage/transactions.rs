@@ -6,7 +6,8 @@ use std::time::Duration;
 use rocket::futures::future::join_all;
 use rocket::tokio::join;
 use rocket::tokio::time::sleep;
-use usher::db::{self, Db, Sql};
+use usher::db::{self, Db, Sql, throttles};
+use usher::model::throttle::{Failures, Key};
 use usher::model::user::UserId;
 
 use crate::app::TestApp;
@@ -63,6 +64,30 @@ async fn statements_that_wait_for_the_next_are_a_part_of_the_transaction(app: Te
     tx.execute_with_next(rename(bob, "six"));
     tx.commit().await.unwrap();
     assert_eq!(first_names(db).await, "five;six;", "before the commit");
+}
+
+#[apply(on_all)]
+async fn failures_are_forgotten_and_stored_in_the_round_trip_of_another_statement(app: TestApp) {
+    app.person("ada", "ordinary").await;
+    let (db, now) = (&app.usher.db, app.clock.now());
+    let keys = ["one", "two", "three"].map(Key::account);
+    let failed = |before| Failures::account(before, now, app.usher.settings.thresholds());
+    let (once, twice) = (failed(None), failed(Some(failed(None))));
+    let over = once.clone().succeeded(now);
+    let store = async |all: [&Failures; 3]| {
+        let mut tx = db.begin().await.unwrap();
+        throttles::set_all(&mut tx, &[(&keys[0], all[0]), (&keys[1], all[1]), (&keys[2], all[2])]);
+        let sql = Sql::new("UPDATE users SET last_name = $1 WHERE id > $2 RETURNING username");
+        let users: Vec<(String,)> = tx.all(sql.bind("Lovelace").bind(0)).await.unwrap();
+        assert_eq!(users.len(), 1);
+        tx.commit().await.unwrap();
+        throttles::among(db, &keys).await.unwrap()
+    };
+    let known = store([&once, &once, &over]).await;
+    assert_eq!(known, [Some(once.clone()), Some(once.clone()), None]);
+    let known = store([&over, &twice, &once]).await;
+    assert_eq!(known, [None, Some(twice.clone()), Some(once)]);
+    assert_eq!(store([&over, &over, &over]).await, [None, None, None]);
 }
 
 #[apply(on_all)]
