@@ -108,8 +108,7 @@ class Bench:
         # What has left memory since the last time is read from the disk once; that is not what is measured.
         if not warm:
             subprocess.run(load(WARM_UP), stdout=subprocess.DEVNULL, check=True)
-            # What it left under way would take places of those that are measured.
-            time.sleep(0.5)
+            server.rest()
         command = load(seconds)
         before = server.cpu_seconds()
         with PeakMemory(server) as memory:
@@ -123,6 +122,7 @@ class Bench:
             "peak_bytes": memory.peak,
         }
         server.peak = max(server.peak, memory.peak)
+        server.rest()
         file.unlink()
         return result
 
@@ -173,6 +173,7 @@ class Bench:
         usher = self.usher(url)
         servers = [usher]
         try:
+            usher.rest()
             idle = usher.resident_bytes()
             usher.sign_in()
             taken = operations.sample(usher, size)

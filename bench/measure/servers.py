@@ -78,6 +78,14 @@ class Server:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / TICKS
 
+    def rest(self):
+        """Waits until what a load has left under way is done: it would take the time of the next one."""
+        for _ in range(100):
+            before = self.cpu_seconds()
+            time.sleep(0.1)
+            if self.cpu_seconds() - before < 0.02:
+                return
+
     def resident_bytes(self):
         """Memory in use now; what processes share is counted for each."""
         total = 0

@@ -90,14 +90,23 @@ async fn among(db: &Db, begin: &'static str, values: impl Iterator<Item = Value>
     Ok(db.all::<UserRow>(sql).await?.into_iter().map(User::from).collect())
 }
 
+const BY_KEY: &str =
+    concat!("SELECT ", columns!(), ", users.password FROM users WHERE users.username_key = $1");
+
 /// The user with that canonical name, and the hash of their password.
 pub async fn credentials(db: &Db, key: &str) -> Result<Option<Credentials>> {
     if cannot_be_stored(key) {
         return Ok(None);
     }
-    let sql =
-        Sql::new(concat!("SELECT ", columns!(), ", users.password FROM users WHERE users.username_key = $1"));
-    Ok(db.optional::<CredentialsRow>(sql.bind(key)).await?.map(Credentials::from))
+    Ok(db.optional::<CredentialsRow>(Sql::new(BY_KEY).bind(key)).await?.map(Credentials::from))
+}
+
+/// The same, within a transaction.
+pub async fn credentials_within(tx: &mut Tx, key: &str) -> Result<Option<Credentials>> {
+    if cannot_be_stored(key) {
+        return Ok(None);
+    }
+    Ok(tx.optional::<CredentialsRow>(Sql::new(BY_KEY).bind(key)).await?.map(Credentials::from))
 }
 
 /// All that is kept of a user.

@@ -67,6 +67,14 @@ pub(crate) struct Counted {
     address: Option<Failures>,
 }
 
+/// A try that was let through.
+struct Admitted {
+    /// Whether its account is not blocked.
+    is_open: bool,
+    /// Whose account it is, if there is one.
+    found: Option<Credentials>,
+}
+
 /// The account's, or what stands for it, and the address's, in the order in which they are locked.
 fn keys(account: Key, origin: &Origin) -> Vec<Key> {
     iter::once(account).chain(origin.address.map(Key::address)).collect()
@@ -135,24 +143,17 @@ impl<'a> Attempt<'a> {
     /// [`Error::Throttled`] for an address with too many failures; [`Error::Unavailable`] when too many
     /// passwords wait to be checked.
     pub(crate) async fn check(&self, password: &Password) -> Result<Checked<(Credentials, Verification)>> {
-        let is_open = self.admit().await?;
-        let looked_at = self.look_at(password, !is_open).await;
-        if looked_at.is_err() {
-            self.give_up(is_open).await;
-        }
-        looked_at
-    }
-
-    async fn look_at(
-        &self,
-        password: &Password,
-        is_blocked: bool,
-    ) -> Result<Checked<(Credentials, Verification)>> {
-        let found = db::users::credentials(&self.app.db, &self.name).await?;
-        let stored = found.as_ref().map(|found| &found.password).filter(|_| !is_blocked);
-        let verdict = self.hasher.verify(password, stored).await?;
+        let Admitted { is_open, found } = self.admit().await?;
+        let stored = found.as_ref().map(|found| &found.password).filter(|_| is_open);
+        let verdict = match self.hasher.verify(password, stored).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                self.give_up(is_open).await;
+                return Err(error.into());
+            }
+        };
         Ok(match found {
-            _ if is_blocked => Err((found.map(|found| found.user), FailureReason::Blocked)),
+            _ if !is_open => Err((found.map(|found| found.user), FailureReason::Blocked)),
             None => Err((None, FailureReason::UnknownUser)),
             Some(found) if verdict == Verification::Wrong => {
                 Err((Some(found.user), FailureReason::WrongPassword))
@@ -170,14 +171,7 @@ impl<'a> Attempt<'a> {
         &self,
         is_same: impl FnOnce(&Credentials) -> bool,
     ) -> Result<Checked<Credentials>> {
-        let is_open = self.admit().await?;
-        let found = match db::users::credentials(&self.app.db, &self.name).await {
-            Ok(found) => found,
-            Err(error) => {
-                self.give_up(is_open).await;
-                return Err(error.into());
-            }
-        };
+        let Admitted { is_open, found } = self.admit().await?;
         Ok(match found {
             _ if !is_open => Err((found.map(|found| found.user), FailureReason::Blocked)),
             Some(found) if is_same(&found) => Ok(found),
@@ -190,14 +184,14 @@ impl<'a> Attempt<'a> {
         self.give_up(true).await;
     }
 
-    /// Waits until the try is let through; whether its account is not blocked.
-    async fn admit(&self) -> Result<bool> {
+    /// Waits until the try is let through.
+    async fn admit(&self) -> Result<Admitted> {
         let end = Instant::now() + LONGEST_WAIT;
         let [mut pause, longest] = PAUSES;
         let mut place = None;
         loop {
-            if let Some(is_open) = self.try_to_admit().await? {
-                return Ok(is_open);
+            if let Some(admitted) = self.try_to_admit().await? {
+                return Ok(admitted);
             }
             // Who waits here has one of the places of those who wait for their turn at hashing.
             if place.is_none() {
@@ -211,8 +205,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Lets the try through, if that can be said now; whether its account is not blocked.
-    async fn try_to_admit(&self) -> Result<Option<bool>> {
+    /// Lets the try through, if that can be said now.
+    async fn try_to_admit(&self) -> Result<Option<Admitted>> {
         let known = Counted::of(db::throttles::among(&self.app.db, &self.keys).await?);
         // What has to wait, or is refused, writes nothing.
         if self.admission(known)?.is_none() {
@@ -223,9 +217,10 @@ impl<'a> Attempt<'a> {
             let (mut tx, known) = self.begin().await?;
             let Some(admitted) = self.admission(known)? else { return Ok(None) };
             self.store(&mut tx, &admitted);
+            let found = db::users::credentials_within(&mut tx, &self.name).await?;
             // The answer waits for how the try ends, which is durable.
             tx.commit_asynchronously().await?;
-            Ok(Some(admitted.account.is_some()))
+            Ok(Some(Admitted { is_open: admitted.account.is_some(), found }))
         })
         .await
     }
