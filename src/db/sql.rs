@@ -186,7 +186,7 @@ impl Sql {
         (AssertSqlSafe(text), values, keeps_plan)
     }
 
-    /// The text, for tests.
+    /// The text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

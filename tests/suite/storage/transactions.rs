@@ -1,4 +1,4 @@
-//! What a transaction does in one way to the database and back.
+//! What a transaction does in one round trip.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
