@@ -1,8 +1,12 @@
 //! A connection to PostgreSQL for one unit of work: through a pooler, everything is said within a transaction.
 
+use std::mem;
+
+use rocket::futures::TryStreamExt as _;
 use rocket::tokio::time::Instant;
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, raw_sql};
+use sqlx::postgres::PgRow;
+use sqlx::{Either, PgConnection, PgPool, Postgres, raw_sql};
 
 use super::servers::Servers;
 use super::{Error, Result, Sql, until};
@@ -45,25 +49,46 @@ impl Lent {
 
     /// Begins to read: through a pooler that is a transaction.
     pub(super) async fn begin_to_read(&mut self, end: Instant) -> Result<()> {
-        if self.servers.is_pooled() { self.begin(Sql::new(READ), end).await } else { Ok(()) }
+        if self.servers.is_pooled() { self.begin(Sql::new(READ), end).await.map(drop) } else { Ok(()) }
     }
 
-    /// Begins a transaction that writes, and locks these numbers in their order.
-    pub(super) async fn begin_to_write(&mut self, locks: &[i64], end: Instant) -> Result<()> {
+    /// Begins a transaction that writes, locks these numbers in their order, and gives the rows of the statement `then`, to
+    /// which nothing may be bound.
+    pub(super) async fn begin_to_write(
+        &mut self,
+        locks: &[i64],
+        then: Option<&Sql>,
+        end: Instant,
+    ) -> Result<Vec<PgRow>> {
         let mut begin = Sql::new(if self.servers.is_pooled() { WRITE } else { "BEGIN" });
         for (n, lock) in locks.iter().enumerate() {
             begin.push(if n == 0 { "; SELECT " } else { ", " });
             begin.push("pg_advisory_xact_lock('").push_number(*lock).push("')");
         }
+        if let Some(then) = then {
+            begin.push("; ").push_numbered(then.clone());
+        }
         self.begin(begin, end).await
     }
 
-    async fn begin(&mut self, begin: Sql, end: Instant) -> Result<()> {
+    /// Runs these statements as one message, and gives the rows of the last one.
+    async fn begin(&mut self, begin: Sql, end: Instant) -> Result<Vec<PgRow>> {
         self.is_open = true;
         let (begin, ..) = begin.for_driver();
-        let result = until(end, Box::pin(raw_sql(begin).execute(self.connection()))).await;
+        let work = async {
+            let (mut rows, mut last) = (Vec::new(), Vec::new());
+            let mut results = raw_sql(begin).fetch_many(self.connection());
+            while let Some(result) = results.try_next().await? {
+                match result {
+                    Either::Left(_) => last = mem::take(&mut rows),
+                    Either::Right(row) => rows.push(row),
+                }
+            }
+            Ok(last)
+        };
+        let result = until(end, Box::pin(work)).await;
         self.note(&result);
-        result.map(drop)
+        result
     }
 
     /// Ends what was begun by `begin_to_read`, of which the statement's end was noted.

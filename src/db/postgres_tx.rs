@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rocket::tokio::spawn;
 use rocket::tokio::time::{Instant, timeout};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, raw_sql};
 
 use super::lent::Lent;
@@ -35,9 +36,14 @@ impl PostgresTx {
         Self { open: Some((lent, turn)), is_late: false }
     }
 
-    /// Begins, with these numbers locked in their order.
-    pub(super) async fn begin(&mut self, locks: &[i64], end: Instant) -> Result<()> {
-        let begun = self.lent()?.begin_to_write(locks, end).await;
+    /// Begins, with these numbers locked in their order, and gives the rows of the statement `then`.
+    pub(super) async fn begin(
+        &mut self,
+        locks: &[i64],
+        then: Option<&Sql>,
+        end: Instant,
+    ) -> Result<Vec<PgRow>> {
+        let begun = self.lent()?.begin_to_write(locks, then, end).await;
         self.is_late = matches!(begun, Err(Error::TimedOut));
         begun
     }

@@ -1,6 +1,7 @@
 //! Statements, put together from literals and bound values.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, Encode, Type};
 
@@ -56,8 +57,8 @@ impl From<Vec<u8>> for Value {
     }
 }
 
-/// A statement with its values. Its text can only be put together from literals and whole numbers of this program:
-/// what comes from outside can only be bound.
+/// A statement with its values. Its text can only be put together from literals, whole numbers and hexadecimal
+/// digits: other text can only be bound.
 #[derive(Debug, Clone)]
 pub struct Sql {
     pub(super) text: Cow<'static, str>,
@@ -133,6 +134,18 @@ impl Sql {
         self
     }
 
+    /// Adds bytes as they are, in hexadecimal digits, for a statement of PostgreSQL to which nothing can be bound.
+    pub(super) fn push_bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        let text = self.text.to_mut();
+        text.push_str("decode('");
+        for byte in bytes {
+            // Writing to memory cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text.push_str("', 'hex')");
+        self
+    }
+
     /// The statement that does what all these do, and gives the rows of the last; for what they may be, see
     /// [`Tx::execute_with_next`](super::Tx::execute_with_next). `$` and `?` are nothing but placeholders in them.
     pub(super) fn together(dialect: Dialect, first: Vec<Self>, last: Self) -> Self {
@@ -154,7 +167,7 @@ impl Sql {
     }
 
     /// Adds another statement and its values, with the numbers that its placeholders have here.
-    fn push_numbered(&mut self, sql: Self) -> &mut Self {
+    pub(super) fn push_numbered(&mut self, sql: Self) -> &mut Self {
         let Self { text, values, keeps_plan } = sql;
         let before = self.values.len();
         self.values.extend(values);
@@ -226,6 +239,14 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_1_bytes_are_nothing_but_hexadecimal_digits_in_a_text() {
+        let mut sql = Sql::new("SELECT ");
+        sql.push_bytes(b"'); --\\\0\xff");
+        assert_eq!(sql.text(), "SELECT decode('27293b202d2d5c00ff', 'hex')");
+        assert!(sql.values.is_empty());
+    }
 
     #[test]
     fn statements_become_one_whose_placeholders_keep_their_values() {

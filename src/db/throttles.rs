@@ -23,6 +23,12 @@ struct KeyRow {
 }
 from_row!(KeyRow { ..failures, key });
 
+struct PlacedRow {
+    failures: FailuresRow,
+    place: i64,
+}
+from_row!(PlacedRow { ..failures, place });
+
 impl From<FailuresRow> for Failures {
     fn from(row: FailuresRow) -> Self {
         Self {
@@ -36,9 +42,16 @@ impl From<FailuresRow> for Failures {
     }
 }
 
+/// The columns of [`Failures`].
+macro_rules! failures {
+    () => {
+        "failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until"
+    };
+}
+
 macro_rules! columns {
     () => {
-        "key, failures, consecutive, last_failure_at, blocked_until, undecided, undecided_until"
+        concat!("key, ", failures!())
     };
 }
 
@@ -102,9 +115,37 @@ pub async fn lock(tx: &mut Tx, key: &Key) -> Result<Option<Failures>> {
 pub async fn begin_holding(db: &Db, keys: &[Key]) -> Result<(Tx, Vec<Option<Failures>>)> {
     // The rows may not exist yet, so the keys themselves are locked; what they say is read afterwards.
     let locks: Vec<i64> = keys.iter().map(Key::as_integer).collect();
-    let mut tx = db.begin_holding(&locks).await?;
-    let known = of_rows(tx.all(by_keys(keys)).await?, keys);
+    let (tx, rows) = db.begin_holding::<PlacedRow>(&locks, placed(db.dialect(), keys)).await?;
+    let mut known: Vec<Option<Failures>> = keys.iter().map(|_| None).collect();
+    for PlacedRow { failures, place } in rows {
+        if let Some(of_key) = usize::try_from(place).ok().and_then(|place| known.get_mut(place)) {
+            *of_key = Some(failures.into());
+        }
+    }
     Ok((tx, known))
+}
+
+/// What selects these keys, of which there are some, with the place of each among them.
+fn placed(dialect: Dialect, keys: &[Key]) -> Sql {
+    let push_key = |sql: &mut Sql, key: &Key| {
+        match dialect {
+            Dialect::Sqlite => sql.push_value(key.0.to_vec()),
+            Dialect::Postgres => sql.push_bytes(&key.0),
+        };
+    };
+    let mut sql = Sql::new("SELECT CAST(CASE key");
+    for (place, key) in (0..).zip(keys) {
+        sql.push(" WHEN ");
+        push_key(&mut sql, key);
+        sql.push(" THEN ").push_number(place);
+    }
+    sql.push(concat!(" END AS BIGINT) AS place, ", failures!(), " FROM throttles WHERE key IN ("));
+    for (key, n) in keys.iter().zip(0..) {
+        sql.push(if n == 0 { "" } else { ", " });
+        push_key(&mut sql, key);
+    }
+    sql.push(")");
+    sql
 }
 
 /// Stores what is known of a key; no row, if that is nothing.

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use rocket::tokio::time::Instant;
+use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::budget::Budget;
@@ -17,33 +18,46 @@ use super::{Db, Dialect, Error, Pools, Result, Row, Sql, replica, run, until};
 impl Db {
     /// Begins a transaction that writes. It is rolled back unless it is committed.
     pub async fn begin(&self) -> Result<Tx> {
-        self.begin_holding(&[]).await
+        Ok(self.open_tx(&[], None).await?.0)
     }
 
-    /// The same, with these numbers locked in their order until it ends, in one round trip. On SQLite the one writer
-    /// excludes all others anyway.
-    pub async fn begin_holding(&self, locks: &[i64]) -> Result<Tx> {
-        let on = self.open_tx(locks).await;
-        self.budget.set_has_seen(on.is_ok());
+    /// The same, with these numbers locked in their order until it ends, and the rows of a statement that reads after that:
+    /// all in one round trip. On SQLite the one writer excludes all others anyway.
+    ///
+    /// On PostgreSQL nothing may be bound to the statement, and a bytea in its rows would look as the server is set.
+    pub async fn begin_holding<T: Row>(&self, locks: &[i64], then: Sql) -> Result<(Tx, Vec<T>)> {
+        let (mut tx, rows) = self.open_tx(locks, Some(&then)).await?;
+        let rows = match tx.dialect() {
+            Dialect::Sqlite => tx.all(then).await?,
+            Dialect::Postgres => rows.iter().map(T::from_row).collect::<std::result::Result<_, _>>()?,
+        };
+        Ok((tx, rows))
+    }
+
+    async fn open_tx(&self, locks: &[i64], then: Option<&Sql>) -> Result<(Tx, Vec<PgRow>)> {
+        let begun = self.begun(locks, then).await;
+        self.budget.set_has_seen(begun.is_ok());
+        let (on, rows) = begun?;
         let (budget, writes) = (self.budget.clone(), Arc::clone(&self.writes));
-        Ok(Tx { on: on?, queued: Vec::new(), budget, writes, rights: Rights::new(&self.replica) })
+        Ok((Tx { on, queued: Vec::new(), budget, writes, rights: Rights::new(&self.replica) }, rows))
     }
 
-    async fn open_tx(&self, locks: &[i64]) -> Result<OpenTx> {
+    async fn begun(&self, locks: &[i64], then: Option<&Sql>) -> Result<(OpenTx, Vec<PgRow>)> {
         let (end, _spending) = self.budget.spend();
         let ready = self.ready_tx(end).await;
         self.writes.note(&ready);
         let mut on = ready?;
+        let mut rows = Vec::new();
         if let OpenTx::Postgres(tx) = &mut on {
-            let begun = tx.begin(locks, end).await;
+            let begun = tx.begin(locks, then, end).await;
             if locks.is_empty() {
                 self.writes.note(&begun);
             } else {
                 self.writes.note_held(&begun);
             }
-            begun?;
+            rows = begun?;
         }
-        Ok(on)
+        Ok((on, rows))
     }
 
     /// One of SQLite that has begun, or one of PostgreSQL that is to begin.

@@ -88,6 +88,12 @@ impl Counted {
     }
 }
 
+/// The user whose row is locked, if the password that was checked is still theirs and the account may be used.
+pub(crate) fn unchanged(verified: &Credentials, locked: Credentials, now: Timestamp) -> Option<User> {
+    let Credentials { user, password } = locked;
+    (user.is_usable(now) && password == verified.password).then_some(user)
+}
+
 impl<'a> Attempt<'a> {
     /// At the account of this name, whether or not there is one.
     pub(crate) fn new(app: &'a App, username: &str, origin: &'a Origin) -> Self {
@@ -249,7 +255,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Begins a transaction, with what is known of account and address: no other one is able to change that.
-    async fn begin(&self) -> Result<(Tx, Counted)> {
+    pub(crate) async fn begin(&self) -> Result<(Tx, Counted)> {
         let (tx, found) = db::throttles::begin_holding(&self.app.db, &self.keys).await?;
         Ok((tx, Counted::of(found)))
     }
@@ -283,8 +289,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Does what the right password is for, in a transaction that [`begin_unchanged`](Self::begin_unchanged) begins;
-    /// `None`, counted as a failure, if that says so.
+    /// Does what the right password is for, in a transaction in which the user is [`unchanged`]; `None`, counted as a
+    /// failure, if they are not.
     pub(crate) async fn succeed<T, F: Future<Output = Result<Option<T>>>>(
         &self,
         action: Action,
@@ -307,9 +313,9 @@ impl<'a> Attempt<'a> {
         now: Timestamp,
     ) -> Result<Option<(Tx, User, Counted)>> {
         let (mut tx, counted) = self.begin().await?;
-        let found = db::users::lock(&mut tx, verified.user.id).await?;
-        let found = found.filter(|found| found.user.is_usable(now) && found.password == verified.password);
-        Ok(found.map(|found| (tx, found.user, counted)))
+        let locked = db::users::lock(&mut tx, verified.user.id).await?;
+        let user = locked.and_then(|locked| unchanged(verified, locked, now));
+        Ok(user.map(|user| (tx, user, counted)))
     }
 
     /// Forgets the failures of the account, and decides this try for its address, with the next statement.

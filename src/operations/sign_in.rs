@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use crate::db;
-use crate::db::users::Credentials;
+use crate::db::users::{Credentials, NotedSignIn};
 use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{AuthenticationFailure, Error, Result};
@@ -26,7 +26,7 @@ use crate::model::user::User;
 use crate::operations::authentication::{self, API_TOKEN_PREFIX, Actor};
 use crate::operations::notices::Event;
 use crate::operations::passkeys::ChallengePurpose;
-use crate::operations::password_attempt::Attempt;
+use crate::operations::password_attempt::{Attempt, unchanged};
 use crate::operations::second_factor::{self as second_factor_code, AcceptedFactor, Presented, Refused};
 pub use crate::operations::sign_in_steps::PasswordShown;
 use crate::operations::{App, audit, dearest_hash, session_use};
@@ -277,19 +277,29 @@ impl<'a> Attempt<'a> {
     ) -> Result<Option<Opening>> {
         let (app, id) = (self.app, verified.user.id);
         let now = app.clock.now();
-        let Some((mut tx, mut user, counted)) = self.begin_unchanged(verified, now).await? else {
-            return Ok(None);
-        };
-        let shown = match code.filter(|_| user.has_factor) {
-            None => None,
-            Some(code) => match second_factor_code::show(app, &mut tx, &user, code, now).await? {
-                Ok(shown) => Some(shown),
-                Err(why) => {
-                    tx.commit().await?;
-                    return Ok(Some(Err(why)));
+        let mut shown = None;
+        let (mut tx, counted) = match code {
+            None => self.begin().await?,
+            // What a wrong code stores is committed: nothing else may be written before it is looked at.
+            Some(code) => {
+                let Some((mut tx, user, counted)) = self.begin_unchanged(verified, now).await? else {
+                    return Ok(None);
+                };
+                if user.has_factor {
+                    match second_factor_code::show(app, &mut tx, &user, code, now).await? {
+                        Ok(accepted) => shown = Some(accepted),
+                        Err(why) => {
+                            tx.commit().await?;
+                            return Ok(Some(Err(why)));
+                        }
+                    }
                 }
-            },
+                (tx, counted)
+            }
         };
+        let noted = db::users::note_sign_in(&mut tx, id, credential, now).await?;
+        let Some(NotedSignIn { found, sessions, session }) = noted else { return Ok(None) };
+        let Some(user) = unchanged(verified, found, now) else { return Ok(None) };
         let is_alone = self.is_by_passkey_alone();
         if app.access(&user, shown.is_some()) == Access::AfterFactor || is_alone && shown.is_none() {
             return Ok(None);
@@ -297,9 +307,6 @@ impl<'a> Attempt<'a> {
         if let Some(hash) = rehashed {
             db::users::set_hash(&mut tx, id, hash).await?;
         }
-        self.forget_failures(&mut tx, counted, now);
-        let sessions = db::users::set_last_login(&mut tx, id, credential, now).await?;
-        user.last_login = Some(now);
         let secret = Secret::random();
         let expires_at = now.plus(app.settings.session_lifetime(credential));
         let new = NewSession {
@@ -317,7 +324,8 @@ impl<'a> Attempt<'a> {
             }
             Some(_) | None => 0,
         };
-        let session = db::sessions::insert(&mut tx, id, &new, &secret.hash(), self.origin, now).await?;
+        self.forget_failures(&mut tx, counted, now);
+        db::sessions::insert_with_next(&mut tx, session, id, &new, &secret.hash(), self.origin, now);
         let mut entry = Entry::new(Action::SignIn, Author::user(&user, self.origin))
             .on(&user)
             .detail("by", credential.as_str())

@@ -140,8 +140,11 @@ async fn mf_1_obtain_asks_for_a_code_where_there_is_a_factor_and_nowhere_else(ap
     let answer = app.obtain("ada", PASSWORD).await;
     assert_eq!(code_of(&answer), (401, json!("second_factor_required")), "{}", answer.body);
     assert_eq!(answer.header("WWW-Authenticate"), Some("Bearer realm=\"api\""));
+    app.clock.advance(Duration::from_mins(1));
+    let last_login = app.stored(ada.id()).await.last_login;
     let wrong = obtain(&app, "ada", "000000").await;
     assert_eq!(code_of(&wrong), (401, json!("second_factor_wrong")), "{}", wrong.body);
+    assert_eq!(app.stored(ada.id()).await.last_login, last_login, "it was no sign-in");
     let answer = obtain(&app, "ada", &phone.next_code(&app)).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let signed_in = Person { bearer: answer.json()["access"].as_str().unwrap().to_owned(), ..ada };

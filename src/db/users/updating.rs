@@ -1,8 +1,9 @@
 //! Writing an edit, or a sign-in.
 
-use crate::db::{Result, Sql, Tx, Value};
+use super::{Credentials, CredentialsRow, columns};
+use crate::db::{Dialect, Result, Sql, Tx, Value, from_row};
 use crate::model::clock::Timestamp;
-use crate::model::session::Credential;
+use crate::model::session::{Credential, SessionId};
 use crate::model::text;
 use crate::model::user::{User, UserId};
 
@@ -23,15 +24,53 @@ pub async fn edit(tx: &mut Tx, before: &User, after: &User) -> Result<()> {
     tx.execute(statement(Some(before), after)).await.map(drop)
 }
 
-/// Notes a successful sign-in of a user whose row is locked; how many sessions of the kind they have, whether or not
-/// these have ended.
-pub async fn set_last_login(tx: &mut Tx, id: UserId, kind: Credential, now: Timestamp) -> Result<u64> {
-    let sql = Sql::new(
-        "UPDATE users SET last_login = $1 WHERE id = $2 \
-         RETURNING (SELECT COUNT(*) FROM sessions WHERE user_id = $2 AND carrier = $3)",
-    );
-    let row: Option<(i64,)> = tx.optional(sql.bind(now.micros()).bind(id.0).bind(kind.as_str())).await?;
-    Ok(row.map_or(0, |(open,)| open.cast_unsigned()))
+/// What noting a sign-in finds.
+#[derive(Debug)]
+pub struct NotedSignIn {
+    /// The user, with this sign-in as the last one, and their hash.
+    pub found: Credentials,
+    /// How many sessions of the kind they have, whether or not these have ended.
+    pub sessions: u64,
+    /// A primary key for the session that begins, to be used before any other session is stored.
+    pub session: SessionId,
+}
+
+struct NotedRow {
+    found: CredentialsRow,
+    sessions: i64,
+    session: i64,
+}
+from_row!(NotedRow { ..found, sessions, session });
+
+/// Notes a sign-in of a user, which locks their row.
+///
+/// On PostgreSQL the count lacks the sessions that were committed while this waited for the row: callers hold a
+/// [lock](crate::db::throttles::begin_holding) of the account's name.
+pub async fn note_sign_in(
+    tx: &mut Tx,
+    id: UserId,
+    kind: Credential,
+    now: Timestamp,
+) -> Result<Option<NotedSignIn>> {
+    let mut sql = Sql::new(concat!(
+        "UPDATE users SET last_login = $1 WHERE id = $2 RETURNING ",
+        columns!(),
+        ", users.password, (SELECT COUNT(*) FROM sessions WHERE user_id = $2 AND carrier = $3) AS sessions, "
+    ));
+    sql.push(match tx.dialect() {
+        // What AUTOINCREMENT would give.
+        Dialect::Sqlite => {
+            "(SELECT MAX(COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'sessions'), 0), \
+             COALESCE(MAX(id), 0)) + 1 FROM sessions) AS session"
+        }
+        Dialect::Postgres => "nextval('sessions_id_seq') AS session",
+    });
+    let row: Option<NotedRow> = tx.optional(sql.bind(now.micros()).bind(id.0).bind(kind.as_str())).await?;
+    Ok(row.map(|row| NotedSignIn {
+        found: row.found.into(),
+        sessions: row.sessions.cast_unsigned(),
+        session: SessionId(row.session),
+    }))
 }
 
 fn statement(before: Option<&User>, user: &User) -> Sql {

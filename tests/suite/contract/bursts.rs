@@ -26,6 +26,12 @@ async fn counters(app: &TestApp) -> (i64, i64) {
     app.usher.db.optional(Sql::new(sql)).await.unwrap().unwrap()
 }
 
+/// How many sessions there are, and when the one user signed in last.
+async fn sign_ins(app: &TestApp) -> (i64, Option<i64>) {
+    let sql = "SELECT (SELECT COUNT(*) FROM sessions), last_login FROM users";
+    app.usher.db.optional(Sql::new(sql)).await.unwrap().unwrap()
+}
+
 /// The answer of a try that is made again for as long as too many passwords wait to be checked.
 async fn obtain_in_time(app: &TestApp, address: &str, password: &str) -> Answer {
     for _ in 0..1000 {
@@ -164,6 +170,8 @@ async fn pw_4_a_password_that_is_replaced_while_it_is_checked_is_refused_counted
         app.usher.db.optional::<(String,)>(Sql::new("SELECT password FROM users")).await.unwrap().unwrap().0;
     // The statement has to fall into the time of one hash.
     for _ in 0..40 {
+        app.clock.advance(Duration::from_secs(1));
+        let before = sign_ins(&app).await;
         let replace = async {
             while counters(&app).await.0 == 0 {
                 rocket::tokio::time::sleep(Duration::from_millis(1)).await;
@@ -174,6 +182,7 @@ async fn pw_4_a_password_that_is_replaced_while_it_is_checked_is_refused_counted
         let reasons = reasons(&app).await;
         if status == 401 && reasons == ["changed_meanwhile"] {
             assert_eq!(counters(&app).await, (0, 1), "it counts as a failure");
+            assert_eq!(sign_ins(&app).await, before, "no sign-in is noted");
             return;
         }
         app.sql("DELETE FROM throttles").await;
@@ -181,6 +190,25 @@ async fn pw_4_a_password_that_is_replaced_while_it_is_checked_is_refused_counted
         app.sql(&format!("UPDATE users SET password = '{hash}'")).await;
     }
     panic!("the password was never replaced in time");
+}
+
+#[apply(on_all)]
+async fn pw_4_a_password_that_is_replaced_while_a_sign_in_waits_for_the_user_is_refused(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    app.clock.advance(Duration::from_secs(1));
+    let before = sign_ins(&app).await;
+    let mut tx = app.usher.db.begin().await.unwrap();
+    usher::db::users::lock(&mut tx, ada.user.id).await.unwrap();
+    let replace = async {
+        // On SQLite the try waits already to be counted.
+        rocket::tokio::time::sleep(Duration::from_millis(300)).await;
+        let sql = Sql::new("UPDATE users SET password = '!', version = version + 1 WHERE id = $1");
+        tx.execute(sql.bind(ada.user.id.0)).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (status, ()) = rocket::tokio::join!(async { app.obtain("ada", PASSWORD).await.status }, replace);
+    assert_eq!(status, 401);
+    assert_eq!(sign_ins(&app).await, before);
 }
 
 #[apply(on_all)]
