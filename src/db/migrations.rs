@@ -102,9 +102,9 @@ pub struct Schema {
 }
 
 impl Schema {
-    fn of(migrations: Migrations, applied: &[i64], needs: Option<&[u8]>) -> Self {
+    fn of(migrations: Migrations, applied: &[i64], needs: Option<&str>) -> Self {
         let pending = steps(migrations).filter(|step| !applied.contains(&step.version)).collect();
-        let needs = needs.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or_default();
+        let needs = needs.and_then(|text| text.parse().ok()).unwrap_or_default();
         let knows = steps(migrations).last().map_or(0, |step| step.version);
         Self { is_new: applied.is_empty(), pending, needs, knows }
     }
@@ -158,19 +158,22 @@ fn migrator(migrations: Migrations) -> Migrator {
 }
 
 /// Reads the numbers of the migrations that were applied, and what a release must know of. In an empty database there
-/// are no such tables.
+/// are no such tables. A statement without values gives bytes as the server is set to show them, so `$text` is their text.
 macro_rules! read_schema {
-    ($migrations:expr, $connection:expr) => {{
+    ($migrations:expr, $connection:expr, $text:literal) => {{
         let applied = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
         let applied = match raw_sql(applied).fetch_all(&mut *$connection).await {
             Err(error) if is_missing_table(&error) => Vec::new(),
             rows => rows?.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>()?,
         };
-        let needs: Option<Vec<u8>> = if applied.is_empty() {
+        let needs: Option<String> = if applied.is_empty() {
             None
         } else {
-            let needs = raw_sql("SELECT value FROM installation WHERE name = 'oldest_schema'");
-            needs.fetch_optional(&mut *$connection).await?.map(|row| row.try_get(0)).transpose()?
+            raw_sql(concat!("SELECT ", $text, " FROM installation WHERE name = 'oldest_schema'"))
+                .fetch_optional(&mut *$connection)
+                .await?
+                .map(|row| row.try_get(0))
+                .transpose()?
         };
         Schema::of($migrations, &applied, needs.as_deref())
     }};
@@ -187,14 +190,14 @@ pub(super) async fn schema(pools: &Pools) -> Result<Schema> {
         Pools::Sqlite { read, .. } => schema_of_file(&mut *read.pool().acquire().await?).await,
         Pools::Postgres(servers) => {
             let mut connection = servers.pool().acquire().await?;
-            Ok(read_schema!(POSTGRES, connection))
+            Ok(read_schema!(POSTGRES, connection, "encode(value, 'escape')"))
         }
     }
 }
 
 /// That of a file.
 pub(super) async fn schema_of_file(connection: &mut SqliteConnection) -> Result<Schema> {
-    Ok(read_schema!(SQLITE, connection))
+    Ok(read_schema!(SQLITE, connection, "CAST(value AS TEXT)"))
 }
 
 /// Applies pending migrations, all of them or none. While another process does, or holds a lock that is needed, this
@@ -291,12 +294,8 @@ async fn apply(connection: &mut PgConnection) -> std::result::Result<bool, Migra
     }
     raw_sql(LIMITS).execute(&mut *connection).await?;
     raw_sql(TABLE).execute(&mut *connection).await?;
-    let applied =
-        raw_sql("SELECT version, checksum FROM _sqlx_migrations").fetch_all(&mut *connection).await?;
-    let applied: Vec<(i64, Vec<u8>)> = applied
-        .iter()
-        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .collect::<std::result::Result<_, sqlx::Error>>()?;
+    let applied = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations").persistent(false);
+    let applied: Vec<(i64, Vec<u8>)> = applied.fetch_all(&mut *connection).await?;
     for migration in migrator(POSTGRES).iter() {
         let version = migration.version;
         match applied.iter().find(|(known, _)| *known == version) {
@@ -345,7 +344,7 @@ mod tests {
         let applied: Vec<i64> = steps(SQLITE).map(|step| step.version).collect();
         let schema = |needs: Option<i64>| {
             let needs = needs.map(|needs| format!("{needs:04}"));
-            Schema::of(SQLITE, &applied, needs.as_ref().map(String::as_bytes))
+            Schema::of(SQLITE, &applied, needs.as_deref())
         };
         for (needs, fits, is_current) in [
             (None, true, false),

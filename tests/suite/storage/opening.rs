@@ -9,7 +9,7 @@ use usher::operations::App;
 use usher::security::csrf;
 
 use super::number;
-use crate::app::{Backend, TestApp, figment};
+use crate::app::{Backend, PASSWORD, TestApp, figment};
 use crate::lists::population::{insert_all, named};
 
 #[apply(on_both)]
@@ -167,6 +167,23 @@ async fn az_5_the_isolation_of_transactions_does_not_depend_on_the_server() {
     let sql = Sql::new("SELECT current_setting('transaction_isolation')");
     let level = later.usher.db.optional::<(String,)>(sql).await.expect("a level");
     assert_eq!(level, Some(("read committed".to_owned(),)));
+}
+
+#[rocket::async_test]
+async fn a_server_that_shows_bytes_escaped_is_opened_and_migrated() {
+    let app = TestApp::new(Backend::Postgres).await;
+    let (_, name) = app.url.rsplit_once('/').expect("a URL with a database");
+    app.sql(&format!("ALTER DATABASE {name} SET bytea_output = 'escape'")).await;
+    let mark = "SELECT encode(value, 'escape') FROM installation WHERE name = 'oldest_schema'";
+    let later = app.another_instance().await;
+    let before = later.usher.db.optional::<(String,)>(Sql::new(mark)).await.expect("a mark");
+    assert!(before.is_some());
+    // Without it the checksums of all migrations are compared again.
+    app.sql("DELETE FROM installation WHERE name = 'oldest_schema'").await;
+    let migrated = app.another_instance().await;
+    assert_eq!(migrated.usher.db.optional::<(String,)>(Sql::new(mark)).await.expect("a mark"), before);
+    app.person("ada", "staff").await;
+    assert_eq!(migrated.obtain("ada", PASSWORD).await.status, 200);
 }
 
 #[rocket::async_test]
