@@ -1,4 +1,4 @@
-//! Records in the audit log what signed-in users tried and may not do, up to a limit for each session; beyond it,
+//! Records in the audit log what signed-in users tried and may not do, up to a limit for each of them; beyond it,
 //! the number of refusals that were left out.
 //!
 //! Entries are kept for ever and each is written to the disk at once, so a client that is refused again and again
@@ -11,6 +11,7 @@ use std::time::Duration;
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::request::Request;
 use rocket::response::Response;
+use rocket::tokio::time::timeout;
 
 use crate::db;
 use crate::http::guards;
@@ -19,20 +20,21 @@ use crate::model::audit::{Action, Author, Entry};
 use crate::model::clock::Timestamp;
 use crate::model::error::{Error, Result};
 use crate::model::rules::Denial;
-use crate::model::session::SessionId;
-use crate::model::user::User;
+use crate::model::user::{User, UserId};
 use crate::operations::authentication::Actor;
 use crate::operations::{App, audit};
 
 /// So much of a path is recorded, in characters: no route of ours needs more, and entries are kept for ever.
 const LONGEST_PATH: usize = 200;
 
-/// So many refusals of a session are recorded within [`WINDOW`].
+/// So many refusals of a user are recorded within [`WINDOW`].
 const MOST: u32 = 20;
 /// In which refusals are counted.
 const WINDOW: Duration = Duration::from_mins(1);
-/// So many sessions are remembered at once.
-const MOST_SESSIONS: usize = 10_000;
+/// How long an answer waits until its entry is stored.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// So many users are remembered at once.
+const MOST_USERS: usize = 10_000;
 
 /// Writes an entry for a request that was refused for want of a right.
 #[derive(Default)]
@@ -40,11 +42,11 @@ pub(crate) struct Denials {
     recent: Mutex<Recent>,
 }
 
-/// The refusals of sessions within the last minute. Each instance counts its own.
+/// The refusals of users within the last minute: sessions cost a user nothing. Each instance counts its own.
 #[derive(Default)]
-struct Recent(HashMap<SessionId, Window>);
+struct Recent(HashMap<UserId, Window>);
 
-/// A minute of one session.
+/// A minute of one user.
 struct Window {
     begun: Timestamp,
     recorded: u32,
@@ -53,12 +55,12 @@ struct Window {
 
 impl Recent {
     /// Counts one more refusal. `Some` if it is to be recorded, with the number of those that were left out before.
-    fn count(&mut self, session: SessionId, now: Timestamp) -> Option<u64> {
-        if self.0.len() >= MOST_SESSIONS && !self.0.contains_key(&session) {
+    fn count(&mut self, user: UserId, now: Timestamp) -> Option<u64> {
+        if self.0.len() >= MOST_USERS && !self.0.contains_key(&user) {
             self.make_room(now);
         }
         let fresh = Window { begun: now, recorded: 0, left_out: 0 };
-        let window = self.0.entry(session).or_insert(fresh);
+        let window = self.0.entry(user).or_insert(fresh);
         if now.since(window.begun) >= WINDOW {
             (window.begun, window.recorded) = (now, 0);
         }
@@ -70,10 +72,10 @@ impl Recent {
         Some(std::mem::take(&mut window.left_out))
     }
 
-    /// Forgets sessions whose minute is over; if that frees nothing, all of them.
+    /// Forgets users whose minute is over; if that frees nothing, all of them.
     fn make_room(&mut self, now: Timestamp) {
         self.0.retain(|_, window| now.since(window.begun) < WINDOW);
-        if self.0.len() >= MOST_SESSIONS {
+        if self.0.len() >= MOST_USERS {
             self.0.clear();
         }
     }
@@ -102,7 +104,7 @@ impl Denials {
         let Ok(actor) = guards::authenticated(request).await else { return Ok(()) };
         let counted = {
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            recent.count(actor.session().id, actor.app().clock.now())
+            recent.count(actor.user().id, actor.app().clock.now())
         };
         match counted {
             Some(left_out) => write(request, denial, actor, left_out).await,
@@ -123,8 +125,20 @@ async fn write(request: &Request<'_>, denial: Denial, actor: &Actor, left_out: u
     if let Some(target) = target(app, request).await? {
         entry = entry.on(&target);
     }
+    let (app, now) = (app.detached(), app.clock.now());
+    let stored = actor.app().background.spawn(async move {
+        if let Err(error) = store(&app, &entry, now).await {
+            log::error!("could not record a refusal: {error}");
+        }
+    });
+    // The answer says nothing of the entry, so it does not wait for a database that takes no changes.
+    let _ = timeout(LONGEST_WAIT, stored).await;
+    Ok(())
+}
+
+async fn store(app: &App, entry: &Entry, now: Timestamp) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    audit::record(&mut tx, &entry, app.clock.now()).await?;
+    audit::record(&mut tx, entry, now).await?;
     Ok(tx.commit().await?)
 }
 
@@ -145,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn lg_4_of_a_session_twenty_refusals_a_minute_are_recorded_and_the_others_counted() {
+    fn lg_4_of_a_user_twenty_refusals_a_minute_are_recorded_and_the_others_counted() {
         let mut recent = Recent::default();
-        let (one, other) = (SessionId(1), SessionId(2));
+        let (one, other) = (UserId(1), UserId(2));
         for _ in 0..MOST {
             assert_eq!(recent.count(one, at(0)), Some(0));
         }
@@ -160,12 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn lg_4_no_number_of_sessions_is_remembered() {
+    fn lg_4_no_number_of_users_is_remembered() {
         let mut recent = Recent::default();
         for id in 0..25_000 {
             let now = if id < 15_000 { at(0) } else { at(100) };
-            assert_eq!(recent.count(SessionId(id), now), Some(0));
-            assert!(recent.0.len() <= MOST_SESSIONS);
+            assert_eq!(recent.count(UserId(id), now), Some(0));
+            assert!(recent.0.len() <= MOST_USERS);
         }
     }
 }

@@ -108,7 +108,10 @@ async fn lg_4_a_client_that_is_refused_again_and_again_has_twenty_entries_a_minu
             assert_eq!(app.get(person, "/v1/users/999999").await.status, 403, "each is refused");
         }
     };
-    ask(&ada, 50).await;
+    // In sessions of her own making, too.
+    let again = app.signed_in(&ada).await;
+    ask(&ada, 15).await;
+    ask(&again, 35).await;
     ask(&bob, 1).await;
     let of = |entries: &[StoredEntry], person: &Person| {
         entries.iter().filter(|entry| entry.actor_id == Some(person.id())).count()
