@@ -10,6 +10,10 @@ use serde_json::json;
 use crate::db::{self, Db, PoolError, Trouble};
 use crate::http::traffic::Traffic;
 
+/// What is said while nothing can be read.
+const AWAY: &str = "The database is away.";
+/// The same while another transaction, such as that of VACUUM FULL, has locked a table.
+const LOCKED: &str = "A lock keeps users or sessions from being read.";
 /// What is said while only the server that takes changes can be read from.
 const NO_REPLICA: &str = "Users cannot be read from the replica: the log says why.";
 
@@ -54,14 +58,13 @@ async fn problem(
         log::error!("another file is in the database's place");
         return Some("Another file is in the database's place.");
     }
-    let answered = match connection {
+    let (problem, told) = match connection {
         Ok(mut connection) => {
-            db::installation::ping(&mut connection).await.map_err(|error| error.to_string())
+            let error = db::installation::ping(&mut connection).await.err()?;
+            (error.to_string(), if error.is_of_a_lock() { LOCKED } else { AWAY })
         }
-        Err(error) => Err(error.map_or_else(|| "there is no pool".to_owned(), |error| error.to_string())),
+        Err(error) => (error.map_or_else(|| "there is no pool".to_owned(), |error| error.to_string()), AWAY),
     };
-    answered.err().map(|problem| {
-        log::warn!("not ready: {problem}");
-        "The database is away."
-    })
+    log::warn!("not ready: {problem}");
+    Some(told)
 }

@@ -64,6 +64,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a lock of another transaction lasted too long.
+    #[must_use]
+    pub fn is_of_a_lock(&self) -> bool {
+        // lock_not_available
+        matches!(self, Self::Unavailable(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
+    }
+
     /// Whether the database could not be reached, or did not answer.
     pub(super) fn is_away(&self) -> bool {
         match self {

@@ -71,10 +71,13 @@ pub(super) async fn write_nothing(db: &Db) -> Result<()> {
     tx.commit().await
 }
 
-/// Whether the database answers.
+const PING: &str =
+    "SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM sessions)";
+
+/// Whether the database answers, and what each request reads can be read.
 ///
 /// # Errors
 /// Why it does not.
 pub async fn ping(connection: &mut Connection) -> Result<()> {
-    connection.all::<(i64,)>(Sql::new("SELECT CAST(1 AS BIGINT)")).await.map(drop)
+    connection.all::<(i64,)>(Sql::new(PING)).await.map(drop)
 }
