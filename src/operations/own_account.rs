@@ -152,6 +152,7 @@ async fn write_password(
         return Ok(None);
     };
     sessions::require_open(&mut tx, can).await?;
+    request_limits::count_own_change(&mut tx, before.id, now).await?;
     let shown = match reauthentication::show_code(&mut tx, can, &before, code, now).await? {
         Ok(shown) => shown,
         Err(why) => {
