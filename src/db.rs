@@ -55,6 +55,7 @@ mod writes;
 
 use std::sync::{Arc, OnceLock};
 
+use rocket::tokio::sync::OwnedSemaphorePermit;
 use rocket::tokio::time::{Instant, sleep, timeout_at};
 use rocket_db_pools::Database;
 use sqlx::{Postgres, Sqlite, SqlitePool};
@@ -227,6 +228,12 @@ impl Db {
         Scanning(self)
     }
 
+    /// For pages of lists: statements that look at many rows, though not at every one.
+    #[must_use]
+    pub const fn listing(&self) -> Listing<'_> {
+        Listing(self)
+    }
+
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
         self.pools.close().await;
@@ -244,6 +251,30 @@ impl Connection {
             Link::Sqlite(connection) => run!(fetch_all, Sqlite, &mut **connection, sql, end),
             Link::Postgres(lent) => read_lent!(fetch_all, lent, sql, end),
         }
+    }
+}
+
+/// The database for pages of lists. One user's take a part of the connections at once, so that the sessions of
+/// others find a free one.
+#[derive(Debug, Clone, Copy)]
+pub struct Listing<'a>(&'a Db);
+
+impl Listing<'_> {
+    /// The first row, or none.
+    pub async fn optional<T: Row>(self, sql: Sql) -> Result<Option<T>> {
+        let _turn = self.turn().await?;
+        self.0.optional(sql).await
+    }
+
+    /// All rows.
+    pub async fn all<T: Row>(self, sql: Sql) -> Result<Vec<T>> {
+        let _turn = self.turn().await?;
+        self.0.all(sql).await
+    }
+
+    async fn turn(self) -> Result<Option<OwnedSemaphorePermit>> {
+        let (end, _spending) = self.0.budget.spend();
+        self.0.turns.list(self.0.budget.user(), end).await
     }
 }
 

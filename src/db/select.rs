@@ -204,7 +204,7 @@ async fn fetch<L: Listed>(db: &Db, reach: Reach, push_select: impl Fn(&mut Sql))
             push_select(&mut sql);
             sql.push(")");
             let json: Option<(String,)> = match reach {
-                Reach::Few => db.optional(sql).await?,
+                Reach::Few => db.listing().optional(sql).await?,
                 Reach::All => db.scanning().optional(sql).await?,
             };
             let (json,) = json.unwrap_or_else(|| ("[]".into(),));
@@ -214,7 +214,7 @@ async fn fetch<L: Listed>(db: &Db, reach: Reach, push_select: impl Fn(&mut Sql))
             let mut sql = Sql::new("");
             push_select(&mut sql);
             match reach {
-                Reach::Few => db.all(sql).await?,
+                Reach::Few => db.listing().all(sql).await?,
                 Reach::All => db.scanning().all(sql).await?,
             }
         }

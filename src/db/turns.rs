@@ -1,7 +1,7 @@
 //! Turns at the connections: how many statements that may look at every row, and how many changes, go on at once.
 //!
 //! However many of these there are and however long they take, reads of single rows find a free connection, and no user
-//! takes all turns at scans.
+//! takes all turns at scans, or all connections with pages of lists.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -19,12 +19,39 @@ const WAIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(super) struct Turns {
     scans: Arc<Semaphore>,
-    /// How many of them one user takes, and who does.
-    scans_of_user: usize,
-    users: Arc<Mutex<HashMap<i64, Weak<Semaphore>>>>,
+    /// How many of them one user takes.
+    scans_of_users: Arc<Shares>,
+    /// How many connections one user takes with pages of lists.
+    lists_of_users: Arc<Shares>,
     changes: Arc<Semaphore>,
     /// Those of both kinds together: of PostgreSQL they share the connections.
     both: Arc<Semaphore>,
+}
+
+/// How many turns each user takes at once, and who does.
+#[derive(Debug)]
+struct Shares {
+    each: usize,
+    users: Mutex<HashMap<i64, Weak<Semaphore>>>,
+}
+
+impl Shares {
+    fn of(each: usize) -> Arc<Self> {
+        Arc::new(Self { each, users: Mutex::default() })
+    }
+
+    /// The turns of one user.
+    fn of_user(&self, user: i64) -> Arc<Semaphore> {
+        // The map is whole even if a thread panicked while it held the lock.
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = users.get(&user).and_then(Weak::upgrade) {
+            return turns;
+        }
+        users.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(self.each));
+        users.insert(user, Arc::downgrade(&turns));
+        turns
+    }
 }
 
 /// A turn, which ends when it is dropped.
@@ -40,24 +67,26 @@ impl Turns {
     /// connections of their own for each.
     pub(super) fn of(pools: &Pools) -> Self {
         let count = |pool_size: u32| usize::try_from(pool_size).unwrap_or(usize::MAX);
-        let [scans, changes, both] = match pools {
-            Pools::Sqlite { scan, .. } => [
+        let [scans, changes, both, reads] = match pools {
+            Pools::Sqlite { scan, read, .. } => [
                 count(scan.pool().options().get_max_connections()),
                 Semaphore::MAX_PERMITS,
                 Semaphore::MAX_PERMITS,
+                count(read.pool().options().get_max_connections()),
             ],
             Pools::Postgres(servers) => {
                 let connections =
                     count(servers.pool().options().get_max_connections()).min(Semaphore::MAX_PERMITS);
                 let both = connections.saturating_sub((connections / 4).clamp(1, 2)).max(1);
                 let one_kind = both.saturating_sub(1).max(1);
-                [one_kind, one_kind, both]
+                [one_kind, one_kind, both, connections]
             }
         };
         // A page of the console needs two.
-        let scans_of_user = scans.min(2);
+        let scans_of_users = Shares::of(scans.min(2));
+        let lists_of_users = Shares::of(reads.div_ceil(2));
         let [scans, changes, both] = [scans, changes, both].map(|count| Arc::new(Semaphore::new(count)));
-        Self { scans, scans_of_user, users: Arc::default(), changes, both }
+        Self { scans, scans_of_users, lists_of_users, changes, both }
     }
 
     /// A turn at a statement that may look at every row, for a user if it is a user's.
@@ -65,20 +94,22 @@ impl Turns {
     /// # Errors
     /// [`Error::TimedOut`] if there is none for too long.
     pub(super) async fn scan(&self, user: Option<i64>, end: Instant) -> Result<Turn> {
-        self.turn(user.map(|user| self.of_user(user)), &self.scans, end).await
+        self.turn(user.map(|user| self.scans_of_users.of_user(user)), &self.scans, end).await
     }
 
-    /// The turns at scans of one user.
-    fn of_user(&self, user: i64) -> Arc<Semaphore> {
-        // The map is whole even if a thread panicked while it held the lock.
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turns) = users.get(&user).and_then(Weak::upgrade) {
-            return turns;
+    /// A turn of a user at a page of a list. It may look at thousands of rows, so that many at once would keep all
+    /// connections for single rows busy; `None` for work that is no user's.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] if there is none for too long.
+    pub(super) async fn list(&self, user: Option<i64>, end: Instant) -> Result<Option<OwnedSemaphorePermit>> {
+        let Some(user) = user else { return Ok(None) };
+        let turn = self.lists_of_users.of_user(user).acquire_owned();
+        match timeout_at(end.min(Instant::now() + WAIT), turn).await {
+            Ok(Ok(turn)) => Ok(Some(turn)),
+            // The semaphores are never closed.
+            Ok(Err(_)) | Err(_) => Err(Error::TimedOut),
         }
-        users.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(self.scans_of_user));
-        users.insert(user, Arc::downgrade(&turns));
-        turns
     }
 
     /// A turn at a transaction that writes.
@@ -142,7 +173,28 @@ mod tests {
         assert!(turns.scan(None, soon()).await.is_err(), "all seven are taken");
         taken.clear();
         drop(turns.scan(Some(5), soon()).await.unwrap());
-        assert_eq!(turns.users.lock().unwrap().len(), 1, "nothing is remembered of those who take none");
+        assert_eq!(
+            turns.scans_of_users.users.lock().unwrap().len(),
+            1,
+            "nothing is remembered of those who take none"
+        );
+    }
+
+    #[rocket::async_test]
+    async fn do_1_one_user_takes_half_of_the_connections_with_lists() {
+        for (connections, share) in [(1, 1), (3, 2), (10, 5)] {
+            let turns = turns(connections);
+            let soon = || Instant::now() + Duration::from_millis(20);
+            let mut taken = Vec::new();
+            for _ in 0..share {
+                taken.push(turns.list(Some(1), soon()).await.unwrap());
+            }
+            assert!(turns.list(Some(1), soon()).await.is_err(), "{connections}");
+            assert!(turns.list(Some(2), soon()).await.unwrap().is_some(), "others are not concerned");
+            assert!(turns.list(None, soon()).await.unwrap().is_none());
+            taken.pop();
+            assert!(turns.list(Some(1), soon()).await.unwrap().is_some());
+        }
     }
 
     #[rocket::async_test]

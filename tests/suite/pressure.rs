@@ -69,6 +69,12 @@ async fn do_3_while_nothing_can_be_changed_sessions_are_read_and_changes_are_ans
         }
         begun.elapsed()
     };
+    let refused = async {
+        for _ in 0..3 {
+            assert_eq!(app.get(&people[0], "/v1/users/999999").await.status, 403);
+        }
+        begun.elapsed()
+    };
     let change = async |person| {
         let changes = json!({"first_name": "Ada"});
         let answer = app.send(person, Method::Patch, "/v1/account", &changes).await;
@@ -78,8 +84,10 @@ async fn do_3_while_nothing_can_be_changed_sessions_are_read_and_changes_are_ans
         let answer = app.obtain("user-0", crate::app::PASSWORD).await;
         (answer.status, answer.header("Retry-After").map(str::to_owned), begun.elapsed())
     };
-    let (read, changed, signed_in) = join!(read, join_all(people.iter().map(change)), sign_in);
+    let (read, refused, changed, signed_in) =
+        join!(read, refused, join_all(people.iter().map(change)), sign_in);
     assert!(read < Duration::from_secs(8), "reading waited for {read:?}");
+    assert!(refused < Duration::from_secs(5), "refusals waited for {refused:?}");
     for (status, retry_after, took) in changed.into_iter().chain([signed_in]) {
         assert_eq!((status, retry_after.as_deref()), (503, Some("2")));
         assert!(took < Duration::from_secs(10), "{took:?}");
@@ -97,6 +105,24 @@ async fn do_3_while_nothing_can_be_changed_sessions_are_read_and_changes_are_ans
         assert_eq!(status, 200, "the connections are free again");
     }
     assert_eq!(readiness(&app).await.json(), json!({"status": "ok"}));
+}
+
+#[rocket::async_test]
+async fn do_3_a_lock_that_keeps_users_or_sessions_from_being_read_is_told() {
+    let app = TestApp::new(crate::Backend::Postgres).await;
+    for table in ["users", "sessions"] {
+        let mut connection = PgConnection::connect(&app.url).await.unwrap();
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut connection).await.unwrap();
+        let locked = readiness(&app).await;
+        assert_eq!(
+            (locked.status, &locked.json()["detail"]),
+            (503, &json!("A lock keeps users or sessions from being read.")),
+            "{table}"
+        );
+        connection.close().await.unwrap();
+        assert_eq!(readiness(&app).await.json(), json!({"status": "ok"}), "{table}");
+    }
 }
 
 #[rocket::async_test]
@@ -139,6 +165,11 @@ async fn do_4_users_change_what_is_their_own_sixty_times_at_once_and_then_in_its
     assert_eq!(app.stored(ada.id()).await, stored);
     assert_eq!(app.usher.db.optional::<(i64,)>(Sql::new(entries)).await.unwrap(), before);
     assert_eq!(change(&bob, "Bob".into()).await.status, 200, "others are not concerned");
+    let password =
+        json!({"current_password": crate::app::PASSWORD, "new_password": "a kestrel above the moor"});
+    let refused = app.send(&ada, Method::Post, "/v1/account/password", &password).await;
+    assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("6")), "{}", refused.body);
+    assert_eq!(app.obtain("ada", crate::app::PASSWORD).await.status, 200, "it is unchanged");
     app.clock.advance(Duration::from_secs(6));
     let [next, one_more] = [change(&ada, "Ada".into()).await, change(&ada, "Eve".into()).await];
     assert_eq!([next.status, one_more.status], [200, 429]);

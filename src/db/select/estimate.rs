@@ -27,7 +27,7 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
     let tests = i64::try_from(filter.tests()).unwrap_or(i64::MAX);
     let numbers = match numbers(db.dialect(), filter) {
         Some(sql) if tests > FEW_TESTS => db.scanning().optional::<(i64, i64)>(sql).await?,
-        Some(sql) => db.optional::<(i64, i64)>(sql).await?,
+        Some(sql) => db.listing().optional::<(i64, i64)>(sql).await?,
         None => None,
     };
     if let Some((all, likely)) = numbers
@@ -39,8 +39,13 @@ pub(super) async fn walk<T: Table>(db: &Db, filter: &Filter<T>, wanted: i64) -> 
     // Of few, more than a hundred for each that is wanted are looked at no sooner than all of them.
     let is_indexed = search::is_of_use(filter) || super::few(&Part::whole(filter)).is_some();
     // Without an index, finding all means to look at every row.
-    let longest = (LONGEST_WALK / (tests / FEW_TESTS).max(1)).max(wanted);
+    let longest = longest_of(tests).max(wanted);
     Ok(Some(if is_indexed { wanted.saturating_mul(T::WALK).min(longest) } else { longest }))
+}
+
+/// How many rows a walk may look at with so many tests of each.
+fn longest_of(tests: i64) -> i64 {
+    LONGEST_WALK * FEW_TESTS / tests.max(FEW_TESTS)
 }
 
 /// Refuses a filter that could not be answered in time whenever it is asked for.
@@ -95,6 +100,13 @@ fn numbers<T: Table>(dialect: Dialect, filter: &Filter<T>) -> Option<Sql> {
 mod tests {
     use super::*;
     use crate::model::filter::ListRequest;
+
+    #[test]
+    fn a_walk_of_any_number_of_tests_makes_no_more_of_them_than_one_of_a_few() {
+        for (tests, rows) in [(1, 20_000), (8, 20_000), (9, 17_777), (15, 10_666), (498, 321)] {
+            assert_eq!(longest_of(tests), rows, "{tests}");
+        }
+    }
 
     #[test]
     fn along_the_staff_a_list_walks_without_asking_unless_a_search_says_more() {

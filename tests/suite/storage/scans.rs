@@ -7,6 +7,8 @@ use rocket::futures::stream::FuturesUnordered;
 use rocket::http::Method;
 use rocket::tokio::{spawn, time};
 use usher::db::{Dialect, Error, Sql};
+use usher::model::origin::Origin;
+use usher::operations::authentication::{Authorization, authenticate};
 
 use crate::app::{By, TestApp};
 
@@ -44,4 +46,36 @@ async fn do_1_searches_that_never_end_are_broken_off_and_do_not_block_single_row
         app.send(&admin, Method::Post, "/v1/users/list", &serde_json::json!({})).await.status
     });
     assert_eq!(listed.await.expect("their connections are free again"), 200);
+}
+
+#[apply(on_both)]
+async fn do_1_pages_of_lists_of_one_user_leave_connections_to_others(app: TestApp) {
+    let (ada, bob) = (app.person("ada", "staff").await, app.person("bob", "staff").await);
+    let slow = match app.usher.db.dialect() {
+        Dialect::Sqlite => {
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 60000000) \
+             SELECT count(*) FROM n"
+        }
+        Dialect::Postgres => "SELECT CAST(1 AS BIGINT) FROM pg_sleep(4)",
+    };
+    let of_ada = app.usher.for_request();
+    let cookie = app.cookie(&ada);
+    authenticate(&of_ada, Authorization::Cookie(&cookie), &Origin::command_line()).await.unwrap();
+    let pages: Vec<_> = (0..20)
+        .map(|_| {
+            let db = of_ada.detached().db;
+            spawn(async move { db.listing().optional::<(i64,)>(Sql::new(slow)).await })
+        })
+        .collect();
+    time::sleep(Duration::from_millis(300)).await;
+    let list =
+        async |person| app.send(person, Method::Post, "/v1/users/list", &serde_json::json!({})).await.status;
+    let of_bob = [list(&bob).await, app.get(&bob, "/v1/account").await.status];
+    assert_eq!(of_bob, [200; 2]);
+    assert!(pages.iter().any(|page| !page.is_finished()), "they are still under way");
+    assert_eq!([app.get(&ada, "/v1/account").await.status, list(&ada).await], [200, 503]);
+    for page in pages {
+        let _ = page.await.unwrap();
+    }
+    assert_eq!(list(&ada).await, 200);
 }
