@@ -274,7 +274,7 @@ impl Listing<'_> {
 
     async fn turn(self) -> Result<Option<OwnedSemaphorePermit>> {
         let (end, _spending) = self.0.budget.spend();
-        self.0.turns.list(self.0.budget.user(), end).await
+        self.0.turns.list(self.0.budget.user(), self.0.budget.old.is_read(), end).await
     }
 }
 

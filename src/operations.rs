@@ -94,7 +94,7 @@ pub struct App {
     pub mailer: Option<Arc<Mailer>>,
     /// What was uploaded for imports that are still to be decided on.
     pub uploads: Uploads,
-    /// Imports, messages and links that are still to be made after their answers: a stop waits for them.
+    /// Imports, messages, links and entries of refusals that are still to be made after their answers: a stop waits for them.
     pub background: TaskTracker,
     /// What the names of cookies end with, so that installations on one host do not share any.
     pub cookie_tag: Arc<str>,

@@ -204,7 +204,7 @@ async fn finish(app: &App, config: &Config, began: Instant) {
     // Closed, it still takes tasks, but is done once it has none.
     app.background.close();
     if timeout_at(began + grace, app.background.wait()).await.is_err() {
-        log::warn!("{} messages were cut off", app.background.len());
+        log::warn!("{} tasks, such as messages, were cut off", app.background.len());
     }
     if let Err(error) = session_use::write(app).await {
         log::warn!("could not note that sessions were used: {error}");

@@ -34,7 +34,7 @@ const AGE: &str = "SELECT CAST(ceil(greatest(extract(epoch FROM clock_timestamp(
                    AS BIGINT)";
 
 /// Connections to the replica, which is used for some seconds at a time.
-const CONNECTIONS: u32 = 4;
+pub(super) const CONNECTIONS: u32 = 4;
 
 /// A server that only reads, connected to when it is needed.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rocket::tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use rocket::tokio::time::{Instant, timeout_at};
 
-use super::{Error, Pools, Result};
+use super::{Error, Pools, Result, replica};
 
 /// Longest time to wait for a turn.
 const WAIT: Duration = Duration::from_secs(2);
@@ -23,6 +23,8 @@ pub(super) struct Turns {
     scans_of_users: Arc<Shares>,
     /// How many connections one user takes with pages of lists.
     lists_of_users: Arc<Shares>,
+    /// The same of a replica's.
+    lists_on_replica: Arc<Shares>,
     changes: Arc<Semaphore>,
     /// Those of both kinds together: of PostgreSQL they share the connections.
     both: Arc<Semaphore>,
@@ -85,8 +87,9 @@ impl Turns {
         // A page of the console needs two.
         let scans_of_users = Shares::of(scans.min(2));
         let lists_of_users = Shares::of(reads.div_ceil(2));
+        let lists_on_replica = Shares::of(usize::try_from(replica::CONNECTIONS).unwrap_or(1).div_ceil(2));
         let [scans, changes, both] = [scans, changes, both].map(|count| Arc::new(Semaphore::new(count)));
-        Self { scans, scans_of_users, lists_of_users, changes, both }
+        Self { scans, scans_of_users, lists_of_users, lists_on_replica, changes, both }
     }
 
     /// A turn at a statement that may look at every row, for a user if it is a user's.
@@ -98,14 +101,20 @@ impl Turns {
     }
 
     /// A turn of a user at a page of a list. It may look at thousands of rows, so that many at once would keep all
-    /// connections for single rows busy; `None` for work that is no user's.
+    /// connections for single rows busy; `None` for work that is no user's. A page waits for it as it waits for its
+    /// connection.
     ///
     /// # Errors
-    /// [`Error::TimedOut`] if there is none for too long.
-    pub(super) async fn list(&self, user: Option<i64>, end: Instant) -> Result<Option<OwnedSemaphorePermit>> {
+    /// [`Error::TimedOut`] if there is none until then.
+    pub(super) async fn list(
+        &self,
+        user: Option<i64>,
+        is_on_replica: bool,
+        end: Instant,
+    ) -> Result<Option<OwnedSemaphorePermit>> {
         let Some(user) = user else { return Ok(None) };
-        let turn = self.lists_of_users.of_user(user).acquire_owned();
-        match timeout_at(end.min(Instant::now() + WAIT), turn).await {
+        let shares = if is_on_replica { &self.lists_on_replica } else { &self.lists_of_users };
+        match timeout_at(end, shares.of_user(user).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(Some(turn)),
             // The semaphores are never closed.
             Ok(Err(_)) | Err(_) => Err(Error::TimedOut),
@@ -187,13 +196,14 @@ mod tests {
             let soon = || Instant::now() + Duration::from_millis(20);
             let mut taken = Vec::new();
             for _ in 0..share {
-                taken.push(turns.list(Some(1), soon()).await.unwrap());
+                taken.push(turns.list(Some(1), false, soon()).await.unwrap());
             }
-            assert!(turns.list(Some(1), soon()).await.is_err(), "{connections}");
-            assert!(turns.list(Some(2), soon()).await.unwrap().is_some(), "others are not concerned");
-            assert!(turns.list(None, soon()).await.unwrap().is_none());
+            assert!(turns.list(Some(1), false, soon()).await.is_err(), "{connections}");
+            assert!(turns.list(Some(2), false, soon()).await.unwrap().is_some(), "others are not concerned");
+            assert!(turns.list(None, false, soon()).await.unwrap().is_none());
+            assert!(turns.list(Some(1), true, soon()).await.unwrap().is_some(), "a replica has its own");
             taken.pop();
-            assert!(turns.list(Some(1), soon()).await.unwrap().is_some());
+            assert!(turns.list(Some(1), false, soon()).await.unwrap().is_some());
         }
     }
 

@@ -111,6 +111,13 @@ impl Key {
         Self::of("own changes of", &user.0.to_be_bytes())
     }
 
+    /// A user, by the changes of their own password: by themselves, so that whoever has a session of a user's cannot
+    /// keep them from ending it.
+    #[must_use]
+    pub fn own_passwords_of(user: UserId) -> Self {
+        Self::of("own passwords of", &user.0.to_be_bytes())
+    }
+
     fn of(kind: &str, what: &[u8]) -> Self {
         Self(Sha256::new().chain_update(kind).chain_update([0]).chain_update(what).finalize().into())
     }

@@ -90,7 +90,8 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
 /// browser that is to stay signed in, it gets a new session, whose key and secret are returned.
 ///
 /// # Errors
-/// [`Error::Invalid`] under the fields of the proof and `new_password`; [`Error::Forbidden`] by an API token.
+/// [`Error::Invalid`] under the fields of the proof and `new_password`; [`Error::Forbidden`] by an API token;
+/// [`Error::Throttled`] after too many changes.
 pub async fn change_password(
     can: &Can<MayChangePassword>,
     proof: &Proof<'_>,
@@ -152,7 +153,7 @@ async fn write_password(
         return Ok(None);
     };
     sessions::require_open(&mut tx, can).await?;
-    request_limits::count_own_change(&mut tx, before.id, now).await?;
+    request_limits::count_own_password(&mut tx, before.id, now).await?;
     let shown = match reauthentication::show_code(&mut tx, can, &before, code, now).await? {
         Ok(shown) => shown,
         Err(why) => {

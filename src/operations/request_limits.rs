@@ -19,8 +19,20 @@ pub const CHANGES_AT_ONCE: u32 = 60;
 /// # Errors
 /// [`Error::Throttled`] after too many.
 pub(super) async fn count_own_change(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<()> {
+    count_change(tx, &Key::own_changes_of(user), now).await
+}
+
+/// Counts one more change of a user's own password.
+///
+/// # Errors
+/// [`Error::Throttled`] after too many.
+pub(super) async fn count_own_password(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<()> {
+    count_change(tx, &Key::own_passwords_of(user), now).await
+}
+
+async fn count_change(tx: &mut Tx, key: &Key, now: Timestamp) -> Result<()> {
     let thresholds = Thresholds { account_free: 0, address_burst: CHANGES_AT_ONCE };
-    count(tx, &Key::own_changes_of(user), now, |before| Failures::address(before, now, thresholds)).await
+    count(tx, key, now, |before| Failures::address(before, now, thresholds)).await
 }
 
 /// Counts one more link that is sent to a user, or to an address that they give themselves.

@@ -1,6 +1,9 @@
 //! The audit log: what is written, with what, and that it cannot be altered unnoticed.
 
+use std::time::Duration;
+
 use rocket::http::{ContentType, Header, Method};
+use rocket::tokio::time::timeout;
 use serde_json::{Value, json};
 use usher::db;
 use usher::model::audit::StoredEntry;
@@ -12,8 +15,17 @@ use crate::properties::everything;
 
 const NEW: &str = "a wholly different phrase";
 
+/// Waits for what is still to be done after answers, such as the entries of refusals.
+pub(crate) async fn finish_background(app: &TestApp) {
+    app.usher.background.close();
+    // One that does not end is not waited for.
+    let _ = timeout(Duration::from_secs(5), app.usher.background.wait()).await;
+    app.usher.background.reopen();
+}
+
 /// All entries, oldest first.
 pub(crate) async fn trail(app: &TestApp) -> Vec<StoredEntry> {
+    finish_background(app).await;
     while audit::seal(&app.usher).await.expect("a seal") > 0 {}
     let mut entries: Vec<_> = db::audit::sealed_after(&app.usher.db, 0, 10_000)
         .await

@@ -70,6 +70,7 @@ async fn lg_2_entries_about_superusers_are_told_to_staff_too(app: TestApp) {
     let path = format!("/v1/users/{}", root.id());
     assert_eq!(app.send(&root, Method::Patch, &path, &json!({"first_name": "R"})).await.status, 200);
     assert_eq!(app.send(&staff, Method::Patch, &path, &json!({"first_name": "S"})).await.status, 403);
+    crate::audit::finish_background(&app).await;
     let told = entries(&app, &staff, &json!({})).await;
     let actions: Vec<_> = told.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["refused", "user_changed"]);

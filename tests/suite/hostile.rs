@@ -166,6 +166,7 @@ async fn lg_2_a_long_path_does_not_fill_the_trail(app: TestApp) {
     let ada = app.person("ada", "ordinary").await;
     let path = format!("/v1/users/{}", "x".repeat(50_000));
     assert_eq!(app.get(&ada, &path).await.status, 403);
+    crate::audit::finish_background(&app).await;
     let root = app.person("root", "superuser").await;
     let entries = app.send(&root, Method::Post, "/v1/audit/list", &json!({})).await;
     let refused: Vec<Value> = entries.json().as_array().unwrap().clone();

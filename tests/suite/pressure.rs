@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rocket::futures::future::join_all;
-use rocket::http::Method;
+use rocket::http::{ContentType, Method};
 use rocket::tokio::join;
 use rocket::tokio::time::{Instant, sleep};
 use serde_json::json;
@@ -12,6 +12,7 @@ use usher::db::Sql;
 use usher::operations::request_limits;
 
 use crate::app::{Answer, By, Person, TestApp};
+use crate::console::{page, token};
 use crate::lists::population::{insert_all, named};
 use usher::model::user::{User, UserId};
 
@@ -165,14 +166,45 @@ async fn do_4_users_change_what_is_their_own_sixty_times_at_once_and_then_in_its
     assert_eq!(app.stored(ada.id()).await, stored);
     assert_eq!(app.usher.db.optional::<(i64,)>(Sql::new(entries)).await.unwrap(), before);
     assert_eq!(change(&bob, "Bob".into()).await.status, 200, "others are not concerned");
-    let password =
-        json!({"current_password": crate::app::PASSWORD, "new_password": "a kestrel above the moor"});
-    let refused = app.send(&ada, Method::Post, "/v1/account/password", &password).await;
-    assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("6")), "{}", refused.body);
-    assert_eq!(app.obtain("ada", crate::app::PASSWORD).await.status, 200, "it is unchanged");
     app.clock.advance(Duration::from_secs(6));
     let [next, one_more] = [change(&ada, "Ada".into()).await, change(&ada, "Eve".into()).await];
     assert_eq!([next.status, one_more.status], [200, 429]);
+    let password =
+        json!({"current_password": crate::app::PASSWORD, "new_password": "a kestrel above the moor"});
+    let changed = app.send(&ada, Method::Post, "/v1/account/password", &password).await;
+    assert_eq!(changed.status, 204, "a thief of her session does not keep her from it: {}", changed.body);
+}
+
+#[apply(on_both)]
+async fn do_4_users_change_their_password_sixty_times_at_once_and_then_in_its_time(app: TestApp) {
+    let ada = app.person("ada", "ordinary").await;
+    let count = Sql::new("SELECT count(*) FROM audit_entries WHERE action = 'password_changed'");
+    let mut current = crate::app::PASSWORD.to_owned();
+    let change = async |current: &str, new: &str| {
+        let ada = app.signed_in(&ada).await;
+        let passwords = json!({"current_password": current, "new_password": new});
+        app.send(&ada, Method::Post, "/v1/account/password", &passwords).await
+    };
+    for n in 0..request_limits::CHANGES_AT_ONCE {
+        let new = format!("a kestrel above moor {n}");
+        let answer = change(&current, &new).await;
+        assert_eq!(answer.status, 204, "change {n}: {}", answer.body);
+        current = new;
+    }
+    let before = app.usher.db.optional::<(i64,)>(count.clone()).await.unwrap();
+    let refused = change(&current, "seven quiet otters").await;
+    assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("6")), "{}", refused.body);
+    let again = app.signed_in(&ada).await;
+    let form = token(&page(&app, &again, "/account/password").await.body);
+    let typed = current.replace(' ', "+");
+    let body = format!("token={form}&current_password={typed}&new_password=seven+quiet+otters");
+    let request = app.request(Method::Post, "/account/password", Some((&again, By::Cookie)));
+    let page = Answer::of(request.header(ContentType::Form).body(body).dispatch().await).await;
+    assert_eq!((page.status, page.header("Retry-After")), (429, Some("6")), "{}", page.body);
+    assert!(page.body.contains("Too many tries") && page.body.contains("new_password"), "{}", page.body);
+    assert_eq!(app.usher.db.optional::<(i64,)>(count).await.unwrap(), before);
+    app.clock.advance(Duration::from_secs(6));
+    assert_eq!(change(&current, "seven quiet otters").await.status, 204);
 }
 
 /// One `or` of the most tests that a filter may have.

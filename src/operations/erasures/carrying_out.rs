@@ -63,7 +63,12 @@ async fn erase_user(app: &App, id: UserId) -> Result<bool> {
         for name in &names {
             db::throttles::delete_of_account(&mut tx, &Key::account(name)).await?;
         }
-        for key in [Key::link_requests_for(id), Key::codes_of(id), Key::own_changes_of(id)] {
+        for key in [
+            Key::link_requests_for(id),
+            Key::codes_of(id),
+            Key::own_changes_of(id),
+            Key::own_passwords_of(id),
+        ] {
             db::throttles::delete(&mut tx, &key).await?;
         }
         if let (NameAfter::Block, Some(user)) = (erasure.username_after, &user) {

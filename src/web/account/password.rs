@@ -18,7 +18,7 @@ use crate::web::form::{CURRENT_CODE, CURRENT_PASSWORD, Field, FormState, field_e
 use crate::web::form_body::FormBody;
 use crate::web::layout::ConsoleSession;
 use crate::web::reauthentication::{self, ConfirmedForm, Question};
-use crate::web::sign_in::local_path;
+use crate::web::sign_in::{local_path, too_many_tries};
 use crate::web::view::{Answer, ConfirmationPage, OwnPasswordPage};
 
 /// What the form sends. The password is typed a second time only where no script can show it.
@@ -98,6 +98,11 @@ pub(super) async fn change(
             let text = "Password changed. Other devices and API tokens were signed out.";
             console.flash_in(session, text, None);
             Ok(Answer::Redirect(next(&form.next).to_owned()))
+        }
+        Err(Error::Throttled(seconds)) => {
+            let mut errors = FieldErrors::default();
+            errors.add("new_password", too_many_tries(seconds));
+            Ok(Answer::RetryLater(seconds, Box::new(page(&console, &form.next, &errors))))
         }
         Err(error) => Ok(Answer::refused(page(&console, &form.next, &field_errors(error)?))),
     }

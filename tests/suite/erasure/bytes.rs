@@ -186,8 +186,7 @@ async fn nothing_is_left(backend: Backend) {
     let root = app.person("root", "superuser").await;
     let ada = life(&app, &root).await;
     trail(&app).await;
-    app.usher.background.close();
-    app.usher.background.wait().await;
+    crate::audit::finish_background(&app).await;
     let before = stored(&app, false).await;
     assert_eq!(found(&before), PLANTED, "each was planted");
 

@@ -53,7 +53,7 @@ async fn do_1_pages_of_lists_of_one_user_leave_connections_to_others(app: TestAp
     let (ada, bob) = (app.person("ada", "staff").await, app.person("bob", "staff").await);
     let slow = match app.usher.db.dialect() {
         Dialect::Sqlite => {
-            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 60000000) \
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000000) \
              SELECT count(*) FROM n"
         }
         Dialect::Postgres => "SELECT CAST(1 AS BIGINT) FROM pg_sleep(4)",
