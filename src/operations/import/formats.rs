@@ -300,7 +300,7 @@ fn open_json(source: &Source, options: &Options) -> Result<Opened, String> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::source::tests::source;
+    use super::super::source::tests::{file, source};
     use super::*;
     use crate::model::raw::Raw;
 
@@ -409,7 +409,9 @@ mod tests {
         fn no_bytes_make_a_reader_panic(content in proptest::collection::vec(any::<u8>(), 0..200)) {
             for format in [None, Some(Format::Csv), Some(Format::Json), Some(Format::Django)] {
                 let options = Options { format, ..Options::default() };
-                drop(open(&source(&content), &options).map(|opened| opened.items.count()));
+                drop(Source::of(file(&content), None).and_then(|source| {
+                    open(&source, &options).map(|opened| opened.items.count())
+                }));
             }
         }
 

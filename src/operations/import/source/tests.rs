@@ -8,9 +8,14 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A file that holds this.
+pub(in crate::operations::import) fn file(content: &[u8]) -> Arc<File> {
+    Arc::new(keep(content).unwrap())
+}
+
 /// A source that holds this.
 pub(in crate::operations::import) fn source(content: &[u8]) -> Source {
-    Source::of(Arc::new(keep(content).unwrap()), None).unwrap()
+    Source::of(file(content), None).unwrap()
 }
 
 fn read(source: &Source) -> io::Result<Vec<u8>> {
@@ -47,7 +52,7 @@ fn a_damaged_archive_is_an_error_after_what_could_be_read() {
     assert_eq!(damaged.head().unwrap(), content);
     let told = damaged.break_off().unwrap();
     assert!(told.starts_with(&format!("it breaks off after {} bytes", content.len())), "{told}");
-    assert!(Source::of(Arc::new(keep(&whole[..12]).unwrap()), None).is_err());
+    assert!(Source::of(file(&whole[..12]), None).is_err());
 }
 
 #[test]
@@ -74,7 +79,7 @@ fn several_readers_of_a_file_do_not_disturb_each_other() {
 fn a_missing_file_and_an_unknown_encoding_are_named() {
     let reason = Source::open(Path::new("/nowhere/users.json"), None).unwrap_err();
     assert!(reason.starts_with("/nowhere/users.json cannot be read: No such file"), "{reason}");
-    let reason = Source::of(Arc::new(keep(&b"x"[..]).unwrap()), Some("klingon")).unwrap_err();
+    let reason = Source::of(file(b"x"), Some("klingon")).unwrap_err();
     assert!(reason.starts_with("the encoding \"klingon\" is not known: it may be utf-8,"), "{reason}");
 }
 
@@ -96,10 +101,10 @@ fn the_encoding_is_told_from_the_content() {
     for (mark, name) in
         [(&b"\xfe\xff\0Z"[..], "utf-16"), (b"\xff\xfeZ\0", "utf-16be"), (b"\xff\xfeZ\0", "latin1")]
     {
-        let marked = Source::of(Arc::new(keep(mark).unwrap()), Some(name)).unwrap();
+        let marked = Source::of(file(mark), Some(name)).unwrap();
         assert_eq!(read(&marked).unwrap(), b"Z", "{name}");
     }
-    let latin = Source::of(Arc::new(keep(&b"\xb9"[..]).unwrap()), Some("latin2")).unwrap();
+    let latin = Source::of(file(b"\xb9"), Some("latin2")).unwrap();
     assert_eq!(read(&latin).unwrap(), "š".as_bytes());
 }
 
@@ -122,7 +127,7 @@ proptest! {
     fn no_bytes_make_it_panic(content in proptest::collection::vec(any::<u8>(), 0..200)) {
         for start in [&b""[..], b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff"] {
             let bytes = [start, &content].concat();
-            if let Ok(source) = Source::of(Arc::new(keep(bytes.as_slice()).unwrap()), None) {
+            if let Ok(source) = Source::of(file(&bytes), None) {
                 drop(read(&source));
             }
         }
