@@ -55,7 +55,6 @@ mod writes;
 
 use std::sync::{Arc, OnceLock};
 
-use rocket::tokio::sync::OwnedSemaphorePermit;
 use rocket::tokio::time::{Instant, sleep, timeout_at};
 use rocket_db_pools::Database;
 use sqlx::{Postgres, Sqlite, SqlitePool};
@@ -78,7 +77,7 @@ use self::session_batcher::SessionBatcher;
 use self::sessions::{Asked, Presented};
 use self::sql::arguments;
 pub use self::sql::{Sql, Value};
-use self::turns::Turns;
+use self::turns::{Turn, Turns};
 pub use self::tx::Tx;
 pub use self::writes::Trouble;
 use self::writes::Writes;
@@ -254,8 +253,8 @@ impl Connection {
     }
 }
 
-/// The database for pages of lists. One user's take a part of the connections at once, so that the sessions of
-/// others find a free one.
+/// The database for pages of lists. They get only a part of the connections at once, and one user's half of them, so
+/// that the sessions of others find a free one.
 #[derive(Debug, Clone, Copy)]
 pub struct Listing<'a>(&'a Db);
 
@@ -272,7 +271,7 @@ impl Listing<'_> {
         self.0.all(sql).await
     }
 
-    async fn turn(self) -> Result<Option<OwnedSemaphorePermit>> {
+    async fn turn(self) -> Result<Turn> {
         let (end, _spending) = self.0.budget.spend();
         self.0.turns.list(self.0.budget.user(), self.0.budget.old.is_read(), end).await
     }

@@ -21,6 +21,9 @@ const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
 /// Longest time that all statements of a request may take together, but for the one that finds its session.
 const REQUEST_LIMIT: Duration = Duration::from_secs(6);
 
+/// Longest time that a trial whether changes are stored may take. It is more than PostgreSQL waits for a lock.
+const TRIAL_LIMIT: Duration = Duration::from_secs(3);
+
 /// Longest time to find a session.
 pub(super) const LOOKUP_LIMIT: Duration = Duration::from_secs(3);
 
@@ -55,6 +58,13 @@ impl Budget {
     /// That of a new request.
     pub(super) fn of_request() -> Self {
         Self { spent: Some(Arc::default()), ..Self::default() }
+    }
+
+    /// That of a trial, which tells that changes are not stored before requests do that wait for it.
+    pub(super) fn of_trial() -> Self {
+        let spent = REQUEST_LIMIT.saturating_sub(TRIAL_LIMIT);
+        let nanoseconds = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+        Self { spent: Some(Arc::new(AtomicU64::new(nanoseconds))), ..Self::default() }
     }
 
     /// That of work for the same user that no request waits for.
@@ -117,6 +127,11 @@ impl Db {
         Self(Pool { budget: Budget::of_request(), ..self.0.clone() })
     }
 
+    /// The same database, for a trial whether changes are stored.
+    pub(super) fn for_trial(&self) -> Self {
+        Self(Pool { budget: Budget::of_trial(), ..self.0.clone() })
+    }
+
     /// Notes who makes the request that this is for.
     pub(crate) fn set_user(&self, user: UserId) {
         self.budget.set_user(user.0);
@@ -150,6 +165,7 @@ mod tests {
         let left = |budget: &Budget| budget.spend().0 - Instant::now();
         let (task, request) = (Budget::default(), Budget::of_request());
         assert!(left(&task) > REQUEST_LIMIT && left(&request) <= REQUEST_LIMIT);
+        assert!(left(&Budget::of_trial()) <= TRIAL_LIMIT);
         let shared = request.clone();
         let (_, spending) = shared.spend();
         rocket::tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,6 +1,6 @@
 //! What belongs to the installation as a whole.
 
-use super::{Connection, Db, Result, Sql, Tx};
+use super::{Connection, Db, Dialect, Result, Sql, Tx};
 
 /// The value of that name; if there is none yet, `candidate` becomes it. Of several instances that
 /// start at once, all get the same value.
@@ -64,9 +64,15 @@ pub async fn set(tx: &mut Tx, name: &'static str, value: Option<Vec<u8>>) -> Res
     tx.execute(sql).await.map(drop)
 }
 
+/// What keeps the tables from being written that nearly every change writes, such as CREATE INDEX, is waited for.
+const TABLES: &str = "LOCK TABLE users, sessions, throttles, audit_entries IN ROW EXCLUSIVE MODE";
+
 /// Stores what is stored already: a change like any other, but that nothing is different.
 pub(super) async fn write_nothing(db: &Db) -> Result<()> {
     let mut tx = db.begin().await?;
+    if tx.dialect() == Dialect::Postgres {
+        tx.execute(Sql::new(TABLES)).await?;
+    }
     tx.execute(Sql::new("UPDATE installation SET value = value WHERE name = 'cookie_tag'")).await?;
     tx.commit().await
 }

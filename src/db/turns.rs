@@ -1,7 +1,7 @@
 //! Turns at the connections: how many statements that may look at every row, and how many changes, go on at once.
 //!
 //! However many of these there are and however long they take, reads of single rows find a free connection, and no user
-//! takes all turns at scans, or all connections with pages of lists.
+//! takes all turns at scans or at pages of lists.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,10 +21,8 @@ pub(super) struct Turns {
     scans: Arc<Semaphore>,
     /// How many of them one user takes.
     scans_of_users: Arc<Shares>,
-    /// How many connections one user takes with pages of lists.
-    lists_of_users: Arc<Shares>,
-    /// The same of a replica's.
-    lists_on_replica: Arc<Shares>,
+    lists: Lists,
+    lists_on_replica: Lists,
     changes: Arc<Semaphore>,
     /// Those of both kinds together: of PostgreSQL they share the connections.
     both: Arc<Semaphore>,
@@ -56,12 +54,34 @@ impl Shares {
     }
 }
 
+/// The turns at pages of lists.
+#[derive(Debug, Clone)]
+struct Lists {
+    all: Arc<Semaphore>,
+    of_users: Arc<Shares>,
+}
+
+impl Lists {
+    /// Of so many connections for reading one user takes half, and all users together leave one or, of ten, two.
+    fn of(connections: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(but_for_reads(connections))),
+            of_users: Shares::of(connections.div_ceil(2)),
+        }
+    }
+}
+
+/// How many of so many connections work of other kinds takes, so that reads of single rows find a free one.
+fn but_for_reads(connections: usize) -> usize {
+    connections.saturating_sub((connections / 4).clamp(1, 2)).max(1)
+}
+
 /// A turn, which ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
     _of_user: Option<OwnedSemaphorePermit>,
     _own: OwnedSemaphorePermit,
-    _of_both: OwnedSemaphorePermit,
+    _of_both: Option<OwnedSemaphorePermit>,
 }
 
 impl Turns {
@@ -79,17 +99,17 @@ impl Turns {
             Pools::Postgres(servers) => {
                 let connections =
                     count(servers.pool().options().get_max_connections()).min(Semaphore::MAX_PERMITS);
-                let both = connections.saturating_sub((connections / 4).clamp(1, 2)).max(1);
+                let both = but_for_reads(connections);
                 let one_kind = both.saturating_sub(1).max(1);
                 [one_kind, one_kind, both, connections]
             }
         };
         // A page of the console needs two.
         let scans_of_users = Shares::of(scans.min(2));
-        let lists_of_users = Shares::of(reads.div_ceil(2));
-        let lists_on_replica = Shares::of(usize::try_from(replica::CONNECTIONS).unwrap_or(1).div_ceil(2));
+        let lists = Lists::of(reads);
+        let lists_on_replica = Lists::of(count(replica::CONNECTIONS));
         let [scans, changes, both] = [scans, changes, both].map(|count| Arc::new(Semaphore::new(count)));
-        Self { scans, scans_of_users, lists_of_users, lists_on_replica, changes, both }
+        Self { scans, scans_of_users, lists, lists_on_replica, changes, both }
     }
 
     /// A turn at a statement that may look at every row, for a user if it is a user's.
@@ -97,28 +117,18 @@ impl Turns {
     /// # Errors
     /// [`Error::TimedOut`] if there is none for too long.
     pub(super) async fn scan(&self, user: Option<i64>, end: Instant) -> Result<Turn> {
-        self.turn(user.map(|user| self.scans_of_users.of_user(user)), &self.scans, end).await
+        let of_user = user.map(|user| self.scans_of_users.of_user(user));
+        turn(of_user, &self.scans, Some(&self.both), end.min(Instant::now() + WAIT)).await
     }
 
-    /// A turn of a user at a page of a list. It may look at thousands of rows, so that many at once would keep all
-    /// connections for single rows busy; `None` for work that is no user's. A page waits for it as it waits for its
-    /// connection.
+    /// A turn at a page of a list, for a user if it is a user's. It may look at thousands of rows, so that many at
+    /// once would keep all connections for single rows busy. A page waits for it as it waits for its connection.
     ///
     /// # Errors
     /// [`Error::TimedOut`] if there is none until then.
-    pub(super) async fn list(
-        &self,
-        user: Option<i64>,
-        is_on_replica: bool,
-        end: Instant,
-    ) -> Result<Option<OwnedSemaphorePermit>> {
-        let Some(user) = user else { return Ok(None) };
-        let shares = if is_on_replica { &self.lists_on_replica } else { &self.lists_of_users };
-        match timeout_at(end, shares.of_user(user).acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(Some(turn)),
-            // The semaphores are never closed.
-            Ok(Err(_)) | Err(_) => Err(Error::TimedOut),
-        }
+    pub(super) async fn list(&self, user: Option<i64>, is_on_replica: bool, end: Instant) -> Result<Turn> {
+        let lists = if is_on_replica { &self.lists_on_replica } else { &self.lists };
+        turn(user.map(|user| lists.of_users.of_user(user)), &lists.all, None, end).await
     }
 
     /// A turn at a transaction that writes.
@@ -126,29 +136,33 @@ impl Turns {
     /// # Errors
     /// [`Error::TimedOut`] if there is none for too long.
     pub(super) async fn change(&self, end: Instant) -> Result<Turn> {
-        self.turn(None, &self.changes, end).await
+        turn(None, &self.changes, Some(&self.both), end.min(Instant::now() + WAIT)).await
     }
+}
 
-    async fn turn(
-        &self,
-        of_user: Option<Arc<Semaphore>>,
-        kind: &Arc<Semaphore>,
-        end: Instant,
-    ) -> Result<Turn> {
-        let turn = async {
-            let of_user = match of_user {
-                Some(turns) => Some(turns.acquire_owned().await?),
-                None => None,
-            };
-            let own = Arc::clone(kind).acquire_owned().await?;
-            let of_both = Arc::clone(&self.both).acquire_owned().await?;
-            Ok::<_, AcquireError>(Turn { _of_user: of_user, _own: own, _of_both: of_both })
+/// A turn among those of a user, of a kind, and of both kinds, in this order, where there are any.
+async fn turn(
+    of_user: Option<Arc<Semaphore>>,
+    kind: &Arc<Semaphore>,
+    both: Option<&Arc<Semaphore>>,
+    end: Instant,
+) -> Result<Turn> {
+    let turn = async {
+        let of_user = match of_user {
+            Some(turns) => Some(turns.acquire_owned().await?),
+            None => None,
         };
-        match timeout_at(end.min(Instant::now() + WAIT), turn).await {
-            Ok(Ok(turn)) => Ok(turn),
-            // The semaphores are never closed.
-            Ok(Err(_)) | Err(_) => Err(Error::TimedOut),
-        }
+        let own = Arc::clone(kind).acquire_owned().await?;
+        let of_both = match both {
+            Some(turns) => Some(Arc::clone(turns).acquire_owned().await?),
+            None => None,
+        };
+        Ok::<_, AcquireError>(Turn { _of_user: of_user, _own: own, _of_both: of_both })
+    };
+    match timeout_at(end, turn).await {
+        Ok(Ok(turn)) => Ok(turn),
+        // The semaphores are never closed.
+        Ok(Err(_)) | Err(_) => Err(Error::TimedOut),
     }
 }
 
@@ -190,8 +204,8 @@ mod tests {
     }
 
     #[rocket::async_test]
-    async fn do_1_one_user_takes_half_of_the_connections_with_lists() {
-        for (connections, share) in [(1, 1), (3, 2), (10, 5)] {
+    async fn do_1_one_user_takes_half_of_the_connections_with_lists_and_all_users_leave_one() {
+        for (connections, share, all) in [(1, 1, 1), (3, 2, 2), (10, 5, 8)] {
             let turns = turns(connections);
             let soon = || Instant::now() + Duration::from_millis(20);
             let mut taken = Vec::new();
@@ -199,11 +213,15 @@ mod tests {
                 taken.push(turns.list(Some(1), false, soon()).await.unwrap());
             }
             assert!(turns.list(Some(1), false, soon()).await.is_err(), "{connections}");
-            assert!(turns.list(Some(2), false, soon()).await.unwrap().is_some(), "others are not concerned");
-            assert!(turns.list(None, false, soon()).await.unwrap().is_none());
-            assert!(turns.list(Some(1), true, soon()).await.unwrap().is_some(), "a replica has its own");
-            taken.pop();
-            assert!(turns.list(Some(1), false, soon()).await.unwrap().is_some());
+            for user in 2..2 + all - share {
+                taken.push(turns.list(Some(user), false, soon()).await.unwrap());
+            }
+            assert!(turns.list(Some(0), false, soon()).await.is_err(), "{connections}");
+            assert!(turns.list(None, false, soon()).await.is_err(), "{connections}");
+            drop(turns.list(Some(1), true, soon()).await.expect("a replica has its own"));
+            taken.remove(0);
+            drop(turns.list(Some(1), false, soon()).await.unwrap());
+            drop(turns.list(None, false, soon()).await.unwrap());
         }
     }
 

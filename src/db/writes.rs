@@ -1,14 +1,8 @@
 //! Whether changes can be stored at this moment, as the last ones have shown.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use rocket::tokio::time::Instant;
 
 use super::{Db, Error, Result, installation};
-
-/// After so long without a change one is tried.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// Why no change can be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +15,8 @@ pub enum Trouble {
     ReadOnly,
     /// Another process holds the lock of the file.
     Locked,
+    /// A lock keeps a table of PostgreSQL from being written; changes of others are stored.
+    TableLocked,
     /// Changes are not stored in time: the disk or a standby does not answer, or too many wait.
     Late,
     /// The file was moved, deleted or unmounted.
@@ -61,6 +57,7 @@ impl Trouble {
             Self::Disk => "No change can be stored: the disk fails.",
             Self::ReadOnly => "No change can be stored: the database only reads.",
             Self::Locked => "No change can be stored: another process holds the lock.",
+            Self::TableLocked => "No change can be stored: a lock keeps a table from being written.",
             Self::Late => "No change can be stored in time: the disk or a standby does not answer.",
             Self::Moved => "No change can be stored: the database's file is no longer in its place.",
             Self::Away => "No change can be stored: the database is away.",
@@ -70,17 +67,11 @@ impl Trouble {
 
 /// How the last changes went.
 #[derive(Debug, Default)]
-pub(super) struct Writes(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    trouble: Option<Trouble>,
-    stored: Option<Instant>,
-}
+pub(super) struct Writes(Mutex<Option<Trouble>>);
 
 impl Writes {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // The state is whole even if a thread panicked while it held the lock.
+    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        // It is whole even if a thread panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -110,18 +101,29 @@ impl Writes {
 
     fn note_trouble(&self, trouble: Option<Trouble>) {
         let Some(trouble) = trouble else { return };
-        if self.state().trouble.replace(trouble) != Some(trouble) {
+        if self.trouble().replace(trouble) != Some(trouble) {
             log::warn!("{}", trouble.sentence());
         }
     }
 
-    /// Notes that a change was stored.
+    /// Notes that a change was stored. It may have been one of a table that is not locked.
     pub(super) fn note_stored(&self) {
-        let before = {
-            let mut state = self.state();
-            state.stored = Some(Instant::now());
-            state.trouble.take()
-        };
+        self.end_trouble(|trouble| trouble != Trouble::TableLocked);
+    }
+
+    /// Notes how a trial went.
+    fn note_trial(&self, result: &Result<()>) {
+        match result {
+            Ok(()) => self.end_trouble(|_| true),
+            Err(error) => {
+                let locked = error.is_of_a_lock().then_some(Trouble::TableLocked);
+                self.note_trouble(locked.or_else(|| Trouble::of(error)));
+            }
+        }
+    }
+
+    fn end_trouble(&self, is_over: impl FnOnce(Trouble) -> bool) {
+        let before = self.trouble().take_if(|trouble| is_over(*trouble));
         if before.is_some() {
             log::info!("changes can be stored again");
         }
@@ -132,17 +134,11 @@ impl Db {
     /// Why no change can be stored, if so.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
-        self.writes.state().trouble
+        *self.writes.trouble()
     }
 
-    /// Tries a change that changes nothing, if there was none for a while or the last one failed.
+    /// Tries a change that changes nothing: it tells of trouble before a user's change does.
     pub async fn try_to_write(&self) {
-        let is_known = {
-            let state = self.writes.state();
-            state.trouble.is_none() && state.stored.is_some_and(|at| at.elapsed() < QUIET)
-        };
-        if !is_known {
-            self.writes.note(&installation::write_nothing(self).await);
-        }
+        self.writes.note_trial(&installation::write_nothing(&self.for_trial()).await);
     }
 }

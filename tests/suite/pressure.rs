@@ -8,10 +8,11 @@ use rocket::tokio::join;
 use rocket::tokio::time::{Instant, sleep};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, SqliteConnection};
-use usher::db::Sql;
+use usher::db::{Sql, Trouble};
 use usher::operations::request_limits;
 
 use crate::app::{Answer, By, Person, TestApp};
+use crate::audit::finish_background;
 use crate::console::{page, token};
 use crate::lists::population::{insert_all, named};
 use usher::model::user::{User, UserId};
@@ -93,9 +94,8 @@ async fn do_3_while_nothing_can_be_changed_sessions_are_read_and_changes_are_ans
         assert_eq!((status, retry_after.as_deref()), (503, Some("2")));
         assert!(took < Duration::from_secs(10), "{took:?}");
     }
-    if app.url.starts_with("sqlite") {
-        assert_eq!(readiness(&app).await.json()["status"], "degraded");
-    }
+    app.usher.db.try_to_write().await;
+    assert_eq!(readiness(&app).await.json()["status"], "degraded");
     lock.release().await;
 
     app.store_uses().await;
@@ -105,6 +105,7 @@ async fn do_3_while_nothing_can_be_changed_sessions_are_read_and_changes_are_ans
     for (status, ..) in join_all(people.iter().map(change)).await {
         assert_eq!(status, 200, "the connections are free again");
     }
+    app.usher.db.try_to_write().await;
     assert_eq!(readiness(&app).await.json(), json!({"status": "ok"}));
 }
 
@@ -122,6 +123,32 @@ async fn do_3_a_lock_that_keeps_users_or_sessions_from_being_read_is_told() {
             "{table}"
         );
         connection.close().await.unwrap();
+        assert_eq!(readiness(&app).await.json(), json!({"status": "ok"}), "{table}");
+    }
+}
+
+#[rocket::async_test]
+async fn do_3_a_lock_that_keeps_a_table_from_being_written_is_told_until_it_ends() {
+    let app = TestApp::new(crate::Backend::Postgres).await;
+    let ada = app.person("ada", "ordinary").await;
+    for table in ["users", "sessions", "throttles", "audit_entries"] {
+        let mut connection = PgConnection::connect(&app.url).await.unwrap();
+        // As CREATE INDEX does.
+        let lock = format!("BEGIN; LOCK TABLE {table} IN SHARE MODE");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut connection).await.unwrap();
+        let begun = Instant::now();
+        app.usher.db.try_to_write().await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "a change of a user is answered after six");
+        assert_eq!(app.usher.db.trouble(), Some(Trouble::TableLocked), "{table}");
+        if table != "audit_entries" {
+            // The entry of a refusal is stored.
+            assert_eq!(app.get(&ada, "/v1/users/999999").await.status, 403);
+            finish_background(&app).await;
+        }
+        let degraded = readiness(&app).await;
+        assert_eq!((degraded.status, &degraded.json()["status"]), (200, &json!("degraded")), "{table}");
+        connection.close().await.unwrap();
+        app.usher.db.try_to_write().await;
         assert_eq!(readiness(&app).await.json(), json!({"status": "ok"}), "{table}");
     }
 }
