@@ -153,7 +153,16 @@ pub async fn set_resent(
 
 /// Ends the links of a user.
 pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<()> {
-    tx.execute(Sql::new("DELETE FROM links WHERE user_id = $1").bind(user.0)).await.map(drop)
+    tx.execute(deletion(user)).await.map(drop)
+}
+
+/// The same [with the next statement](Tx::execute_with_next).
+pub fn delete_of_user_with_next(tx: &mut Tx, user: UserId) {
+    tx.execute_with_next(deletion(user));
+}
+
+fn deletion(user: UserId) -> Sql {
+    Sql::new("DELETE FROM links WHERE user_id = $1").bind(user.0)
 }
 
 /// Ends the links that a user made for others.

@@ -56,8 +56,16 @@ pub async fn set(tx: &mut Tx, new: &Unconfirmed) -> Result<()> {
 
 /// Forgets a user's unconfirmed address; whether there was one.
 pub async fn delete(tx: &mut Tx, user: UserId) -> Result<bool> {
-    let sql = Sql::new("DELETE FROM unconfirmed_addresses WHERE user_id = $1").bind(user.0);
-    Ok(tx.execute(sql).await? > 0)
+    Ok(tx.execute(deletion(user)).await? > 0)
+}
+
+/// The same [with the next statement](Tx::execute_with_next).
+pub fn delete_with_next(tx: &mut Tx, user: UserId) {
+    tx.execute_with_next(deletion(user));
+}
+
+fn deletion(user: UserId) -> Sql {
+    Sql::new("DELETE FROM unconfirmed_addresses WHERE user_id = $1").bind(user.0)
 }
 
 /// Ends the link that was sent to a user's unconfirmed address. The address stays unconfirmed.

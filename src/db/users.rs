@@ -23,7 +23,7 @@ pub use self::passwords::{hashes_unlike, with_password, without_password_after};
 pub(super) use self::rewriting::rewrite;
 pub use self::row::UserRow;
 pub(super) use self::row::columns;
-pub use self::updating::{NotedSignIn, edit, note_sign_in, update};
+pub use self::updating::{NotedSignIn, edit, edit_with_next, note_sign_in, update};
 
 /// A user with the hash of their password: read only where a password is checked.
 #[derive(Debug)]

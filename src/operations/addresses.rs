@@ -62,7 +62,7 @@ pub(crate) async fn changed<P: Permission>(
     }
     let counts = can.user().id != before.id || app.mailer.is_none();
     if counts || after.email.is_empty() || address::are_same(&after.email, mail_to) {
-        db::unconfirmed_addresses::delete(tx, after.id).await?;
+        db::unconfirmed_addresses::delete_with_next(tx, after.id);
         return Ok(None);
     }
     Ok(Some(ask(app, tx, after, mail_to.to_owned(), now).await?))

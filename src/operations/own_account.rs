@@ -69,10 +69,10 @@ pub async fn update(can: &Can<SignedIn>, input: &UserInput, expected: &Precondit
         request_limits::count_own_change(&mut tx, before.id, now).await?;
         after.count_edit(now);
         let mail_to = addresses::of(app, &mut tx, &before).await?;
-        db::users::edit(&mut tx, &before, &after).await?;
+        db::users::edit_with_next(&mut tx, &before, &after);
         let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;
         if rules::ends_links(&before, &after, false) {
-            db::links::delete_of_user(&mut tx, after.id).await?;
+            db::links::delete_of_user_with_next(&mut tx, after.id);
         }
         let entry = Entry::new(Action::UserChanged, can.author()).on(&before).changing(&before, &after);
         audit::record(&mut tx, &entry, now).await?;

@@ -329,8 +329,11 @@ pub(crate) async fn write(
     }
     after.count_edit(now);
     let mail_to = addresses::of(app, &mut tx, &before).await?;
-    db::users::edit(&mut tx, &before, &after).await?;
-    if after.username.key() != before.username.key() {
+    if after.username.key() == before.username.key() {
+        db::users::edit_with_next(&mut tx, &before, &after);
+    } else {
+        // The name is taken first, so that an erasure at the same time either waits or is seen.
+        db::users::edit(&mut tx, &before, &after).await?;
         erasures::refuse_blocked_in(app, &mut tx, &after.username).await?;
     }
     let to_confirm = addresses::changed(can, &mut tx, (&before, &after), &mail_to, now).await?;
@@ -388,7 +391,7 @@ async fn end_credentials(
         None
     };
     if rules::ends_links(before, after, new_password) {
-        db::links::delete_of_user(tx, before.id).await?;
+        db::links::delete_of_user_with_next(tx, before.id);
     }
     if rules::ends_made_links(before, after) {
         db::links::delete_made_by(tx, before.id).await?;

@@ -24,6 +24,11 @@ pub async fn edit(tx: &mut Tx, before: &User, after: &User) -> Result<()> {
     tx.execute(statement(Some(before), after)).await.map(drop)
 }
 
+/// The same [with the next statement](Tx::execute_with_next), which may say what it would.
+pub fn edit_with_next(tx: &mut Tx, before: &User, after: &User) {
+    tx.execute_with_next(statement(Some(before), after));
+}
+
 /// What noting a sign-in finds.
 #[derive(Debug)]
 pub struct NotedSignIn {
