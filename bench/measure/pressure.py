@@ -12,6 +12,8 @@ from servers import ADMIN, PASSWORD
 # Clients of the user who floods, and of the others.
 FLOOD, OTHERS = 90, 4
 LISTS = 12
+# Those who ask for long pages, each of which walks along every user.
+PAGES = 30
 
 
 class Client:
@@ -87,20 +89,24 @@ def sign_ins(usher, names, seconds):
     return answered(others, 200) | {"refused": count(flood, 503)}
 
 
-def lists(usher, names, seconds):
-    """A member of staff asks for lists of as many tests as a filter may have."""
+def lists(usher, names, seconds, flooding, tests, limit):
+    """A member of staff asks for lists of so many tests, by so many clients at once."""
     field = lambda n: ["username", "first_name", "last_name", "email"][n % 4]
     test = lambda n: {"type": "contains", "field": field(n), "sub_string": f"{n} no", "case_insensitive": True}
-    body = {"expressions": [{"type": "or", "sub_expressions": [test(n) for n in range(498)]}], "limit": 50}
-    flood, readers, others = clients(usher, LISTS), clients(usher, OTHERS), clients(usher, OTHERS, False)
+    body = {"expressions": [{"type": "or", "sub_expressions": [test(n) for n in range(tests)]}], "limit": limit}
+    flood, readers, others = clients(usher, flooding), clients(usher, OTHERS), clients(usher, OTHERS, False)
+    health = clients(usher, 1, False)
     meanwhile(
         seconds,
         (flood, lambda client, *_: client.ask("POST", "/v1/users/list", body)),
         (readers, lambda client, *_: client.ask("GET", "/v1/account")),
         (others, lambda client, number, turn: client.sign_in(names[(number + OTHERS * turn) % len(names)])),
+        (health, lambda client, *_: (client.ask("GET", "/readyz"), time.sleep(0.1))),
     )
-    slowest = max(taken for client in flood for _, taken in client.answers)
-    return {"reading": answered(readers, 200), "signing in": answered(others, 200), "slowest list": slowest}
+    return {
+        "reading": answered(readers, 200), "signing in": answered(others, 200), "readiness": answered(health, 200),
+        "slowest list": max(taken for client in flood for _, taken in client.answers),
+    }
 
 
 def own_changes(usher, name, seconds):
@@ -168,7 +174,8 @@ def measure(usher, url, names, ids, seconds):
     """All of it, one after the other."""
     return {
         "sign-ins": sign_ins(usher, names, seconds),
-        "lists": lists(usher, names, seconds),
+        "lists": lists(usher, names, seconds, LISTS, 498, 50),
+        "pages": lists(usher, names, seconds, PAGES, 12, 1000),
         "own changes": own_changes(usher, names[0], seconds),
         # Longer than a change may take.
         "no changes": no_changes(usher, url, ids, seconds + 12),

@@ -170,13 +170,21 @@ def pressure_table(outcome):
     p99 = lambda *path: lambda db: show(value(db, *path, "p99"), " ms")
     seconds = lambda *path: lambda db: show(value(db, *path), " s")
     number = lambda *path: lambda db: show(value(db, *path))
+
+    def of_lists(name, words):
+        return [
+            (f"{words}: others who read, answered", share(name, "reading"), "100 %"),
+            ("the same, p99", p99(name, "reading"), ""),
+            ("others who sign in, answered", share(name, "signing in"), "100 %"),
+            ("`/readyz`, answered 200", share(name, "readiness"), "100 %"),
+            ("the slowest of those lists", seconds(name, "slowest list"), "at most 10 s"),
+        ]
+
     rows = [
         ("90 clients sign in to one account: others who sign in, answered", share("sign-ins"), "100 %"),
         ("the same, p99", p99("sign-ins"), ""),
-        ("12 clients ask for lists of 498 tests: others who read, answered", share("lists", "reading"), "100 %"),
-        ("the same, p99", p99("lists", "reading"), ""),
-        ("others who sign in, answered", share("lists", "signing in"), "100 %"),
-        ("the slowest of those lists", seconds("lists", "slowest list"), "at most 10 s"),
+        *of_lists("lists", "12 clients ask for lists of 498 tests"),
+        *of_lists("pages", "30 clients ask for pages of 1,000 with 12 tests"),
         ("a user changes their own name without end: changes made", number("own changes", "accepted"), "at most 62"),
         ("changes refused (429)", number("own changes", "refused"), "at least 1"),
         ("no change can be stored: others who read, answered", share("no changes", "reading"), "100 %"),
