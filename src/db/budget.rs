@@ -11,7 +11,7 @@ use std::time::Duration;
 use rocket::tokio::time::Instant;
 
 use super::replica::Old;
-use super::{Db, Error, Pool, Pools, Result};
+use super::{Db, Dialect, Error, Pool, Pools, Result};
 use crate::model::user::UserId;
 
 /// Longest time that one statement may take, waiting for a connection included. PostgreSQL has its
@@ -21,7 +21,7 @@ const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
 /// Longest time that all statements of a request may take together, but for the one that finds its session.
 const REQUEST_LIMIT: Duration = Duration::from_secs(6);
 
-/// Longest time that a trial whether changes are stored may take. It is more than PostgreSQL waits for a lock.
+/// Longest time that a trial whether PostgreSQL stores changes may take. It is more than the server waits for a lock.
 const TRIAL_LIMIT: Duration = Duration::from_secs(3);
 
 /// Longest time to find a session.
@@ -127,9 +127,13 @@ impl Db {
         Self(Pool { budget: Budget::of_request(), ..self.0.clone() })
     }
 
-    /// The same database, for a trial whether changes are stored.
+    /// The same database, for a trial whether changes are stored. SQLite waits longer for the lock of its file.
     pub(super) fn for_trial(&self) -> Self {
-        Self(Pool { budget: Budget::of_trial(), ..self.0.clone() })
+        let budget = match self.dialect() {
+            Dialect::Sqlite => Budget::of_request(),
+            Dialect::Postgres => Budget::of_trial(),
+        };
+        Self(Pool { budget, ..self.0.clone() })
     }
 
     /// Notes who makes the request that this is for.

@@ -25,8 +25,9 @@ use crate::model::pooling::Pooler;
 /// The first SQLite whose checkpoints cannot corrupt the file when two connections race (3.51.3).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// Readers beside the one writer. SQLite reads are short; more would only compete for the cores.
-const SQLITE_READERS: u32 = 3;
+/// Readers beside the one writer: of two users with lists neither takes all turns at these, and both together leave one.
+/// SQLite reads are short; more would only compete for the cores.
+const SQLITE_READERS: u32 = 4;
 /// Readers of what may be every row, beside them. A page of the console needs two at once.
 const SQLITE_SCANNERS: u32 = 3;
 /// How long a statement may run there; PostgreSQL has the same limit for every statement.

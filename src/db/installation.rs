@@ -64,17 +64,21 @@ pub async fn set(tx: &mut Tx, name: &'static str, value: Option<Vec<u8>>) -> Res
     tx.execute(sql).await.map(drop)
 }
 
-/// What keeps the tables from being written that nearly every change writes, such as CREATE INDEX, is waited for.
+/// Waits for what keeps the tables from being written that nearly every change writes, such as CREATE INDEX.
 const TABLES: &str = "LOCK TABLE users, sessions, throttles, audit_entries IN ROW EXCLUSIVE MODE";
 
-/// Stores what is stored already: a change like any other, but that nothing is different.
-pub(super) async fn write_nothing(db: &Db) -> Result<()> {
+/// Stores what is stored already: a change like any other, but that nothing is different. Whether it could: else a lock
+/// keeps one of those tables from being written.
+pub(super) async fn write_nothing(db: &Db) -> Result<bool> {
     let mut tx = db.begin().await?;
-    if tx.dialect() == Dialect::Postgres {
-        tx.execute(Sql::new(TABLES)).await?;
+    if tx.dialect() == Dialect::Postgres
+        && let Err(error) = tx.execute(Sql::new(TABLES)).await
+    {
+        return if error.is_of_a_lock() { Ok(false) } else { Err(error) };
     }
     tx.execute(Sql::new("UPDATE installation SET value = value WHERE name = 'cookie_tag'")).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(true)
 }
 
 const PING: &str =

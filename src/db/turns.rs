@@ -1,7 +1,7 @@
 //! Turns at the connections: how many statements that may look at every row, and how many changes, go on at once.
 //!
-//! However many of these there are and however long they take, reads of single rows find a free connection, and no user
-//! takes all turns at scans or at pages of lists.
+//! However many of one kind there are and however long they take, reads of single rows find a free connection, and no
+//! user takes all turns at scans or at pages of lists.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -62,12 +62,12 @@ struct Lists {
 }
 
 impl Lists {
-    /// Of so many connections for reading one user takes half, and all users together leave one or, of ten, two.
+    /// Of so many connections for reading all users together leave one or, of ten, two, and one user takes half, but not
+    /// all that others could.
     fn of(connections: usize) -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(but_for_reads(connections))),
-            of_users: Shares::of(connections.div_ceil(2)),
-        }
+        let all = but_for_reads(connections);
+        let of_user = connections.div_ceil(2).min(all.saturating_sub(1)).max(1);
+        Self { all: Arc::new(Semaphore::new(all)), of_users: Shares::of(of_user) }
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
 
     #[rocket::async_test]
     async fn do_1_one_user_takes_half_of_the_connections_with_lists_and_all_users_leave_one() {
-        for (connections, share, all) in [(1, 1, 1), (3, 2, 2), (10, 5, 8)] {
+        for (connections, share, all) in [(1, 1, 1), (2, 1, 1), (3, 1, 2), (4, 2, 3), (10, 5, 8)] {
             let turns = turns(connections);
             let soon = || Instant::now() + Duration::from_millis(20);
             let mut taken = Vec::new();

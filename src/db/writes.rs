@@ -1,5 +1,6 @@
 //! Whether changes can be stored at this moment, as the last ones have shown.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Db, Error, Result, installation};
@@ -15,7 +16,7 @@ pub enum Trouble {
     ReadOnly,
     /// Another process holds the lock of the file.
     Locked,
-    /// A lock keeps a table of PostgreSQL from being written; changes of others are stored.
+    /// A lock keeps a table of PostgreSQL from being written. What writes others is stored.
     TableLocked,
     /// Changes are not stored in time: the disk or a standby does not answer, or too many wait.
     Late,
@@ -57,7 +58,7 @@ impl Trouble {
             Self::Disk => "No change can be stored: the disk fails.",
             Self::ReadOnly => "No change can be stored: the database only reads.",
             Self::Locked => "No change can be stored: another process holds the lock.",
-            Self::TableLocked => "No change can be stored: a lock keeps a table from being written.",
+            Self::TableLocked => "Some changes cannot be stored: a lock keeps a table from being written.",
             Self::Late => "No change can be stored in time: the disk or a standby does not answer.",
             Self::Moved => "No change can be stored: the database's file is no longer in its place.",
             Self::Away => "No change can be stored: the database is away.",
@@ -67,10 +68,17 @@ impl Trouble {
 
 /// How the last changes went.
 #[derive(Debug, Default)]
-pub(super) struct Writes(Mutex<Option<Trouble>>);
+pub(super) struct Writes(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    trouble: Option<Trouble>,
+    /// What a trial has found, and only a trial sees the end of: other changes may not write that table.
+    is_table_locked: bool,
+}
 
 impl Writes {
-    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // It is whole even if a thread panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,44 +109,48 @@ impl Writes {
 
     fn note_trouble(&self, trouble: Option<Trouble>) {
         let Some(trouble) = trouble else { return };
-        if self.trouble().replace(trouble) != Some(trouble) {
+        if self.state().trouble.replace(trouble) != Some(trouble) {
             log::warn!("{}", trouble.sentence());
         }
     }
 
-    /// Notes that a change was stored. It may have been one of a table that is not locked.
+    /// Notes that a change was stored.
     pub(super) fn note_stored(&self) {
-        self.end_trouble(|trouble| trouble != Trouble::TableLocked);
-    }
-
-    /// Notes how a trial went.
-    fn note_trial(&self, result: &Result<()>) {
-        match result {
-            Ok(()) => self.end_trouble(|_| true),
-            Err(error) => {
-                let locked = error.is_of_a_lock().then_some(Trouble::TableLocked);
-                self.note_trouble(locked.or_else(|| Trouble::of(error)));
-            }
+        if self.state().trouble.take().is_some() {
+            log::info!("changes can be stored again");
         }
     }
 
-    fn end_trouble(&self, is_over: impl FnOnce(Trouble) -> bool) {
-        let before = self.trouble().take_if(|trouble| is_over(*trouble));
-        if before.is_some() {
-            log::info!("changes can be stored again");
+    /// Notes whether a trial could write the tables.
+    fn note_table_locked(&self, is_locked: bool) {
+        let was_locked = mem::replace(&mut self.state().is_table_locked, is_locked);
+        match (was_locked, is_locked) {
+            (false, true) => log::warn!("{}", Trouble::TableLocked.sentence()),
+            (true, false) => log::info!("all tables can be written again"),
+            _ => {}
         }
     }
 }
 
 impl Db {
-    /// Why no change can be stored, if so.
+    /// Why no change can be stored, or none of some table, if so.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
-        *self.writes.trouble()
+        let state = self.writes.state();
+        match state.trouble {
+            // Those that wait for the table are late as well.
+            None | Some(Trouble::Late) if state.is_table_locked => Some(Trouble::TableLocked),
+            trouble => trouble,
+        }
     }
 
     /// Tries a change that changes nothing: it tells of trouble before a user's change does.
     pub async fn try_to_write(&self) {
-        self.writes.note_trial(&installation::write_nothing(&self.for_trial()).await);
+        match installation::write_nothing(&self.for_trial()).await {
+            Ok(is_stored) => self.writes.note_table_locked(!is_stored),
+            // The row is that of the trial of another instance, which waits.
+            Err(error) if error.is_of_a_lock() => self.writes.note_trouble(Some(Trouble::Late)),
+            Err(error) => self.writes.note_trouble(Trouble::of(&error)),
+        }
     }
 }

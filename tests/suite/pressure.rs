@@ -8,7 +8,7 @@ use rocket::tokio::join;
 use rocket::tokio::time::{Instant, sleep};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, SqliteConnection};
-use usher::db::{Sql, Trouble};
+use usher::db::{Dialect, Sql, Trouble};
 use usher::operations::request_limits;
 
 use crate::app::{Answer, By, Person, TestApp};
@@ -95,6 +95,11 @@ async fn do_3_while_nothing_can_be_changed_sessions_are_read_and_changes_are_ans
         assert!(took < Duration::from_secs(10), "{took:?}");
     }
     app.usher.db.try_to_write().await;
+    let why = match app.usher.db.dialect() {
+        Dialect::Sqlite => Trouble::Locked,
+        Dialect::Postgres => Trouble::TableLocked,
+    };
+    assert_eq!(app.usher.db.trouble(), Some(why));
     assert_eq!(readiness(&app).await.json()["status"], "degraded");
     lock.release().await;
 
