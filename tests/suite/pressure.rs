@@ -53,6 +53,20 @@ async fn readiness(app: &TestApp) -> Answer {
 }
 
 #[apply(on_both)]
+async fn do_3_a_trial_says_that_another_process_has_a_lock(app: TestApp) {
+    let lock = Lock::on(&app).await;
+    app.usher.db.try_to_write().await;
+    let why = match app.usher.db.dialect() {
+        Dialect::Sqlite => Trouble::Locked,
+        Dialect::Postgres => Trouble::TableLocked,
+    };
+    assert_eq!(app.usher.db.trouble(), Some(why));
+    lock.release().await;
+    app.usher.db.try_to_write().await;
+    assert_eq!(app.usher.db.trouble(), None);
+}
+
+#[apply(on_both)]
 async fn do_3_while_nothing_can_be_changed_sessions_are_read_and_changes_are_answered_in_time(app: TestApp) {
     let people = join_all((0..6).map(async |n| app.person(&format!("user-{n}"), "ordinary").await)).await;
     // Every session is to be noted as used.
@@ -95,11 +109,6 @@ async fn do_3_while_nothing_can_be_changed_sessions_are_read_and_changes_are_ans
         assert!(took < Duration::from_secs(10), "{took:?}");
     }
     app.usher.db.try_to_write().await;
-    let why = match app.usher.db.dialect() {
-        Dialect::Sqlite => Trouble::Locked,
-        Dialect::Postgres => Trouble::TableLocked,
-    };
-    assert_eq!(app.usher.db.trouble(), Some(why));
     assert_eq!(readiness(&app).await.json()["status"], "degraded");
     lock.release().await;
 
