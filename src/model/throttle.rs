@@ -111,7 +111,7 @@ impl Key {
         Self::of("own changes of", &user.0.to_be_bytes())
     }
 
-    /// A user, by the changes of their own password: by themselves, so that whoever has a session of a user's cannot
+    /// A user, by the changes of their own password: by themselves, so that a thief of a session of theirs cannot
     /// keep them from ending it.
     #[must_use]
     pub fn own_passwords_of(user: UserId) -> Self {

@@ -62,7 +62,7 @@ async fn do_1_pages_of_lists_of_one_user_leave_connections_to_others(app: TestAp
     let of_ada = app.usher.for_request();
     let cookie = app.cookie(&ada);
     authenticate(&of_ada, Authorization::Cookie(&cookie), &Origin::command_line()).await.unwrap();
-    let pages: Vec<_> = (0..20)
+    let pages: Vec<_> = (0..60)
         .map(|_| {
             let db = of_ada.detached().db;
             spawn(async move { db.listing().optional::<(i64,)>(Sql::new(slow)).await })
