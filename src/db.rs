@@ -53,8 +53,10 @@ pub mod unfinished;
 pub mod users;
 mod writes;
 
+use std::panic::resume_unwind;
 use std::sync::{Arc, OnceLock};
 
+use rocket::tokio::spawn;
 use rocket::tokio::time::{Instant, sleep, timeout_at};
 use rocket_db_pools::Database;
 use sqlx::{Postgres, Sqlite, SqlitePool};
@@ -95,7 +97,7 @@ pub struct Pool {
     pools: Pools,
     /// Coalesces concurrent lookups of credentials.
     presented: Arc<SessionBatcher<Asked, Option<Presented>, Connection>>,
-    turns: Turns,
+    turns: Arc<Turns>,
     /// How the last changes went.
     writes: Arc<Writes>,
     /// The file of SQLite that was opened.
@@ -253,26 +255,27 @@ impl Connection {
     }
 }
 
-/// The database for pages of lists. They get only a part of the connections at once, and one user's half of them, so
-/// that the sessions of others find a free one.
+/// The database for pages of lists. They get only a part of the connections at once, and those of one user leave some
+/// of it to others, so that sessions find a free one.
 #[derive(Debug, Clone, Copy)]
 pub struct Listing<'a>(&'a Db);
 
 impl Listing<'_> {
     /// The first row, or none.
     pub async fn optional<T: Row>(self, sql: Sql) -> Result<Option<T>> {
-        let _turn = self.turn().await?;
-        self.0.optional(sql).await
+        let (end, _spending) = self.0.budget.spend();
+        let (turn, db) = (self.turn(end).await?, self.0.detached());
+        to_its_end(turn, end, async move { db.optional(sql).await }).await
     }
 
     /// All rows.
     pub async fn all<T: Row>(self, sql: Sql) -> Result<Vec<T>> {
-        let _turn = self.turn().await?;
-        self.0.all(sql).await
+        let (end, _spending) = self.0.budget.spend();
+        let (turn, db) = (self.turn(end).await?, self.0.detached());
+        to_its_end(turn, end, async move { db.all(sql).await }).await
     }
 
-    async fn turn(self) -> Result<Turn> {
-        let (end, _spending) = self.0.budget.spend();
+    async fn turn(self, end: Instant) -> Result<Turn> {
         self.0.turns.list(self.0.budget.user(), self.0.budget.old.is_read(), end).await
     }
 }
@@ -286,22 +289,59 @@ impl Scanning<'_> {
     /// The first row, or none.
     pub async fn optional<T: Row>(self, sql: Sql) -> Result<Option<T>> {
         let (end, _spending) = self.0.budget.spend();
-        let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
-        match self.0.reads() {
-            Pools::Sqlite { scan, .. } => {
-                run!(fetch_optional, Sqlite, &mut *scan.acquire(end).await?, sql, end)
+        let (turn, db) = (self.turn(end).await?, self.0.detached());
+        let read = async move {
+            let (end, _spending) = db.budget.spend();
+            match db.reads() {
+                Pools::Sqlite { scan, .. } => {
+                    run!(fetch_optional, Sqlite, &mut *scan.acquire(end).await?, sql, end)
+                }
+                Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
             }
-            Pools::Postgres(servers) => read_postgres!(fetch_optional, servers, sql, end),
-        }
+        };
+        to_its_end(turn, end, read).await
     }
 
     /// All rows.
     pub async fn all<T: Row>(self, sql: Sql) -> Result<Vec<T>> {
         let (end, _spending) = self.0.budget.spend();
-        let _turn = self.0.turns.scan(self.0.budget.user(), end).await?;
-        match self.0.reads() {
-            Pools::Sqlite { scan, .. } => run!(fetch_all, Sqlite, &mut *scan.acquire(end).await?, sql, end),
-            Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
-        }
+        let (turn, db) = (self.turn(end).await?, self.0.detached());
+        let read = async move {
+            let (end, _spending) = db.budget.spend();
+            match db.reads() {
+                Pools::Sqlite { scan, .. } => {
+                    run!(fetch_all, Sqlite, &mut *scan.acquire(end).await?, sql, end)
+                }
+                Pools::Postgres(servers) => read_postgres!(fetch_all, servers, sql, end),
+            }
+        };
+        to_its_end(turn, end, read).await
+    }
+
+    async fn turn(self, end: Instant) -> Result<Turn> {
+        self.0.turns.scan(self.0.budget.user(), self.0.budget.old.is_read(), end).await
+    }
+}
+
+/// Reads in a task, and waits for it until then. The turn lasts until the statement has ended, also if nothing waits for
+/// it any more: so long its connection is in use.
+async fn to_its_end<T: Send + 'static>(
+    turn: Turn,
+    end: Instant,
+    read: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let read = spawn(async move {
+        let result = read.await;
+        drop(turn);
+        result
+    });
+    match timeout_at(end, read).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The server ends.
+            Err(_) => Err(Error::TimedOut),
+        },
+        Err(_) => Err(Error::TimedOut),
     }
 }

@@ -141,7 +141,7 @@ pub async fn find(db: &Db, id: EntryId) -> Result<Option<StoredEntry>> {
 /// The entries of a run on many users.
 pub async fn of_batch(db: &Db, batch: BatchId) -> Result<Vec<StoredEntry>> {
     let sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_entries WHERE batch_id = $1 ORDER BY id"));
-    db.all(sql.bind(batch.0)).await
+    db.listing().all(sql.bind(batch.0)).await
 }
 
 /// How many entries of an action a run has.
@@ -219,7 +219,7 @@ pub async fn latest_targets(db: &Db, action: Action, limit: i64) -> Result<Vec<U
         "SELECT target_id FROM (SELECT id, target_id FROM audit_entries WHERE action = $1 \
          AND target_id IS NOT NULL ORDER BY id DESC LIMIT $2) AS latest GROUP BY target_id ORDER BY max(id) DESC",
     );
-    let rows: Vec<(i64,)> = db.all(sql.bind(action.as_str()).bind(limit)).await?;
+    let rows: Vec<(i64,)> = db.listing().all(sql.bind(action.as_str()).bind(limit)).await?;
     Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
 }
 

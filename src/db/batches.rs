@@ -191,7 +191,7 @@ pub async fn recent(db: &Db, except: &[&str], before: Option<BatchId>, limit: i6
     sql.push(" ORDER BY id DESC LIMIT ");
     sql.push_value(limit);
     sql.push(") AS found ORDER BY id DESC");
-    let rows: Vec<CountedRow> = db.all(sql).await?;
+    let rows: Vec<CountedRow> = db.listing().all(sql).await?;
     Ok(rows.into_iter().map(Counted::from).collect())
 }
 
@@ -208,5 +208,5 @@ pub async fn items(db: &Db, id: BatchId) -> Result<Vec<Item>> {
          batch_items.entry_id FROM batch_items LEFT JOIN users ON users.id = batch_items.user_id \
          WHERE batch_items.batch_id = $1 ORDER BY batch_items.user_id",
     );
-    db.all(sql.bind(id.0)).await
+    db.listing().all(sql.bind(id.0)).await
 }

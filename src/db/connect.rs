@@ -84,7 +84,7 @@ impl rocket_db_pools::Pool for Pool {
             _ => Err(refuse("the database URL must begin with sqlite:, postgres: or postgresql:")),
         };
         let pools = pools.map_err(PoolError::Init)?;
-        let turns = Turns::of(&pools);
+        let turns = Arc::new(Turns::of(&pools));
         Ok(Self {
             pools,
             presented: Arc::default(),

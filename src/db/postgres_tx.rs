@@ -85,7 +85,14 @@ impl PostgresTx {
         self.note(&committed);
         if self.is_late {
             // The client is told that it may not have happened, so nothing waits for the standby any longer.
-            spawn(give_up(self.lent()?.pool().clone(), text));
+            if let Some((lent, turn)) = self.open.take() {
+                let pool = lent.pool().clone();
+                // The turn lasts on, as this takes a connection as well.
+                spawn(async move {
+                    give_up(pool, text).await;
+                    drop(turn);
+                });
+            }
         } else if let Some((mut lent, _turn)) = self.open.take() {
             // Over, by success or by an error.
             lent.close();

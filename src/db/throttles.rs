@@ -89,6 +89,14 @@ pub async fn among(db: &Db, keys: &[Key]) -> Result<Vec<Option<Failures>>> {
     Ok(of_rows(db.all(by_keys(keys)).await?, keys))
 }
 
+/// The same for many keys, as a page of a list has them.
+pub async fn among_many(db: &Db, keys: &[Key]) -> Result<Vec<Option<Failures>>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(of_rows(db.listing().all(by_keys(keys)).await?, keys))
+}
+
 /// What is known of an account: under its own key, and of that browser or session of its user's that is blocked longest.
 pub async fn of_account(db: &Db, account: &Key) -> Result<AccountFailures> {
     let [first, last] = account.all_of_account();

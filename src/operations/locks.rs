@@ -20,7 +20,7 @@ const LATEST: i64 = 1000;
 pub async fn among(can: &Can<ManageUsers>, users: &[User]) -> Result<HashSet<UserId>> {
     let app = can.app();
     let keys: Vec<Key> = users.iter().map(|user| Key::account(user.username.as_str())).collect();
-    let (now, failures) = (app.clock.now(), db::throttles::among(&app.db, &keys).await?);
+    let (now, failures) = (app.clock.now(), db::throttles::among_many(&app.db, &keys).await?);
     let locked = users
         .iter()
         .zip(failures)

@@ -326,7 +326,7 @@ async fn server(figment: Figment, clock: &Clock) -> (Client, App) {
 /// A configuration for a test: no waiting after failed sign-ins, few connections.
 pub(crate) fn figment(url: &str, settings: &[(&str, Value)]) -> Figment {
     let figment = config::with_database(config::defaults(), url)
-        .merge(Serialized::global("databases.main.max_connections", 4))
+        .merge(Serialized::global("databases.main.max_connections", 6))
         .merge(Serialized::global("usher.sign_in_failure_milliseconds", 0));
     settings.iter().fold(figment, |figment, (name, value)| {
         figment.merge(Serialized::global(&format!("usher.{name}"), value))

@@ -156,7 +156,7 @@ pub async fn latest(db: &Db, actions: &[Action], limit: i64) -> Result<Vec<Liste
         sql.push(" ORDER BY id DESC LIMIT ").push_value(limit).push(") AS latest");
     }
     sql.push(") ORDER BY id DESC LIMIT ").push_value(limit);
-    db.all(sql).await
+    db.listing().all(sql).await
 }
 
 /// How many signed in and how many failed to from the one instant on and before the other, of each pair; counted no

@@ -158,13 +158,12 @@ async fn count(
     query: &ListQuery,
     filter: &Filter,
 ) -> Result<(Count, Option<&'static str>)> {
-    let mut note = None;
-    if query.count.as_deref() == Some(EXACTLY) {
-        match users::count_exactly(&console.can, filter).await? {
-            Some(count) => return Ok((Count::Of(count), None)),
-            None => note = Some(NOT_COUNTED),
-        }
+    let count = Count::up_to(users::count_up_to(&console.can, filter, COUNTED + 1).await?, filter);
+    if count != Count::OverLimit || query.count.as_deref() != Some(EXACTLY) {
+        return Ok((count, None));
     }
-    let count = users::count_up_to(&console.can, filter, COUNTED + 1).await?;
-    Ok((Count::up_to(count, filter), note))
+    match users::count_exactly(&console.can, filter).await? {
+        Some(count) => Ok((Count::Of(count), None)),
+        None => Ok((count, Some(NOT_COUNTED))),
+    }
 }

@@ -133,7 +133,10 @@ async fn do_3_no_connection_is_made_to_a_file_that_was_put_in_the_place_of_the_d
     insert_all(&db, &[User { id: UserId(1), ..named("alice") }]).await.expect("a user");
     std::fs::rename(place("usher.db"), place("moved.db")).expect("moved");
     std::fs::write(place("usher.db"), b"").expect("another file");
-    let count = || db.scanning().optional::<(i64,)>(Sql::new("SELECT count(*) FROM users"));
+    // It takes long enough that none gets the connection of another.
+    let slow = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000000) \
+                SELECT (SELECT count(*) FROM users) FROM (SELECT max(n) FROM n)";
+    let count = || db.scanning().optional::<(i64,)>(Sql::new(slow));
     // One of them has the connection of the start; the others need new ones.
     let counts = join_all((0..3).map(|_| count())).await;
     let refused = |read: &&Result<_, _>| matches!(read, Err(db::Error::Moved));

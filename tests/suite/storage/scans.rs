@@ -1,5 +1,7 @@
 //! Statements that look at every row, and those that must not wait for them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocket::futures::StreamExt;
@@ -52,13 +54,7 @@ async fn do_1_searches_that_never_end_are_broken_off_and_do_not_block_single_row
 #[apply(on_both)]
 async fn do_1_pages_of_lists_of_one_user_leave_connections_to_others(app: TestApp) {
     let (ada, bob) = (app.person("ada", "staff").await, app.person("bob", "staff").await);
-    let slow = match app.usher.db.dialect() {
-        Dialect::Sqlite => {
-            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000000) \
-             SELECT count(*) FROM n"
-        }
-        Dialect::Postgres => "SELECT CAST(1 AS BIGINT) FROM pg_sleep(4)",
-    };
+    let slow = slow_statement(&app);
     let of_ada = app.usher.for_request();
     let cookie = app.cookie(&ada);
     authenticate(&of_ada, Authorization::Cookie(&cookie), &Origin::command_line()).await.unwrap();
@@ -82,4 +78,74 @@ async fn do_1_pages_of_lists_of_one_user_leave_connections_to_others(app: TestAp
         let _ = page.await.unwrap();
     }
     assert_eq!([list(&ada).await, rare().await], [200; 2]);
+}
+
+#[apply(on_both)]
+async fn do_1_searches_lists_and_changes_together_leave_connections_to_sessions_and_single_users(
+    app: TestApp,
+) {
+    let admin = app.person("admin", "superuser").await;
+    let slow = slow_statement(&app);
+    let db = || app.usher.db.clone();
+    let open_changes = Arc::new(AtomicUsize::new(0));
+    let mut reads = Vec::new();
+    let mut changes = Vec::new();
+    for _ in 0..20 {
+        let [searches, lists, writes] = [db(), db(), db()];
+        reads.push(spawn(async move { searches.scanning().optional::<(i64,)>(Sql::new(slow)).await }));
+        reads.push(spawn(async move { lists.listing().optional::<(i64,)>(Sql::new(slow)).await }));
+        let open = Arc::clone(&open_changes);
+        changes.push(spawn(async move {
+            if let Ok(_change) = writes.begin().await {
+                open.fetch_add(1, Ordering::Relaxed);
+                time::sleep(Duration::from_secs(9)).await;
+                open.fetch_sub(1, Ordering::Relaxed);
+            }
+        }));
+    }
+    time::sleep(Duration::from_millis(500)).await;
+    let path = format!("/v1/users/{}", admin.id());
+    for _ in 0..5 {
+        let read = app.request(Method::Get, &path, Some((&admin, By::Bearer))).dispatch();
+        assert_eq!(at_once(read).await.status().code, 200);
+        assert_eq!(at_once(app.client.get("/readyz").dispatch()).await.status().code, 200);
+    }
+    assert!(open_changes.load(Ordering::Relaxed) > 0 && reads.iter().any(|read| !read.is_finished()));
+    for task in changes {
+        task.abort();
+    }
+}
+
+#[apply(on_both)]
+async fn do_1_searches_that_nothing_waits_for_any_more_keep_their_turns_to_their_end(app: TestApp) {
+    let admin = app.person("admin", "superuser").await;
+    let slow = slow_statement(&app);
+    let db = &app.usher.db;
+    for _ in 0..20 {
+        for limit in [Duration::from_millis(30); 2] {
+            let search = db.scanning().optional::<(i64,)>(Sql::new(slow));
+            let _ = time::timeout(limit, search).await;
+            let list = db.listing().optional::<(i64,)>(Sql::new(slow));
+            let _ = time::timeout(limit, list).await;
+        }
+    }
+    for _ in 0..10 {
+        assert_eq!(at_once(app.get(&admin, "/v1/account")).await.status, 200);
+    }
+}
+
+/// Takes seconds, of SQLite by computing.
+fn slow_statement(app: &TestApp) -> &'static str {
+    match app.usher.db.dialect() {
+        Dialect::Sqlite => {
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000000) \
+             SELECT count(*) FROM n"
+        }
+        Dialect::Postgres => "SELECT CAST(1 AS BIGINT) FROM pg_sleep(4.5)",
+    }
+}
+
+/// What needs a connection and gets one while all the others are busy.
+async fn at_once<T>(read: impl Future<Output = T>) -> T {
+    time::timeout(Duration::from_millis(1500), read).await.expect("a connection is left")
 }
