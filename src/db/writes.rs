@@ -109,7 +109,14 @@ impl Writes {
 
     fn note_trouble(&self, trouble: Option<Trouble>) {
         let Some(trouble) = trouble else { return };
-        if self.state().trouble.replace(trouble) != Some(trouble) {
+        let mut state = self.state();
+        // What waits behind a change that has failed is late, and says less than that one did.
+        let is_news = state.trouble.is_none_or(|known| known != trouble && trouble != Trouble::Late);
+        if is_news {
+            state.trouble = Some(trouble);
+        }
+        drop(state);
+        if is_news {
             log::warn!("{}", trouble.sentence());
         }
     }
@@ -152,5 +159,27 @@ impl Db {
             Err(error) if error.is_of_a_lock() => self.writes.note_trouble(Some(Trouble::Late)),
             Err(error) => self.writes.note_trouble(Trouble::of(&error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn do_3_what_is_late_does_not_hide_why() {
+        let writes = Writes::default();
+        let trouble = |noted: Option<Error>| {
+            match noted {
+                Some(error) => writes.note::<()>(&Err(error)),
+                None => writes.note_stored(),
+            }
+            writes.state().trouble
+        };
+        assert_eq!(trouble(Some(Error::TimedOut)), Some(Trouble::Late));
+        assert_eq!(trouble(Some(Error::Moved)), Some(Trouble::Moved));
+        assert_eq!(trouble(Some(Error::TimedOut)), Some(Trouble::Moved));
+        assert_eq!(trouble(None), None);
+        assert_eq!(trouble(Some(Error::TimedOut)), Some(Trouble::Late));
     }
 }
