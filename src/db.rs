@@ -53,10 +53,12 @@ pub mod unfinished;
 pub mod users;
 mod writes;
 
-use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
-use rocket::tokio::spawn;
+use rocket::futures::future::BoxFuture;
+use rocket::tokio::runtime::Handle;
 use rocket::tokio::time::{Instant, sleep, timeout_at};
 use rocket_db_pools::Database;
 use sqlx::{Postgres, Sqlite, SqlitePool};
@@ -323,25 +325,41 @@ impl Scanning<'_> {
     }
 }
 
-/// Reads in a task, and waits for it until then. The turn lasts until the statement has ended, also if nothing waits for
-/// it any more: so long its connection is in use.
-async fn to_its_end<T: Send + 'static>(
+/// Waits until then for a read with a turn. The turn lasts until the statement has ended, also if nothing waits for it any
+/// more: so long its connection is in use.
+async fn to_its_end<T: 'static>(
     turn: Turn,
     end: Instant,
     read: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    let read = spawn(async move {
-        let result = read.await;
-        drop(turn);
-        result
-    });
-    match timeout_at(end, read).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The server ends.
-            Err(_) => Err(Error::TimedOut),
-        },
-        Err(_) => Err(Error::TimedOut),
+    timeout_at(end, ToItsEnd(Some((Box::pin(read), turn)))).await.unwrap_or(Err(Error::TimedOut))
+}
+
+/// A read with its turn, which goes on in a task if it is dropped before it has ended.
+struct ToItsEnd<T: 'static>(Option<(BoxFuture<'static, Result<T>>, Turn)>);
+
+impl<T> Future for ToItsEnd<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some((read, _)) = &mut self.0 else { return Poll::Ready(Err(Error::TimedOut)) };
+        let polled = read.as_mut().poll(context);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl<T> Drop for ToItsEnd<T> {
+    fn drop(&mut self) {
+        if let Some((read, turn)) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let _ = read.await;
+                drop(turn);
+            });
+        }
     }
 }
